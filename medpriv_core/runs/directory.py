@@ -1,0 +1,134 @@
+"""The run directory: the files in which one run lives, and the only truth about it.
+
+======================  =============================================================
+``spec.json``           the RunSpec, written before the worker starts
+``setup.json``          facts fixed at the start: sizes, rate, steps, noise multiplier, device
+``progress.json``       what the worker is doing right now (replaced by rename)
+``metrics.jsonl``       one line a finished epoch, appended and flushed to disk
+``checkpoint.pt``       model, optimizer and privacy ledger (replaced by rename)
+``outcome.json``        how the run ended; missing while it runs or if it was killed
+``worker.log``          what the worker printed
+``worker.lock``         held by the worker for as long as it lives
+======================  =============================================================
+
+After ``spec.json`` only the worker writes here, so the same files work on a shared disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from medpriv_core.errors import RunError
+from medpriv_core.home import explain_disk_errors, read_json, write_json
+from medpriv_core.spec import RunSpec
+
+OutcomeState = Literal["finished", "cancelled", "failed"]
+LOG_LIMIT_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Reads and writes the files of one run at ``path``."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / "checkpoint.pt"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "worker.log"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "worker.lock"
+
+    def create(self, spec: RunSpec) -> None:
+        """Make the folder with its ``spec.json``; raises ``DataHomeError`` if the disk refuses."""
+        with explain_disk_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_json(self.path / "spec.json", spec.to_dict())
+
+    def read_spec(self) -> RunSpec:
+        """The run's specification; raises ``RunError`` where the file is missing or damaged."""
+        values = read_json(self.path / "spec.json")
+        if values is None:
+            raise RunError(f"The run at {self.path} has no readable spec.json; it cannot be shown or resumed.")
+        return RunSpec.from_dict(values)
+
+    def write_setup(self, setup: Mapping[str, Any]) -> None:
+        """Record the facts fixed at the start of training."""
+        write_json(self.path / "setup.json", dict(setup))
+
+    def read_setup(self) -> dict[str, Any]:
+        """The facts fixed at the start; empty before training has begun."""
+        return read_json(self.path / "setup.json") or {}
+
+    def write_progress(self, *, phase: str, done: int, total: int, seconds_left: float | None) -> None:
+        """Say what the worker is doing: a phase in plain words and how far it is."""
+        write_json(
+            self.path / "progress.json",
+            {"phase": phase, "done": done, "total": total, "seconds_left": seconds_left},
+        )
+
+    def read_progress(self) -> dict[str, Any]:
+        """The latest progress; empty before the worker has said anything."""
+        return read_json(self.path / "progress.json") or {}
+
+    def append_epoch(self, row: Mapping[str, Any]) -> None:
+        """Append one finished epoch and wait until the disk has it."""
+        line = json.dumps(dict(row), allow_nan=False)
+        with open(self.path / "metrics.jsonl", "a+b") as file:
+            # A line torn by a crash or a full disk must not swallow the next one.
+            if file.tell() > 0:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read_epochs(self) -> list[dict[str, Any]]:
+        """Finished epochs in order; torn lines are passed over, the last line of an epoch counts."""
+        try:
+            text = (self.path / "metrics.jsonl").read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return []
+        rows: dict[int, dict[str, Any]] = {}
+        for line in text.splitlines():
+            try:
+                row = json.loads(line)
+                rows[int(row["epoch"])] = row
+            except (ValueError, KeyError, TypeError):
+                continue
+        return [rows[epoch] for epoch in sorted(rows)]
+
+    def write_outcome(self, state: OutcomeState, message: str | None = None, **facts: Any) -> None:
+        """Say how the run ended; ``message`` is one sentence for the user where it failed."""
+        write_json(self.path / "outcome.json", {"state": state, "message": message, **facts})
+
+    def read_outcome(self) -> dict[str, Any] | None:
+        """How the run ended, or None while it has not."""
+        outcome = read_json(self.path / "outcome.json")
+        return outcome if isinstance(outcome, dict) and "state" in outcome else None
+
+    def clear_outcome(self) -> None:
+        """Forget how the run ended, because it is being continued."""
+        (self.path / "outcome.json").unlink(missing_ok=True)
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The last lines that the worker printed."""
+        try:
+            with open(self.log, "rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - LOG_LIMIT_BYTES))
+                text = file.read().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+        return "\n".join(text.splitlines()[-lines:])

@@ -1,0 +1,193 @@
+"""The run specification: everything that defines a fine-tuning run, in one frozen record.
+
+>>> spec = RunSpec(dataset="synthetic_chest", method="local_dp", beta=2.0)
+>>> RunSpec.from_dict(spec.to_dict()) == spec
+True
+>>> RunSpec(dataset="synthetic_chest", method="local_dp", beta=-1.0)
+Traceback (most recent call last):
+...
+medpriv_core.errors.SettingError: beta must be between 0.001 and 10000, but is -1.0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, get_args, get_type_hints
+
+from medpriv_core.errors import SettingError
+
+Method = Literal["none", "local_dp", "dp_sgd"]
+NoiseDraw = Literal["per_pixel", "per_image"]
+Trainable = Literal["head", "all"]
+Norm = Literal["frozen_batch_norm", "group_norm"]
+Precision = Literal["auto", "float32", "mixed"]
+
+METHODS: tuple[Method, ...] = get_args(Method)
+NOISE_DRAWS: tuple[NoiseDraw, ...] = get_args(NoiseDraw)
+
+# name -> (lowest, highest), both allowed; the pages take the limits of their widgets from here.
+BOUNDS: dict[str, tuple[float, float]] = {
+    "image_size": (16, 1024),
+    "crop_size": (16, 1024),
+    "beta": (1e-3, 1e4),
+    # Below 0.3 the accountants need far finer grids, and the epsilon (over 100) protects nobody.
+    "noise_multiplier": (0.3, 1000.0),
+    "target_epsilon": (0.01, 100.0),
+    "delta": (1e-12, 0.1),
+    "max_grad_norm": (1e-4, 1e4),
+    "epochs": (1, 1000),
+    "batch_size": (1, 65536),
+    "learning_rate": (1e-7, 100.0),
+    "momentum": (0.0, 0.999),
+    "weight_decay": (0.0, 1.0),
+    "seed": (0, 2**31 - 1),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """One fine-tuning run. Raises ``SettingError`` if any setting is impossible.
+
+    dataset          name in the dataset registry
+    image_size       side in pixels of the square image that is stored, and noised under Local-DP
+    crop_size        side of the square that the network sees (random when augmenting, else central);
+                     None means the whole image
+    method           none | local_dp (Laplace noise on the image) | dp_sgd (noise on the gradient)
+    beta             Laplace scale for pixels in [0, 1]; Local-DP only
+    noise_draw       per_pixel (the paper's text) | per_image (the authors' code)
+    noise_multiplier noise standard deviation / clipping norm; DP-SGD only, or else ``target_epsilon``
+    target_epsilon   solved for the noise multiplier when the run starts; DP-SGD only
+    delta            of the (epsilon, delta) statement; must be below 1/n
+    max_grad_norm    clipping norm C of each sample's gradient
+    batch_size       samples per step; under DP-SGD the *expected* number (Poisson sampling)
+    trainable        head (the last layer) | all
+    norm             frozen_batch_norm (the pretrained function, exactly) | group_norm
+    weights          imagenet | none | path to a local state dict
+    augment          light random affine changes of the training images
+    seed             for initialisation, order and augmentation; never for a mechanism's noise
+    device           auto | cpu | cuda | cuda:N | mps
+    precision        auto | float32 | mixed
+    """
+
+    dataset: str
+    image_size: int = 64
+    crop_size: int | None = None
+    method: Method = "none"
+    beta: float | None = None
+    noise_draw: NoiseDraw = "per_pixel"
+    noise_multiplier: float | None = None
+    target_epsilon: float | None = None
+    delta: float = 1e-5
+    max_grad_norm: float = 1.0
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    trainable: Trainable = "head"
+    norm: Norm = "frozen_batch_norm"
+    weights: str = "imagenet"
+    augment: bool = False
+    seed: int = 0
+    device: str = "auto"
+    precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        for name in BOUNDS:
+            value = getattr(self, name)
+            if value is not None:
+                check_bound(name, value)
+        if self.crop_size is not None and self.crop_size > self.image_size:
+            raise SettingError(f"crop_size ({self.crop_size}) must not be larger than image_size ({self.image_size}).")
+        if not self.dataset:
+            raise SettingError("dataset is empty: name one of the datasets in the registry.")
+        if not self.weights:
+            raise SettingError("weights is empty: say imagenet, none, or the path of a ResNet-18 state dict.")
+        if not _is_device(self.device):
+            raise SettingError(f"device must be auto, cpu, cuda, cuda:N or mps, but is {self.device!r}.")
+        if self.method == "local_dp" and self.beta is None:
+            raise SettingError("Local-DP needs beta, the scale of the Laplace noise (for example 1, 2 or 4).")
+        if self.method != "local_dp" and self.beta is not None:
+            raise SettingError(f"beta belongs to Local-DP, but method is {self.method}; leave it out.")
+        if self.method == "dp_sgd" and (self.noise_multiplier is None) == (self.target_epsilon is None):
+            raise SettingError("DP-SGD needs either noise_multiplier or target_epsilon (one of them, not both).")
+        if self.method != "dp_sgd" and (self.noise_multiplier is not None or self.target_epsilon is not None):
+            raise SettingError(
+                f"noise_multiplier and target_epsilon belong to DP-SGD, but method is {self.method}; leave them out."
+            )
+
+    @property
+    def input_size(self) -> int:
+        """Side in pixels of what the network sees."""
+        return self.crop_size or self.image_size
+
+    def check_dataset_size(self, train_size: int) -> None:
+        """Raise ``SettingError`` if the spec cannot run on ``train_size`` training records."""
+        if self.batch_size > train_size:
+            raise SettingError(
+                f"batch_size ({self.batch_size}) is larger than the training set ({train_size} images). "
+                f"Choose {train_size} or less."
+            )
+        if self.method == "dp_sgd" and self.delta >= 1 / train_size:
+            raise SettingError(
+                f"delta ({self.delta:g}) must be below 1/n = {1 / train_size:.2g} for n = {train_size} training "
+                "images: at 1/n, publishing one patient at random would count as private."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings by name, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RunSpec:
+        """The spec with these settings; raises ``SettingError`` on unknown names or wrong values."""
+        if not isinstance(values, Mapping):
+            raise SettingError("A run specification must be a JSON object of settings by name.")
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise SettingError(f"Unknown setting {', '.join(unknown)}. Known: {', '.join(sorted(known))}.")
+        if "dataset" not in values:
+            raise SettingError("The run specification names no dataset.")
+        return cls(**values)
+
+    def changed(self, **values: Any) -> RunSpec:
+        """This spec with some settings replaced (validated again)."""
+        return replace(self, **values)
+
+
+def check_bound(name: str, value: float) -> None:
+    """Raise ``SettingError`` naming the setting, its value and its bounds, if it is outside them."""
+    low, high = BOUNDS[name]
+    # Written so that NaN fails too.
+    if not (math.isfinite(value) and low <= value <= high):
+        raise SettingError(f"{name} must be between {low:.12g} and {high:.12g}, but is {value}.")
+
+
+def _check_types(spec: RunSpec) -> None:
+    hints = get_type_hints(RunSpec)
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        options = [option for option in get_args(hints[field.name]) if option is not type(None)]
+        if value is None:
+            if type(None) in get_args(hints[field.name]):
+                continue
+            raise SettingError(f"{field.name} is missing.")
+        if options and all(isinstance(option, str) for option in options):
+            if value not in options:
+                raise SettingError(f"{field.name} must be one of {', '.join(options)}, but is {value!r}.")
+            continue
+        kind = options[0] if options else hints[field.name]
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            object.__setattr__(spec, field.name, float(value))
+            continue
+        if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
+            raise SettingError(f"{field.name} must be a {kind.__name__}, but is {value!r}.")
+
+
+def _is_device(name: str) -> bool:
+    kind, _, index = name.partition(":")
+    return name in ("auto", "cpu", "mps", "cuda") or (kind == "cuda" and index.isdigit())
