@@ -48,11 +48,10 @@ def image_guarantee(*, beta: float, values: int, draw: NoiseDraw, delta: float =
     check_bound("delta", delta)
     if values < 1:
         raise SettingError("The image has no pixels.")
-    if draw == "per_image":
-        # A single pixel's neighbours differ in one value only, and the shared shift cancels in the
-        # difference to any other pixel. With a single value both draws are the same mechanism.
-        if values > 1:
-            return ImageGuarantee(math.inf, math.inf, math.inf, delta, values, draw)
+    # The shared shift cancels in the difference of any two pixels. With a single value, both draws are
+    # the same mechanism.
+    if draw == "per_image" and values > 1:
+        return ImageGuarantee(math.inf, math.inf, math.inf, delta, values, draw)
     return ImageGuarantee(
         epsilon_pixel=1 / beta,
         epsilon_image_pure=values / beta,

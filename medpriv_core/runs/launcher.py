@@ -1,0 +1,123 @@
+"""How a worker is started, watched and stopped. Here: a process on this machine.
+
+A launcher has three methods, ``start``, ``poll`` and ``stop``; one for a cluster's scheduler would
+have the same. Whatever a launcher says, the truth about a run's end is its ``outcome.json``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from filelock import FileLock, Timeout
+
+import medpriv_core
+from medpriv_core.home import DataHome
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.store import RunRow
+
+# A worker takes its lock right after Python has started. Until then only its parent knows it lives.
+STARTUP_S = 20.0
+PACKAGE_PARENT = Path(medpriv_core.__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Poll:
+    """What is known about a worker: alive or not, and how its process ended if that is known."""
+
+    alive: bool
+    exit_code: int | None = None  # negative: killed by that signal
+
+
+class Launcher(Protocol):
+    """Starts, polls and stops the worker of a run."""
+
+    def start(self, run_id: str, directory: RunDirectory) -> int: ...
+
+    def poll(self, row: RunRow, directory: RunDirectory) -> Poll: ...
+
+    def stop(self, row: RunRow, *, force: bool) -> None: ...
+
+
+class LocalLauncher:
+    """Workers as subprocesses in sessions of their own, so that they outlive runner and app."""
+
+    def __init__(self, home: DataHome) -> None:
+        self._home = home
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, run_id: str, directory: RunDirectory) -> int:
+        """Start the worker and return its process id; raises ``OSError`` where that fails."""
+        with open(directory.log, "ab") as log:
+            child = start_process(self._home, "worker", str(directory.path), log_file=log.fileno())
+        self._children[run_id] = child
+        return child.pid
+
+    def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
+        """Whether the worker lives: by its exit code if it is our child, else by its lock."""
+        child = self._children.get(row.id)
+        if child is not None:
+            exit_code = child.poll()
+            if exit_code is None:
+                return Poll(alive=True)
+            del self._children[row.id]
+            return Poll(alive=False, exit_code=exit_code)
+        if is_locked(directory.lock):
+            return Poll(alive=True)
+        starting = time.time() - (row.started_at or 0) < STARTUP_S and directory.read_outcome() is None
+        return Poll(alive=starting and (row.pid is None or _process_exists(row.pid)))
+
+    def stop(self, row: RunRow, *, force: bool) -> None:
+        """Ask the worker to stop (it saves its checkpoint), or kill it with all it has started."""
+        if row.pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            if force:
+                os.killpg(row.pid, signal.SIGKILL)
+            else:
+                os.kill(row.pid, signal.SIGTERM)
+
+
+def _process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def start_process(home: DataHome, *arguments: str, log_file: int) -> subprocess.Popen[bytes]:
+    """Start a medpriv command in a session of its own, its output going to ``log_file``."""
+    environment = os.environ | {"MEDPRIV_HOME": str(home.root), "PYTHONUNBUFFERED": "1"}
+    # The package need not be installed, and the caller's folder may be any.
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
+    return subprocess.Popen(
+        [sys.executable, "-m", "medpriv_core", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=log_file,
+        stderr=log_file,
+        env=environment,
+        start_new_session=True,
+    )
+
+
+def is_locked(lock_file: Path) -> bool:
+    """Whether a living process holds this lock; the lock of a killed one is free."""
+    if not lock_file.exists():
+        return False
+    lock = FileLock(lock_file)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    lock.release()
+    return False

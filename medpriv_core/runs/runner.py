@@ -1,0 +1,125 @@
+"""The runner: the one process of a data home that takes runs off the queue and looks after workers.
+
+It is started when a run is queued or the app starts, holds ``runner.lock``, and leaves when there has
+been nothing to do for a while. Killing it harms nothing: the workers go on, and the next runner adopts
+them by their locks.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+
+from filelock import FileLock, Timeout
+
+from medpriv_core.home import DataHome
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.launcher import Launcher, LocalLauncher, Poll, is_locked, start_process
+from medpriv_core.runs.store import RunRow, RunStore
+
+TICK_S = 0.2
+IDLE_EXIT_S = 20.0
+# After this long without an outcome, a worker that was asked to stop is killed.
+STOP_GRACE_S = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Moves runs from queued to running to ended, one ``tick`` at a time."""
+
+    def __init__(self, home: DataHome, launcher: Launcher) -> None:
+        self._home = home
+        self._store = RunStore(home)
+        self._launcher = launcher
+        self._stop_asked_at: dict[str, float] = {}
+
+    def tick(self) -> bool:
+        """Look after every running run and start what can start; False if there was nothing to do."""
+        running = self._store.in_state("running")
+        for row in running:
+            self._look_after(row)
+        started = False
+        while (claimed := self._store.claim_next()) is not None:
+            self._start(claimed)
+            started = True
+        return bool(running) or started
+
+    def _start(self, row: RunRow) -> None:
+        try:
+            pid = self._launcher.start(row.id, self._directory(row))
+        except OSError as error:
+            self._store.end(row.id, "failed", f"The worker could not be started: {error}.")
+            return
+        self._store.record_pid(row.id, pid)
+        log.info("run %s started, process %d", row.id, pid)
+
+    def _look_after(self, row: RunRow) -> None:
+        directory = self._directory(row)
+        poll = self._launcher.poll(row, directory)
+        if not poll.alive:
+            self._settle(row, directory, poll)
+        elif row.cancel_requested:
+            asked_at = self._stop_asked_at.get(row.id)
+            if asked_at is None:
+                self._stop_asked_at[row.id] = time.monotonic()
+                self._launcher.stop(row, force=False)
+            elif time.monotonic() - asked_at > STOP_GRACE_S:
+                self._launcher.stop(row, force=True)
+
+    def _settle(self, row: RunRow, directory: RunDirectory, poll: Poll) -> None:
+        self._stop_asked_at.pop(row.id, None)
+        outcome = directory.read_outcome()
+        if outcome is not None:
+            self._store.end(row.id, outcome["state"], outcome.get("message"))
+        elif row.cancel_requested:
+            self._store.end(row.id, "cancelled", "It was ended before it could save; its last checkpoint is kept.")
+        else:
+            self._store.end(row.id, "failed", _describe_death(poll.exit_code))
+        log.info("run %s ended: %s", row.id, self._store.get(row.id).state)
+
+    def _directory(self, row: RunRow) -> RunDirectory:
+        return RunDirectory(self._home.runs / row.id)
+
+
+def _describe_death(exit_code: int | None) -> str:
+    kept = "Resume continues from its last checkpoint."
+    if exit_code is None:
+        return f"The worker is gone and left no word (killed, or the machine restarted). {kept}"
+    if exit_code == -signal.SIGKILL:
+        return f"The worker was killed (signal 9), perhaps because memory ran out. {kept}"
+    if exit_code < 0:
+        return f"The worker was ended by signal {-exit_code}. {kept}"
+    return f"The worker stopped with exit code {exit_code}; its log says why."
+
+
+def run_runner(home: DataHome, *, idle_exit_s: float = IDLE_EXIT_S) -> bool:
+    """Be the runner of this data home until idle; False if another process is it already."""
+    lock = FileLock(home.runner_lock)
+    store = RunStore(home)
+    while True:
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return False
+        try:
+            runner = Runner(home, LocalLauncher(home))
+            idle_since = time.monotonic()
+            while time.monotonic() - idle_since < idle_exit_s:
+                if runner.tick():
+                    idle_since = time.monotonic()
+                time.sleep(TICK_S)
+        finally:
+            lock.release()
+        # A run queued between the last look and the release saw the lock held, and started no runner.
+        if not store.in_state("queued", "running"):
+            return True
+
+
+def ensure_runner(home: DataHome) -> None:
+    """Start a runner if there is work and none is alive. Cheap enough for every page refresh."""
+    if not RunStore(home).in_state("queued", "running") or is_locked(home.runner_lock):
+        return
+    with open(home.runner_log, "ab") as log_file:
+        start_process(home, "runner", log_file=log_file.fileno())
