@@ -36,6 +36,11 @@ class DataHome:
         return self.root / "datasets.json"
 
     @property
+    def fingerprints(self) -> Path:
+        """What is remembered of the files in added folders, so that they need not be read again."""
+        return self.root / "fingerprints"
+
+    @property
     def prepared(self) -> Path:
         """Datasets converted to arrays, one folder a content key and size."""
         return self.root / "prepared"
