@@ -1,0 +1,150 @@
+"""MedMNIST: benchmark sets of small images, one npz file each (Yang et al. 2023, doi 10.1038/s41597-022-01721-8).
+
+The training and test splits are used as published. The validation split is left alone: it is for choosing
+settings, and joining it would make results incomparable with the benchmark's.
+
+An npz is a zip of arrays. Arrays of Python objects are pickles, which run code when loaded, so the headers
+are checked first and such files refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from medpriv_core.datasets.base import DatasetInfo, SplitName
+from medpriv_core.errors import DatasetError
+from medpriv_core.progress import ProgressCallback, no_progress
+
+_ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+MAX_ARRAY_BYTES = 8 * 1024**3
+_DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class _Header:
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+class MedMnist:
+    """One MedMNIST dataset from its npz file; raises ``DatasetError`` if the file is not as expected."""
+
+    def __init__(self, info: DatasetInfo, path: Path) -> None:
+        self.info = info
+        self._path = path
+        headers = self._read_headers()
+        self._splits: dict[SplitName, _ArraySplit] = {
+            "train": self._open_split("train", headers),
+            "test": self._open_split("test", headers),
+        }
+        if len(np.unique(self._splits["train"].labels)) < 2:
+            raise DatasetError(
+                f"The training images in {path} are all of one class, so there is nothing to tell apart."
+            )
+
+    def split(self, name: SplitName) -> _ArraySplit:
+        return self._splits[name]
+
+    def content_key(self, progress: ProgressCallback = no_progress) -> str:
+        del progress  # the zip's table of contents has sizes and CRCs: nothing to read
+        digest = hashlib.sha256(self.info.name.encode())
+        with zipfile.ZipFile(self._path) as archive:
+            for name in _ARRAYS:
+                member = archive.getinfo(f"{name}.npy")
+                digest.update(f"{name} {member.file_size} {member.CRC}\n".encode())
+        return digest.hexdigest()[:32]
+
+    def _read_headers(self) -> dict[str, _Header]:
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                present = set(archive.namelist())
+                missing = [name for name in _ARRAYS if f"{name}.npy" not in present]
+                if missing:
+                    raise DatasetError(
+                        f"{self._path} lacks the array {missing[0]}. Give the npz file of {self.info.title} as "
+                        "MedMNIST publishes it."
+                    )
+                return {name: _read_header(archive, name) for name in _ARRAYS}
+        except _DAMAGED as error:
+            raise DatasetError(f"{self._path} is not a sound npz file. Download it again.") from error
+
+    def _open_split(self, split: SplitName, headers: dict[str, _Header]) -> _ArraySplit:
+        images, labels = headers[f"{split}_images"], headers[f"{split}_labels"]
+        for name, header in ((f"{split}_images", images), (f"{split}_labels", labels)):
+            if header.dtype.hasobject:
+                raise DatasetError(
+                    f"The array {name} in {self._path} holds pickled Python objects, which could run code. medpriv "
+                    "does not load them; download the file again from MedMNIST."
+                )
+        if images.dtype != np.uint8:
+            raise DatasetError(f"The images in {self._path} are {images.dtype}, not uint8 as MedMNIST publishes them.")
+        colours = (3,) if self.info.channels == 3 else ()
+        rank = 3 + len(colours)
+        if len(images.shape) != rank or images.shape[3:] != colours or 0 in images.shape:
+            raise DatasetError(
+                f"The array {split}_images in {self._path} has the shape {images.shape}, but {self.info.title} needs "
+                f"(images, height, width{', 3' if colours else ''}). It may be the file of another dataset."
+            )
+        count = images.shape[0]
+        if labels.shape not in ((count,), (count, 1)) or labels.dtype.kind not in "iu":
+            raise DatasetError(
+                f"The array {split}_labels in {self._path} has {labels.dtype} values of shape {labels.shape}; "
+                f"medpriv expects {count} whole numbers, one an image."
+            )
+        values = self._load(f"{split}_labels").reshape(-1).astype(np.int64)
+        highest = len(self.info.classes) - 1
+        wrong = np.flatnonzero((values < 0) | (values > highest))
+        if wrong.size:
+            raise DatasetError(
+                f"{wrong.size} labels of {split}_labels in {self._path} are outside 0 to {highest}; the first is "
+                f"{values[wrong[0]]}, of image {wrong[0]}. It may be the file of another dataset."
+            )
+        return _ArraySplit(self, f"{split}_images", values)
+
+    def _load(self, name: str) -> np.ndarray:
+        try:
+            with np.load(self._path, allow_pickle=False) as arrays:
+                return arrays[name]
+        except _DAMAGED as error:
+            raise DatasetError(f"The array {name} in {self._path} is damaged. Download the file again.") from error
+
+
+class _ArraySplit:
+    """A split whose images are one array, unpacked when the first of them is asked for."""
+
+    def __init__(self, dataset: MedMnist, array: str, labels: np.ndarray) -> None:
+        self.labels = labels
+        self.ids: Sequence[str] = [str(number) for number in range(len(labels))]
+        self._dataset = dataset
+        self._array = array
+        self._images: np.ndarray | None = None
+        self._lock = threading.Lock()
+
+    def image(self, index: int) -> Image.Image:
+        """The image at its own size; raises ``DatasetError`` if the file is damaged."""
+        with self._lock:
+            if self._images is None:
+                self._images = self._dataset._load(self._array)
+        return Image.fromarray(self._images[index])
+
+
+def _read_header(archive: zipfile.ZipFile, name: str) -> _Header:
+    member = archive.getinfo(f"{name}.npy")
+    if member.file_size > MAX_ARRAY_BYTES:
+        raise DatasetError(
+            f"The array {name} unpacks to more than {MAX_ARRAY_BYTES // 1024**3} GiB. Use a smaller file."
+        )
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(file)
+    return _Header(shape, dtype)
