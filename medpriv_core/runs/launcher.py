@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from filelock import FileLock, Timeout
-
 import medpriv_core
 from medpriv_core.home import DataHome
+from medpriv_core.locks import is_held
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RunRow
 
@@ -69,7 +68,7 @@ class LocalLauncher:
                 return Poll(alive=True)
             del self._children[row.id]
             return Poll(alive=False, exit_code=exit_code)
-        if is_locked(directory.lock):
+        if is_held(directory.lock):
             return Poll(alive=True)
         starting = time.time() - (row.started_at or 0) < STARTUP_S and directory.read_outcome() is None
         return Poll(alive=starting and (row.pid is None or _process_exists(row.pid)))
@@ -108,16 +107,3 @@ def start_process(home: DataHome, *arguments: str, log_file: int) -> subprocess.
         env=environment,
         start_new_session=True,
     )
-
-
-def is_locked(lock_file: Path) -> bool:
-    """Whether a living process holds this lock; the lock of a killed one is free."""
-    if not lock_file.exists():
-        return False
-    lock = FileLock(lock_file)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        return True
-    lock.release()
-    return False

@@ -1,0 +1,63 @@
+"""``epsilon``: what a DP-SGD run spends, or which noise multiplier a wanted epsilon needs."""
+
+from __future__ import annotations
+
+import argparse
+
+from medpriv_core.cli.output import Commands, add_json_option, print_json
+from medpriv_core.errors import SettingError
+from medpriv_core.privacy import dp_sgd
+from medpriv_core.privacy.statement import dp_sgd_statement
+from medpriv_core.spec import check_bound
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("epsilon", help="epsilon of a DP-SGD run, or the noise it needs")
+    parser.add_argument("--dataset-size", type=int, required=True, help="number of training records")
+    parser.add_argument("--batch-size", type=int, required=True, help="expected records a step")
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--delta", type=float, default=1e-5)
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--noise-multiplier", type=float, help="noise standard deviation / clipping norm")
+    given.add_argument("--target-epsilon", type=float, help="solve for the noise multiplier")
+    add_json_option(parser)
+    parser.set_defaults(command=_epsilon)
+
+
+def _epsilon(options: argparse.Namespace) -> None:
+    if options.dataset_size < 1:
+        raise SettingError(f"dataset-size must be at least 1, but is {options.dataset_size}.")
+    check_bound("batch_size", options.batch_size)
+    check_bound("epochs", options.epochs)
+    check_bound("delta", options.delta)
+    if options.batch_size > options.dataset_size:
+        raise SettingError(f"batch-size must be at most dataset-size, but {options.batch_size} is larger.")
+    sizes = {"batch_size": options.batch_size, "train_size": options.dataset_size}
+    sample_rate = dp_sgd.sampling_rate(**sizes)
+    steps = options.epochs * dp_sgd.steps_per_epoch(**sizes)
+    noise_multiplier = options.noise_multiplier
+    if noise_multiplier is None:
+        noise_multiplier = dp_sgd.solve_noise_multiplier(
+            target_epsilon=options.target_epsilon, delta=options.delta, sample_rate=sample_rate, steps=steps
+        )
+    account = dp_sgd.DpSgdAccount(noise_multiplier=noise_multiplier, sample_rate=sample_rate, delta=options.delta)
+    epsilon = account.epsilon(steps)
+    if options.json:
+        print_json(
+            {
+                "epsilon": epsilon,
+                "delta": options.delta,
+                "accountant": dp_sgd.ACCOUNTANT,
+                "sampling": dp_sgd.SAMPLING,
+                "adjacency": dp_sgd.ADJACENCY,
+                "sample_rate": sample_rate,
+                "steps": steps,
+                "noise_multiplier": noise_multiplier,
+            }
+        )
+        return
+    print(dp_sgd_statement(epsilon=epsilon, delta=options.delta))
+    print(f"noise multiplier {noise_multiplier:g}, sampling rate {sample_rate:.6g}, {steps} steps")
+    if options.delta >= 1 / options.dataset_size:
+        print("Warning: delta is not below 1/n, which is too weak to call a guarantee.")

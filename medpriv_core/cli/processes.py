@@ -1,0 +1,36 @@
+"""``worker`` and ``runner``: the processes behind the run queue. People have no need to start them."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from medpriv_core.cli.output import Commands
+from medpriv_core.home import data_home
+from medpriv_core.runs.runner import run_runner
+
+
+def add_to(commands: Commands) -> None:
+    """Add the commands to the parser."""
+    worker = commands.add_parser("worker", help="train the run in one run directory (started by the runner)")
+    worker.add_argument("directory", type=Path)
+    worker.set_defaults(command=_worker)
+    runner = commands.add_parser("runner", help="take runs off the queue until there are none (started by the app)")
+    runner.set_defaults(command=_runner)
+
+
+def _worker(options: argparse.Namespace) -> int:
+    from medpriv_core.training.worker import run_worker  # torch comes with it
+
+    return run_worker(options.directory, data_home())
+
+
+def _runner(_options: argparse.Namespace) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    # Ended politely, the runner must release its lock; its workers go on.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    run_runner(data_home())
+    return 0

@@ -1,0 +1,30 @@
+"""The frame around every page: configuration, navigation, and what happens to errors."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts.cached import home
+from pages.parts.messages import explain_errors
+
+st.set_page_config(page_title="medpriv", page_icon=":material/shield:", layout="wide")
+st.html(
+    """<style>
+    .block-container {padding: 3.5rem 2rem 3rem 2rem; max-width: 90rem;}
+    [class*="st-key-pixels"] img {image-rendering: pixelated; max-width: none; background: #808080;}
+    </style>"""
+)
+
+chosen = st.navigation(
+    [
+        st.Page("explore.py", title="Explore", icon=":material/visibility:", default=True),
+        st.Page("train.py", title="Train", icon=":material/tune:"),
+        st.Page("runs.py", title="Runs", icon=":material/monitoring:"),
+        st.Page("datasets.py", title="Datasets", icon=":material/photo_library:"),
+    ],
+    position="top",
+)
+with explain_errors():
+    home().check_writable()
+with explain_errors():
+    chosen.run()

@@ -1,0 +1,52 @@
+"""Caches around core functions, so that moving one control does not compute everything again."""
+
+from __future__ import annotations
+
+import io
+
+import streamlit as st
+from PIL import Image
+
+from medpriv_core.datasets.base import Dataset
+from medpriv_core.datasets.registry import DatasetEntry, list_datasets, open_dataset
+from medpriv_core.datasets.viewing import ViewedImage, view_image
+from medpriv_core.home import DataHome, data_home
+from medpriv_core.mechanisms.comparison import NoisedPanel, noised_panel
+from medpriv_core.spec import NoiseDraw
+
+
+def home() -> DataHome:
+    """The data home of this app."""
+    return data_home()
+
+
+def available_datasets() -> dict[str, DatasetEntry]:
+    """The datasets that can be opened now, by name."""
+    return {entry.info.name: entry for entry in list_datasets(home()) if entry.available}
+
+
+@st.cache_resource(ttl=60, max_entries=16, show_spinner="Opening the dataset…")
+def dataset(name: str, _location: str | None) -> Dataset:
+    """An opened dataset; ``_location`` keeps a re-added one from being mistaken for the old."""
+    return open_dataset(home(), name)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def viewed_image(name: str, location: str | None, index: int, size: int) -> ViewedImage:
+    """One image of a dataset at a size; ``location`` distinguishes what was added under the same name."""
+    return view_image(dataset(name, location), index, size=size)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def panel(
+    name: str, location: str | None, index: int, size: int, *, beta: float, draw: NoiseDraw, seed: tuple[int, ...]
+) -> NoisedPanel:
+    """The noised version of one image."""
+    return noised_panel(viewed_image(name, location, index, size).pixels, beta=beta, draw=draw, seed=seed)
+
+
+def png(picture: Image.Image) -> bytes:
+    """The picture as PNG; barely compressed, because noise cannot be and the time is better spent."""
+    file = io.BytesIO()
+    picture.save(file, "PNG", compress_level=1)
+    return file.getvalue()

@@ -1,0 +1,33 @@
+"""How errors reach the person at the screen: one sentence, never a traceback."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from medpriv_core.errors import MedprivError
+
+log = logging.getLogger("medpriv")
+
+
+@contextmanager
+def explain_errors() -> Iterator[None]:
+    """Show an error of the block as a message and go on after it.
+
+    Fragments need one of their own, because they run again without the page around them.
+    """
+    try:
+        yield
+    except MedprivError as error:
+        st.error(str(error), icon=":material/error:")
+    except Exception:
+        # Streamlit's own control flow (stop, rerun) is no Exception and passes through.
+        log.exception("A page failed")
+        st.error(
+            "Something went wrong inside medpriv, and it is not your doing. The terminal in which the app runs has "
+            "the details; reload the page to go on.",
+            icon=":material/error:",
+        )
