@@ -1,0 +1,56 @@
+"""Where pretrained weights come from, said without importing torch.
+
+The network starts from torchvision's ResNet-18, trained on ImageNet (public photographs, so it costs
+no privacy). Its file is about 45 MB. In order of preference: the file that ``MEDPRIV_WEIGHTS`` names,
+the copy in the data home, a download. Pages and the command line ask here what would happen;
+``medpriv_core.training.weights`` does it.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from medpriv_core.home import DataHome
+
+# torchvision.models.ResNet18_Weights.IMAGENET1K_V1; by torch's convention the file name ends in the
+# first eight digits of its SHA-256.
+IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
+IMAGENET_FILE = "resnet18-f37072fd.pth"
+IMAGENET_SHA256_PREFIX = "f37072fd"
+IMAGENET_SIZE_MB = 45
+
+WEIGHTS_VARIABLE = "MEDPRIV_WEIGHTS"
+
+
+@dataclass(frozen=True)
+class WeightsStatus:
+    """Where the ImageNet weights would be taken from.
+
+    state     local (``MEDPRIV_WEIGHTS``), cached (in the data home) or to_download
+    path      the file, or where a download would put it; a local file need not exist
+    sentence  the same for people
+    """
+
+    state: Literal["local", "cached", "to_download"]
+    path: Path
+    sentence: str
+
+
+def weights_status(home: DataHome) -> WeightsStatus:
+    """Where ``weights = imagenet`` would come from right now; looks only at names, opens no file."""
+    local = os.environ.get(WEIGHTS_VARIABLE)
+    if local:
+        path = Path(local).expanduser()
+        found = "" if path.is_file() else ", which does not exist"
+        return WeightsStatus("local", path, f"Pretrained weights: the file {path} ({WEIGHTS_VARIABLE}){found}.")
+    path = home.weights / IMAGENET_FILE
+    if path.is_file():
+        return WeightsStatus("cached", path, "Pretrained weights: torchvision's ResNet-18, already downloaded.")
+    return WeightsStatus(
+        "to_download",
+        path,
+        f"Pretrained weights: torchvision's ResNet-18 ({IMAGENET_SIZE_MB} MB) will be downloaded at the first run.",
+    )
