@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 
 from medpriv_core.cli.output import Commands, add_json_option, print_json
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy import dp_sgd
+from medpriv_core.privacy.plan import plan_dp_sgd
 from medpriv_core.privacy.statement import dp_sgd_statement
 from medpriv_core.spec import check_bound
 
@@ -31,33 +33,20 @@ def _epsilon(options: argparse.Namespace) -> None:
     check_bound("batch_size", options.batch_size)
     check_bound("epochs", options.epochs)
     check_bound("delta", options.delta)
-    if options.batch_size > options.dataset_size:
-        raise SettingError(f"batch-size must be at most dataset-size, but {options.batch_size} is larger.")
-    sizes = {"batch_size": options.batch_size, "train_size": options.dataset_size}
-    sample_rate = dp_sgd.sampling_rate(**sizes)
-    steps = options.epochs * dp_sgd.steps_per_epoch(**sizes)
-    noise_multiplier = options.noise_multiplier
-    if noise_multiplier is None:
-        noise_multiplier = dp_sgd.solve_noise_multiplier(
-            target_epsilon=options.target_epsilon, delta=options.delta, sample_rate=sample_rate, steps=steps
-        )
-    account = dp_sgd.DpSgdAccount(noise_multiplier=noise_multiplier, sample_rate=sample_rate, delta=options.delta)
-    epsilon = account.epsilon(steps)
+    plan = plan_dp_sgd(
+        train_size=options.dataset_size,
+        batch_size=options.batch_size,
+        epochs=options.epochs,
+        delta=options.delta,
+        noise_multiplier=options.noise_multiplier,
+        target_epsilon=options.target_epsilon,
+    )
     if options.json:
         print_json(
-            {
-                "epsilon": epsilon,
-                "delta": options.delta,
-                "accountant": dp_sgd.ACCOUNTANT,
-                "sampling": dp_sgd.SAMPLING,
-                "adjacency": dp_sgd.ADJACENCY,
-                "sample_rate": sample_rate,
-                "steps": steps,
-                "noise_multiplier": noise_multiplier,
-            }
+            asdict(plan) | {"accountant": dp_sgd.ACCOUNTANT, "sampling": dp_sgd.SAMPLING, "adjacency": dp_sgd.ADJACENCY}
         )
         return
-    print(dp_sgd_statement(epsilon=epsilon, delta=options.delta))
-    print(f"noise multiplier {noise_multiplier:g}, sampling rate {sample_rate:.6g}, {steps} steps")
+    print(dp_sgd_statement(epsilon=plan.epsilon, delta=plan.delta))
+    print(f"noise multiplier {plan.noise_multiplier:g}, sampling rate {plan.sample_rate:.6g}, {plan.steps} steps")
     if options.delta >= 1 / options.dataset_size:
         print("Warning: delta is not below 1/n, which is too weak to call a guarantee.")

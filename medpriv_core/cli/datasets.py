@@ -1,0 +1,90 @@
+"""``datasets``: list, add, fetch and remove datasets."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from medpriv_core.cli.output import Commands, ProgressBar, add_json_option, print_json
+from medpriv_core.datasets import registry
+from medpriv_core.datasets.fetching import fetch_in_foreground
+from medpriv_core.datasets.medmnist import SIZES
+from medpriv_core.datasets.registry import DatasetEntry
+from medpriv_core.home import data_home
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("datasets", help="list, add, fetch and remove datasets")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    listing = actions.add_parser("list", help="every dataset medpriv knows")
+    add_json_option(listing)
+    listing.set_defaults(command=_list)
+
+    adding = actions.add_parser("add", help="add a dataset by the path of its folder, zip or npz")
+    adding.add_argument("name")
+    adding.add_argument("path", metavar="FOLDER_OR_ZIP_OR_NPZ")
+    add_json_option(adding)
+    adding.set_defaults(command=_add)
+
+    fetching = actions.add_parser("fetch", help="download a MedMNIST dataset and add it")
+    fetching.add_argument("name", choices=["pneumoniamnist", "retinamnist"])
+    fetching.add_argument("--size", type=int, choices=SIZES, default=28, help="pixels a side")
+    fetching.add_argument("--base-url", help="a mirror that holds the npz file under its usual name")
+    add_json_option(fetching)
+    fetching.set_defaults(command=_fetch)
+
+    removing = actions.add_parser("remove", help="forget a dataset; your files stay")
+    removing.add_argument("name")
+    removing.set_defaults(command=_remove)
+
+
+def _describe(entry: DatasetEntry) -> dict[str, Any]:
+    facts = asdict(entry)
+    return facts.pop("info") | facts | {"train": entry.train, "test": entry.test}
+
+
+def _list(options: argparse.Namespace) -> None:
+    entries = registry.list_datasets(data_home())
+    if options.json:
+        print_json({"datasets": [_describe(entry) for entry in entries]})
+        return
+    for entry in entries:
+        print(f"{entry.info.name:16} {_status(entry)}")
+
+
+def _status(entry: DatasetEntry) -> str:
+    if not entry.available:
+        return f"not available: {entry.problem or entry.how_to_add}"
+    kind = "synthetic" if entry.info.synthetic else "real"
+    return f"{kind}, {entry.train or 0:,} train and {entry.test or 0:,} test images, {len(entry.info.classes)} classes"
+
+
+def _add(options: argparse.Namespace) -> None:
+    bar = ProgressBar()
+    entry = registry.add_dataset(data_home(), options.name, options.path, progress=bar)
+    bar.close()
+    _print_entry(entry, options)
+
+
+def _fetch(options: argparse.Namespace) -> None:
+    bar = ProgressBar()
+    entry = fetch_in_foreground(
+        data_home(), options.name, size=options.size, base_url=options.base_url, progress=bar
+    )
+    bar.close()
+    _print_entry(entry, options)
+
+
+def _print_entry(entry: DatasetEntry, options: argparse.Namespace) -> None:
+    if options.json:
+        print_json(_describe(entry))
+    else:
+        print(f"{entry.info.name}: {_status(entry)}")
+
+
+def _remove(options: argparse.Namespace) -> None:
+    registry.remove_dataset(data_home(), options.name)
+    print(f"{options.name} is forgotten; your files were not touched.")
