@@ -33,8 +33,7 @@ from medpriv_core.spec import check_bound
 
 PHASE = "Reading images"
 _SPLITS: tuple[SplitName, ...] = ("train", "test")
-_WINDOW = 128  # images decoded ahead of the writer
-_REPORT_EVERY = 16  # images between two calls of the progress callback
+_BATCH = 16  # images that a thread reads at a time, between two calls of the progress callback
 _SPARE_BYTES = 16 * 1024**2  # left free on the disk
 
 
@@ -82,14 +81,11 @@ def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallba
             with open(part / f"{name}_images.npy", "wb") as file:
                 header = {"descr": "|u1", "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
-                for row in _squares(split, size):
-                    if isinstance(row, ImageError):
-                        unreadable.append(row)
-                    elif not unreadable:
-                        file.write(row.data)
-                    done += 1
-                    if done % _REPORT_EVERY == 0 or done == total:
-                        progress(PHASE, done, total)
+                for rows in _squares(split, size):
+                    unreadable += [row for row in rows if isinstance(row, ImageError)]
+                    file.writelines(row.data for row in rows if isinstance(row, np.ndarray))
+                    done += len(rows)
+                    progress(PHASE, done, total)
             np.save(part / f"{name}_labels.npy", np.asarray(split.labels, dtype=np.int64))
         if unreadable:
             others = f" {len(unreadable) - 1:,} more images cannot be read either." if len(unreadable) > 1 else ""
@@ -101,8 +97,8 @@ def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallba
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _squares(split: Split, size: int) -> Iterator[np.ndarray | ImageError]:
-    """The images in order as contiguous arrays, or why one cannot be read; decoded by all cores."""
+def _squares(split: Split, size: int) -> Iterator[list[np.ndarray | ImageError]]:
+    """The images in order, a batch at a time, as contiguous arrays or why one cannot be read."""
 
     def read(index: int) -> np.ndarray | ImageError:
         try:
@@ -112,12 +108,16 @@ def _squares(split: Split, size: int) -> Iterator[np.ndarray | ImageError]:
         except ImageError as error:
             return error
 
-    pending: deque[Future[np.ndarray | ImageError]] = deque()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    def read_batch(start: int) -> list[np.ndarray | ImageError]:
+        return [read(index) for index in range(start, min(start + _BATCH, len(split.labels)))]
+
+    workers = os.cpu_count() or 1
+    pending: deque[Future[list[np.ndarray | ImageError]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
         try:
-            for index in range(len(split.labels)):
-                pending.append(pool.submit(read, index))
-                if len(pending) >= _WINDOW:
+            for start in range(0, len(split.labels), _BATCH):
+                pending.append(pool.submit(read_batch, start))
+                if len(pending) > 2 * workers:
                     yield pending.popleft().result()
             while pending:
                 yield pending.popleft().result()
