@@ -21,12 +21,51 @@ import numpy as np
 from PIL import Image
 
 from medpriv_core.datasets.base import DatasetInfo, SplitName
+from medpriv_core.download import download
 from medpriv_core.errors import DatasetError
+from medpriv_core.home import DataHome
 from medpriv_core.progress import ProgressCallback, no_progress
+
+# Addresses and MD5 sums as published in info.py of the PyPI package medmnist 3.0.2.
+SIZES = (28, 64, 128, 224)
+_BASE_URL = "https://zenodo.org/records/10519652/files"
+_MD5 = {
+    ("pneumoniamnist", 28): "28209eda62fecd6e6a2d98b1501bb15f",
+    ("pneumoniamnist", 64): "8f4eceb4ccffa70c672198ea285246c6",
+    ("pneumoniamnist", 128): "05b46931834c231683c68f40c47b2971",
+    ("pneumoniamnist", 224): "d6a3c71de1b945ea11211b03746c1fe1",
+    ("retinamnist", 28): "bd4c0672f1bba3e3a89f0e4e876791e4",
+    ("retinamnist", 64): "afda852cc34dcda56f86ad2b2457dbcc",
+    ("retinamnist", 128): "e48e916a24454daf90583d4e6efb1a18",
+    ("retinamnist", 224): "eae7e3b6f3fcbda4ae613ebdcbe35348",
+}
 
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 MAX_ARRAY_BYTES = 8 * 1024**3
 _DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
+
+
+def medmnist_file(home: DataHome, name: str, size: int) -> Path:
+    """Where a fetched npz lies; raises ``DatasetError`` if there is no such dataset or size to fetch."""
+    if (name, size) not in _MD5:
+        names = " and ".join(sorted({known for known, _ in _MD5}))
+        raise DatasetError(
+            f"There is no {name} of {size} pixels to fetch: {names} come in {', '.join(map(str, SIZES))} pixels a side."
+        )
+    return home.downloads / (f"{name}.npz" if size == 28 else f"{name}_{size}.npz")
+
+
+def fetch_medmnist(
+    home: DataHome, name: str, *, size: int, progress: ProgressCallback = no_progress, base_url: str | None = None
+) -> Path:
+    """Download ``pneumoniamnist`` or ``retinamnist`` in images of ``size`` pixels a side; returns the npz.
+
+    ``base_url`` is a mirror that holds the file under its usual name (the checksum stays MedMNIST's).
+    Raises ``DatasetError`` for an unknown name or size, and what ``download`` raises.
+    """
+    target = medmnist_file(home, name, size)
+    url = f"{base_url.rstrip('/')}/{target.name}" if base_url else f"{_BASE_URL}/{target.name}?download=1"
+    return download(url, target, checksum=f"md5:{_MD5[name, size]}", progress=progress)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,178 @@
+"""Fetching a dataset in a process of its own, so that it survives a closed tab and a restarted app.
+
+The process holds a lock for as long as it lives and says in ``<file>.progress.json`` how far it is. A
+record that says "running" while nobody holds the lock belongs to a process that was killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+from medpriv_core.datasets.medmnist import fetch_medmnist, medmnist_file
+from medpriv_core.datasets.registry import DatasetEntry, add_dataset
+from medpriv_core.errors import MedprivError
+from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
+from medpriv_core.locks import hold_lock, is_held
+from medpriv_core.progress import Cancelled, ProgressCallback, no_progress
+
+FetchState = Literal["running", "done", "failed", "cancelled"]
+
+_WRITE_EVERY_S = 0.2
+_START_WITHIN_S = 30.0  # from the click to the process's first word, on a busy machine
+_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class FetchStatus:
+    """How a fetch is going, or how it ended."""
+
+    state: FetchState
+    done: int  # bytes
+    total: int  # bytes; 0 while unknown
+    message: str | None  # one sentence where it failed
+
+
+def start_fetch(home: DataHome, name: str, size: int, *, base_url: str | None = None) -> None:
+    """Fetch a MedMNIST dataset in the background; does nothing if that fetch is running already.
+
+    Raises ``DatasetError`` for an unknown name or size and ``DataHomeError`` if the disk refuses; what
+    goes wrong later is told by ``fetch_status``.
+    """
+    target = medmnist_file(home, name, size)
+    status = fetch_status(home, name, size)
+    if status is not None and status.state == "running":
+        return
+    home.check_writable()
+    command = [sys.executable, "-m", "medpriv_core", "datasets", "fetch", name, "--size", str(size)]
+    command += ["--base-url", base_url] if base_url else []
+    with explain_disk_errors(home.downloads):
+        write_json(_record_path(target), {"state": "starting", "started_at": time.time()})
+        with open(target.with_name(f"{target.name}.log"), "wb") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=_PACKAGE_ROOT,
+                env=os.environ | {"MEDPRIV_HOME": str(home.root)},
+                start_new_session=True,
+            )
+    # Collects the exit code for as long as this process lives; the fetch does not depend on it.
+    threading.Thread(target=_await_exit, args=(process, target), daemon=True).start()
+
+
+def fetch_status(home: DataHome, name: str, size: int) -> FetchStatus | None:
+    """The state of the latest fetch of this dataset and size; None if there was none."""
+    target = medmnist_file(home, name, size)
+    record = _read_record(target)
+    if record.get("state") in ("starting", "running") and not is_held(_lock_path(target)):
+        record = _read_record(target)  # it may have ended between the two looks
+        if record.get("state") == "running" or _is_overdue(record):
+            return FetchStatus("failed", 0, 0, "The download was interrupted before it was complete. Start it again.")
+    if not record:
+        return None
+    state: FetchState = "running" if record["state"] == "starting" else record["state"]
+    return FetchStatus(state, record.get("done", 0), record.get("total", 0), record.get("message"))
+
+
+def cancel_fetch(home: DataHome, name: str, size: int) -> None:
+    """Ask the running fetch to stop; does nothing if none is running."""
+    target = medmnist_file(home, name, size)
+    deadline = time.monotonic() + _START_WITHIN_S
+    while time.monotonic() < deadline:
+        status = fetch_status(home, name, size)
+        record = _read_record(target)
+        if status is None or status.state != "running":
+            return
+        if "pid" in record:
+            os.kill(record["pid"], signal.SIGTERM)
+            return
+        time.sleep(0.05)  # it has not said its process id yet
+
+
+def fetch_in_foreground(
+    home: DataHome, name: str, size: int, *, base_url: str | None = None, progress: ProgressCallback = no_progress
+) -> DatasetEntry:
+    """Fetch a MedMNIST dataset, add it to the registry and keep its record up to date meanwhile.
+
+    SIGTERM ends it as ``Cancelled``. Raises ``DownloadError``, ``DatasetError`` or ``DataHomeError``.
+    """
+    target = medmnist_file(home, name, size)
+    record: dict[str, Any] = {"state": "running", "pid": os.getpid(), "done": 0, "total": 0, "message": None}
+    written_at = 0.0
+
+    def write(**changes: Any) -> None:
+        record.update(changes)
+        with explain_disk_errors(home.downloads):
+            write_json(_record_path(target), record)
+
+    def report(phase: str, done: int, total: int) -> None:
+        nonlocal written_at
+        progress(phase, done, total)
+        if time.monotonic() - written_at >= _WRITE_EVERY_S or done == total:
+            write(done=done, total=total)
+            written_at = time.monotonic()
+
+    with hold_lock(_lock_path(target), progress=progress, phase="Waiting for the same download"), _stop_on_sigterm():
+        write()
+        try:
+            entry = add_dataset(home, name, fetch_medmnist(home, name, size=size, progress=report, base_url=base_url))
+        except Cancelled:
+            write(state="cancelled")
+            raise
+        except MedprivError as error:
+            write(state="failed", message=str(error))
+            raise
+        write(state="done")
+    return entry
+
+
+@contextmanager
+def _stop_on_sigterm() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers; a thread is cancelled by its progress callback
+        return
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise Cancelled
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _await_exit(process: subprocess.Popen[bytes], target: Path) -> None:
+    process.wait()
+    if _read_record(target).get("state") == "starting":
+        log = target.with_name(f"{target.name}.log")
+        message = f"The download could not be started. What it said is in {log}."
+        write_json(_record_path(target), {"state": "failed", "message": message})
+
+
+def _is_overdue(record: dict[str, Any]) -> bool:
+    return record.get("state") == "starting" and time.time() - record["started_at"] > _START_WITHIN_S
+
+
+def _read_record(target: Path) -> dict[str, Any]:
+    return read_json(_record_path(target)) or {}
+
+
+def _record_path(target: Path) -> Path:
+    return target.with_name(f"{target.name}.progress.json")
+
+
+def _lock_path(target: Path) -> Path:
+    return target.with_name(f"{target.name}.fetch.lock")
