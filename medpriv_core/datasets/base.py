@@ -30,8 +30,15 @@ class DatasetInfo:
 class Split(Protocol):
     """One split, read lazily: nothing is decoded until an image is asked for."""
 
-    labels: np.ndarray  # int64, shape (n,)
-    ids: Sequence[str]  # a short name an image, for people (file name, id_code or number)
+    @property
+    def labels(self) -> np.ndarray:
+        """int64, shape (n,)"""
+        ...
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """A short name an image, for people (file name, id_code or number)."""
+        ...
 
     def image(self, index: int) -> Image.Image:
         """The image at its own size, mode "L" (1 channel) or "RGB" (3); raises ``ImageError``."""
@@ -41,7 +48,8 @@ class Split(Protocol):
 class Dataset(Protocol):
     """A dataset that is ready to be read."""
 
-    info: DatasetInfo
+    @property
+    def info(self) -> DatasetInfo: ...
 
     def split(self, name: SplitName) -> Split: ...
 

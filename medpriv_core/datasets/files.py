@@ -169,7 +169,7 @@ class ZipFiles:
         return [(self._members[name].file_size, self._members[name].CRC) for name in names]
 
 
-@dataclass
+@dataclass(frozen=True)
 class FileSplit:
     """A split whose images are files; see ``datasets.base.Split``."""
 

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from medpriv_core.datasets import synthetic
 from medpriv_core.datasets.aptos import Aptos2019
 from medpriv_core.datasets.base import Dataset, DatasetInfo
 from medpriv_core.datasets.catalog import ADDABLE, CHEST_XRAY, HOW_TO_ADD, PNEUMONIAMNIST, RETINAMNIST
@@ -24,6 +23,7 @@ from medpriv_core.datasets.files import open_files
 from medpriv_core.datasets.image_folder import ChestXray
 from medpriv_core.datasets.medmnist import MedMnist
 from medpriv_core.datasets.retina_photo import RetinaPhoto
+from medpriv_core.datasets.synthetic import SYNTHETIC_DATASETS
 from medpriv_core.errors import DatasetError
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
 from medpriv_core.locks import hold_lock
@@ -134,7 +134,7 @@ def remove_dataset(home: DataHome, name: str) -> None:
 @cache
 def _embedded() -> dict[str, Dataset]:
     photo = RetinaPhoto()
-    return {**getattr(synthetic, "SYNTHETIC_DATASETS", {}), photo.info.name: photo}
+    return {**SYNTHETIC_DATASETS, photo.info.name: photo}
 
 
 def _open_added(home: DataHome, name: str, path: Path, progress: ProgressCallback) -> AddedDataset:

@@ -19,7 +19,7 @@ from medpriv_core.datasets.catalog import RETINA_PHOTO
 from medpriv_core.datasets.images import decode_image
 
 
-@dataclass
+@dataclass(frozen=True)
 class _PhotoSplit:
     ids: Sequence[str]
     labels: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
