@@ -1,0 +1,92 @@
+"""The checkpoint: all that a run needs to go on where it stopped, privacy ledger included.
+
+It is replaced by rename, so a reader finds the old one or the new one and never half of one. It is
+written *before* the epoch's line in ``metrics.jsonl`` and holds all lines so far: a kill between the two
+loses nothing, and no released epoch is ever missing from the ledger. No seed and no state of the generators that
+drew the mechanism's noise is in it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from medpriv_core.errors import RunError
+from medpriv_core.home import explain_disk_errors
+
+
+@dataclass
+class Position:
+    """How far a run is: whole epochs, steps in the epoch under way, and that epoch's running sums."""
+
+    epochs_done: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    epoch_s: float = 0.0  # time spent on the steps of the epoch under way
+    elapsed_s: float = 0.0  # on steps and evaluations since the run began
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What ``checkpoint.pt`` holds.
+
+    trained    state dict of the trained part: the last layer, or the whole network
+    backbone   fingerprint of the frozen rest; None if the whole network is in ``trained``
+    optimizer  state dict of SGD (momentum)
+    settings   the settings that must not change when the run goes on
+    dataset    content key of the prepared dataset
+    position   fields of ``Position``
+    ledger     DP-SGD: stretches of {noise_multiplier, sample_rate, steps}
+    rows       the finished epochs as in ``metrics.jsonl``
+    """
+
+    trained: dict[str, Tensor]
+    backbone: str | None
+    optimizer: dict[str, Any]
+    settings: dict[str, Any]
+    dataset: str
+    position: dict[str, Any]
+    ledger: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Replace the file at ``path``; raises ``DataHomeError`` where the disk refuses."""
+    # Through memory, because torch's own writer hides a full disk in an internal error.
+    content = io.BytesIO()
+    torch.save(vars(checkpoint), content)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    with explain_disk_errors(path.parent):
+        try:
+            with open(part, "wb") as file:
+                file.write(content.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> Checkpoint | None:
+    """The checkpoint at ``path``, None if there is none yet; raises ``RunError`` if it is damaged."""
+    if not path.exists():
+        return None
+    try:
+        values = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint = Checkpoint(**{f.name: values[f.name] for f in fields(Checkpoint)})
+        Position(**checkpoint.position)
+    # A damaged file fails inside torch in many ways: RuntimeError, UnpicklingError, EOFError, KeyError, ...
+    except Exception as error:
+        raise RunError(
+            f"The checkpoint {path} is damaged, so this run cannot go on; start a new run with the same settings."
+        ) from error
+    return checkpoint

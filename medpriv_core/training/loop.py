@@ -1,0 +1,177 @@
+"""A fine-tuning run, epoch after epoch.
+
+Every epoch ends with accuracy and loss on the test images as they are and, under Local-DP, on noised ones
+too. The figures on training images are running averages over the epoch, while the network still
+changes. Under DP-SGD epsilon covers the network and what it predicts, not these figures: they are counted
+on patients' images without noise.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from medpriv_core.errors import RunError
+from medpriv_core.progress import Cancelled
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.training.checkpoint import Position, save_checkpoint
+from medpriv_core.training.device import few_threads
+from medpriv_core.training.evaluation import Tally, evaluate
+from medpriv_core.training.reporting import Reporter
+from medpriv_core.training.sampling import augmentation_generator, poisson_batch, shuffled_batches
+from medpriv_core.training.session import Session
+
+DIVERGED = (
+    "Training diverged: the loss is no longer a finite number. Lower the learning rate (ten times is a good "
+    "first try) and start a new run."
+)
+
+
+def train(
+    session: Session,
+    directory: RunDirectory,
+    *,
+    report: Reporter,
+    log: Callable[[str], None] = lambda _line: None,
+) -> None:
+    """Train up to the last epoch of the specification, writing checkpoint, metrics and progress.
+
+    When ``report`` raises ``Cancelled``, even between two passes of a step, the checkpoint is written and the
+    exception goes on. Raises ``RunError`` if training diverges and ``DataHomeError`` if the disk refuses.
+    """
+    written = {row["epoch"] for row in directory.read_epochs()}
+    for row in session.rows:
+        # A kill between checkpoint and metrics line leaves the line missing.
+        if row["epoch"] not in written:
+            directory.append_epoch(row)
+    clock = _Clock(session, report)
+    try:
+        with few_threads(session.small):
+            _train_epochs(session, directory, clock, log)
+    except Cancelled:
+        save_checkpoint(directory.checkpoint, session.checkpoint())
+        raise
+
+
+def facts(session: Session) -> dict[str, Any]:
+    """The last finished epoch, and under DP-SGD the epsilon of all steps taken, for the run's outcome."""
+    last = dict(session.rows[-1]) if session.rows else {}
+    if session.ledger is not None:
+        last |= {"epsilon": session.ledger.epsilon(), "delta": session.spec.delta, "steps": session.ledger.steps}
+    return last
+
+
+class _Clock:
+    """Adds up time worked, and tells the reporter how much is left."""
+
+    def __init__(self, session: Session, report: Reporter) -> None:
+        self._session = session
+        self._report = report
+        self._steps_taken = 0
+        self._started = self._last = time.monotonic()
+
+    def check(self) -> None:
+        """Report where the run is; raises ``Cancelled`` if it is to stop."""
+        session, position = self._session, self._session.position
+        done = position.epochs_done * session.steps + position.step
+        total = session.spec.epochs * session.steps
+        left_s = None
+        if self._steps_taken:
+            left_s = (time.monotonic() - self._started) / self._steps_taken * (total - done)
+        phase = f"Epoch {position.epochs_done + 1} of {session.spec.epochs}"
+        self._report(phase, done, total, seconds_left=left_s)
+
+    def step_taken(self) -> None:
+        """Count the time since the last call as a step's."""
+        self._steps_taken += 1
+        self._session.position.epoch_s += self.work_done()
+
+    def work_done(self) -> float:
+        """Count the time since the last call as work; returns it in seconds."""
+        now = time.monotonic()
+        spent, self._last = now - self._last, now
+        self._session.position.elapsed_s += spent
+        return spent
+
+
+def _train_epochs(session: Session, directory: RunDirectory, clock: _Clock, log: Callable[[str], None]) -> None:
+    while session.position.epochs_done < session.spec.epochs:
+        _train_epoch(session, clock)
+        row = _epoch_row(session, clock)
+        session.rows.append(row)
+        done, elapsed_s = session.position.epochs_done + 1, session.position.elapsed_s
+        session.position = Position(epochs_done=done, elapsed_s=elapsed_s)
+        save_checkpoint(directory.checkpoint, session.checkpoint())
+        directory.append_epoch(row)
+        log(_in_words(row, session.spec.epochs))
+
+
+def _train_epoch(session: Session, clock: _Clock) -> None:
+    """Take the steps of the current epoch that are still to be taken."""
+    spec, position = session.spec, session.position
+    for indices in _batches(session):
+        generator = None
+        if spec.augment:
+            generator = augmentation_generator(seed=spec.seed, epoch=position.epochs_done, step=position.step)
+        clock.check()
+        tally = session.stepper.step(session.train, indices, generator=generator, check=clock.check)
+        if session.ledger is not None:
+            session.ledger.count_step()
+        position.loss_sum += tally.loss_sum
+        position.correct += tally.correct
+        position.seen += tally.seen
+        position.step += 1
+        clock.step_taken()
+        _check_finite(tally)
+
+
+def _batches(session: Session) -> Iterator[np.ndarray]:
+    spec, position, n = session.spec, session.position, len(session.train)
+    if session.ledger is None:
+        deck = shuffled_batches(n, batch_size=spec.batch_size, seed=spec.seed, epoch=position.epochs_done)
+        yield from deck[position.step :]
+    else:
+        rng = np.random.default_rng()  # seeded by the operating system: who was drawn must stay secret
+        for _ in range(session.steps - position.step):
+            yield poisson_batch(n, sample_rate=session.ledger.sample_rate, rng=rng)
+
+
+def _epoch_row(session: Session, clock: _Clock) -> dict[str, Any]:
+    """Evaluate, and put the epoch's figures together."""
+    position = session.position
+    trained = Tally(loss_sum=position.loss_sum, correct=position.correct, seen=position.seen)
+    row: dict[str, Any] = {"epoch": position.epochs_done + 1}
+    row |= {"train_accuracy": trained.accuracy, "train_loss": trained.loss}
+    for name, examples in session.tests.items():
+        tally = evaluate(
+            session.trained, examples, batch_size=session.evaluation_size, mixed=session.mixed, check=clock.check
+        )
+        _check_finite(tally)
+        row |= {f"{name}_accuracy": tally.accuracy, f"{name}_loss": tally.loss}
+    if session.ledger is not None:
+        row |= {"epsilon": session.ledger.epsilon(), "delta": session.spec.delta, "steps": session.ledger.steps}
+    clock.work_done()
+    return row | {
+        "images_per_s": position.seen / position.epoch_s if position.epoch_s else None,
+        "elapsed_s": position.elapsed_s,
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _check_finite(tally: Tally) -> None:
+    if not math.isfinite(tally.loss_sum):
+        raise RunError(DIVERGED)
+
+
+def _in_words(row: dict[str, Any], epochs: int) -> str:
+    figures = ", ".join(
+        f"{name.replace('_', ' ')} {value:.4g}"
+        for name, value in row.items()
+        if name.endswith(("accuracy", "loss", "epsilon")) and value is not None
+    )
+    return f"epoch {row['epoch']} of {epochs}: {figures}"

@@ -1,0 +1,42 @@
+"""Which images a step looks at.
+
+Ordinary training goes through a shuffled deck. DP-SGD must not: its accountant assumes Poisson
+sampling, where every image enters every batch independently with probability ``sample_rate``, so batches
+differ in size and some are empty.
+
+The deck and the augmentation follow from the run's seed, the epoch and the step, so a resumed run sees what an
+uninterrupted one would have seen and no generator's state need be stored. The randomness of the mechanism
+comes from the operating system, is never stored, and nobody can draw it again.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import numpy as np
+import torch
+
+
+def shuffled_batches(n: int, *, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """All indices below ``n`` once, in batches; the last one may be smaller."""
+    order = np.random.default_rng((seed, epoch)).permutation(n)
+    return [order[start : start + batch_size] for start in range(0, n, batch_size)]
+
+
+def poisson_batch(n: int, *, sample_rate: float, rng: np.random.Generator) -> np.ndarray:
+    """Each index below ``n`` independently with probability ``sample_rate``; possibly none."""
+    return np.flatnonzero(rng.random(n) < sample_rate)
+
+
+def augmentation_generator(*, seed: int, epoch: int, step: int) -> torch.Generator:
+    """The generator for one step's augmentation, the same whenever that step is taken."""
+    state = np.random.SeedSequence((seed, epoch, step)).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> 1))
+
+
+def secret_generator(device: torch.device) -> torch.Generator:
+    """A generator for the mechanism's noise, seeded by the operating system.
+
+    Never leave this to torch's default: on CUDA that starts every process from the same constant.
+    """
+    return torch.Generator(device=device).manual_seed(secrets.randbits(63))

@@ -1,0 +1,280 @@
+"""Everything a run needs before its first step, gathered from specification, images and checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from medpriv_core import __version__
+from medpriv_core.datasets.base import PreparedDataset
+from medpriv_core.errors import DatasetError, RunError, SettingError
+from medpriv_core.home import DataHome
+from medpriv_core.privacy.dp_sgd import steps_per_epoch
+from medpriv_core.progress import ProgressCallback
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.spec import RunSpec
+from medpriv_core.training.checkpoint import Checkpoint, Position, load_checkpoint
+from medpriv_core.training.device import describe_device, mixed_dtype, physical_batch_size, resolve_device
+from medpriv_core.training.examples import (
+    Backbone,
+    Examples,
+    augmented_feature_examples,
+    feature_examples,
+    image_examples,
+)
+from medpriv_core.training.ledger import Ledger, open_ledger
+from medpriv_core.training.model import ResNet18, build_model
+from medpriv_core.training.steps import OrdinaryStepper, Stepper
+from medpriv_core.training.weights import fingerprint, load_weights
+
+# A run may go on for more epochs, elsewhere, or to another epsilon; its ledger keeps what was spent.
+CHANGEABLE = {"epochs", "device", "precision", "noise_multiplier", "target_epsilon"}
+
+NOISE_PHASE = "Finding the noise multiplier"
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The images of a run; ``noised`` is the Local-DP copy, whose training images then replace the clean ones."""
+
+    clean: PreparedDataset
+    noised: PreparedDataset | None = None
+
+    @property
+    def train(self) -> PreparedDataset:
+        """The dataset whose training split is learned from."""
+        return self.noised or self.clean
+
+
+@dataclass
+class Session:
+    """A run that is ready to train, or to go on.
+
+    trained         what learns: the last layer, or the whole network
+    tests           what is evaluated: "test", and under Local-DP "test_noised"
+    small           each step is a moment's work: the last layer on stored features
+    steps           in an epoch
+    ledger          of DP-SGD; else None
+    position, rows  how far the run is, and its finished epochs
+    """
+
+    spec: RunSpec
+    trained: nn.Module
+    stepper: Stepper
+    train: Examples
+    tests: dict[str, Examples]
+    evaluation_size: int
+    mixed: torch.dtype | None
+    small: bool
+    steps: int
+    ledger: Ledger | None
+    position: Position
+    rows: list[dict[str, Any]]
+    backbone: str | None
+    dataset: str
+
+    def checkpoint(self) -> Checkpoint:
+        """The session as it stands between two steps."""
+        return Checkpoint(
+            trained=self.trained.state_dict(),
+            backbone=self.backbone,
+            optimizer=self.stepper.state_dict(),
+            settings=_lasting_settings(self.spec),
+            dataset=self.dataset,
+            position=asdict(self.position),
+            ledger=self.ledger.segments if self.ledger else [],
+            rows=self.rows,
+        )
+
+
+def open_session(
+    spec: RunSpec, data: TrainingData, directory: RunDirectory, *, home: DataHome, progress: ProgressCallback
+) -> Session:
+    """Build the network, go back to the checkpoint if there is one, and record ``setup.json``.
+
+    Raises ``SettingError`` for settings that this machine or dataset cannot serve, ``WeightsError`` and
+    ``DownloadError`` for the weights, ``RunError`` if the checkpoint does not belong to this run.
+    """
+    _check_data(data, spec)
+    device = resolve_device(spec.device)
+    mixed = _mixed_precision(spec, device)
+    saved = load_checkpoint(directory.checkpoint)
+    if saved is not None:
+        _check_same_run(saved, spec, data)
+    position = Position(**saved.position) if saved else Position()
+    train_size = len(data.train.train.labels)
+    steps = steps_of(spec, train_size)
+
+    weights = load_weights(spec.weights, home=home, progress=progress)
+    network = build_model(
+        classes=len(data.clean.info.classes), norm=spec.norm, state_dict=weights.state_dict, seed=spec.seed
+    )
+    trained, backbone = _choose_trained(network, spec)
+    if saved is not None:
+        _restore(trained, backbone, saved)
+    network.to(device).to(memory_format=torch.channels_last)
+    parameters = sum(parameter.numel() for parameter in trained.parameters() if parameter.requires_grad)
+
+    ledger = None
+    if spec.method == "dp_sgd":
+        progress(NOISE_PHASE, 0, 1)
+        steps_left = max(0, (spec.epochs - position.epochs_done) * steps - position.step)
+        segments = saved.ledger if saved else []
+        ledger = open_ledger(spec, train_size=train_size, steps_left=steps_left, segments=segments)
+
+    # Stored features reach the last layer alone, which is small and quick: no need to mix precisions there.
+    stored = spec.trainable == "head" and not spec.augment
+    step_mixed = mixed if spec.trainable == "all" else None
+    pass_size = physical_batch_size(
+        input_size=0 if stored else spec.input_size,
+        per_sample_parameters=parameters if spec.method == "dp_sgd" else 0,
+    )
+    stepper: Stepper
+    if ledger is None:
+        stepper = OrdinaryStepper(trained, spec, pass_size=pass_size, mixed=step_mixed)
+    else:
+        from medpriv_core.training.private_steps import PrivateStepper  # Opacus takes seconds to import
+
+        stepper = PrivateStepper(
+            trained, spec, noise_multiplier=ledger.noise_multiplier, pass_size=pass_size, device=device
+        )
+    if saved is not None:
+        stepper.load_state_dict(saved.optimizer)
+    train, tests = _examples(spec, data, Backbone(network, spec.input_size, device, mixed), progress)
+
+    directory.write_setup(
+        _data_facts(data)
+        | {
+            "image_size": spec.image_size,
+            "input_size": spec.input_size,
+            "steps_per_epoch": steps,
+            "sample_rate": ledger.sample_rate if ledger else None,
+            "noise_multiplier": ledger.noise_multiplier if ledger else None,
+            "parameters": parameters,
+            "device": describe_device(device),
+            "precision": "mixed (bfloat16)" if mixed else "float32",
+            "weights": weights.sentence,
+            "resumed_from_epoch": position.epochs_done if saved else None,
+            "medpriv_version": __version__,
+            "torch_version": torch.__version__,
+            "opacus_version": version("opacus"),
+        }
+    )
+    return Session(
+        spec=spec,
+        trained=trained,
+        stepper=stepper,
+        train=train,
+        tests=tests,
+        evaluation_size=physical_batch_size(input_size=0 if spec.trainable == "head" else spec.input_size),
+        mixed=step_mixed,
+        small=stored,
+        steps=steps,
+        ledger=ledger,
+        position=position,
+        rows=list(saved.rows) if saved else [],
+        backbone=backbone,
+        dataset=data.clean.key,
+    )
+
+
+def steps_of(spec: RunSpec, train_size: int) -> int:
+    """Steps in an epoch: the whole deck, or under DP-SGD as many as look at ``train_size`` images on average."""
+    if spec.method == "dp_sgd":
+        return steps_per_epoch(batch_size=spec.batch_size, train_size=train_size)
+    return -(-train_size // spec.batch_size)
+
+
+def _check_data(data: TrainingData, spec: RunSpec) -> None:
+    info = data.clean.info
+    if not info.trainable:
+        raise SettingError(f"{info.title} is for looking at only; choose a dataset with labelled images to train on.")
+    if not len(data.clean.test.labels):
+        raise DatasetError(f"{info.title} has no test images, so no accuracy could be measured; add some.")
+    spec.check_dataset_size(len(data.train.train.labels))
+
+
+def _mixed_precision(spec: RunSpec, device: torch.device) -> torch.dtype | None:
+    if spec.method == "dp_sgd" and spec.trainable == "all":
+        if spec.precision == "mixed":
+            raise SettingError(
+                "DP-SGD on all layers needs float32, because rounded gradients would exceed the clipping norm; set "
+                "precision to auto or float32."
+            )
+        return None
+    return mixed_dtype(spec.precision, device)
+
+
+def _check_same_run(saved: Checkpoint, spec: RunSpec, data: TrainingData) -> None:
+    now = _lasting_settings(spec)
+    changed = sorted(name for name in now if now[name] != saved.settings.get(name))
+    if changed:
+        raise RunError(
+            f"This run began with another {', '.join(changed)}, which cannot change on the way; start a new run."
+        )
+    if saved.dataset != data.clean.key:
+        raise RunError(
+            f"The images of {data.clean.info.title} have changed since this run began, so it cannot go on; start a "
+            "new run."
+        )
+
+
+def _lasting_settings(spec: RunSpec) -> dict[str, Any]:
+    return {name: value for name, value in spec.to_dict().items() if name not in CHANGEABLE}
+
+
+def _choose_trained(network: ResNet18, spec: RunSpec) -> tuple[nn.Module, str | None]:
+    """What learns, and the fingerprint of the frozen rest (None if nothing is frozen for good)."""
+    if spec.trainable == "all":
+        return network, None
+    network.requires_grad_(False)
+    network.fc.requires_grad_(True)
+    frozen = {name: value for name, value in network.state_dict().items() if not name.startswith("fc.")}
+    return network.fc, fingerprint(frozen)
+
+
+def _restore(trained: nn.Module, backbone: str | None, saved: Checkpoint) -> None:
+    if saved.backbone != backbone:
+        raise RunError(
+            "The pretrained weights are not those that this run began with, so it cannot go on; bring the old weights "
+            "file back, or start a new run."
+        )
+    trained.load_state_dict(saved.trained)
+
+
+def _examples(
+    spec: RunSpec, data: TrainingData, backbone: Backbone, progress: ProgressCallback
+) -> tuple[Examples, dict[str, Examples]]:
+    """The training examples, and those to evaluate by name."""
+    splits = {"test": data.clean.test}
+    if data.noised is not None:
+        splits["test_noised"] = data.noised.test
+    if spec.trainable == "all":
+        size, device = spec.input_size, backbone.device
+        train = image_examples(data.train.train, input_size=size, device=device)
+        return train, {name: image_examples(split, input_size=size, device=device) for name, split in splits.items()}
+    if spec.augment:
+        train = augmented_feature_examples(data.train.train, backbone)
+        tests = feature_examples(list(splits.values()), backbone, progress)
+    else:
+        train, *tests = feature_examples([data.train.train, *splits.values()], backbone, progress)
+    return train, dict(zip(splits, tests, strict=True))
+
+
+def _data_facts(data: TrainingData) -> dict[str, Any]:
+    classes = data.clean.info.classes
+    train, test = data.train.train.labels, data.clean.test.labels
+    test_counts = np.bincount(test, minlength=len(classes))
+    return {
+        "train_size": len(train),
+        "test_size": len(test),
+        "classes": list(classes),
+        "train_class_counts": np.bincount(train, minlength=len(classes)).tolist(),
+        "test_class_counts": test_counts.tolist(),
+        "majority_rate": float(test_counts.max() / len(test)),
+    }

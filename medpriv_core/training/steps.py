@@ -1,0 +1,98 @@
+"""One step of ordinary training: SGD on the mean loss of a batch.
+
+Large batches go through the network in several passes, whose gradients add up to the same step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from medpriv_core.spec import RunSpec
+from medpriv_core.training.evaluation import Tally
+from medpriv_core.training.examples import Examples
+
+
+class Stepper(Protocol):
+    """Changes the trained parameters by one step at a time."""
+
+    def step(
+        self,
+        examples: Examples,
+        indices: np.ndarray,
+        *,
+        generator: torch.Generator | None,
+        check: Callable[[], None],
+    ) -> Tally:
+        """Learn from the examples at ``indices``; calls ``check`` before every pass.
+
+        If ``check`` raises, the parameters are as before the step.
+        """
+        ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+class OrdinaryStepper:
+    """SGD on the mean loss of the batch."""
+
+    def __init__(self, trained: nn.Module, spec: RunSpec, *, pass_size: int, mixed: torch.dtype | None) -> None:
+        self._trained = trained
+        self._pass_size = pass_size
+        self._mixed = mixed
+        self._optimizer = sgd(trained, spec)
+
+    def step(
+        self,
+        examples: Examples,
+        indices: np.ndarray,
+        *,
+        generator: torch.Generator | None,
+        check: Callable[[], None],
+    ) -> Tally:
+        tally = Tally()
+        self._optimizer.zero_grad()
+        for part in passes(indices, self._pass_size):
+            check()
+            losses = losses_of(self._trained, *examples.batch(part, generator), mixed=self._mixed, tally=tally)
+            (losses.sum() / len(indices)).backward()
+        self._optimizer.step()
+        return tally
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._optimizer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._optimizer.load_state_dict(state)
+
+
+def sgd(trained: nn.Module, spec: RunSpec) -> torch.optim.SGD:
+    """The optimizer of the spec for the parameters that learn."""
+    return torch.optim.SGD(
+        [parameter for parameter in trained.parameters() if parameter.requires_grad],
+        lr=spec.learning_rate,
+        momentum=spec.momentum,
+        weight_decay=spec.weight_decay,
+    )
+
+
+def passes(indices: np.ndarray, size: int) -> list[np.ndarray]:
+    """``indices`` in order, cut into pieces of ``size``; none if it is empty."""
+    return [indices[start : start + size] for start in range(0, len(indices), size)]
+
+
+def losses_of(trained: nn.Module, inputs: Tensor, labels: Tensor, *, mixed: torch.dtype | None, tally: Tally) -> Tensor:
+    """Each example's cross-entropy (n,), which ``tally`` counts too."""
+    with torch.autocast(inputs.device.type, mixed, enabled=mixed is not None):
+        logits = trained(inputs)
+    logits = logits.float()
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    tally.add(losses, logits, labels)
+    return losses

@@ -1,0 +1,142 @@
+"""The process in which one run lives, from its ``spec.json`` to its ``outcome.json``.
+
+=========  ==========================================================================
+exit code  meaning
+=========  ==========================================================================
+0          finished, or stopped on request (SIGTERM or Ctrl-C) with a checkpoint
+1          an internal error; the log has the traceback
+2          something that the user can put right; the outcome says what
+3          not ours to run: another worker is at it, or it has ended already
+=========  ==========================================================================
+
+A worker that dies without an outcome was killed; its checkpoint lets another go on.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from medpriv_core.datasets.noised import noised_dataset
+from medpriv_core.datasets.prepared import prepare_dataset
+from medpriv_core.errors import DataHomeError, MedprivError
+from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.progress import Cancelled
+from medpriv_core.runs.directory import OutcomeState, RunDirectory
+from medpriv_core.training.reporting import Reporter
+
+EXIT_OK, EXIT_INTERNAL, EXIT_USER, EXIT_NOT_OURS = 0, 1, 2, 3
+
+START_PHASE = "Starting"
+MEMORY = (
+    "There was not enough memory for this run. Choose a smaller batch_size or image_size, train only the head, or take "
+    "another device."
+)
+
+
+def run_worker(path: Path, home: DataHome) -> int:
+    """Train the run in the directory ``path`` until it ends; returns the exit code.
+
+    Must be called in the main thread, because it listens to SIGTERM and SIGINT.
+    """
+    directory = RunDirectory(path)
+    if not (path / "spec.json").is_file():
+        _log(f"There is no run at {path} (no spec.json).")
+        return EXIT_USER
+    lock = FileLock(directory.lock)
+    try:
+        with explain_disk_errors(path):
+            lock.acquire(timeout=0)
+    except Timeout:
+        _log(f"Another worker is already at the run {path.name}.")
+        return EXIT_NOT_OURS
+    except DataHomeError as error:
+        _log(str(error))
+        return EXIT_USER
+    try:
+        if directory.read_outcome() is not None:
+            _log(f"The run {path.name} has already ended; resume it instead of starting it again.")
+            return EXIT_NOT_OURS
+        return _run(directory, home)
+    finally:
+        lock.release()
+
+
+def _run(directory: RunDirectory, home: DataHome) -> int:
+    facts: dict[str, Any] = {}
+    try:
+        with _stop_signals() as stop, explain_disk_errors(directory.path):
+            report = Reporter(directory, should_stop=stop.is_set)
+            _train(directory, home, report, facts)
+        return _end(directory, EXIT_OK, "finished", None, facts)
+    except Cancelled:
+        return _end(directory, EXIT_OK, "cancelled", None, facts)
+    except MedprivError as error:
+        return _end(directory, EXIT_USER, "failed", str(error), facts)
+    except Exception as error:
+        traceback.print_exc()
+        if _is_memory_error(error):
+            return _end(directory, EXIT_USER, "failed", MEMORY, facts)
+        message = f"The worker stopped on an internal error ({type(error).__name__}: {error}). The log has the details."
+        return _end(directory, EXIT_INTERNAL, "failed", message, facts)
+
+
+def _train(directory: RunDirectory, home: DataHome, report: Reporter, facts: dict[str, Any]) -> None:
+    """The whole run; ``facts`` receives the figures for the outcome, also if it is stopped."""
+    report(START_PHASE, 0, 1)
+    spec = directory.read_spec()
+    # Importing torch takes seconds; only now can a signal to stop wait for it.
+    from medpriv_core.training import loop
+    from medpriv_core.training.session import TrainingData, open_session
+
+    clean = prepare_dataset(home, spec.dataset, image_size=spec.image_size, progress=report)
+    noised = None
+    if spec.method == "local_dp":
+        assert spec.beta is not None
+        noised = noised_dataset(home, clean, beta=spec.beta, noise_draw=spec.noise_draw, progress=report)
+    session = open_session(spec, TrainingData(clean, noised), directory, home=home, progress=report)
+    try:
+        loop.train(session, directory, report=report, log=_log)
+    finally:
+        facts |= loop.facts(session)
+
+
+def _end(directory: RunDirectory, code: int, state: OutcomeState, message: str | None, facts: dict[str, Any]) -> int:
+    _log(message or f"{state}.")
+    try:
+        with explain_disk_errors(directory.path):
+            directory.write_outcome(state, message, **facts, exit_code=code)
+    except DataHomeError as error:
+        # Without an outcome the run counts as killed, and the log is the only place left to say why.
+        _log(str(error))
+        return EXIT_USER
+    return code
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """Turn SIGTERM and SIGINT into an event, so that the work stops between two steps."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _is_memory_error(error: Exception) -> bool:
+    # PyTorch's own allocator raises a bare RuntimeError on the CPU.
+    return isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error)
+
+
+def _log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
