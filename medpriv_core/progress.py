@@ -22,3 +22,11 @@ class Cancelled(Exception):
 
 def no_progress(phase: str, done: int, total: int) -> None:
     """A callback for callers that do not show progress."""
+
+
+def format_duration(seconds: float) -> str:
+    """Seconds in words a person would use: "45 s", "3 min", "2 h 5 min"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,1 +1,119 @@
-"""x"""
+"""Datasets: which images are there, and how to add your own copy of the paper's."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from medpriv_core.datasets import registry
+from medpriv_core.datasets.fetching import FetchStatus, cancel_fetch, fetch_status, start_fetch
+from medpriv_core.datasets.medmnist import SIZES
+from medpriv_core.datasets.registry import DatasetEntry
+from medpriv_core.errors import MedprivError
+from pages.parts import cached
+from pages.parts.badges import origin_badge
+from pages.parts.messages import explain_errors
+
+FETCHABLE = ("pneumoniamnist", "retinamnist")
+REFRESH_S = 0.5
+
+
+def main() -> None:
+    st.title("Which images?", anchor=False)
+    st.markdown(
+        "The synthetic pictures are drawn by medpriv and are always here. Real ones stay where you keep them: medpriv "
+        "remembers the place, reads them, and never changes or sends them anywhere."
+    )
+    for entry in registry.list_datasets(cached.home()):
+        with st.container(border=True):
+            draw_entry(entry)
+
+
+def draw_entry(entry: DatasetEntry) -> None:
+    """One dataset: what it is, whether it is here, and how to get it."""
+    name = entry.info.name
+    here = ":blue-badge[ready]" if entry.available else ":gray-badge[not added]"
+    st.markdown(f"**{entry.info.title}** {origin_badge(entry.info)} {here}")
+    st.caption(entry.info.source)
+    if entry.available and entry.info.trainable:
+        st.markdown(describe_counts(entry))
+    if entry.problem:
+        st.error(entry.problem, icon=":material/error:")
+    if entry.location:
+        st.caption(f"From `{entry.location}`")
+        st.button("Forget it", key=f"forget_{name}", on_click=forget, args=(name,), help="Your files are not touched.")
+    if entry.how_to_add and not entry.available:
+        st.markdown(entry.how_to_add)
+        if name in FETCHABLE:
+            draw_fetch(name)
+        draw_add(name)
+
+
+def describe_counts(entry: DatasetEntry) -> str:
+    """Images of each class and split."""
+    parts = []
+    for title, counts in (("Training", entry.train_counts), ("Test", entry.test_counts)):
+        classes = zip(entry.info.classes, counts or (), strict=True)
+        parts.append(f"{title}: " + ", ".join(f"{count:,} {label}" for label, count in classes))
+    return "  \n".join(parts)
+
+
+def draw_add(name: str) -> None:
+    """Add a dataset by the path of what the user has."""
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    path = row.text_input("Path on this computer", key=f"path_{name}", placeholder="/home/me/chest_xray.zip")
+    if row.button("Add", key=f"add_{name}", icon=":material/add:", disabled=not path.strip()):
+        bar = st.progress(0.0, "Looking at the files…")
+
+        def show(phase: str, done: int, total: int) -> None:
+            bar.progress(min(1.0, done / total) if total else 0.0, f"{phase}: {done:,} of {total:,}")
+
+        try:
+            registry.add_dataset(cached.home(), name, path.strip(), progress=show)
+        except MedprivError as error:
+            bar.empty()
+            st.error(str(error), icon=":material/error:")
+        else:
+            st.rerun()
+
+
+def forget(name: str) -> None:
+    """Remove a dataset from the list."""
+    with explain_errors():
+        registry.remove_dataset(cached.home(), name)
+
+
+def draw_fetch(name: str) -> None:
+    """Download a MedMNIST file; the download goes on if the page is closed."""
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    size = row.segmented_control("Pixels a side", SIZES, default=SIZES[0], required=True, key=f"size_{name}")
+    status = fetch_status(cached.home(), name, size)
+    running = status is not None and status.state == "running"
+    row.button(
+        "Fetch", key=f"fetch_{name}", icon=":material/download:", disabled=running, on_click=fetch, args=(name, size)
+    )
+    if running:
+        st.fragment(run_every=REFRESH_S)(draw_fetch_progress)(name, size)
+    elif status is not None and status.state in ("failed", "cancelled"):
+        show = st.error if status.state == "failed" else st.info
+        show(status.message or "The download was stopped.")
+
+
+def fetch(name: str, size: int) -> None:
+    """Start the download."""
+    with explain_errors():
+        start_fetch(cached.home(), name, size)
+
+
+def draw_fetch_progress(name: str, size: int) -> None:
+    """How far the download is; the page is drawn anew when it has ended."""
+    with explain_errors():
+        status: FetchStatus | None = fetch_status(cached.home(), name, size)
+        if status is None or status.state != "running":
+            st.rerun()
+        share = min(1.0, status.done / status.total) if status.total else 0.0
+        st.progress(share, f"Fetching: {status.done / 1e6:.1f} of {status.total / 1e6:.1f} MB")
+        if st.button("Stop", key=f"stop_{name}", icon=":material/stop:"):
+            cancel_fetch(cached.home(), name, size)
+
+
+main()

@@ -1,1 +1,212 @@
-"""x"""
+"""Runs: how is it going? The curve of one run, live, and the list of all."""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from medpriv_core.figures import accuracy_figure
+from medpriv_core.palette import METHOD_STYLES
+from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement
+from medpriv_core.progress import format_duration
+from medpriv_core.runs import service
+from medpriv_core.runs.service import Run
+from medpriv_core.runs.store import RunState
+from pages.parts import cached
+from pages.parts.messages import explain_errors
+
+REFRESH_S = 1.0
+STATE_LABELS: dict[RunState, tuple[str, str]] = {
+    "queued": ("waiting", "gray"),
+    "running": ("running", "blue"),
+    "finished": ("finished", "green"),
+    "failed": ("failed", "red"),
+    "cancelled": ("stopped", "orange"),
+}
+COLUMNS = {
+    "epoch": "epoch",
+    "train_accuracy": "train accuracy",
+    "test_accuracy": "test accuracy",
+    "test_noised_accuracy": "test accuracy, noised images",
+    "train_loss": "train loss",
+    "test_loss": "test loss",
+    "epsilon": "ε so far",
+    "images_per_s": "images a second",
+}
+
+
+def main() -> None:
+    st.title("How is it going?", anchor=False)
+    runs = service.list_runs(cached.home())
+    if not runs:
+        st.info("No runs yet. A quick one takes less than a minute.", icon=":material/hourglass_empty:")
+        st.page_link("train.py", label="Set up a run", icon=":material/tune:")
+        return
+    wanted = st.query_params.get("run")
+    known = {run.id: run for run in runs}
+    if wanted is not None and wanted not in known:
+        st.warning(f"There is no run {wanted} on this machine; this is the newest one.", icon=":material/search_off:")
+    chosen = known.get(wanted or "") or next((run for run in runs if run.state == "running"), runs[0])
+    refreshing = None if chosen.ended else REFRESH_S
+    st.fragment(run_every=refreshing)(draw_run)(chosen.id, chosen.state)
+    st.subheader("All runs", anchor=False)
+    busy = any(not run.ended for run in runs)
+    st.fragment(run_every=2 * REFRESH_S if busy else None)(draw_list)(chosen.id, busy)
+
+
+def draw_run(run_id: str, state_before: RunState) -> None:
+    """One run: progress, curve, guarantee, table and log."""
+    with explain_errors():
+        run = service.load_run(cached.home(), run_id)
+        if run.ended and state_before not in ("finished", "failed", "cancelled"):
+            st.rerun()  # the whole page, so that the refreshing ends
+        draw_head(run)
+        draw_progress(run)
+        draw_curve(run)
+        draw_guarantee(run)
+        draw_epochs(run)
+        with st.expander("What the worker printed"):
+            st.code(service.read_log(cached.home(), run_id) or "Nothing yet.", language=None)
+
+
+def draw_head(run: Run) -> None:
+    """Name, state and what can be done."""
+    row = st.container(horizontal=True, vertical_alignment="center")
+    label, colour = STATE_LABELS[run.state]
+    row.markdown(f"### {run.name} :{colour}-badge[{'stopping' if run.stopping else label}]")
+    if not run.ended:
+        row.button(
+            "Stop",
+            icon=":material/stop:",
+            key="stop",
+            disabled=run.stopping,
+            on_click=act,
+            args=(service.cancel, run.id),
+            help="The checkpoint is kept; you can resume later.",
+        )
+    if run.resumable:
+        row.button(
+            "Resume",
+            icon=":material/resume:",
+            key="resume",
+            on_click=act,
+            args=(service.resume, run.id),
+            type="primary",
+        )
+    if run.message:
+        st.error(run.message, icon=":material/error:")
+
+
+def act(action: service.Action, run_id: str) -> None:
+    """Do something to a run and say so if that is not possible."""
+    with explain_errors():
+        action(cached.home(), run_id)
+
+
+def draw_progress(run: Run) -> None:
+    """What the worker is doing right now, and how long it will take."""
+    if run.state == "queued":
+        st.caption("Waiting for the runs before it, or for a worker to start.")
+    if run.state != "running":
+        return
+    progress = run.progress
+    if not progress:
+        st.progress(0.0, "Starting the worker…")
+        return
+    share = min(1.0, progress["done"] / progress["total"]) if progress["total"] else 0.0
+    left = progress["seconds_left"]
+    st.progress(share, f"{progress['phase']}" + (f" · {format_duration(left)} left" if left else ""))
+
+
+def draw_curve(run: Run) -> None:
+    """Accuracy against epoch; an empty frame until the first epoch is done."""
+    if run.spec is None:
+        return
+    figure = accuracy_figure(
+        run.epochs,
+        method=run.spec.method,
+        total_epochs=run.spec.epochs,
+        majority_rate=run.setup.get("majority_rate"),
+    )
+    last = run.epochs[-1] if run.epochs else None
+    alt = "Accuracy against epoch, no epoch yet."
+    if last:
+        alt = (
+            f"Accuracy against epoch; after epoch {last['epoch']}: train {last['train_accuracy']:.1%}, "
+            f"test {last['test_accuracy']:.1%}."
+        )
+    st.plotly_chart(figure, key=f"curve_{run.id}", alt=alt, config={"displaylogo": False})
+    speed = f" · {last['images_per_s']:,.0f} images a second" if last else ""
+    facts = [METHOD_STYLES[run.spec.method].title, run.setup.get("device"), run.setup.get("weights")]
+    st.caption(" · ".join(fact for fact in facts if fact) + speed)
+
+
+def draw_guarantee(run: Run) -> None:
+    """What holds for the network as it is now."""
+    last = run.epochs[-1] if run.epochs else None
+    if last is None or last.get("epsilon") is None:
+        return
+    st.markdown(f"**Spent so far: {dp_sgd_statement(epsilon=last['epsilon'], delta=last['delta'])}**")
+    st.caption(
+        dp_sgd_meaning(epsilon=last["epsilon"], delta=last["delta"])
+        + " The curves themselves are computed without noise and are for your eyes: ε does not cover them."
+    )
+
+
+def draw_epochs(run: Run) -> None:
+    """The numbers of the curve."""
+    if not run.epochs:
+        return
+    columns = {name: title for name, title in COLUMNS.items() if any(row.get(name) is not None for row in run.epochs)}
+    with st.expander("The same numbers as a table", expanded=False):
+        st.dataframe(
+            [{title: row.get(name) for name, title in columns.items()} for row in reversed(run.epochs)],
+            hide_index=True,
+            column_config={
+                title: st.column_config.NumberColumn(
+                    format="percent" if "accuracy" in name else "%.0f" if name == "images_per_s" else "%.4g"
+                )
+                for name, title in columns.items()
+                if name != "epoch"
+            },
+        )
+
+
+def draw_list(chosen_id: str, was_busy: bool) -> None:
+    """Every run, one line each; choosing a line shows it above."""
+    with explain_errors():
+        runs = service.list_runs(cached.home())
+        if was_busy and all(run.ended for run in runs):
+            st.rerun()
+        selection = st.dataframe(
+            [describe(run, shown=run.id == chosen_id) for run in runs],
+            hide_index=True,
+            key="run_list",
+            on_select="rerun",
+            selection_mode="single-row",
+            column_config={"test accuracy": st.column_config.NumberColumn(format="percent")},
+        )
+        rows = selection["selection"]["rows"]
+        if rows and rows[0] < len(runs) and runs[rows[0]].id != st.query_params.get("run"):
+            st.query_params["run"] = runs[rows[0]].id
+            st.rerun()
+
+
+def describe(run: Run, *, shown: bool) -> dict[str, object]:
+    """One line of the list."""
+    last = run.epochs[-1] if run.epochs else {}
+    of = f"/{run.spec.epochs}" if run.spec else ""
+    return {
+        "": "▸" if shown else "",
+        "run": run.name,
+        "state": "stopping" if run.stopping else STATE_LABELS[run.state][0],
+        "epoch": f"{last.get('epoch', 0)}{of}",
+        "test accuracy": last.get("test_accuracy"),
+        "ε": last.get("epsilon"),
+        "begun": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at)),
+        "message": run.message or "",
+    }
+
+
+main()

@@ -71,9 +71,7 @@ def _add(options: argparse.Namespace) -> None:
 
 def _fetch(options: argparse.Namespace) -> None:
     bar = ProgressBar()
-    entry = fetch_in_foreground(
-        data_home(), options.name, size=options.size, base_url=options.base_url, progress=bar
-    )
+    entry = fetch_in_foreground(data_home(), options.name, size=options.size, base_url=options.base_url, progress=bar)
     bar.close()
     _print_entry(entry, options)
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import medpriv_core
 from medpriv_core.cli import datasets, epsilon, noise, processes, run, runs
 from medpriv_core.errors import MedprivError
+from medpriv_core.progress import Cancelled
 
 INTERRUPTED = 130
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MedprivError as error:
         print(f"medpriv: {error}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Cancelled):
         return INTERRUPTED
     except BrokenPipeError:
         # The reader (head, less) has seen enough. Python would complain again while closing stdout.

@@ -9,6 +9,8 @@ import sys
 import time
 from typing import Any
 
+from medpriv_core.progress import format_duration
+
 # (sub)parsers as argparse hands them out; it gives that type no public name.
 Commands = Any
 
@@ -31,14 +33,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return value
-
-
-def format_duration(seconds: float) -> str:
-    """Seconds in words a person would use: "45 s", "3 min", "2 h 5 min"."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 class ProgressBar:

@@ -75,3 +75,32 @@ def image_statement(
         f"At β = {beta:g} the whole picture has {epsilon}. That is protection in the usual sense, and little of the "
         f"picture is left for anybody, a doctor included.{undone}"
     )
+
+
+def membership_bound(*, epsilon: float, delta: float, false_alarm_rate: float) -> float:
+    """Highest rate at which any attacker can be right that a record was used, at this false-alarm rate.
+
+    All rates 0 to 1. Source: Kairouz, Oh and Viswanath 2015, the trade-off region of (epsilon, delta).
+    """
+    if math.isinf(epsilon):
+        return 1.0
+    bound = min(
+        math.exp(min(epsilon, 700)) * false_alarm_rate + delta,
+        1 - math.exp(-epsilon) * (1 - delta - false_alarm_rate),
+    )
+    return max(false_alarm_rate, min(1.0, bound))
+
+
+def dp_sgd_meaning(*, epsilon: float, delta: float) -> str:
+    """What the epsilon of a trained model means for a person in its training set."""
+    bound = membership_bound(epsilon=epsilon, delta=delta, false_alarm_rate=0.01)
+    if bound > 0.9:
+        return (
+            "This ε promises next to nothing: nobody can rule out that someone who has the model finds out whether a "
+            "given image was used to train it."
+        )
+    return (
+        "Protects the people in the training set from anyone who gets the model: whoever wants to know whether one "
+        f"given image was used, and accepts 1 % false alarms, is right at most {math.ceil(bound * 1000) / 10:g} % of "
+        "the time (1 % would be pure guessing)."
+    )

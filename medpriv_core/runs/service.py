@@ -6,6 +6,7 @@ import secrets
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.runner import ensure_runner
 from medpriv_core.runs.store import ENDED, RunRow, RunState, RunStore
 from medpriv_core.spec import RunSpec
+
+# Something that can be done to a run: ``cancel`` or ``resume``.
+Action = Callable[[DataHome, str], None]
 
 
 @dataclass(frozen=True)
