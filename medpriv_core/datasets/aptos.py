@@ -94,6 +94,8 @@ def _find_table(files: FileSource) -> str:
 
 
 def _read_grades(data: bytes, table: str) -> dict[str, int]:
+    if not data.strip():
+        raise DatasetError(f"{table} is empty. Download it again.")
     try:
         reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
         columns = [column.strip() for column in reader.fieldnames or []]

@@ -32,7 +32,9 @@ def chest_files(*, train: int = 3, test: int = 2) -> dict[str, bytes]:
     return files
 
 
-def aptos_files(grades: Mapping[str, int | str], *, columns: tuple[str, ...] = ("id_code", "diagnosis")) -> dict[str, bytes]:
+def aptos_files(
+    grades: Mapping[str, int | str], *, columns: tuple[str, ...] = ("id_code", "diagnosis")
+) -> dict[str, bytes]:
     """Name -> bytes of an APTOS tree, one distinct image an id."""
     table = io.StringIO()
     writer = csv.writer(table)

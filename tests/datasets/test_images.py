@@ -32,7 +32,12 @@ def png_header(width: int, height: int) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+        + chunk(b"IEND", b"")
+    )
 
 
 def test_grey_and_colour_pixels_arrive_unchanged() -> None:
@@ -104,19 +109,19 @@ def test_black_and_white_images_become_0_and_255() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(30_000, 30_000), (10_000, 9_000), (65_000, 1_000)])
 def test_a_bomb_is_refused_by_its_header(width: int, height: int) -> None:
-    with pytest.raises(ImageError, match="picture.png.*64 million pixels"):
+    with pytest.raises(ImageError, match=r"picture.png.*64 million pixels"):
         decoded(png_header(width, height))
 
 
 def test_a_truncated_jpeg_is_refused() -> None:
     data = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90), dtype=np.uint8)), "JPEG")
-    with pytest.raises(ImageError, match="picture.png cannot be read.*replace it"):
+    with pytest.raises(ImageError, match=r"picture.png cannot be read.*replace it"):
         decoded(data[: len(data) // 2])
 
 
 @pytest.mark.parametrize("data", [b"", b"this is a note, not a picture", png_header(40, 40), b"\xff\xd8\xff\xe0"])
 def test_a_file_that_is_no_image_is_refused(data: bytes) -> None:
-    with pytest.raises(ImageError, match="picture.png cannot be read"):
+    with pytest.raises(ImageError, match=r"picture.png cannot be read"):
         decoded(data)
 
 
@@ -127,7 +132,7 @@ def test_postscript_is_never_opened() -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="scan.png does not exist"):
+    with pytest.raises(ImageError, match=r"scan.png does not exist"):
         decode_image(tmp_path / "scan.png", channels=1, name="scan.png")
 
 

@@ -1,0 +1,163 @@
+"""The MedMNIST reader on npz files of every kind of wrong, and the addresses it fetches from."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medpriv_core.datasets import medmnist
+from medpriv_core.datasets.catalog import PNEUMONIAMNIST, RETINAMNIST
+from medpriv_core.datasets.medmnist import MedMnist, fetch_medmnist
+from medpriv_core.errors import DatasetError
+from medpriv_core.home import DataHome
+from tests.datasets.builders import write_npz
+
+
+def test_train_and_test_are_read_and_validation_is_left_alone(tmp_path: Path) -> None:
+    path = write_npz(tmp_path / "p.npz", val_images=None, val_labels=None)
+    dataset = MedMnist(PNEUMONIAMNIST, path)
+    arrays = np.load(path)
+    for name, count in (("train", 20), ("test", 10)):
+        split = dataset.split(name)
+        assert split.labels.tolist() == arrays[f"{name}_labels"][:, 0].tolist()
+        assert split.labels.dtype == np.int64
+        assert len(split.ids) == count
+        assert split.image(7).mode == "L"
+        assert np.array_equal(np.asarray(split.image(7)), arrays[f"{name}_images"][7])
+
+
+def test_colour_images(tmp_path: Path) -> None:
+    path = write_npz(tmp_path / "r.npz", channels=3, classes=5)
+    image = MedMnist(RETINAMNIST, path).split("test").image(3)
+    assert image.mode == "RGB"
+    assert np.array_equal(np.asarray(image), np.load(path)["test_images"][3])
+
+
+def test_another_picture_changes_the_key_and_another_place_does_not(tmp_path: Path) -> None:
+    images = np.zeros((20, 28, 28), dtype=np.uint8)
+    first = MedMnist(PNEUMONIAMNIST, write_npz(tmp_path / "a.npz", train_images=images)).content_key()
+    moved = MedMnist(PNEUMONIAMNIST, write_npz(tmp_path / "b.npz", train_images=images)).content_key()
+    images[19, 27, 27] = 1
+    changed = MedMnist(PNEUMONIAMNIST, write_npz(tmp_path / "c.npz", train_images=images)).content_key()
+    assert first == moved != changed
+
+
+class _Trap:
+    """Writes a file if it is ever unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Path.touch, (self.path,))
+
+
+@pytest.mark.parametrize("array", ["train_images", "test_labels"])
+def test_pickled_objects_are_refused_and_not_run(tmp_path: Path, array: str) -> None:
+    sprung = tmp_path / "sprung"
+    path = write_npz(tmp_path / "p.npz", **{array: np.array([_Trap(sprung)] * 20, dtype=object)})
+    with pytest.raises(DatasetError, match=f"{array} .*pickled Python objects"):
+        MedMnist(PNEUMONIAMNIST, path)
+    assert not sprung.exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"test_images": None}, "lacks the array test_images"),
+        ({"train_labels": None}, "lacks the array train_labels"),
+        ({"train_images": np.zeros((20, 28, 28), dtype=np.float32)}, "are float32, not uint8"),
+        ({"train_images": np.zeros((20, 28, 28, 3), dtype=np.uint8)}, "has the shape .20, 28, 28, 3."),
+        ({"train_images": np.zeros((0, 28, 28), dtype=np.uint8)}, "has the shape .0, 28, 28."),
+        ({"train_labels": np.zeros((19, 1), dtype=np.uint8)}, "expects 20 whole numbers"),
+        ({"train_labels": np.zeros((20, 1), dtype=np.float64)}, "expects 20 whole numbers"),
+        ({"test_labels": np.arange(10, dtype=np.uint8)}, "8 labels of test_labels .* the first is 2, of image 2"),
+        ({"train_labels": np.array([0, -1] * 10, dtype=np.int8)}, "outside 0 to 1; the first is -1, of image 1"),
+        ({"train_labels": np.zeros((20, 1), dtype=np.uint8)}, "all of one class"),
+    ],
+)
+def test_wrong_arrays_are_explained(tmp_path: Path, changed: dict[str, np.ndarray | None], message: str) -> None:
+    with pytest.raises(DatasetError, match=message):
+        MedMnist(PNEUMONIAMNIST, write_npz(tmp_path / "p.npz", **changed))
+
+
+def test_a_file_that_is_no_npz_is_refused(tmp_path: Path) -> None:
+    for number, data in enumerate([b"", b"text", write_npz(tmp_path / "whole.npz").read_bytes()[:900]]):
+        path = tmp_path / f"{number}.npz"
+        path.write_bytes(data)
+        with pytest.raises(DatasetError, match="not a sound npz file"):
+            MedMnist(PNEUMONIAMNIST, path)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="not a sound npz file"):
+        MedMnist(PNEUMONIAMNIST, tmp_path)
+
+
+def test_damage_inside_an_array_is_found_when_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "p.npz"
+    arrays = dict(np.load(write_npz(tmp_path / "whole.npz")))
+    arrays["train_images"][5] = 99
+    np.savez(path, **arrays)
+    data = bytearray(path.read_bytes())
+    data[data.index(bytes([99] * 28 * 28)) + 10] = 98
+    path.write_bytes(data)
+    split = MedMnist(PNEUMONIAMNIST, path).split("train")
+    with pytest.raises(DatasetError, match=r"train_images .* is damaged"):
+        split.image(0)
+
+
+def test_an_array_that_promises_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(medmnist, "MAX_ARRAY_BYTES", 10_000)
+    with pytest.raises(DatasetError, match="train_images unpacks to more than"):
+        MedMnist(PNEUMONIAMNIST, write_npz(tmp_path / "p.npz"))
+
+
+def test_the_files_are_fetched_from_where_medmnist_publishes_them(
+    home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str, str]] = []
+    monkeypatch.setattr(
+        medmnist, "download", lambda url, target, *, checksum, progress: asked.append((url, target.name, checksum))
+    )
+    fetch_medmnist(home, "pneumoniamnist", size=28)
+    fetch_medmnist(home, "retinamnist", size=224)
+    fetch_medmnist(home, "retinamnist", size=64, base_url="http://mirror.example/medmnist/")
+    place = "https://zenodo.org/records/10519652/files"
+    assert asked == [
+        (f"{place}/pneumoniamnist.npz?download=1", "pneumoniamnist.npz", "md5:28209eda62fecd6e6a2d98b1501bb15f"),
+        (f"{place}/retinamnist_224.npz?download=1", "retinamnist_224.npz", "md5:eae7e3b6f3fcbda4ae613ebdcbe35348"),
+        (
+            "http://mirror.example/medmnist/retinamnist_64.npz",
+            "retinamnist_64.npz",
+            "md5:afda852cc34dcda56f86ad2b2457dbcc",
+        ),
+    ]
+
+
+def test_every_size_has_its_own_checksum() -> None:
+    sums = medmnist._MD5
+    assert set(sums) == {(name, size) for name in ("pneumoniamnist", "retinamnist") for size in medmnist.SIZES}
+    assert len(set(sums.values())) == 8
+    assert {len(bytes.fromhex(value)) for value in sums.values()} == {hashlib.md5().digest_size}
+
+
+@pytest.mark.parametrize(("name", "size"), [("pneumoniamnist", 100), ("chest_xray", 28)])
+def test_what_cannot_be_fetched_is_explained(home: DataHome, name: str, size: int) -> None:
+    with pytest.raises(DatasetError, match="pneumoniamnist and retinamnist come in 28, 64, 128, 224"):
+        fetch_medmnist(home, name, size=size)
+
+
+@pytest.mark.real_data
+def test_the_real_pneumoniamnist(shared_data: Path) -> None:
+    path = shared_data / "pneumoniamnist.npz"
+    dataset = MedMnist(PNEUMONIAMNIST, path)
+    assert len(dataset.split("train").labels) == 4708
+    assert np.bincount(dataset.split("test").labels).tolist() == [234, 390]
+    with zipfile.ZipFile(path) as archive, archive.open("test_images.npy") as file:
+        raw = file.read()
+    assert np.asarray(dataset.split("test").image(623)).tobytes() == raw[-784:]
