@@ -7,7 +7,8 @@ does not depend on the number of pixels. Only sensor grain is drawn pixel by pix
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ Array = np.ndarray
 SMALLEST_SIZE = 16
 LARGEST_SIZE = 1024
 _OVERSAMPLING = 4  # strokes thinner than a pixel stay visible as faint lines
-_CHUNK = 4  # segments of one stroke that share a width
+CHUNK = 5  # segments of one stroke that share a width, that of the middle one
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,14 @@ def unit_grid(size: int) -> tuple[Array, Array]:
 
 def soft_step(distance: Array, softness: float) -> Array:
     """0 where ``distance`` is well below zero, 1 well above, a smooth ramp of half-width ``softness`` between."""
-    t = np.clip(0.5 + distance / (2.0 * softness), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    t = distance * (0.5 / softness)
+    t += 0.5
+    np.clip(t, 0.0, 1.0, out=t)  # in place, as this runs thirty times a film
+    slope = -2.0 * t
+    slope += 3.0
+    slope *= t
+    slope *= t
+    return slope
 
 
 def bump(x: Array, y: Array, *, centre: tuple[float, float], radii: tuple[float, float], angle: float = 0.0) -> Array:
@@ -81,9 +88,10 @@ def squared_radius(
     x: Array, y: Array, *, centre: tuple[float, float], radii: tuple[float, float], angle: float = 0.0
 ) -> Array:
     """Squared distance from ``centre`` in units of the radii of a turned ellipse (1 on its edge)."""
-    cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    dx, dy = x - np.float32(centre[0]), y - np.float32(centre[1])
-    along, across = (cos * dx + sin * dy) / np.float32(radii[0]), (cos * dy - sin * dx) / np.float32(radii[1])
+    # Plain Python numbers, because numpy's float64 scalars would turn float32 maps into float64.
+    cos, sin = math.cos(angle), math.sin(angle)
+    dx, dy = x - float(centre[0]), y - float(centre[1])
+    along, across = (cos * dx + sin * dy) / radii[0], (cos * dy - sin * dx) / radii[1]
     return along * along + across * across
 
 
@@ -91,14 +99,14 @@ def smooth_noise(rng: np.random.Generator, *, cells: int, size: int) -> Array:
     """A random texture of mean about 0 and sd about 1, with ``cells`` hills and valleys along each side."""
     lattice = rng.standard_normal((cells, cells)).astype(np.float32)
     texture = Image.fromarray(lattice).resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(texture) / np.float32(0.7)  # interpolation flattens; 0.7 is its usual sd
+    return np.asarray(texture) / 0.7  # interpolation flattens; 0.7 is its usual sd
 
 
 def rough_noise(rng: np.random.Generator, *, cells: int, octaves: int, size: int) -> Array:
     """Smooth textures of doubling fineness and halving height, summed: cloud-like, sd about 1."""
     heights = [0.5**octave for octave in range(octaves)]
     layers = [height * smooth_noise(rng, cells=cells * 2**octave, size=size) for octave, height in enumerate(heights)]
-    return np.sum(layers, axis=0) / np.float32(np.sqrt(np.sum(np.square(heights))))
+    return np.sum(layers, axis=0) / math.hypot(*heights)
 
 
 def wander(
@@ -109,7 +117,7 @@ def wander(
     lengths: Array,
     bends: Array,
     wiggle: float,
-    steps: int = 16,
+    steps: int = 15,
 ) -> tuple[Array, Array]:
     """Lines that start in a direction (radians), turn by ``bends`` on their way and tremble by ``wiggle``.
 
@@ -125,24 +133,28 @@ def wander(
     return points, turned
 
 
-def draw_strokes(strokes: Iterable[Stroke], size: int) -> Array:
+def draw_strokes(strokes: Sequence[Stroke], size: int) -> Array:
     """Coverage in [0, 1] by the strokes, float32 of shape (size, size); where they cross, the strongest shows."""
+    if not strokes:
+        return np.zeros((size, size), dtype=np.float32)
     fine = size * _OVERSAMPLING
     canvas = Image.new("L", (fine, fine))
     pen = ImageDraw.Draw(canvas)
     for stroke in sorted(strokes, key=lambda stroke: stroke.strength):
         places = (stroke.points * fine).ravel().tolist()
         widths = (stroke.widths * fine).tolist()
-        for first in range(0, len(widths) - 1, _CHUNK):
-            part = widths[first : first + _CHUNK + 1]
+        for first in range(0, len(widths) - 1, CHUNK):
+            part = widths[first : first + CHUNK + 1]
             width = part[len(part) // 2]
             grey = round(255 * stroke.strength * min(1.0, width))
             pen.line(places[2 * first : 2 * (first + len(part))], fill=grey, width=max(1, round(width)))
     return _reduced(canvas)
 
 
-def draw_spots(spots: Iterable[Spot], size: int) -> Array:
+def draw_spots(spots: Sequence[Spot], size: int) -> Array:
     """Coverage in [0, 1] by the spots, float32 of shape (size, size); where they overlap, the strongest shows."""
+    if not spots:
+        return np.zeros((size, size), dtype=np.float32)
     fine = size * _OVERSAMPLING
     canvas = Image.new("L", (fine, fine))
     pen = ImageDraw.Draw(canvas)
@@ -152,4 +164,4 @@ def draw_spots(spots: Iterable[Spot], size: int) -> Array:
 
 
 def _reduced(canvas: Image.Image) -> Array:
-    return np.asarray(canvas.reduce(_OVERSAMPLING), dtype=np.float32) / np.float32(255)
+    return np.asarray(canvas.reduce(_OVERSAMPLING), dtype=np.float32) / 255

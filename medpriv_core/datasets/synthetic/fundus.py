@@ -72,9 +72,9 @@ def _retina(rng: np.random.Generator, eye: Eye, x: Array, y: Array) -> Array:
     texture = 0.05 * rough_noise(rng, cells=5, octaves=4, size=size)
     # Between the choroid's vessels darker pigment shows, more in some eyes: the ridges of a noise make such a net.
     ridges = soft_step(0.35 - np.abs(smooth_noise(rng, cells=14, size=size)), 0.35)
-    texture -= np.float32(rng.choice([0.0, 0.025, 0.06])) * ridges
-    pit = np.float32(rng.uniform(0.18, 0.32)) * bump(x, y, centre=eye.fovea, radii=(0.075, 0.065))
-    pit += np.float32(rng.uniform(0.10, 0.20)) * bump(x, y, centre=eye.fovea, radii=(0.024, 0.022))
+    texture -= 0.06 * rng.random() ** 2 * ridges
+    pit = rng.uniform(0.18, 0.32) * bump(x, y, centre=eye.fovea, radii=(0.075, 0.065))
+    pit += rng.uniform(0.10, 0.20) * bump(x, y, centre=eye.fovea, radii=(0.024, 0.022))
     relief = 1.0 + texture - pit
     return tint * np.stack([0.4 + 0.6 * relief, relief, relief])
 
@@ -100,14 +100,14 @@ def _mixed(below: Array, above: Array, cover: Array) -> Array:
 def _photographed(picture: Array, eye: Eye, rng: np.random.Generator, x: Array, y: Array) -> Array:
     """The camera: uneven light, haze of the eye's media, focus, round field, grain; uint8."""
     size = len(x)
-    off_centre = np.hypot(x - np.float32(rng.normal(0.5, 0.05)), y - np.float32(rng.normal(0.5, 0.05)))
-    light = np.float32(rng.normal(0.98, 0.08)) - np.float32(rng.uniform(0.5, 1.3)) * off_centre**2
-    haze = np.float32(max(0.0, rng.normal(0.03, 0.03)))
+    off_centre = np.hypot(x - rng.normal(0.5, 0.05), y - rng.normal(0.5, 0.05))
+    light = rng.normal(0.98, 0.08) - rng.uniform(0.5, 1.3) * off_centre**2
+    haze = max(0.0, rng.normal(0.03, 0.03))
     picture = picture * (light * (1.0 - haze)) + haze * _HAZE
     blur = rng.uniform(0.25, 0.6) * size / 128
     picture = ndimage.gaussian_filter(picture, (0, blur, blur))
     field = soft_step(eye.field_radius - np.hypot(x - 0.5, y - 0.5), 0.006)
     field = field * soft_step(eye.field_height - np.abs(y - 0.5), 0.004)
-    grain = rng.standard_normal((3, size, size), dtype=np.float32) * np.float32(rng.uniform(0.006, 0.014))
+    grain = rng.standard_normal((3, size, size), dtype=np.float32) * rng.uniform(0.006, 0.014)
     picture = np.clip((picture + grain) * field + 0.01, 0.0, 1.0)
     return np.round(picture * 255).astype(np.uint8)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medpriv_core.datasets.synthetic.canvas import Array, Stroke, wander
+from medpriv_core.datasets.synthetic.canvas import CHUNK, Array, Stroke, wander
 
 # The eight main vessels: first heading from the disc (radians, y points down), turn on the way, length.
 # Temporal ones arch over and under the macula, nasal ones run straight; of each pair the first is the artery.
@@ -24,7 +24,7 @@ _MAINS = np.array(
 )
 _ARTERY = np.array([True, False] * 4)
 _TRUNK_FORKS = np.array([4, 7, 10, 13, 15])
-_BRANCH_FORKS = np.array([4, 8])
+_BRANCH_FORKS = np.array([4, 7])
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Eye:
         return cls(
             left=bool(rng.random() < 0.5),
             field_radius=rng.uniform(0.455, 0.49),
-            field_height=rng.choice([0.5, rng.uniform(0.37, 0.46)]),
+            field_height=0.5 if rng.random() < 0.5 else rng.uniform(0.37, 0.46),
             disc=disc,
             disc_radius=radius,
             cup=rng.uniform(0.3, 0.6),
@@ -69,14 +69,14 @@ def vessel_tree(rng: np.random.Generator, eye: Eye, *, beading: float) -> list[S
     first, turn, length = (_MAINS + scatter).T
     starts = np.asarray(eye.disc) + rng.normal(0.0, 0.12, (count, 2)) * eye.disc_radius
     trunks, headings = wander(
-        rng, starts=starts, headings=first, lengths=length, bends=turn, wiggle=eye.tortuosity, steps=20
+        rng, starts=starts, headings=first, lengths=length, bends=turn, wiggle=eye.tortuosity, steps=4 * CHUNK
     )
     calibre = np.where(_ARTERY, 0.72, 1.0) * np.repeat([1.0, 0.65], 4)
     widths = calibre * eye.vessel_width * rng.uniform(0.8, 1.05, count)
     widths = widths[:, None] * np.linspace(1.0, 0.4, trunks.shape[1])
 
     branches, branch_headings, branch_lengths, branch_widths = _offspring(
-        rng, trunks, headings, length, widths, forks=_TRUNK_FORKS, share=0.42, wiggle=eye.tortuosity, steps=12
+        rng, trunks, headings, length, widths, forks=_TRUNK_FORKS, share=0.42, wiggle=eye.tortuosity, steps=2 * CHUNK
     )
     twigs, _, _, twig_widths = _offspring(
         rng,
@@ -87,7 +87,7 @@ def vessel_tree(rng: np.random.Generator, eye: Eye, *, beading: float) -> list[S
         forks=_BRANCH_FORKS,
         share=0.55,
         wiggle=eye.tortuosity,
-        steps=8,
+        steps=CHUNK,
     )
     strokes = []
     for lines, calibres in ((trunks, widths), (branches, branch_widths), (twigs, twig_widths)):
@@ -104,9 +104,9 @@ def vessel_tree(rng: np.random.Generator, eye: Eye, *, beading: float) -> list[S
 def _beaded(vein: Stroke, swing: float) -> Stroke:
     """The same vein like a string of beads, now wider, now narrower."""
     place = np.arange(len(vein.widths))
-    fine = np.linspace(0.0, place[-1], 33 * 4 + 1)
+    fine = np.linspace(0.0, place[-1], 32 * CHUNK + 1)
     points = np.stack([np.interp(fine, place, column) for column in vein.points.T], axis=1)
-    wave = 1.0 + swing * np.sin(np.arange(len(fine)) * np.pi / 4)
+    wave = 1.0 + swing * np.cos((np.arange(len(fine)) - (CHUNK + 1) // 2) * np.pi / CHUNK)
     return Stroke(points, np.interp(fine, place, vein.widths) * wave, vein.strength)
 
 
