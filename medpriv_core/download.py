@@ -105,7 +105,7 @@ def _opened(request: urllib.request.Request, timeout_s: float) -> http.client.HT
 
 def _read(response: http.client.HTTPResponse, url: str) -> bytes:
     try:
-        return response.read(_CHUNK_BYTES)
+        return response.read1(_CHUNK_BYTES)  # what has arrived; a slow line must not silence progress
     except (http.client.HTTPException, OSError) as error:
         raise DownloadError(f"The download of {url} broke off ({error}). Try again, or {_by_hand(url)}") from error
 

@@ -33,7 +33,9 @@ from medpriv_core.spec import check_bound
 
 PHASE = "Reading images"
 _SPLITS: tuple[SplitName, ...] = ("train", "test")
-_BATCH = 16  # images that a thread reads at a time, between two calls of the progress callback
+# A thread reads this much at a time, between two calls of the progress callback: few hand-overs, little memory.
+_BATCH_IMAGES = 16
+_BATCH_BYTES = 2 * 1024**2
 _SPARE_BYTES = 16 * 1024**2  # left free on the disk
 
 
@@ -81,7 +83,7 @@ def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallba
             with open(part / f"{name}_images.npy", "wb") as file:
                 header = {"descr": "|u1", "fortran_order": False, "shape": shape}
                 np.lib.format.write_array_header_1_0(file, header)
-                for rows in _squares(split, size):
+                for rows in _squares(split, size, _batch_length(shape)):
                     unreadable += [row for row in rows if isinstance(row, ImageError)]
                     file.writelines(row.data for row in rows if isinstance(row, np.ndarray))
                     done += len(rows)
@@ -97,7 +99,7 @@ def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallba
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _squares(split: Split, size: int) -> Iterator[list[np.ndarray | ImageError]]:
+def _squares(split: Split, size: int, batch: int) -> Iterator[list[np.ndarray | ImageError]]:
     """The images in order, a batch at a time, as contiguous arrays or why one cannot be read."""
 
     def read(index: int) -> np.ndarray | ImageError:
@@ -109,13 +111,13 @@ def _squares(split: Split, size: int) -> Iterator[list[np.ndarray | ImageError]]
             return error
 
     def read_batch(start: int) -> list[np.ndarray | ImageError]:
-        return [read(index) for index in range(start, min(start + _BATCH, len(split.labels)))]
+        return [read(index) for index in range(start, min(start + batch, len(split.labels)))]
 
     workers = os.cpu_count() or 1
     pending: deque[Future[list[np.ndarray | ImageError]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for start in range(0, len(split.labels), _BATCH):
+            for start in range(0, len(split.labels), batch):
                 pending.append(pool.submit(read_batch, start))
                 if len(pending) > 2 * workers:
                     yield pending.popleft().result()
@@ -123,6 +125,11 @@ def _squares(split: Split, size: int) -> Iterator[list[np.ndarray | ImageError]]
                 yield pending.popleft().result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _batch_length(shape: tuple[int, int, int, int]) -> int:
+    _, height, width, channels = shape
+    return max(1, min(_BATCH_IMAGES, _BATCH_BYTES // (height * width * channels)))
 
 
 def _read_prepared(folder: Path, info: DatasetInfo, key: str, size: int) -> PreparedDataset | None:
