@@ -15,6 +15,7 @@ from medpriv_core.privacy.statement import format_delta, format_epsilon, image_s
 from medpriv_core.spec import NoiseDraw
 from pages.parts import cached
 from pages.parts.badges import origin_badge
+from pages.parts.links import from_link, number_from_link, to_link
 
 SHOWN_PX = 224  # on screen; every size divides it, so that no pixel is smoothed by the browser
 SIZES = (56, 112, 224)
@@ -31,50 +32,50 @@ def main() -> None:
     st.title("What does the noise hide?", anchor=False)
     entries = cached.available_datasets()
     controls = st.container(horizontal=True, vertical_alignment="bottom")
+    names = list(entries)
     name = controls.selectbox(
         "Dataset",
-        list(entries),
-        index=list(entries).index("retina_photo"),
+        names,
+        index=names.index(from_link("dataset", names, "retina_photo")),
         format_func=lambda key: entries[key].info.title,
         key="dataset",
-        bind="query-params",
+        persist_state="session",
         width=320,
     )
     entry = entries[name]
     dataset = cached.dataset(name, entry.location)
-    index = 0
-    if len(dataset.split("train").labels) > 1:
-        index = choose_image(controls, dataset)
+    class_name, number, index = choose_image(controls, dataset)
     size = controls.segmented_control(
         "Pixels a side",
         SIZES,
-        default=SHOWN_PX,
+        default=from_link("size", SIZES, SHOWN_PX),
         required=True,
         key="size",
-        bind="query-params",
+        persist_state="session",
         help="More pixels mean more values to protect, so a larger ε for the whole picture.",
     )
     noise_controls = st.container(horizontal=True, vertical_alignment="bottom")
     draw = noise_controls.segmented_control(
         "Noise",
         list(DRAWS),
-        default="per_pixel",
+        default=from_link("draw", list(DRAWS), "per_pixel"),
         required=True,
         format_func=lambda key: DRAWS[key],
         key="draw",
-        bind="query-params",
+        persist_state="session",
         help=DRAW_HELP,
     )
     beta = noise_controls.select_slider(
         "Your amount of noise (Laplace scale β): sharper ← → more noise",
         BETAS,
-        value=0.5,
+        value=from_link("beta", BETAS, 0.5),
         key="beta",
-        bind="query-params",
+        persist_state="session",
         width=420,
     )
     if noise_controls.button("Draw the noise again", icon=":material/casino:", key="redraw"):
         st.session_state["noise_seed"] = st.session_state.get("noise_seed", 0) + 1
+    to_link(dataset=name, show=class_name, image=number, size=size, draw=draw, beta=beta)
 
     image = cached.viewed_image(name, entry.location, index, size)
     seed = st.session_state.get("noise_seed", 0)
@@ -104,20 +105,35 @@ def main() -> None:
     draw_numbers(panels, guarantees)
 
 
-def choose_image(controls: st.delta_generator.DeltaGenerator, dataset: cached.Dataset) -> int:
-    """The index of the image that the visitor chose, by class and number."""
+def choose_image(
+    controls: st.delta_generator.DeltaGenerator, dataset: cached.Dataset
+) -> tuple[str | None, int | None, int]:
+    """Class, number within the class, and index of the image that the visitor chose."""
+    if len(dataset.split("train").labels) == 1:
+        return None, None, 0
+    classes = [None, *dataset.info.classes]
     class_name = controls.selectbox(
-        "Class",
-        [None, *dataset.info.classes],
+        "Show",
+        classes,
+        index=classes.index(from_link("show", classes, None)),
         format_func=lambda value: value or "All classes",
-        key=f"class_{dataset.info.name}",
+        key=f"show_{dataset.info.name}",
+        persist_state="session",
         width=180,
     )
     indexes = images_of_class(dataset, class_name)
-    number = controls.number_input(
-        f"Image (1 to {len(indexes):,})", 1, len(indexes), key="image", bind="query-params", width=180
+    number = int(
+        controls.number_input(
+            f"Image (1 to {len(indexes):,})",
+            1,
+            len(indexes),
+            number_from_link("image", low=1, high=len(indexes), default=1),
+            key=f"image_{dataset.info.name}_{class_name}",
+            persist_state="session",
+            width=180,
+        )
     )
-    return int(indexes[int(number) - 1])
+    return class_name, number, int(indexes[number - 1])
 
 
 def draw_row(image: ViewedImage, panels: list[NoisedPanel], badge: str) -> list[st.delta_generator.DeltaGenerator]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from pages.parts.cached import home
 from pages.parts.messages import explain_errors
 
-st.set_page_config(page_title="medpriv", page_icon=":material/shield:", layout="wide")
+# A file of our own: a named symbol would be fetched from another company's server by the browser.
+ICON = Path(__file__).parent / "parts" / "assets" / "icon.svg"
+
+st.set_page_config(page_title="medpriv", page_icon=str(ICON), layout="wide")
 st.html(
     """<style>
     .block-container {padding: 3.5rem 2rem 3rem 2rem; max-width: 90rem;}

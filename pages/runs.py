@@ -179,10 +179,12 @@ def draw_list(chosen_id: str, was_busy: bool) -> None:
         runs = service.list_runs(cached.home())
         if was_busy and all(run.ended for run in runs):
             st.rerun()
+        position = [run.id for run in runs].index(chosen_id)
         selection = st.dataframe(
-            [describe(run, shown=run.id == chosen_id) for run in runs],
+            [describe(run) for run in runs],
             hide_index=True,
             key="run_list",
+            selection_default={"selection": {"rows": [position]}},
             on_select="rerun",
             selection_mode="single-row",
             column_config={"test accuracy": st.column_config.NumberColumn(format="percent")},
@@ -193,12 +195,11 @@ def draw_list(chosen_id: str, was_busy: bool) -> None:
             st.rerun()
 
 
-def describe(run: Run, *, shown: bool) -> dict[str, object]:
+def describe(run: Run) -> dict[str, object]:
     """One line of the list."""
     last = run.epochs[-1] if run.epochs else {}
     of = f"/{run.spec.epochs}" if run.spec else ""
     return {
-        "": "▸" if shown else "",
         "run": run.name,
         "state": "stopping" if run.stopping else STATE_LABELS[run.state][0],
         "epoch": f"{last.get('epoch', 0)}{of}",

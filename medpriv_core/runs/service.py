@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medpriv_core.datasets.registry import open_dataset
+from medpriv_core.datasets.registry import dataset_info, open_dataset
 from medpriv_core.errors import MedprivError, RunError, SettingError
 from medpriv_core.home import DataHome
 from medpriv_core.runs.directory import RunDirectory
@@ -117,7 +117,7 @@ def name_run(spec: RunSpec) -> str:
         else f"DP-SGD σ {spec.noise_multiplier or 0:g}",
     }[spec.method]
     trained = "last layer" if spec.trainable == "head" else "all layers"
-    return f"{spec.dataset} · {strength} · {trained}"
+    return f"{dataset_info(spec.dataset).title} · {strength} · {trained}"
 
 
 def device_slot(device: str) -> str:

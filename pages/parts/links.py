@@ -1,0 +1,35 @@
+"""The address bar as memory: a link shows the same thing to somebody else, or after a reload.
+
+Streamlit can bind widgets to the address itself, but writes the label of a choice there instead of its
+name, so a link would break whenever a title is reworded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import streamlit as st
+
+V = TypeVar("V")
+
+
+def from_link(name: str, options: Sequence[V], default: V) -> V:
+    """The option that the address names, else ``default``."""
+    wanted = st.query_params.get(name)
+    return next((option for option in options if str(option) == wanted), default)
+
+
+def number_from_link(name: str, *, low: int, high: int, default: int) -> int:
+    """The whole number in the address if it is within bounds, else ``default``."""
+    wanted = st.query_params.get(name, "")
+    return int(wanted) if wanted.isdecimal() and low <= int(wanted) <= high else default
+
+
+def to_link(**values: object) -> None:
+    """Put these choices into the address; None leaves a name out."""
+    for name, value in values.items():
+        if value is None:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != str(value):
+            st.query_params[name] = str(value)
