@@ -42,12 +42,16 @@ def hold_lock(path: Path, *, progress: ProgressCallback = no_progress, phase: st
 
 
 def is_held(path: Path) -> bool:
-    """Whether some process (this one included) holds the lock at ``path`` now."""
+    """Whether some process (this one included) holds the lock at ``path`` now.
+
+    Raises ``DataHomeError`` where the lock file may not be opened.
+    """
     if not path.exists():
         return False
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        with explain_disk_errors(path.parent):
+            lock.acquire(timeout=0)
     except Timeout:
         return True
     lock.release()

@@ -22,7 +22,7 @@ import numpy as np
 from medpriv_core.datasets.base import DatasetInfo, SplitName
 from medpriv_core.datasets.catalog import APTOS2019
 from medpriv_core.datasets.files import FileSource, FileSplit, content_key, is_image
-from medpriv_core.errors import DatasetError, ImageError
+from medpriv_core.errors import DatasetError
 from medpriv_core.progress import ProgressCallback, no_progress
 
 TEST_SHARE = 0.2
@@ -147,10 +147,7 @@ def _find_images(files: FileSource, root: str, ids: list[str]) -> dict[str, str]
 def _group_copies(files: FileSource, names: dict[str, str], progress: ProgressCallback) -> list[list[str]]:
     """The ids in groups of equal file contents, most of them alone."""
     groups: dict[object, list[str]] = defaultdict(list)
-    try:
-        prints = files.fingerprints(list(names.values()), progress)
-    except ImageError as error:
-        raise DatasetError(str(error)) from error
+    prints = files.fingerprints(list(names.values()), progress)
     for id_, fingerprint in zip(names, prints, strict=True):
         groups[fingerprint].append(id_)
     return list(groups.values())

@@ -72,6 +72,8 @@ def fetch_medmnist(
 class _Header:
     shape: tuple[int, ...]
     dtype: np.dtype
+    file_size: int  # unpacked, bytes
+    crc: int  # CRC-32 of the unpacked bytes, from the zip's table of contents
 
 
 class MedMnist:
@@ -80,10 +82,10 @@ class MedMnist:
     def __init__(self, info: DatasetInfo, path: Path) -> None:
         self.info = info
         self._path = path
-        headers = self._read_headers()
+        self._headers = self._read_headers()
         self._splits: dict[SplitName, _ArraySplit] = {
-            "train": self._open_split("train", headers),
-            "test": self._open_split("test", headers),
+            "train": self._open_split("train"),
+            "test": self._open_split("test"),
         }
         if len(np.unique(self._splits["train"].labels)) < 2:
             raise DatasetError(
@@ -94,12 +96,10 @@ class MedMnist:
         return self._splits[name]
 
     def content_key(self, progress: ProgressCallback = no_progress) -> str:
-        del progress  # the zip's table of contents has sizes and CRCs: nothing to read
+        del progress  # known since the file was opened
         digest = hashlib.sha256(self.info.name.encode())
-        with zipfile.ZipFile(self._path) as archive:
-            for name in _ARRAYS:
-                member = archive.getinfo(f"{name}.npy")
-                digest.update(f"{name} {member.file_size} {member.CRC}\n".encode())
+        for name, header in self._headers.items():
+            digest.update(f"{name} {header.file_size} {header.crc}\n".encode())
         return digest.hexdigest()[:32]
 
     def _read_headers(self) -> dict[str, _Header]:
@@ -116,8 +116,8 @@ class MedMnist:
         except _DAMAGED as error:
             raise DatasetError(f"{self._path} is not a sound npz file. Download it again.") from error
 
-    def _open_split(self, split: SplitName, headers: dict[str, _Header]) -> _ArraySplit:
-        images, labels = headers[f"{split}_images"], headers[f"{split}_labels"]
+    def _open_split(self, split: SplitName) -> _ArraySplit:
+        images, labels = self._headers[f"{split}_images"], self._headers[f"{split}_labels"]
         for name, header in ((f"{split}_images", images), (f"{split}_labels", labels)):
             if header.dtype.hasobject:
                 raise DatasetError(
@@ -186,4 +186,4 @@ def _read_header(archive: zipfile.ZipFile, name: str) -> _Header:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(file)
-    return _Header(shape, dtype)
+    return _Header(shape, dtype, member.file_size, member.CRC)
