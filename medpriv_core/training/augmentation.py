@@ -43,7 +43,7 @@ def network_input(images: Tensor, *, size: int, generator: torch.Generator | Non
         batch = F.grid_sample(batch.float(), grid, padding_mode="border", align_corners=False)
     mean = batch.new_tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
     sd = batch.new_tensor(IMAGENET_SD).view(1, 3, 1, 1)
-    return ((batch / 255 - mean) / sd).contiguous(memory_format=torch.channels_last)
+    return ((batch / 255 - mean) / sd).contiguous()
 
 
 def _random_affine(n: int, *, crop: float, generator: torch.Generator) -> Tensor:

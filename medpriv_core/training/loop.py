@@ -20,7 +20,6 @@ from medpriv_core.errors import RunError
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training.checkpoint import Position, save_checkpoint
-from medpriv_core.training.device import few_threads
 from medpriv_core.training.evaluation import Tally, evaluate
 from medpriv_core.training.reporting import Reporter
 from medpriv_core.training.sampling import augmentation_generator, poisson_batch, shuffled_batches
@@ -51,8 +50,15 @@ def train(
             directory.append_epoch(row)
     clock = _Clock(session, report)
     try:
-        with few_threads(session.small):
-            _train_epochs(session, directory, clock, log)
+        while session.position.epochs_done < session.spec.epochs:
+            _train_epoch(session, clock)
+            row = _epoch_row(session, clock)
+            session.rows.append(row)
+            done, elapsed_s = session.position.epochs_done + 1, session.position.elapsed_s
+            session.position = Position(epochs_done=done, elapsed_s=elapsed_s)
+            save_checkpoint(directory.checkpoint, session.checkpoint())
+            directory.append_epoch(row)
+            log(_in_words(row, session.spec.epochs))
     except Cancelled:
         save_checkpoint(directory.checkpoint, session.checkpoint())
         raise
@@ -97,18 +103,6 @@ class _Clock:
         spent, self._last = now - self._last, now
         self._session.position.elapsed_s += spent
         return spent
-
-
-def _train_epochs(session: Session, directory: RunDirectory, clock: _Clock, log: Callable[[str], None]) -> None:
-    while session.position.epochs_done < session.spec.epochs:
-        _train_epoch(session, clock)
-        row = _epoch_row(session, clock)
-        session.rows.append(row)
-        done, elapsed_s = session.position.epochs_done + 1, session.position.elapsed_s
-        session.position = Position(epochs_done=done, elapsed_s=elapsed_s)
-        save_checkpoint(directory.checkpoint, session.checkpoint())
-        directory.append_epoch(row)
-        log(_in_words(row, session.spec.epochs))
 
 
 def _train_epoch(session: Session, clock: _Clock) -> None:

@@ -85,8 +85,9 @@ class ResNet18(nn.Module):
 
 
 def build_model(*, classes: int, norm: Norm, state_dict: Mapping[str, Tensor] | None, seed: int) -> ResNet18:
-    """A ResNet-18 with a fresh last layer of ``classes`` outputs.
+    """A ResNet-18 whose last layer is fresh: all zero, so that all ``classes`` start equally likely.
 
+    (From a random last layer, the first steps would go into unlearning it, and steps cost privacy.)
     ``state_dict`` is that of a torchvision ResNet-18 (checked by ``weights.load_weights``); its last
     layer is dropped, and under ``group_norm`` its BatchNorm entries too. None means random weights.
     ``seed`` fixes everything random here and leaves torch's global generators untouched.
@@ -96,6 +97,8 @@ def build_model(*, classes: int, norm: Norm, state_dict: Mapping[str, Tensor] | 
         model = ResNet18(classes=classes, norm_layer=NORM_LAYERS[norm])
         if state_dict is None:
             _initialise(model)
+    nn.init.zeros_(model.fc.weight)
+    nn.init.zeros_(model.fc.bias)
     if state_dict is not None:
         kept = {name: value for name, value in state_dict.items() if not name.startswith("fc.")}
         if norm == "group_norm":

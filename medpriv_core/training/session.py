@@ -57,7 +57,6 @@ class Session:
 
     trained         what learns: the last layer, or the whole network
     tests           what is evaluated: "test", and under Local-DP "test_noised"
-    small           each step is a moment's work: the last layer on stored features
     steps           in an epoch
     ledger          of DP-SGD; else None
     position, rows  how far the run is, and its finished epochs
@@ -70,7 +69,6 @@ class Session:
     tests: dict[str, Examples]
     evaluation_size: int
     mixed: torch.dtype | None
-    small: bool
     steps: int
     ledger: Ledger | None
     position: Position
@@ -117,7 +115,10 @@ def open_session(
     trained, backbone = _choose_trained(network, spec)
     if saved is not None:
         _restore(trained, backbone, saved)
-    network.to(device).to(memory_format=torch.channels_last)
+    network.to(device)
+    if spec.method != "dp_sgd" or spec.trainable == "head":
+        # Faster, but Opacus's per-sample gradients come in the ordinary order of memory.
+        network.to(memory_format=torch.channels_last)
     parameters = sum(parameter.numel() for parameter in trained.parameters() if parameter.requires_grad)
 
     ledger = None
@@ -173,7 +174,6 @@ def open_session(
         tests=tests,
         evaluation_size=physical_batch_size(input_size=0 if spec.trainable == "head" else spec.input_size),
         mixed=step_mixed,
-        small=stored,
         steps=steps,
         ledger=ledger,
         position=position,
