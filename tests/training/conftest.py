@@ -1,0 +1,92 @@
+"""A toy dataset and a run in a fresh directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from medpriv_core.datasets.base import DatasetInfo, PreparedDataset, PreparedSplit
+from medpriv_core.home import DataHome
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.spec import RunSpec
+from medpriv_core.training import loop
+from medpriv_core.training.reporting import Reporter
+from medpriv_core.training.session import Session, TrainingData, open_session
+
+SIZE = 32
+
+
+def toy_split(n: int, rng: np.random.Generator) -> PreparedSplit:
+    """Grey noise; class 1 is brighter, so a network learns it at once."""
+    labels = np.arange(n, dtype=np.int64) % 2
+    images = rng.integers(0, 120, (n, SIZE, SIZE, 1)) + 100 * labels[:, None, None, None]
+    return PreparedSplit(images.astype(np.uint8), labels)
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> PreparedDataset:
+    """40 training and 12 test images of two classes."""
+    rng = np.random.default_rng(0)
+    info = DatasetInfo("toy", "Toy pictures", ("dark", "bright"), 1, True, "Drawn by a test.")
+    return PreparedDataset(info, "toy-key", SIZE, tmp_path / "toy", toy_split(40, rng), toy_split(12, rng))
+
+
+@pytest.fixture
+def noised_toy(toy: PreparedDataset) -> PreparedDataset:
+    """Stands in for the stored Local-DP copy: other images of the same labels."""
+    rng = np.random.default_rng(1)
+
+    def noise(split: PreparedSplit) -> PreparedSplit:
+        return PreparedSplit(rng.integers(0, 256, split.images.shape, dtype=np.uint8), split.labels)
+
+    return PreparedDataset(toy.info, toy.key, SIZE, toy.folder / "noised", noise(toy.train), noise(toy.test))
+
+
+def toy_spec(**settings: Any) -> RunSpec:
+    """A short run without pretrained weights on the toy dataset."""
+    defaults = {"image_size": SIZE, "weights": "none", "epochs": 2, "batch_size": 8, "device": "cpu"}
+    return RunSpec(dataset="toy", **(defaults | settings))
+
+
+class Run:
+    """A run directory with its data, trained in this process."""
+
+    def __init__(self, path: Path, home: DataHome, data: TrainingData) -> None:
+        self.directory = RunDirectory(path)
+        self._home, self._data = home, data
+
+    def train(self, spec: RunSpec, *, should_stop: Callable[[], bool] = lambda: False) -> Session:
+        """Start the run, or go on from its checkpoint."""
+        self.directory.create(spec)
+        report = Reporter(self.directory, should_stop=should_stop)
+        session = open_session(spec, self._data, self.directory, home=self._home, progress=report)
+        loop.train(session, self.directory, report=report)
+        return session
+
+
+@pytest.fixture
+def new_run(tmp_path: Path, home: DataHome, toy: PreparedDataset) -> Callable[..., Run]:
+    """Makes runs in directories of their own, on the toy dataset unless told otherwise."""
+    count = 0
+
+    def make(noised: PreparedDataset | None = None, clean: PreparedDataset = toy) -> Run:
+        nonlocal count
+        count += 1
+        return Run(tmp_path / f"run-{count}", home, TrainingData(clean, noised))
+
+    return make
+
+
+class StopAfter:
+    """Says "stop" from the given question on."""
+
+    def __init__(self, questions: int) -> None:
+        self._left = questions
+
+    def __call__(self) -> bool:
+        self._left -= 1
+        return self._left < 0
