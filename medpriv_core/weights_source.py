@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from medpriv_core.errors import WeightsError
 from medpriv_core.home import DataHome
 
 # torchvision.models.ResNet18_Weights.IMAGENET1K_V1; by torch's convention the file name ends in the
@@ -54,3 +55,24 @@ def weights_status(home: DataHome) -> WeightsStatus:
         path,
         f"Pretrained weights: torchvision's ResNet-18 ({IMAGENET_SIZE_MB} MB) will be downloaded at the first run.",
     )
+
+
+def resolve_weights(choice: str) -> str:
+    """``choice`` as a run keeps it: imagenet, none, or an absolute path.
+
+    Raises ``WeightsError`` if the file that would be read is not there. What is in it shows when it is read.
+    """
+    if choice == "none":
+        return choice
+    local = os.environ.get(WEIGHTS_VARIABLE)
+    if choice == "imagenet":
+        if local and not Path(local).expanduser().is_file():
+            raise WeightsError(
+                f"{WEIGHTS_VARIABLE} names a weights file that does not exist: {local}. Correct it, or unset it to "
+                "have torchvision's weights downloaded."
+            )
+        return choice
+    path = Path(choice).expanduser().absolute()
+    if not path.is_file():
+        raise WeightsError(f"There is no weights file at {path}. Correct the path, or choose imagenet or none.")
+    return str(path)

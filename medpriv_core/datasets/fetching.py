@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -24,13 +22,13 @@ from medpriv_core.datasets.registry import DatasetEntry, add_dataset
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
 from medpriv_core.locks import hold_lock, is_held
+from medpriv_core.processes import start_process
 from medpriv_core.progress import Cancelled, ProgressCallback, no_progress
 
 FetchState = Literal["running", "done", "failed", "cancelled"]
 
 _WRITE_EVERY_S = 0.2
 _START_WITHIN_S = 30.0  # from the click to the process's first word, on a busy machine
-_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -54,22 +52,15 @@ def start_fetch(home: DataHome, name: str, size: int, *, base_url: str | None = 
     if status is not None and status.state == "running":
         return
     home.check_writable()
-    command = [sys.executable, "-m", "medpriv_core", "datasets", "fetch", name, "--size", str(size)]
-    command += ["--base-url", base_url] if base_url else []
+    mirror = ["--base-url", base_url] if base_url else []
     with explain_disk_errors(home.downloads):
         write_json(_record_path(target), {"state": "starting", "started_at": time.time()})
-        with open(target.with_name(f"{target.name}.log"), "wb") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=_PACKAGE_ROOT,
-                env=os.environ | {"MEDPRIV_HOME": str(home.root)},
-                start_new_session=True,
-            )
-    # Collects the exit code for as long as this process lives; the fetch does not depend on it.
-    threading.Thread(target=_await_exit, args=(process, target), daemon=True).start()
+        start_process(
+            home,
+            *("datasets", "fetch", name, "--size", str(size), *mirror),
+            log=_log_path(target),
+            on_exit=lambda: _explain_silence(target),
+        )
 
 
 def fetch_status(home: DataHome, name: str, size: int) -> FetchStatus | None:
@@ -154,11 +145,10 @@ def _stop_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _await_exit(process: subprocess.Popen[bytes], target: Path) -> None:
-    process.wait()
+def _explain_silence(target: Path) -> None:
+    """The process has ended; if it never said a word, its log has to."""
     if _read_record(target).get("state") == "starting":
-        log = target.with_name(f"{target.name}.log")
-        message = f"The download could not be started. What it said is in {log}."
+        message = f"The download could not be started. What it said is in {_log_path(target)}."
         write_json(_record_path(target), {"state": "failed", "message": message})
 
 
@@ -176,3 +166,7 @@ def _record_path(target: Path) -> Path:
 
 def _lock_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.fetch.lock")
+
+
+def _log_path(target: Path) -> Path:
+    return target.with_name(f"{target.name}.log")

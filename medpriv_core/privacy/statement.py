@@ -54,9 +54,9 @@ def image_statement(
     """
     if math.isinf(guarantee.epsilon_image):
         return (
-            f"One random number shifts the brightness of the whole picture. At β = {beta:g} that turns "
-            f"at least {blank_share:.0%} of all pictures completely black or white; the others show everything. So no finite "
-            "ε holds for what the picture shows, whatever β is."
+            f"One random number shifts the brightness of the whole picture. At β = {beta:g} that turns at least "
+            f"{blank_share:.0%} of all pictures completely black or white; the others show everything. So no finite ε "
+            "holds for what the picture shows, whatever β is."
         )
     epsilon = f"ε = {format_epsilon(guarantee.epsilon_image)} (δ = {format_delta(guarantee.delta)})"
     undone = ""

@@ -10,21 +10,18 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-import medpriv_core
 from medpriv_core.home import DataHome
 from medpriv_core.locks import is_held
+from medpriv_core.processes import start_process
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RunRow
 
 # A worker takes its lock right after Python has started. Until then only its parent knows it lives.
 STARTUP_S = 20.0
-PACKAGE_PARENT = Path(medpriv_core.__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -54,8 +51,7 @@ class LocalLauncher:
 
     def start(self, run_id: str, directory: RunDirectory) -> int:
         """Start the worker and return its process id; raises ``OSError`` where that fails."""
-        with open(directory.log, "ab") as log:
-            child = start_process(self._home, "worker", str(directory.path), log_file=log.fileno())
+        child = start_process(self._home, "worker", str(directory.path), log=directory.log)
         self._children[run_id] = child
         return child.pid
 
@@ -92,18 +88,3 @@ def _process_exists(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def start_process(home: DataHome, *arguments: str, log_file: int) -> subprocess.Popen[bytes]:
-    """Start a medpriv command in a session of its own, its output going to ``log_file``."""
-    environment = os.environ | {"MEDPRIV_HOME": str(home.root), "PYTHONUNBUFFERED": "1"}
-    # The package need not be installed, and the caller's folder may be any.
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
-    return subprocess.Popen(
-        [sys.executable, "-m", "medpriv_core", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=log_file,
-        stderr=log_file,
-        env=environment,
-        start_new_session=True,
-    )

@@ -15,8 +15,9 @@ from filelock import FileLock, Timeout
 
 from medpriv_core.home import DataHome
 from medpriv_core.locks import is_held
+from medpriv_core.processes import start_process
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.launcher import Launcher, LocalLauncher, Poll, start_process
+from medpriv_core.runs.launcher import Launcher, LocalLauncher, Poll
 from medpriv_core.runs.store import RunRow, RunStore
 
 TICK_S = 0.2
@@ -122,5 +123,4 @@ def ensure_runner(home: DataHome) -> None:
     """Start a runner if there is work and none is alive. Cheap enough for every page refresh."""
     if not RunStore(home).in_state("queued", "running") or is_held(home.runner_lock):
         return
-    with open(home.runner_log, "ab") as log_file:
-        start_process(home, "runner", log_file=log_file.fileno())
+    start_process(home, "runner", log=home.runner_log)

@@ -18,6 +18,7 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.runner import ensure_runner
 from medpriv_core.runs.store import ENDED, RunRow, RunState, RunStore
 from medpriv_core.spec import RunSpec
+from medpriv_core.weights_source import resolve_weights
 
 # Something that can be done to a run: ``cancel`` or ``resume``.
 Action = Callable[[DataHome, str], None]
@@ -53,13 +54,15 @@ class Run:
 def submit(home: DataHome, spec: RunSpec) -> str:
     """Check a run against its dataset, queue it and return its id.
 
-    Raises ``SettingError``, ``DatasetError`` or ``DataHomeError`` with a sentence for the user; then
+    Raises ``SettingError``, ``DatasetError``, ``WeightsError`` or ``DataHomeError`` with a sentence for the user; then
     nothing has been queued.
     """
     dataset = open_dataset(home, spec.dataset)
     if not dataset.info.trainable:
         raise SettingError(f"{dataset.info.title} is a single picture to look at; choose a dataset to train on.")
     spec.check_dataset_size(len(dataset.split("train").labels))
+    # The worker may run in another folder than the one that a relative path was meant for.
+    spec = spec.changed(weights=resolve_weights(spec.weights))
     home.check_writable()
     run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     RunDirectory(home.runs / run_id).create(spec)

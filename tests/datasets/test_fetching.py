@@ -139,12 +139,12 @@ def test_starting_in_the_background_goes_through_the_command_line(home: DataHome
 
 def test_a_running_fetch_is_not_started_twice(home: DataHome, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     with slow_fetch(home, web), monkeypatch.context() as patched:
-        patched.setattr(fetching.subprocess, "Popen", None)
+        patched.setattr(fetching, "start_process", None)
         start_fetch(home, NAME, SIZE)
 
 
 def test_a_process_that_cannot_start_is_reported(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching.sys, "executable", "/bin/false")
+    monkeypatch.setattr(sys, "executable", "/bin/false")
     start_fetch(home, NAME, SIZE)
     wait_until(lambda: fetch_status(home, NAME, SIZE).state == "failed")  # type: ignore[union-attr]
     assert "could not be started" in (fetch_status(home, NAME, SIZE).message or "")  # type: ignore[union-attr]

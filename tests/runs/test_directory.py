@@ -1,0 +1,66 @@
+"""Run directories survive crashes in the middle of a write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medpriv_core.errors import RunError, SettingError
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.spec import RunSpec
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    run = RunDirectory(tmp_path / "run")
+    run.create(RunSpec(dataset="d"))
+    return run
+
+
+def test_spec_comes_back(directory: RunDirectory):
+    assert directory.read_spec() == RunSpec(dataset="d")
+
+
+def test_a_damaged_or_foreign_spec_is_explained(directory: RunDirectory):
+    (directory.path / "spec.json").write_text("{")
+    with pytest.raises(RunError, match=r"no readable spec\.json"):
+        directory.read_spec()
+    (directory.path / "spec.json").write_text('{"dataset": "d", "epochs": -1}')
+    with pytest.raises(SettingError, match="epochs must be between"):
+        directory.read_spec()
+
+
+def test_a_torn_line_loses_only_itself(directory: RunDirectory):
+    metrics = directory.path / "metrics.jsonl"
+    directory.append_epoch({"epoch": 1, "a": 1})
+    with open(metrics, "a") as file:
+        file.write('{"epoch": 2, "a"')
+    directory.append_epoch({"epoch": 3, "a": 3})
+    assert [row["epoch"] for row in directory.read_epochs()] == [1, 3]
+
+
+def test_a_repeated_epoch_counts_once_and_the_last_wins(directory: RunDirectory):
+    for value in (1, 2):
+        directory.append_epoch({"epoch": 1, "a": value})
+    assert directory.read_epochs() == [{"epoch": 1, "a": 2}]
+
+
+def test_nothing_written_reads_as_nothing(directory: RunDirectory):
+    assert directory.read_epochs() == []
+    assert directory.read_progress() == {}
+    assert directory.read_setup() == {}
+    assert directory.read_outcome() is None
+    assert directory.log_tail() == ""
+
+
+def test_outcome_can_be_cleared_for_resuming(directory: RunDirectory):
+    directory.write_outcome("failed", "sentence", exit_code=2)
+    assert directory.read_outcome() == {"state": "failed", "message": "sentence", "exit_code": 2}
+    directory.clear_outcome()
+    assert directory.read_outcome() is None
+
+
+def test_the_tail_of_a_long_log_is_short(directory: RunDirectory):
+    directory.log.write_text("\n".join(f"line {number}" for number in range(100_000)))
+    assert directory.log_tail(2) == "line 99998\nline 99999"

@@ -1,0 +1,113 @@
+"""Real processes: runner, worker and kill -9, on the smallest run there is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from medpriv_core.errors import RunError
+from medpriv_core.home import DataHome
+from medpriv_core.locks import is_held
+from medpriv_core.runs import service
+from medpriv_core.runs.runner import run_runner
+from medpriv_core.runs.service import Run
+from medpriv_core.spec import RunSpec
+from tests.small_data import NAME, add_small_dataset
+
+# A random network that computes 28-pixel features once: the epochs cost next to nothing.
+TINY = RunSpec(dataset=NAME, image_size=28, weights="none", epochs=2, device="cpu")
+LONG = TINY.changed(trainable="all", epochs=1000)
+PATIENCE_S = 120.0
+
+
+@pytest.fixture
+def clean_home(home: DataHome, tmp_path: Path) -> Iterator[DataHome]:
+    """A data home with a small dataset, whose processes are gone after the test."""
+    add_small_dataset(home, tmp_path)
+    yield home
+    for process in processes(home):
+        process.kill()
+
+
+def processes(home: DataHome, command: str = "") -> list[psutil.Process]:
+    """The medpriv processes that work in this data home."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            line = process.cmdline()
+            ours = "medpriv_core" in line and process.environ().get("MEDPRIV_HOME") == str(home.root)
+            if ours and command in " ".join(line):
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            continue
+    return found
+
+
+def wait_for(home: DataHome, run_id: str, condition: Callable[[Run], object]) -> Run:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        run = service.load_run(home, run_id)
+        if condition(run):
+            return run
+        time.sleep(0.05)
+    raise AssertionError(f"still {run.state} ({run.progress}): {service.read_log(home, run_id)}")
+
+
+def test_a_run_finishes_in_the_background_and_is_found_again(clean_home: DataHome):
+    run_id = service.submit(clean_home, TINY)
+    run = wait_for(clean_home, run_id, lambda run: run.ended)
+    assert run.state == "finished", service.read_log(clean_home, run_id)
+    assert [row["epoch"] for row in run.epochs] == [1, 2]
+    assert [found.id for found in service.list_runs(clean_home)] == [run_id]
+    with pytest.raises(RunError, match="already ended"):
+        service.cancel(clean_home, run_id)
+    with pytest.raises(RunError, match="only a stopped or failed run"):
+        service.resume(clean_home, run_id)
+
+
+def test_stop_resume_and_kill(clean_home: DataHome):
+    run_id = service.submit(clean_home, LONG)
+    wait_for(clean_home, run_id, lambda run: run.epochs)
+    service.cancel(clean_home, run_id)
+    stopped = wait_for(clean_home, run_id, lambda run: run.ended)
+    assert stopped.state == "cancelled"
+    done = len(stopped.epochs)
+
+    service.resume(clean_home, run_id)
+    wait_for(clean_home, run_id, lambda run: len(run.epochs) > done)
+
+    # The runner dies: the worker goes on, and the next look brings a runner that adopts it.
+    (worker,) = processes(clean_home, " worker ")
+    for runner in processes(clean_home, " runner"):
+        runner.kill()
+        runner.wait(10)
+    assert not is_held(clean_home.runner_lock)
+    before = len(service.load_run(clean_home, run_id).epochs)
+    wait_for(clean_home, run_id, lambda run: len(run.epochs) > before and is_held(clean_home.runner_lock))
+    assert processes(clean_home, " worker ") == [worker]
+
+    # The worker dies: the run is shown failed, and what it finished is kept.
+    os.kill(worker.pid, signal.SIGKILL)
+    failed = wait_for(clean_home, run_id, lambda run: run.ended)
+    assert failed.state == "failed"
+    assert "checkpoint" in (failed.message or "")
+    assert len(failed.epochs) > before
+
+    # Resuming a killed run continues its epochs.
+    service.resume(clean_home, run_id)
+    again = wait_for(clean_home, run_id, lambda run: len(run.epochs) > len(failed.epochs))
+    assert [row["epoch"] for row in again.epochs] == list(range(1, len(again.epochs) + 1))
+
+
+def test_one_runner_a_home(clean_home: DataHome):
+    service.submit(clean_home, LONG)
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_held(clean_home.runner_lock) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert run_runner(clean_home) is False

@@ -1,0 +1,133 @@
+"""The runner, with a launcher whose workers the test controls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from medpriv_core.home import DataHome
+from medpriv_core.runs import runner as runner_module
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.launcher import Poll
+from medpriv_core.runs.runner import Runner
+from medpriv_core.runs.store import RunRow, RunStore
+from medpriv_core.spec import RunSpec
+
+
+@dataclass
+class Workers:
+    """A launcher without processes."""
+
+    polls: dict[str, Poll] = field(default_factory=dict)
+    stopped: list[tuple[str, bool]] = field(default_factory=list)
+    refuse: bool = False
+
+    def start(self, run_id: str, directory: RunDirectory) -> int:
+        if self.refuse:
+            raise OSError("no more processes")
+        self.polls[run_id] = Poll(alive=True)
+        return 4242
+
+    def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
+        return self.polls.get(row.id, Poll(alive=False))
+
+    def stop(self, row: RunRow, *, force: bool) -> None:
+        self.stopped.append((row.id, force))
+
+
+@pytest.fixture
+def store(home: DataHome) -> RunStore:
+    return RunStore(home)
+
+
+@pytest.fixture
+def workers() -> Workers:
+    return Workers()
+
+
+@pytest.fixture
+def runner(home: DataHome, workers: Workers) -> Runner:
+    return Runner(home, workers)
+
+
+def queue(home: DataHome, run_id: str) -> RunDirectory:
+    directory = RunDirectory(home.runs / run_id)
+    directory.create(RunSpec(dataset="d"))
+    RunStore(home).add(run_id, name=run_id, slot="cpu")
+    return directory
+
+
+def test_an_empty_queue_is_nothing_to_do(runner: Runner):
+    assert not runner.tick()
+
+
+def test_a_queued_run_is_started_and_its_process_recorded(home: DataHome, runner: Runner, store: RunStore):
+    queue(home, "a")
+    assert runner.tick()
+    assert store.get("a").state == "running"
+    assert store.get("a").pid == 4242
+
+
+@pytest.mark.parametrize(("state", "message"), [("finished", None), ("failed", "The sentence."), ("cancelled", None)])
+def test_the_outcome_file_decides(
+    home: DataHome, runner: Runner, store: RunStore, workers: Workers, state: str, message: str | None
+):
+    directory = queue(home, "a")
+    runner.tick()
+    directory.write_outcome(state, message)  # type: ignore[arg-type]
+    workers.polls["a"] = Poll(alive=False, exit_code=1)
+    runner.tick()
+    assert (store.get("a").state, store.get("a").message) == (state, message)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "sentence"),
+    [(-9, "killed"), (-11, "ended by signal 11"), (1, "exit code 1"), (None, "gone and left no word")],
+)
+def test_a_worker_gone_without_an_outcome_has_failed(
+    home: DataHome, runner: Runner, store: RunStore, workers: Workers, exit_code: int | None, sentence: str
+):
+    queue(home, "a")
+    runner.tick()
+    workers.polls["a"] = Poll(alive=False, exit_code=exit_code)
+    runner.tick()
+    assert store.get("a").state == "failed"
+    assert sentence in (store.get("a").message or "")
+
+
+def test_a_run_left_running_by_a_dead_machine_is_marked_failed(home: DataHome, runner: Runner, store: RunStore):
+    queue(home, "a")
+    store.claim_next()
+    runner.tick()
+    assert store.get("a").state == "failed"
+
+
+def test_cancel_asks_once_then_kills_after_the_grace(
+    home: DataHome, runner: Runner, store: RunStore, workers: Workers, monkeypatch: pytest.MonkeyPatch
+):
+    queue(home, "a")
+    runner.tick()
+    store.cancel("a")
+    for _ in range(3):
+        runner.tick()
+    assert workers.stopped == [("a", False)]
+    monkeypatch.setattr(runner_module, "STOP_GRACE_S", 0.0)
+    runner.tick()
+    assert workers.stopped[-1] == ("a", True)
+    workers.polls["a"] = Poll(alive=False, exit_code=-9)
+    runner.tick()
+    assert store.get("a").state == "cancelled"
+
+
+def test_a_worker_that_cannot_be_started_fails_its_run_and_not_the_next(
+    home: DataHome, runner: Runner, store: RunStore, workers: Workers
+):
+    queue(home, "a")
+    workers.refuse = True
+    runner.tick()
+    assert "could not be started" in (store.get("a").message or "")
+    workers.refuse = False
+    queue(home, "b")
+    runner.tick()
+    assert store.get("b").state == "running"

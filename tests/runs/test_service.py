@@ -1,0 +1,101 @@
+"""Submitting and looking at runs, without starting a worker."""
+
+from __future__ import annotations
+
+import pytest
+
+from medpriv_core.errors import DatasetError, RunError, SettingError
+from medpriv_core.home import DataHome
+from medpriv_core.runs import service
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.estimate import estimate_time
+from medpriv_core.runs.store import RunStore
+from medpriv_core.spec import RunSpec
+
+
+@pytest.fixture(autouse=True)
+def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"dataset": "nothing"}, DatasetError, "no dataset 'nothing'"),
+        ({"dataset": "chest_xray"}, DatasetError, "has not been added"),
+        ({"dataset": "retina_photo"}, SettingError, "single picture"),
+        ({"dataset": "synthetic_chest", "batch_size": 641}, SettingError, "larger than the training set"),
+        ({"dataset": "synthetic_chest", "weights": "/no/such/file.pth"}, Exception, "/no/such/file.pth"),
+    ],
+)
+def test_a_run_that_cannot_work_is_not_queued(home: DataHome, settings: dict, error: type, message: str):
+    with pytest.raises(error, match=message):
+        service.submit(home, RunSpec(**settings))
+    assert service.list_runs(home) == []
+
+
+def test_a_run_is_shown_with_what_its_directory_holds(home: DataHome):
+    run_id = service.submit(home, RunSpec(dataset="synthetic_chest", weights="none"))
+    RunDirectory(home.runs / run_id).append_epoch({"epoch": 1, "test_accuracy": 0.5})
+    run = service.load_run(home, run_id)
+    assert (run.state, run.name) == ("queued", "Synthetic chest radiographs · no privacy · last layer")
+    assert run.epochs == [{"epoch": 1, "test_accuracy": 0.5}]
+
+
+def test_a_run_with_a_damaged_spec_is_listed_with_the_reason(home: DataHome):
+    run_id = service.submit(home, RunSpec(dataset="synthetic_chest", weights="none"))
+    (home.runs / run_id / "spec.json").write_text("")
+    service.cancel(home, run_id)
+    run = service.load_run(home, run_id)
+    assert run.spec is None
+    assert "spec.json" in (run.message or "")
+    assert not run.resumable
+
+
+def test_a_queued_run_can_be_taken_back_and_queued_again(home: DataHome):
+    run_id = service.submit(home, RunSpec(dataset="synthetic_chest", weights="none"))
+    service.cancel(home, run_id)
+    assert service.load_run(home, run_id).state == "cancelled"
+    service.resume(home, run_id)
+    assert service.load_run(home, run_id).state == "queued"
+
+
+def test_reading_the_log_of_an_unknown_run_names_it(home: DataHome):
+    with pytest.raises(RunError, match="There is no run x"):
+        service.read_log(home, "../x"[3:])
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({}, "no privacy · last layer"),
+        ({"method": "local_dp", "beta": 2}, "Local-DP β 2 · last layer"),
+        ({"method": "local_dp", "beta": 2, "noise_draw": "per_image"}, "Local-DP β 2 per image · last layer"),
+        ({"method": "dp_sgd", "target_epsilon": 3, "trainable": "all"}, "DP-SGD ε 3 · all layers"),
+        ({"method": "dp_sgd", "noise_multiplier": 1.5}, "DP-SGD σ 1.5 · last layer"),
+    ],
+)
+def test_names_tell_runs_apart(settings: dict, name: str):
+    spec = RunSpec(dataset="synthetic_chest", **settings)
+    assert service.name_run(spec) == f"Synthetic chest radiographs · {name}"
+
+
+def test_the_estimate_follows_a_like_run(home: DataHome):
+    spec = RunSpec(dataset="synthetic_chest", weights="none", trainable="all", epochs=10)
+    sizes = {"train_size": 640, "test_size": 160}
+    assert not estimate_time(home, spec, **sizes).measured
+    run_id = service.submit(home, spec)
+    directory = RunDirectory(home.runs / run_id)
+    directory.write_setup(sizes)
+    for epoch in range(1, 6):
+        directory.append_epoch({"epoch": epoch, "elapsed_s": 100.0 * epoch})
+    estimate = estimate_time(home, spec.changed(epochs=20), **sizes)
+    assert estimate.measured
+    assert estimate.seconds == pytest.approx(2000, rel=0.02)
+    assert not estimate_time(home, spec.changed(trainable="head"), **sizes).measured
+
+
+def test_rows_of_the_table_without_a_folder_do_not_break_the_list(home: DataHome):
+    RunStore(home).add("lost", name="lost", slot="cpu")
+    (run,) = service.list_runs(home)
+    assert run.spec is None

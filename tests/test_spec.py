@@ -1,0 +1,95 @@
+"""A RunSpec that exists is one that can run."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from medpriv_core.errors import SettingError
+from medpriv_core.spec import BOUNDS, RunSpec
+
+DP_SGD = {"dataset": "d", "method": "dp_sgd", "noise_multiplier": 1.0}
+
+
+def test_survives_json():
+    spec = RunSpec(dataset="d", method="dp_sgd", target_epsilon=3, crop_size=56)
+    assert RunSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+
+
+def test_whole_numbers_are_taken_for_real_ones():
+    beta = RunSpec(dataset="d", method="local_dp", beta=2).beta
+    assert isinstance(beta, float)
+
+
+@pytest.mark.parametrize("beta", [0.0, -1.0, math.nan, math.inf, 1e9])
+def test_impossible_betas_are_refused_with_their_bounds(beta: float):
+    with pytest.raises(SettingError, match=r"beta must be between 0\.001 and 10000"):
+        RunSpec(dataset="d", method="local_dp", beta=beta)
+
+
+@pytest.mark.parametrize("name", sorted(BOUNDS))
+def test_every_bound_holds_on_both_sides(name: str):
+    low, high = BOUNDS[name]
+    base = {"dataset": "d"}
+    if name == "beta":
+        base["method"] = "local_dp"
+    if name in ("noise_multiplier", "target_epsilon"):
+        base["method"] = "dp_sgd"
+    for value in (low - 1, high + 1):
+        value = int(value) if isinstance(getattr(RunSpec(dataset="d"), name), int) else value
+        with pytest.raises(SettingError, match=f"{name} must be"):
+            RunSpec(**base, **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dataset": ""}, "dataset is empty"),
+        ({"dataset": "d", "image_size": 0}, "image_size must be between 16"),
+        ({"dataset": "d", "image_size": 64, "crop_size": 65}, "must not be larger than image_size"),
+        ({"dataset": "d", "method": "magic"}, "must be one of none, local_dp, dp_sgd"),
+        ({"dataset": "d", "method": "local_dp"}, "needs beta"),
+        ({"dataset": "d", "beta": 1.0}, "beta belongs to Local-DP"),
+        ({"dataset": "d", "method": "dp_sgd"}, "either noise_multiplier or target_epsilon"),
+        ({**DP_SGD, "target_epsilon": 1.0}, "one of them, not both"),
+        ({"dataset": "d", "noise_multiplier": 1.0}, "belong to DP-SGD"),
+        ({"dataset": "d", "epochs": 2.5}, "epochs must be a int"),
+        ({"dataset": "d", "epochs": True}, "epochs must be a int"),
+        ({"dataset": "d", "epochs": None}, "epochs is missing"),
+        ({"dataset": "d", "device": "tpu"}, "device must be auto"),
+        ({"dataset": "d", "weights": ""}, "weights is empty"),
+    ],
+)
+def test_impossible_settings_say_what_is_wrong(settings: dict, message: str):
+    with pytest.raises(SettingError, match=message):
+        RunSpec(**settings)
+
+
+def test_unknown_and_missing_names_are_refused():
+    with pytest.raises(SettingError, match="Unknown setting sigma"):
+        RunSpec.from_dict({"dataset": "d", "sigma": 1})
+    with pytest.raises(SettingError, match="names no dataset"):
+        RunSpec.from_dict({})
+    with pytest.raises(SettingError, match="JSON object"):
+        RunSpec.from_dict([1])  # type: ignore[arg-type]
+
+
+def test_a_batch_larger_than_the_dataset_is_refused():
+    spec = RunSpec(dataset="d", batch_size=64)
+    spec.check_dataset_size(64)
+    with pytest.raises(SettingError, match=r"batch_size \(64\) is larger than the training set \(63 images\)"):
+        spec.check_dataset_size(63)
+
+
+def test_delta_of_one_over_n_is_refused():
+    spec = RunSpec(**DP_SGD, delta=1e-3)
+    spec.check_dataset_size(999)
+    with pytest.raises(SettingError, match="must be below 1/n"):
+        spec.check_dataset_size(1000)
+
+
+def test_changing_validates_again():
+    with pytest.raises(SettingError, match="epochs must be between"):
+        RunSpec(dataset="d").changed(epochs=0)
