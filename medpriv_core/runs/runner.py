@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import logging
 import signal
+import subprocess
+import threading
 import time
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -26,6 +29,10 @@ IDLE_EXIT_S = 20.0
 STOP_GRACE_S = 10.0
 
 log = logging.getLogger(__name__)
+
+# The runners that this process started, by data home.
+_started: dict[Path, subprocess.Popen[bytes]] = {}
+_starting = threading.Lock()
 
 
 class Runner:
@@ -123,4 +130,8 @@ def ensure_runner(home: DataHome) -> None:
     """Start a runner if there is work and none is alive. Cheap enough for every page refresh."""
     if not RunStore(home).in_state("queued", "running") or is_held(home.runner_lock):
         return
-    start_process(home, "runner", log=home.runner_log)
+    with _starting:
+        mine = _started.get(home.root)
+        # The one started a moment ago may still be loading; more of them would only slow it down.
+        if mine is None or mine.poll() is not None:
+            _started[home.root] = start_process(home, "runner", log=home.runner_log)
