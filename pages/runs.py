@@ -183,14 +183,15 @@ def draw_list(chosen_id: str, was_busy: bool) -> None:
         selection = st.dataframe(
             [describe(run) for run in runs],
             hide_index=True,
-            key="run_list",
+            # A selection is a row number: it must not outlive the list that it was made in.
+            key=f"run_list_{chosen_id}_{len(runs)}",
             selection_default={"selection": {"rows": [position]}},
             on_select="rerun",
             selection_mode="single-row",
             column_config={"test accuracy": st.column_config.NumberColumn(format="percent")},
         )
         rows = selection["selection"]["rows"]
-        if rows and rows[0] < len(runs) and runs[rows[0]].id != st.query_params.get("run"):
+        if rows and runs[rows[0]].id != chosen_id:
             st.query_params["run"] = runs[rows[0]].id
             st.rerun()
 

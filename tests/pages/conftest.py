@@ -1,0 +1,42 @@
+"""Fixtures for pages run without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from medpriv_core.home import DataHome
+from medpriv_core.runs import service
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 60
+
+
+@pytest.fixture
+def open_page(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Opens a page in an empty data home, with a query if wanted; workers are never started."""
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    monkeypatch.delenv("MEDPRIV_WEIGHTS", raising=False)
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+    def open_it(name: str, **query: str) -> AppTest:
+        page = AppTest.from_file(str(ROOT / "pages" / "index.py"), default_timeout=PATIENCE_S)
+        if name != "explore":
+            page.run()
+            page.switch_page(f"{name}.py")
+        for key, value in query.items():
+            page.query_params[key] = value
+        return page.run()
+
+    return open_it
+
+
+def texts(page: AppTest) -> str:
+    """Everything that the page says, in one string."""
+    kinds = (page.title, page.markdown, page.caption, page.info, page.warning, page.error, page.subheader)
+    return "\n".join(element.value for kind in kinds for element in kind)

@@ -1,0 +1,50 @@
+"""The datasets page: what is here, and adding a folder or file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+from medpriv_core.datasets.registry import list_datasets
+from medpriv_core.home import DataHome
+from tests.pages.conftest import texts
+from tests.small_data import NAME, add_small_dataset
+
+OpenPage = Callable[..., AppTest]
+
+
+def test_every_dataset_is_listed_with_its_origin(open_page: OpenPage, home: DataHome):
+    page = open_page("datasets")
+    assert not page.exception
+    said = texts(page)
+    for entry in list_datasets(home):
+        assert entry.info.title in said
+        assert (":orange-badge[synthetic]" if entry.info.synthetic else ":green-badge[real]") in said
+
+
+def test_a_file_is_added_by_its_path_and_forgotten_again(open_page: OpenPage, home: DataHome, tmp_path: Path):
+    add_small_dataset(home, tmp_path)
+    home.registry.unlink()
+    page = open_page("datasets")
+    page.text_input(key=f"path_{NAME}").set_value(str(tmp_path / "pneumoniamnist.npz")).run()
+    page.button(key=f"add_{NAME}").click().run()
+    assert not page.error
+    assert "Training: 60 Normal, 60 Pneumonia" in texts(page)
+    page.button(key=f"forget_{NAME}").click().run()
+    assert "60 Normal" not in texts(page)
+    assert (tmp_path / "pneumoniamnist.npz").is_file()
+
+
+def test_a_wrong_path_is_explained(open_page: OpenPage):
+    page = open_page("datasets")
+    page.text_input(key="path_chest_xray").set_value("/no/such/folder").run()
+    page.button(key="add_chest_xray").click().run()
+    assert "no folder or file at /no/such/folder" in page.error[0].value
+
+
+def test_a_dataset_that_vanished_says_what_to_do(open_page: OpenPage, home: DataHome, tmp_path: Path):
+    add_small_dataset(home, tmp_path)
+    (tmp_path / "pneumoniamnist.npz").unlink()
+    assert "nothing is there any more" in open_page("datasets").error[0].value
