@@ -1,0 +1,252 @@
+"""The worker in this process, and as a process of its own that is stopped and killed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from filelock import FileLock
+
+from medpriv_core.datasets.base import PreparedDataset
+from medpriv_core.errors import DatasetError
+from medpriv_core.progress import Cancelled
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.training import worker
+from medpriv_core.training.worker import run_worker
+from tests.training.conftest import toy_spec
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# The toy dataset of the fixtures, prepared in the child instead of read from the registry.
+CHILD = """
+import sys
+from pathlib import Path
+import numpy as np
+from medpriv_core.datasets.base import DatasetInfo, PreparedDataset
+from medpriv_core.home import data_home
+from medpriv_core.training import worker
+from tests.training.conftest import SIZE, toy_split
+rng = np.random.default_rng(0)
+info = DatasetInfo("toy", "Toy pictures", ("dark", "bright"), 1, True, "Drawn by a test.")
+toy = PreparedDataset(info, "toy-key", SIZE, Path("unused"), toy_split(40, rng), toy_split(12, rng))
+worker.prepare_dataset = lambda home, name, *, image_size, progress: toy
+sys.exit(worker.run_worker(Path(sys.argv[1]), data_home()))
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> RunDirectory:
+    return RunDirectory(tmp_path / "run")
+
+
+@pytest.fixture(autouse=True)
+def toy_is_prepared(monkeypatch: pytest.MonkeyPatch, toy: PreparedDataset) -> None:
+    monkeypatch.setattr(worker, "prepare_dataset", lambda home, name, *, image_size, progress: toy)
+
+
+def start_child(directory: RunDirectory) -> subprocess.Popen:
+    with open(directory.log, "ab") as log:
+        return subprocess.Popen([sys.executable, "-c", CHILD, str(directory.path)], cwd=ROOT, stderr=log)
+
+
+def wait_for_epochs(directory: RunDirectory, count: int, child: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while len(directory.read_epochs()) < count:
+        assert child.poll() is None, directory.log_tail()
+        assert time.monotonic() < deadline, directory.log_tail()
+        time.sleep(0.02)
+
+
+def test_a_finished_run_says_so_with_its_last_figures(directory, home):
+    directory.create(toy_spec(method="dp_sgd", noise_multiplier=1.0, delta=1e-3))
+    assert run_worker(directory.path, home) == 0
+    outcome = directory.read_outcome()
+    last = directory.read_epochs()[-1]
+    assert outcome["state"] == "finished"
+    assert outcome["epsilon"] == last["epsilon"] > 0
+    assert outcome["delta"] == 1e-3
+    assert outcome["test_accuracy"] == last["test_accuracy"]
+
+
+def test_local_dp_asks_for_the_stored_noised_copy(directory, home, noised_toy, monkeypatch):
+    asked = []
+
+    def noised_dataset(home, prepared, *, beta, noise_draw, progress):
+        asked.append((beta, noise_draw))
+        return noised_toy
+
+    monkeypatch.setattr(worker, "noised_dataset", noised_dataset)
+    directory.create(toy_spec(method="local_dp", beta=2.0, noise_draw="per_image"))
+    assert run_worker(directory.path, home) == 0
+    assert asked == [(2.0, "per_image")]
+
+
+def test_what_the_user_can_put_right_fails_with_its_sentence(directory, home, monkeypatch):
+    def prepare(*args, **kwargs):
+        raise DatasetError("The folder has no images.")
+
+    monkeypatch.setattr(worker, "prepare_dataset", prepare)
+    directory.create(toy_spec())
+    assert run_worker(directory.path, home) == 2
+    assert directory.read_outcome() == {"state": "failed", "message": "The folder has no images.", "exit_code": 2}
+
+
+def test_an_internal_error_fails_in_one_sentence_and_leaves_the_traceback_to_the_log(
+    directory, home, monkeypatch, capsys
+):
+    def prepare(*args, **kwargs):
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(worker, "prepare_dataset", prepare)
+    directory.create(toy_spec())
+    assert run_worker(directory.path, home) == 1
+    assert directory.read_outcome()["message"] == (
+        "The worker stopped on an internal error (ZeroDivisionError: division by zero). The log has the details."
+    )
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "is full"),
+        (MemoryError(), "not enough memory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB."), "not enough memory"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+            "not enough memory",
+        ),
+    ],
+)
+def test_full_disk_and_memory_are_explained(error, words, directory, home, monkeypatch):
+    def prepare(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(worker, "prepare_dataset", prepare)
+    directory.create(toy_spec())
+    assert run_worker(directory.path, home) == 2
+    assert words in directory.read_outcome()["message"]
+
+
+def test_a_full_disk_at_the_checkpoint_keeps_the_one_before(directory, home, monkeypatch):
+    directory.create(toy_spec(epochs=1))
+    assert run_worker(directory.path, home) == 0
+    before = directory.checkpoint.read_bytes()
+    directory.clear_outcome()
+    directory.create(toy_spec(epochs=2))
+
+    def refuse(_descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("medpriv_core.training.checkpoint.os.fsync", refuse)
+        assert run_worker(directory.path, home) == 2
+    assert "is full" in directory.read_outcome()["message"]
+    assert directory.checkpoint.read_bytes() == before
+    assert not list(directory.path.glob(".*part"))
+
+
+def test_an_ended_run_is_not_started_again(directory, home):
+    directory.create(toy_spec())
+    directory.write_outcome("finished")
+    assert run_worker(directory.path, home) == 3
+    assert directory.read_epochs() == []
+
+
+def test_a_run_with_a_living_worker_is_left_alone(directory, home, capsys):
+    directory.create(toy_spec())
+    with FileLock(directory.lock):
+        assert run_worker(directory.path, home) == 3
+    assert directory.read_outcome() is None
+    assert "already" in capsys.readouterr().err
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path, home, capsys):
+    assert run_worker(tmp_path, home) == 2
+    assert "no spec.json" in capsys.readouterr().err
+
+
+def test_a_damaged_spec_fails_with_a_sentence(directory, home):
+    directory.create(toy_spec())
+    (directory.path / "spec.json").write_text("{")
+    assert run_worker(directory.path, home) == 2
+    assert "spec.json" in directory.read_outcome()["message"]
+
+
+def test_the_users_signal_handlers_come_back(directory, home):
+    before = signal.getsignal(signal.SIGTERM)
+    directory.create(toy_spec(epochs=1))
+    run_worker(directory.path, home)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_before_training_leaves_no_checkpoint(number, directory, home, monkeypatch):
+    def prepare(home, name, *, image_size, progress):
+        os.kill(os.getpid(), number)
+        progress("Reading images", 1, 2)
+
+    monkeypatch.setattr(worker, "prepare_dataset", prepare)
+    directory.create(toy_spec())
+    assert run_worker(directory.path, home) == 0
+    assert directory.read_outcome()["state"] == "cancelled"
+    assert not directory.checkpoint.exists()
+
+
+def test_importing_the_worker_does_not_wait_for_torch():
+    code = "import sys, medpriv_core.training.worker; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_stopped_worker_saves_and_another_finishes_the_run(directory, home):
+    directory.create(toy_spec(epochs=1000, method="dp_sgd", noise_multiplier=2.0, delta=1e-3))
+    child = start_child(directory)
+    wait_for_epochs(directory, 2, child)
+    child.terminate()
+    assert child.wait(60) == 0, directory.log_tail()
+    outcome = directory.read_outcome()
+    assert outcome["state"] == "cancelled"
+    assert outcome["epsilon"] >= directory.read_epochs()[-1]["epsilon"] > 0
+
+    done = len(directory.read_epochs())
+    directory.clear_outcome()
+    directory.create(directory.read_spec().changed(epochs=done + 2))
+    assert run_worker(directory.path, home) == 0
+    assert directory.read_outcome()["state"] == "finished"
+    assert directory.read_setup()["resumed_from_epoch"] == done
+    assert [row["epoch"] for row in directory.read_epochs()] == list(range(1, done + 3))
+    assert [row["steps"] for row in directory.read_epochs()] == [5 * epoch for epoch in range(1, done + 3)]
+
+
+def test_a_killed_worker_leaves_no_outcome_and_another_goes_on(directory, home):
+    directory.create(toy_spec(epochs=1000))
+    child = start_child(directory)
+    wait_for_epochs(directory, 2, child)
+    child.kill()
+    child.wait(60)
+    assert directory.read_outcome() is None
+
+    before = directory.read_epochs()
+    directory.create(toy_spec(epochs=len(before) + 2))
+    assert run_worker(directory.path, home) == 0
+    assert directory.read_outcome()["state"] == "finished"
+    after = directory.read_epochs()
+    assert after[: len(before)] == before
+    assert len(after) == len(before) + 2
+
+
+def test_a_cancelled_exception_from_anywhere_is_a_stop_and_no_failure(directory, home, monkeypatch):
+    def prepare(*args, **kwargs):
+        raise Cancelled
+
+    monkeypatch.setattr(worker, "prepare_dataset", prepare)
+    directory.create(toy_spec())
+    assert run_worker(directory.path, home) == 0
+    assert directory.read_outcome()["state"] == "cancelled"
