@@ -49,18 +49,18 @@ def main() -> None:
         st.warning(f"There is no run {wanted} on this machine; this is the newest one.", icon=":material/search_off:")
     chosen = known.get(wanted or "") or next((run for run in runs if run.state == "running"), runs[0])
     refreshing = None if chosen.ended else REFRESH_S
-    st.fragment(run_every=refreshing)(draw_run)(chosen.id, chosen.state)
+    st.fragment(run_every=refreshing)(draw_run)(chosen.id, chosen.ended)
     st.subheader("All runs", anchor=False)
     busy = any(not run.ended for run in runs)
     st.fragment(run_every=2 * REFRESH_S if busy else None)(draw_list)(chosen.id, busy)
 
 
-def draw_run(run_id: str, state_before: RunState) -> None:
+def draw_run(run_id: str, was_ended: bool) -> None:
     """One run: progress, curve, guarantee, table and log."""
     with explain_errors():
         run = service.load_run(cached.home(), run_id)
-        if run.ended and state_before not in ("finished", "failed", "cancelled"):
-            st.rerun()  # the whole page, so that the refreshing ends
+        if run.ended != was_ended:
+            st.rerun()  # the whole page, so that the refreshing ends or begins
         draw_head(run)
         draw_progress(run)
         draw_curve(run)
@@ -177,7 +177,7 @@ def draw_list(chosen_id: str, was_busy: bool) -> None:
     """Every run, one line each; choosing a line shows it above."""
     with explain_errors():
         runs = service.list_runs(cached.home())
-        if was_busy and all(run.ended for run in runs):
+        if was_busy != any(not run.ended for run in runs):
             st.rerun()
         position = [run.id for run in runs].index(chosen_id)
         selection = st.dataframe(
@@ -188,6 +188,7 @@ def draw_list(chosen_id: str, was_busy: bool) -> None:
             selection_default={"selection": {"rows": [position]}},
             on_select="rerun",
             selection_mode="single-row",
+            placeholder="",
             column_config={"test accuracy": st.column_config.NumberColumn(format="percent")},
         )
         rows = selection["selection"]["rows"]

@@ -1,0 +1,125 @@
+"""A real app on a port of its own, and a real browser looking at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from medpriv_core.home import DataHome
+
+ROOT = Path(__file__).resolve().parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+PATIENCE_S = 60
+
+
+@dataclass
+class App:
+    """The app as its user starts it; ``start`` again after ``kill`` for a restart."""
+
+    home: DataHome
+    port: int
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        environment = os.environ | {"MEDPRIV_HOME": str(self.home.root)}
+        environment.pop("MEDPRIV_WEIGHTS", None)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1):
+                    return
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
+                time.sleep(0.1)
+        raise AssertionError("the app did not start")
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def processes(self, command: str = "") -> list[psutil.Process]:
+        """The runner and workers of this app's data home."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                line = process.cmdline()
+                ours = "medpriv_core" in line and process.environ().get("MEDPRIV_HOME") == str(self.home.root)
+                if ours and command in " ".join(line):
+                    found.append(process)
+            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+                continue
+        return found
+
+
+@pytest.fixture
+def app(home: DataHome) -> Iterator[App]:
+    """A fresh server on an empty data home; everything it started is gone afterwards."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        app = App(home, free.getsockname()[1])
+    app.start()
+    yield app
+    app.kill()
+    for process in app.processes():
+        process.kill()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium from the system; without it these tests are skipped, or fail where one is required."""
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        reason = f"no browser on this machine (looked for {', '.join(BROWSERS)})"
+        if os.environ.get("MEDPRIV_REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, app: App) -> Iterator[Page]:
+    """A tab that fails the test if a page asks any other machine for anything, or a script fails."""
+    tab = browser.new_page(viewport={"width": 1440, "height": 1000})
+    tab.set_default_timeout(PATIENCE_S * 1000)
+    strangers: list[str] = []
+    errors: list[str] = []
+    tab.on("request", lambda request: strangers.append(request.url) if not is_local(request.url, app) else None)
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    yield tab
+    tab.close()
+    assert strangers == []
+    assert errors == []
+
+
+def is_local(url: str, app: App) -> bool:
+    """Whether a request stays on this server (or needs none)."""
+    return url.startswith((app.url, f"ws://127.0.0.1:{app.port}", "data:", "blob:"))

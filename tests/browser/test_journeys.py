@@ -1,0 +1,117 @@
+"""What people do with medpriv, in a real browser."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from medpriv_core.runs import service
+from tests.browser.conftest import PATIENCE_S, App
+
+pytestmark = pytest.mark.browser
+LONG_MS = 120_000
+
+
+def launch(page: Page, app: App, *, epochs: int | None = None) -> str:
+    """Launch the quick preset without pretrained weights from the train page; returns the run's id."""
+    page.goto(f"{app.url}/train")
+    page.get_by_role("combobox", name=re.compile("Pretrained weights")).click()
+    page.get_by_role("option", name="None (random start)").click()
+    expect(page.get_by_text("expect much lower accuracy")).to_be_visible()
+    if epochs is not None:
+        field = page.get_by_role("spinbutton", name="Epochs")
+        field.fill(str(epochs))
+        field.press("Enter")
+    page.get_by_role("button", name="Launch").click()
+    page.wait_for_url(re.compile(r"/runs\?run="))
+    return page.url.split("run=")[1]
+
+
+def epochs_shown(page: Page) -> int:
+    """The epoch that the curve says it has reached."""
+    chart = page.get_by_label(re.compile("Accuracy against epoch; after epoch"))
+    chart.first.wait_for(timeout=LONG_MS)
+    return int(re.search(r"after epoch (\d+)", chart.first.get_attribute("aria-label") or "").group(1))  # type: ignore[union-attr]
+
+
+def test_a_deep_link_on_a_fresh_server_opens_its_page_with_the_menu(page: Page, app: App):
+    page.goto(f"{app.url}/runs")
+    expect(page.get_by_role("heading", name="How is it going?")).to_be_visible()
+    expect(page.get_by_text("No runs yet.")).to_be_visible()
+    for name in ("Explore", "Train", "Runs", "Datasets"):
+        expect(page.get_by_role("link", name=name)).to_be_visible()
+    expect(page.get_by_text("index")).to_have_count(0)
+
+
+def test_changing_the_noise_changes_pictures_and_link_and_a_reload_keeps_them(page: Page, app: App):
+    page.goto(app.url)
+    expect(page.get_by_role("img", name=re.compile("Laplace noise of scale"))).to_have_count(4)
+    expect(page.get_by_text("yours, β = 0.5")).to_be_visible()
+    slider = page.get_by_role("slider")
+    slider.focus()
+    for _ in range(3):
+        slider.press("ArrowRight")
+    expect(page.get_by_text("yours, β = 1.5")).to_be_visible()
+    page.wait_for_url(re.compile(r"beta=1\.5"))
+    page.reload()
+    expect(page.get_by_text("yours, β = 1.5")).to_be_visible()
+    expect(page.get_by_role("img", name="The same image with Laplace noise of scale 1.5")).to_be_visible()
+
+
+def test_pictures_keep_whole_pixels_and_a_narrow_window_does_not_scroll_sideways(page: Page, app: App):
+    page.goto(f"{app.url}/?dataset=synthetic_chest&size=56")
+    original = page.get_by_role("img", name=re.compile("Original image"))
+    expect(original).to_be_visible()
+    assert original.evaluate("image => [image.naturalWidth, image.width]") == [56, 224]
+    assert original.evaluate("image => getComputedStyle(image).imageRendering") == "pixelated"
+    page.set_viewport_size({"width": 480, "height": 900})
+    expect(original).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_quick_run_draws_its_curve_finishes_and_is_found_after_a_reload(page: Page, app: App):
+    run_id = launch(page, app)
+    expect(page.get_by_text("finished").first).to_be_visible(timeout=LONG_MS)
+    assert epochs_shown(page) == 20
+    page.reload()
+    assert epochs_shown(page) == 20
+    assert page.url.endswith(f"run={run_id}")
+
+
+def test_a_long_run_grows_is_stopped_and_resumed(page: Page, app: App):
+    run_id = launch(page, app, epochs=1000)
+    first = epochs_shown(page)
+    page.wait_for_timeout(2500)
+    assert epochs_shown(page) > first
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("stopped", exact=True).first).to_be_visible()
+    stopped_at = service.load_run(app.home, run_id).epochs[-1]["epoch"]
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(page.get_by_label(re.compile("Accuracy against epoch; after epoch"))).to_be_visible()
+    page.wait_for_function(
+        """least => [...document.querySelectorAll('[aria-label]')].some(element => {
+            const found = /after epoch (\\d+)/.exec(element.getAttribute('aria-label'));
+            return found && Number(found[1]) > least;
+        })""",
+        arg=stopped_at,
+    )
+
+
+def test_a_killed_app_loses_no_run_and_a_killed_worker_is_shown(page: Page, app: App):
+    run_id = launch(page, app, epochs=1000)
+    epochs_shown(page)
+    app.kill()
+    before = len(service.load_run(app.home, run_id).epochs)
+    app.start()
+    page.goto(f"{app.url}/runs")
+    expect(page.get_by_text("running").first).to_be_visible(timeout=PATIENCE_S * 1000)
+    assert epochs_shown(page) >= before
+    (worker,) = app.processes(" worker ")
+    os.kill(worker.pid, signal.SIGKILL)
+    expect(page.get_by_text("The worker was killed (signal 9)").first).to_be_visible()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
