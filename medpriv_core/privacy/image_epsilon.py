@@ -67,10 +67,20 @@ def _epsilon_composed(beta: float, values: int, delta: float) -> float:
     # Imported here: the accountant takes a second to load, and most callers never need it.
     from dp_accounting.pld import privacy_loss_distribution
 
-    # The discretisation is pessimistic (the connect-the-dots bound), so a coarser grid errs upwards
-    # only. These grids stay within 0.3 % of the fine one and under 0.1 s for up to 200,000 values.
-    points_per_epsilon = 50 if values <= 5_000 else 20 if values <= 20_000 else 5
+    # The discretisation is pessimistic (the connect-the-dots bound), so a coarse grid errs upwards only.
+    points_per_epsilon = 50 if values <= 5_000 else 20 if values <= 20_000 else _coarse_grid(1 / beta)
     loss = privacy_loss_distribution.from_laplace_mechanism(
         beta, sensitivity=1, value_discretization_interval=1 / (beta * points_per_epsilon)
     )
     return min(float(loss.self_compose(values).get_epsilon_for_delta(delta)), values / beta)
+
+
+def _coarse_grid(epsilon_pixel: float) -> int:
+    """Grid points for each pixel's loss that keep the error under 0.5 % and the time under 0.1 s.
+
+    Found by comparison with 40 points, for 50,176 and 150,528 values and beta from 0.01 to 1000.
+    """
+    for above, points in ((10, 20), (2.1, 10), (0.6, 5), (0.15, 3)):
+        if epsilon_pixel >= above:
+            return points
+    return 2

@@ -1,0 +1,137 @@
+"""How fast the everyday things are, each beside the least that it could cost.
+
+    python benchmarks/speed.py [--images FOLDER_OF_CHEST_XRAYS]
+
+Every row is a task and its floor, measured in turn in the same run: machines differ and drift, ratios
+less so. Without ``--images`` the row that reads image files is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from medpriv_core.datasets.base import PreparedDataset, PreparedSplit
+from medpriv_core.datasets.catalog import CHEST_XRAY
+from medpriv_core.datasets.noised import noised_dataset
+from medpriv_core.datasets.prepared import prepare_dataset
+from medpriv_core.datasets.registry import add_dataset, open_dataset
+from medpriv_core.home import DataHome
+from medpriv_core.mechanisms.comparison import noised_panel
+from medpriv_core.mechanisms.laplace import add_laplace_noise
+from medpriv_core.privacy.image_epsilon import _epsilon_composed, image_guarantee
+
+
+def seconds(task: Callable[[], object], *, repeats: int) -> float:
+    """Median of ``repeats`` calls."""
+    times = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        task()
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times)
+
+
+def report(task: str, took_s: float, floor: str, floor_s: float) -> None:
+    """One row of the table."""
+    print(f"{task:58} {took_s * 1e3:10.1f} ms   {took_s / floor_s:7.1f} x {floor}")
+
+
+def measure_noise() -> None:
+    """One 256 x 256 picture."""
+    rng = np.random.default_rng(0)
+    image = rng.random((256, 256, 1), dtype=np.float32)
+    took = seconds(lambda: add_laplace_noise(image, beta=2.0, draw="per_pixel", rng=rng), repeats=50)
+    floor = seconds(lambda: rng.laplace(size=image.shape), repeats=50)
+    report("Laplace noise on one 256 x 256 picture", took, "drawing the numbers", floor)
+
+
+def measure_noised_dataset(folder: Path) -> None:
+    """5,216 grey pictures of 224 x 224, noised and stored."""
+    home = DataHome(folder / "noised")
+    shape = (5216, 224, 224, 1)
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    split = PreparedSplit(images, np.zeros(len(images), dtype=np.int64))
+    empty = PreparedSplit(images[:1], split.labels[:1])
+    prepared = PreparedDataset(CHEST_XRAY, "k", 224, home.prepared / "k", train=split, test=empty)
+    took = seconds(lambda: noised_dataset(home, prepared, beta=2.0, noise_draw="per_pixel"), repeats=1)
+    floor = seconds(lambda: np.save(folder / "plain.npy", images), repeats=1)
+    report("Noising and storing 5,216 pictures of 224 x 224", took, "storing them", floor)
+    print(
+        f"    peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB, "
+        f"of which {images.nbytes / 2**20:,.0f} MiB are the pictures made for this row"
+    )
+
+
+def measure_slider() -> None:
+    """What the server computes when the slider moves: one panel anew and its epsilon."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    betas = iter(np.linspace(0.5, 5, 200))
+    floor = seconds(lambda: rng.laplace(size=image.shape), repeats=20)
+    took = seconds(lambda: noised_panel(image, beta=float(next(betas)), draw="per_pixel", seed=(0,)), repeats=20)
+    report("New panel of the explore page, 224 x 224 RGB", took, "drawing the numbers", floor)
+
+    def epsilon() -> None:
+        _epsilon_composed.cache_clear()
+        image_guarantee(beta=float(next(betas)), values=image.size, draw="per_pixel")
+
+    epsilon()
+    report("Epsilon of the whole picture, first time for a beta", seconds(epsilon, repeats=9), "the panel", took)
+
+
+def measure_drawing() -> None:
+    """All pictures of the embedded datasets."""
+    for name in ("synthetic_chest", "synthetic_fundus"):
+        dataset = open_dataset(DataHome(Path("unused")), name)
+
+        def draw(dataset=dataset) -> None:
+            for split in (dataset.split("train"), dataset.split("test")):
+                for index in range(len(split.labels)):
+                    split.image(index)
+
+        took = seconds(draw, repeats=1)
+        floor = seconds(lambda: np.random.default_rng(0).normal(size=(800, 128, 128)), repeats=1)
+        report(f"Drawing the 800 pictures of {name}", took, "drawing as many random numbers", floor)
+
+
+def measure_reading(folder: Path, images: Path) -> None:
+    """The whole chest X-ray folder at 224 pixels, first and second start."""
+    home = DataHome(folder / "reading")
+    add_dataset(home, "chest_xray", images)
+    cpu = time.process_time()
+    took = seconds(lambda: prepare_dataset(home, "chest_xray", image_size=224), repeats=1)
+    cpu = time.process_time() - cpu
+    files = list(images.rglob("*.jpeg"))
+    floor = seconds(lambda: [file.read_bytes() for file in files], repeats=1)
+    report(f"Reading {len(files):,} X-rays at 224 x 224", took, "reading the files' bytes", floor)
+    print(f"    {cpu / took:.2f} cores busy on average")
+    again = seconds(lambda: prepare_dataset(home, "chest_xray", image_size=224), repeats=3)
+    report("The same at the second start", again, "the first", took)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=Path, help="folder with train/NORMAL, train/PNEUMONIA, test/...")
+    options = parser.parse_args()
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}")
+    with tempfile.TemporaryDirectory() as folder:
+        measure_noise()
+        measure_slider()
+        if options.images:
+            measure_reading(Path(folder), options.images)
+        measure_noised_dataset(Path(folder))
+        measure_drawing()
+
+
+if __name__ == "__main__":
+    main()
