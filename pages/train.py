@@ -273,14 +273,15 @@ def describe_protection(spec: RunSpec, entry: DatasetEntry) -> None:
         st.markdown(f"**One pixel:** ε = {format_epsilon(guarantee.epsilon_pixel)}")
         st.caption("Protects pictures from the one who trains. Labels and test images are not protected.")
     else:
-        plan = plan_dp_sgd(
-            train_size=entry.train or 0,
-            batch_size=spec.batch_size,
-            epochs=spec.epochs,
-            delta=spec.delta,
-            noise_multiplier=spec.noise_multiplier,
-            target_epsilon=spec.target_epsilon,
-        )
+        with st.spinner("Working out the privacy budget…"):
+            plan = plan_dp_sgd(
+                train_size=entry.train or 0,
+                batch_size=spec.batch_size,
+                epochs=spec.epochs,
+                delta=spec.delta,
+                noise_multiplier=spec.noise_multiplier,
+                target_epsilon=spec.target_epsilon,
+            )
         st.markdown(f"**{dp_sgd_statement(epsilon=plan.epsilon, delta=plan.delta)}**")
         st.markdown(dp_sgd_meaning(epsilon=plan.epsilon, delta=plan.delta))
         st.caption(

@@ -44,11 +44,11 @@ def load_weights(choice: str, *, home: DataHome, progress: ProgressCallback = no
         return Weights(None, "No pretrained weights: the network starts from random numbers.")
     if choice != "imagenet":
         path = Path(choice).expanduser()
-        return Weights(read_state_dict(path), f"Pretrained weights from the file {path}.")
+        return Weights(read_state_dict(path), f"Pretrained weights from the file {path.name}.")
     status = weights_status(home)
     if status.state == "local":
         state_dict = read_state_dict(status.path)
-        return Weights(state_dict, f"Pretrained weights from the file {status.path} ({WEIGHTS_VARIABLE}).")
+        return Weights(state_dict, f"Pretrained weights from the file {status.path.name} ({WEIGHTS_VARIABLE}).")
     if status.state == "to_download":
         _download(status.path, progress)
     return Weights(read_state_dict(status.path), "Pretrained weights: torchvision's ResNet-18, trained on ImageNet.")
