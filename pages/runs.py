@@ -15,6 +15,7 @@ from medpriv_core.runs.service import Run
 from medpriv_core.runs.store import RunState
 from pages.parts import cached
 from pages.parts.messages import explain_errors
+from pages.parts.protection import draw_local_dp
 
 REFRESH_S = 1.0
 STATE_LABELS: dict[RunState, tuple[str, str]] = {
@@ -144,6 +145,8 @@ def draw_curve(run: Run) -> None:
 
 def draw_guarantee(run: Run) -> None:
     """What holds for the network as it is now."""
+    if run.spec is not None and run.spec.method == "local_dp":
+        draw_local_dp(run.spec)
     last = run.epochs[-1] if run.epochs else None
     if last is None or last.get("epsilon") is None:
         return

@@ -10,9 +10,8 @@ from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError, SettingError
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.presets import PRESETS
-from medpriv_core.privacy.image_epsilon import image_guarantee
 from medpriv_core.privacy.plan import plan_dp_sgd
-from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, format_delta, format_epsilon
+from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.estimate import estimate_time
@@ -20,6 +19,7 @@ from medpriv_core.spec import BOUNDS, METHODS, RunSpec
 from medpriv_core.weights_source import weights_status
 from pages.parts import cached
 from pages.parts.badges import origin_badge
+from pages.parts.protection import draw_local_dp
 
 SIZES = (28, 64, 96, 128, 160, 224, 256)
 TRAINABLE = {"head": "The last layer only", "all": "All layers"}
@@ -263,15 +263,7 @@ def describe_protection(spec: RunSpec, entry: DatasetEntry) -> None:
     if spec.method == "none":
         st.markdown("**No protection.** The network may remember single patients; nothing bounds what it gives away.")
     elif spec.method == "local_dp":
-        assert spec.beta is not None
-        values = spec.image_size**2 * entry.info.channels
-        guarantee = image_guarantee(beta=spec.beta, values=values, draw=spec.noise_draw, delta=spec.delta)
-        st.markdown(
-            f"**Picture:** ε = {format_epsilon(guarantee.epsilon_image)} "
-            f"(δ = {format_delta(spec.delta)}; any two pictures; noise drawn once)"
-        )
-        st.markdown(f"**One pixel:** ε = {format_epsilon(guarantee.epsilon_pixel)}")
-        st.caption("Protects pictures from the one who trains. Labels and test images are not protected.")
+        draw_local_dp(spec)
     else:
         with st.spinner("Working out the privacy budget…"):
             plan = plan_dp_sgd(

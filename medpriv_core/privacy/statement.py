@@ -44,6 +44,14 @@ def dp_sgd_statement(*, epsilon: float, delta: float) -> str:
     )
 
 
+def image_epsilon_statement(guarantee: ImageGuarantee) -> str:
+    """The full form for one noised image."""
+    return (
+        f"ε = {format_epsilon(guarantee.epsilon_image)} (δ = {format_delta(guarantee.delta)}; for any two pictures; "
+        "noise drawn once; PLD accountant)"
+    )
+
+
 def image_statement(
     guarantee: ImageGuarantee, *, beta: float, blank_share: float, blurred_correlation: float | None
 ) -> str:
@@ -66,10 +74,14 @@ def image_statement(
             f"{blurred_correlation:.2f})."
         )
     if guarantee.epsilon_image > STRONG_EPSILON:
+        pixel = f"(ε = {format_epsilon(guarantee.epsilon_pixel)})"
+        if guarantee.epsilon_pixel <= 1:
+            hidden = f"one pixel is well hidden {pixel}, but the picture is not"
+        else:
+            hidden = f"one pixel is hardly hidden {pixel}, and the picture not at all"
         return (
-            f"At β = {beta:g} one pixel is well hidden (ε = {format_epsilon(guarantee.epsilon_pixel)}), but the "
-            f"picture is not: its {guarantee.values:,} values together have {epsilon}, and protection usually means "
-            f"ε below {STRONG_EPSILON}.{undone}"
+            f"At β = {beta:g} {hidden}: its {guarantee.values:,} values together have {epsilon}, and protection "
+            f"usually means ε below {STRONG_EPSILON}.{undone}"
         )
     return (
         f"At β = {beta:g} the whole picture has {epsilon}. That is protection in the usual sense, and little of the "

@@ -62,7 +62,8 @@ def sentence(beta: float, values: int, draw: str = "per_pixel", correlation: flo
 
 
 def test_the_sentence_about_a_picture_follows_its_epsilon():
-    assert "but the picture is not" in sentence(1.0, 784)
+    assert "one pixel is well hidden (ε = 1), but the picture is not" in sentence(1.0, 784)
+    assert "hardly hidden (ε = 5)" in sentence(0.2, 784)
     assert "correlation 0.90" in sentence(1.0, 784)
     assert "protection in the usual sense" in sentence(1000.0, 784, correlation=0.01)
     assert "correlation" not in sentence(1000.0, 784, correlation=0.01)
