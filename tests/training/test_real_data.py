@@ -39,7 +39,7 @@ def test_pretrained_features_tell_pneumonia_better_than_guessing(chest, imagenet
     run = new_run(clean=chest)
     session = run.train(toy_spec(image_size=SIZE, weights=str(imagenet_weights), epochs=5, batch_size=16))
     assert session.rows[-1]["test_accuracy"] > 0.7
-    assert str(imagenet_weights) in run.directory.read_setup()["weights"]
+    assert imagenet_weights.name in run.directory.read_setup()["weights"]
 
 
 @pytest.mark.real_data

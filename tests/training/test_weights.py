@@ -33,7 +33,7 @@ def test_the_constants_are_torchvisions():
 
 def test_a_path_is_loaded_and_named(state_file, home):
     loaded = load_weights(str(state_file), home=home)
-    assert str(state_file) in loaded.sentence
+    assert state_file.name in loaded.sentence
     assert fingerprint(loaded.state_dict) == fingerprint(read_state_dict(state_file))
 
 
