@@ -23,7 +23,7 @@ PRESETS: dict[str, Preset] = {
             name="quick",
             title="Quick what-if",
             shows="A whole curve in under a minute: only the last layer learns, on small images.",
-            settings={"epochs": 20, "learning_rate": 0.05},
+            settings={"epochs": 20},
         ),
         Preset(
             name="private",

@@ -60,7 +60,8 @@ class RunSpec:
     noise_multiplier noise standard deviation / clipping norm; DP-SGD only, or else ``target_epsilon``
     target_epsilon   solved for the noise multiplier when the run starts; DP-SGD only
     delta            of the (epsilon, delta) statement; must be below 1/n
-    max_grad_norm    clipping norm C of each sample's gradient
+    max_grad_norm    clipping norm C: of each sample's gradient under DP-SGD; otherwise of the whole batch's, which
+                     keeps the network with frozen BatchNorm from diverging
     batch_size       samples per step; under DP-SGD the *expected* number (Poisson sampling)
     trainable        head (the last layer) | all
     norm             frozen_batch_norm (the pretrained function, exactly) | group_norm

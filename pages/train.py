@@ -46,7 +46,7 @@ def main() -> None:
         entry = draw_data(entries)
         values: dict[str, Any] = {"dataset": entry.info.name}
         values |= draw_protection()
-        values |= draw_training()
+        values |= draw_training(values["method"])
     with summary.container(border=True):
         draw_summary(values, entry)
 
@@ -156,7 +156,7 @@ def draw_protection() -> dict[str, Any]:
     return values
 
 
-def draw_training() -> dict[str, Any]:
+def draw_training(method: str) -> dict[str, Any]:
     """How long and how the network learns; what is rarely touched is folded away."""
     st.subheader("Training", anchor=False)
     left, right = st.columns(2)
@@ -180,6 +180,10 @@ def draw_training() -> dict[str, Any]:
         values["learning_rate"] = number(left, "Learning rate", "learning_rate", step=0.01, format="%.4g")
         values["momentum"] = number(right, "Momentum", "momentum", step=0.1, format="%.3g")
         values["weight_decay"] = number(left, "Weight decay", "weight_decay", step=0.001, format="%.4g")
+        if method != "dp_sgd":
+            values["max_grad_norm"] = number(
+                right, "Longest gradient of a batch", "max_grad_norm", step=0.1, help="Keeps training from diverging."
+            )
         values["seed"] = number(
             right, "Seed", "seed", step=1, help="For the start and the order of images; never for a mechanism's noise."
         )
