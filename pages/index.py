@@ -15,7 +15,7 @@ ICON = Path(__file__).parent / "parts" / "assets" / "icon.svg"
 st.set_page_config(page_title="medpriv", page_icon=str(ICON), layout="wide")
 st.html(
     """<style>
-    .block-container {padding: 3.5rem 2rem 3rem 2rem; max-width: 90rem;}
+    .block-container {padding: 4.25rem 2rem 3rem 2rem; max-width: 90rem;}
     [class*="st-key-pixels"] img {image-rendering: pixelated; max-width: none; background: #808080;}
     </style>"""
 )

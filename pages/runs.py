@@ -8,9 +8,10 @@ import streamlit as st
 
 from medpriv_core.figures import accuracy_figure
 from medpriv_core.palette import METHOD_STYLES
-from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement
+from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, format_epsilon
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
+from medpriv_core.runs.directory import epsilon_spent
 from medpriv_core.runs.service import Run
 from medpriv_core.runs.store import RunState
 from pages.parts import cached
@@ -134,25 +135,31 @@ def draw_curve(run: Run) -> None:
     alt = "Accuracy against epoch, no epoch yet."
     if last:
         alt = (
-            f"Accuracy against epoch; after epoch {last['epoch']}: train {last['train_accuracy']:.1%}, "
-            f"test {last['test_accuracy']:.1%}."
+            f"Accuracy against epoch; after epoch {last['epoch']}: train {share(last.get('train_accuracy'))}, "
+            f"test {share(last.get('test_accuracy'))}."
         )
     st.plotly_chart(figure, key=f"curve_{run.id}", alt=alt, config={"displaylogo": False})
-    speed = f" · {last['images_per_s']:,.0f} images a second" if last else ""
+    speed = f" · {last['images_per_s']:,.0f} images a second" if last and last.get("images_per_s") else ""
     facts = [METHOD_STYLES[run.spec.method].title, run.setup.get("device"), run.setup.get("weights")]
     st.caption(" · ".join(fact for fact in facts if fact) + speed)
+
+
+def share(value: float | None) -> str:
+    """A share in percent; an epoch of empty batches has none."""
+    return "unknown" if value is None else f"{value:.1%}"
 
 
 def draw_guarantee(run: Run) -> None:
     """What holds for the network as it is now."""
     if run.spec is not None and run.spec.method == "local_dp":
         draw_local_dp(run.spec)
-    last = run.epochs[-1] if run.epochs else None
-    if last is None or last.get("epsilon") is None:
+    last = run.epochs[-1] if run.epochs else {}
+    epsilon = epsilon_spent(last)
+    if epsilon is None:
         return
-    st.markdown(f"**Spent so far: {dp_sgd_statement(epsilon=last['epsilon'], delta=last['delta'])}**")
+    st.markdown(f"**Spent so far: {dp_sgd_statement(epsilon=epsilon, delta=last['delta'])}**")
     st.caption(
-        dp_sgd_meaning(epsilon=last["epsilon"], delta=last["delta"])
+        dp_sgd_meaning(epsilon=epsilon, delta=last["delta"])
         + " The curves themselves are computed without noise and are for your eyes: ε does not cover them."
     )
 
@@ -161,7 +168,7 @@ def draw_epochs(run: Run) -> None:
     """The numbers of the curve."""
     if not run.epochs:
         return
-    columns = {name: title for name, title in COLUMNS.items() if any(row.get(name) is not None for row in run.epochs)}
+    columns = {name: title for name, title in COLUMNS.items() if any(name in row for row in run.epochs)}
     with st.expander("The same numbers as a table", expanded=False):
         st.dataframe(
             [{title: row.get(name) for name, title in columns.items()} for row in reversed(run.epochs)],
@@ -209,7 +216,7 @@ def describe(run: Run) -> dict[str, object]:
         "state": "stopping" if run.stopping else STATE_LABELS[run.state][0],
         "epoch": f"{last.get('epoch', 0)}{of}",
         "test accuracy": last.get("test_accuracy"),
-        "ε": last.get("epsilon"),
+        "ε": "" if (epsilon := epsilon_spent(last)) is None else format_epsilon(epsilon),
         "begun": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at)),
         "message": run.message or "",
     }

@@ -17,6 +17,7 @@ After ``spec.json`` only the worker writes here, so the same files work on a sha
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -132,3 +133,13 @@ class RunDirectory:
         except FileNotFoundError:
             return ""
         return "\n".join(text.splitlines()[-lines:])
+
+
+def epsilon_spent(epoch: Mapping[str, Any]) -> float | None:
+    """Epsilon after a finished epoch of a DP-SGD run; None for other methods.
+
+    JSON has no infinity, so a row says null where no finite epsilon holds.
+    """
+    if "epsilon" not in epoch:
+        return None
+    return math.inf if epoch["epsilon"] is None else float(epoch["epsilon"])

@@ -21,6 +21,7 @@ from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training.checkpoint import Position, save_checkpoint
 from medpriv_core.training.evaluation import Tally, evaluate
+from medpriv_core.training.ledger import Ledger
 from medpriv_core.training.reporting import Reporter
 from medpriv_core.training.sampling import augmentation_generator, poisson_batch, shuffled_batches
 from medpriv_core.training.session import Session
@@ -68,8 +69,14 @@ def facts(session: Session) -> dict[str, Any]:
     """The last finished epoch, and under DP-SGD the epsilon of all steps taken, for the run's outcome."""
     last = dict(session.rows[-1]) if session.rows else {}
     if session.ledger is not None:
-        last |= {"epsilon": session.ledger.epsilon(), "delta": session.spec.delta, "steps": session.ledger.steps}
+        last |= _privacy_spent(session.ledger, session.spec.delta)
     return last
+
+
+def _privacy_spent(ledger: Ledger, delta: float) -> dict[str, Any]:
+    epsilon = ledger.epsilon()
+    # JSON has no infinity; ``epsilon_spent`` reads the null back as one.
+    return {"epsilon": epsilon if math.isfinite(epsilon) else None, "delta": delta, "steps": ledger.steps}
 
 
 class _Clock:
@@ -148,7 +155,7 @@ def _epoch_row(session: Session, clock: _Clock) -> dict[str, Any]:
         _check_finite(tally)
         row |= {f"{name}_accuracy": tally.accuracy, f"{name}_loss": tally.loss}
     if session.ledger is not None:
-        row |= {"epsilon": session.ledger.epsilon(), "delta": session.spec.delta, "steps": session.ledger.steps}
+        row |= _privacy_spent(session.ledger, session.spec.delta)
     clock.work_done()
     return row | {
         "images_per_s": position.seen / position.epoch_s if position.epoch_s else None,

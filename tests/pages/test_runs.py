@@ -97,6 +97,14 @@ def test_dp_sgd_shows_what_is_spent_with_all_it_depends_on(open_page: OpenPage, 
     assert "ε does not cover them" in said
 
 
+def test_an_infinite_epsilon_is_said(open_page: OpenPage, home: DataHome):
+    directory = add_run(home, spec=SPEC.changed(method="dp_sgd", noise_multiplier=0.3))
+    directory.append_epoch({"epoch": 3, "train_accuracy": None, "test_accuracy": 0.8, "epsilon": None, "delta": 1e-5})
+    said = texts(open_page("runs"))
+    assert "ε = ∞ (δ = 1e-5" in said
+    assert "next to nothing" in said
+
+
 def test_stop_and_resume_do_what_they_say(open_page: OpenPage, home: DataHome):
     add_run(home)
     page = open_page("runs", run="r1")
