@@ -6,7 +6,8 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
-from medpriv_core.cli.output import Commands, ProgressBar, add_json_option, print_json
+from medpriv_core.cli.output import ProgressBar, print_json
+from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets import registry
 from medpriv_core.datasets.fetching import fetch_in_foreground
 from medpriv_core.datasets.medmnist import SIZES
@@ -63,16 +64,16 @@ def _status(entry: DatasetEntry) -> str:
 
 
 def _add(options: argparse.Namespace) -> None:
-    bar = ProgressBar()
-    entry = registry.add_dataset(data_home(), options.name, options.path, progress=bar)
-    bar.close()
+    with ProgressBar() as bar:
+        entry = registry.add_dataset(data_home(), options.name, options.path, progress=bar)
     _print_entry(entry, options)
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    bar = ProgressBar()
-    entry = fetch_in_foreground(data_home(), options.name, size=options.size, base_url=options.base_url, progress=bar)
-    bar.close()
+    with ProgressBar() as bar:
+        entry = fetch_in_foreground(
+            data_home(), options.name, size=options.size, base_url=options.base_url, progress=bar
+        )
     _print_entry(entry, options)
 
 

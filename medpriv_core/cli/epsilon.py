@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
-from medpriv_core.cli.output import Commands, add_json_option, print_json
+from medpriv_core.cli.output import print_json
+from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy import dp_sgd
 from medpriv_core.privacy.plan import plan_dp_sgd
@@ -29,7 +30,7 @@ def add_to(commands: Commands) -> None:
 
 def _epsilon(options: argparse.Namespace) -> None:
     if options.dataset_size < 1:
-        raise SettingError(f"dataset-size must be at least 1, but is {options.dataset_size}.")
+        raise SettingError(f"dataset_size must be at least 1, but is {options.dataset_size}.")
     check_bound("batch_size", options.batch_size)
     check_bound("epochs", options.epochs)
     check_bound("delta", options.delta)

@@ -1,40 +1,49 @@
-"""Parses the command line and turns errors into one sentence and an exit code."""
+"""Turns a command line into one call, and every error into one sentence and an exit code."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
 
 import medpriv_core
 from medpriv_core.cli import datasets, epsilon, noise, processes, run, runs
+from medpriv_core.cli.parser import Parser
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import Cancelled
 
-INTERRUPTED = 130
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    parser = build_parser()
-    options = parser.parse_args(arguments)
     try:
-        return int(options.command(options) or 0)
+        try:
+            options = build_parser().parse_args(arguments)
+            return int(options.command(options) or 0)
+        finally:
+            # A closed pipe must show here: while Python shuts down nobody could catch it.
+            sys.stdout.flush()
     except MedprivError as error:
-        print(f"medpriv: {error}", file=sys.stderr)
-        return error.exit_code
+        return _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, Cancelled):
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader (head, less) has seen enough. Python would complain again while closing stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader (head, less) has seen enough. What is still buffered must go somewhere.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, sys.stderr.fileno())
         return 0
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        return _fail(f"The system refused a file or folder{place}: {error.strerror or error}. Check it.", BAD_INPUT)
+    except MemoryError:
+        return _fail("There is not enough memory for this. Take a smaller image or fewer of them.", FAILED)
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser() -> Parser:
     """The parser with all commands."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m medpriv_core",
         description="Differential privacy on medical images: noise, epsilon, datasets and training runs.",
     )
@@ -43,3 +52,8 @@ def build_parser() -> argparse.ArgumentParser:
     for module in (datasets, noise, epsilon, run, runs, processes):
         module.add_to(commands)
     return parser
+
+
+def _fail(sentence: str, code: int) -> int:
+    print(f"medpriv: {sentence}", file=sys.stderr)
+    return code

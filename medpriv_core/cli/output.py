@@ -1,28 +1,20 @@
-"""What the commands share: JSON and plain output, and the progress bar."""
+"""What the commands print with: JSON, and the progress bar."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import sys
 import time
+from types import TracebackType
 from typing import Any
 
 from medpriv_core.progress import format_duration
 
-# (sub)parsers as argparse hands them out; it gives that type no public name.
-Commands = Any
-
-
-def add_json_option(parser: argparse.ArgumentParser) -> None:
-    """Give a command its ``--json``."""
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-
 
 def print_json(value: Any) -> None:
-    """Print ``value`` as JSON; infinite numbers become null, which JSON has."""
-    print(json.dumps(_finite(value), indent=2, allow_nan=False, ensure_ascii=False))
+    """Print ``value`` as JSON in plain ASCII; infinite numbers become null, because JSON has none."""
+    print(json.dumps(_finite(value), indent=2, allow_nan=False))
 
 
 def _finite(value: Any) -> Any:
@@ -36,31 +28,51 @@ def _finite(value: Any) -> Any:
 
 
 class ProgressBar:
-    """A progress callback that redraws one line on a terminal, and is brief elsewhere."""
+    """A progress callback on standard error: one line redrawn on a terminal, one line a phase elsewhere.
+
+    To be used in a ``with`` block, so that an error finds the line ended.
+    """
 
     WIDTH = 28
+    REDRAW_EVERY_S = 0.1
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._phase = ""
         self._drawn_at = 0.0
 
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._terminal and self._phase:
+            print(file=sys.stderr)
+
     def __call__(self, phase: str, done: int, total: int, seconds_left: float | None = None) -> None:
         now = time.monotonic()
-        if phase == self._phase and (not self._terminal or (now - self._drawn_at < 0.1 and done < total)):
+        if phase == self._phase and (
+            not self._terminal or (now - self._drawn_at < self.REDRAW_EVERY_S and done < total)
+        ):
             return
         if self._terminal and self._phase and phase != self._phase:
             print(file=sys.stderr)
         self._phase, self._drawn_at = phase, now
-        if not self._terminal:
+        if self._terminal:
+            print(f"\r{self._line(done, total, seconds_left)}\033[K", end="", file=sys.stderr, flush=True)
+        else:
             print(phase, file=sys.stderr)
-            return
-        filled = round(self.WIDTH * done / total) if total else 0
+
+    def say(self, line: str) -> None:
+        """Print a line of its own, on a terminal above the bar."""
+        if self._terminal:
+            print("\r\033[K", end="", file=sys.stderr)
+            self._phase = ""  # the line of the bar is used up
+        print(line, file=sys.stderr)
+
+    def _line(self, done: int, total: int, seconds_left: float | None) -> str:
+        if not total:  # waiting, for nobody knows how long
+            return self._phase
+        filled = round(self.WIDTH * done / total)
         bar = "█" * filled + "░" * (self.WIDTH - filled)
         left = f"  {format_duration(seconds_left)} left" if seconds_left else ""
-        print(f"\r{bar} {phase}  {done:,} of {total:,}{left}\033[K", end="", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """End the line."""
-        if self._terminal and self._phase:
-            print(file=sys.stderr)
+        return f"{bar} {self._phase}  {done:,} of {total:,}{left}"

@@ -8,7 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
-from medpriv_core.cli.output import Commands
+from medpriv_core.cli.parser import Commands
+from medpriv_core.errors import RunError
 from medpriv_core.home import data_home
 from medpriv_core.runs.runner import run_runner
 
@@ -28,9 +29,11 @@ def _worker(options: argparse.Namespace) -> int:
     return run_worker(options.directory, data_home())
 
 
-def _runner(_options: argparse.Namespace) -> int:
+def _runner(_options: argparse.Namespace) -> None:
+    home = data_home()
+    home.check_writable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     # Ended politely, the runner must release its lock; its workers go on.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    run_runner(data_home())
-    return 0
+    if not run_runner(home):
+        raise RunError(f"Another runner looks after the runs in {home.root} already; there is nothing to do here.")

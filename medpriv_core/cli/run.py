@@ -8,16 +8,43 @@ import time
 from dataclasses import MISSING, fields
 from typing import Any, get_args, get_type_hints
 
-from medpriv_core.cli.output import Commands, ProgressBar, add_json_option, print_json
-from medpriv_core.cli.runs import describe
+from medpriv_core.cli.output import ProgressBar, print_json
+from medpriv_core.cli.parser import Commands, add_json_option
+from medpriv_core.cli.runs import describe, epoch_in_words
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.privacy.statement import dp_sgd_statement
 from medpriv_core.runs import service
-from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.directory import RunDirectory, epsilon_spent
 from medpriv_core.runs.service import Run
 from medpriv_core.spec import RunSpec
 
 WATCH_S = 0.2
+INTERRUPTED = 130
+
+HELP = {
+    "dataset": "name, as shown by: datasets list",
+    "image_size": "side in pixels of the stored square image",
+    "crop_size": "side of what the network sees; without it, the whole image",
+    "method": "none, Laplace noise on the images, or noise on the gradients",
+    "beta": "Laplace scale for pixels in [0, 1] (local_dp)",
+    "noise_draw": "one draw a pixel (the paper's text) or a picture (its code)",
+    "noise_multiplier": "noise standard deviation / clipping norm (dp_sgd)",
+    "target_epsilon": "solve for the noise multiplier instead (dp_sgd)",
+    "delta": "of the (epsilon, delta) statement, below 1 / training images",
+    "max_grad_norm": "clipping norm of each image's gradient (dp_sgd)",
+    "epochs": "looks at as many images as the training set has",
+    "batch_size": "images a step; the expected number under dp_sgd",
+    "learning_rate": "step size of SGD",
+    "momentum": "of SGD",
+    "weight_decay": "of SGD",
+    "trainable": "the last layer, or every layer",
+    "norm": "keep the pretrained normalisation, or replace it by GroupNorm",
+    "weights": "imagenet, none, or the path of a ResNet-18 state dict",
+    "augment": "light random affine changes of the training images",
+    "seed": "for initialisation, order and augmentation; never for a mechanism's noise",
+    "device": "auto, cpu, cuda, cuda:N or mps",
+    "precision": "of the arithmetic on an accelerator",
+}
 
 
 def add_to(commands: Commands) -> None:
@@ -28,14 +55,16 @@ def add_to(commands: Commands) -> None:
         kinds = [kind for kind in get_args(hints[field.name]) if kind is not type(None)]
         choices = kinds if kinds and isinstance(kinds[0], str) else None
         kind: Any = str if choices else (kinds[0] if kinds else hints[field.name])
-        flag = "--" + field.name.replace("_", "-")
+        flag, text = "--" + field.name.replace("_", "-"), HELP[field.name]
         if field.default is MISSING:
-            parser.add_argument(flag, required=True)
-        elif kind is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default)
+            parser.add_argument(flag, required=True, help=text)
+            continue
+        text += f" (default {field.default})" if field.default is not None else ""
+        if kind is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default, help=text)
         else:
-            text = f"default {field.default}" if field.default is not None else None
-            parser.add_argument(flag, type=kind, choices=choices, default=field.default, help=text)
+            name = None if choices else {int: "N", float: "X"}.get(kind, "NAME")
+            parser.add_argument(flag, type=kind, choices=choices, default=field.default, metavar=name, help=text)
     add_json_option(parser)
     parser.set_defaults(command=_run)
 
@@ -43,40 +72,56 @@ def add_to(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     home = data_home()
     spec = RunSpec(**{field.name: getattr(options, field.name) for field in fields(RunSpec)})
-    run_id = service.submit(home, spec)
-    print(f"Run {run_id}: {service.name_run(spec)}", file=sys.stderr)
-    run = _watch(home, run_id)
+    run = _watch(home, service.submit(home, spec))
     if options.json:
         print_json(describe(run))
     elif run.epochs:
         last = run.epochs[-1]
         print(f"{run.state} after epoch {last['epoch']}: test accuracy {last['test_accuracy']:.4f}")
-        if "epsilon" in last:
-            print(dp_sgd_statement(epsilon=last["epsilon"], delta=last["delta"]))
+        if (epsilon := epsilon_spent(last)) is not None:
+            print(dp_sgd_statement(epsilon=epsilon, delta=last["delta"]))
     if run.message:
         print(f"medpriv: {run.message}", file=sys.stderr)
     if run.state == "cancelled":
-        return 130
-    outcome = RunDirectory(home.runs / run_id).read_outcome() or {}
+        return INTERRUPTED
+    outcome = RunDirectory(home.runs / run.id).read_outcome() or {}
     return 0 if run.state == "finished" else int(outcome.get("exit_code", 1))
 
 
 def _watch(home: DataHome, run_id: str) -> Run:
-    bar = ProgressBar()
+    """Show how the run is going until it has ended; the first Ctrl-C stops it, a second one only the watching."""
     stopping = False
-    while True:
-        try:
-            run = service.load_run(home, run_id)
-            if run.ended:
-                bar.close()
-                return run
-            if run.progress:
-                progress = run.progress
-                bar(progress["phase"], progress["done"], progress["total"], progress["seconds_left"])
-            time.sleep(WATCH_S)
-        except KeyboardInterrupt:
-            if stopping:
-                raise
-            stopping = True
-            print("\nStopping; press Ctrl-C again to leave it to stop by itself.", file=sys.stderr)
-            service.cancel(home, run_id)
+    told = 0
+    with ProgressBar() as bar:
+        while True:
+            try:
+                run = service.load_run(home, run_id)
+                if not told:
+                    bar.say(f"Run {run_id}: {run.name}")
+                _show_progress(bar, run)
+                for row in run.epochs[max(0, told - 1) :]:
+                    bar.say(epoch_in_words(row))
+                told = 1 + len(run.epochs)
+                if run.ended:
+                    return run
+                time.sleep(WATCH_S)
+            except KeyboardInterrupt:
+                if stopping:
+                    raise
+                stopping = True
+                service.cancel(home, run_id)
+                bar.say("Stopping; press Ctrl-C again to leave it to stop by itself.")
+
+
+def _show_progress(bar: ProgressBar, run: Run) -> None:
+    if run.state == "queued":
+        bar("Waiting in the queue", 0, 0)
+    elif run.progress:
+        phase = run.progress["phase"]
+        # The worker names each epoch; here every finished one has a line with its figures.
+        bar(
+            "Training" if phase.startswith("Epoch ") else phase,
+            run.progress["done"],
+            run.progress["total"],
+            run.progress["seconds_left"],
+        )
