@@ -22,6 +22,7 @@ from medpriv_core.errors import DataHomeError
 
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 _NO_WRITE = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_PLACE = {errno.ENAMETOOLONG, errno.ELOOP}
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,12 @@ def explain_disk_errors(place: Path) -> Iterator[None]:
         if isinstance(error, (NotADirectoryError, FileExistsError)):
             raise DataHomeError(
                 f"{place} is not a folder. Point MEDPRIV_HOME to a folder that you can write to."
+            ) from error
+        # A folder that cannot even be made (in /proc, say); a missing file further down is the caller's business.
+        unmakeable = isinstance(error, FileNotFoundError) and place.is_relative_to(error.filename or "-")
+        if unmakeable or error.errno in _NO_PLACE:
+            raise DataHomeError(
+                f"The folder {place} cannot be made. Point MEDPRIV_HOME to a folder that you can write to."
             ) from error
         raise
 

@@ -110,6 +110,7 @@ def add_dataset(
     if not place.exists():
         raise DatasetError(f"There is no folder or file at {place}. Check the path.")
     home.check_writable()
+    _read_registry(home)  # if it is damaged, say so before reading thousands of files
     dataset = _open_added(home, name, place, progress)
     dataset.content_key(progress)
     train_counts, test_counts = _class_counts(dataset)
@@ -177,13 +178,14 @@ def _class_counts(dataset: Dataset) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _read_registry(home: DataHome) -> dict[str, dict[str, Any]]:
-    with explain_disk_errors(home.registry):
+    with explain_disk_errors(home.root):
         records = read_json(home.registry)
         if records is None and not home.registry.exists():
             return {}
     try:
         for record in records.values():
-            if not isinstance(record["path"], str) or not record["train_counts"] or not record["test_counts"]:
+            counts = [*record["train_counts"], *record["test_counts"]]
+            if not isinstance(record["path"], str) or not all(isinstance(count, int) for count in counts):
                 raise TypeError
     except (AttributeError, KeyError, TypeError) as error:
         raise DatasetError(
@@ -195,7 +197,7 @@ def _read_registry(home: DataHome) -> dict[str, dict[str, Any]]:
 @contextmanager
 def _changed_registry(home: DataHome) -> Iterator[dict[str, dict[str, Any]]]:
     """The records, written back at the end; nobody else changes them meanwhile."""
-    with hold_lock(home.registry.with_suffix(".lock")), explain_disk_errors(home.registry):
+    with hold_lock(home.registry.with_suffix(".lock")), explain_disk_errors(home.root):
         records = _read_registry(home)
         yield records
         write_json(home.registry, records)

@@ -14,6 +14,7 @@ from typing import Any
 from medpriv_core.datasets.registry import dataset_info, open_dataset
 from medpriv_core.errors import MedprivError, RunError, SettingError
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.plan import plan_dp_sgd
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.runner import ensure_runner
 from medpriv_core.runs.store import ENDED, RunRow, RunState, RunStore
@@ -60,13 +61,29 @@ def submit(home: DataHome, spec: RunSpec) -> str:
     dataset = open_dataset(home, spec.dataset)
     if not dataset.info.trainable:
         raise SettingError(f"{dataset.info.title} is a single picture to look at; choose a dataset to train on.")
-    spec.check_dataset_size(len(dataset.split("train").labels))
+    train_size = len(dataset.split("train").labels)
+    spec.check_dataset_size(train_size)
+    if spec.method == "dp_sgd":
+        # Nobody should wait in the queue for a guarantee that cannot be computed.
+        plan_dp_sgd(
+            train_size=train_size,
+            batch_size=spec.batch_size,
+            epochs=spec.epochs,
+            delta=spec.delta,
+            noise_multiplier=spec.noise_multiplier,
+            target_epsilon=spec.target_epsilon,
+        )
     # The worker may run in another folder than the one that a relative path was meant for.
     spec = spec.changed(weights=resolve_weights(spec.weights))
     home.check_writable()
     run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-    RunDirectory(home.runs / run_id).create(spec)
-    RunStore(home).add(run_id, name=name_run(spec), slot=device_slot(spec.device))
+    directory = RunDirectory(home.runs / run_id)
+    directory.create(spec)
+    try:
+        RunStore(home).add(run_id, name=name_run(spec), slot=device_slot(spec.device))
+    except MedprivError:
+        shutil.rmtree(directory.path, ignore_errors=True)  # nothing would ever show it
+        raise
     ensure_runner(home)
     return run_id
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 from medpriv_core.errors import DataHomeError, RunError
@@ -132,8 +133,11 @@ class RunStore:
         return changed == 1
 
     def _select(self, query: str, values: tuple[object, ...] = ()) -> list[RunRow]:
-        if not self._home.database.exists():
-            return []
+        with explain_disk_errors(self._home.root):
+            try:
+                self._home.database.stat()
+            except FileNotFoundError:
+                return []
         with self._transaction("DEFERRED") as database:
             return [_row(row) for row in database.execute(query, values)]
 
@@ -164,14 +168,20 @@ class RunStore:
                 raise DataHomeError(
                     f"Another program is holding medpriv's table of runs ({file}). Close it and try again."
                 ) from error
+            if "no such" in text or "already exists" in text:  # another program's tables, or half of ours
+                raise _damaged(file, error) from error
             raise
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.IntegrityError):
                 raise
-            raise DataHomeError(
-                f"medpriv's table of runs ({file}) is damaged ({error}). Move that file away; the runs "
-                "themselves stay in the folder beside it."
-            ) from error
+            raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: sqlite3.DatabaseError) -> DataHomeError:
+    return DataHomeError(
+        f"medpriv's table of runs ({file}) is damaged ({error}). Move that file away; the runs themselves stay in the "
+        "folder beside it."
+    )
 
 
 def _ensure_schema(database: sqlite3.Connection) -> None:
