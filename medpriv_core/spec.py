@@ -11,7 +11,6 @@ medpriv_core.errors.SettingError: beta must be between 0.001 and 10000, but is -
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
@@ -163,8 +162,8 @@ class RunSpec:
 def check_bound(name: str, value: float) -> None:
     """Raise ``SettingError`` naming the setting, its value and its bounds, if it is outside them."""
     low, high = BOUNDS[name]
-    # Written so that NaN fails too.
-    if not (math.isfinite(value) and low <= value <= high):
+    # Written so that NaN fails too; whole numbers may be too large for a float.
+    if not low <= value <= high:
         raise SettingError(f"{name} must be between {low:.12g} and {high:.12g}, but is {value}.")
 
 

@@ -103,8 +103,11 @@ def solve_noise_multiplier(*, target_epsilon: float, delta: float, sample_rate: 
         middle = math.sqrt(lower * upper)
         lower, upper = (middle, upper) if excess(middle) > 0 else (lower, middle)
     digits = 3 - math.floor(math.log10(upper))
-    rounded = math.ceil(upper * 10**digits) / 10**digits
-    return min(rounded, high)
+    rounded = math.ceil(upper * 10**digits)
+    # After a million steps epsilon is no longer smooth in the fourth digit: the next one up may lie above the target.
+    while excess(rounded / 10**digits) > 0 and rounded / 10**digits < high:
+        rounded += 1
+    return min(rounded / 10**digits, high)
 
 
 def sampling_rate(*, batch_size: int, train_size: int) -> float:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.dp_sgd import DpSgdAccount, sampling_rate, solve_noise_multiplier, steps_per_epoch
 
+# Enough for 1,000 epochs on 100,000 records in batches of 100; the accountant takes seconds there, and minutes beyond.
+MAX_STEPS = 1_000_000
+
 
 @dataclass(frozen=True)
 class DpSgdPlan:
@@ -38,6 +41,11 @@ def plan_dp_sgd(
         raise SettingError("Give either noise_multiplier or target_epsilon (one of them, not both).")
     sample_rate = sampling_rate(batch_size=batch_size, train_size=train_size)
     steps = epochs * steps_per_epoch(batch_size=batch_size, train_size=train_size)
+    if steps > MAX_STEPS:
+        raise SettingError(
+            f"These settings make {steps:,} steps, and epsilon is computed for up to {MAX_STEPS:,}. Take a larger "
+            "batch_size or fewer epochs."
+        )
     if noise_multiplier is None:
         assert target_epsilon is not None
         noise_multiplier = solve_noise_multiplier(
