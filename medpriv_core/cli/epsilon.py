@@ -13,6 +13,8 @@ from medpriv_core.privacy.plan import plan_dp_sgd
 from medpriv_core.privacy.statement import dp_sgd_statement
 from medpriv_core.spec import check_bound
 
+MAX_DATASET_SIZE = 10**9
+
 
 def add_to(commands: Commands) -> None:
     """Add the command to the parser."""
@@ -29,8 +31,8 @@ def add_to(commands: Commands) -> None:
 
 
 def _epsilon(options: argparse.Namespace) -> None:
-    if options.dataset_size < 1:
-        raise SettingError(f"dataset_size must be at least 1, but is {options.dataset_size}.")
+    if not 1 <= options.dataset_size <= MAX_DATASET_SIZE:
+        raise SettingError(f"dataset_size must be between 1 and {MAX_DATASET_SIZE}, but is {options.dataset_size}.")
     check_bound("batch_size", options.batch_size)
     check_bound("epochs", options.epochs)
     check_bound("delta", options.delta)
