@@ -58,21 +58,23 @@ def weights_status(home: DataHome) -> WeightsStatus:
 
 
 def resolve_weights(choice: str) -> str:
-    """``choice`` as a run keeps it: imagenet, none, or an absolute path.
+    """``choice`` as a run keeps it: imagenet (torchvision's own file), none, or an absolute path.
 
-    Raises ``WeightsError`` if the file that would be read is not there. What is in it shows when it is read.
+    What ``MEDPRIV_WEIGHTS`` names here and now is kept by its path, because the worker may be started from
+    elsewhere. Raises ``WeightsError`` if the file that would be read is not there; what is in it shows when it is
+    read.
     """
     if choice == "none":
         return choice
     local = os.environ.get(WEIGHTS_VARIABLE)
-    if choice == "imagenet":
-        if local and not Path(local).expanduser().is_file():
-            raise WeightsError(
-                f"{WEIGHTS_VARIABLE} names a weights file that does not exist: {local}. Correct it, or unset it to "
-                "have torchvision's weights downloaded."
-            )
+    if choice == "imagenet" and not local:
         return choice
-    path = Path(choice).expanduser().absolute()
-    if not path.is_file():
-        raise WeightsError(f"There is no weights file at {path}. Correct the path, or choose imagenet or none.")
-    return str(path)
+    path = Path(local if choice == "imagenet" and local else choice).expanduser().absolute()
+    if path.is_file():
+        return str(path)
+    if choice == "imagenet":
+        raise WeightsError(
+            f"{WEIGHTS_VARIABLE} names a weights file that does not exist: {path}. Correct it, or unset it to have "
+            "torchvision's weights downloaded."
+        )
+    raise WeightsError(f"There is no weights file at {path}. Correct the path, or choose imagenet or none.")

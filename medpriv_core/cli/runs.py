@@ -13,7 +13,6 @@ from medpriv_core.home import data_home
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import epsilon_spent
-from medpriv_core.runs.directory import epsilon_spent
 from medpriv_core.runs.service import Run
 
 # Figures of an epoch as they are shown, in this order, where there are any.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from medpriv_core.errors import DatasetError, RunError, SettingError
+from medpriv_core.errors import DatasetError, RunError, SettingError, WeightsError
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
@@ -99,3 +101,23 @@ def test_rows_of_the_table_without_a_folder_do_not_break_the_list(home: DataHome
     RunStore(home).add("lost", name="lost", slot="cpu")
     (run,) = service.list_runs(home)
     assert run.spec is None
+
+
+def test_a_run_keeps_the_weights_that_its_submitter_means(
+    home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = tmp_path / "weights.pth"
+    file.write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDPRIV_WEIGHTS", "weights.pth")
+    kept = {}
+    for choice in ("imagenet", "none", "weights.pth"):
+        spec = service.load_run(home, service.submit(home, RunSpec(dataset="synthetic_chest", weights=choice))).spec
+        kept[choice] = spec and spec.weights
+    assert kept == {"imagenet": str(file), "none": "none", "weights.pth": str(file)}
+    monkeypatch.setenv("MEDPRIV_WEIGHTS", "gone.pth")
+    with pytest.raises(WeightsError, match="MEDPRIV_WEIGHTS names a weights file that does not exist"):
+        service.submit(home, RunSpec(dataset="synthetic_chest"))
+    monkeypatch.delenv("MEDPRIV_WEIGHTS")
+    run_id = service.submit(home, RunSpec(dataset="synthetic_chest"))
+    assert service.load_run(home, run_id).spec == RunSpec(dataset="synthetic_chest")
