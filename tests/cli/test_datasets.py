@@ -1,0 +1,223 @@
+"""``datasets``: list, add, fetch and remove."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medpriv_core.datasets import medmnist
+from medpriv_core.home import DataHome
+from tests.cli.bad_files import Trap
+from tests.cli.conftest import Command, Refusal
+from tests.datasets.builders import aptos_files, chest_files, write_folder, write_npz, write_zip
+from tests.web import Web, serve
+
+GRADES = {f"eye{number}": number % 5 for number in range(25)}
+
+
+@pytest.fixture
+def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
+    """A mirror with a small npz, whose checksum this process takes for the published one."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    data = write_npz(tmp_path / "made.npz").read_bytes()
+    monkeypatch.setitem(medmnist._MD5, ("pneumoniamnist", 28), hashlib.md5(data).hexdigest())
+    with serve() as web:
+        web.files["/pneumoniamnist.npz"] = data
+        yield web
+
+
+def listed(medpriv: Command) -> dict[str, dict]:
+    return {entry["name"]: entry for entry in medpriv("datasets", "list", "--json").json["datasets"]}
+
+
+def test_the_list_has_the_promised_fields(medpriv: Command, home: DataHome):
+    answer = medpriv("datasets", "list", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    entries = answer.json["datasets"]
+    assert all({"name", "synthetic", "classes", "train", "test", "available"} <= set(entry) for entry in entries)
+    chest = entries[0]
+    assert (chest["name"], chest["synthetic"], chest["classes"]) == ("synthetic_chest", True, ["Normal", "Pneumonia"])
+    assert (chest["train"], chest["test"], chest["available"]) == (640, 160, True)
+    absent = entries[3]
+    assert (absent["name"], absent["available"], absent["train"]) == ("chest_xray", False, None)
+    assert not home.root.exists()  # looking changes nothing
+
+
+def test_the_plain_list_says_how_to_get_what_is_missing(medpriv: Command, home: DataHome):
+    lines = medpriv("datasets", "list").out.splitlines()
+    assert "synthetic_chest  synthetic, 640 train and 160 test images, 2 classes" in lines
+    assert any(line.startswith("chest_xray       not available: Download the chest X-ray images") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "counts"),
+    [
+        ("chest_xray", lambda at: write_folder(at / "chest", chest_files()), (6, 4)),
+        ("chest_xray", lambda at: write_zip(at / "chest.zip", chest_files(), prefix="chest_xray/"), (6, 4)),
+        ("aptos2019", lambda at: write_folder(at / "aptos", aptos_files(GRADES)), (20, 5)),
+        ("pneumoniamnist", lambda at: write_npz(at / "p.npz"), (20, 10)),
+        ("retinamnist", lambda at: write_npz(at / "r.npz", channels=3, classes=5), (20, 10)),
+    ],
+    ids=["folder", "zip", "aptos", "grey npz", "colour npz"],
+)
+def test_added_listed_and_forgotten(
+    medpriv: Command, home: DataHome, tmp_path: Path, name: str, make: Callable[[Path], Path], counts: tuple[int, int]
+):
+    place = make(tmp_path)
+    added = medpriv("datasets", "add", name, place, "--json")
+    assert added.code == 0
+    assert (added.json["name"], added.json["train"], added.json["test"]) == (name, *counts)
+    assert listed(medpriv)[name] == added.json
+    assert f"{counts[0]} train and {counts[1]} test images" in medpriv("datasets", "list").out
+
+    before = sorted(place.rglob("*")) if place.is_dir() else place.read_bytes()
+    assert medpriv("datasets", "remove", name).out == f"{name} is forgotten; your files were not touched.\n"
+    assert not listed(medpriv)[name]["available"]
+    assert before == (sorted(place.rglob("*")) if place.is_dir() else place.read_bytes())
+
+
+def test_a_relative_path_is_remembered_as_an_absolute_one(
+    medpriv: Command, home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_npz(tmp_path / "p.npz")
+    monkeypatch.chdir(tmp_path)
+    assert medpriv("datasets", "add", "pneumoniamnist", "p.npz").code == 0
+    monkeypatch.chdir("/")
+    assert listed(medpriv)["pneumoniamnist"]["location"] == str(tmp_path / "p.npz")
+
+
+def test_a_dataset_whose_files_are_gone_is_listed_with_the_reason(medpriv: Command, home: DataHome, tmp_path: Path):
+    file = write_npz(tmp_path / "p.npz")
+    medpriv("datasets", "add", "pneumoniamnist", file)
+    file.unlink()
+    assert "nothing is there any more" in medpriv("datasets", "list").out
+    assert not listed(medpriv)["pneumoniamnist"]["available"]
+
+
+def test_fetched_from_a_mirror(medpriv: Command, home: DataHome, web: Web):
+    answer = medpriv("datasets", "fetch", "pneumoniamnist", "--base-url", web.url, "--json")
+    assert (answer.code, answer.err) == (0, "Downloading pneumoniamnist.npz\n")
+    assert (answer.json["train"], answer.json["test"]) == (20, 10)
+    assert listed(medpriv)["pneumoniamnist"]["location"] == str(home.downloads / "pneumoniamnist.npz")
+
+
+def test_a_failed_fetch_has_the_exit_code_of_the_network(medpriv: Command, home: DataHome, web: Web):
+    web.files.clear()
+    answer = medpriv("datasets", "fetch", "pneumoniamnist", "--base-url", web.url, "--json")
+    assert (answer.code, answer.out) == (1, "")
+    assert answer.err.startswith("medpriv: ")
+    assert answer.err.count("\n") == 1
+    assert not listed(medpriv)["pneumoniamnist"]["available"]
+
+
+def test_a_file_with_another_checksum_is_not_added(medpriv: Command, home: DataHome, web: Web):
+    web.files["/pneumoniamnist.npz"] += b"!"
+    answer = medpriv("datasets", "fetch", "pneumoniamnist", "--base-url", web.url)
+    assert answer.code == 1
+    assert "checksum" in answer.err
+    assert not listed(medpriv)["pneumoniamnist"]["available"]
+
+
+def without(files: dict[str, bytes], word: str) -> dict[str, bytes]:
+    return {name: data for name, data in files.items() if word not in name}
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "sentence"),
+    [
+        ("nothing", lambda at: at, "There is no dataset 'nothing'. Known: synthetic_chest"),
+        ("../chest_xray", lambda at: at, "There is no dataset '../chest_xray'"),
+        ("synthetic_chest", lambda at: at, "is built in; it need not be added"),
+        ("chest_xray", lambda at: at / "gone", "There is no folder or file at"),
+        ("chest_xray", lambda at: write_folder(at / "f", {"a/readme.txt": b"x"}), "No chest X-ray images were found"),
+        ("chest_xray", lambda at: write_folder(at / "f", without(chest_files(), "/NORMAL")), "are all of one class"),
+        ("chest_xray", lambda at: write_folder(at / "f", without(chest_files(), "test")), "has no test images"),
+        ("chest_xray", lambda at: write_zip(at / "z.zip", {"../../evil.png": b"x"}), "leads out of the archive"),
+        ("chest_xray", lambda at: write_npz(at / "p.npz"), "No chest X-ray images were found"),
+        ("aptos2019", lambda at: write_folder(at / "f", without(aptos_files(GRADES), "csv")), "There is no train.csv"),
+        (
+            "aptos2019",
+            lambda at: write_folder(at / "f", aptos_files(GRADES, columns=("id", "grade"))),
+            "has no column id_code and no column diagnosis",
+        ),
+        (
+            "aptos2019",
+            lambda at: write_folder(at / "f", without(aptos_files(GRADES), "eye7")),
+            "names 'eye7', but train_images/eye7.png does not exist",
+        ),
+        ("aptos2019", lambda at: write_folder(at / "f", aptos_files(GRADES | {"odd": 7})), "grades are whole numbers"),
+        ("aptos2019", lambda at: write_folder(at / "f", aptos_files(GRADES | {"odd": "x"})), "grades are whole"),
+        ("pneumoniamnist", lambda at: write_npz(at / "p.npz", test_labels=None), "lacks the array test_labels"),
+        ("pneumoniamnist", lambda at: write_npz(at / "p.npz", channels=3), "may be the file of another dataset"),
+        ("pneumoniamnist", lambda at: write_folder(at, {"p.npz": b"PK"}) / "p.npz", "is not a sound npz file"),
+    ],
+)
+def test_files_that_are_not_in_order_are_refused_and_nothing_is_lost(
+    refused: Refusal,
+    medpriv: Command,
+    home: DataHome,
+    tmp_path: Path,
+    name: str,
+    make: Callable[[Path], Path],
+    sentence: str,
+):
+    medpriv("datasets", "add", "pneumoniamnist", write_npz(tmp_path / "good.npz"))
+    before = home.registry.read_bytes()
+    assert sentence in refused("datasets", "add", name, make(tmp_path / "bad"), "--json")
+    assert home.registry.read_bytes() == before
+
+
+def test_pickled_objects_in_an_npz_are_refused_and_not_run(refused: Refusal, home: DataHome, tmp_path: Path):
+    sprung = tmp_path / "sprung"
+    file = write_npz(tmp_path / "p.npz", train_images=np.array([Trap(sprung)] * 20, dtype=object))
+    assert "holds pickled Python objects" in refused("datasets", "add", "pneumoniamnist", file)
+    assert not sprung.exists()
+
+
+def test_forgetting_what_was_never_added_is_refused(refused: Refusal, home: DataHome):
+    assert "was not added, so there is nothing to remove" in refused("datasets", "remove", "chest_xray")
+    assert "There is no dataset 'nothing'" in refused("datasets", "remove", "nothing")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"\xff",
+        b'{"chest_xray": 3}',
+        b'{"chest_xray": {"path": "/x", "train_counts": 3, "test_counts": [1]}}',
+        b'{"chest_xray": {"path": "/x", "train_counts": ["many"], "test_counts": [1]}}',
+    ],
+)
+def test_a_damaged_list_is_said_and_left_as_it_is(refused: Refusal, home: DataHome, tmp_path: Path, damage: bytes):
+    home.root.mkdir()
+    home.registry.write_bytes(damage)
+    file = write_npz(tmp_path / "p.npz")
+    for arguments in (["list", "--json"], ["add", "pneumoniamnist", file], ["remove", "pneumoniamnist"]):
+        sentence = refused("datasets", *arguments)
+        assert sentence.startswith(f"The list of added datasets, {home.registry}, is damaged. Delete that file")
+    assert home.registry.read_bytes() == damage
+
+
+def test_a_full_disk_keeps_the_list(
+    refused: Refusal, medpriv: Command, home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    medpriv("datasets", "add", "pneumoniamnist", write_npz(tmp_path / "p.npz"))
+    before = home.registry.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    folder = write_folder(tmp_path / "chest", chest_files())
+    assert "is full. Free some space there" in refused("datasets", "add", "chest_xray", folder)
+    assert home.registry.read_bytes() == before
+    assert [file.name for file in home.root.iterdir() if file.name.endswith(".part")] == []

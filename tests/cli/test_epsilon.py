@@ -1,0 +1,110 @@
+"""``epsilon``: the check values, the promised fields, and sizes that cannot be."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tests.cli.conftest import Command, Refusal
+
+CHEST = ["--dataset-size", "5218", "--batch-size", "128", "--epochs", "50"]
+FIELDS = {"epsilon", "delta", "accountant", "sampling", "adjacency", "sample_rate", "steps", "noise_multiplier"}
+
+
+def test_json_has_the_promised_fields(medpriv: Command):
+    answer = medpriv("epsilon", *CHEST, "--noise-multiplier", "5.002", "--delta", "1e-4", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    plan = answer.json
+    assert set(plan) == FIELDS
+    assert (plan["accountant"], plan["sampling"], plan["adjacency"]) == ("pld", "poisson", "add-remove")
+    assert (plan["delta"], plan["noise_multiplier"]) == (1e-4, 5.002)
+    assert plan["sample_rate"] == 128 / 5218
+    assert plan["steps"] == 50 * 41
+
+
+# By another implementation with a finer grid, at 2,044 steps instead of 50 * 41, which costs 0.15 % of epsilon.
+@pytest.mark.parametrize(
+    ("noise", "expected", "rdp"), [(1, 7.159, 7.818), (2, 2.451, 2.669), (4, 1.064, 1.164)], ids=str
+)
+def test_the_papers_chest_training_at_its_literal_noise(medpriv: Command, noise: int, expected: float, rdp: float):
+    sizes = ["--dataset-size", "5232", "--batch-size", "128", "--epochs", "50"]
+    epsilon = medpriv("epsilon", *sizes, "--noise-multiplier", noise, "--json").json["epsilon"]
+    assert expected <= epsilon <= expected * 1.006
+    assert epsilon < rdp  # the classic, looser bound
+
+
+@pytest.mark.parametrize(
+    ("size", "noise", "expected"),
+    [
+        (5218, 5.002, 0.687),
+        (5218, 9.7, 0.322),
+        (5218, 19.55, 0.146),
+        (2929, 6.6, 0.693),
+        (2929, 12.95, 0.322),
+        (2929, 26.1, 0.146),
+    ],
+)
+def test_what_holds_for_the_noise_of_the_authors_code(medpriv: Command, size: int, noise: float, expected: float):
+    sizes = ["--dataset-size", size, "--batch-size", "128", "--epochs", "50", "--delta", "1e-4"]
+    plan = medpriv("epsilon", *sizes, "--noise-multiplier", noise, "--json").json
+    assert plan["epsilon"] == pytest.approx(expected, rel=0.01)
+
+
+def test_a_target_gives_noise_that_reaches_it(medpriv: Command):
+    solved = medpriv("epsilon", *CHEST, "--target-epsilon", "1", "--json").json
+    assert set(solved) == FIELDS
+    assert 0.995 < solved["epsilon"] <= 1
+    again = medpriv("epsilon", *CHEST, "--noise-multiplier", solved["noise_multiplier"], "--json").json
+    assert again["epsilon"] == solved["epsilon"]
+
+
+def test_plain_output_says_what_epsilon_depends_on(medpriv: Command):
+    answer = medpriv("epsilon", *CHEST, "--noise-multiplier", "5.002", "--delta", "1e-3")
+    assert "δ = 0.001; one image added or removed; Poisson sampling; PLD" in answer.out
+    assert "noise multiplier 5.002, sampling rate 0.0245305, 2050 steps" in answer.out
+    assert "too weak to call a guarantee" in answer.out
+    sound = medpriv("epsilon", *CHEST, "--noise-multiplier", "5.002", "--delta", "1e-4")
+    assert "too weak" not in sound.out
+
+
+def test_no_finite_epsilon_is_null(medpriv: Command):
+    hopeless = ["--dataset-size", "10", "--batch-size", "10", "--epochs", "1000", "--noise-multiplier", "0.3"]
+    assert medpriv("epsilon", *hopeless, "--json").json["epsilon"] is None
+    assert "ε = ∞" in medpriv("epsilon", *hopeless).out
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"--batch-size": "6000"}, "batch_size must be between 1 and the 5218 training records, but is 6000."),
+        ({"--batch-size": "0"}, "batch_size must be between 1 and 65536, but is 0."),
+        ({"--dataset-size": "0"}, "dataset_size must be between 1 and 1000000000, but is 0."),
+        ({"--dataset-size": "-3"}, "dataset_size must be between"),
+        ({"--epochs": "0"}, "epochs must be between 1 and 1000"),
+        ({"--epochs": "9" * 400}, "epochs must be between 1 and 1000"),
+        ({"--dataset-size": "9" * 9}, "epsilon is computed for up to 1,000,000"),
+        ({"--dataset-size": "9" * 400}, "dataset_size must be between"),
+        ({"--delta": "0"}, "delta must be between"),
+        ({"--delta": "nan"}, "delta must be between"),
+        ({"--noise-multiplier": "0"}, "noise_multiplier must be between 0.3 and 1000"),
+        ({"--noise-multiplier": "nan"}, "noise_multiplier must be between 0.3 and 1000, but is nan."),
+        ({"--noise-multiplier": "-1"}, "noise_multiplier must be between 0.3 and 1000"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(refused: Refusal, changed: dict[str, str], sentence: str):
+    options = dict(zip(CHEST[::2], CHEST[1::2], strict=True)) | {"--noise-multiplier": "5.002"} | changed
+    assert sentence in refused("epsilon", "--json", *(word for option in options.items() for word in option))
+
+
+@pytest.mark.parametrize("target", ["0", "nan", "1e9"])
+def test_targets_that_cannot_be_are_refused(refused: Refusal, target: str):
+    assert "target_epsilon must be between" in refused("epsilon", *CHEST, "--target-epsilon", target)
+
+
+def test_more_epochs_cost_more_and_more_noise_costs_less(medpriv: Command):
+    def epsilon(epochs: int, noise: float) -> float:
+        sizes = ["--dataset-size", "5218", "--batch-size", "128", "--epochs", epochs]
+        return float(medpriv("epsilon", *sizes, "--noise-multiplier", noise, "--json").json["epsilon"])
+
+    assert 0 < epsilon(5, 4) < epsilon(5, 2) < epsilon(10, 2) < math.inf

@@ -1,0 +1,229 @@
+"""``noise``: pictures of every kind in, arrays and pictures out."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.bad_files import BAD_PICTURES
+from tests.cli.conftest import Command, Refusal
+
+HEIGHT, WIDTH = 40, 60
+
+
+def _grey(level: int | None = None) -> np.ndarray:
+    if level is not None:
+        return np.full((HEIGHT, WIDTH), level, dtype=np.uint8)
+    return np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH), dtype=np.uint8)
+
+
+def _colour() -> np.ndarray:
+    return np.random.default_rng(2).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A grey picture."""
+    file = tmp_path / "picture.png"
+    Image.fromarray(_grey()).save(file)
+    return file
+
+
+def test_json_and_the_array(medpriv: Command, picture: Path, tmp_path: Path):
+    out = tmp_path / "out.npy"
+    answer = medpriv("noise", picture, "--beta", "2", "--seed", "0", "--output", out, "--no-clamp", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    facts = answer.json
+    noised = np.load(out)
+    assert noised.dtype == np.float32
+    assert list(noised.shape) == facts["shape"] == [HEIGHT, WIDTH]
+    assert (facts["beta"], facts["draw"], facts["clamped"], facts["output"]) == (2, "per_pixel", False, str(out))
+    assert facts["epsilon_pixel"] == 0.5
+    assert facts["epsilon_image_pure"] == HEIGHT * WIDTH / 2
+    assert 0 < facts["epsilon_image"] < facts["epsilon_image_pure"]
+    assert facts["saturated_share"] == np.mean((noised <= 0) | (noised >= 1))
+
+
+# The published check values for 28 x 28 pixels at delta 1e-5.
+@pytest.mark.parametrize(("beta", "pure", "expected"), [(1, 784, 382.30), (2, 392, 136.20), (4, 196, 50.13)])
+def test_epsilon_of_a_whole_picture(medpriv: Command, tmp_path: Path, beta: int, pure: float, expected: float):
+    Image.fromarray(_grey()[:28, :28]).save(tmp_path / "in.png")
+    facts = medpriv("noise", tmp_path / "in.png", "--beta", beta, "--output", tmp_path / "o.npy", "--json").json
+    assert (facts["epsilon_pixel"], facts["epsilon_image_pure"]) == (1 / beta, pure)
+    assert facts["epsilon_image"] == pytest.approx(expected, rel=0.005)
+
+
+@pytest.mark.parametrize("beta", [1, 2, 4])
+def test_the_share_of_black_and_white_follows_the_laplace_law(medpriv: Command, tmp_path: Path, beta: int):
+    Image.fromarray(np.full((300, 300), 127, dtype=np.uint8)).save(tmp_path / "flat.png")
+    out = tmp_path / "o.npy"
+    facts = medpriv("noise", tmp_path / "flat.png", "--beta", beta, "--seed", "5", "--output", out, "--json").json
+    assert facts["saturated_share"] == pytest.approx(math.exp(-1 / (2 * beta)), abs=0.01)
+    clamped = np.load(out)
+    assert (clamped.min(), clamped.max()) == (0, 1)
+
+
+def test_clamping_is_all_that_no_clamp_changes(medpriv: Command, picture: Path, tmp_path: Path):
+    raw, clamped = tmp_path / "raw.npy", tmp_path / "clamped.npy"
+    medpriv("noise", picture, "--beta", "1", "--seed", "7", "--output", raw, "--no-clamp")
+    medpriv("noise", picture, "--beta", "1", "--seed", "7", "--output", clamped)
+    assert np.load(raw).min() < 0 < 1 < np.load(raw).max()
+    np.testing.assert_array_equal(np.clip(np.load(raw), 0, 1), np.load(clamped))
+
+
+def test_a_png_holds_the_clamped_picture(medpriv: Command, picture: Path, tmp_path: Path):
+    medpriv("noise", picture, "--beta", "1", "--seed", "7", "--output", tmp_path / "o.png")
+    medpriv("noise", picture, "--beta", "1", "--seed", "7", "--output", tmp_path / "o.npy")
+    with Image.open(tmp_path / "o.png") as written:
+        assert written.mode == "L"
+        np.testing.assert_allclose(np.asarray(written) / 255, np.load(tmp_path / "o.npy"), atol=0.5 / 255 + 1e-6)
+
+
+def test_a_seed_repeats_the_noise_and_none_does_not(medpriv: Command, picture: Path, tmp_path: Path):
+    arrays = []
+    for number, seed in enumerate((["--seed", "3"], ["--seed", "3"], ["--seed", "4"], [], [])):
+        out = tmp_path / f"{number}.npy"
+        assert medpriv("noise", picture, "--beta", "1", *seed, "--output", out).code == 0
+        arrays.append(np.load(out))
+    np.testing.assert_array_equal(arrays[0], arrays[1])
+    assert all((arrays[0] != other).any() for other in arrays[2:])
+    assert (arrays[3] != arrays[4]).any()
+
+
+def test_one_draw_for_the_picture_is_one_shift_and_has_no_epsilon(medpriv: Command, picture: Path, tmp_path: Path):
+    out = tmp_path / "o.npy"
+    arguments = ["noise", picture, "--beta", "1", "--draw", "per_image", "--seed", "0", "--output", out, "--no-clamp"]
+    facts = medpriv(*arguments, "--json").json
+    assert (facts["epsilon_pixel"], facts["epsilon_image_pure"], facts["epsilon_image"]) == (None, None, None)
+    assert "∞" in medpriv(*arguments).out
+    shift = np.load(out) - _grey() / 255
+    assert np.ptp(shift) < 1e-5
+    assert abs(shift).min() > 0.01
+
+
+def _sixteen_bit() -> Image.Image:
+    return Image.fromarray(_grey().astype(np.uint16) * 257)
+
+
+def _palette() -> Image.Image:
+    paletted = Image.fromarray(_grey() // 4).convert("P")
+    paletted.putpalette([value for level in range(256) for value in (level, 255 - level, 0)])
+    return paletted
+
+
+def _cmyk() -> Image.Image:
+    cmyk = np.zeros((HEIGHT, WIDTH, 4), dtype=np.uint8)
+    cmyk[..., 0] = 255  # cyan ink, nothing else
+    return Image.fromarray(cmyk, "CMYK")
+
+
+def _transparent() -> Image.Image:
+    image = Image.fromarray(_colour()).convert("RGBA")
+    image.putalpha(Image.fromarray(np.tile(np.array([0, 255], dtype=np.uint8), (HEIGHT, WIDTH // 2))))
+    return image
+
+
+def _black_where_clear() -> np.ndarray:
+    colour = _colour()
+    colour[:, ::2] = 0
+    return colour
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "expected"),
+    [
+        ("grey.png", Image.fromarray(_grey()), _grey()),
+        ("colour.png", Image.fromarray(_colour()), _colour()),
+        ("grey as colour.png", Image.fromarray(_grey()).convert("RGB"), _grey()),
+        ("16 bit.png", _sixteen_bit(), _grey()),
+        ("palette.png", _palette(), np.stack([_grey() // 4, 255 - _grey() // 4, 0 * _grey()], axis=2)),
+        ("ink.tiff", _cmyk(), np.broadcast_to(np.array([0, 255, 255]), (HEIGHT, WIDTH, 3))),
+        ("alpha.png", _transparent(), _black_where_clear()),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_every_kind_of_picture_is_converted(
+    medpriv: Command, tmp_path: Path, name: str, image: Image.Image, expected: np.ndarray
+):
+    image.save(tmp_path / name)
+    out = tmp_path / "o.npy"
+    answer = medpriv("noise", tmp_path / name, "--beta", "0.001", "--seed", "0", "--output", out, "--no-clamp")
+    assert (answer.code, answer.err) == (0, "")
+    # Noise this small lets the picture be seen behind it.
+    np.testing.assert_allclose(np.load(out), expected / 255, atol=0.02)
+
+
+def test_plain_output_names_file_and_epsilons(medpriv: Command, picture: Path, tmp_path: Path):
+    answer = medpriv("noise", picture, "--beta", "2", "--output", tmp_path / "o.png")
+    assert f"Wrote {tmp_path / 'o.png'} (a demonstration" in answer.out
+    assert "One pixel: ε = 0.5. Whole picture: ε = 1,200 (δ = 0)" in answer.out
+
+
+@pytest.mark.parametrize("beta", ["0", "-1", "nan", "inf", "1e9"])
+def test_impossible_noise_is_refused(refused: Refusal, picture: Path, tmp_path: Path, beta: str):
+    sentence = refused("noise", picture, "--beta", beta, "--output", tmp_path / "o.npy", "--json")
+    assert sentence.startswith("beta must be between 0.001 and 10000, but is ")
+    assert not (tmp_path / "o.npy").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--output", "o.jpg"], "must end in .npy or .png, but is o.jpg"),
+        (["--output", "o.png", "--no-clamp"], "leave out --no-clamp or write a .npy"),
+        (["--output", "o.npy", "--seed", "-1"], "seed must not be negative"),
+        (["--output", "o.npy", "--delta", "2"], "delta must be between"),
+        (["--output", "picture.png"], "is the picture itself; give another name"),
+        (["--output", "nowhere/o.npy"], "nowhere/o.npy cannot be written (No such file or directory)"),
+        (["--output", "picture.png/o.npy"], "picture.png/o.npy cannot be written (Not a directory)"),
+        (["--output", "folder.npy"], "folder.npy cannot be written (Is a directory)"),
+        (["--output", "/proc/o.npy"], "/proc/o.npy cannot be written"),
+    ],
+)
+def test_impossible_outputs_are_refused(
+    refused: Refusal,
+    picture: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    sentence: str,
+):
+    monkeypatch.chdir(picture.parent)
+    Path("folder.npy").mkdir()
+    before = picture.read_bytes()
+    assert sentence in refused("noise", picture, "--beta", "1", *options)
+    assert picture.read_bytes() == before
+    assert sorted(os.listdir()) == ["folder.npy", "picture.png"]
+
+
+def test_a_full_disk_leaves_the_older_file(
+    refused: Refusal, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out = tmp_path / "o.npy"
+    out.write_bytes(b"older")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    assert "cannot be written (No space left on device)" in refused("noise", picture, "--beta", "1", "--output", out)
+    assert out.read_bytes() == b"older"
+    assert sorted(os.listdir(tmp_path)) == ["o.npy", "picture.png"]
+
+
+@pytest.mark.parametrize("name", BAD_PICTURES)
+def test_files_that_are_no_pictures_are_refused(refused: Refusal, tmp_path: Path, name: str):
+    make, sentence = BAD_PICTURES[name]
+    (tmp_path / name).write_bytes(make())
+    assert sentence in refused("noise", tmp_path / name, "--beta", "1", "--output", tmp_path / "o.npy", "--json")
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_picture_that_is_not_there_is_refused(refused: Refusal, tmp_path: Path):
+    said = refused("noise", tmp_path / "gone.png", "--beta", "1", "--output", tmp_path / "o.npy")
+    assert said == "The image gone.png does not exist. Check its name and place."
