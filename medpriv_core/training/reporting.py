@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -21,12 +22,18 @@ class Reporter:
         self._directory = directory
         self._should_stop = should_stop
         self._phase = ""
+        self._phase_began_at = 0.0
         self._written_at = 0.0
 
     def __call__(self, phase: str, done: int, total: int, *, seconds_left: float | None = None) -> None:
         if self._should_stop():
             raise Cancelled
         now = time.monotonic()
-        if phase != self._phase or now - self._written_at >= WRITE_EVERY_S:
-            self._phase, self._written_at = phase, now
+        if phase != self._phase:
+            self._phase, self._phase_began_at, self._written_at = phase, now, -math.inf
+        if now - self._written_at >= WRITE_EVERY_S:
+            self._written_at = now
+            if seconds_left is None and 0 < done < total:
+                # Of a phase that cannot know the whole run, at least its own end.
+                seconds_left = (now - self._phase_began_at) / done * (total - done)
             self._directory.write_progress(phase=phase, done=done, total=total, seconds_left=seconds_left)
