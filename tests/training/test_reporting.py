@@ -28,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_a_phase_says_how_long_it_will_still_take(tmp_path: Path, clock: Clock):
     directory = RunDirectory(tmp_path)
-    report = Reporter(directory)
+    report = Reporter(directory, should_stop=lambda: False)
     report("Reading images", 0, 100)
     assert directory.read_progress()["seconds_left"] is None
     clock.now_s += 10
@@ -40,7 +40,7 @@ def test_a_phase_says_how_long_it_will_still_take(tmp_path: Path, clock: Clock):
 
 def test_the_file_is_not_written_at_every_call(tmp_path: Path, clock: Clock):
     directory = RunDirectory(tmp_path)
-    report = Reporter(directory)
+    report = Reporter(directory, should_stop=lambda: False)
     for done in range(5):
         report("Epoch 1 of 2", done, 10, seconds_left=7.0)
     assert directory.read_progress()["done"] == 0
