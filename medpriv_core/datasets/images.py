@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +29,9 @@ from medpriv_core.errors import ImageError
 MAX_PIXELS = 64_000_000
 # Importing the two plugins registers their formats; Pillow loads the other three by itself.
 FORMATS = ("JPEG", "PNG", "BMP", TiffImagePlugin.TiffImageFile.format, WebPImagePlugin.WebPImageFile.format)
+
+# Pillow warns of half of what it refuses; the limit above is lower, and is an error.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 _WHAT_TO_DO = "Remove it or replace it by a sound copy."
 _UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, struct.error, MemoryError)

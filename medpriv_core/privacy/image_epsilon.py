@@ -20,8 +20,14 @@ import functools
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from medpriv_core.errors import SettingError
 from medpriv_core.spec import NoiseDraw, check_bound
+
+# Beyond this the distribution takes seconds and gigabytes, and the classic bound is hardly above it: by 0.2 % at
+# beta = 4, by 5 % at beta = 100.
+MANY_VALUES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,9 @@ def image_guarantee(*, beta: float, values: int, draw: NoiseDraw, delta: float =
 
 @functools.lru_cache(maxsize=512)
 def _epsilon_composed(beta: float, values: int, delta: float) -> float:
+    simple = min(values / beta, _epsilon_from_moments(beta, values, delta))
+    if values > MANY_VALUES:
+        return simple
     # Imported here: the accountant takes a second to load, and most callers never need it.
     from dp_accounting.pld import privacy_loss_distribution
 
@@ -72,7 +81,22 @@ def _epsilon_composed(beta: float, values: int, delta: float) -> float:
     loss = privacy_loss_distribution.from_laplace_mechanism(
         beta, sensitivity=1, value_discretization_interval=1 / (beta * points_per_epsilon)
     )
-    return min(float(loss.self_compose(values).get_epsilon_for_delta(delta)), values / beta)
+    # With a tiny delta the rounding of so many sums outweighs delta, and the simple bound is the better one.
+    return min(float(loss.self_compose(values).get_epsilon_for_delta(delta)), simple)
+
+
+def _epsilon_from_moments(beta: float, values: int, delta: float) -> float:
+    """The classic upper bound by Rényi divergence, in closed form; any order alpha gives a valid one.
+
+    Source: Mironov 2017 (Rényi divergence of the Laplace mechanism), Canonne, Kamath & Steinke 2020 (to epsilon).
+    """
+    above_one = np.geomspace(1e-6, 1e4, 2001)
+    alpha = 1 + above_one
+    moment = np.logaddexp(
+        np.log(alpha / (alpha + above_one)) + above_one / beta, np.log(above_one / (alpha + above_one)) - alpha / beta
+    )
+    bounds = (values * moment - math.log(delta) - np.log(alpha)) / above_one + np.log(above_one / alpha)
+    return float(np.min(bounds))
 
 
 def _coarse_grid(epsilon_pixel: float) -> int:

@@ -56,6 +56,19 @@ def test_large_images_agree_with_the_central_limit_theorem(beta: float):
     assert epsilon(values, beta) == pytest.approx(normal_approximation(values, beta, 1e-5), rel=0.005)
 
 
+@pytest.mark.parametrize("beta", [0.1, 1.0, 4.0])
+def test_photographs_at_full_size_take_the_classic_bound(beta: float):
+    values = 4288 * 2848 * 3
+    approximation = normal_approximation(values, beta, 1e-5)
+    assert approximation * 0.9999 <= epsilon(values, beta) <= approximation * 1.002
+
+
+def test_a_tiny_delta_does_not_spoil_the_epsilon_of_a_large_image():
+    values = 224 * 224 * 3
+    for delta in (1e-5, 1e-8, 1e-12):
+        assert epsilon(values, 1.0, delta) == pytest.approx(normal_approximation(values, 1.0, delta), rel=0.006)
+
+
 def test_single_pixel_follows_the_closed_form():
     # delta(eps) = 1 - exp((eps - theta) / 2) for one Laplace draw.
     theta, delta = 2.0, 0.01
