@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from medpriv_core.home import DataHome
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.store import RunStore
+from medpriv_core.runs.store import RunRow, RunStore
 from medpriv_core.spec import RunSpec
 
 # Seconds an image on one core at 64 x 64 pixels, measured on two cores of a server and doubled:
@@ -31,21 +31,31 @@ class TimeEstimate:
 def estimate_time(home: DataHome, spec: RunSpec, *, train_size: int, test_size: int) -> TimeEstimate:
     """The time that ``spec`` will take once it starts, without the wait in the queue."""
     rough = _rough_seconds(spec, train_size, test_size)
+    longest = None
     for row in RunStore(home).all()[:LIKE_RUNS]:
-        directory = RunDirectory(home.runs / row.id)
-        epochs = directory.read_epochs()
-        setup = directory.read_setup()
-        if not epochs or "train_size" not in setup:
-            continue
-        other = directory.read_spec()
-        if _kind(other) != _kind(spec):
-            continue
-        # The table knows how sizes and epochs scale; the like run says how fast this machine is.
-        done = other.changed(epochs=len(epochs))
-        expected = _rough_seconds(done, setup["train_size"], setup["test_size"]) - START_S
-        factor = max(0.0, epochs[-1]["elapsed_s"]) / expected
-        return TimeEstimate(START_S + factor * (rough - START_S), measured=True)
-    return TimeEstimate(rough, measured=False)
+        timed = _timed(home, row, spec)
+        # The longest like run says most: a short one is all start.
+        if timed is not None and (longest is None or timed[0] > longest[0]):
+            longest = timed
+    if longest is None:
+        return TimeEstimate(rough, measured=False)
+    took, expected = longest
+    # The table knows how sizes and epochs scale; the like run says how fast this machine is.
+    factor = max(took - START_S, 1.0) / (expected - START_S)
+    return TimeEstimate(START_S + factor * (rough - START_S), measured=True)
+
+
+def _timed(home: DataHome, row: RunRow, spec: RunSpec) -> tuple[float, float] | None:
+    """How long a finished like run took and how long the table says it takes; None for any other run."""
+    directory = RunDirectory(home.runs / row.id)
+    setup = directory.read_setup()
+    whole = row.state == "finished" and setup.get("resumed_from_epoch") is None
+    if not whole or "train_size" not in setup or row.started_at is None or row.ended_at is None:
+        return None
+    other = directory.read_spec()
+    if _kind(other) != _kind(spec):
+        return None
+    return row.ended_at - row.started_at, _rough_seconds(other, setup["train_size"], setup["test_size"])
 
 
 def _kind(spec: RunSpec) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -82,18 +83,21 @@ def test_names_tell_runs_apart(settings: dict, name: str):
     assert service.name_run(spec) == f"Synthetic chest radiographs · {name}"
 
 
-def test_the_estimate_follows_a_like_run(home: DataHome):
+def test_the_estimate_follows_the_longest_like_run(home: DataHome, monkeypatch: pytest.MonkeyPatch):
     spec = RunSpec(dataset="synthetic_chest", weights="none", trainable="all", epochs=10)
     sizes = {"train_size": 640, "test_size": 160}
     assert not estimate_time(home, spec, **sizes).measured
-    run_id = service.submit(home, spec)
-    directory = RunDirectory(home.runs / run_id)
-    directory.write_setup(sizes)
-    for epoch in range(1, 6):
-        directory.append_epoch({"epoch": epoch, "elapsed_s": 100.0 * epoch})
+    store = RunStore(home)
+    for took_s in (3.0, 500.0, 20.0):
+        run_id = service.submit(home, spec)
+        RunDirectory(home.runs / run_id).write_setup(sizes)
+        monkeypatch.setattr(time, "time", lambda: 1000.0)
+        store.claim_next()
+        monkeypatch.setattr(time, "time", lambda took_s=took_s: 1000.0 + took_s)
+        store.end(run_id, "finished", None)
     estimate = estimate_time(home, spec.changed(epochs=20), **sizes)
     assert estimate.measured
-    assert estimate.seconds == pytest.approx(2000, rel=0.02)
+    assert estimate.seconds == pytest.approx(2 * 500, rel=0.02)
     assert not estimate_time(home, spec.changed(trainable="head"), **sizes).measured
 
 
