@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -43,6 +44,16 @@ def png_bomb(side: int = 30_000) -> bytes:
 
 def trapped_pickle(sprung: Path) -> bytes:
     return pickle.dumps(Trap(sprung))
+
+
+def empty_state_dict() -> bytes:
+    """What ``torch.save({}, file)`` writes: the weights of a network without layers."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({}, protocol=2))
+        archive.writestr("archive/byteorder", "little")
+        archive.writestr("archive/version", "3\n")
+    return stream.getvalue()
 
 
 BAD_PICTURES = {
