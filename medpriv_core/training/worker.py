@@ -4,7 +4,7 @@
 exit code  meaning
 =========  ==========================================================================
 0          finished, or stopped on request (SIGTERM or Ctrl-C) with a checkpoint
-1          an internal error; the log has the traceback
+1          an internal error (the log has the traceback), or a download that failed
 2          something that the user can put right; the outcome says what
 3          not ours to run: another worker is at it, or it has ended already
 =========  ==========================================================================
@@ -80,7 +80,7 @@ def _run(directory: RunDirectory, home: DataHome) -> int:
     except Cancelled:
         return _end(directory, EXIT_OK, "cancelled", None, facts)
     except MedprivError as error:
-        return _end(directory, EXIT_USER, "failed", str(error), facts)
+        return _end(directory, error.exit_code, "failed", str(error), facts)
     except Exception as error:
         traceback.print_exc()
         if _is_memory_error(error):
@@ -93,15 +93,16 @@ def _train(directory: RunDirectory, home: DataHome, report: Reporter, facts: dic
     """The whole run; ``facts`` receives the figures for the outcome, also if it is stopped."""
     report(START_PHASE, 0, 1)
     spec = directory.read_spec()
-    # Importing torch takes seconds; only now can a signal to stop wait for it.
-    from medpriv_core.training import loop
-    from medpriv_core.training.session import TrainingData, open_session
-
     clean = prepare_dataset(home, spec.dataset, image_size=spec.image_size, progress=report)
     noised = None
     if spec.method == "local_dp":
         assert spec.beta is not None
         noised = noised_dataset(home, clean, beta=spec.beta, noise_draw=spec.noise_draw, progress=report)
+    report(START_PHASE, 0, 1)
+    # Importing torch takes seconds: a broken picture need not wait for it, and a signal to stop can.
+    from medpriv_core.training import loop
+    from medpriv_core.training.session import TrainingData, open_session
+
     session = open_session(spec, TrainingData(clean, noised), directory, home=home, progress=report)
     try:
         loop.train(session, directory, report=report, log=_log)
