@@ -197,8 +197,8 @@ everything above 1 white, which changes the looks but not the protection.
 
 - **ε of one pixel** is 1/β: it holds if two pictures differ in a single value.
 - **ε of the picture** counts any two pictures as neighbours, as Local-DP demands: (number of values)/β with
-  certainty (δ = 0); at δ = {format_delta(DELTA)} the privacy losses of all values are composed (PLD accountant;
-  never too low, at most 0.5 % too high).
+  certainty (δ = 0); at δ = {format_delta(DELTA)} the privacy losses of all values are composed (PLD or RDP
+  accountant, the smaller; never too low, at most 0.5 % too high).
 - A further noised copy of the same picture adds its ε to that of the first.
 - The noise here is repeatable and made for teaching; do not publish patients' pictures with it.
 """

@@ -48,7 +48,7 @@ def image_epsilon_statement(guarantee: ImageGuarantee) -> str:
     """The full form for one noised image."""
     return (
         f"ε = {format_epsilon(guarantee.epsilon_image)} (δ = {format_delta(guarantee.delta)}; for any two pictures; "
-        "noise drawn once; PLD accountant)"
+        "noise drawn once; PLD or RDP accountant, the smaller)"
     )
 
 
