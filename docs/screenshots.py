@@ -81,7 +81,6 @@ def take_run(page: Page, port: int) -> None:
         page.get_by_role("combobox", name=re.compile("Pretrained weights")).click()
         page.get_by_role("option", name="None (random start)").click()
     page.wait_for_timeout(2000)
-    page.screenshot(path=IMAGES / "train.png")
     page.get_by_role("button", name="Launch").click()
     page.get_by_text("finished").first.wait_for(timeout=180_000)
     page.wait_for_timeout(2000)

@@ -34,7 +34,7 @@ PRESETS: dict[str, Preset] = {
                 "target_epsilon": 3.0,
                 "epochs": 30,
                 "batch_size": 128,
-                "learning_rate": 0.2,
+                "learning_rate": 0.1,
             },
         ),
         Preset(

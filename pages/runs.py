@@ -140,7 +140,7 @@ def draw_curve(run: Run) -> None:
         )
     st.plotly_chart(figure, key=f"curve_{run.id}", alt=alt, config={"displaylogo": False})
     speed = f" · {last['images_per_s']:,.0f} images a second" if last and last.get("images_per_s") else ""
-    facts = [METHOD_STYLES[run.spec.method].title, run.setup.get("device"), run.setup.get("weights")]
+    facts = [METHOD_STYLES[run.spec.method].title, run.setup.get("device"), run.setup.get("weights", "").rstrip(".")]
     st.caption(" · ".join(fact for fact in facts if fact) + speed)
 
 

@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psutil
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from medpriv_core.home import DataHome
+from tests.processes import processes
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -63,19 +63,6 @@ class App:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def processes(self, command: str = "") -> list[psutil.Process]:
-        """The runner and workers of this app's data home."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                line = process.cmdline()
-                ours = "medpriv_core" in line and process.environ().get("MEDPRIV_HOME") == str(self.home.root)
-                if ours and command in " ".join(line):
-                    found.append(process)
-            except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-                continue
-        return found
-
 
 @pytest.fixture
 def app(home: DataHome) -> Iterator[App]:
@@ -86,7 +73,7 @@ def app(home: DataHome) -> Iterator[App]:
     app.start()
     yield app
     app.kill()
-    for process in app.processes():
+    for process in processes(home):
         process.kill()
 
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from medpriv_core.runs import service
 from tests.browser.conftest import PATIENCE_S, App
+from tests.processes import processes
 
 pytestmark = pytest.mark.browser
 LONG_MS = 120_000
@@ -111,7 +112,7 @@ def test_a_killed_app_loses_no_run_and_a_killed_worker_is_shown(page: Page, app:
     page.goto(f"{app.url}/runs")
     expect(page.get_by_text("running").first).to_be_visible(timeout=PATIENCE_S * 1000)
     assert epochs_shown(page) >= before
-    (worker,) = app.processes(" worker ")
+    (worker,) = processes(app.home, " worker ")
     os.kill(worker.pid, signal.SIGKILL)
     expect(page.get_by_text("The worker was killed (signal 9)").first).to_be_visible()
     expect(page.get_by_role("button", name="Resume")).to_be_visible()

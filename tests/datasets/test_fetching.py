@@ -138,9 +138,11 @@ def test_starting_in_the_background_goes_through_the_command_line(home: DataHome
 
 
 def test_a_running_fetch_is_not_started_twice(home: DataHome, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
     with slow_fetch(home, web), monkeypatch.context() as patched:
-        patched.setattr(fetching, "start_process", None)
+        patched.setattr(fetching, "start_process", lambda *arguments, **options: started.append("again"))
         start_fetch(home, NAME, SIZE)
+    assert started == []
 
 
 def test_a_process_that_cannot_start_is_reported(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:

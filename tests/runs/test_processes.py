@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from medpriv_core.errors import RunError
@@ -18,6 +17,7 @@ from medpriv_core.runs import service
 from medpriv_core.runs.runner import run_runner
 from medpriv_core.runs.service import Run
 from medpriv_core.spec import RunSpec
+from tests.processes import processes
 from tests.small_data import NAME, add_small_dataset
 
 # A random network that computes 28-pixel features once: the epochs cost next to nothing.
@@ -33,20 +33,6 @@ def clean_home(home: DataHome, tmp_path: Path) -> Iterator[DataHome]:
     yield home
     for process in processes(home):
         process.kill()
-
-
-def processes(home: DataHome, command: str = "") -> list[psutil.Process]:
-    """The medpriv processes that work in this data home."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            line = process.cmdline()
-            ours = "medpriv_core" in line and process.environ().get("MEDPRIV_HOME") == str(home.root)
-            if ours and command in " ".join(line):
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            continue
-    return found
 
 
 def wait_for(home: DataHome, run_id: str, condition: Callable[[Run], object]) -> Run:
