@@ -52,6 +52,23 @@ def image_epsilon_statement(guarantee: ImageGuarantee) -> str:
     )
 
 
+def local_dp_meaning(guarantee: ImageGuarantee) -> str:
+    """What the epsilon of the noised training pictures means for the people on them."""
+    if math.isinf(guarantee.epsilon_image):
+        protects = "Nothing that a picture shows is protected: the differences between its pixels are released exactly."
+    elif guarantee.epsilon_image > STRONG_EPSILON:
+        protects = (
+            f"One pixel has ε = {format_epsilon(guarantee.epsilon_pixel)}, but for the picture as a whole such an ε "
+            f"promises nothing; protection usually means ε below {STRONG_EPSILON}."
+        )
+    else:
+        protects = "Protects what the training pictures show from everybody, the one who trains included."
+    return (
+        f"{protects} Labels are not protected, nor are test images without noise. A copy noised for another image size "
+        "or another β adds its ε."
+    )
+
+
 def image_statement(
     guarantee: ImageGuarantee, *, beta: float, blank_share: float, blurred_correlation: float | None
 ) -> str:

@@ -14,6 +14,7 @@ from medpriv_core.privacy.statement import (
     format_delta,
     format_epsilon,
     image_statement,
+    local_dp_meaning,
     membership_bound,
 )
 
@@ -68,3 +69,13 @@ def test_the_sentence_about_a_picture_follows_its_epsilon():
     assert "protection in the usual sense" in sentence(1000.0, 784, correlation=0.01)
     assert "correlation" not in sentence(1000.0, 784, correlation=0.01)
     assert "at least 61% of all pictures" in sentence(2.0, 784, "per_image")
+
+
+def test_local_dp_is_called_protection_only_where_it_protects():
+    def meaning(beta: float, draw: str = "per_pixel") -> str:
+        return local_dp_meaning(image_guarantee(beta=beta, values=784, draw=draw))  # type: ignore[arg-type]
+
+    assert "promises nothing" in meaning(1.0)
+    assert meaning(1000.0).startswith("Protects what the training pictures show")
+    assert meaning(1000.0, "per_image").startswith("Nothing that a picture shows is protected")
+    assert "Labels are not protected" in meaning(1.0)
