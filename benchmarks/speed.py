@@ -1,6 +1,6 @@
 """How fast the everyday things are, each beside the least that it could cost.
 
-    python benchmarks/speed.py [--images FOLDER_OF_CHEST_XRAYS]
+    python -m benchmarks.speed [--images FOLDER_OF_CHEST_XRAYS]
 
 Every row is a task and its floor, measured in turn in the same run: machines differ and drift, ratios
 less so. Without ``--images`` the row that reads image files is left out.
