@@ -1,0 +1,1 @@
+"""Benchmarks: ratios measured side by side, started as ``python -m benchmarks.NAME``."""
