@@ -8,12 +8,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Preset:
-    """Settings of a RunSpec by name; what is not named keeps its default."""
+    """Settings of a RunSpec by name; what is not named keeps its default.
+
+    ``offline``: made to run on a machine without network too, from random weights if there are no others.
+    """
 
     name: str
     title: str
     shows: str
     settings: dict[str, Any] = field(default_factory=dict)
+    offline: bool = False
 
 
 PRESETS: dict[str, Preset] = {
@@ -24,6 +28,7 @@ PRESETS: dict[str, Preset] = {
             title="Quick what-if",
             shows="A whole curve in under a minute: only the last layer learns, on small images.",
             settings={"epochs": 20},
+            offline=True,
         ),
         Preset(
             name="private",

@@ -16,7 +16,7 @@ from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.estimate import estimate_time
 from medpriv_core.spec import BOUNDS, METHODS, RunSpec
-from medpriv_core.weights_source import weights_status
+from medpriv_core.weights_source import IMAGENET_SIZE_MB, weights_status
 from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.protection import draw_local_dp
@@ -55,6 +55,8 @@ def apply_preset(name: str) -> None:
     """Put a preset's settings into the form."""
     st.session_state["train_preset"] = name
     settings = {**DEFAULTS, **PRESETS[name].settings}
+    if PRESETS[name].offline and weights_status(cached.home()).state == "to_download":
+        settings["weights"] = "none"
     for setting, value in settings.items():
         st.session_state[f"train_{setting}"] = value
     st.session_state["train_crop"] = settings["crop_size"] is not None
@@ -217,10 +219,16 @@ def choose_weights(place: st.delta_generator.DeltaGenerator) -> str:
     if kind == "path":
         path = place.text_input("Path of a ResNet-18 state dict", key="train_weights_path", persist_state="session")
         return path.strip()
+    status = weights_status(cached.home())
     if kind == "imagenet":
-        place.caption(weights_status(cached.home()).sentence)
+        place.caption(status.sentence)
     else:
         place.caption("Starting from random numbers: expect much lower accuracy, above all with the last layer only.")
+        if status.state == "to_download":
+            place.caption(
+                "The ImageNet weights are not on this computer yet. Choose ImageNet to have them downloaded "
+                f"({IMAGENET_SIZE_MB} MB)."
+            )
     return kind
 
 

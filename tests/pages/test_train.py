@@ -26,8 +26,22 @@ def test_it_opens_on_a_run_that_can_be_launched(open_page: OpenPage):
     assert not page.exception
     assert not page.error
     assert not page.button(key="launch").disabled
-    assert "will be downloaded" in texts(page)
+    # No weights on this machine: the first run must not need the network, and the page says what it starts from.
+    assert page.selectbox(key="train_weights").value == "none"
+    assert "expect much lower accuracy" in texts(page)
+    assert "Choose ImageNet to have them downloaded" in texts(page)
     assert "**Time:** about" in texts(page)
+
+
+def test_presets_use_the_weights_that_are_there(open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    page = open_page("train")
+    page.button(key="preset_private").click().run()
+    assert page.selectbox(key="train_weights").value == "imagenet"
+    assert "will be downloaded" in texts(page)
+    (tmp_path / "weights.pth").write_bytes(b"")
+    monkeypatch.setenv("MEDPRIV_WEIGHTS", str(tmp_path / "weights.pth"))
+    page.button(key="preset_quick").click().run()
+    assert page.selectbox(key="train_weights").value == "imagenet"
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
