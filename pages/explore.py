@@ -11,7 +11,7 @@ from PIL import Image
 from medpriv_core.datasets.viewing import ViewedImage, images_of_class
 from medpriv_core.mechanisms.comparison import PAPER_BETAS, NoisedPanel
 from medpriv_core.privacy.image_epsilon import ImageGuarantee, image_guarantee
-from medpriv_core.privacy.statement import format_delta, format_epsilon, image_statement
+from medpriv_core.privacy.statement import format_delta, format_epsilon, image_epsilon_statement, image_statement
 from medpriv_core.spec import NoiseDraw
 from pages.parts import cached
 from pages.parts.badges import origin_badge
@@ -90,7 +90,8 @@ def main() -> None:
         image_guarantee(beta=panel.beta, values=image.pixels.size, draw=draw, delta=DELTA) for panel in panels
     ]
     for caption, panel, guarantee in zip(captions, panels, guarantees, strict=True):
-        caption.caption(describe(panel, guarantee))
+        # The short form under the picture; all that epsilon depends on when the pointer rests on it.
+        caption.caption(describe(panel, guarantee), help=f"The picture: {image_epsilon_statement(guarantee)}.")
     yours, guarantee = panels[-1], guarantees[-1]
     sentence.info(
         image_statement(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import streamlit as st
 
 from medpriv_core.figures import accuracy_figure
 from medpriv_core.palette import METHOD_STYLES
-from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, format_epsilon
+from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, format_delta, format_epsilon
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import epsilon_spent
@@ -171,14 +172,17 @@ def draw_epochs(run: Run) -> None:
     columns = {name: title for name, title in COLUMNS.items() if any(name in row for row in run.epochs)}
     with st.expander("The same numbers as a table", expanded=False):
         st.dataframe(
-            [{title: row.get(name) for name, title in columns.items()} for row in reversed(run.epochs)],
+            [
+                {title: spent(row) if name == "epsilon" else row.get(name) for name, title in columns.items()}
+                for row in reversed(run.epochs)
+            ],
             hide_index=True,
             column_config={
                 title: st.column_config.NumberColumn(
                     format="percent" if "accuracy" in name else "%.0f" if name == "images_per_s" else "%.4g"
                 )
                 for name, title in columns.items()
-                if name != "epoch"
+                if name not in ("epoch", "epsilon")
             },
         )
 
@@ -207,6 +211,12 @@ def draw_list(chosen_id: str, was_busy: bool) -> None:
             st.rerun()
 
 
+def spent(epoch: dict[str, Any]) -> str:
+    """Epsilon after an epoch with its delta, rounded up; empty where the method has none."""
+    epsilon = epsilon_spent(epoch)
+    return "" if epsilon is None else f"{format_epsilon(epsilon)} (δ = {format_delta(epoch['delta'])})"
+
+
 def describe(run: Run) -> dict[str, object]:
     """One line of the list."""
     last = run.epochs[-1] if run.epochs else {}
@@ -216,7 +226,7 @@ def describe(run: Run) -> dict[str, object]:
         "state": "stopping" if run.stopping else STATE_LABELS[run.state][0],
         "epoch": f"{last.get('epoch', 0)}{of}",
         "test accuracy": last.get("test_accuracy"),
-        "ε": "" if (epsilon := epsilon_spent(last)) is None else format_epsilon(epsilon),
+        "ε spent": spent(last),
         "begun": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at)),
         "message": run.message or "",
     }

@@ -10,7 +10,7 @@ from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError, SettingError
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.presets import PRESETS
-from medpriv_core.privacy.plan import plan_dp_sgd
+from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
@@ -278,14 +278,7 @@ def describe_protection(spec: RunSpec, entry: DatasetEntry) -> None:
         draw_local_dp(spec)
     else:
         with st.spinner("Working out the privacy budget…"):
-            plan = plan_dp_sgd(
-                train_size=entry.train or 0,
-                batch_size=spec.batch_size,
-                epochs=spec.epochs,
-                delta=spec.delta,
-                noise_multiplier=spec.noise_multiplier,
-                target_epsilon=spec.target_epsilon,
-            )
+            plan = plan_run(spec, train_size=entry.train or 0)
         st.markdown(f"**{dp_sgd_statement(epsilon=plan.epsilon, delta=plan.delta)}**")
         st.markdown(dp_sgd_meaning(epsilon=plan.epsilon, delta=plan.delta))
         st.caption(

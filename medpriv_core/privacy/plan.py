@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.dp_sgd import DpSgdAccount, sampling_rate, solve_noise_multiplier, steps_per_epoch
+from medpriv_core.spec import RunSpec
 
 # Enough for 1,000 epochs on 100,000 records in batches of 100; the accountant takes seconds there, and minutes beyond.
 MAX_STEPS = 1_000_000
@@ -53,3 +54,15 @@ def plan_dp_sgd(
         )
     account = DpSgdAccount(noise_multiplier=noise_multiplier, sample_rate=sample_rate, delta=delta)
     return DpSgdPlan(sample_rate, steps, noise_multiplier, account.epsilon(steps), delta)
+
+
+def plan_run(spec: RunSpec, *, train_size: int) -> DpSgdPlan:
+    """The plan of a DP-SGD run on ``train_size`` training records; raises as ``plan_dp_sgd`` does."""
+    return plan_dp_sgd(
+        train_size=train_size,
+        batch_size=spec.batch_size,
+        epochs=spec.epochs,
+        delta=spec.delta,
+        noise_multiplier=spec.noise_multiplier,
+        target_epsilon=spec.target_epsilon,
+    )

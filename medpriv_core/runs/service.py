@@ -14,7 +14,7 @@ from typing import Any
 from medpriv_core.datasets.registry import dataset_info, open_dataset
 from medpriv_core.errors import MedprivError, RunError, SettingError
 from medpriv_core.home import DataHome
-from medpriv_core.privacy.plan import plan_dp_sgd
+from medpriv_core.privacy.plan import plan_run
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.runner import ensure_runner
 from medpriv_core.runs.store import ENDED, RunRow, RunState, RunStore
@@ -65,14 +65,7 @@ def submit(home: DataHome, spec: RunSpec) -> str:
     spec.check_dataset_size(train_size)
     if spec.method == "dp_sgd":
         # Nobody should wait in the queue for a guarantee that cannot be computed.
-        plan_dp_sgd(
-            train_size=train_size,
-            batch_size=spec.batch_size,
-            epochs=spec.epochs,
-            delta=spec.delta,
-            noise_multiplier=spec.noise_multiplier,
-            target_epsilon=spec.target_epsilon,
-        )
+        plan_run(spec, train_size=train_size)
     # The worker may run in another folder than the one that a relative path was meant for.
     spec = spec.changed(weights=resolve_weights(spec.weights))
     home.check_writable()

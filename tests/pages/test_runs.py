@@ -97,6 +97,14 @@ def test_dp_sgd_shows_what_is_spent_with_all_it_depends_on(open_page: OpenPage, 
     assert "ε does not cover them" in said
 
 
+def test_tables_give_epsilon_with_its_delta_and_never_below_what_holds(open_page: OpenPage, home: DataHome):
+    directory = add_run(home, spec=SPEC.changed(method="dp_sgd", target_epsilon=5.0))
+    directory.append_epoch({"epoch": 3, "test_accuracy": 0.8, "epsilon": 2.99912, "delta": 1e-5})
+    page = open_page("runs")
+    assert page.dataframe[0].value["ε so far"][0] == "3 (δ = 1e-5)"
+    assert page.dataframe[1].value["ε spent"][0] == "3 (δ = 1e-5)"
+
+
 def test_an_infinite_epsilon_is_said(open_page: OpenPage, home: DataHome):
     directory = add_run(home, spec=SPEC.changed(method="dp_sgd", noise_multiplier=0.3))
     directory.append_epoch({"epoch": 3, "train_accuracy": None, "test_accuracy": 0.8, "epsilon": None, "delta": 1e-5})
