@@ -20,7 +20,10 @@ from medpriv_core.errors import SettingError
 Method = Literal["none", "local_dp", "dp_sgd"]
 NoiseDraw = Literal["per_pixel", "per_image"]
 Trainable = Literal["head", "all"]
-Norm = Literal["frozen_batch_norm", "group_norm"]
+Norm = Literal["frozen_batch_norm", "group_norm", "batch_norm"]
+Sampling = Literal["auto", "poisson", "full_batch", "shuffled"]
+Engine = Literal["one_pass", "opacus", "microbatch"]
+NoiseGenerator = Literal["fast", "secure"]
 Precision = Literal["auto", "float32", "mixed"]
 
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -32,15 +35,18 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "crop_size": (16, 1024),
     "beta": (1e-3, 1e4),
     # Below 0.3 the accountants need far finer grids, and the epsilon (over 100) protects nobody.
-    "noise_multiplier": (0.3, 1000.0),
+    "noise_multiplier": (0.3, 1e4),
     "target_epsilon": (0.01, 100.0),
     "delta": (1e-12, 0.1),
     "max_grad_norm": (1e-4, 1e4),
     "epochs": (1, 1000),
     "batch_size": (1, 65536),
+    "microbatch_size": (1, 1024),
+    "memory_mb": (64, 1 << 20),
     "learning_rate": (1e-7, 100.0),
     "momentum": (0.0, 0.999),
     "weight_decay": (0.0, 1.0),
+    "average_last": (0.0, 1.0),
     "seed": (0, 2**31 - 1),
 }
 
@@ -61,9 +67,20 @@ class RunSpec:
     delta            of the (epsilon, delta) statement; must be below 1/n
     max_grad_norm    clipping norm C: of each sample's gradient under DP-SGD; otherwise of the whole batch's, which
                      keeps the network with frozen BatchNorm from diverging
-    batch_size       samples per step; under DP-SGD the *expected* number (Poisson sampling)
+    batch_size       samples per step; under Poisson sampling the *expected* number; not used by full_batch
+    sampling         poisson (what amplification by sampling assumes) | full_batch (every sample in every step, one
+                     step an epoch) | shuffled (a shuffled deck, no amplification); auto: poisson under DP-SGD, else
+                     shuffled
+    engine           what computes DP-SGD's clipped sum: one_pass (ours) | opacus (hooks, to compare with) | microbatch
+                     (as the authors ran it: clips the mean gradient of ``microbatch_size`` images)
+    microbatch_size  images whose mean gradient is clipped together; above 1 only with the engine microbatch
+    noise_generator  of DP-SGD: fast (statistical quality) | secure (cryptographic, for real releases)
+    class_weights    weight of each class in the loss, public constants in the order of the classes; None: all 1
+    average_last     share of the steps, at the end, whose weights are averaged into the final network
+    memory_mb        what one pass may keep in memory; larger batches are added up from several passes
     trainable        head (the last layer) | all
-    norm             frozen_batch_norm (the pretrained function, exactly) | group_norm
+    norm             frozen_batch_norm (the pretrained function, exactly) | group_norm | batch_norm (in training
+                     mode, which mixes the images of a batch: no guarantee under DP-SGD)
     weights          imagenet | none | path to a local state dict
     augment          light random affine changes of the training images
     seed             for initialisation, order and augmentation; never for a mechanism's noise
@@ -88,6 +105,13 @@ class RunSpec:
     weight_decay: float = 0.0
     trainable: Trainable = "head"
     norm: Norm = "frozen_batch_norm"
+    sampling: Sampling = "auto"
+    engine: Engine = "one_pass"
+    microbatch_size: int = 1
+    noise_generator: NoiseGenerator = "fast"
+    class_weights: tuple[float, ...] | None = None
+    average_last: float = 0.0
+    memory_mb: int | None = None
     weights: str = "imagenet"
     augment: bool = False
     seed: int = 0
@@ -118,6 +142,14 @@ class RunSpec:
             raise SettingError(
                 f"noise_multiplier and target_epsilon belong to DP-SGD, but method is {self.method}; leave them out."
             )
+        _check_training(self)
+
+    @property
+    def sampling_scheme(self) -> Sampling:
+        """How batches are drawn: poisson, full_batch or shuffled."""
+        if self.sampling != "auto":
+            return self.sampling
+        return "poisson" if self.method == "dp_sgd" else "shuffled"
 
     @property
     def input_size(self) -> int:
@@ -126,7 +158,7 @@ class RunSpec:
 
     def check_dataset_size(self, train_size: int) -> None:
         """Raise ``SettingError`` if the spec cannot run on ``train_size`` training records."""
-        if self.batch_size > train_size:
+        if self.sampling_scheme != "full_batch" and self.batch_size > train_size:
             raise SettingError(
                 f"batch_size ({self.batch_size}) is larger than the training set ({train_size} images). "
                 f"Choose {train_size} or less."
@@ -139,7 +171,10 @@ class RunSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """All settings by name, ready for JSON."""
-        return asdict(self)
+        values = asdict(self)
+        if self.class_weights is not None:
+            values["class_weights"] = list(self.class_weights)
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunSpec:
@@ -167,9 +202,54 @@ def check_bound(name: str, value: float) -> None:
         raise SettingError(f"{name} must be between {low:.12g} and {high:.12g}, but is {value}.")
 
 
+def _check_training(spec: RunSpec) -> None:
+    private = spec.method == "dp_sgd"
+    if spec.sampling == "poisson" and not private:
+        raise SettingError(f"Poisson sampling belongs to DP-SGD, but method is {spec.method}; set sampling to auto.")
+    if spec.engine != "one_pass" and not private:
+        raise SettingError(f"engine {spec.engine} belongs to DP-SGD, but method is {spec.method}; leave it out.")
+    if spec.noise_generator != "fast" and not private:
+        raise SettingError(f"noise_generator belongs to DP-SGD, but method is {spec.method}; leave it out.")
+    if spec.microbatch_size > 1 and spec.engine != "microbatch":
+        raise SettingError(
+            f"microbatch_size {spec.microbatch_size} clips several images together, which doubles what one image can "
+            "change. Set it to 1, or repeat what the authors did with engine microbatch."
+        )
+    if spec.norm == "batch_norm" and private and spec.engine != "microbatch":
+        raise SettingError(
+            "BatchNorm in training mode mixes the images of a batch, so no guarantee would hold. Set norm to "
+            "frozen_batch_norm or group_norm, or repeat what the authors did with engine microbatch."
+        )
+    if spec.norm == "batch_norm" and spec.trainable == "head":
+        raise SettingError(
+            "BatchNorm in training mode needs trainable all: below the last layer nothing learns, so its statistics "
+            "are frozen anyway. Set norm to frozen_batch_norm."
+        )
+
+
+def _check_class_weights(spec: RunSpec) -> None:
+    weights = spec.class_weights
+    if isinstance(weights, list):
+        weights = tuple(weights)
+    if weights is None:
+        return
+    numbers = isinstance(weights, tuple) and all(
+        isinstance(weight, int | float) and not isinstance(weight, bool) and 0 < weight <= 1000 for weight in weights
+    )
+    if not numbers or len(weights) < 2:
+        raise SettingError(
+            "class_weights must be one number above 0 and at most 1000 for each class, in the order of the classes, "
+            f"but is {spec.class_weights!r}."
+        )
+    object.__setattr__(spec, "class_weights", tuple(float(weight) for weight in weights))
+
+
 def _check_types(spec: RunSpec) -> None:
     hints = get_type_hints(RunSpec)
+    _check_class_weights(spec)
     for field in fields(spec):
+        if field.name == "class_weights":
+            continue
         value = getattr(spec, field.name)
         options = [option for option in get_args(hints[field.name]) if option is not type(None)]
         if value is None:

@@ -18,6 +18,24 @@ def test_survives_json():
     assert RunSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
 
 
+def test_class_weights_survive_json_as_a_tuple():
+    spec = RunSpec(dataset="d", class_weights=(1, 2.5))
+    assert RunSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+    assert spec.class_weights == (1.0, 2.5)
+
+
+def test_private_runs_draw_poisson_batches_and_others_shuffle_unless_told_otherwise():
+    assert RunSpec(**DP_SGD).sampling_scheme == "poisson"
+    assert RunSpec(dataset="d").sampling_scheme == "shuffled"
+    assert RunSpec(dataset="d", sampling="full_batch").sampling_scheme == "full_batch"
+
+
+def test_a_full_batch_needs_no_batch_size_that_fits():
+    RunSpec(dataset="d", sampling="full_batch").check_dataset_size(10)
+    with pytest.raises(SettingError, match="larger than the training set"):
+        RunSpec(dataset="d").check_dataset_size(10)
+
+
 def test_whole_numbers_are_taken_for_real_ones():
     beta = RunSpec(dataset="d", method="local_dp", beta=2).beta
     assert isinstance(beta, float)
@@ -55,6 +73,18 @@ def test_every_bound_holds_on_both_sides(name: str):
         ({"dataset": "d", "method": "dp_sgd"}, "either noise_multiplier or target_epsilon"),
         ({**DP_SGD, "target_epsilon": 1.0}, "one of them, not both"),
         ({"dataset": "d", "noise_multiplier": 1.0}, "belong to DP-SGD"),
+        ({"dataset": "d", "sampling": "poisson"}, "Poisson sampling belongs to DP-SGD"),
+        ({"dataset": "d", "engine": "opacus"}, "engine opacus belongs to DP-SGD"),
+        ({"dataset": "d", "noise_generator": "secure"}, "noise_generator belongs to DP-SGD"),
+        ({**DP_SGD, "microbatch_size": 4}, "doubles what one image can change"),
+        ({**DP_SGD, "norm": "batch_norm", "trainable": "all"}, "no guarantee would hold"),
+        ({"dataset": "d", "norm": "batch_norm"}, "needs trainable all"),
+        ({"dataset": "d", "class_weights": (1.0,)}, "one number above 0"),
+        ({"dataset": "d", "class_weights": (1.0, 0.0)}, "one number above 0"),
+        ({"dataset": "d", "class_weights": (1.0, math.nan)}, "one number above 0"),
+        ({"dataset": "d", "class_weights": "1,3"}, "one number above 0"),
+        ({**DP_SGD, "noise_multiplier": 0.0}, "noise_multiplier must be between 0.3"),
+        ({**DP_SGD, "max_grad_norm": math.inf}, "max_grad_norm must be between"),
         ({"dataset": "d", "epochs": 2.5}, "epochs must be a int"),
         ({"dataset": "d", "epochs": True}, "epochs must be a int"),
         ({"dataset": "d", "epochs": None}, "epochs is missing"),

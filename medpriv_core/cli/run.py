@@ -38,7 +38,14 @@ HELP = {
     "momentum": "of SGD",
     "weight_decay": "of SGD",
     "trainable": "the last layer, or every layer",
-    "norm": "keep the pretrained normalisation, or replace it by GroupNorm",
+    "norm": "keep the pretrained normalisation, replace it by GroupNorm, or train it (no guarantee)",
+    "sampling": "how batches are drawn; auto means poisson under dp_sgd, else shuffled",
+    "engine": "what computes the clipped sum (dp_sgd)",
+    "microbatch_size": "images clipped together (engine microbatch, as the authors ran it)",
+    "noise_generator": "statistical, or cryptographic for real releases (dp_sgd)",
+    "class_weights": "weight of each class in the loss, as in 1,3: public constants",
+    "average_last": "share of the last steps whose weights are averaged",
+    "memory_mb": "what one pass may keep in memory",
     "weights": "imagenet, none, or the path of a ResNet-18 state dict",
     "augment": "light random affine changes of the training images",
     "seed": "for initialisation, order and augmentation; never for a mechanism's noise",
@@ -60,13 +67,22 @@ def add_to(commands: Commands) -> None:
             parser.add_argument(flag, required=True, help=text)
             continue
         text += f" (default {field.default})" if field.default is not None else ""
-        if kind is bool:
+        if field.name == "class_weights":
+            parser.add_argument(flag, type=_numbers, default=None, metavar="X,X", help=text)
+        elif kind is bool:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default, help=text)
         else:
             name = None if choices else {int: "N", float: "X"}.get(kind, "NAME")
             parser.add_argument(flag, type=kind, choices=choices, default=field.default, metavar=name, help=text)
     add_json_option(parser)
     parser.set_defaults(command=_run)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be numbers with commas between, as in 1,3, but is {text!r}") from None
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -88,7 +88,7 @@ def test_no_finite_epsilon_is_null(medpriv: Command):
         ({"--delta": "0"}, "delta must be between"),
         ({"--delta": "nan"}, "delta must be between"),
         ({"--noise-multiplier": "0"}, "noise_multiplier must be between 0.3 and 1000"),
-        ({"--noise-multiplier": "nan"}, "noise_multiplier must be between 0.3 and 1000, but is nan."),
+        ({"--noise-multiplier": "nan"}, "noise_multiplier must be between 0.3 and 10000, but is nan."),
         ({"--noise-multiplier": "-1"}, "noise_multiplier must be between 0.3 and 1000"),
     ],
 )
