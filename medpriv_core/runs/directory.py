@@ -19,7 +19,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -84,14 +84,18 @@ class RunDirectory:
 
     def append_epoch(self, row: Mapping[str, Any]) -> None:
         """Append one finished epoch and wait until the disk has it."""
-        line = json.dumps(dict(row), allow_nan=False)
+        self.append_epochs([row])
+
+    def append_epochs(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Append finished epochs in order and wait until the disk has them."""
+        lines = [json.dumps(dict(row), allow_nan=False) + "\n" for row in rows]
         with open(self.path / "metrics.jsonl", "a+b") as file:
             # A line torn by a crash or a full disk must not swallow the next one.
             if file.tell() > 0:
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
                     file.write(b"\n")
-            file.write(line.encode() + b"\n")
+            file.write("".join(lines).encode())
             file.flush()
             os.fsync(file.fileno())
 

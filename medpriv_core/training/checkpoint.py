@@ -1,9 +1,9 @@
 """The checkpoint: all that a run needs to go on where it stopped, privacy ledger included.
 
-It is replaced by rename, so a reader finds the old one or the new one and never half of one. It is
-written *before* the epoch's line in ``metrics.jsonl`` and holds all lines so far: a kill between the two
-loses nothing, and no released epoch is ever missing from the ledger. No seed and no state of the generators that
-drew the mechanism's noise is in it.
+It is replaced by rename, so a reader finds the old one or the new one and never half of one. It is written *before*
+the lines in ``metrics.jsonl`` of the epochs that it is the first to hold, and holds all lines so far: a kill between
+the two loses nothing, and no released epoch is ever missing from the ledger. No seed and no state of the generators
+that drew the mechanism's noise is in it.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Checkpoint:
     position   fields of ``Position``
     ledger     DP-SGD: stretches of {noise_multiplier, sample_rate, steps}
     rows       the finished epochs as in ``metrics.jsonl``
+    average    state of ``WeightAverage``; None where nothing is averaged
     """
 
     trained: dict[str, Tensor]
@@ -57,6 +58,7 @@ class Checkpoint:
     position: dict[str, Any]
     ledger: list[dict[str, Any]] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    average: dict[str, Any] | None = None
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -82,7 +84,7 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
         return None
     try:
         values = torch.load(path, map_location="cpu", weights_only=True)
-        checkpoint = Checkpoint(**{f.name: values[f.name] for f in fields(Checkpoint)})
+        checkpoint = Checkpoint(**{f.name: values[f.name] for f in fields(Checkpoint) if f.name in values})
         Position(**checkpoint.position)
     # A damaged file fails inside torch in many ways: RuntimeError, UnpicklingError, EOFError, KeyError, ...
     except Exception as error:

@@ -10,7 +10,7 @@ import torch
 from medpriv_core.errors import SettingError
 from medpriv_core.spec import Precision
 
-# What one step may keep in memory for the backward pass.
+# What one step may keep in memory for the backward pass, unless the run says otherwise.
 STEP_MEMORY_BYTES = 1 << 30
 MAX_PASS = 4096
 
@@ -56,14 +56,16 @@ def describe_device(device: torch.device) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
-def physical_batch_size(*, input_size: int, per_sample_parameters: int = 0) -> int:
+def physical_batch_size(*, input_size: int, per_sample_parameters: int = 0, memory_mb: int | None = None) -> int:
     """How many images go through ResNet-18 at once; a larger batch is added up from several passes.
 
     ``input_size`` is the image's side in pixels (0 if only the last layer works, on stored features),
     ``per_sample_parameters`` the number of parameters whose gradient is kept for every single image
-    (DP-SGD; else 0). No layer mixes images, so this changes memory and speed, not the result.
+    (0 where none are), ``memory_mb`` the MiB that one pass may keep. No layer mixes images, so this changes memory and
+    speed, not the result.
     """
     # The layers keep some 160 numbers a pixel for the backward pass (measured); of a per-sample gradient
     # there are up to two copies, because the layer that is being worked on needs its own.
     bytes_per_image = 4 * (160 * input_size**2 + 2 * per_sample_parameters)
-    return max(1, min(MAX_PASS, STEP_MEMORY_BYTES // max(1, bytes_per_image)))
+    budget = STEP_MEMORY_BYTES if memory_mb is None else memory_mb << 20
+    return max(1, min(MAX_PASS, budget // max(1, bytes_per_image)))

@@ -1,9 +1,12 @@
-"""How often the network is right, and how surprised it is, on images it does not learn from."""
+"""How often the network is right, and how surprised it is.
+
+The sums stay on the device until somebody reads them: on a GPU, asking for a number makes the host wait for all the
+work that it has queued, and a step that asks leaves the GPU idle meanwhile.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,25 +16,38 @@ from torch import Tensor, nn
 from medpriv_core.training.examples import Examples
 
 
-@dataclass
 class Tally:
-    """Running sums over examples."""
+    """Running sums over examples: cross-entropy, correct answers, and how many were seen."""
 
-    loss_sum: float = 0.0
-    correct: int = 0
-    seen: int = 0
+    def __init__(self, *, loss_sum: float = 0.0, correct: int = 0, seen: int = 0) -> None:
+        self.seen = seen
+        self._loss_sum, self._correct = loss_sum, correct
+        self._unread: list[Tensor] = []  # (2,) each: a batch's sum of losses, its correct answers
 
     def add(self, losses: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Count a batch: ``losses`` (n,), ``logits`` (n, classes), ``labels`` (n,)."""
-        self.loss_sum += float(losses.detach().sum())
-        self.correct += int((logits.detach().argmax(1) == labels).sum())
+        correct = logits.detach().argmax(1) == labels
+        self._unread.append(torch.stack((losses.detach().sum(), correct.sum().to(losses.dtype))))
         self.seen += len(labels)
 
     def merge(self, other: Tally) -> None:
         """Add the sums of ``other``."""
-        self.loss_sum += other.loss_sum
-        self.correct += other.correct
+        self._loss_sum += other._loss_sum
+        self._correct += other._correct
+        self._unread += other._unread
         self.seen += other.seen
+
+    @property
+    def loss_sum(self) -> float:
+        """Sum of all losses in nats; waits for the device."""
+        self._read()
+        return self._loss_sum
+
+    @property
+    def correct(self) -> int:
+        """Number of correct answers; waits for the device."""
+        self._read()
+        return self._correct
 
     @property
     def accuracy(self) -> float | None:
@@ -43,23 +59,37 @@ class Tally:
         """Mean cross-entropy in nats; None if nothing was seen."""
         return self.loss_sum / self.seen if self.seen else None
 
+    def _read(self) -> None:
+        if not self._unread:
+            return
+        # One after the other in double precision, so that it makes no difference how often the sums are read.
+        for loss, correct in torch.stack(self._unread).tolist():
+            self._loss_sum += loss
+            self._correct += int(correct)
+        self._unread.clear()
+
 
 def evaluate(
-    trained: nn.Module,
+    network: nn.Module,
     examples: Examples,
     *,
     batch_size: int,
     mixed: torch.dtype | None,
     check: Callable[[], None],
 ) -> Tally:
-    """Accuracy and loss of ``trained`` on all examples; calls ``check`` before every batch."""
+    """Accuracy and loss of ``network`` on all examples; calls ``check`` before every batch."""
     tally = Tally()
-    with torch.no_grad():
-        for indices in np.array_split(np.arange(len(examples)), -(-len(examples) // batch_size)):
-            check()
-            inputs, labels = examples.batch(indices)
-            with torch.autocast(inputs.device.type, mixed, enabled=mixed is not None):
-                logits = trained(inputs)
-            logits = logits.float()
-            tally.add(F.cross_entropy(logits, labels, reduction="none"), logits, labels)
+    training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            for indices in np.array_split(np.arange(len(examples)), -(-len(examples) // batch_size)):
+                check()
+                inputs, labels = examples.batch(indices)
+                with torch.autocast(inputs.device.type, mixed, enabled=mixed is not None):
+                    logits = network(inputs)
+                logits = logits.float()
+                tally.add(F.cross_entropy(logits, labels, reduction="none"), logits, labels)
+    finally:
+        network.train(training)
     return tally

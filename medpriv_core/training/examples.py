@@ -39,9 +39,17 @@ class Examples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batch(self, indices: np.ndarray, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    def positions(self, indices: np.ndarray) -> Tensor:
+        """``indices`` on the device, sent once for all passes of a step and without waiting for it."""
+        positions = torch.from_numpy(indices)
+        if self.values.is_cuda:
+            # Only from pinned memory does a copy not wait for the work that is queued.
+            positions = positions.pin_memory()
+        return positions.to(self.values.device, non_blocking=True)
+
+    def batch(self, indices: np.ndarray | Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """The inputs and labels at ``indices``, augmented if there is a ``generator``."""
-        positions = torch.from_numpy(indices).to(self.values.device)
+        positions = self.positions(indices) if isinstance(indices, np.ndarray) else indices
         return self.prepare(self.values[positions], generator), self.labels[positions]
 
 

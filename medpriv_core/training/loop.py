@@ -19,12 +19,16 @@ import numpy as np
 from medpriv_core.errors import RunError
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.training.checkpoint import Position, save_checkpoint
+from medpriv_core.training.checkpoint import Position
 from medpriv_core.training.evaluation import Tally, evaluate
+from medpriv_core.training.journal import Journal
 from medpriv_core.training.ledger import Ledger
 from medpriv_core.training.reporting import Reporter
-from medpriv_core.training.sampling import augmentation_generator, poisson_batch, shuffled_batches
+from medpriv_core.training.sampling import augmentation_generator, epoch_batches
 from medpriv_core.training.session import Session
+
+# A diverged run is noticed at the end of the epoch, or after this long: looking waits for the device.
+READ_EVERY_S = 10.0
 
 DIVERGED = (
     "Training diverged: the loss is no longer a finite number. Lower the learning rate (ten times is a good "
@@ -44,29 +48,26 @@ def train(
     When ``report`` raises ``Cancelled``, even between two passes of a step, the checkpoint is written and the
     exception goes on. Raises ``RunError`` if training diverges and ``DataHomeError`` if the disk refuses.
     """
-    written = {row["epoch"] for row in directory.read_epochs()}
-    for row in session.rows:
-        # A kill between checkpoint and metrics line leaves the line missing.
-        if row["epoch"] not in written:
-            directory.append_epoch(row)
+    journal = Journal(session, directory, log=lambda row: log(_in_words(row, session.spec.epochs)))
     clock = _Clock(session, report)
     try:
         while session.position.epochs_done < session.spec.epochs:
-            _train_epoch(session, clock)
+            _train_epoch(session, clock, journal)
             row = _epoch_row(session, clock)
-            session.rows.append(row)
             done, elapsed_s = session.position.epochs_done + 1, session.position.elapsed_s
             session.position = Position(epochs_done=done, elapsed_s=elapsed_s)
-            save_checkpoint(directory.checkpoint, session.checkpoint())
-            directory.append_epoch(row)
-            log(_in_words(row, session.spec.epochs))
+            journal.add(row)
     except Cancelled:
-        save_checkpoint(directory.checkpoint, session.checkpoint())
+        journal.save()
         raise
+    except Exception:
+        journal.write_held()  # the epochs before the failure are sound
+        raise
+    journal.write_held()
 
 
 def facts(session: Session) -> dict[str, Any]:
-    """The last finished epoch, and under DP-SGD the epsilon of all steps taken, for the run's outcome."""
+    """The last epoch on the disk, and under DP-SGD the epsilon of all steps taken, for the run's outcome."""
     last = dict(session.rows[-1]) if session.rows else {}
     if session.ledger is not None:
         last |= _privacy_spent(session.ledger, session.spec.delta)
@@ -102,6 +103,10 @@ class _Clock:
     def step_taken(self) -> None:
         """Count the time since the last call as a step's."""
         self._steps_taken += 1
+        self.training_done()
+
+    def training_done(self) -> None:
+        """Count the time since the last call as work on the epoch's steps."""
         self._session.position.epoch_s += self.work_done()
 
     def work_done(self) -> float:
@@ -112,34 +117,49 @@ class _Clock:
         return spent
 
 
-def _train_epoch(session: Session, clock: _Clock) -> None:
+def _train_epoch(session: Session, clock: _Clock, journal: Journal) -> None:
     """Take the steps of the current epoch that are still to be taken."""
+    position = session.position
+    trained = Tally(loss_sum=position.loss_sum, correct=position.correct, seen=position.seen)
+    read_at = time.monotonic()
+    try:
+        for indices in _batches(session):
+            clock.check()
+            trained.merge(_take_step(session, indices, clock))
+            clock.step_taken()
+            journal.write_due()
+            if time.monotonic() - read_at >= READ_EVERY_S:
+                _check_finite(trained)
+                read_at = time.monotonic()
+    finally:
+        position.loss_sum, position.correct, position.seen = trained.loss_sum, trained.correct, trained.seen
+        clock.training_done()
+    _check_finite(trained)
+
+
+def _take_step(session: Session, indices: np.ndarray, clock: _Clock) -> Tally:
     spec, position = session.spec, session.position
-    for indices in _batches(session):
-        generator = None
-        if spec.augment:
-            generator = augmentation_generator(seed=spec.seed, epoch=position.epochs_done, step=position.step)
-        clock.check()
-        tally = session.stepper.step(session.train, indices, generator=generator, check=clock.check)
-        if session.ledger is not None:
-            session.ledger.count_step()
-        position.loss_sum += tally.loss_sum
-        position.correct += tally.correct
-        position.seen += tally.seen
-        position.step += 1
-        clock.step_taken()
-        _check_finite(tally)
+    generator = None
+    if spec.augment:
+        generator = augmentation_generator(seed=spec.seed, epoch=position.epochs_done, step=position.step)
+    tally = session.stepper.step(session.train, indices, generator=generator, check=clock.check)
+    if session.ledger is not None:
+        session.ledger.count_step()
+    position.step += 1
+    if session.average is not None:
+        session.average.step_taken(position.epochs_done * session.steps + position.step)
+    return tally
 
 
 def _batches(session: Session) -> Iterator[np.ndarray]:
-    spec, position, n = session.spec, session.position, len(session.train)
-    if session.ledger is None:
-        deck = shuffled_batches(n, batch_size=spec.batch_size, seed=spec.seed, epoch=position.epochs_done)
-        yield from deck[position.step :]
-    else:
-        rng = np.random.default_rng()  # seeded by the operating system: who was drawn must stay secret
-        for _ in range(session.steps - position.step):
-            yield poisson_batch(n, sample_rate=session.ledger.sample_rate, rng=rng)
+    return epoch_batches(
+        session.spec,
+        len(session.train),
+        epoch=session.position.epochs_done,
+        first=session.position.step,
+        steps=session.steps,
+        sample_rate=session.ledger.sample_rate if session.ledger else None,
+    )
 
 
 def _epoch_row(session: Session, clock: _Clock) -> dict[str, Any]:
@@ -150,7 +170,7 @@ def _epoch_row(session: Session, clock: _Clock) -> dict[str, Any]:
     row |= {"train_accuracy": trained.accuracy, "train_loss": trained.loss}
     for name, examples in session.tests.items():
         tally = evaluate(
-            session.trained, examples, batch_size=session.evaluation_size, mixed=session.mixed, check=clock.check
+            session.result, examples, batch_size=session.evaluation_size, mixed=session.mixed, check=clock.check
         )
         _check_finite(tally)
         row |= {f"{name}_accuracy": tally.accuracy, f"{name}_loss": tally.loss}

@@ -27,7 +27,7 @@ from medpriv_core.spec import RunSpec
 from medpriv_core.training.evaluation import Tally
 from medpriv_core.training.examples import Examples
 from medpriv_core.training.sampling import secret_generator
-from medpriv_core.training.steps import losses_of, passes, sgd
+from medpriv_core.training.steps import class_weights_of, losses_of, passes, sgd
 
 
 class PrivateStepper:
@@ -39,6 +39,7 @@ class PrivateStepper:
         spec: RunSpec,
         *,
         noise_multiplier: float,
+        expected_batch_size: int,
         pass_size: int,
         device: torch.device,
     ) -> None:
@@ -46,12 +47,13 @@ class PrivateStepper:
         # "sum" here belongs to the summed loss below: each gradient is that of one image's own loss.
         self._trained = GradSampleModule(trained, loss_reduction="sum")
         self._pass_size = pass_size
+        self._class_weights = class_weights_of(spec, trained)
         # "mean" here makes the optimizer divide by the expected batch size.
         self._optimizer = DPOptimizer(
             sgd(trained, spec),
             noise_multiplier=noise_multiplier,
             max_grad_norm=spec.max_grad_norm,
-            expected_batch_size=spec.batch_size,
+            expected_batch_size=expected_batch_size,
             loss_reduction="mean",
             generator=secret_generator(device),
         )
@@ -66,10 +68,16 @@ class PrivateStepper:
     ) -> Tally:
         tally = Tally()
         self._optimizer.zero_grad()
-        parts = passes(indices, self._pass_size)
+        parts = passes(examples.positions(indices), self._pass_size)
         for number, part in enumerate(parts, start=1):
             check()
-            losses = losses_of(self._trained, *examples.batch(part, generator), mixed=None, tally=tally)
+            losses = losses_of(
+                self._trained,
+                *examples.batch(part, generator),
+                mixed=None,
+                tally=tally,
+                class_weights=self._class_weights,
+            )
             _backward(losses.sum())
             # All passes but the last only clip and add up.
             self._optimizer.signal_skip_step(do_skip=number < len(parts))

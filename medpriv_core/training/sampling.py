@@ -1,8 +1,8 @@
 """Which images a step looks at.
 
-Ordinary training goes through a shuffled deck. DP-SGD must not: its accountant assumes Poisson
-sampling, where every image enters every batch independently with probability ``sample_rate``, so batches
-differ in size and some are empty.
+Ordinary training goes through a shuffled deck. Under DP-SGD that gives no amplification by sampling, whose accounting
+assumes Poisson sampling: every image enters every batch independently with probability ``sample_rate``, so batches
+differ in size and some are empty. The full batch, every image in every step, needs no sampling at all.
 
 The deck and the augmentation follow from the run's seed, the epoch and the step, so a resumed run sees what an
 uninterrupted one would have seen and no generator's state need be stored. The randomness of the mechanism
@@ -12,9 +12,31 @@ comes from the operating system, is never stored, and nobody can draw it again.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 
 import numpy as np
 import torch
+
+from medpriv_core.spec import RunSpec
+
+
+def epoch_batches(
+    spec: RunSpec, n: int, *, epoch: int, first: int, steps: int, sample_rate: float | None
+) -> Iterator[np.ndarray]:
+    """The batches of the steps ``first`` (0 at the beginning) to ``steps`` of an epoch, as indices below ``n``.
+
+    ``sample_rate`` is needed for Poisson sampling alone.
+    """
+    if spec.sampling_scheme == "poisson":
+        assert sample_rate is not None
+        rng = np.random.default_rng()  # seeded by the operating system: who was drawn must stay secret
+        for _ in range(first, steps):
+            yield poisson_batch(n, sample_rate=sample_rate, rng=rng)
+    elif spec.sampling_scheme == "full_batch":
+        for _ in range(first, steps):
+            yield np.arange(n)
+    else:
+        yield from shuffled_batches(n, batch_size=spec.batch_size, seed=spec.seed, epoch=epoch)[first:steps]
 
 
 def shuffled_batches(n: int, *, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from medpriv_core import __version__
-from medpriv_core.datasets.base import PreparedDataset
-from medpriv_core.errors import DatasetError, RunError, SettingError
+from medpriv_core.errors import RunError, SettingError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.progress import ProgressCallback
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.spec import RunSpec
+from medpriv_core.training.averaging import WeightAverage, first_averaged
 from medpriv_core.training.checkpoint import Checkpoint, Position, load_checkpoint
+from medpriv_core.training.data import TrainingData, check_data, data_facts
 from medpriv_core.training.device import describe_device, mixed_dtype, physical_batch_size, resolve_device
 from medpriv_core.training.examples import (
     Backbone,
@@ -33,22 +33,9 @@ from medpriv_core.training.steps import OrdinaryStepper, Stepper
 from medpriv_core.training.weights import fingerprint, load_weights
 
 # A run may go on for more epochs, elsewhere, or to another epsilon; its ledger keeps what was spent.
-CHANGEABLE = {"epochs", "device", "precision", "noise_multiplier", "target_epsilon"}
+CHANGEABLE = {"epochs", "device", "precision", "memory_mb", "noise_multiplier", "target_epsilon"}
 
 NOISE_PHASE = "Finding the noise multiplier"
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """The images of a run; ``noised`` is the Local-DP copy, whose training images then replace the clean ones."""
-
-    clean: PreparedDataset
-    noised: PreparedDataset | None = None
-
-    @property
-    def train(self) -> PreparedDataset:
-        """The dataset whose training split is learned from."""
-        return self.noised or self.clean
 
 
 @dataclass
@@ -56,10 +43,11 @@ class Session:
     """A run that is ready to train, or to go on.
 
     trained         what learns: the last layer, or the whole network
+    average         of its weights over the last steps, where the specification asks for one
     tests           what is evaluated: "test", and under Local-DP "test_noised"
     steps           in an epoch
     ledger          of DP-SGD; else None
-    position, rows  how far the run is, and its finished epochs
+    position, rows  how far the run is, and the finished epochs that a checkpoint holds
     """
 
     spec: RunSpec
@@ -75,6 +63,14 @@ class Session:
     rows: list[dict[str, Any]]
     backbone: str | None
     dataset: str
+    average: WeightAverage | None
+
+    @property
+    def result(self) -> nn.Module:
+        """The trained part that is evaluated: with averaged weights once the average has begun."""
+        if self.average is not None and self.average.count:
+            return self.average.network
+        return self.trained
 
     def checkpoint(self) -> Checkpoint:
         """The session as it stands between two steps."""
@@ -87,6 +83,7 @@ class Session:
             position=asdict(self.position),
             ledger=self.ledger.segments if self.ledger else [],
             rows=self.rows,
+            average=self.average.state_dict() if self.average else None,
         )
 
 
@@ -98,7 +95,7 @@ def open_session(
     Raises ``SettingError`` for settings that this machine or dataset cannot serve, ``WeightsError`` and
     ``DownloadError`` for the weights, ``RunError`` if the checkpoint does not belong to this run.
     """
-    _check_data(data, spec)
+    check_data(data, spec)
     device = resolve_device(spec.device)
     mixed = _mixed_precision(spec, device)
     saved = load_checkpoint(directory.checkpoint)
@@ -119,6 +116,11 @@ def open_session(
     if spec.method != "dp_sgd" or spec.trainable == "head":
         # Faster, but Opacus's per-sample gradients come in the ordinary order of memory.
         network.to(memory_format=torch.channels_last)
+    average = None
+    if spec.average_last:
+        average = WeightAverage(trained, after_step=first_averaged(steps=spec.epochs * steps, share=spec.average_last))
+        if saved is not None and saved.average is not None:
+            average.load_state_dict(saved.average)
     parameters = sum(parameter.numel() for parameter in trained.parameters() if parameter.requires_grad)
 
     ledger = None
@@ -134,22 +136,23 @@ def open_session(
     pass_size = physical_batch_size(
         input_size=0 if stored else spec.input_size,
         per_sample_parameters=parameters if spec.method == "dp_sgd" else 0,
+        memory_mb=spec.memory_mb,
     )
-    stepper: Stepper
-    if ledger is None:
-        stepper = OrdinaryStepper(trained, spec, pass_size=pass_size, mixed=step_mixed)
-    else:
-        from medpriv_core.training.private_steps import PrivateStepper  # Opacus takes seconds to import
-
-        stepper = PrivateStepper(
-            trained, spec, noise_multiplier=ledger.noise_multiplier, pass_size=pass_size, device=device
-        )
+    stepper = make_stepper(
+        trained,
+        spec,
+        noise_multiplier=ledger.noise_multiplier if ledger else None,
+        train_size=train_size,
+        pass_size=pass_size,
+        mixed=step_mixed,
+        device=device,
+    )
     if saved is not None:
         stepper.load_state_dict(saved.optimizer)
     train, tests = _examples(spec, data, Backbone(network, spec.input_size, device, mixed), progress)
 
     directory.write_setup(
-        _data_facts(data)
+        data_facts(data)
         | {
             "image_size": spec.image_size,
             "input_size": spec.input_size,
@@ -172,7 +175,9 @@ def open_session(
         stepper=stepper,
         train=train,
         tests=tests,
-        evaluation_size=physical_batch_size(input_size=0 if spec.trainable == "head" else spec.input_size),
+        evaluation_size=physical_batch_size(
+            input_size=0 if spec.trainable == "head" else spec.input_size, memory_mb=spec.memory_mb
+        ),
         mixed=step_mixed,
         steps=steps,
         ledger=ledger,
@@ -180,23 +185,42 @@ def open_session(
         rows=list(saved.rows) if saved else [],
         backbone=backbone,
         dataset=data.clean.key,
+        average=average,
+    )
+
+
+def make_stepper(
+    trained: nn.Module,
+    spec: RunSpec,
+    *,
+    noise_multiplier: float | None,
+    train_size: int,
+    pass_size: int,
+    mixed: torch.dtype | None,
+    device: torch.device,
+) -> Stepper:
+    """What takes the steps of the run; with a ``noise_multiplier``, steps of DP-SGD."""
+    if noise_multiplier is None:
+        return OrdinaryStepper(trained, spec, pass_size=pass_size, mixed=mixed)
+    from medpriv_core.training.private_steps import PrivateStepper  # Opacus takes seconds to import
+
+    return PrivateStepper(
+        trained,
+        spec,
+        noise_multiplier=noise_multiplier,
+        expected_batch_size=train_size if spec.sampling_scheme == "full_batch" else spec.batch_size,
+        pass_size=pass_size,
+        device=device,
     )
 
 
 def steps_of(spec: RunSpec, train_size: int) -> int:
-    """Steps in an epoch: the whole deck, or under DP-SGD as many as look at ``train_size`` images on average."""
-    if spec.method == "dp_sgd":
+    """Steps in an epoch: one, a whole deck, or Poisson batches that see ``train_size`` images on average."""
+    if spec.sampling_scheme == "full_batch":
+        return 1
+    if spec.sampling_scheme == "poisson":
         return steps_per_epoch(batch_size=spec.batch_size, train_size=train_size)
     return -(-train_size // spec.batch_size)
-
-
-def _check_data(data: TrainingData, spec: RunSpec) -> None:
-    info = data.clean.info
-    if not info.trainable:
-        raise SettingError(f"{info.title} is for looking at only; choose a dataset with labelled images to train on.")
-    if not len(data.clean.test.labels):
-        raise DatasetError(f"{info.title} has no test images, so no accuracy could be measured; add some.")
-    spec.check_dataset_size(len(data.train.train.labels))
 
 
 def _mixed_precision(spec: RunSpec, device: torch.device) -> torch.dtype | None:
@@ -212,7 +236,9 @@ def _mixed_precision(spec: RunSpec, device: torch.device) -> torch.dtype | None:
 
 def _check_same_run(saved: Checkpoint, spec: RunSpec, data: TrainingData) -> None:
     now = _lasting_settings(spec)
-    changed = sorted(name for name in now if now[name] != saved.settings.get(name))
+    # A setting that came with a later version had its default before.
+    before = {field.name: field.default for field in fields(RunSpec)} | saved.settings
+    changed = sorted(name for name in now if now[name] != before[name])
     if changed:
         raise RunError(
             f"This run began with another {', '.join(changed)}, which cannot change on the way; start a new run."
@@ -264,17 +290,3 @@ def _examples(
     else:
         train, *tests = feature_examples([data.train.train, *splits.values()], backbone, progress)
     return train, dict(zip(splits, tests, strict=True))
-
-
-def _data_facts(data: TrainingData) -> dict[str, Any]:
-    classes = data.clean.info.classes
-    train, test = data.train.train.labels, data.clean.test.labels
-    test_counts = np.bincount(test, minlength=len(classes))
-    return {
-        "train_size": len(train),
-        "test_size": len(test),
-        "classes": list(classes),
-        "train_class_counts": np.bincount(train, minlength=len(classes)).tolist(),
-        "test_class_counts": test_counts.tolist(),
-        "majority_rate": float(test_counts.max() / len(test)),
-    }

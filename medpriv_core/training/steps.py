@@ -4,7 +4,8 @@ The batch's gradient, if longer than ``max_grad_norm``, is shortened to it. With
 keeps the first steps in bounds: without this, training all layers at the paper's learning rate diverges within
 five steps. This is for stability alone and has nothing to do with privacy, which clips each image's gradient.
 
-Large batches go through the network in several passes, whose gradients add up to the same step.
+Large batches go through the network in several passes, whose gradients add up to the same step. Nothing in a step
+waits for the device: the host queues the next one meanwhile.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Stepper(Protocol):
         generator: torch.Generator | None,
         check: Callable[[], None],
     ) -> Tally:
-        """Learn from the examples at ``indices``; calls ``check`` before every pass.
+        """Learn from the examples at ``indices`` (n,); calls ``check`` before every pass.
 
         If ``check`` raises, the parameters are as before the step.
         """
@@ -52,6 +53,7 @@ class OrdinaryStepper:
         self._pass_size = pass_size
         self._mixed = mixed
         self._max_grad_norm = spec.max_grad_norm
+        self._class_weights = class_weights_of(spec, trained)
         self._optimizer = sgd(trained, spec)
 
     def step(
@@ -64,9 +66,15 @@ class OrdinaryStepper:
     ) -> Tally:
         tally = Tally()
         self._optimizer.zero_grad()
-        for part in passes(indices, self._pass_size):
+        for part in passes(examples.positions(indices), self._pass_size):
             check()
-            losses = losses_of(self._trained, *examples.batch(part, generator), mixed=self._mixed, tally=tally)
+            losses = losses_of(
+                self._trained,
+                *examples.batch(part, generator),
+                mixed=self._mixed,
+                tally=tally,
+                class_weights=self._class_weights,
+            )
             (losses.sum() / len(indices)).backward()
         nn.utils.clip_grad_norm_(self._trained.parameters(), self._max_grad_norm)
         self._optimizer.step()
@@ -89,16 +97,34 @@ def sgd(trained: nn.Module, spec: RunSpec) -> torch.optim.SGD:
     )
 
 
-def passes(indices: np.ndarray, size: int) -> list[np.ndarray]:
+def class_weights_of(spec: RunSpec, trained: nn.Module) -> Tensor | None:
+    """The weight of each class in the loss (classes,), where ``trained`` is; None if all count the same."""
+    if spec.class_weights is None:
+        return None
+    return torch.tensor(spec.class_weights, device=next(trained.parameters()).device)
+
+
+def passes(indices: Tensor, size: int) -> list[Tensor]:
     """``indices`` in order, cut into pieces of ``size``; none if it is empty."""
     return [indices[start : start + size] for start in range(0, len(indices), size)]
 
 
-def losses_of(trained: nn.Module, inputs: Tensor, labels: Tensor, *, mixed: torch.dtype | None, tally: Tally) -> Tensor:
-    """Each example's cross-entropy (n,), which ``tally`` counts too."""
+def losses_of(
+    trained: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    *,
+    mixed: torch.dtype | None,
+    tally: Tally,
+    class_weights: Tensor | None,
+) -> Tensor:
+    """Each example's own loss (n,): its cross-entropy times the weight of its class.
+
+    ``tally`` counts the cross-entropy without weights, which compares with that of the test images.
+    """
     with torch.autocast(inputs.device.type, mixed, enabled=mixed is not None):
         logits = trained(inputs)
     logits = logits.float()
     losses = F.cross_entropy(logits, labels, reduction="none")
     tally.add(losses, logits, labels)
-    return losses
+    return losses if class_weights is None else losses * class_weights[labels]

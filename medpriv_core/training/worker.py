@@ -101,7 +101,8 @@ def _train(directory: RunDirectory, home: DataHome, report: Reporter, facts: dic
     report(START_PHASE, 0, 1)
     # Importing torch takes seconds: a broken picture need not wait for it, and a signal to stop can.
     from medpriv_core.training import loop
-    from medpriv_core.training.session import TrainingData, open_session
+    from medpriv_core.training.data import TrainingData
+    from medpriv_core.training.session import open_session
 
     session = open_session(spec, TrainingData(clean, noised), directory, home=home, progress=report)
     try:

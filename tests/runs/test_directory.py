@@ -40,6 +40,13 @@ def test_a_torn_line_loses_only_itself(directory: RunDirectory):
     assert [row["epoch"] for row in directory.read_epochs()] == [1, 3]
 
 
+def test_several_epochs_are_appended_at_once_or_none_of_them(directory: RunDirectory):
+    directory.append_epochs([{"epoch": 1, "a": 1}, {"epoch": 2, "a": 2}])
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        directory.append_epochs([{"epoch": 3, "a": 3}, {"epoch": 4, "a": float("nan")}])
+    assert directory.read_epochs() == [{"epoch": 1, "a": 1}, {"epoch": 2, "a": 2}]
+
+
 def test_a_repeated_epoch_counts_once_and_the_last_wins(directory: RunDirectory):
     for value in (1, 2):
         directory.append_epoch({"epoch": 1, "a": value})

@@ -14,16 +14,17 @@ from medpriv_core.home import DataHome
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.spec import RunSpec
 from medpriv_core.training import loop
+from medpriv_core.training.data import TrainingData
 from medpriv_core.training.reporting import Reporter
-from medpriv_core.training.session import Session, TrainingData, open_session
+from medpriv_core.training.session import Session, open_session
 
 SIZE = 32
 
 
-def toy_split(n: int, rng: np.random.Generator) -> PreparedSplit:
+def toy_split(n: int, rng: np.random.Generator, size: int = SIZE) -> PreparedSplit:
     """Grey noise; class 1 is brighter, so a network learns it at once."""
     labels = np.arange(n, dtype=np.int64) % 2
-    images = rng.integers(0, 120, (n, SIZE, SIZE, 1)) + 100 * labels[:, None, None, None]
+    images = rng.integers(0, 120, (n, size, size, 1)) + 100 * labels[:, None, None, None]
     return PreparedSplit(images.astype(np.uint8), labels)
 
 
@@ -61,11 +62,18 @@ class Run:
 
     def train(self, spec: RunSpec, *, should_stop: Callable[[], bool] = lambda: False) -> Session:
         """Start the run, or go on from its checkpoint."""
+        session, go = self.open(spec, should_stop=should_stop)
+        go()
+        return session
+
+    def open(
+        self, spec: RunSpec, *, should_stop: Callable[[], bool] = lambda: False
+    ) -> tuple[Session, Callable[[], None]]:
+        """The session before its next step, and what trains it to its end."""
         self.directory.create(spec)
         report = Reporter(self.directory, should_stop=should_stop)
         session = open_session(spec, self._data, self.directory, home=self._home, progress=report)
-        loop.train(session, self.directory, report=report)
-        return session
+        return session, lambda: loop.train(session, self.directory, report=report)
 
 
 @pytest.fixture

@@ -50,3 +50,10 @@ def test_the_larger_the_images_and_gradients_the_fewer_go_through_at_once():
     assert 8 <= physical_batch_size(input_size=64, per_sample_parameters=11_177_538) <= 32
     assert physical_batch_size(input_size=1024, per_sample_parameters=11_177_538) == 1
     assert physical_batch_size(input_size=0) >= 1024
+
+
+def test_memory_asked_for_replaces_the_usual_gibibyte():
+    usual = physical_batch_size(input_size=64)
+    assert physical_batch_size(input_size=64, memory_mb=1024) == usual
+    assert physical_batch_size(input_size=64, memory_mb=256) == usual // 4
+    assert physical_batch_size(input_size=1024, memory_mb=64) == 1

@@ -9,7 +9,7 @@ from medpriv_core.datasets.base import PreparedDataset, PreparedSplit
 from medpriv_core.errors import DatasetError, RunError, SettingError, WeightsError
 from medpriv_core.privacy.dp_sgd import DpSgdAccount
 from medpriv_core.progress import Cancelled
-from medpriv_core.training import loop
+from medpriv_core.training import loop, sampling
 from medpriv_core.training.augmentation import network_input
 from medpriv_core.training.model import build_model
 from tests.training.conftest import StopAfter, toy_spec
@@ -185,7 +185,7 @@ def test_private_noise_and_sampling_do_not_follow_the_seed(new_run):
 
 
 def test_an_epoch_of_empty_batches_has_no_training_figures_but_an_epsilon(new_run, toy, monkeypatch):
-    monkeypatch.setattr(loop, "poisson_batch", lambda n, sample_rate, rng: np.array([], dtype=np.int64))
+    monkeypatch.setattr(sampling, "poisson_batch", lambda n, sample_rate, rng: np.array([], dtype=np.int64))
     run = new_run()
     run.train(toy_spec(epochs=1, **DP))
     (row,) = run.directory.read_epochs()

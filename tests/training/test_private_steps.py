@@ -46,7 +46,14 @@ def take_step(stepper, examples: Examples, indices) -> None:
 
 def private(trained: nn.Module, *, noise_multiplier: float, pass_size: int = 1000, **settings) -> PrivateStepper:
     spec = toy_spec(method="dp_sgd", noise_multiplier=1.0, delta=1e-3, learning_rate=1.0, momentum=0.0, **settings)
-    return PrivateStepper(trained, spec, noise_multiplier=noise_multiplier, pass_size=pass_size, device=CPU)
+    return PrivateStepper(
+        trained,
+        spec,
+        noise_multiplier=noise_multiplier,
+        expected_batch_size=spec.batch_size,
+        pass_size=pass_size,
+        device=CPU,
+    )
 
 
 def clipped_sum_one_by_one(trained: nn.Module, examples: Examples, indices, clip: float) -> tuple[Tensor, list[float]]:

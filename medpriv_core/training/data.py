@@ -1,0 +1,55 @@
+"""The images of a run: what is learned from, what is tested on, and whether the run can use them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from medpriv_core.datasets.base import PreparedDataset
+from medpriv_core.errors import DatasetError, SettingError
+from medpriv_core.spec import RunSpec
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The images of a run; ``noised`` is the Local-DP copy, whose training images then replace the clean ones."""
+
+    clean: PreparedDataset
+    noised: PreparedDataset | None = None
+
+    @property
+    def train(self) -> PreparedDataset:
+        """The dataset whose training split is learned from."""
+        return self.noised or self.clean
+
+
+def check_data(data: TrainingData, spec: RunSpec) -> None:
+    """Raise ``SettingError`` or ``DatasetError`` if the run cannot learn from, or be tested on, these images."""
+    info = data.clean.info
+    if not info.trainable:
+        raise SettingError(f"{info.title} is for looking at only; choose a dataset with labelled images to train on.")
+    if not len(data.clean.test.labels):
+        raise DatasetError(f"{info.title} has no test images, so no accuracy could be measured; add some.")
+    spec.check_dataset_size(len(data.train.train.labels))
+    if spec.class_weights is not None and len(spec.class_weights) != len(info.classes):
+        raise SettingError(
+            f"class_weights has {len(spec.class_weights)} numbers, but {info.title} has {len(info.classes)} classes "
+            f"({', '.join(info.classes)}); give one number for each."
+        )
+
+
+def data_facts(data: TrainingData) -> dict[str, Any]:
+    """Sizes and class counts for ``setup.json``."""
+    classes = data.clean.info.classes
+    train, test = data.train.train.labels, data.clean.test.labels
+    test_counts = np.bincount(test, minlength=len(classes))
+    return {
+        "train_size": len(train),
+        "test_size": len(test),
+        "classes": list(classes),
+        "train_class_counts": np.bincount(train, minlength=len(classes)).tolist(),
+        "test_class_counts": test_counts.tolist(),
+        "majority_rate": float(test_counts.max() / len(test)),
+    }

@@ -1,0 +1,75 @@
+"""Finished epochs on their way to the disk: first the checkpoint that counts their steps, then what people see.
+
+An epoch's figures are a release, so nobody may see them before the ledger on the disk covers their steps. A
+checkpoint waits for the disk, though, and an epoch of one small step takes milliseconds. So epochs are gathered and
+written together, about once a second. Those that a kill loses were never shown: they are trained anew.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.training.checkpoint import Checkpoint, save_checkpoint
+from medpriv_core.training.session import Session
+
+WRITE_EVERY_S = 1.0
+
+
+class Journal:
+    """Writes the epochs of one session; ``session.rows`` are those that a checkpoint holds."""
+
+    def __init__(self, session: Session, directory: RunDirectory, *, log: Callable[[dict[str, Any]], None]) -> None:
+        self._session = session
+        self._directory = directory
+        self._log = log
+        self._held: list[dict[str, Any]] = []
+        self._finished: Checkpoint | None = None  # the session at the end of the last epoch held
+        self._written_at = -WRITE_EVERY_S
+        written = {row["epoch"] for row in directory.read_epochs()}
+        # A kill between checkpoint and metrics leaves lines missing.
+        missing = [row for row in session.rows if row["epoch"] not in written]
+        if missing:
+            directory.append_epochs(missing)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Take a finished epoch, whose end is the session's present state; write it now, or within a second."""
+        self._held.append(row)
+        self._finished = _frozen(self._session.checkpoint())
+        self.write_due()
+
+    def write_due(self) -> None:
+        """Write the epochs held if they have waited long enough; to be called now and then."""
+        if self._held and time.monotonic() - self._written_at >= WRITE_EVERY_S:
+            self.write_held()
+
+    def write_held(self) -> None:
+        """Write the epochs held, with the state in which the last of them ended."""
+        if self._held:
+            assert self._finished is not None
+            self._write(self._finished)
+
+    def save(self) -> None:
+        """Write the epochs held and the session as it stands, perhaps within an epoch."""
+        self._write(self._session.checkpoint())
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        rows = self._held
+        save_checkpoint(self._directory.checkpoint, replace(checkpoint, rows=[*self._session.rows, *rows]))
+        self._session.rows += rows
+        self._held, self._finished = [], None
+        if rows:
+            self._directory.append_epochs(rows)
+        for row in rows:
+            self._log(row)
+        self._written_at = time.monotonic()
+
+
+def _frozen(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint as it is now: training goes on changing the tensors in place."""
+    values = {name: copy.deepcopy(value) for name, value in vars(checkpoint).items() if name != "rows"}
+    return replace(checkpoint, **values)
