@@ -1,0 +1,130 @@
+"""The sum of clipped per-sample gradients, from one forward and one backward pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from medpriv_core.errors import SettingError
+from medpriv_core.training.clipping.convolution import ClippedConv2d
+from medpriv_core.training.clipping.group_norm import ClippedGroupNorm
+from medpriv_core.training.clipping.layer import ClippedLayer
+from medpriv_core.training.clipping.linear import ClippedLinear
+
+LAYERS: dict[type[nn.Module], type[ClippedLayer]] = {
+    nn.Conv2d: ClippedConv2d,
+    nn.Linear: ClippedLinear,
+    nn.GroupNorm: ClippedGroupNorm,
+}
+
+
+class PerSampleClipper:
+    """Adds up gradients of single images, each shortened to ``max_grad_norm``.
+
+    >>> model = nn.Linear(2, 1, bias=False)
+    >>> clipper = PerSampleClipper(model, max_grad_norm=1.0)
+    >>> with clipper.capture():
+    ...     losses = model(torch.tensor([[3.0, 4.0], [0.3, 0.4]])).squeeze(1)
+    >>> clipper.add(losses)  # each image's gradient is the image: lengths 5 and 0.5
+    tensor([5.0000, 0.5000])
+    >>> [total.tolist() for total in clipper.take()]
+    [[[0.9000000357627869, 1.2000000476837158]]]
+
+    Raises ``SettingError`` if the network has a layer that mixes images, or one that it cannot clip.
+    """
+
+    def __init__(self, trained: nn.Module, *, max_grad_norm: float) -> None:
+        self.max_grad_norm = max_grad_norm
+        self._layers = _clipped_layers(trained)
+        self._calls: Counter[ClippedLayer] = Counter()
+        self._sums: dict[nn.Parameter, Tensor] = {}
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """Those that learn, in the order of ``take``."""
+        return [parameter for layer in self._layers for parameter in layer.parameters]
+
+    @contextmanager
+    def capture(self) -> Iterator[None]:
+        """Within this, the network's forward pass is taken note of."""
+        self._calls.clear()
+        for layer in self._layers:
+            layer.module.forward = self._counted(layer)
+        try:
+            yield
+        finally:
+            for layer in self._layers:
+                del layer.module.forward
+
+    def add(self, losses: Tensor) -> Tensor:
+        """Backward from each image's loss (n,); adds the clipped gradients and returns their lengths before (n,).
+
+        Image i's loss must depend on image i only. Raises ``SettingError`` if ``losses`` are not one an image.
+        """
+        if losses.dim() != 1:
+            raise SettingError(
+                f"Clipping each image's gradient needs one loss an image, but the loss has the shape "
+                f"{tuple(losses.shape)}; use a loss without reduction."
+            )
+        losses.sum().backward()
+        if any(parameter.grad is not None for parameter in self.parameters):
+            raise SettingError("A parameter was used outside its layer, so its gradient cannot be clipped.")
+        used = [layer for layer in self._layers if self._calls[layer]]
+        if any(self._calls[layer] > 1 for layer in used):
+            raise SettingError("A layer was used twice in one pass, so its gradient cannot be clipped.")
+        with torch.no_grad():
+            norms = torch.stack([layer.squared_norms() for layer in used]).sum(0).clamp_(min=0).sqrt_()
+            factors = (self.max_grad_norm / norms).clamp_(max=1)
+            for layer in used:
+                for parameter, total in zip(layer.parameters, layer.weighted_sums(factors), strict=True):
+                    so_far = self._sums.get(parameter)
+                    self._sums[parameter] = total if so_far is None else so_far.add_(total)
+        return norms
+
+    def take(self) -> list[Tensor]:
+        """The sums for each of ``parameters`` since the last call (zeros if there was nothing), and start anew."""
+        sums, self._sums = self._sums, {}
+        return [sums[p] if p in sums else torch.zeros_like(p, requires_grad=False) for p in self.parameters]
+
+    def _counted(self, layer: ClippedLayer) -> Callable[[Tensor], Tensor]:
+        def forward(x: Tensor) -> Tensor:
+            self._calls[layer] += 1
+            return layer(x)
+
+        return forward
+
+
+def _clipped_layers(trained: nn.Module) -> list[ClippedLayer]:
+    layers: list[ClippedLayer] = []
+    seen: set[nn.Parameter] = set()
+    for name, module in trained.named_modules():
+        named = f"{type(module).__name__} {name!r}" if name else type(module).__name__
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            raise SettingError(
+                f"The layer {named} mixes the images of a batch, so no image has a gradient of its own; take "
+                "norm frozen_batch_norm or group_norm."
+            )
+        own = [parameter for parameter in module.parameters(recurse=False) if parameter.requires_grad]
+        if not own:
+            continue
+        if type(module) not in LAYERS or not _is_plain(module):
+            raise SettingError(
+                f"The layer {named} cannot be clipped by the engine one_pass; take the engine opacus, or freeze it."
+            )
+        if not seen.isdisjoint(own):
+            raise SettingError(f"The layer {named} shares a parameter with another one; take the engine opacus.")
+        seen.update(own)
+        layers.append(LAYERS[type(module)](module))
+    if not layers:
+        raise SettingError("No layer of the network learns, so there is nothing to train.")
+    return layers
+
+
+def _is_plain(module: nn.Module) -> bool:
+    if isinstance(module, nn.Conv2d):
+        return module.padding_mode == "zeros" and not isinstance(module.padding, str)
+    return True

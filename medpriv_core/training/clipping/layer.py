@@ -1,0 +1,68 @@
+"""What a layer has to offer so that its share of each image's gradient can be measured and summed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class ClippedLayer(ABC):
+    """One module with parameters that learn, as the clipper sees it.
+
+    Between ``backward`` and ``add_weighted`` it holds what belongs to the images of the current pass.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
+        self.weight: nn.Parameter | None = weight if weight is not None and weight.requires_grad else None
+        self.bias: nn.Parameter | None = bias if bias is not None and bias.requires_grad else None
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """Those that learn."""
+        return [parameter for parameter in (self.weight, self.bias) if parameter is not None]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Stands in for the module's ``forward``: the same result, but the backward pass comes to ``backward``."""
+        return _Through.apply(self, x, *self.parameters)
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The module's output, and what ``backward`` will need."""
+
+    @abstractmethod
+    def backward(self, kept: tuple[Tensor, ...], grad: Tensor, *, input_needed: bool) -> Tensor | None:
+        """Take note of the gradient (n, ...) at the output; returns the one at the input, if it is needed."""
+
+    @abstractmethod
+    def squared_norms(self) -> Tensor:
+        """Squared length of each image's gradient of this layer's parameters: float32 or float64, (n,)."""
+
+    @abstractmethod
+    def weighted_sums(self, factors: Tensor) -> list[Tensor]:
+        """For each of ``parameters``, the sum over images of factor times gradient; forgets the images."""
+
+
+class _Through(torch.autograd.Function):
+    """A layer whose parameters receive no gradient by themselves."""
+
+    @staticmethod
+    def forward(ctx: Any, layer: ClippedLayer, x: Tensor, *_parameters: Tensor) -> Tensor:
+        out, kept = layer.forward(x)
+        ctx.layer = layer
+        ctx.save_for_backward(*kept)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        grad_x = ctx.layer.backward(ctx.saved_tensors, grads[0], input_needed=ctx.needs_input_grad[1])
+        return (None, grad_x, *(None for _ in ctx.layer.parameters))
+
+
+def exact(tensor: Tensor) -> Tensor:
+    """The tensor in at least float32: norms and sums of a mixed-precision pass must not be rounded to bfloat16."""
+    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()

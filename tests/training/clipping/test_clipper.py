@@ -1,0 +1,246 @@
+"""The one-pass clipped sum against ordinary autograd, one image at a time."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+import torch.nn.functional as F
+from opacus import GradSampleModule
+from torch import Tensor, nn
+
+from medpriv_core.errors import SettingError
+from medpriv_core.training.clipping import convolution, kernels
+from medpriv_core.training.clipping.clipper import PerSampleClipper
+from medpriv_core.training.model import build_model
+
+TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
+
+
+def one_by_one(model: nn.Module, clipper: PerSampleClipper, x: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Lengths and clipped sum from plain autograd: one graph an image's loss."""
+    norms, sums = [], [torch.zeros_like(parameter) for parameter in clipper.parameters]
+    losses = F.cross_entropy(model(x), y, reduction="none")
+    for loss in losses:
+        grads = torch.autograd.grad(loss, clipper.parameters, retain_graph=True, allow_unused=True)
+        norm = torch.cat([g.double().reshape(-1) for g in grads if g is not None]).norm().to(loss.dtype)
+        norms.append(norm)
+        for total, grad in zip(sums, grads, strict=True):
+            if grad is not None:
+                total += grad * min(1.0, clipper.max_grad_norm / norm.item())
+    return torch.stack(norms), sums
+
+
+def in_one_pass(model: nn.Module, clipper: PerSampleClipper, x: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
+    with clipper.capture():
+        losses = F.cross_entropy(model(x), y, reduction="none")
+    return clipper.add(losses), clipper.take()
+
+
+def assert_equal(ours: tuple[Tensor, list[Tensor]], reference: tuple[Tensor, list[Tensor]]) -> None:
+    tolerance = TOLERANCE[reference[0].dtype]
+    assert torch.allclose(ours[0], reference[0], rtol=tolerance, atol=0)
+    flat = [torch.cat([total.reshape(-1) for total in sums]) for sums in (ours[1], reference[1])]
+    assert (flat[0] - flat[1]).norm() <= tolerance * flat[1].norm()
+
+
+def assert_same_clipping(model: nn.Module, x: Tensor, y: Tensor, *, quantile: float = 0.5) -> None:
+    """Clips at a length that some of the gradients exceed and others do not."""
+    norms, _ = one_by_one(model, PerSampleClipper(model, max_grad_norm=1.0), x, y)
+    clipper = PerSampleClipper(model, max_grad_norm=float(norms.quantile(quantile)))
+    assert_equal(in_one_pass(model, clipper, x, y), one_by_one(model, clipper, x, y))
+
+
+@pytest.fixture(params=["kept, one by one", "kept, all at once", "inner products"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way to a convolution's lengths, wherever it would be chosen by itself."""
+    monkeypatch.setattr(convolution, "keeping_is_cheaper", lambda *_: request.param.startswith("kept"))
+    if request.param == "kept, all at once":
+        monkeypatch.setattr(kernels, "_one_by_one", kernels._all_at_once)
+
+
+CONVOLUTIONS = [
+    {"kernel_size": 3, "padding": 1},
+    {"kernel_size": 3, "stride": 2, "padding": 1, "bias": False},
+    {"kernel_size": (5, 2), "stride": (1, 3), "padding": (0, 1), "groups": 2},
+    {"kernel_size": 1, "stride": 2, "bias": False},
+    {"kernel_size": 3, "dilation": (2, 1), "padding": (2, 0), "groups": 6},
+    {"kernel_size": 7, "stride": 2, "padding": 3},
+]
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("options", CONVOLUTIONS)
+def test_convolutions_of_any_shape_are_clipped_as_one_by_one(options: dict, dtype: torch.dtype):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(6, 12, **options)
+    model = nn.Sequential(conv, nn.Tanh(), nn.GroupNorm(3, 12), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(48, 3))
+    x, y = torch.randn(7, 6, 9, 11, dtype=dtype), torch.arange(7) % 3
+    assert_same_clipping(model.to(dtype), x, y)
+
+
+@pytest.mark.usefixtures("way")
+def test_random_networks_are_clipped_as_one_by_one():
+    for seed in range(12):
+        torch.manual_seed(seed)
+        channels = [1, *(2 * torch.randint(1, 5, (3,))).tolist()]
+        layers: list[nn.Module] = []
+        for before, after in itertools.pairwise(channels):
+            kernel, stride = int(torch.randint(1, 4, ())), int(torch.randint(1, 3, ()))
+            layers += [nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=seed % 2 == 0), nn.Tanh()]
+            layers.append(nn.GroupNorm(2, after))
+        model = nn.Sequential(*layers, nn.Flatten(), nn.LazyLinear(4)).double()
+        x, y = torch.randn(5, 1, 12, 10, dtype=torch.float64), torch.randint(0, 4, (5,))
+        model(x)
+        frozen = [module for module in model if list(module.parameters())][seed % 4]
+        frozen.requires_grad_(seed % 3 == 0)
+        assert_same_clipping(model, x, y)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("norm", ["group_norm", "frozen_batch_norm"])
+def test_resnet_18_is_clipped_as_one_by_one(norm: str, dtype: torch.dtype):
+    model = build_model(classes=2, norm=norm, state_dict=None, seed=0)
+    nn.init.normal_(model.fc.weight, std=0.05, generator=torch.Generator().manual_seed(1))
+    x = torch.randn(4, 3, 40, 32, generator=torch.Generator().manual_seed(2), dtype=dtype)
+    assert_same_clipping(model.to(dtype), x, torch.tensor([0, 1, 1, 0]))
+
+
+def test_lengths_are_those_that_opacus_finds():
+    model = build_model(classes=2, norm="group_norm", state_dict=None, seed=0).double()
+    nn.init.normal_(model.fc.weight, std=0.05, generator=torch.Generator().manual_seed(1))
+    x, y = torch.randn(3, 3, 32, 32, dtype=torch.float64), torch.tensor([0, 1, 1])
+    clipper = PerSampleClipper(model, max_grad_norm=1.0)
+    ours, _ = in_one_pass(model, clipper, x, y)
+    hooked = GradSampleModule(model, loss_reduction="sum")
+    F.cross_entropy(hooked(x.requires_grad_()), y, reduction="sum").backward()
+    theirs = torch.stack([p.grad_sample.flatten(1).square().sum(1) for p in model.parameters()]).sum(0).sqrt()
+    assert torch.allclose(ours, theirs, rtol=1e-10)
+
+
+@pytest.fixture
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.Tanh(), nn.GroupNorm(2, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+
+
+def images(n: int) -> tuple[Tensor, Tensor]:
+    return torch.randn(n, 1, 8, 8, generator=torch.Generator().manual_seed(n)), torch.arange(n) % 2
+
+
+def test_a_batch_of_one_is_clipped_as_one_by_one(network):
+    assert_same_clipping(network, *images(1), quantile=0.0)
+    clipper = PerSampleClipper(network, max_grad_norm=1e-3)
+    assert_equal(in_one_pass(network, clipper, *images(1)), one_by_one(network, clipper, *images(1)))
+
+
+def test_several_passes_add_up_to_the_sum_of_one(network):
+    x, y = images(9)
+    clipper = PerSampleClipper(network, max_grad_norm=0.5)
+    _, whole = in_one_pass(network, clipper, x, y)
+    for part in (slice(0, 4), slice(4, 5), slice(5, 9)):
+        with clipper.capture():
+            losses = F.cross_entropy(network(x[part]), y[part], reduction="none")
+        clipper.add(losses)
+    for ours, expected in zip(clipper.take(), whole, strict=True):
+        assert torch.allclose(ours, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_without_images_the_sum_is_zero_and_has_every_parameters_shape(network):
+    clipper = PerSampleClipper(network, max_grad_norm=1.0)
+    sums = clipper.take()
+    assert [total.shape for total in sums] == [parameter.shape for parameter in network.parameters()]
+    assert not any(total.any() or total.requires_grad for total in sums)
+
+
+def test_a_gradient_of_zero_stays_zero(network):
+    clipper = PerSampleClipper(network, max_grad_norm=1.0)
+    with clipper.capture():
+        losses = network(images(3)[0]).sum(1) * 0
+    assert clipper.add(losses).tolist() == [0, 0, 0]
+    assert not any(total.any() for total in clipper.take())
+
+
+def test_in_mixed_precision_no_image_contributes_more_than_the_clipping_norm(network):
+    x, y = images(1)
+    clipper = PerSampleClipper(network, max_grad_norm=0.01)
+    with clipper.capture(), torch.autocast("cpu", torch.bfloat16):
+        logits = network(x)
+    norms = clipper.add(F.cross_entropy(logits.float(), y, reduction="none"))
+    total = clipper.take()
+    assert norms.dtype == torch.float32
+    assert norms.item() > 0.1
+    assert torch.cat([part.reshape(-1) for part in total]).norm().item() == pytest.approx(0.01, rel=1e-6)
+
+
+def test_the_network_is_itself_again_after_the_pass(network):
+    clipper = PerSampleClipper(network, max_grad_norm=1.0)
+    with pytest.raises(RuntimeError, match="stopped"), clipper.capture():
+        raise RuntimeError("stopped")
+    network(images(2)[0]).sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (nn.BatchNorm2d(4), "BatchNorm2d 'odd' mixes the images of a batch"),
+        (nn.BatchNorm2d(4, affine=False), "BatchNorm2d 'odd' mixes the images of a batch"),
+        (
+            nn.ConvTranspose2d(4, 4, 3),
+            "ConvTranspose2d 'odd' cannot be clipped by the engine one_pass; take the engine",
+        ),
+        (nn.Conv2d(4, 4, 3, padding="same"), "Conv2d 'odd' cannot be clipped"),
+        (nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), "Conv2d 'odd' cannot be clipped"),
+    ],
+)
+def test_layers_that_cannot_be_clipped_are_named_before_any_image_is_seen(layer: nn.Module, message: str):
+    model = nn.Sequential()
+    model.add_module("first", nn.Conv2d(1, 4, 3))
+    model.add_module("odd", layer)
+    with pytest.raises(SettingError, match=message):
+        PerSampleClipper(model, max_grad_norm=1.0)
+
+
+def test_a_frozen_layer_may_be_of_any_kind():
+    model = nn.Sequential(nn.ConvTranspose2d(1, 4, 3).requires_grad_(False), nn.Conv2d(4, 2, 3))
+    assert len(PerSampleClipper(model, max_grad_norm=1.0).parameters) == 2
+
+
+def test_shared_parameters_and_networks_without_any_are_refused():
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    model[1].weight = model[0].weight
+    with pytest.raises(SettingError, match="shares a parameter"):
+        PerSampleClipper(model, max_grad_norm=1.0)
+    with pytest.raises(SettingError, match="nothing to train"):
+        PerSampleClipper(nn.Sequential(nn.Tanh()), max_grad_norm=1.0)
+
+
+def test_a_loss_that_is_not_per_image_is_refused(network):
+    clipper = PerSampleClipper(network, max_grad_norm=1.0)
+    x, y = images(3)
+    with clipper.capture():
+        loss = F.cross_entropy(network(x), y)
+    with pytest.raises(SettingError, match="one loss an image"):
+        clipper.add(loss)
+
+
+def test_what_would_escape_clipping_is_refused():
+    layer = nn.Linear(3, 3)
+    clipper = PerSampleClipper(layer, max_grad_norm=1.0)
+    x = torch.randn(2, 3)
+    with clipper.capture():
+        losses = layer(layer(x)).sum(1)
+    with pytest.raises(SettingError, match="used twice"):
+        clipper.add(losses)
+    with clipper.capture():
+        losses = layer(x).sum(1) + layer.weight.sum()
+    with pytest.raises(SettingError, match="outside its layer"):
+        clipper.add(losses)
+    with clipper.capture(), pytest.raises(SettingError, match="one row of features an image"):
+        layer(torch.randn(2, 5, 3))
