@@ -4,11 +4,11 @@ It computes what torchvision's ResNet-18 computes and has the same parameter nam
 
 * No operation works in place. Per-sample gradients are gathered by hooks on each layer's output, and
   ``out += identity`` would overwrite what the hook holds (PyTorch refuses with "is a view").
-* No BatchNorm. In training mode it mixes the images of a batch, so no gradient belongs to one patient,
-  and it writes the batch's statistics into its buffers without noise: there is no guarantee at all.
-  ``frozen_batch_norm`` keeps ImageNet's statistics as constants: the pretrained function is kept exactly.
-  ``group_norm`` normalises within one image; the convolutions keep their weights, the function is lost
-  and must be learned again.
+* A choice of normalisation. ``frozen_batch_norm`` keeps ImageNet's statistics as constants: the pretrained
+  function is kept exactly. ``group_norm`` normalises within one image; the convolutions keep their weights, the
+  function is lost and must be learned again. ``batch_norm`` is what the paper's networks had: in training mode it
+  mixes the images of a batch, so no gradient belongs to one patient, and it writes the batch's statistics into
+  its buffers without noise. Under DP-SGD there is then no guarantee at all.
 
 Source: He, Zhang, Ren, Sun 2016, "Deep residual learning for image recognition".
 """
@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
@@ -33,7 +34,24 @@ def _group_norm(channels: int) -> nn.Module:
     return nn.GroupNorm(GROUPS, channels)
 
 
-NORM_LAYERS: dict[Norm, NormLayer] = {"frozen_batch_norm": FrozenBatchNorm2d, "group_norm": _group_norm}
+class BatchNorm(nn.BatchNorm2d):
+    """BatchNorm, except that a lone value of each channel is normalised by the running statistics.
+
+    It has no spread of its own. Without this, the last and smallest batch of an epoch could end a run: of one image
+    of 32 pixels, one value a channel is left in the deepest layers.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and x.numel() == x.shape[1]:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(x)
+
+
+NORM_LAYERS: dict[Norm, NormLayer] = {
+    "frozen_batch_norm": FrozenBatchNorm2d,
+    "group_norm": _group_norm,
+    "batch_norm": BatchNorm,
+}
 
 
 class BasicBlock(nn.Module):

@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import pytest
@@ -66,8 +67,29 @@ def test_no_layer_mixes_the_images_of_a_batch(reference, norm):
     assert torch.allclose(alone, together, rtol=1e-3, atol=1e-3 * together.abs().max().item())
 
 
-def test_nothing_works_in_place(reference):
-    model = with_head_of(reference)
+def test_batch_norm_is_torchvisions_in_both_modes(reference):
+    model = with_head_of(reference, norm="batch_norm")
+    assert_same_logits(model.eval(), reference)
+    training = copy.deepcopy(reference).train()
+    assert_same_logits(model.train(), training)
+    assert torch.allclose(model.layer4[1].bn2.running_mean, training.layer4[1].bn2.running_mean, rtol=1e-3, atol=1e-5)
+    images = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    alone, together = model(images[:1]), model(images)[:1]
+    assert not torch.allclose(alone, together, rtol=0.01, atol=0.01 * together.abs().max().item())
+
+
+def test_batch_norm_can_learn_from_a_single_small_image(reference):
+    model = with_head_of(reference, norm="batch_norm").train()
+    deepest, before = model.layer4[1].bn2, model.layer4[1].bn2.running_mean.clone()
+    logits = model(torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(1)))
+    (gradient,) = torch.autograd.grad(logits[0, 0], deepest.weight)
+    assert gradient.norm() > 0
+    assert torch.equal(deepest.running_mean, before)
+
+
+@pytest.mark.parametrize("norm", ["frozen_batch_norm", "group_norm", "batch_norm"])
+def test_nothing_works_in_place(reference, norm):
+    model = with_head_of(reference, norm=norm)
     assert not any(getattr(module, "inplace", False) for module in model.modules())
 
 

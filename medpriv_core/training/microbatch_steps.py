@@ -1,0 +1,95 @@
+"""One step as the paper's authors ran it: DP-SGD in name, with no guarantee that is known to hold.
+
+Their notebooks cut each batch into microbatches of a few images, and for each of these
+
+    g_j  <- gradient of the MEAN loss of microbatch j, the network (BatchNorm included) in training mode
+    g_j  <- g_j * min(1, C / |g_j|)
+    G     = (sum_j g_j + Normal(0, (sigma C)^2)) / number of microbatches
+
+followed by a step of ordinary SGD. Clipping bounds what a microbatch contributes, not what an image does. Where one
+image comes or goes, the clipped gradient of its whole microbatch may turn around: the sum changes by up to 2 C, so
+the noise is worth half of what sigma says. In training mode BatchNorm goes further. It lets an image change the
+gradients of the others in its microbatch, and writes the statistics of the images into the released network
+without noise. And batches from a shuffled deck do not have the amplification that their accountant reckoned with.
+
+It is here to be compared with, and so that it can be seen to fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from medpriv_core.spec import RunSpec
+from medpriv_core.training.evaluation import Tally
+from medpriv_core.training.examples import Examples
+from medpriv_core.training.noise import NoiseSource
+from medpriv_core.training.steps import class_weights_of, losses_of, passes, sgd
+
+
+class MicrobatchStepper:
+    """SGD on clipped gradients of microbatches, with noise; ``trained`` is left in the mode that it is in.
+
+    expected_batch_size  only tells what the noise of an empty batch is divided by
+    """
+
+    def __init__(
+        self,
+        trained: nn.Module,
+        spec: RunSpec,
+        *,
+        noise_multiplier: float,
+        expected_batch_size: int,
+        device: torch.device,
+    ) -> None:
+        self._trained = trained
+        self._parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
+        self._max_grad_norm = spec.max_grad_norm
+        self._noise_multiplier = noise_multiplier
+        self._microbatch_size = spec.microbatch_size
+        self._expected = expected_batch_size / spec.microbatch_size
+        self._class_weights = class_weights_of(spec, trained)
+        self._noise = NoiseSource(spec.noise_generator, device)
+        self._optimizer = sgd(trained, spec)
+
+    def step(
+        self,
+        examples: Examples,
+        indices: np.ndarray,
+        *,
+        generator: torch.Generator | None,
+        check: Callable[[], None],
+    ) -> Tally:
+        """As ``Stepper.step``; a step that is stopped may have moved BatchNorm's running statistics."""
+        tally = Tally()
+        totals = [torch.zeros_like(parameter) for parameter in self._parameters]
+        microbatches = passes(examples.positions(indices), self._microbatch_size)
+        for part in microbatches:
+            check()
+            losses = losses_of(
+                self._trained,
+                *examples.batch(part, generator),
+                mixed=None,
+                tally=tally,
+                class_weights=self._class_weights,
+            )
+            gradients = torch.autograd.grad(losses.mean(), self._parameters)
+            factor = (self._max_grad_norm / nn.utils.get_total_norm(gradients)).clamp(max=1)
+            for total, gradient in zip(totals, gradients, strict=True):
+                total.addcmul_(gradient, factor)
+        self._noise.add_to_all(totals, self._noise_multiplier * self._max_grad_norm)
+        for parameter, total in zip(self._parameters, totals, strict=True):
+            parameter.grad = total.div_(len(microbatches) or self._expected)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return tally
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._optimizer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._optimizer.load_state_dict(state)
