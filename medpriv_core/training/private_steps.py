@@ -1,4 +1,4 @@
-"""One step of DP-SGD (Abadi et al. 2016), by Opacus: it bounds and then drowns what one patient can change.
+"""One step of DP-SGD (Abadi et al. 2016): it bounds and then drowns what one patient can change.
 
 For a batch drawn by Poisson sampling, with clipping norm C, noise multiplier sigma and *expected* batch size B:
 
@@ -12,26 +12,27 @@ and cost nothing.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from opacus import GradSampleModule
-from opacus.optimizers import DPOptimizer
-from opacus.validators import ModuleValidator
-from torch import Tensor, nn
+from torch import nn
 
 from medpriv_core.spec import RunSpec
+from medpriv_core.training.clipping.clipper import PerSampleClipper
 from medpriv_core.training.evaluation import Tally
 from medpriv_core.training.examples import Examples
-from medpriv_core.training.sampling import secret_generator
+from medpriv_core.training.noise import NoiseSource
 from medpriv_core.training.steps import class_weights_of, losses_of, passes, sgd
 
 
 class PrivateStepper:
-    """DP-SGD by Opacus, in float32 (a gradient norm rounded to bfloat16 would exceed C by up to 0.4 %)."""
+    """DP-SGD with the clipped sum found in one backward pass.
+
+    In mixed precision (``mixed``), what goes through the network is rounded; lengths, sums and noise are not.
+    Raises ``SettingError`` if the network has a layer that cannot be clipped.
+    """
 
     def __init__(
         self,
@@ -41,22 +42,18 @@ class PrivateStepper:
         noise_multiplier: float,
         expected_batch_size: int,
         pass_size: int,
+        mixed: torch.dtype | None,
         device: torch.device,
     ) -> None:
-        ModuleValidator.validate(trained, strict=True)
-        # "sum" here belongs to the summed loss below: each gradient is that of one image's own loss.
-        self._trained = GradSampleModule(trained, loss_reduction="sum")
+        self._trained = trained
+        self._clipper = PerSampleClipper(trained, max_grad_norm=spec.max_grad_norm)
+        self._noise = NoiseSource(spec.noise_generator, device)
+        self._standard_deviation = noise_multiplier * spec.max_grad_norm
+        self._expected_batch_size = expected_batch_size
         self._pass_size = pass_size
+        self._mixed = mixed
         self._class_weights = class_weights_of(spec, trained)
-        # "mean" here makes the optimizer divide by the expected batch size.
-        self._optimizer = DPOptimizer(
-            sgd(trained, spec),
-            noise_multiplier=noise_multiplier,
-            max_grad_norm=spec.max_grad_norm,
-            expected_batch_size=expected_batch_size,
-            loss_reduction="mean",
-            generator=secret_generator(device),
-        )
+        self._optimizer = sgd(trained, spec)
 
     def step(
         self,
@@ -67,26 +64,24 @@ class PrivateStepper:
         check: Callable[[], None],
     ) -> Tally:
         tally = Tally()
-        self._optimizer.zero_grad()
-        parts = passes(examples.positions(indices), self._pass_size)
-        for number, part in enumerate(parts, start=1):
+        self._clipper.forget()
+        for part in passes(examples.positions(indices), self._pass_size):
             check()
-            losses = losses_of(
-                self._trained,
-                *examples.batch(part, generator),
-                mixed=None,
-                tally=tally,
-                class_weights=self._class_weights,
-            )
-            _backward(losses.sum())
-            # All passes but the last only clip and add up.
-            self._optimizer.signal_skip_step(do_skip=number < len(parts))
-            self._optimizer.step()
-            self._optimizer.zero_grad()
-        if not parts:
-            for parameter in self._optimizer.params:
-                parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)
-            self._optimizer.step()
+            with self._clipper.capture():
+                losses = losses_of(
+                    self._trained,
+                    *examples.batch(part, generator),
+                    mixed=self._mixed,
+                    tally=tally,
+                    class_weights=self._class_weights,
+                )
+            self._clipper.add(losses)
+        sums = self._clipper.take()
+        self._noise.add_to_all(sums, self._standard_deviation)
+        for parameter, total in zip(self._clipper.parameters, sums, strict=True):
+            parameter.grad = total.div_(self._expected_batch_size)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
         return tally
 
     def state_dict(self) -> dict[str, Any]:
@@ -94,10 +89,3 @@ class PrivateStepper:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._optimizer.load_state_dict(state)
-
-
-def _backward(loss: Tensor) -> None:
-    with warnings.catch_warnings():
-        # The images need no gradient, and that is as it should be.
-        warnings.filterwarnings("ignore", message="Full backward hook is firing")
-        loss.backward()

@@ -10,16 +10,17 @@ import torch
 from torch import nn
 
 from medpriv_core import __version__
-from medpriv_core.errors import RunError, SettingError
+from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.progress import ProgressCallback
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.spec import RunSpec
+from medpriv_core.training import engines
 from medpriv_core.training.averaging import WeightAverage, first_averaged
 from medpriv_core.training.checkpoint import Checkpoint, Position, load_checkpoint
 from medpriv_core.training.data import TrainingData, check_data, data_facts
-from medpriv_core.training.device import describe_device, mixed_dtype, physical_batch_size, resolve_device
+from medpriv_core.training.device import describe_device, physical_batch_size, resolve_device
 from medpriv_core.training.examples import (
     Backbone,
     Examples,
@@ -29,7 +30,7 @@ from medpriv_core.training.examples import (
 )
 from medpriv_core.training.ledger import Ledger, open_ledger
 from medpriv_core.training.model import ResNet18, build_model
-from medpriv_core.training.steps import OrdinaryStepper, Stepper
+from medpriv_core.training.steps import Stepper
 from medpriv_core.training.weights import fingerprint, load_weights
 
 # A run may go on for more epochs, elsewhere, or to another epsilon; its ledger keeps what was spent.
@@ -97,7 +98,7 @@ def open_session(
     """
     check_data(data, spec)
     device = resolve_device(spec.device)
-    mixed = _mixed_precision(spec, device)
+    mixed = engines.mixed_precision(spec, device)
     saved = load_checkpoint(directory.checkpoint)
     if saved is not None:
         _check_same_run(saved, spec, data)
@@ -113,9 +114,7 @@ def open_session(
     if saved is not None:
         _restore(trained, backbone, saved)
     network.to(device)
-    if spec.method != "dp_sgd" or spec.trainable == "head":
-        # Faster, but Opacus's per-sample gradients come in the ordinary order of memory.
-        network.to(memory_format=torch.channels_last)
+    network.to(memory_format=engines.memory_format(spec, device))
     average = None
     if spec.average_last:
         average = WeightAverage(trained, after_step=first_averaged(steps=spec.epochs * steps, share=spec.average_last))
@@ -135,10 +134,10 @@ def open_session(
     step_mixed = mixed if spec.trainable == "all" else None
     pass_size = physical_batch_size(
         input_size=0 if stored else spec.input_size,
-        per_sample_parameters=parameters if spec.method == "dp_sgd" else 0,
+        per_sample_parameters=engines.kept_gradients(spec, parameters),
         memory_mb=spec.memory_mb,
     )
-    stepper = make_stepper(
+    stepper = engines.make_stepper(
         trained,
         spec,
         noise_multiplier=ledger.noise_multiplier if ledger else None,
@@ -189,31 +188,6 @@ def open_session(
     )
 
 
-def make_stepper(
-    trained: nn.Module,
-    spec: RunSpec,
-    *,
-    noise_multiplier: float | None,
-    train_size: int,
-    pass_size: int,
-    mixed: torch.dtype | None,
-    device: torch.device,
-) -> Stepper:
-    """What takes the steps of the run; with a ``noise_multiplier``, steps of DP-SGD."""
-    if noise_multiplier is None:
-        return OrdinaryStepper(trained, spec, pass_size=pass_size, mixed=mixed)
-    from medpriv_core.training.private_steps import PrivateStepper  # Opacus takes seconds to import
-
-    return PrivateStepper(
-        trained,
-        spec,
-        noise_multiplier=noise_multiplier,
-        expected_batch_size=train_size if spec.sampling_scheme == "full_batch" else spec.batch_size,
-        pass_size=pass_size,
-        device=device,
-    )
-
-
 def steps_of(spec: RunSpec, train_size: int) -> int:
     """Steps in an epoch: one, a whole deck, or Poisson batches that see ``train_size`` images on average."""
     if spec.sampling_scheme == "full_batch":
@@ -221,17 +195,6 @@ def steps_of(spec: RunSpec, train_size: int) -> int:
     if spec.sampling_scheme == "poisson":
         return steps_per_epoch(batch_size=spec.batch_size, train_size=train_size)
     return -(-train_size // spec.batch_size)
-
-
-def _mixed_precision(spec: RunSpec, device: torch.device) -> torch.dtype | None:
-    if spec.method == "dp_sgd" and spec.trainable == "all":
-        if spec.precision == "mixed":
-            raise SettingError(
-                "DP-SGD on all layers needs float32, because rounded gradients would exceed the clipping norm; set "
-                "precision to auto or float32."
-            )
-        return None
-    return mixed_dtype(spec.precision, device)
 
 
 def _check_same_run(saved: Checkpoint, spec: RunSpec, data: TrainingData) -> None:

@@ -249,7 +249,7 @@ def test_impossible_settings_are_refused_before_anything_is_computed(new_run, to
     with pytest.raises(SettingError, match="precision"):
         new_run().train(toy_spec(precision="mixed"))
     with pytest.raises(SettingError, match="clipping norm"):
-        new_run().train(toy_spec(**DP, trainable="all", precision="mixed"))
+        new_run().train(toy_spec(**DP, engine="opacus", precision="mixed"))
     with pytest.raises(WeightsError, match="no weights file"):
         new_run().train(toy_spec(weights=str(tmp_path / "gone.pth")))
     nothing = PreparedSplit(toy.test.images[:0], toy.test.labels[:0])

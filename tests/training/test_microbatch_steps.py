@@ -97,7 +97,9 @@ def test_with_one_image_a_microbatch_and_nothing_mixed_it_is_the_sound_step_up_t
     spec = toy_spec(
         method="dp_sgd", noise_multiplier=1.0, delta=1e-3, learning_rate=1.0, momentum=0.0, max_grad_norm=0.7
     )
-    stepper = PrivateStepper(sound, spec, noise_multiplier=0.0, expected_batch_size=8, pass_size=100, device=CPU)
+    stepper = PrivateStepper(
+        sound, spec, noise_multiplier=0.0, expected_batch_size=8, pass_size=100, mixed=None, device=CPU
+    )
     stepper.step(points, np.arange(11), generator=None, check=lambda: None)
     assert torch.allclose((before - flat(trained)) * 11, (before - flat(sound)) * 8, rtol=1e-4, atol=1e-6)
 

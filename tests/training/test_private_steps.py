@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -10,13 +12,12 @@ from opacus import GradSampleModule
 from opacus.validators.errors import UnsupportedModuleError
 from torch import Tensor, nn
 
+from medpriv_core.errors import MedprivError
+from medpriv_core.training.engines import make_stepper
 from medpriv_core.training.examples import Examples
 from medpriv_core.training.model import build_model
-from medpriv_core.training.private_steps import PrivateStepper
-from medpriv_core.training.steps import OrdinaryStepper
+from medpriv_core.training.steps import OrdinaryStepper, Stepper
 from tests.training.conftest import toy_spec
-
-CPU = torch.device("cpu")
 
 
 def examples_of(values: Tensor, labels: Tensor) -> Examples:
@@ -44,16 +45,31 @@ def take_step(stepper, examples: Examples, indices) -> None:
     stepper.step(examples, np.asarray(indices, dtype=np.int64), generator=None, check=lambda: None)
 
 
-def private(trained: nn.Module, *, noise_multiplier: float, pass_size: int = 1000, **settings) -> PrivateStepper:
-    spec = toy_spec(method="dp_sgd", noise_multiplier=1.0, delta=1e-3, learning_rate=1.0, momentum=0.0, **settings)
-    return PrivateStepper(
-        trained,
-        spec,
-        noise_multiplier=noise_multiplier,
-        expected_batch_size=spec.batch_size,
-        pass_size=pass_size,
-        device=CPU,
-    )
+@pytest.fixture(params=["one_pass", "opacus"])
+def private(request: pytest.FixtureRequest) -> Callable[..., Stepper]:
+    """Makes the private stepper of each engine."""
+
+    def make(trained: nn.Module, *, noise_multiplier: float, pass_size: int = 1000, **settings) -> Stepper:
+        spec = toy_spec(
+            method="dp_sgd",
+            noise_multiplier=1.0,
+            delta=1e-3,
+            learning_rate=1.0,
+            momentum=0.0,
+            engine=request.param,
+            **settings,
+        )
+        return make_stepper(
+            trained,
+            spec,
+            noise_multiplier=noise_multiplier,
+            train_size=30,
+            pass_size=pass_size,
+            mixed=None,
+            device=torch.device("cpu"),
+        )
+
+    return make
 
 
 def clipped_sum_one_by_one(trained: nn.Module, examples: Examples, indices, clip: float) -> tuple[Tensor, list[float]]:
@@ -71,7 +87,9 @@ def clipped_sum_one_by_one(trained: nn.Module, examples: Examples, indices, clip
 
 
 @pytest.mark.parametrize("pass_size", [1000, 4])
-def test_without_noise_the_step_is_the_sum_of_clipped_gradients_over_the_expected_batch_size(points, pass_size):
+def test_without_noise_the_step_is_the_sum_of_clipped_gradients_over_the_expected_batch_size(
+    private, points, pass_size
+):
     trained = linear()
     indices = range(11)
     clipped, norms = clipped_sum_one_by_one(trained, points, indices, clip=1.5)
@@ -82,7 +100,7 @@ def test_without_noise_the_step_is_the_sum_of_clipped_gradients_over_the_expecte
     assert torch.allclose(before - flat(trained), clipped / 8, atol=1e-6)
 
 
-def test_the_whole_network_steps_as_one_by_one_autograd_does():
+def test_the_whole_network_steps_as_one_by_one_autograd_does(private):
     trained = build_model(classes=2, norm="frozen_batch_norm", state_dict=None, seed=0)
     nn.init.normal_(trained.fc.weight, std=0.05, generator=torch.Generator().manual_seed(2))
     examples = examples_of(
@@ -94,7 +112,7 @@ def test_the_whole_network_steps_as_one_by_one_autograd_does():
     assert (before - flat(trained) - clipped / 8).norm() < 1e-3 * clipped.norm() / 8
 
 
-def test_a_step_moves_no_further_than_the_clipping_norm_allows(points):
+def test_a_step_moves_no_further_than_the_clipping_norm_allows(private, points):
     trained = linear()
     before = flat(trained)
     take_step(private(trained, noise_multiplier=0.0, max_grad_norm=1e-3), points, range(20))
@@ -102,7 +120,7 @@ def test_a_step_moves_no_further_than_the_clipping_norm_allows(points):
 
 
 @pytest.mark.parametrize("drawn", [[], [0, 1, 2]])
-def test_the_noise_has_standard_deviation_sigma_c_over_b_even_for_an_empty_batch(drawn):
+def test_the_noise_has_standard_deviation_sigma_c_over_b_even_for_an_empty_batch(private, drawn):
     trained = nn.Linear(400, 50)
     examples = examples_of(torch.zeros(3, 400), torch.tensor([0, 1, 2]))
     before = trained.weight.detach().clone()
@@ -114,7 +132,7 @@ def test_the_noise_has_standard_deviation_sigma_c_over_b_even_for_an_empty_batch
 
 
 @pytest.mark.parametrize("pass_size", [1000, 3])
-def test_noise_is_added_once_a_step_however_many_passes_it_takes(pass_size):
+def test_noise_is_added_once_a_step_however_many_passes_it_takes(private, pass_size):
     trained = nn.Linear(400, 50)
     examples = examples_of(torch.zeros(12, 400), torch.zeros(12, dtype=torch.int64))
     before = trained.weight.detach().clone()
@@ -122,7 +140,7 @@ def test_noise_is_added_once_a_step_however_many_passes_it_takes(pass_size):
     assert (before - trained.weight.detach()).std().item() == pytest.approx(0.125, rel=0.02)
 
 
-def test_an_empty_batch_works_on_the_whole_network():
+def test_an_empty_batch_works_on_the_whole_network(private):
     trained = build_model(classes=2, norm="group_norm", state_dict=None, seed=0)
     before = trained.conv1.weight.detach().clone()
     examples = examples_of(torch.zeros(1, 3, 32, 32), torch.tensor([0]))
@@ -132,7 +150,7 @@ def test_an_empty_batch_works_on_the_whole_network():
     assert (before - trained.conv1.weight).std().item() == pytest.approx(3**0.5 / 8, rel=0.1)
 
 
-def test_a_step_that_is_stopped_between_passes_changes_nothing(points):
+def test_a_step_that_is_stopped_between_passes_changes_nothing(private, points):
     trained = linear()
     before = flat(trained)
     passes = 0
@@ -149,9 +167,9 @@ def test_a_step_that_is_stopped_between_passes_changes_nothing(points):
     assert torch.equal(flat(trained), before)
 
 
-def test_batch_norm_is_refused():
+def test_batch_norm_is_refused(private):
     network = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3))
-    with pytest.raises(UnsupportedModuleError, match="BatchNorm"):
+    with pytest.raises((MedprivError, UnsupportedModuleError), match="BatchNorm"):
         private(network, noise_multiplier=1.0)
 
 

@@ -9,8 +9,9 @@ from torch import nn
 
 from medpriv_core.datasets.base import PreparedDataset
 from medpriv_core.errors import SettingError
+from medpriv_core.training.engines import make_stepper
 from medpriv_core.training.examples import Examples
-from medpriv_core.training.session import make_stepper, steps_of
+from medpriv_core.training.session import steps_of
 from tests.training.conftest import toy_spec, toy_split
 
 DP = {"method": "dp_sgd", "noise_multiplier": 2.0, "delta": 1e-3}

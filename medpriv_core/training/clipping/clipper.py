@@ -85,6 +85,10 @@ class PerSampleClipper:
                     self._sums[parameter] = total if so_far is None else so_far.add_(total)
         return norms
 
+    def forget(self) -> None:
+        """Start anew, as after an interrupted step."""
+        self._sums = {}
+
     def take(self) -> list[Tensor]:
         """The sums for each of ``parameters`` since the last call (zeros if there was nothing), and start anew."""
         sums, self._sums = self._sums, {}
