@@ -1,13 +1,18 @@
-"""What epsilon holds for a DP-SGD run, and the noise multiplier that a wanted epsilon needs.
+"""What epsilon holds for steps of noised gradients.
 
-Every step samples each record independently with probability ``sample_rate`` (Poisson sampling),
-clips each record's gradient to norm C and adds Gaussian noise of standard deviation
-``noise_multiplier`` times C to the sum. The accountant follows the privacy loss distribution (PLD)
-of that mechanism for neighbouring datasets that differ by one record added or removed.
+A step looks at each record with probability ``sample_rate``, clips what one record adds, and adds Gaussian noise of
+standard deviation ``noise_multiplier`` times the most that one record can change. Which rate, steps and sensitivity
+belong to a run is said by ``medpriv_core.privacy.mechanism``; here they are given.
 
 >>> account = DpSgdAccount(noise_multiplier=1.0, sample_rate=128 / 5232, delta=1e-5)
->>> round(account.epsilon(2044), 2)
-7.16
+>>> round(account.epsilon(2044), 2), round(account.epsilon_rdp(2044), 2)
+(7.16, 7.82)
+
+With a sample rate below 1 (Poisson sampling) the privacy loss distribution (PLD) of the steps gives epsilon. With a
+sample rate of 1 every step is one plain Gaussian mechanism, whose composition has a closed form and no error at all:
+
+>>> round(DpSgdAccount(noise_multiplier=1.0, sample_rate=1, delta=1e-5).epsilon(1), 5)
+4.37718
 
 The numbers are pessimistic: rounding and discretisation only ever push epsilon up.
 """
@@ -18,34 +23,44 @@ import functools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from medpriv_core.errors import SettingError
-from medpriv_core.spec import BOUNDS, check_bound
+from medpriv_core.privacy.loss_distribution import Stretches, pld_epsilon, resolvable
+from medpriv_core.privacy.renyi import rdp_epsilon
+from medpriv_core.spec import Sampling, check_bound
 
-if TYPE_CHECKING:
-    from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
+Adjacency = Literal["add-remove", "zero-out", "replace-one"]
+Accountant = Literal["pld", "gaussian", "rdp"]
 
-ACCOUNTANT = "pld"
-SAMPLING = "poisson"
-ADJACENCY = "add-remove"
-
-# Beyond this nothing is promised and nothing is computed: epsilon is reported as infinite.
+# Beyond this nothing is promised: epsilon is reported as infinite.
 MAX_EPSILON = 1000.0
-RDP_ORDERS = [*range(2, 65), 80, 96, 128, 192, 256, 512, 1024]
+MAX_IMAGES_PER_PATIENT = 100
+# Of the root finder in the closed form.
+_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
 class DpSgdAccount:
-    """Turns a number of steps into the epsilon they have spent.
+    """Turns a number of steps of one mechanism into the epsilon they have spent.
 
-    noise_multiplier sigma (noise standard deviation / clipping norm); sample_rate in (0, 1];
-    delta in (0, 0.1]. Raises ``SettingError`` outside these.
+    noise_multiplier    sigma: noise standard deviation / clipping norm
+    sample_rate         in (0, 1]
+    delta               in (0, 0.1]
+    sensitivity         how many clipping norms one record can change the sum by; infinite where nothing bounds it
+    adjacency           of neighbouring datasets: one record added or removed, or replaced by an empty one (the same
+                        epsilon), or replaced by any other
+    images_per_patient  records that are added or removed together
+
+    Raises ``SettingError`` outside these.
     """
 
     noise_multiplier: float
     sample_rate: float
     delta: float
+    sensitivity: float = 1.0
+    adjacency: Adjacency = "add-remove"
+    images_per_patient: int = 1
 
     def __post_init__(self) -> None:
         check_bound("noise_multiplier", self.noise_multiplier)
@@ -55,59 +70,51 @@ class DpSgdAccount:
 
     def epsilon(self, steps: int) -> float:
         """Epsilon at ``delta`` after ``steps`` steps; 0 before the first, infinite above ``MAX_EPSILON``."""
-        return composed_epsilon([(self.noise_multiplier, self.sample_rate, steps)], delta=self.delta)
+        return composed_epsilon(
+            self._stretch(steps),
+            delta=self.delta,
+            adjacency=self.adjacency,
+            images_per_patient=self.images_per_patient,
+        )
+
+    def accountant(self, steps: int) -> Accountant:
+        """Which accountant ``epsilon`` comes from: gaussian is the closed form at sample rate 1."""
+        if self.sample_rate == 1:
+            return "gaussian"
+        return "pld" if resolvable(self.delta, steps=steps) else "rdp"
+
+    def epsilon_rdp(self, steps: int) -> float:
+        """The same by the classic accountant, looser and computed in another way; for single records only."""
+        stretches = _merged(self._stretch(steps))
+        if not stretches or _unbounded(stretches):
+            return math.inf if stretches else 0.0
+        return _capped(rdp_epsilon(stretches, self.delta, self.adjacency == "replace-one"))
+
+    def _stretch(self, steps: int) -> list[tuple[float, float, int]]:
+        return [(self.noise_multiplier / self.sensitivity, self.sample_rate, steps)]
 
 
-def composed_epsilon(segments: Iterable[tuple[float, float, int]], *, delta: float) -> float:
-    """Epsilon of several stretches of training on the same records.
+def composed_epsilon(
+    segments: Iterable[tuple[float, float, int]],
+    *,
+    delta: float,
+    adjacency: Adjacency = "add-remove",
+    images_per_patient: int = 1,
+) -> float:
+    """Epsilon of several stretches of training on the same records; infinite above ``MAX_EPSILON``.
 
-    Each segment is (noise_multiplier, sample_rate, steps). Stretches of one mechanism add their steps.
+    Each segment is (noise_multiplier, sample_rate, steps), where the noise multiplier counts in the most that one
+    record can change; 0 means that nothing bounds it. Stretches of one mechanism add their steps. For ``k`` images of
+    a patient the sum changes by up to k times as much: a mixture of Gaussians under Poisson sampling (Ganesh 2024).
     """
-    steps_of: dict[tuple[float, float], int] = {}
-    for noise_multiplier, sample_rate, steps in segments:
-        if steps < 0:
-            raise SettingError(f"steps must not be negative, but is {steps}.")
-        if steps:
-            key = (noise_multiplier, sample_rate)
-            steps_of[key] = steps_of.get(key, 0) + steps
-    if not steps_of:
-        return 0.0
-    return _epsilon(tuple(sorted((*key, steps) for key, steps in steps_of.items())), delta)
-
-
-def solve_noise_multiplier(*, target_epsilon: float, delta: float, sample_rate: float, steps: int) -> float:
-    """The smallest noise multiplier, rounded up to four digits, whose epsilon is at most the target.
-
-    Raises ``SettingError`` where no noise multiplier within the bounds gives that epsilon.
-    """
-    check_bound("target_epsilon", target_epsilon)
-    low, high = BOUNDS["noise_multiplier"]
-
-    def excess(noise_multiplier: float) -> float:
-        account = DpSgdAccount(noise_multiplier=noise_multiplier, sample_rate=sample_rate, delta=delta)
-        return account.epsilon(steps) - target_epsilon
-
-    if excess(low) <= 0:
-        return low
-    # Grow from below, so that the slow, tiny multipliers are never tried for a modest epsilon.
-    upper = 1.0
-    while excess(upper) > 0:
-        upper *= 2
-        if upper > high:
-            raise SettingError(
-                f"No noise multiplier up to {high:g} reaches epsilon {target_epsilon:g} at delta {delta:g}. "
-                "Train fewer epochs, take a smaller batch, or allow a larger epsilon."
-            )
-    lower = max(low, upper / 2) if upper > 1 else low
-    while upper / lower > 1.00005:
-        middle = math.sqrt(lower * upper)
-        lower, upper = (middle, upper) if excess(middle) > 0 else (lower, middle)
-    digits = 3 - math.floor(math.log10(upper))
-    rounded = math.ceil(upper * 10**digits)
-    # After a million steps epsilon is no longer smooth in the fourth digit: the next one up may lie above the target.
-    while excess(rounded / 10**digits) > 0 and rounded / 10**digits < high:
-        rounded += 1
-    return min(rounded / 10**digits, high)
+    if images_per_patient > 1 and adjacency == "replace-one":
+        raise SettingError("Several images of a patient are counted for adjacency add-remove only; choose that.")
+    if not 1 <= images_per_patient <= MAX_IMAGES_PER_PATIENT:
+        raise SettingError(
+            f"images_per_patient must be between 1 and {MAX_IMAGES_PER_PATIENT}, but is {images_per_patient}."
+        )
+    stretches = _merged(segments)
+    return _epsilon(stretches, delta, adjacency == "replace-one", images_per_patient) if stretches else 0.0
 
 
 def sampling_rate(*, batch_size: int, train_size: int) -> float:
@@ -115,49 +122,66 @@ def sampling_rate(*, batch_size: int, train_size: int) -> float:
     return batch_size / train_size
 
 
-def steps_per_epoch(*, batch_size: int, train_size: int) -> int:
-    """Steps that on average look at as many records as the training set has; at least 1."""
+def steps_per_epoch(*, batch_size: int, train_size: int, sampling: Sampling = "poisson") -> int:
+    """Steps in an epoch: the one rule, for the loop and for the accountant.
+
+    poisson: as many as on average look at ``train_size`` records, at least 1. full_batch: 1. shuffled: the whole deck,
+    where the last batch may be smaller.
+    """
+    if sampling == "full_batch":
+        return 1
+    if sampling == "shuffled":
+        return -(-train_size // batch_size)
     return max(1, round(train_size / batch_size))
 
 
+def _merged(segments: Iterable[tuple[float, float, int]]) -> Stretches:
+    steps_of: dict[tuple[float, float], int] = {}
+    for noise_multiplier, sample_rate, steps in segments:
+        if steps < 0:
+            raise SettingError(f"steps must not be negative, but is {steps}.")
+        if steps:
+            key = (noise_multiplier, sample_rate)
+            steps_of[key] = steps_of.get(key, 0) + steps
+    return tuple(sorted((*key, steps) for key, steps in steps_of.items()))
+
+
+def _unbounded(stretches: Stretches) -> bool:
+    return any(noise_multiplier == 0 for noise_multiplier, _, _ in stretches)
+
+
+def _without_sampling(stretches: Stretches) -> bool:
+    return all(sample_rate == 1 for _, sample_rate, _ in stretches)
+
+
+def _capped(epsilon: float) -> float:
+    return epsilon if epsilon <= MAX_EPSILON else math.inf
+
+
 @functools.lru_cache(maxsize=4096)
-def _epsilon(segments: tuple[tuple[float, float, int], ...], delta: float) -> float:
-    # The classic, looser bound costs nothing and keeps the exact one from filling the memory.
-    rough = _rdp_epsilon(segments, delta)
-    if rough > MAX_EPSILON:
+def _epsilon(stretches: Stretches, delta: float, replace_one: bool, images: int) -> float:
+    if _unbounded(stretches):
         return math.inf
-    interval = _interval(segments, rough)
-    total: PrivacyLossDistribution | None = None
-    for noise_multiplier, sample_rate, steps in segments:
-        stretch = _one_step(noise_multiplier, sample_rate, interval).self_compose(steps)
-        total = stretch if total is None else total.compose(stretch)
-    assert total is not None
-    return float(total.get_epsilon_for_delta(delta))
-
-
-def _rdp_epsilon(segments: tuple[tuple[float, float, int], ...], delta: float) -> float:
-    from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent
-    from dp_accounting.rdp import RdpAccountant
-
-    accountant = RdpAccountant(orders=RDP_ORDERS)
-    for noise_multiplier, sample_rate, steps in segments:
-        accountant.compose(PoissonSampledDpEvent(sample_rate, GaussianDpEvent(noise_multiplier)), steps)
-    return float(accountant.get_epsilon(delta))
-
-
-def _interval(segments: tuple[tuple[float, float, int], ...], rough_epsilon: float) -> float:
-    # The more noise, the smaller one step's loss and the finer the grid it needs. Distributions can
-    # only be composed on one common grid, hence the finest of all; a large epsilon needs no such fine
-    # one. Compared with a ten times finer grid the result is at most 0.4 % higher.
-    most_noise = max(noise_multiplier for noise_multiplier, _, _ in segments)
-    return max(min(1e-3, 1e-3 / most_noise**2), 1e-5, rough_epsilon / 1e6)
-
-
-@functools.lru_cache(maxsize=64)
-def _one_step(noise_multiplier: float, sample_rate: float, interval: float) -> PrivacyLossDistribution:
-    # Imported here: it takes a second to load, and most callers never need it.
-    from dp_accounting.pld import privacy_loss_distribution
-
-    return privacy_loss_distribution.from_gaussian_mechanism(
-        noise_multiplier, sampling_prob=sample_rate, value_discretization_interval=interval
+    if _without_sampling(stretches):
+        distance = 2 if replace_one else images
+        return _capped(_gaussian_epsilon(distance * math.sqrt(sum(n / noise**2 for noise, _, n in stretches)), delta))
+    steps = sum(steps for _, _, steps in stretches)
+    if resolvable(delta, steps=steps):
+        return _capped(pld_epsilon(stretches, delta=delta, replace_one=replace_one, images=images))
+    if images == 1:
+        return _capped(rdp_epsilon(stretches, delta, replace_one))
+    raise SettingError(
+        f"For several images of a patient, delta {delta:g} is too small to be computed with over {steps:,} steps; take "
+        "a larger delta or fewer steps."
     )
+
+
+def _gaussian_epsilon(mu: float, delta: float) -> float:
+    """Exact epsilon of Gaussian noise, ``mu`` = distance of the means / standard deviation (Balle and Wang 2018)."""
+    # Imported here: it takes a second to load, and most callers never need it.
+    from dp_accounting import get_epsilon_gaussian
+
+    # The delta of epsilon mu²/2 is at least a half of what is certain; far beyond MAX_EPSILON the formula overflows.
+    if mu**2 / 2 > MAX_EPSILON:
+        return math.inf
+    return float(get_epsilon_gaussian(1 / mu, delta)) + _TOLERANCE

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medpriv_core.errors import SettingError
-from medpriv_core.privacy.dp_sgd import DpSgdAccount, sampling_rate, solve_noise_multiplier, steps_per_epoch
-from medpriv_core.spec import RunSpec
+from medpriv_core.privacy.calibration import solve_noise_multiplier
+from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, DpSgdAccount
+from medpriv_core.privacy.mechanism import Mechanism, mechanism_of, mechanism_of_loop
+from medpriv_core.spec import RunSpec, Sampling, check_bound
 
 # Enough for 1,000 epochs on 100,000 records in batches of 100; the accountant takes seconds there, and minutes beyond.
 MAX_STEPS = 1_000_000
@@ -14,13 +16,51 @@ MAX_STEPS = 1_000_000
 
 @dataclass(frozen=True)
 class DpSgdPlan:
-    """The mechanism that will run, and what it costs at the end."""
+    """The mechanism that will run, and what it costs at the end.
 
-    sample_rate: float  # probability with which each record enters a step
-    steps: int  # in the whole run
+    mechanism         what is counted
+    adjacency         how neighbouring training sets differ
+    steps             counted at ``mechanism.sample_rate``: those of the loop, or with a shuffled deck one an epoch
+    noise_multiplier  sigma: noise standard deviation / clipping norm
+    epsilon           what holds
+    claimed_epsilon   what would be stated if Poisson sampling, clipping record by record and no BatchNorm were assumed;
+                      the same as ``epsilon`` where they are true
+    """
+
+    mechanism: Mechanism
+    adjacency: Adjacency
+    steps: int
     noise_multiplier: float
     epsilon: float
+    claimed_epsilon: float
     delta: float
+
+    @property
+    def sample_rate(self) -> float:
+        """Probability with which each record enters a counted step."""
+        return self.mechanism.sample_rate
+
+    @property
+    def accountant(self) -> Accountant:
+        """Which accountant ``epsilon`` comes from."""
+        return self._account().accountant(self.steps)
+
+    @property
+    def epsilon_rdp(self) -> float:
+        """The second line: what holds by the classic accountant, looser and computed in another way."""
+        return self._account().epsilon_rdp(self.steps)
+
+    def epsilon_patient(self, images: int) -> float:
+        """What holds for a patient with ``images`` images in the training set, added or removed together."""
+        return self._account(images_per_patient=images).epsilon(self.steps)
+
+    def _account(self, images_per_patient: int = 1) -> DpSgdAccount:
+        return self.mechanism.account(
+            noise_multiplier=self.noise_multiplier,
+            delta=self.delta,
+            adjacency=self.adjacency,
+            images_per_patient=images_per_patient,
+        )
 
 
 def plan_dp_sgd(
@@ -31,38 +71,101 @@ def plan_dp_sgd(
     delta: float,
     noise_multiplier: float | None = None,
     target_epsilon: float | None = None,
+    sampling: Sampling = "poisson",
+    microbatch_size: int = 1,
+    adjacency: Adjacency | None = None,
 ) -> DpSgdPlan:
-    """The plan for a noise multiplier, or for the one that reaches ``target_epsilon``.
+    """The plan for a noise multiplier, or for the one that reaches ``target_epsilon`` by what holds.
+
+    Without ``adjacency``, the mechanism's own.
 
     Raises ``SettingError`` unless exactly one of the two is given, and for impossible sizes.
     """
-    if train_size < 1 or not 1 <= batch_size <= train_size:
-        raise SettingError(f"batch_size must be between 1 and the {train_size} training records, but is {batch_size}.")
-    if (noise_multiplier is None) == (target_epsilon is None):
-        raise SettingError("Give either noise_multiplier or target_epsilon (one of them, not both).")
-    sample_rate = sampling_rate(batch_size=batch_size, train_size=train_size)
-    steps = epochs * steps_per_epoch(batch_size=batch_size, train_size=train_size)
-    if steps > MAX_STEPS:
-        raise SettingError(
-            f"These settings make {steps:,} steps, and epsilon is computed for up to {MAX_STEPS:,}. Take a larger "
-            "batch_size or fewer epochs."
-        )
-    if noise_multiplier is None:
-        assert target_epsilon is not None
-        noise_multiplier = solve_noise_multiplier(
-            target_epsilon=target_epsilon, delta=delta, sample_rate=sample_rate, steps=steps
-        )
-    account = DpSgdAccount(noise_multiplier=noise_multiplier, sample_rate=sample_rate, delta=delta)
-    return DpSgdPlan(sample_rate, steps, noise_multiplier, account.epsilon(steps), delta)
+    mechanism = mechanism_of_loop(
+        train_size=train_size, batch_size=batch_size, sampling=sampling, microbatch_size=microbatch_size
+    )
+    return _plan(
+        mechanism,
+        train_size,
+        batch_size,
+        epochs,
+        delta,
+        noise_multiplier,
+        target_epsilon,
+        adjacency or mechanism.adjacency,
+    )
 
 
 def plan_run(spec: RunSpec, *, train_size: int) -> DpSgdPlan:
-    """The plan of a DP-SGD run on ``train_size`` training records; raises as ``plan_dp_sgd`` does."""
-    return plan_dp_sgd(
-        train_size=train_size,
-        batch_size=spec.batch_size,
-        epochs=spec.epochs,
-        delta=spec.delta,
-        noise_multiplier=spec.noise_multiplier,
-        target_epsilon=spec.target_epsilon,
+    """The plan of a DP-SGD run on ``train_size`` training records.
+
+    Raises ``SettingError`` for impossible sizes, a delta that is not below 1/n, and a ``target_epsilon`` that no noise
+    reaches.
+    """
+    spec.check_dataset_size(train_size)
+    mechanism = mechanism_of(spec, train_size=train_size)
+    return _plan(
+        mechanism,
+        train_size,
+        spec.batch_size,
+        spec.epochs,
+        spec.delta,
+        spec.noise_multiplier,
+        spec.target_epsilon,
+        mechanism.adjacency,
     )
+
+
+def claimed_epsilon(
+    *, train_size: int, batch_size: int, sampling: Sampling, steps: int, noise_multiplier: float, delta: float
+) -> float:
+    """What is stated where nobody looks: Poisson sampling and clipping record by record for all ``steps`` of the loop.
+
+    A full batch needs no sampling, and is taken as it is.
+    """
+    rate = 1.0 if sampling == "full_batch" else batch_size / train_size
+    return DpSgdAccount(noise_multiplier=noise_multiplier, sample_rate=rate, delta=delta).epsilon(steps)
+
+
+def _plan(
+    mechanism: Mechanism,
+    train_size: int,
+    batch_size: int,
+    epochs: int,
+    delta: float,
+    noise_multiplier: float | None,
+    target_epsilon: float | None,
+    adjacency: Adjacency,
+) -> DpSgdPlan:
+    if (noise_multiplier is None) == (target_epsilon is None):
+        raise SettingError("Give either noise_multiplier or target_epsilon (one of them, not both).")
+    if noise_multiplier is not None:
+        check_bound("noise_multiplier", noise_multiplier)
+    check_bound("delta", delta)
+    loop_steps = epochs * mechanism.steps_per_epoch
+    if loop_steps > MAX_STEPS:
+        raise SettingError(
+            f"These settings make {loop_steps:,} steps, and epsilon is computed for up to {MAX_STEPS:,}. Take a larger "
+            "batch_size or fewer epochs."
+        )
+    steps = mechanism.counted_steps(loop_steps)
+    if noise_multiplier is None:
+        assert target_epsilon is not None
+        noise_multiplier = solve_noise_multiplier(
+            target_epsilon=target_epsilon,
+            delta=delta,
+            sample_rate=mechanism.sample_rate,
+            steps=steps,
+            sensitivity=mechanism.sensitivity,
+            adjacency=adjacency,
+        )
+    claimed = claimed_epsilon(
+        train_size=train_size,
+        batch_size=batch_size,
+        sampling=mechanism.sampling,
+        steps=loop_steps,
+        noise_multiplier=noise_multiplier,
+        delta=delta,
+    )
+    account = mechanism.account(noise_multiplier=noise_multiplier, delta=delta, adjacency=adjacency)
+    return DpSgdPlan(mechanism, adjacency, steps, noise_multiplier, account.epsilon(steps), claimed, delta)

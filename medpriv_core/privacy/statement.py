@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 
+from medpriv_core.privacy.dp_sgd import Accountant, Adjacency
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
+from medpriv_core.spec import Sampling
 
 # A convention, not a theorem: at 10 the bound already lets an attacker who is right 1 time in 10,000
 # by guessing be right nearly always (odds grow by up to e^10 = 22,026).
@@ -36,11 +38,39 @@ def format_delta(delta: float) -> str:
     return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
 
-def dp_sgd_statement(*, epsilon: float, delta: float) -> str:
-    """The full form for a DP-SGD run accounted by ``medpriv_core.privacy.dp_sgd``."""
+ADJACENCY_WORDS: dict[Adjacency, str] = {
+    "add-remove": "one image added or removed",
+    "zero-out": "one image replaced by an empty one",
+    "replace-one": "one image replaced by any other",
+}
+SAMPLING_WORDS: dict[Sampling, str] = {
+    "poisson": "Poisson sampling",
+    "full_batch": "every image in every step",
+    "shuffled": "shuffled batches, nothing counted for sampling",
+}
+ACCOUNTANT_WORDS: dict[Accountant, str] = {
+    "pld": "PLD accountant",
+    "gaussian": "exact Gaussian accountant",
+    "rdp": "RDP accountant",
+}
+
+
+def dp_sgd_statement(
+    *,
+    epsilon: float,
+    delta: float,
+    adjacency: Adjacency = "add-remove",
+    sampling: Sampling = "poisson",
+    accountant: Accountant = "pld",
+    images_per_patient: int = 1,
+) -> str:
+    """The full form for a DP-SGD run; what is not said of it is that of a sound run with Poisson sampling."""
+    neighbours = ADJACENCY_WORDS[adjacency]
+    if images_per_patient > 1:
+        neighbours = f"all {images_per_patient} images of a patient {neighbours.removeprefix('one image ')}"
     return (
-        f"ε = {format_epsilon(epsilon)} (δ = {format_delta(delta)}; one image added or removed; "
-        "Poisson sampling; PLD accountant)"
+        f"ε = {format_epsilon(epsilon)} (δ = {format_delta(delta)}; {neighbours}; {SAMPLING_WORDS[sampling]}; "
+        f"{ACCOUNTANT_WORDS[accountant]})"
     )
 
 

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medpriv_core.errors import RunError
-from medpriv_core.privacy.dp_sgd import composed_epsilon, sampling_rate, solve_noise_multiplier
+from medpriv_core.privacy.calibration import solve_noise_multiplier
+from medpriv_core.privacy.dp_sgd import composed_epsilon
+from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
 from medpriv_core.spec import RunSpec
 
 
@@ -17,48 +19,62 @@ from medpriv_core.spec import RunSpec
 class Ledger:
     """The mechanism of the steps to come, and the stretches of steps already taken.
 
-    ``segments`` are {noise_multiplier, sample_rate, steps} in the order they were taken.
+    ``segments`` are {noise_multiplier, sample_rate, steps} in the order they were taken: the noise multiplier as set,
+    the rate that the accountant may count on, and the steps of the loop. What they cost follows from ``mechanism``,
+    which does not change on the way.
     """
 
     noise_multiplier: float
-    sample_rate: float
+    mechanism: Mechanism
     delta: float
     segments: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    def sample_rate(self) -> float:
+        """Probability of a record to be in a step, as far as it may be counted on: 1 with a shuffled deck."""
+        return self.mechanism.sample_rate
+
+    @property
     def steps(self) -> int:
-        """All steps taken."""
+        """All steps taken by the loop."""
         return sum(segment["steps"] for segment in self.segments)
 
     def count_step(self) -> None:
-        """Enter one step of the Poisson-subsampled Gaussian mechanism."""
-        kind = {"noise_multiplier": self.noise_multiplier, "sample_rate": self.sample_rate}
-        if not self.segments or self.segments[-1] != kind | {"steps": self.segments[-1]["steps"]}:
-            self.segments.append(kind | {"steps": 0})
-        self.segments[-1]["steps"] += 1
+        """Enter one step of the loop."""
+        self.segments = self._with_steps(1)
 
     def epsilon(self, *, more_steps: int = 0) -> float:
-        """Epsilon at ``delta`` of all steps taken, and of ``more_steps`` to come."""
-        taken = [(s["noise_multiplier"], s["sample_rate"], s["steps"]) for s in self.segments]
-        return composed_epsilon([*taken, (self.noise_multiplier, self.sample_rate, more_steps)], delta=self.delta)
+        """Epsilon at ``delta`` of all steps taken, and of ``more_steps`` of the loop to come."""
+        return composed_epsilon(self.mechanism.stretches(self._with_steps(more_steps)), delta=self.delta)
+
+    def _with_steps(self, steps: int) -> list[dict[str, Any]]:
+        kind = {"noise_multiplier": self.noise_multiplier, "sample_rate": self.sample_rate}
+        *earlier, last = self.segments or [kind | {"steps": 0}]
+        if last == kind | {"steps": last["steps"]}:
+            return [*earlier, last | {"steps": last["steps"] + steps}]
+        return [*earlier, last, kind | {"steps": steps}]
 
 
 def open_ledger(spec: RunSpec, *, train_size: int, steps_left: int, segments: list[dict[str, Any]]) -> Ledger:
-    """The ledger of a run that has taken ``segments`` and has ``steps_left`` to take.
+    """The ledger of a run that has taken ``segments`` and has ``steps_left`` steps of the loop to take.
 
     A ``target_epsilon`` is solved for the noise multiplier at the start; a resumed run keeps that noise.
     Raises ``RunError`` if it would then end above the target, ``SettingError`` if no noise reaches it.
     """
-    sample_rate = sampling_rate(batch_size=spec.batch_size, train_size=train_size)
+    mechanism = mechanism_of(spec, train_size=train_size)
     noise_multiplier = spec.noise_multiplier
     if noise_multiplier is None and segments:
         noise_multiplier = float(segments[-1]["noise_multiplier"])
     if noise_multiplier is None:
         assert spec.target_epsilon is not None
         noise_multiplier = solve_noise_multiplier(
-            target_epsilon=spec.target_epsilon, delta=spec.delta, sample_rate=sample_rate, steps=steps_left
+            target_epsilon=spec.target_epsilon,
+            delta=spec.delta,
+            sample_rate=mechanism.sample_rate,
+            steps=mechanism.counted_steps(steps_left),
+            sensitivity=mechanism.sensitivity,
         )
-    ledger = Ledger(noise_multiplier, sample_rate, spec.delta, [dict(segment) for segment in segments])
+    ledger = Ledger(noise_multiplier, mechanism, spec.delta, [dict(segment) for segment in segments])
     if spec.target_epsilon is not None:
         planned = ledger.epsilon(more_steps=steps_left)
         if planned > spec.target_epsilon:

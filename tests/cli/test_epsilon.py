@@ -9,7 +9,10 @@ import pytest
 from tests.cli.conftest import Command, Refusal
 
 CHEST = ["--dataset-size", "5218", "--batch-size", "128", "--epochs", "50"]
-FIELDS = {"epsilon", "delta", "accountant", "sampling", "adjacency", "sample_rate", "steps", "noise_multiplier"}
+FIELDS = {
+    *("epsilon", "delta", "accountant", "sampling", "adjacency", "sample_rate", "steps", "noise_multiplier"),
+    *("epsilon_rdp", "epsilon_claimed", "sensitivity"),
+}
 
 
 def test_json_has_the_promised_fields(medpriv: Command):
@@ -21,6 +24,8 @@ def test_json_has_the_promised_fields(medpriv: Command):
     assert (plan["delta"], plan["noise_multiplier"]) == (1e-4, 5.002)
     assert plan["sample_rate"] == 128 / 5218
     assert plan["steps"] == 50 * 41
+    assert plan["epsilon"] < plan["epsilon_rdp"]
+    assert (plan["epsilon_claimed"], plan["sensitivity"]) == (plan["epsilon"], 1)
 
 
 # By another implementation with a finer grid, at 2,044 steps instead of 50 * 41, which costs 0.15 % of epsilon.
@@ -68,6 +73,51 @@ def test_plain_output_says_what_epsilon_depends_on(medpriv: Command):
     assert "too weak" not in sound.out
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--microbatch-size", "4"], {"epsilon": 1.571, "sample_rate": 128 / 5218, "steps": 2050, "sensitivity": 2}),
+        (["--sampling", "shuffled"], {"epsilon": 5.77, "sample_rate": 1, "steps": 50, "sensitivity": 1}),
+        (["--sampling", "shuffled", "--microbatch-size", "4"], {"epsilon": 13.9, "steps": 50, "sensitivity": 2}),
+        (["--sampling", "full_batch"], {"epsilon": 5.77, "sample_rate": 1, "steps": 50, "sensitivity": 1}),
+    ],
+    ids=str,
+)
+def test_what_holds_when_sampling_and_clipping_are_others(medpriv: Command, options: list[str], expected: dict):
+    plan = medpriv("epsilon", *CHEST, "--noise-multiplier", "5.002", "--delta", "1e-4", *options, "--json").json
+    assert {name: plan[name] for name in expected} == pytest.approx(expected, rel=0.01)
+    assert plan["epsilon"] < plan["epsilon_rdp"]
+
+
+def test_shuffled_batches_are_told_with_their_own_neighbours(medpriv: Command):
+    options = [*CHEST, "--noise-multiplier", "5.002", "--delta", "1e-4", "--sampling", "shuffled"]
+    answer = medpriv("epsilon", *options, "--microbatch-size", "4")
+    assert "one image replaced by an empty one; shuffled batches, nothing counted for sampling; exact" in answer.out
+    assert "50 steps counted, one an epoch" in answer.out
+    assert "two clipping norms" in answer.out
+    assert medpriv("epsilon", *options, "--json").json["adjacency"] == "zero-out"
+
+
+def test_replacing_an_image_is_another_adjacency(medpriv: Command):
+    sizes = ["--dataset-size", "5232", "--batch-size", "128", "--epochs", "50", "--adjacency", "replace-one"]
+    plan = medpriv("epsilon", *sizes, "--noise-multiplier", "2", "--json").json
+    assert (plan["adjacency"], plan["epsilon"]) == ("replace-one", pytest.approx(4.932, rel=0.01))
+    solved = medpriv("epsilon", *sizes, "--target-epsilon", "1", "--json").json
+    assert 0.99 < solved["epsilon"] <= 1
+    assert "one image replaced by any other" in medpriv("epsilon", *sizes, "--noise-multiplier", "2").out
+
+
+def test_a_patient_with_several_images(medpriv: Command):
+    sizes = ["--dataset-size", "5232", "--batch-size", "128", "--epochs", "50", "--images-per-patient", "2"]
+    plan = medpriv("epsilon", *sizes, "--noise-multiplier", "4", "--json").json
+    assert set(plan) == FIELDS | {"epsilon_patient", "images_per_patient"}
+    assert plan["images_per_patient"] == 2
+    assert plan["epsilon_patient"] == pytest.approx(2.30, rel=0.01)
+    words = medpriv("epsilon", *sizes, "--noise-multiplier", "4").out
+    assert "a patient with 2 images: ε = 2.3" in words
+    assert "all 2 images of a patient added or removed" in words
+
+
 def test_no_finite_epsilon_is_null(medpriv: Command):
     hopeless = ["--dataset-size", "10", "--batch-size", "10", "--epochs", "1000", "--noise-multiplier", "0.3"]
     assert medpriv("epsilon", *hopeless, "--json").json["epsilon"] is None
@@ -89,6 +139,10 @@ def test_no_finite_epsilon_is_null(medpriv: Command):
         ({"--delta": "nan"}, "delta must be between"),
         ({"--noise-multiplier": "0"}, "noise_multiplier must be between 0.3 and 1000"),
         ({"--noise-multiplier": "nan"}, "noise_multiplier must be between 0.3 and 10000, but is nan."),
+        ({"--microbatch-size": "0"}, "microbatch_size must be between 1 and 1024, but is 0."),
+        ({"--images-per-patient": "0"}, "images_per_patient must be between 1 and 100, but is 0."),
+        ({"--images-per-patient": "101"}, "images_per_patient must be between 1 and 100, but is 101."),
+        ({"--images-per-patient": "2", "--adjacency": "replace-one"}, "leave one of them out"),
         ({"--noise-multiplier": "-1"}, "noise_multiplier must be between 0.3 and 1000"),
     ],
 )

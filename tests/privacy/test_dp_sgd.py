@@ -6,38 +6,55 @@ import math
 
 import pytest
 from opacus.accountants import PRVAccountant, RDPAccountant
+from scipy import stats
 
 from medpriv_core.errors import SettingError
-from medpriv_core.privacy.dp_sgd import (
-    DpSgdAccount,
-    composed_epsilon,
-    sampling_rate,
-    solve_noise_multiplier,
-    steps_per_epoch,
-)
-from medpriv_core.privacy.plan import plan_dp_sgd
+from medpriv_core.privacy.dp_sgd import DpSgdAccount, composed_epsilon, sampling_rate, steps_per_epoch
+
+# Of another program on a finer grid, delta 1e-5: training records, steps, noise multiplier; PLD, RDP and replace-one.
+KNOWN = [
+    (5232, 2044, 1.0, 7.159, 7.818, 12.16),
+    (5232, 2044, 2.0, 2.451, 2.669, 4.932),
+    (5232, 2044, 4.0, 1.064, 1.164, 2.230),
+    (2930, 1145, 1.0, 10.137, 11.064, 17.27),
+    (2930, 1145, 2.0, 3.422, 3.723, 6.925),
+    (2930, 1145, 4.0, 1.469, 1.603, 3.092),
+]
 
 
-def epsilon(noise_multiplier: float, sample_rate: float, steps: int, delta: float = 1e-5) -> float:
-    return DpSgdAccount(noise_multiplier=noise_multiplier, sample_rate=sample_rate, delta=delta).epsilon(steps)
+def account(noise_multiplier: float, sample_rate: float, delta: float = 1e-5, **more) -> DpSgdAccount:
+    return DpSgdAccount(noise_multiplier=noise_multiplier, sample_rate=sample_rate, delta=delta, **more)
 
 
-@pytest.mark.parametrize(
-    ("size", "steps", "noise_multiplier", "expected"),
-    [
-        (5232, 2044, 1.0, 7.159),
-        (5232, 2044, 2.0, 2.451),
-        (5232, 2044, 4.0, 1.064),
-        (2930, 1145, 1.0, 10.137),
-        (2930, 1145, 2.0, 3.422),
-        (2930, 1145, 4.0, 1.469),
-    ],
-)
-def test_known_values_are_met_within_half_a_percent_and_never_undercut(
-    size: int, steps: int, noise_multiplier: float, expected: float
-):
-    value = epsilon(noise_multiplier, 128 / size, steps)
-    assert expected - 0.0006 <= value <= expected * 1.005
+def epsilon(noise_multiplier: float, sample_rate: float, steps: int, delta: float = 1e-5, **more) -> float:
+    return account(noise_multiplier, sample_rate, delta, **more).epsilon(steps)
+
+
+def exact_gaussian_epsilon(mu: float, delta: float) -> float:
+    """By bisection on the trade-off curve, with no library for privacy."""
+
+    def delta_of(eps: float) -> float:
+        return stats.norm.cdf(mu / 2 - eps / mu) - math.exp(eps + stats.norm.logcdf(-mu / 2 - eps / mu))
+
+    low, high = 0.0, 1000.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if delta_of(middle) > delta else (low, middle)
+    return high
+
+
+@pytest.mark.parametrize(("size", "steps", "noise", "pld", "rdp", "replaced"), KNOWN)
+def test_known_values_are_met_within_half_a_percent_and_never_undercut(size, steps, noise, pld, rdp, replaced):
+    assert pld - 0.0006 <= epsilon(noise, 128 / size, steps) <= pld * 1.005
+    assert account(noise, 128 / size).epsilon_rdp(steps) == pytest.approx(rdp, rel=0.005)
+    value = epsilon(noise, 128 / size, steps, adjacency="replace-one")
+    assert replaced * 0.9995 <= value <= replaced * 1.005
+
+
+@pytest.mark.parametrize(("noise", "whole_n", "rdp"), [(1.0, 5.930, 6.615), (2.0, 1.979, 2.212), (4.0, 0.836, 0.942)])
+def test_known_values_at_delta_one_over_n(noise: float, whole_n: float, rdp: float):
+    assert epsilon(noise, 128 / 5232, 2044, delta=1 / 5232) == pytest.approx(whole_n, rel=0.005)
+    assert account(noise, 128 / 5232, 1 / 5232).epsilon_rdp(2044) == pytest.approx(rdp, rel=0.005)
 
 
 @pytest.mark.filterwarnings("ignore:Optimal order is the largest alpha")
@@ -53,17 +70,81 @@ def test_lies_between_opacus_prv_and_rdp(noise_multiplier: float):
     assert value < rdp.get_epsilon(1e-5, alphas=[1 + x / 10 for x in range(1, 100)] + list(range(12, 256)))
 
 
-def test_full_batch_is_the_gaussian_mechanism():
-    from dp_accounting import get_epsilon_gaussian
+@pytest.mark.parametrize(("mu", "known"), [(0.5, 1.99309), (1.0, 4.37718), (2.0, 9.99726), (4.0, 24.38161)])
+def test_the_full_batch_is_exact(mu: float, known: float):
+    # Nine steps of noise 3/mu are one of 1/mu.
+    assert epsilon(3 / mu, 1.0, 9) == pytest.approx(known, abs=1e-5)
+    assert account(3 / mu, 1.0).accountant(9) == "gaussian"
 
-    exact = get_epsilon_gaussian(2.0 / 3, 1e-5)  # nine steps of sigma 2 are one of 2/3
-    assert exact * 0.9999 <= epsilon(2.0, 1.0, 9) <= exact * 1.005
+
+def test_the_full_batch_is_exact_at_both_ends_of_the_noise():
+    for noise, steps in ((1e4, 1), (1e4, 1000), (0.3, 5)):
+        exact = exact_gaussian_epsilon(math.sqrt(steps) / noise, 1e-5)
+        assert epsilon(noise, 1.0, steps) == pytest.approx(exact, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("noise", "steps", "delta"), [(30.0, 1000, 1e-5), (1e4, 1000, 1e-5), (100.0, 10, 1e-6), (0.5, 2, 1e-5)]
+)
+def test_sampling_nearly_everybody_is_nearly_the_full_batch(noise: float, steps: int, delta: float):
+    # Reached by the grid, and compared with the closed form.
+    exact = exact_gaussian_epsilon(math.sqrt(steps) / noise, delta)
+    assert epsilon(noise, 1 - 1e-9, steps, delta) == pytest.approx(exact, rel=0.005)
+    assert epsilon(noise, 1 - 1e-9, steps, delta) >= exact * (1 - 1e-6)
+
+
+def test_large_noise_follows_the_central_limit():
+    # Many tiny losses add up to a Gaussian one of mu = q sqrt(T) / sigma.
+    for noise in (300.0, 1e4):
+        limit = exact_gaussian_epsilon(0.02 * math.sqrt(20_000) / noise, 1e-6)
+        assert epsilon(noise, 0.02, 20_000, delta=1e-6) == pytest.approx(limit, rel=0.005)
+
+
+@pytest.mark.parametrize("noise", [30.0, 1000.0])
+def test_a_tiny_delta_is_not_undercut_by_rounding(noise: float):
+    # With so many steps floating-point numbers no longer resolve delta, and the classic bound takes over.
+    steps = int(noise**2)
+    exact = exact_gaussian_epsilon(1.0, 1e-12)
+    assert epsilon(noise, 1 - 1e-9, steps, delta=1e-12) >= exact * (1 - 1e-6)
+    assert account(noise, 0.5, 1e-12).accountant(steps) == "rdp"
 
 
 def test_grows_with_steps_and_rate_and_shrinks_with_noise():
     assert epsilon(1.0, 0.02, 0) == 0
     assert epsilon(1.0, 0.02, 10) < epsilon(1.0, 0.02, 20) < epsilon(1.0, 0.04, 20)
     assert epsilon(1.0, 0.02, 20) > epsilon(2.0, 0.02, 20)
+
+
+def test_doubled_sensitivity_is_half_the_noise():
+    assert epsilon(2.0, 0.02, 100, sensitivity=2.0) == epsilon(1.0, 0.02, 100)
+    assert epsilon(2.0, 0.02, 100, sensitivity=math.inf) == math.inf
+
+
+@pytest.mark.parametrize(("noise", "two", "five"), [(1.0, 16.75, 57.6), (2.0, 5.43, 16.7), (4.0, 2.30, 6.60)])
+def test_known_values_for_a_patient_with_several_images(noise: float, two: float, five: float):
+    assert epsilon(noise, 128 / 5232, 2044, images_per_patient=2) == pytest.approx(two, rel=0.005)
+    assert epsilon(noise, 128 / 5232, 2044, images_per_patient=5) == pytest.approx(five, rel=0.005)
+
+
+def test_several_images_in_a_full_batch_multiply_the_distance():
+    assert epsilon(1.0, 1.0, 1, images_per_patient=2) == pytest.approx(9.99726, abs=1e-4)
+    assert epsilon(1.0, 1.0, 1, images_per_patient=5) == pytest.approx(33.10, abs=0.01)
+    assert epsilon(1.0, 1.0, 1, adjacency="replace-one") == pytest.approx(9.99726, abs=1e-4)
+
+
+def test_one_image_a_patient_is_the_record():
+    assert epsilon(1.0, 0.02, 100, images_per_patient=1) == epsilon(1.0, 0.02, 100)
+
+
+def test_an_empty_record_in_the_place_of_another_costs_what_its_removal_costs():
+    assert epsilon(1.0, 0.02, 100, adjacency="zero-out") == epsilon(1.0, 0.02, 100)
+
+
+@pytest.mark.parametrize("rate", [0.01, 1.0])
+def test_the_classic_accountant_is_looser_for_replacement_too(rate: float):
+    replaced = account(2.0, rate, adjacency="replace-one")
+    assert replaced.epsilon(30) < replaced.epsilon_rdp(30) < 1.5 * replaced.epsilon(30) + 0.5
+    assert replaced.epsilon_rdp(30) > account(2.0, rate).epsilon_rdp(30)
 
 
 def test_stretches_of_one_mechanism_add_their_steps():
@@ -76,47 +157,40 @@ def test_a_second_mechanism_costs_more_than_either():
     assert epsilon(1.0, 0.02, 100) < both < epsilon(1.0, 0.02, 200)
 
 
-@pytest.mark.parametrize("target", [0.5, 1.0, 3.0, 8.0])
-def test_solved_noise_reaches_the_target_and_wastes_little(target: float):
-    settings = {"sample_rate": 128 / 5216, "steps": 2050}
-    noise = solve_noise_multiplier(target_epsilon=target, delta=1e-5, **settings)
-    assert epsilon(noise, **settings) <= target
-    assert epsilon(noise * 0.995, **settings) > target * 0.995
-
-
-def test_a_target_out_of_reach_says_what_to_do():
-    with pytest.raises(SettingError, match="Train fewer epochs"):
-        solve_noise_multiplier(target_epsilon=0.01, delta=1e-12, sample_rate=1.0, steps=1_000_000)
+def test_full_batches_of_different_noise_compose_exactly():
+    both = composed_epsilon([(2.0, 1.0, 2), (4.0, 1.0, 8)], delta=1e-5)
+    assert both == pytest.approx(exact_gaussian_epsilon(1.0, 1e-5), abs=1e-6)
 
 
 def test_a_hopeless_epsilon_is_infinite_at_once():
     assert epsilon(0.3, 1.0, 1_000_000) == math.inf
-
-
-def test_a_generous_target_gives_the_smallest_noise_allowed():
-    assert solve_noise_multiplier(target_epsilon=100, delta=1e-5, sample_rate=0.001, steps=1) == 0.3
+    assert epsilon(0.3, 0.5, 1_000_000) == math.inf
+    assert epsilon(0.3, 0.5, 1_000_000, images_per_patient=100) == math.inf
 
 
 @pytest.mark.parametrize("rate", [0.0, -0.1, 1.01])
 def test_impossible_rates_are_refused(rate: float):
     with pytest.raises(SettingError, match="sample_rate"):
-        DpSgdAccount(noise_multiplier=1.0, sample_rate=rate, delta=1e-5)
+        account(1.0, rate)
+
+
+def test_impossible_patients_are_refused():
+    with pytest.raises(SettingError, match="between 1 and 100, but is 101"):
+        epsilon(1.0, 0.02, 10, images_per_patient=101)
+    with pytest.raises(SettingError, match="add-remove only"):
+        epsilon(1.0, 0.02, 10, images_per_patient=2, adjacency="replace-one")
+    with pytest.raises(SettingError, match="too small to be computed"):
+        epsilon(1.0, 0.02, 10_000, images_per_patient=2, delta=1e-12)
 
 
 def test_rate_is_exact_and_an_epoch_has_at_least_one_step():
     assert sampling_rate(batch_size=128, train_size=5216) == 128 / 5216
     assert steps_per_epoch(batch_size=128, train_size=5216) == 41
     assert steps_per_epoch(batch_size=40, train_size=40) == 1
+    assert steps_per_epoch(batch_size=100, train_size=40) == 1
 
 
-def test_the_plan_of_the_authors_run_shows_what_really_holds():
-    # They claimed epsilon 1 by an older conversion of the RDP bound.
-    plan = plan_dp_sgd(train_size=5218, batch_size=128, epochs=50, delta=1e-4, noise_multiplier=5.002)
-    assert plan.epsilon == pytest.approx(0.687, rel=0.01)
-
-
-def test_a_plan_refuses_impossible_sizes():
-    with pytest.raises(SettingError, match="batch_size must be between 1 and the 10"):
-        plan_dp_sgd(train_size=10, batch_size=11, epochs=1, delta=1e-5, noise_multiplier=1.0)
-    with pytest.raises(SettingError, match="one of them"):
-        plan_dp_sgd(train_size=10, batch_size=5, epochs=1, delta=1e-5)
+def test_a_shuffled_deck_is_dealt_to_the_end_and_a_full_batch_is_one_step():
+    assert steps_per_epoch(batch_size=40, train_size=81, sampling="shuffled") == 3
+    assert steps_per_epoch(batch_size=40, train_size=81, sampling="poisson") == 2
+    assert steps_per_epoch(batch_size=40, train_size=81, sampling="full_batch") == 1

@@ -33,6 +33,17 @@ def test_a_statement_carries_everything_that_epsilon_depends_on():
     assert text == "ε = 1 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)"
 
 
+def test_a_statement_follows_what_ran():
+    text = dp_sgd_statement(epsilon=13.9, delta=1e-4, adjacency="zero-out", sampling="shuffled", accountant="gaussian")
+    assert text == (
+        "ε = 13.9 (δ = 0.0001; one image replaced by an empty one; shuffled batches, nothing counted for sampling; "
+        "exact Gaussian accountant)"
+    )
+    assert "all 3 images of a patient added or removed" in dp_sgd_statement(
+        epsilon=1.0, delta=1e-5, images_per_patient=3
+    )
+
+
 @pytest.mark.parametrize(("value", "text"), [(1e-5, "1e-5"), (0.001, "0.001"), (1.5e-7, "1.5e-7")])
 def test_delta_is_written_as_people_write_it(value: float, text: str):
     assert format_delta(value) == text

@@ -1,0 +1,121 @@
+"""Which mechanism a run really is, so that the accountant counts that one and not the one it was meant to be.
+
+What amplifies privacy or bounds what one record can change has to be true of the loop, or it must not be counted:
+
+===========================  ==========================================================================================
+Poisson sampling             each record is in a step with probability q = batch size / n: amplified by sampling
+full batch                   each record is in every step, one step an epoch: q = 1
+shuffled deck                each record is in one step of every epoch. No amplification is proven for noised gradients
+                             that are released step by step, so: q = 1, one counted step for every epoch begun.
+                             Neighbours differ by one record replaced by an empty one ("zero-out", Kairouz et al. 2021),
+                             because a record fewer would deal the whole deck anew
+microbatches                 the mean gradient of several records is clipped as one. One record turns it by up to twice
+                             the clipping norm: sensitivity 2, or half the noise multiplier. Under Poisson sampling this
+                             holds if each drawn record is put into one of a fixed number of microbatches by itself
+BatchNorm in training mode   each record changes every other one's gradient, and its statistics are kept without noise:
+                             sensitivity infinite, no epsilon
+===========================  ==========================================================================================
+
+>>> mechanism = mechanism_of_loop(train_size=5218, batch_size=128, sampling="shuffled", microbatch_size=4)
+>>> mechanism.sample_rate, mechanism.sensitivity, mechanism.counted_steps(50 * 41), mechanism.adjacency
+(1.0, 2.0, 50, 'zero-out')
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from medpriv_core.errors import SettingError
+from medpriv_core.privacy.dp_sgd import Adjacency, DpSgdAccount, sampling_rate, steps_per_epoch
+from medpriv_core.spec import RunSpec, Sampling
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """What the accountant counts for the steps of a loop.
+
+    sampling         poisson | full_batch | shuffled
+    sample_rate      probability of a record to be in a counted step
+    steps_per_epoch  that the loop takes
+    sensitivity      how many clipping norms one record can change the clipped sum by; infinite where nothing bounds it
+    """
+
+    sampling: Sampling
+    sample_rate: float
+    steps_per_epoch: int
+    sensitivity: float = 1.0
+
+    @property
+    def adjacency(self) -> Adjacency:
+        """How neighbouring training sets differ. Microbatches dealt in order need the empty record's place too."""
+        dealt = self.sampling == "shuffled" or (self.sampling == "full_batch" and self.sensitivity > 1)
+        return "zero-out" if dealt else "add-remove"
+
+    def account(
+        self, *, noise_multiplier: float, delta: float, adjacency: Adjacency | None = None, images_per_patient: int = 1
+    ) -> DpSgdAccount:
+        """The accountant of counted steps with this noise, for the mechanism's own adjacency if none is given."""
+        return DpSgdAccount(
+            noise_multiplier=noise_multiplier,
+            sample_rate=self.sample_rate,
+            delta=delta,
+            sensitivity=self.sensitivity,
+            adjacency=adjacency or self.adjacency,
+            images_per_patient=images_per_patient,
+        )
+
+    def counted_steps(self, steps: int, *, first: int = 0) -> int:
+        """For the ``steps`` steps of the loop from number ``first`` on (0 is a run's first step)."""
+        if self.sampling != "shuffled" or steps == 0:
+            return steps
+        return (first + steps - 1) // self.steps_per_epoch - first // self.steps_per_epoch + 1
+
+    def stretches(self, segments: Iterable[Mapping[str, Any]]) -> list[tuple[float, float, int]]:
+        """For ``composed_epsilon``, of a run's segments {noise_multiplier, sample_rate, steps} in their order."""
+        taken, stretches = 0, []
+        for segment in segments:
+            steps = int(segment["steps"])
+            counted = self.counted_steps(steps, first=taken)
+            stretches.append((float(segment["noise_multiplier"]) / self.sensitivity, segment["sample_rate"], counted))
+            taken += steps
+        return stretches
+
+
+def mechanism_of_loop(
+    *,
+    train_size: int,
+    batch_size: int,
+    sampling: Sampling = "poisson",
+    microbatch_size: int = 1,
+    mixes_records: bool = False,
+) -> Mechanism:
+    """The mechanism of a loop on ``train_size`` records; ``mixes_records``: BatchNorm in training mode.
+
+    Raises ``SettingError`` for sizes that cannot be.
+    """
+    if train_size < 1:
+        raise SettingError("There are no training records.")
+    if sampling != "full_batch" and not 1 <= batch_size <= train_size:
+        raise SettingError(f"batch_size must be between 1 and the {train_size} training records, but is {batch_size}.")
+    if microbatch_size < 1:
+        raise SettingError(f"microbatch_size must be at least 1, but is {microbatch_size}.")
+    return Mechanism(
+        sampling=sampling,
+        sample_rate=sampling_rate(batch_size=batch_size, train_size=train_size) if sampling == "poisson" else 1.0,
+        steps_per_epoch=steps_per_epoch(batch_size=batch_size, train_size=train_size, sampling=sampling),
+        sensitivity=math.inf if mixes_records else 2.0 if microbatch_size > 1 else 1.0,
+    )
+
+
+def mechanism_of(spec: RunSpec, *, train_size: int) -> Mechanism:
+    """The mechanism of a DP-SGD run; raises as ``mechanism_of_loop`` does."""
+    return mechanism_of_loop(
+        train_size=train_size,
+        batch_size=spec.batch_size,
+        sampling=spec.sampling_scheme,
+        microbatch_size=spec.microbatch_size,
+        mixes_records=spec.norm == "batch_norm",
+    )

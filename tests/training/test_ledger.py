@@ -1,0 +1,110 @@
+"""The ledger: what the steps of a loop cost, over stops and resumes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from medpriv_core.errors import RunError
+from medpriv_core.privacy.dp_sgd import composed_epsilon
+from medpriv_core.privacy.plan import plan_run
+from medpriv_core.spec import RunSpec
+from medpriv_core.training.ledger import Ledger, open_ledger
+from medpriv_core.training.session import steps_of
+
+N = 25
+
+
+def run(**settings) -> RunSpec:
+    defaults = {"dataset": "synthetic_chest", "method": "dp_sgd", "batch_size": 10, "epochs": 4}
+    return RunSpec(**(defaults | {"noise_multiplier": 2.0} | settings))
+
+
+def opened(spec: RunSpec, *, steps: int = 0, segments=()) -> Ledger:
+    left = spec.epochs * steps_of(spec, N) - sum(segment["steps"] for segment in segments)
+    ledger = open_ledger(spec, train_size=N, steps_left=left, segments=list(segments))
+    for _ in range(steps):
+        ledger.count_step()
+    return ledger
+
+
+AS_THE_AUTHORS = {"engine": "microbatch", "microbatch_size": 5, "sampling": "shuffled"}
+SCHEMES = [
+    {},
+    {"sampling": "full_batch"},
+    {"sampling": "shuffled"},
+    AS_THE_AUTHORS,
+    AS_THE_AUTHORS | {"norm": "batch_norm", "trainable": "all"},
+]
+
+
+@pytest.mark.parametrize("settings", SCHEMES, ids=str)
+def test_a_run_to_the_end_costs_what_was_planned(settings: dict):
+    spec = run(**settings)
+    ledger = opened(spec, steps=spec.epochs * steps_of(spec, N))
+    assert ledger.epsilon() == plan_run(spec, train_size=N).epsilon
+    assert ledger.epsilon() == opened(spec).epsilon(more_steps=spec.epochs * steps_of(spec, N))
+
+
+@pytest.mark.parametrize("settings", SCHEMES[:3], ids=str)
+def test_loop_and_accountant_agree_on_the_steps_of_an_epoch(settings: dict):
+    spec = run(**settings)
+    assert opened(spec).mechanism.steps_per_epoch == steps_of(spec, N)
+
+
+def test_every_step_of_poisson_sampling_is_entered():
+    ledger = opened(run(), steps=7)
+    assert ledger.segments == [{"noise_multiplier": 2.0, "sample_rate": 0.4, "steps": 7}]
+    assert ledger.epsilon() == composed_epsilon([(2.0, 0.4, 7)], delta=1e-5)
+
+
+def test_a_shuffled_deck_costs_one_step_for_every_epoch_begun():
+    one = composed_epsilon([(2.0, 1.0, 1)], delta=1e-5)
+    two = composed_epsilon([(2.0, 1.0, 2)], delta=1e-5)
+    spent = [opened(run(sampling="shuffled"), steps=steps).epsilon() for steps in (0, 1, 3, 4)]
+    assert spent == [0, one, one, two]
+    assert opened(run(sampling="shuffled"), steps=4).steps == 4
+
+
+def test_microbatches_double_what_a_record_can_change():
+    ledger = opened(run(**AS_THE_AUTHORS), steps=3)
+    assert ledger.epsilon() == composed_epsilon([(1.0, 1.0, 1)], delta=1e-5)
+    assert ledger.segments == [{"noise_multiplier": 2.0, "sample_rate": 1.0, "steps": 3}]
+
+
+def test_batch_norm_has_no_epsilon_from_the_first_step_on():
+    ledger = opened(run(**SCHEMES[-1]))
+    assert ledger.epsilon() == 0
+    ledger.count_step()
+    assert ledger.epsilon() == math.inf
+
+
+def test_a_resumed_deck_goes_on_in_the_middle_of_its_epoch():
+    spec = run(sampling="shuffled")
+    before = opened(spec, steps=4)
+    after = opened(spec, steps=2, segments=before.segments)
+    assert after.epsilon() == opened(spec, steps=6).epsilon()
+
+
+def test_a_deck_resumed_with_other_noise_counts_both_parts_of_the_epoch():
+    before = opened(run(sampling="shuffled"), steps=4)
+    after = opened(run(sampling="shuffled", noise_multiplier=4.0), steps=3, segments=before.segments)
+    # Epochs 1 and 2 began with the old noise; the new one saw the rest of epoch 2, and epoch 3.
+    assert after.epsilon() == composed_epsilon([(2.0, 1.0, 2), (4.0, 1.0, 2)], delta=1e-5)
+
+
+def test_the_ledger_of_an_earlier_version_is_read():
+    earlier = [{"noise_multiplier": 3.0, "sample_rate": 0.4, "steps": 2}]
+    ledger = opened(run(), steps=1, segments=earlier)
+    assert ledger.epsilon() == composed_epsilon([(3.0, 0.4, 2), (2.0, 0.4, 1)], delta=1e-5)
+
+
+def test_a_target_is_kept_over_a_resume():
+    spec = run(noise_multiplier=None, target_epsilon=5.0, sampling="shuffled")
+    first = opened(spec, steps=4)
+    assert first.epsilon() < first.epsilon(more_steps=8) <= 5.0
+    again = opened(spec, segments=first.segments)
+    assert again.noise_multiplier == first.noise_multiplier
+    with pytest.raises(RunError, match="more than this run's target of 5"):
+        opened(spec.changed(epochs=8), segments=first.segments)
