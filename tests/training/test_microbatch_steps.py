@@ -44,6 +44,7 @@ def flat(module: nn.Module) -> Tensor:
 
 def spec_of(**settings):
     defaults = {"learning_rate": 1.0, "momentum": 0.0, "max_grad_norm": 1.0, "microbatch_size": 4}
+    defaults["sampling"] = "shuffled"
     return toy_spec(method="dp_sgd", noise_multiplier=1.0, delta=1e-3, engine="microbatch", **(defaults | settings))
 
 
@@ -89,11 +90,12 @@ def test_the_statistics_of_patients_get_into_the_network_without_noise(points):
     assert torch.allclose(moved, 0.1 * (0.9 * first + second), rtol=1e-4, atol=1e-6)
 
 
-def test_with_one_image_a_microbatch_and_nothing_mixed_it_is_the_sound_step_up_to_the_divisor(points):
+@pytest.mark.parametrize("sampling", ["shuffled", "poisson"])
+def test_with_one_image_a_microbatch_and_nothing_mixed_it_is_the_sound_step_up_to_the_divisor(points, sampling):
     trained = nn.Linear(6, 3)
     sound = copy.deepcopy(trained)
     before = flat(trained)
-    take_step(trained, points, range(11), microbatch_size=1, max_grad_norm=0.7)
+    take_step(trained, points, range(11), microbatch_size=1, max_grad_norm=0.7, sampling=sampling)
     spec = toy_spec(
         method="dp_sgd", noise_multiplier=1.0, delta=1e-3, learning_rate=1.0, momentum=0.0, max_grad_norm=0.7
     )
@@ -101,17 +103,37 @@ def test_with_one_image_a_microbatch_and_nothing_mixed_it_is_the_sound_step_up_t
         sound, spec, noise_multiplier=0.0, expected_batch_size=8, pass_size=100, mixed=None, device=CPU
     )
     stepper.step(points, np.arange(11), generator=None, check=lambda: None)
-    assert torch.allclose((before - flat(trained)) * 11, (before - flat(sound)) * 8, rtol=1e-4, atol=1e-6)
+    divisor = 11 if sampling == "shuffled" else 8
+    assert torch.allclose((before - flat(trained)) * divisor, (before - flat(sound)) * 8, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(("drawn", "divisor"), [([], 2), (range(10), 3)])
-def test_noise_is_added_once_and_divided_by_the_number_of_microbatches(drawn, divisor):
+@pytest.mark.parametrize(
+    ("sampling", "drawn", "divisor"), [("shuffled", range(10), 3), ("poisson", range(10), 2), ("poisson", [], 2)]
+)
+def test_noise_is_added_once_and_divided_by_the_number_of_microbatches(sampling, drawn, divisor):
     trained = nn.Linear(400, 50)
     before = trained.weight.detach().clone()
     examples = examples_of(torch.zeros(10, 400), torch.zeros(10, dtype=torch.int64))
-    take_step(trained, examples, drawn, noise_multiplier=2.0, max_grad_norm=0.5)
+    take_step(trained, examples, drawn, noise_multiplier=2.0, max_grad_norm=0.5, sampling=sampling)
     # All inputs are zero, so the weights' gradient is nothing but noise.
     assert (before - trained.weight.detach()).std().item() == pytest.approx(2 * 0.5 / divisor, rel=0.04)
+
+
+def test_a_poisson_batch_is_dealt_by_lot_so_that_nobody_moves_the_others():
+    sizes = []
+    examples = Examples(torch.zeros(400, 6), torch.zeros(400, dtype=torch.int64), lambda batch, _: count(batch))
+
+    def count(batch: Tensor) -> Tensor:
+        sizes.append(len(batch))
+        return batch
+
+    for _ in range(20):
+        take_step(nn.Linear(6, 3), examples, range(400), sampling="poisson")
+    # 8 expected images in microbatches of 4: always 2 of them, each with about half of all.
+    assert len(sizes) == 40
+    assert sum(sizes) == 20 * 400
+    assert len(set(sizes)) > 5
+    assert all(abs(size - 200) < 6 * 10 for size in sizes)
 
 
 def test_one_image_can_move_the_sum_by_twice_the_clipping_norm():
