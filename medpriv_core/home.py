@@ -47,6 +47,11 @@ class DataHome:
         return self.root / "prepared"
 
     @property
+    def features(self) -> Path:
+        """What frozen networks make of prepared images, one folder a split and network."""
+        return self.root / "features"
+
+    @property
     def downloads(self) -> Path:
         """Datasets fetched on the user's click."""
         return self.root / "downloads"

@@ -24,6 +24,11 @@ class TrainingData:
         """The dataset whose training split is learned from."""
         return self.noised or self.clean
 
+    @property
+    def tests(self) -> dict[str, PreparedDataset]:
+        """The datasets whose test splits are evaluated, by name: "test", and under Local-DP "test_noised"."""
+        return {"test": self.clean} | ({"test_noised": self.noised} if self.noised else {})
+
 
 def check_data(data: TrainingData, spec: RunSpec) -> None:
     """Raise ``SettingError`` or ``DatasetError`` if the run cannot learn from, or be tested on, these images."""

@@ -13,6 +13,9 @@ from medpriv_core.spec import Precision
 # What one step may keep in memory for the backward pass, unless the run says otherwise.
 STEP_MEMORY_BYTES = 1 << 30
 MAX_PASS = 4096
+# Of all images of a pass that only looks (measured for the CPU).
+PIXELS_IN_CACHE = 64 * 64**2
+PIXELS_ON_GPU = 256 * 224**2
 
 
 def resolve_device(name: str) -> torch.device:
@@ -54,6 +57,15 @@ def mixed_dtype(precision: Precision, device: torch.device) -> torch.dtype | Non
 def describe_device(device: torch.device) -> str:
     """The device for people: ``cpu``, or ``cuda:0 (NVIDIA A100)``."""
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+def forward_batch_size(*, input_size: int, device: torch.device) -> int:
+    """How many images go at once through a ResNet-18 that only looks.
+
+    On a CPU a layer's output should still be in the cache when the next layer reads it.
+    """
+    pixels = PIXELS_IN_CACHE if device.type == "cpu" else PIXELS_ON_GPU
+    return max(1, min(MAX_PASS, pixels // input_size**2))
 
 
 def physical_batch_size(*, input_size: int, per_sample_parameters: int = 0, memory_mb: int | None = None) -> int:

@@ -1,8 +1,6 @@
 """What the trained part of the network is fed: images, or the frozen backbone's features of them.
 
-When only the last layer is trained, the rest of the network maps each image to the same 512 numbers in
-every epoch. They are computed once, and fifty epochs take seconds. With augmentation the image changes every
-time, so its features are computed anew.
+With augmentation the image changes every time, so its features are computed anew at every use.
 """
 
 from __future__ import annotations
@@ -15,12 +13,8 @@ import torch
 from torch import Tensor
 
 from medpriv_core.datasets.base import PreparedSplit
-from medpriv_core.progress import ProgressCallback
 from medpriv_core.training.augmentation import network_input
-from medpriv_core.training.device import physical_batch_size
-from medpriv_core.training.model import FEATURES, ResNet18
-
-FEATURES_PHASE = "Computing features"
+from medpriv_core.training.features import Backbone
 
 
 @dataclass(frozen=True)
@@ -53,22 +47,6 @@ class Examples:
         return self.prepare(self.values[positions], generator), self.labels[positions]
 
 
-@dataclass(frozen=True)
-class Backbone:
-    """The frozen network below the last layer."""
-
-    model: ResNet18
-    input_size: int
-    device: torch.device
-    mixed: torch.dtype | None
-
-    def features(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """``uint8`` (n, side, side, channels) -> float32 (n, 512)."""
-        inputs = network_input(images, size=self.input_size, generator=generator)
-        with torch.no_grad(), torch.autocast(self.device.type, self.mixed, enabled=self.mixed is not None):
-            return self.model.features(inputs).float()
-
-
 def image_examples(split: PreparedSplit, *, input_size: int, device: torch.device) -> Examples:
     """The split's images, for a network that is trained as a whole."""
 
@@ -84,22 +62,9 @@ def augmented_feature_examples(split: PreparedSplit, backbone: Backbone) -> Exam
     return Examples(images, _to_device(split.labels, backbone.device), backbone.features)
 
 
-def feature_examples(splits: list[PreparedSplit], backbone: Backbone, progress: ProgressCallback) -> list[Examples]:
-    """Each split as features of its unchanged images, computed now."""
-    total = sum(len(split.images) for split in splits)
-    size = physical_batch_size(input_size=backbone.input_size)
-    done = 0
-    examples = []
-    for split in splits:
-        features = torch.empty(len(split.images), FEATURES, device=backbone.device)
-        for start in range(0, len(features), size):
-            progress(FEATURES_PHASE, done, total)
-            images = _to_device(split.images[start : start + size], backbone.device)
-            features[start : start + size] = backbone.features(images)
-            done += len(images)
-        examples.append(Examples(features, _to_device(split.labels, backbone.device), _unchanged))
-    progress(FEATURES_PHASE, done, total)
-    return examples
+def feature_examples(features: np.ndarray, labels: np.ndarray, *, device: torch.device) -> Examples:
+    """Images as their features, computed beforehand."""
+    return Examples(torch.from_numpy(features).to(device), _to_device(labels, device), _unchanged)
 
 
 def _to_device(array: np.ndarray, device: torch.device) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from medpriv_core import __version__
+from medpriv_core.datasets.base import PreparedDataset, SplitName
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
@@ -21,13 +22,8 @@ from medpriv_core.training.averaging import WeightAverage, first_averaged
 from medpriv_core.training.checkpoint import Checkpoint, Position, load_checkpoint
 from medpriv_core.training.data import TrainingData, check_data, data_facts
 from medpriv_core.training.device import describe_device, physical_batch_size, resolve_device
-from medpriv_core.training.examples import (
-    Backbone,
-    Examples,
-    augmented_feature_examples,
-    feature_examples,
-    image_examples,
-)
+from medpriv_core.training.examples import Examples, augmented_feature_examples, feature_examples, image_examples
+from medpriv_core.training.features import Backbone, FeatureStore
 from medpriv_core.training.ledger import Ledger, open_ledger
 from medpriv_core.training.model import ResNet18, build_model
 from medpriv_core.training.steps import Stepper
@@ -104,7 +100,7 @@ def open_session(
         _check_same_run(saved, spec, data)
     position = Position(**saved.position) if saved else Position()
     train_size = len(data.train.train.labels)
-    steps = steps_of(spec, train_size)
+    steps = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size, sampling=spec.sampling_scheme)
 
     weights = load_weights(spec.weights, home=home, progress=progress)
     network = build_model(
@@ -131,7 +127,7 @@ def open_session(
 
     # Stored features reach the last layer alone, which is small and quick: no need to mix precisions there.
     stored = spec.trainable == "head" and not spec.augment
-    step_mixed = mixed if spec.trainable == "all" else None
+    step_mixed = mixed if spec.trainable != "head" else None
     pass_size = physical_batch_size(
         input_size=0 if stored else spec.input_size,
         per_sample_parameters=engines.kept_gradients(spec, parameters),
@@ -148,7 +144,11 @@ def open_session(
     )
     if saved is not None:
         stepper.load_state_dict(saved.optimizer)
-    train, tests = _examples(spec, data, Backbone(network, spec.input_size, device, mixed), progress)
+    if backbone is None:
+        train, tests = _images(spec, data, device)
+    else:
+        frozen = Backbone(network, backbone, spec.input_size, device, mixed)
+        train, tests = _features(spec, data, frozen, FeatureStore(home), progress)
 
     directory.write_setup(
         data_facts(data)
@@ -188,15 +188,6 @@ def open_session(
     )
 
 
-def steps_of(spec: RunSpec, train_size: int) -> int:
-    """Steps in an epoch: one, a whole deck, or Poisson batches that see ``train_size`` images on average."""
-    if spec.sampling_scheme == "full_batch":
-        return 1
-    if spec.sampling_scheme == "poisson":
-        return steps_per_epoch(batch_size=spec.batch_size, train_size=train_size)
-    return -(-train_size // spec.batch_size)
-
-
 def _check_same_run(saved: Checkpoint, spec: RunSpec, data: TrainingData) -> None:
     now = _lasting_settings(spec)
     # A setting that came with a later version had its default before.
@@ -223,8 +214,12 @@ def _choose_trained(network: ResNet18, spec: RunSpec) -> tuple[nn.Module, str | 
         return network, None
     network.requires_grad_(False)
     network.fc.requires_grad_(True)
-    frozen = {name: value for name, value in network.state_dict().items() if not name.startswith("fc.")}
-    return network.fc, fingerprint(frozen)
+    if spec.trainable == "norms":
+        for module in network.norms():
+            module.requires_grad_(True)
+    learned = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+    frozen = {name: value for name, value in network.state_dict().items() if name not in learned}
+    return (network.fc if spec.trainable == "head" else network), fingerprint(frozen)
 
 
 def _restore(trained: nn.Module, backbone: str | None, saved: Checkpoint) -> None:
@@ -236,20 +231,25 @@ def _restore(trained: nn.Module, backbone: str | None, saved: Checkpoint) -> Non
     trained.load_state_dict(saved.trained)
 
 
-def _examples(
-    spec: RunSpec, data: TrainingData, backbone: Backbone, progress: ProgressCallback
+def _images(spec: RunSpec, data: TrainingData, device: torch.device) -> tuple[Examples, dict[str, Examples]]:
+    """The training examples, and those to evaluate by name, for the whole network."""
+
+    def examples(dataset: PreparedDataset, split: SplitName) -> Examples:
+        return image_examples(getattr(dataset, split), input_size=spec.input_size, device=device)
+
+    return examples(data.train, "train"), {name: examples(dataset, "test") for name, dataset in data.tests.items()}
+
+
+def _features(
+    spec: RunSpec, data: TrainingData, backbone: Backbone, store: FeatureStore, progress: ProgressCallback
 ) -> tuple[Examples, dict[str, Examples]]:
-    """The training examples, and those to evaluate by name."""
-    splits = {"test": data.clean.test}
-    if data.noised is not None:
-        splits["test_noised"] = data.noised.test
-    if spec.trainable == "all":
-        size, device = spec.input_size, backbone.device
-        train = image_examples(data.train.train, input_size=size, device=device)
-        return train, {name: image_examples(split, input_size=size, device=device) for name, split in splits.items()}
-    if spec.augment:
-        train = augmented_feature_examples(data.train.train, backbone)
-        tests = feature_examples(list(splits.values()), backbone, progress)
-    else:
-        train, *tests = feature_examples([data.train.train, *splits.values()], backbone, progress)
-    return train, dict(zip(splits, tests, strict=True))
+    """The training examples, and those to evaluate by name, for the last layer alone."""
+    sources: list[tuple[PreparedDataset, SplitName]] = [(dataset, "test") for dataset in data.tests.values()]
+    if not spec.augment:
+        sources.append((data.train, "train"))
+    examples = [
+        feature_examples(values, getattr(dataset, split).labels, device=backbone.device)
+        for (dataset, split), values in zip(sources, store.get(sources, backbone, progress), strict=True)
+    ]
+    train = augmented_feature_examples(data.train.train, backbone) if spec.augment else examples.pop()
+    return train, dict(zip(data.tests, examples, strict=True))

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from medpriv_core.errors import SettingError
-from medpriv_core.training.device import mixed_dtype, physical_batch_size, resolve_device
+from medpriv_core.training.device import forward_batch_size, mixed_dtype, physical_batch_size, resolve_device
 
 CPU = torch.device("cpu")
 
@@ -57,3 +57,10 @@ def test_memory_asked_for_replaces_the_usual_gibibyte():
     assert physical_batch_size(input_size=64, memory_mb=1024) == usual
     assert physical_batch_size(input_size=64, memory_mb=256) == usual // 4
     assert physical_batch_size(input_size=1024, memory_mb=64) == 1
+
+
+def test_the_larger_the_images_the_fewer_are_looked_at_at_once():
+    assert forward_batch_size(input_size=64, device=CPU) == 64
+    assert forward_batch_size(input_size=128, device=CPU) == 16
+    assert forward_batch_size(input_size=1024, device=CPU) == 1
+    assert forward_batch_size(input_size=224, device=torch.device("cuda")) == 256

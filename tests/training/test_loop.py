@@ -116,9 +116,9 @@ def test_progress_tells_the_epoch_and_ends_within_its_total(new_run):
 @pytest.mark.parametrize(
     ("settings", "questions"),
     [
-        ({}, 6),  # within the first epoch
-        ({}, 8),  # in its evaluation
-        ({}, 15),  # within the second epoch
+        ({}, 4),  # within the first epoch
+        ({}, 6),  # in its evaluation
+        ({}, 11),  # within the second epoch
         ({"augment": True, "crop_size": 24}, 12),
         ({"trainable": "all", "augment": True, "crop_size": 24}, 10),
     ],
@@ -141,7 +141,7 @@ def test_a_stop_in_mid_epoch_keeps_its_steps(new_run):
     spec = toy_spec(epochs=3)
     run.train(spec.changed(epochs=1))
     with pytest.raises(Cancelled):
-        run.train(spec, should_stop=StopAfter(12))
+        run.train(spec, should_stop=StopAfter(6))
     saved = torch.load(run.directory.checkpoint, weights_only=True)
     assert saved["position"]["epochs_done"] == 1
     assert 0 < saved["position"]["step"] < 5

@@ -11,7 +11,6 @@ from medpriv_core.datasets.base import PreparedDataset
 from medpriv_core.errors import SettingError
 from medpriv_core.training.engines import make_stepper
 from medpriv_core.training.examples import Examples
-from medpriv_core.training.session import steps_of
 from tests.training.conftest import toy_spec, toy_split
 
 DP = {"method": "dp_sgd", "noise_multiplier": 2.0, "delta": 1e-3}
@@ -105,18 +104,6 @@ def test_a_private_shuffled_epoch_sees_every_record_once_in_an_order_of_its_own(
     first, second = np.concatenate(drawn[:3]), np.concatenate(drawn[3:])
     assert sorted(first) == sorted(second) == list(range(40))
     assert first.tolist() != second.tolist()
-
-
-def test_steps_of_an_epoch_by_scheme():
-    def steps(**settings) -> int:
-        return steps_of(toy_spec(batch_size=128, **settings), 5216)
-
-    assert steps() == 41  # 40.75 decks of 128: the last one is smaller
-    assert steps(**DP) == 41
-    assert steps_of(toy_spec(batch_size=100, **DP), 5216) == 52  # 52.16 expected batches
-    assert steps_of(toy_spec(batch_size=100), 5216) == 53
-    assert steps_of(toy_spec(batch_size=100, sampling="shuffled", **DP), 5216) == 53
-    assert steps(sampling="full_batch") == steps(sampling="full_batch", **DP) == 1
 
 
 def test_training_figures_are_of_the_loss_without_weights(new_run):

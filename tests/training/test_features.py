@@ -1,0 +1,230 @@
+"""Stored features: the same as computed ones, computed once, and anew as soon as anything differs."""
+
+from __future__ import annotations
+
+import errno
+import json
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from medpriv_core.datasets.base import PreparedDataset, PreparedSplit
+from medpriv_core.errors import DataHomeError
+from medpriv_core.home import DataHome
+from medpriv_core.progress import Cancelled, no_progress
+from medpriv_core.training import features
+from medpriv_core.training.augmentation import network_input
+from medpriv_core.training.features import Backbone, FeatureKind, FeatureStore
+from medpriv_core.training.model import ResNet18, build_model
+from tests.training.conftest import toy_spec
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def network() -> ResNet18:
+    return build_model(classes=2, norm="frozen_batch_norm", state_dict=None, seed=0)
+
+
+@pytest.fixture
+def backbone(network) -> Backbone:
+    return Backbone(network, "fingerprint", 32, CPU, None)
+
+
+@pytest.fixture
+def store(home) -> FeatureStore:
+    return FeatureStore(home)
+
+
+@pytest.fixture
+def computed(monkeypatch) -> list[int]:
+    """How many images each pass through a backbone had."""
+    compute, passes = Backbone.features, []
+
+    def counted(self, images, generator=None):
+        passes.append(len(images))
+        return compute(self, images, generator)
+
+    monkeypatch.setattr(Backbone, "features", counted)
+    return passes
+
+
+def get(store: FeatureStore, dataset: PreparedDataset, backbone: Backbone, progress=no_progress) -> list[np.ndarray]:
+    return store.get([(dataset, "train"), (dataset, "test")], backbone, progress)
+
+
+def folders(home: DataHome) -> list[str]:
+    return sorted(path.name for path in home.features.iterdir() if path.is_dir())
+
+
+def test_features_are_those_of_a_plain_forward_pass_fresh_or_stored(store, toy, backbone, network, monkeypatch):
+    monkeypatch.setattr(features, "forward_batch_size", lambda **_: 7)
+    with torch.no_grad():
+        expected = [
+            network.features(network_input(torch.from_numpy(split.images), size=32)).numpy()
+            for split in (toy.train, toy.test)
+        ]
+    fresh, stored = get(store, toy, backbone), get(store, toy, backbone)
+    for reference, first, second in zip(expected, fresh, stored, strict=True):
+        assert np.allclose(first, reference, rtol=1e-4, atol=1e-4)
+        assert first.dtype == np.float32
+        assert np.array_equal(first, second)
+
+
+def test_a_second_run_does_not_use_the_backbone(new_run, monkeypatch):
+    first = new_run().train(toy_spec())
+    monkeypatch.setattr(Backbone, "features", lambda *_: pytest.fail("computed once more"))
+    second = new_run().train(toy_spec())
+    other = new_run().train(toy_spec(method="dp_sgd", noise_multiplier=1.0, delta=1e-3, learning_rate=0.5))
+    assert torch.equal(first.trained.weight, second.trained.weight)
+    assert torch.equal(first.train.values, other.train.values)
+
+
+def test_local_dp_shares_the_clean_test_images_and_computes_its_noised_ones(new_run, noised_toy, computed):
+    new_run().train(toy_spec(epochs=1))
+    assert sum(computed) == 40 + 12
+    session = new_run(noised_toy).train(toy_spec(epochs=1, method="local_dp", beta=1.0))
+    assert sum(computed) == 2 * (40 + 12)
+    assert not torch.equal(session.tests["test"].values, session.tests["test_noised"].values)
+
+
+def test_an_augmented_run_stores_its_test_images_only(new_run, home):
+    new_run().train(toy_spec(epochs=1, augment=True, crop_size=24))
+    assert len(folders(home)) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fingerprint": "of other weights"},
+        {"input_size": 24},
+        {"mixed": torch.bfloat16},
+        {"kind": FeatureKind("first", 512, lambda network, inputs: network.features(inputs))},
+    ],
+)
+def test_another_backbone_size_precision_or_kind_is_computed_anew(change, store, toy, backbone, home, computed):
+    get(store, toy, backbone)
+    get(store, toy, replace(backbone, **change))
+    assert sum(computed) == 2 * 52
+    assert len(folders(home)) == 4
+
+
+@pytest.mark.parametrize("change", ["key", "images", "another_draw"])
+def test_another_dataset_or_another_draw_of_its_noise_is_computed_anew(change, store, toy, noised_toy, backbone):
+    drawn = PreparedSplit(noised_toy.train.images ^ 1, noised_toy.train.labels)
+    first, second = {
+        "key": (toy, replace(toy, key="other")),
+        "images": (toy, noised_toy),
+        "another_draw": (noised_toy, replace(noised_toy, train=drawn)),
+    }[change]
+    before = set() if not store.home.features.exists() else set(folders(store.home))
+    store.get([(first, "train")], backbone, no_progress)
+    store.get([(second, "train")], backbone, no_progress)
+    assert len(set(folders(store.home)) - before) == 2
+
+
+def damage_bytes(folder):
+    content = bytearray((folder / "features.npy").read_bytes())
+    content[5000] ^= 1
+    (folder / "features.npy").write_bytes(content)
+
+
+def truncate(folder):
+    file = folder / "features.npy"
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def promise_too_much(folder):
+    """A header that asks for terabytes."""
+    file = folder / "features.npy"
+    file.write_bytes(file.read_bytes().replace(b"(40, 512), }       ", b"(4000000000, 512),}"))
+
+
+def forget_the_sum(folder):
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps({"identity": meta["identity"]}))
+
+
+@pytest.mark.parametrize("damage", [damage_bytes, truncate, promise_too_much, forget_the_sum])
+def test_damaged_features_are_noticed_and_computed_anew(damage, store, toy, backbone, computed):
+    (expected,) = store.get([(toy, "train")], backbone, no_progress)
+    (name,) = folders(store.home)
+    before = (store.home.features / name / "features.npy").read_bytes()
+    damage(store.home.features / name)
+    (again,) = store.get([(toy, "train")], backbone, no_progress)
+    assert np.array_equal(again, expected)
+    assert sum(computed) == 80
+    assert (store.home.features / name / "features.npy").read_bytes() == before
+
+
+def test_progress_counts_all_images_that_are_missing(store, toy, backbone, monkeypatch):
+    monkeypatch.setattr(features, "forward_batch_size", lambda **_: 20)
+    store.get([(toy, "test")], backbone, no_progress)
+    told = []
+    store.get([(toy, "test"), (toy, "train")], backbone, lambda phase, done, total: told.append((phase, done, total)))
+    assert told == [("Computing features", done, 40) for done in (0, 20, 40)]
+    told.clear()
+    get(store, toy, replace(backbone, fingerprint="other"), lambda phase, done, total: told.append((done, total)))
+    assert told == [(0, 52), (20, 52), (40, 52), (40, 52), (52, 52)]
+
+
+def test_a_cancel_between_passes_leaves_nothing_and_the_next_run_starts_again(store, toy, backbone, monkeypatch):
+    monkeypatch.setattr(features, "forward_batch_size", lambda **_: 10)
+
+    def stop(phase, done, total):
+        if done == 20:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        get(store, toy, backbone, stop)
+    assert folders(store.home) == []
+    assert [values.shape for values in get(store, toy, backbone)] == [(40, 512), (12, 512)]
+
+
+def test_what_a_killed_process_left_is_removed(store, toy, backbone):
+    store.get([(toy, "train")], backbone, no_progress)
+    (name,) = folders(store.home)
+    (store.home.features / name).rename(store.home.features / f".{name}.0000.part")
+    store.get([(toy, "train")], backbone, no_progress)
+    assert folders(store.home) == [name]
+
+
+def test_a_full_disk_is_told_in_a_sentence(store, toy, backbone, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(features.np.lib.format, "write_array_header_1_0", refuse)
+    with pytest.raises(DataHomeError, match=r"The disk that holds .*features.* is full"):
+        get(store, toy, backbone)
+    assert folders(store.home) == []
+
+
+def test_a_second_process_waits_and_reads_what_the_first_computed(store, toy, backbone, computed):
+    """The first is stopped between two passes until the second has said that it waits."""
+    waiting, phases, results = threading.Event(), [], []
+
+    def first(phase, done, total):
+        if not others:
+            others.append(threading.Thread(target=lambda: results.extend(get(store, toy, backbone, second))))
+            others[0].start()
+            assert waiting.wait(30)
+
+    def second(phase, done, total):
+        phases.append(phase)
+        waiting.set()
+
+    others: list[threading.Thread] = []
+    mine = get(store, toy, backbone, first)
+    others[0].join(30)
+    assert set(phases) == {"Waiting for another run that computes the same features"}
+    assert [np.array_equal(a, b) for a, b in zip(mine, results, strict=True)] == [True, True]
+    assert sum(computed) == 52
+
+
+def test_random_backbones_of_different_seeds_do_not_share(new_run, computed):
+    first, second = (new_run().train(toy_spec(epochs=1, seed=seed)) for seed in (0, 1))
+    assert sum(computed) == 2 * 52
+    assert not torch.equal(first.train.values, second.train.values)
