@@ -77,12 +77,6 @@ class DpSgdAccount:
             images_per_patient=self.images_per_patient,
         )
 
-    def accountant(self, steps: int) -> Accountant:
-        """Which accountant ``epsilon`` comes from: gaussian is the closed form at sample rate 1."""
-        if self.sample_rate == 1:
-            return "gaussian"
-        return "pld" if resolvable(self.delta, steps=steps) else "rdp"
-
     def epsilon_rdp(self, steps: int) -> float:
         """The same by the classic accountant, looser and computed in another way; for single records only."""
         stretches = _merged(self._stretch(steps))
@@ -115,6 +109,13 @@ def composed_epsilon(
         )
     stretches = _merged(segments)
     return _epsilon(stretches, delta, adjacency == "replace-one", images_per_patient) if stretches else 0.0
+
+
+def accountant_of(*, sample_rate: float, delta: float, steps: int) -> Accountant:
+    """Which accountant an epsilon comes from: gaussian is the closed form at sample rate 1."""
+    if sample_rate == 1:
+        return "gaussian"
+    return "pld" if resolvable(delta, steps=steps) else "rdp"
 
 
 def sampling_rate(*, batch_size: int, train_size: int) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.calibration import solve_noise_multiplier
-from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, DpSgdAccount
+from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, DpSgdAccount, accountant_of, sampling_rate
 from medpriv_core.privacy.mechanism import Mechanism, mechanism_of, mechanism_of_loop
 from medpriv_core.spec import RunSpec, Sampling, check_bound
 
@@ -43,7 +43,7 @@ class DpSgdPlan:
     @property
     def accountant(self) -> Accountant:
         """Which accountant ``epsilon`` comes from."""
-        return self._account().accountant(self.steps)
+        return accountant_of(sample_rate=self.sample_rate, delta=self.delta, steps=self.steps)
 
     @property
     def epsilon_rdp(self) -> float:
@@ -116,15 +116,9 @@ def plan_run(spec: RunSpec, *, train_size: int) -> DpSgdPlan:
     )
 
 
-def claimed_epsilon(
-    *, train_size: int, batch_size: int, sampling: Sampling, steps: int, noise_multiplier: float, delta: float
-) -> float:
-    """What is stated where nobody looks: Poisson sampling and clipping record by record for all ``steps`` of the loop.
-
-    A full batch needs no sampling, and is taken as it is.
-    """
-    rate = 1.0 if sampling == "full_batch" else batch_size / train_size
-    return DpSgdAccount(noise_multiplier=noise_multiplier, sample_rate=rate, delta=delta).epsilon(steps)
+def claimed_rate(*, batch_size: int, train_size: int, sampling: Sampling) -> float:
+    """The sampling rate that is taken for granted where nobody looks: that of Poisson sampling, but of a full batch."""
+    return 1.0 if sampling == "full_batch" else sampling_rate(batch_size=batch_size, train_size=train_size)
 
 
 def _plan(
@@ -159,13 +153,7 @@ def _plan(
             sensitivity=mechanism.sensitivity,
             adjacency=adjacency,
         )
-    claimed = claimed_epsilon(
-        train_size=train_size,
-        batch_size=batch_size,
-        sampling=mechanism.sampling,
-        steps=loop_steps,
-        noise_multiplier=noise_multiplier,
-        delta=delta,
-    )
+    rate = claimed_rate(batch_size=batch_size, train_size=train_size, sampling=mechanism.sampling)
+    claimed = DpSgdAccount(noise_multiplier, rate, delta, adjacency=adjacency).epsilon(loop_steps)
     account = mechanism.account(noise_multiplier=noise_multiplier, delta=delta, adjacency=adjacency)
     return DpSgdPlan(mechanism, adjacency, steps, noise_multiplier, account.epsilon(steps), claimed, delta)

@@ -74,6 +74,14 @@ def dp_sgd_statement(
     )
 
 
+def what_does_not_hold(*, claimed: float, holds: float) -> str:
+    """The sentence beside an epsilon that is not what its noise, batches and steps alone would suggest."""
+    claim = f"ε = {format_epsilon(claimed)} would need Poisson sampling, each image clipped by itself and kept apart"
+    if math.isinf(holds):
+        return f"No ε holds for this run: {claim}, which is not the case."
+    return f"What holds for this run is ε = {format_epsilon(holds)}: {claim}, which is not the case."
+
+
 def image_epsilon_statement(guarantee: ImageGuarantee) -> str:
     """The full form for one noised image."""
     return (

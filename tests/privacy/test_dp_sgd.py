@@ -9,7 +9,7 @@ from opacus.accountants import PRVAccountant, RDPAccountant
 from scipy import stats
 
 from medpriv_core.errors import SettingError
-from medpriv_core.privacy.dp_sgd import DpSgdAccount, composed_epsilon, sampling_rate, steps_per_epoch
+from medpriv_core.privacy.dp_sgd import DpSgdAccount, accountant_of, composed_epsilon, sampling_rate, steps_per_epoch
 
 # Of another program on a finer grid, delta 1e-5: training records, steps, noise multiplier; PLD, RDP and replace-one.
 KNOWN = [
@@ -74,7 +74,7 @@ def test_lies_between_opacus_prv_and_rdp(noise_multiplier: float):
 def test_the_full_batch_is_exact(mu: float, known: float):
     # Nine steps of noise 3/mu are one of 1/mu.
     assert epsilon(3 / mu, 1.0, 9) == pytest.approx(known, abs=1e-5)
-    assert account(3 / mu, 1.0).accountant(9) == "gaussian"
+    assert accountant_of(sample_rate=1.0, delta=1e-5, steps=9) == "gaussian"
 
 
 def test_the_full_batch_is_exact_at_both_ends_of_the_noise():
@@ -106,7 +106,7 @@ def test_a_tiny_delta_is_not_undercut_by_rounding(noise: float):
     steps = int(noise**2)
     exact = exact_gaussian_epsilon(1.0, 1e-12)
     assert epsilon(noise, 1 - 1e-9, steps, delta=1e-12) >= exact * (1 - 1e-6)
-    assert account(noise, 0.5, 1e-12).accountant(steps) == "rdp"
+    assert accountant_of(sample_rate=0.5, delta=1e-12, steps=steps) == "rdp"
 
 
 def test_grows_with_steps_and_rate_and_shrinks_with_noise():

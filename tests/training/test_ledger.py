@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from medpriv_core.errors import RunError
-from medpriv_core.privacy.dp_sgd import composed_epsilon
+from medpriv_core.privacy.dp_sgd import composed_epsilon, steps_per_epoch
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.ledger import Ledger, open_ledger
-from medpriv_core.training.session import steps_of
+from medpriv_core.training.sampling import epoch_batches
 
 N = 25
 
@@ -19,6 +20,10 @@ N = 25
 def run(**settings) -> RunSpec:
     defaults = {"dataset": "synthetic_chest", "method": "dp_sgd", "batch_size": 10, "epochs": 4}
     return RunSpec(**(defaults | {"noise_multiplier": 2.0} | settings))
+
+
+def steps_of(spec: RunSpec, n: int) -> int:
+    return steps_per_epoch(batch_size=spec.batch_size, train_size=n, sampling=spec.sampling_scheme)
 
 
 def opened(spec: RunSpec, *, steps: int = 0, segments=()) -> Ledger:
@@ -47,10 +52,22 @@ def test_a_run_to_the_end_costs_what_was_planned(settings: dict):
     assert ledger.epsilon() == opened(spec).epsilon(more_steps=spec.epochs * steps_of(spec, N))
 
 
-@pytest.mark.parametrize("settings", SCHEMES[:3], ids=str)
-def test_loop_and_accountant_agree_on_the_steps_of_an_epoch(settings: dict):
-    spec = run(**settings)
-    assert opened(spec).mechanism.steps_per_epoch == steps_of(spec, N)
+def test_what_is_counted_is_what_the_loop_draws():
+    def drawn(**settings) -> tuple[Ledger, list[np.ndarray]]:
+        spec = run(**settings)
+        ledger = opened(spec)
+        steps, rate = ledger.mechanism.steps_per_epoch, ledger.sample_rate
+        return ledger, list(epoch_batches(spec, N, epoch=0, first=0, steps=steps, sample_rate=rate))
+
+    # One step counted for an epoch of a deck: each image is in exactly one of its batches.
+    ledger, batches = drawn(sampling="shuffled")
+    assert sorted(np.concatenate(batches)) == list(range(N))
+    assert ledger.mechanism.counted_steps(len(batches)) == 1
+    ledger, batches = drawn(sampling="full_batch")
+    assert [len(batch) for batch in batches] == [N]
+    assert ledger.sample_rate == 1
+    ledger, batches = drawn(batch_size=N)
+    assert [len(batch) for batch in batches] == [N]  # a rate of 1 draws everybody
 
 
 def test_every_step_of_poisson_sampling_is_entered():

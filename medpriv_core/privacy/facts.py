@@ -1,0 +1,119 @@
+"""What the guarantee of a DP-SGD run rests on, as it is planned and as it was recorded.
+
+A specification says what was meant; only the loop knows what it did. So the worker records, from the objects that it
+really built, the ``GuaranteeFacts`` of a run under the key ``guarantee`` of ``setup.json``:
+
+>>> facts = GuaranteeFacts(sampling="poisson", sample_rate=0.02, steps_per_epoch=50, noise_multiplier=1.0)
+>>> setup = {"train_size": 5000, "guarantee": facts.to_dict()}
+>>> recorded_facts(setup).sampling
+'poisson'
+>>> recorded_facts(setup).divisor is None, recorded_facts({"train_size": 5000}).sampling is None
+(True, True)
+
+What is missing there, as in runs of earlier versions, is None: not recorded, and never taken for granted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
+from medpriv_core.spec import Engine, NoiseGenerator, RunSpec, Sampling
+
+GUARANTEE = "guarantee"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuaranteeFacts:
+    """Facts of one session of a run; None where not recorded.
+
+    sampling            how batches are drawn
+    sample_rate         with which each record enters a step: that of Poisson sampling, else 1
+    steps_per_epoch     that the loop takes
+    noise_multiplier    sigma of the noise that the stepper adds
+    earlier_segments    stretches in the ledger before this session: {noise_multiplier, sample_rate, steps}
+    engine              what computes the clipped sum
+    clipped_together    images whose mean gradient is clipped as one; 1 if each is clipped by itself
+    mixing_layers       names of the layers of the trained network, as it is built, that would mix the images of a
+                        batch in training mode and are in training mode (instances of torch's ``_BatchNorm``)
+    divisor             expected: the noised sum is divided by a number that does not depend on who was drawn;
+                        actual: by the number that was drawn
+    normalisation       where the numbers come from that images or features are standardised by: constants, each image
+                        by itself, or the training images
+    augmentation        none; independent: an image's random changes do not depend on which others are in the batch;
+                        by_place: they depend on its place in the batch, with numbers that others can know
+    noise_generator     fast | secure
+    noise_seed_stored   whether the noise, or who is in Poisson batches, could be drawn again from what is stored
+    """
+
+    sampling: Sampling | None = None
+    sample_rate: float | None = None
+    steps_per_epoch: int | None = None
+    noise_multiplier: float | None = None
+    earlier_segments: tuple[Mapping[str, Any], ...] | None = None
+    engine: Engine | None = None
+    clipped_together: int | None = None
+    mixing_layers: tuple[str, ...] | None = None
+    divisor: Literal["expected", "actual"] | None = None
+    normalisation: Literal["constants", "each_image", "training_images"] | None = None
+    augmentation: Literal["none", "independent", "by_place"] | None = None
+    noise_generator: NoiseGenerator | None = None
+    noise_seed_stored: bool | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All facts by name, ready for JSON."""
+        values = asdict(self)
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether something lets one record change the sum, or what is released beside it, without limit."""
+        anyhow = self.mixing_layers or self.noise_seed_stored or self.normalisation == "training_images"
+        by_draw = self.divisor == "actual" or self.augmentation == "by_place"
+        return bool(anyhow) or (self.sampling == "poisson" and by_draw)
+
+    def mechanism(self) -> Mechanism | None:
+        """What the accountant must count for these facts; None where too little is recorded."""
+        if self.sampling is None or self.sample_rate is None or self.steps_per_epoch is None:
+            return None
+        together = self.clipped_together or 1
+        sensitivity = math.inf if self.unbounded else 2.0 if together > 1 else 1.0
+        return Mechanism(self.sampling, self.sample_rate, self.steps_per_epoch, sensitivity)
+
+
+def planned_facts(spec: RunSpec, *, train_size: int) -> GuaranteeFacts:
+    """What a DP-SGD run of ``spec`` on ``train_size`` training records is meant to do.
+
+    The noise multiplier is None where a ``target_epsilon`` is still to be solved for it.
+    """
+    mechanism = mechanism_of(spec, train_size=train_size)
+    return GuaranteeFacts(
+        sampling=mechanism.sampling,
+        sample_rate=mechanism.sample_rate,
+        steps_per_epoch=mechanism.steps_per_epoch,
+        noise_multiplier=spec.noise_multiplier,
+        earlier_segments=(),
+        engine=spec.engine,
+        clipped_together=spec.microbatch_size,
+        mixing_layers=("BatchNorm",) if spec.norm == "batch_norm" else (),
+        divisor="expected",
+        normalisation="constants",
+        augmentation="independent" if spec.augment else "none",
+        noise_generator=spec.noise_generator,
+        noise_seed_stored=False,
+    )
+
+
+def recorded_facts(setup: Mapping[str, Any]) -> GuaranteeFacts:
+    """The facts in a run's ``setup.json``; those that are not there are None."""
+    recorded = setup.get(GUARANTEE)
+    if not isinstance(recorded, Mapping):
+        return GuaranteeFacts()
+    known = {field.name for field in fields(GuaranteeFacts)}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in recorded.items() if name in known
+    }
+    return GuaranteeFacts(**values)

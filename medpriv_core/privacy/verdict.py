@@ -1,0 +1,101 @@
+"""Which epsilon holds for a DP-SGD run, said in full, and which one must not be claimed.
+
+>>> spec = RunSpec(dataset="x", method="dp_sgd", noise_multiplier=5.002, delta=1e-4, batch_size=128, epochs=50,
+...                engine="microbatch", microbatch_size=4, sampling="shuffled")
+>>> verdict = planned_verdict(spec, train_size=5218)
+>>> print(verdict.sentence[:64])
+What holds for this run is ε = 13.9: ε = 0.69 would need Poisson
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from medpriv_core.privacy.dp_sgd import Accountant, accountant_of, composed_epsilon
+from medpriv_core.privacy.facts import GuaranteeFacts, recorded_facts
+from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
+from medpriv_core.privacy.plan import claimed_rate, plan_run
+from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, what_does_not_hold
+from medpriv_core.spec import RunSpec
+
+# Values of epsilon that come from two computations of the same thing.
+SAME = 1e-6
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What holds, with everything that it depends on.
+
+    epsilon          infinite where none holds
+    statement        the same with delta, adjacency, sampling and accountant
+    claimed_epsilon  what would be stated if sampling and clipping were sound, where that does not hold; else None
+    sentence         what that means, or which claim does not hold
+    """
+
+    epsilon: float
+    delta: float
+    statement: str
+    claimed_epsilon: float | None
+    sentence: str
+
+
+def planned_verdict(spec: RunSpec, *, train_size: int) -> Verdict | None:
+    """For a run before its launch; None unless it is DP-SGD. Raises ``SettingError`` as ``plan_run`` does."""
+    if spec.method != "dp_sgd":
+        return None
+    plan = plan_run(spec, train_size=train_size)
+    return _verdict(plan.epsilon, plan.claimed_epsilon, spec.delta, plan.mechanism, plan.accountant)
+
+
+def run_verdict(spec: RunSpec, *, setup: Mapping[str, Any], last: Mapping[str, Any]) -> Verdict | None:
+    """For a run that has taken steps, by what was recorded; None unless it is DP-SGD and has taken some.
+
+    ``setup`` is its ``setup.json``, ``last`` its outcome or last finished epoch with epsilon, delta and steps. Where
+    both the ledger and the recorded facts say an epsilon, the larger one holds.
+    """
+    if spec.method != "dp_sgd" or not last.get("steps") or not setup.get("train_size"):
+        return None
+    steps, delta, train_size = int(last["steps"]), float(last.get("delta", spec.delta)), int(setup["train_size"])
+    facts = recorded_facts(setup)
+    mechanism = facts.mechanism() or mechanism_of(spec, train_size=train_size)
+    epsilon = claimed = ledger_epsilon(last)
+    segments = recorded_segments(facts, steps=steps)
+    if segments is not None:
+        epsilon = max(epsilon, composed_epsilon(mechanism.stretches(segments), delta=delta))
+        rate = claimed_rate(batch_size=spec.batch_size, train_size=train_size, sampling=mechanism.sampling)
+        claimed = composed_epsilon([(s["noise_multiplier"], rate, s["steps"]) for s in segments], delta=delta)
+    accountant = accountant_of(sample_rate=mechanism.sample_rate, delta=delta, steps=steps)
+    return _verdict(epsilon, claimed, delta, mechanism, accountant)
+
+
+def ledger_epsilon(last: Mapping[str, Any]) -> float:
+    """Epsilon as a run's ledger wrote it; JSON has no infinity and says null."""
+    return math.inf if last.get("epsilon") is None else float(last["epsilon"])
+
+
+def recorded_segments(facts: GuaranteeFacts, *, steps: int) -> list[dict[str, Any]] | None:
+    """The stretches that ``steps`` steps must consist of, by recorded facts; None where these do not say."""
+    if facts.mechanism() is None or facts.noise_multiplier is None or facts.earlier_segments is None:
+        return None
+    segments = [dict(segment) for segment in facts.earlier_segments]
+    now = {"noise_multiplier": facts.noise_multiplier, "sample_rate": facts.sample_rate}
+    left = max(0, steps - sum(int(segment["steps"]) for segment in segments))
+    if segments and segments[-1] == now | {"steps": segments[-1]["steps"]}:
+        left += segments.pop()["steps"]
+    return [*segments, now | {"steps": left}]
+
+
+def _verdict(epsilon: float, claimed: float, delta: float, mechanism: Mechanism, accountant: Accountant) -> Verdict:
+    statement = dp_sgd_statement(
+        epsilon=epsilon,
+        delta=delta,
+        adjacency=mechanism.adjacency,
+        sampling=mechanism.sampling,
+        accountant=accountant,
+    )
+    if claimed < epsilon * (1 - SAME):
+        return Verdict(epsilon, delta, statement, claimed, what_does_not_hold(claimed=claimed, holds=epsilon))
+    return Verdict(epsilon, delta, statement, None, dp_sgd_meaning(epsilon=epsilon, delta=delta))

@@ -1,0 +1,250 @@
+"""Guarantee checks and verdicts: what fails is red with what holds instead, and nothing unknown is green."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import fields, replace
+
+import pytest
+
+from medpriv_core.errors import SettingError
+from medpriv_core.privacy.checks import check_plan, check_run
+from medpriv_core.privacy.conditions import Check
+from medpriv_core.privacy.facts import GuaranteeFacts, planned_facts, recorded_facts
+from medpriv_core.privacy.mechanism import mechanism_of
+from medpriv_core.privacy.plan import plan_run
+from medpriv_core.privacy.statement import dp_sgd_meaning
+from medpriv_core.privacy.verdict import planned_verdict, run_verdict
+from medpriv_core.spec import RunSpec
+
+N = 5218
+AS_THE_AUTHORS = {"engine": "microbatch", "microbatch_size": 4, "sampling": "shuffled"}
+WITH_BATCH_NORM = AS_THE_AUTHORS | {"norm": "batch_norm", "trainable": "all"}
+
+
+def dp_sgd(**settings) -> RunSpec:
+    given = {"noise_multiplier": 5.002} if "target_epsilon" not in settings else {}
+    defaults = {"dataset": "synthetic_chest", "method": "dp_sgd", "batch_size": 128, "epochs": 50, "delta": 1e-5}
+    return RunSpec(**(defaults | given | settings))
+
+
+def lights(checks: list[Check], state: str) -> set[str]:
+    return {check.name for check in checks if check.state == state}
+
+
+def named(checks: list[Check], name: str) -> Check:
+    return next(check for check in checks if check.name == name)
+
+
+def recorded(spec: RunSpec, *, steps: int | None = None, epsilon: float | None = -1.0, **changes):
+    """``setup.json`` and outcome of a run that did what its specification says, but for ``changes``."""
+    facts = replace(planned_facts(spec, train_size=N), **changes)
+    setup = {"train_size": N, "noise_multiplier": 5.002, "guarantee": facts.to_dict()}
+    mechanism = mechanism_of(spec, train_size=N)
+    steps = spec.epochs * mechanism.steps_per_epoch if steps is None else steps
+    if epsilon == -1.0:
+        counted = mechanism.counted_steps(steps)
+        epsilon = mechanism.account(noise_multiplier=5.002, delta=spec.delta).epsilon(counted)
+    epochs, last = steps // mechanism.steps_per_epoch, {"steps": steps, "delta": spec.delta}
+    # As it comes back from the disk, where infinity is null.
+    last |= {"epoch": epochs, "epsilon": epsilon if epsilon is not None and math.isfinite(epsilon) else None}
+    return json.loads(json.dumps({"setup": setup, "last": last}))
+
+
+@pytest.mark.parametrize("settings", [{}, {"sampling": "full_batch"}, {"augment": True}], ids=str)
+def test_a_sound_run_has_no_red_light_before_or_after(settings: dict):
+    spec = dp_sgd(noise_generator="secure", **settings)
+    for checks in (check_plan(spec, train_size=N), check_run(spec, **recorded(spec))):
+        assert {check.state for check in checks} == {"green"}
+        assert len(checks) == 13
+
+
+@pytest.mark.parametrize("method", ["none", "local_dp"])
+def test_other_methods_have_no_checks(method: str):
+    spec = RunSpec(dataset="synthetic_chest", method=method, beta=1.0 if method == "local_dp" else None)
+    assert check_plan(spec, train_size=N) == check_run(spec, setup={"train_size": N}, last={}) == []
+    assert planned_verdict(spec, train_size=N) is None
+    assert run_verdict(spec, setup={"train_size": N}, last={"steps": 5}) is None
+
+
+def test_the_authors_run_is_red_where_it_fails_and_says_what_holds():
+    spec = dp_sgd(**WITH_BATCH_NORM, delta=1e-4)
+    for checks in (check_plan(spec, train_size=N), check_run(spec, **recorded(spec))):
+        assert lights(checks, "red") == {"Sampling", "Clipping", "Images kept apart"}
+        assert named(checks, "Sampling").sentence.endswith("raises ε from 0.69 to 5.77.")
+        assert named(checks, "Clipping").sentence.endswith("raises ε from 0.69 to 1.58.")
+        assert "no ε holds" in named(checks, "Images kept apart").sentence
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_the_verdict_names_what_holds_and_what_does_not(after: bool):
+    def verdict(spec: RunSpec):
+        return run_verdict(spec, **recorded(spec)) if after else planned_verdict(spec, train_size=N)
+
+    worst = verdict(dp_sgd(**AS_THE_AUTHORS, delta=1e-4))
+    assert worst.epsilon == pytest.approx(13.9, rel=0.005)
+    assert worst.claimed_epsilon == pytest.approx(0.687, rel=0.01)
+    assert "one image replaced by an empty one; shuffled batches" in worst.statement
+    assert worst.sentence.startswith("What holds for this run is ε = 13.9: ε = 0.69 would need")
+    none = verdict(dp_sgd(**WITH_BATCH_NORM, delta=1e-4))
+    assert none.epsilon == math.inf
+    assert none.sentence.startswith("No ε holds for this run")
+    assert none.statement.startswith("ε = ∞")
+
+
+@pytest.mark.parametrize("settings", [{}, {"sampling": "full_batch"}, {"target_epsilon": 2.0}], ids=str)
+def test_a_sound_verdict_is_the_plan_and_claims_nothing_else(settings: dict):
+    spec = dp_sgd(**settings)
+    verdict = planned_verdict(spec, train_size=N)
+    assert verdict.epsilon == plan_run(spec, train_size=N).epsilon
+    assert verdict.claimed_epsilon is None
+    assert verdict.sentence == dp_sgd_meaning(epsilon=verdict.epsilon, delta=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"mixing_layers": ("layer1.0.bn1",)}, "Images kept apart"),
+        ({"divisor": "actual"}, "Batch size"),
+        ({"augmentation": "by_place"}, "Augmentation"),
+        ({"noise_seed_stored": True}, "Noise not repeatable"),
+        ({"normalisation": "training_images"}, "Preprocessing"),
+    ],
+    ids=str,
+)
+def test_a_loop_that_did_otherwise_than_its_settings_say_has_no_epsilon(changes: dict, name: str):
+    spec = dp_sgd()
+    run = recorded(spec, **changes)
+    checks = check_run(spec, **run)
+    assert named(checks, name).state == "red"
+    assert run["last"]["epsilon"] is not None
+    verdict = run_verdict(spec, **run)
+    assert verdict.epsilon == math.inf
+    assert verdict.sentence.startswith("No ε holds")
+
+
+def test_who_was_drawn_may_be_known_where_nothing_is_credited_for_it():
+    spec = dp_sgd(sampling="shuffled")
+    checks = check_run(spec, **recorded(spec, divisor="actual", augmentation="by_place"))
+    assert lights(checks, "red") == {"Sampling"}
+
+
+def test_recorded_microbatches_double_the_sensitivity_whatever_the_ledger_says():
+    spec = dp_sgd()
+    run = recorded(spec, clipped_together=4)
+    checks = check_run(spec, **run)
+    assert lights(checks, "red") == {"Clipping", "Accounting"}
+    assert run_verdict(spec, **run).epsilon > 2 * run["last"]["epsilon"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sampling": "shuffled", "sample_rate": 1.0}, "another way than its settings say"),
+        ({"sample_rate": 0.5}, "another way than its settings say"),
+        ({"steps": 49 * 41 + 3}, None),
+        ({"epsilon": 0.3}, "The ledger says ε = 0.3, but what the loop recorded costs ε = 0.83."),
+        ({"noise_multiplier": 2.5}, "but what the loop recorded costs"),
+    ],
+    ids=str,
+)
+def test_steps_and_rate_must_match_the_ledger(changes: dict, words: str | None):
+    spec = dp_sgd()
+    check = named(check_run(spec, **recorded(spec, **changes)), "Accounting")
+    assert check.state == ("red" if words else "green")
+    assert words is None or words in check.sentence
+
+
+def test_a_missing_step_is_noticed():
+    spec = dp_sgd()
+    run = recorded(spec, steps=40 * 41)
+    run["last"]["epoch"] = 41
+    check = named(check_run(spec, **run), "Accounting")
+    assert (check.state, "1,640 steps, but 41 epochs of 41" in check.sentence) == ("red", True)
+
+
+def test_an_infinite_epsilon_of_the_ledger_is_not_improved():
+    spec = dp_sgd()
+    assert run_verdict(spec, **recorded(spec, epsilon=None)).epsilon == math.inf
+
+
+def test_a_resumed_run_with_other_noise_is_neither_a_fault_nor_a_false_claim():
+    spec = dp_sgd()
+    earlier = ({"noise_multiplier": 3.0, "sample_rate": 128 / N, "steps": 20 * 41},)
+    run = recorded(spec, earlier_segments=earlier, epsilon=100.0)
+    assert named(check_run(spec, **run), "Accounting").state == "green"
+    run = recorded(spec, earlier_segments=earlier)  # a ledger that forgot the old noise
+    check = named(check_run(spec, **run), "Accounting")
+    assert (check.state, "The ledger says" in check.sentence) == ("red", True)
+    verdict = run_verdict(spec, **run)
+    assert verdict.epsilon > run["last"]["epsilon"]
+    assert verdict.claimed_epsilon is None
+
+
+def test_a_run_of_an_earlier_version_is_amber_where_nothing_was_recorded():
+    spec = dp_sgd()
+    run = {"setup": {"train_size": N, "noise_multiplier": 5.002}, "last": {"steps": 41, "epsilon": 0.2, "epoch": 1}}
+    checks = check_run(spec, **run)
+    silent = {"Sampling", "Clipping", "Images kept apart", "Batch size", "Accounting", "Preprocessing"}
+    assert lights(checks, "amber") == silent | {"Augmentation", "Noise generator", "Noise not repeatable"}
+    assert not lights(checks, "red")
+    verdict = run_verdict(spec, **run)
+    assert (verdict.epsilon, verdict.claimed_epsilon) == (0.2, None)
+    assert "Poisson sampling; PLD" in verdict.statement
+
+
+def test_each_fact_that_is_missing_takes_a_green_light_away():
+    spec = dp_sgd(noise_generator="secure")
+    for field in fields(GuaranteeFacts):
+        if field.name != "engine":
+            checks = check_run(spec, **recorded(spec, **{field.name: None}))
+            assert lights(checks, "amber"), field.name
+
+
+def test_facts_come_back_from_json_as_they_were():
+    facts = planned_facts(dp_sgd(**WITH_BATCH_NORM), train_size=N)
+    assert recorded_facts(json.loads(json.dumps({"guarantee": facts.to_dict()}))) == facts
+    assert recorded_facts({"guarantee": {"sampling": "poisson", "of_a_later_version": 1}}).sampling == "poisson"
+    assert recorded_facts({"guarantee": "damaged"}) == GuaranteeFacts()
+
+
+@pytest.mark.parametrize(("delta", "state"), [(1e-5, "green"), (1.9e-5, "green"), (2e-5, "amber"), (1e-4, "amber")])
+def test_delta_is_green_up_to_a_tenth_of_one_over_n(delta: float, state: str):
+    check = named(check_plan(dp_sgd(delta=delta), train_size=N), "Delta")
+    assert check.state == state
+    if delta == 1e-4:
+        assert "up to 52.2 %" in check.sentence
+        assert "1e-5 or less" in check.sentence
+
+
+def test_a_delta_of_one_over_n_is_red_after_and_refused_before():
+    spec = dp_sgd(delta=2e-4)
+    with pytest.raises(SettingError, match="must be below 1/n"):
+        check_plan(spec, train_size=N)
+    run = {"setup": {"train_size": N, "noise_multiplier": 5.002}, "last": {}}
+    assert named(check_run(spec, **run), "Delta").state == "red"
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "state"),
+    [
+        ({"weights": "none"}, "Pretrained weights", "green"),
+        ({"weights": "/somewhere/resnet18.pth"}, "Pretrained weights", "amber"),
+        ({"class_weights": (1.0, 3.0)}, "Class weights", "amber"),
+        ({"noise_generator": "fast"}, "Noise generator", "amber"),
+        ({"noise_generator": "secure"}, "Noise generator", "green"),
+        ({"average_last": 0.5}, "No choice by test images", "green"),
+    ],
+    ids=str,
+)
+def test_what_only_the_user_can_know_is_amber(settings: dict, name: str, state: str):
+    assert named(check_plan(dp_sgd(**settings), train_size=N), name).state == state
+
+
+def test_every_light_has_one_sentence():
+    for spec in (dp_sgd(), dp_sgd(**WITH_BATCH_NORM, class_weights=(1.0, 2.0), weights="/a.pth", average_last=0.5)):
+        for check in check_plan(spec, train_size=N):
+            assert check.sentence.endswith(".")
+            assert ". " not in check.sentence
+            assert check.sentence[0].isupper() or check.sentence.startswith("δ")
