@@ -99,10 +99,10 @@ def test_only_training_imports_torch() -> None:
     assert {user for user in users if not is_within(user, TRAINING)} == set()
 
 
-def test_training_is_imported_by_the_worker_command_alone() -> None:
+def test_training_is_imported_by_the_commands_alone_that_train() -> None:
     users = {user for user in users_of(TRAINING, CORE + PAGES) if not is_within(user, TRAINING)}
 
-    assert users == {"medpriv_core.cli.processes"}
+    assert users == {f"medpriv_core.cli.{command}" for command in ("audit", "bench", "processes")}
 
 
 @pytest.mark.parametrize(

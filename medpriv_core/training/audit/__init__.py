@@ -1,0 +1,1 @@
+"""Attacking the training loop, to see whether the epsilon that is claimed for it can be true."""
