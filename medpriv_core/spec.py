@@ -19,7 +19,7 @@ from medpriv_core.errors import SettingError
 
 Method = Literal["none", "local_dp", "dp_sgd"]
 NoiseDraw = Literal["per_pixel", "per_image"]
-Trainable = Literal["head", "all"]
+Trainable = Literal["head", "norms", "all"]
 Norm = Literal["frozen_batch_norm", "group_norm", "batch_norm"]
 Sampling = Literal["auto", "poisson", "full_batch", "shuffled"]
 Engine = Literal["one_pass", "opacus", "microbatch"]
@@ -78,7 +78,7 @@ class RunSpec:
     class_weights    weight of each class in the loss, public constants in the order of the classes; None: all 1
     average_last     share of the steps, at the end, whose weights are averaged into the final network
     memory_mb        what one pass may keep in memory; larger batches are added up from several passes
-    trainable        head (the last layer) | all
+    trainable        head (the last layer) | norms (that, and scale and shift of the normalisation layers) | all
     norm             frozen_batch_norm (the pretrained function, exactly) | group_norm | batch_norm (in training
                      mode, which mixes the images of a batch: no guarantee under DP-SGD)
     weights          imagenet | none | path to a local state dict

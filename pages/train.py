@@ -22,7 +22,11 @@ from pages.parts.badges import origin_badge
 from pages.parts.protection import draw_local_dp
 
 SIZES = (28, 64, 96, 128, 160, 224, 256)
-TRAINABLE = {"head": "The last layer only", "all": "All layers"}
+TRAINABLE = {
+    "head": "The last layer only",
+    "norms": "The last layer, and scale and shift of the normalisation",
+    "all": "All layers",
+}
 NORMS = {"frozen_batch_norm": "Frozen BatchNorm (keeps the pretrained network)", "group_norm": "GroupNorm"}
 WEIGHTS = {"imagenet": "ImageNet", "none": "None (random start)", "path": "A file of mine"}
 DRAWS = {"per_pixel": "Every pixel its own noise", "per_image": "One number for the picture"}

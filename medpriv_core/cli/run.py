@@ -37,7 +37,7 @@ HELP = {
     "learning_rate": "step size of SGD",
     "momentum": "of SGD",
     "weight_decay": "of SGD",
-    "trainable": "the last layer, or every layer",
+    "trainable": "the last layer; that and scale and shift of each normalisation; or every layer",
     "norm": "keep the pretrained normalisation, replace it by GroupNorm, or train it (no guarantee)",
     "sampling": "how batches are drawn; auto means poisson under dp_sgd, else shuffled",
     "engine": "what computes the clipped sum (dp_sgd)",

@@ -129,7 +129,7 @@ def name_run(spec: RunSpec) -> str:
         if spec.target_epsilon is not None
         else f"DP-SGD σ {spec.noise_multiplier or 0:g}",
     }[spec.method]
-    trained = "last layer" if spec.trainable == "head" else "all layers"
+    trained = {"head": "last layer", "norms": "last layer and norms", "all": "all layers"}[spec.trainable]
     return f"{dataset_info(spec.dataset).title} · {strength} · {trained}"
 
 

@@ -73,7 +73,7 @@ def mixed_precision(spec: RunSpec, device: torch.device) -> torch.dtype | None:
 
 def memory_format(spec: RunSpec, device: torch.device) -> torch.memory_format:
     """The order of images in memory in which the steps are fastest."""
-    if spec.trainable == "all" and spec.method == "dp_sgd" and (spec.engine == "opacus" or device.type == "cpu"):
+    if spec.trainable != "head" and spec.method == "dp_sgd" and (spec.engine == "opacus" or device.type == "cpu"):
         return torch.contiguous_format
     return torch.channels_last
 

@@ -20,9 +20,9 @@ from collections.abc import Callable, Mapping
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import FrozenBatchNorm2d
 
 from medpriv_core.spec import Norm
+from medpriv_core.training.frozen_norm import FrozenBatchNorm2d
 
 FEATURES = 512
 GROUPS = 32
@@ -52,6 +52,9 @@ NORM_LAYERS: dict[Norm, NormLayer] = {
     "group_norm": _group_norm,
     "batch_norm": BatchNorm,
 }
+
+
+NORM_TYPES = (FrozenBatchNorm2d, nn.GroupNorm, BatchNorm)
 
 
 class BasicBlock(nn.Module):
@@ -98,6 +101,10 @@ class ResNet18(nn.Module):
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.avgpool(x).flatten(1)
 
+    def norms(self) -> list[nn.Module]:
+        """The normalisation layers."""
+        return [module for module in self.modules() if isinstance(module, NORM_TYPES)]
+
     def forward(self, x: Tensor) -> Tensor:
         return self.fc(self.features(x))
 
@@ -119,6 +126,9 @@ def build_model(*, classes: int, norm: Norm, state_dict: Mapping[str, Tensor] | 
     nn.init.zeros_(model.fc.bias)
     if state_dict is not None:
         kept = {name: value for name, value in state_dict.items() if not name.startswith("fc.")}
+        if norm == "frozen_batch_norm":
+            # A count of batches belongs to statistics that move.
+            kept = {name: value for name, value in kept.items() if not name.endswith("num_batches_tracked")}
         if norm == "group_norm":
             kept = {name: value for name, value in kept.items() if name in _convolutions(model)}
         fresh = {name: value for name, value in model.state_dict().items() if name not in kept}

@@ -11,14 +11,17 @@ from torch import Tensor, nn
 
 from medpriv_core.errors import SettingError
 from medpriv_core.training.clipping.convolution import ClippedConv2d
+from medpriv_core.training.clipping.frozen_norm import ClippedFrozenBatchNorm
 from medpriv_core.training.clipping.group_norm import ClippedGroupNorm
 from medpriv_core.training.clipping.layer import ClippedLayer
 from medpriv_core.training.clipping.linear import ClippedLinear
+from medpriv_core.training.frozen_norm import FrozenBatchNorm2d
 
 LAYERS: dict[type[nn.Module], type[ClippedLayer]] = {
     nn.Conv2d: ClippedConv2d,
     nn.Linear: ClippedLinear,
     nn.GroupNorm: ClippedGroupNorm,
+    FrozenBatchNorm2d: ClippedFrozenBatchNorm,
 }
 
 

@@ -109,6 +109,19 @@ def test_resnet_18_is_clipped_as_one_by_one(norm: str, dtype: torch.dtype):
     assert_same_clipping(model.to(dtype), x, torch.tensor([0, 1, 1, 0]))
 
 
+@pytest.mark.parametrize("norm", ["group_norm", "frozen_batch_norm"])
+def test_scale_and_shift_alone_are_clipped_as_one_by_one(norm: str):
+    model = build_model(classes=2, norm=norm, state_dict=None, seed=0).requires_grad_(False)
+    for module in [*model.norms(), model.fc]:
+        module.requires_grad_(True)
+    model.bn1.weight.requires_grad_(False)
+    model.layer1[0].bn1.bias.requires_grad_(False)
+    model.layer2[0].bn2.requires_grad_(False)
+    nn.init.normal_(model.fc.weight, std=0.05, generator=torch.Generator().manual_seed(1))
+    x = torch.randn(4, 3, 32, 40, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    assert_same_clipping(model.double(), x, torch.tensor([0, 1, 1, 0]))
+
+
 def test_lengths_are_those_that_opacus_finds():
     model = build_model(classes=2, norm="group_norm", state_dict=None, seed=0).double()
     nn.init.normal_(model.fc.weight, std=0.05, generator=torch.Generator().manual_seed(1))
