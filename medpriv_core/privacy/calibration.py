@@ -6,7 +6,7 @@ and it says where to start and how steep the line is. Quick, coarse values lead 
 careful one asked, and no noise is returned whose careful epsilon exceeds the target.
 
 >>> solve_noise_multiplier(target_epsilon=1.0, delta=1e-5, sample_rate=128 / 5216, steps=2050)
-4.248
+4.249
 """
 
 from __future__ import annotations

@@ -5,10 +5,11 @@ Losses of steps add up, so their distribution is composed by convolution (Koskel
 from the composed one. It lives on a grid. Rounding to the grid is pessimistic (connect the dots, Doroshenko et al.
 2022): with grid interval h it acts like extra noise in the loss of variance h²/6 a step, which raises epsilon by about
 
-    steps · α · h² / 12,    α = 1 + 2 ln(1/δ) / ε    (the Rényi order that matters at ε)
+    steps · h² / 12 · min(1/2 + ε / V, 1 + 2 ln(1/δ) / ε)
 
-so a first pass on a coarse grid tells how fine the second must be. This holds at any scale: a step's loss is about
-10 at σ = 0.3 and a millionth at σ = 10,000, where a fixed grid would be useless.
+The first is the slope of a Gaussian loss of total variance V; where rare large losses rule, the second is smaller: the
+Rényi order that matters at ε. So a first pass on a coarse grid tells how fine the second must be, at any scale: a
+step's loss is about 10 at σ = 0.3 and a millionth at σ = 10,000, where a fixed grid would be useless.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 # Of a step's typical loss; epsilon comes out about 0.75 % too high.
 COARSE_INTERVAL = 0.3
 # Highest and aimed-for share of epsilon that the grid may add.
-GRID_ERROR, GRID_ERROR_AIM = 0.001, 0.0007
+GRID_ERROR, GRID_ERROR_AIM = 0.0008, 0.0006
 # Points of one step's distribution; beyond, time and memory matter more than the last percent.
 MAX_POINTS = 50_000
 # Where the bound by the Rényi divergence of order 2 exceeds this, nothing is promised and nothing computed.
@@ -37,14 +38,16 @@ Stretches = tuple[tuple[float, float, int], ...]
 
 
 def pld_epsilon(stretches: Stretches, *, delta: float, replace_one: bool, images: int) -> float:
-    """Epsilon of stretches of steps, about 0.1 % above the truth and never below; infinite where hopeless.
+    """Epsilon of stretches of steps, never below the truth; infinite where hopeless.
+
+    About 0.1 % above it; more where ``MAX_POINTS`` are too few, with sample rates around one in a million.
 
     ``replace_one``: neighbours differ by one record replaced; else by ``images`` records of one patient added or
     removed. ``delta`` must be ``resolvable``.
     """
     interval = _coarse_interval(stretches, replace_one, images)
     coarse = _coarse_epsilon(stretches, delta, replace_one, images)
-    added = _added_by_grid(coarse, interval, stretches, delta)
+    added = _added_by_grid(coarse, interval, stretches, delta, replace_one, images)
     if added <= GRID_ERROR * coarse:
         return coarse
     interval *= math.sqrt(GRID_ERROR_AIM * coarse / added)
@@ -58,7 +61,8 @@ def quick_epsilon(stretches: Stretches, *, delta: float, replace_one: bool) -> f
     Only for finding where to look.
     """
     coarse = _coarse_epsilon(stretches, delta, replace_one, 1)
-    added = _added_by_grid(coarse, _coarse_interval(stretches, replace_one, 1), stretches, delta)
+    interval = _coarse_interval(stretches, replace_one, 1)
+    added = _added_by_grid(coarse, interval, stretches, delta, replace_one, 1)
     return coarse - max(0.0, added - GRID_ERROR_AIM * coarse)
 
 
@@ -69,12 +73,19 @@ def _coarse_epsilon(stretches: Stretches, delta: float, replace_one: bool, image
     return _composed(stretches, delta, interval, replace_one, images)
 
 
-def _added_by_grid(epsilon: float, interval: float, stretches: Stretches, delta: float) -> float:
+def _added_by_grid(
+    epsilon: float, interval: float, stretches: Stretches, delta: float, replace_one: bool, images: int
+) -> float:
     """What the grid adds to ``epsilon``, by the formula above."""
     if not 0 < epsilon < math.inf:
         return 0.0
-    order = 1 + 2 * math.log(1 / delta) / epsilon
-    return sum(steps for _, _, steps in stretches) * order * interval**2 / 12
+    variance = _total_divergence(stretches, replace_one, images)
+    slope = min(0.5 + epsilon / variance, 1 + 2 * math.log(1 / delta) / epsilon)
+    return _steps(stretches) * interval**2 / 12 * slope
+
+
+def _steps(stretches: Stretches) -> int:
+    return sum(steps for _, _, steps in stretches)
 
 
 def resolvable(delta: float, *, steps: int) -> bool:
@@ -91,15 +102,13 @@ def _rounding(steps: int) -> float:
 @functools.lru_cache(maxsize=1024)
 def _composed(stretches: Stretches, delta: float, interval: float, replace_one: bool, images: int) -> float:
     total: PrivacyLossDistribution | None = None
-    steps_taken = 0
     # Hopeless tails overflow to infinity on purpose.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for noise_multiplier, sample_rate, steps in stretches:
             stretch = _one_step(noise_multiplier, sample_rate, interval, replace_one, images).self_compose(steps)
             total = stretch if total is None else total.compose(stretch)
-            steps_taken += steps
         assert total is not None
-        return float(total.get_epsilon_for_delta(delta - _rounding(steps_taken)))
+        return float(total.get_epsilon_for_delta(delta - _rounding(_steps(stretches))))
 
 
 @functools.lru_cache(maxsize=64)
@@ -135,8 +144,7 @@ def _drawn(images: int, sample_rate: float) -> np.ndarray:
 
 def _coarse_interval(stretches: Stretches, replace_one: bool, images: int) -> float:
     # Distributions can only be composed on one common grid.
-    steps = sum(steps for _, _, steps in stretches)
-    typical_loss = math.sqrt(_total_divergence(stretches, replace_one, images) / steps)
+    typical_loss = math.sqrt(_total_divergence(stretches, replace_one, images) / _steps(stretches))
     return max(COARSE_INTERVAL * typical_loss, _finest_interval(stretches, replace_one, images))
 
 
