@@ -144,9 +144,10 @@ def open_session(
     )
     if saved is not None:
         stepper.load_state_dict(saved.optimizer)
-    if backbone is None:
+    if trained is network:
         train, tests = _images(spec, data, device)
     else:
+        assert backbone is not None
         frozen = Backbone(network, backbone, spec.input_size, device, mixed)
         train, tests = _features(spec, data, frozen, FeatureStore(home), progress)
 
