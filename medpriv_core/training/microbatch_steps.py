@@ -31,7 +31,8 @@ from torch import nn
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.evaluation import Tally
 from medpriv_core.training.examples import Examples
-from medpriv_core.training.noise import NoiseSource, SecretUniform
+from medpriv_core.training.noise import NoiseSource
+from medpriv_core.training.randomness import SecretUniform
 from medpriv_core.training.steps import class_weights_of, losses_of, sgd
 
 

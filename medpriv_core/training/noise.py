@@ -43,7 +43,7 @@ from torch import Tensor
 
 from medpriv_core.errors import SettingError
 from medpriv_core.spec import NoiseGenerator
-from medpriv_core.training.sampling import secret_generator
+from medpriv_core.training.randomness import SecretUniform, random_bits, secret_generator
 
 # Values drawn at once: what is needed for them stays in a core's own cache.
 BLOCK = 1 << 15
@@ -101,27 +101,11 @@ class NoiseSource:
                 view.copy_(noised)
 
 
-class SecretUniform:
-    """Uniform numbers from the same source, for choosing the images of a batch: who was drawn is a secret too.
-
-    Has of ``numpy.random.Generator`` what ``sampling.poisson_batch`` needs.
-    """
-
-    def random(self, n: int) -> np.ndarray:
-        """(n,) float64 in [0, 1), multiples of 2**-53."""
-        return (_random_bits(n) >> np.uint64(11)) * 2.0**-53
-
-
 def _as_it_lies(tensor: Tensor) -> Tensor:
     """``tensor`` with its dimensions in the order of memory if channels come last; independent noise has no order."""
     if tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last):
         tensor = tensor.permute(0, 2, 3, 1)
     return tensor.detach()
-
-
-def _random_bits(n: int) -> np.ndarray:
-    """(n,) ``uint64`` from OpenSSL."""
-    return np.frombuffer(ssl.RAND_bytes(8 * n), np.uint64)
 
 
 def _radius(bits: np.ndarray) -> np.ndarray:
@@ -164,13 +148,13 @@ def _add_secure(values: np.ndarray, standard_deviation: float) -> None:
 def _draw_alone(n: int) -> np.ndarray:
     """(n,) standard Gaussian float64; only one value of each pair is used, so no two share their bits."""
     # cos(angle) = (1 - t²) / (1 + t²) with t = tan(angle / 2), which numpy computes five times faster.
-    square = _random_bits(n) * (math.pi / 2**64)
+    square = random_bits(n) * (math.pi / 2**64)
     np.tan(square, out=square)
     square *= square
     noise = 1 - square
     square += 1
     noise /= square
-    noise *= _radius(_random_bits(n))
+    noise *= _radius(random_bits(n))
     return noise
 
 

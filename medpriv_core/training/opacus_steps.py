@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.evaluation import Tally
 from medpriv_core.training.examples import Examples
-from medpriv_core.training.sampling import secret_generator
+from medpriv_core.training.randomness import secret_generator
 from medpriv_core.training.steps import class_weights_of, losses_of, passes, sgd
 
 

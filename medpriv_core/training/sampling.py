@@ -6,18 +6,18 @@ differ in size and some are empty. The full batch, every image in every step, ne
 
 The deck and the augmentation follow from the run's seed, the epoch and the step, so a resumed run sees what an
 uninterrupted one would have seen and no generator's state need be stored. The randomness of the mechanism
-comes from the operating system, is never stored, and nobody can draw it again.
+(``randomness.py``) has no seed that could be stored, and nobody can draw it again.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 
 from medpriv_core.spec import RunSpec
+from medpriv_core.training.randomness import SecretUniform
 
 
 def epoch_batches(
@@ -29,7 +29,7 @@ def epoch_batches(
     """
     if spec.sampling_scheme == "poisson":
         assert sample_rate is not None
-        rng = np.random.default_rng()  # seeded by the operating system: who was drawn must stay secret
+        rng = SecretUniform()  # who was drawn must stay secret
         for _ in range(first, steps):
             yield poisson_batch(n, sample_rate=sample_rate, rng=rng)
     elif spec.sampling_scheme == "full_batch":
@@ -45,7 +45,7 @@ def shuffled_batches(n: int, *, batch_size: int, seed: int, epoch: int) -> list[
     return [order[start : start + batch_size] for start in range(0, n, batch_size)]
 
 
-def poisson_batch(n: int, *, sample_rate: float, rng: np.random.Generator) -> np.ndarray:
+def poisson_batch(n: int, *, sample_rate: float, rng: SecretUniform | np.random.Generator) -> np.ndarray:
     """Each index below ``n`` independently with probability ``sample_rate``; possibly none."""
     return np.flatnonzero(rng.random(n) < sample_rate)
 
@@ -54,11 +54,3 @@ def augmentation_generator(*, seed: int, epoch: int, step: int) -> torch.Generat
     """The generator for one step's augmentation, the same whenever that step is taken."""
     state = np.random.SeedSequence((seed, epoch, step)).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> 1))
-
-
-def secret_generator(device: torch.device) -> torch.Generator:
-    """A generator for the mechanism's noise, seeded by the operating system.
-
-    Never leave this to torch's default: on CUDA that starts every process from the same constant.
-    """
-    return torch.Generator(device=device).manual_seed(secrets.randbits(63))

@@ -15,8 +15,9 @@ from scipy import stats
 
 from medpriv_core.errors import SettingError
 from medpriv_core.training import noise as noise_module
-from medpriv_core.training.noise import BLOCK, NoiseSource, SecretUniform
-from medpriv_core.training.sampling import poisson_batch, secret_generator
+from medpriv_core.training.noise import BLOCK, NoiseSource
+from medpriv_core.training.randomness import SecretUniform, secret_generator
+from medpriv_core.training.sampling import poisson_batch
 
 CPU = torch.device("cpu")
 FALSE_ALARM = 1e-7

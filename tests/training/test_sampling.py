@@ -2,10 +2,10 @@ import numpy as np
 import torch
 from scipy import stats
 
+from medpriv_core.training.randomness import secret_generator
 from medpriv_core.training.sampling import (
     augmentation_generator,
     poisson_batch,
-    secret_generator,
     shuffled_batches,
 )
 

@@ -46,7 +46,7 @@ from medpriv_core.spec import RunSpec, Sampling
 from medpriv_core.training.audit.bound import epsilon_lower_bound
 from medpriv_core.training.engines import make_stepper
 from medpriv_core.training.examples import Examples
-from medpriv_core.training.noise import SecretUniform
+from medpriv_core.training.randomness import SecretUniform
 from medpriv_core.training.sampling import epoch_batches
 
 Mistake = Literal["noise", "clipping", "batch_norm", "shuffling"]
