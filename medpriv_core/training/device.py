@@ -5,6 +5,9 @@ Everything that differs between CUDA, Apple's MPS and the CPU is in this file.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from medpriv_core.errors import SettingError
@@ -16,6 +19,8 @@ MAX_PASS = 4096
 # Of all images of a pass that only looks (measured for the CPU).
 PIXELS_IN_CACHE = 64 * 64**2
 PIXELS_ON_GPU = 256 * 224**2
+# Numbers that one core goes through sooner than several agree on who does what (some 10,000 records of features).
+SMALL_STEP = 5_000_000
 
 
 def resolve_device(name: str) -> torch.device:
@@ -57,6 +62,26 @@ def mixed_dtype(precision: Precision, device: torch.device) -> torch.dtype | Non
 def describe_device(device: torch.device) -> str:
     """The device for people: ``cpu``, or ``cuda:0 (NVIDIA A100)``."""
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+def step_threads(numbers: int) -> int:
+    """How many cores of the processor a step on so many stored numbers should use.
+
+    Several are slower for small steps, and many times slower where other programs keep a core busy: they wait for
+    each other after every operation.
+    """
+    return 1 if numbers <= SMALL_STEP else torch.get_num_threads()
+
+
+@contextmanager
+def using_threads(count: int) -> Iterator[None]:
+    """Let PyTorch compute on ``count`` cores of the processor meanwhile."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def forward_batch_size(*, input_size: int, device: torch.device) -> int:

@@ -20,6 +20,7 @@ from medpriv_core.errors import RunError
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training.checkpoint import Position
+from medpriv_core.training.device import using_threads
 from medpriv_core.training.evaluation import Tally, evaluate
 from medpriv_core.training.journal import Journal
 from medpriv_core.training.ledger import Ledger
@@ -49,14 +50,9 @@ def train(
     exception goes on. Raises ``RunError`` if training diverges and ``DataHomeError`` if the disk refuses.
     """
     journal = Journal(session, directory, log=lambda row: log(_in_words(row, session.spec.epochs)))
-    clock = _Clock(session, report)
     try:
-        while session.position.epochs_done < session.spec.epochs:
-            _train_epoch(session, clock, journal)
-            row = _epoch_row(session, clock)
-            done, elapsed_s = session.position.epochs_done + 1, session.position.elapsed_s
-            session.position = Position(epochs_done=done, elapsed_s=elapsed_s)
-            journal.add(row)
+        with using_threads(session.threads):
+            _train_epochs(session, _Clock(session, report), journal)
     except Cancelled:
         journal.save()
         raise
@@ -64,6 +60,15 @@ def train(
         journal.write_held()  # the epochs before the failure are sound
         raise
     journal.write_held()
+
+
+def _train_epochs(session: Session, clock: _Clock, journal: Journal) -> None:
+    while session.position.epochs_done < session.spec.epochs:
+        _train_epoch(session, clock, journal)
+        row = _epoch_row(session, clock)
+        done, elapsed_s = session.position.epochs_done + 1, session.position.elapsed_s
+        session.position = Position(epochs_done=done, elapsed_s=elapsed_s)
+        journal.add(row)
 
 
 def facts(session: Session) -> dict[str, Any]:
@@ -141,7 +146,7 @@ def _take_step(session: Session, indices: np.ndarray, clock: _Clock) -> Tally:
     spec, position = session.spec, session.position
     generator = None
     if spec.augment:
-        generator = augmentation_generator(seed=spec.seed, epoch=position.epochs_done, step=position.step)
+        generator = augmentation_generator(spec, epoch=position.epochs_done, step=position.step)
     tally = session.stepper.step(session.train, indices, generator=generator, check=clock.check)
     if session.ledger is not None:
         session.ledger.count_step()

@@ -92,8 +92,9 @@ class NoiseSource:
             for flat in (values.numpy().reshape(-1) for values in here)
             for start in range(0, len(flat), BLOCK)
         ]
-        if len(blocks) == 1:
-            self._draw(blocks[0], standard_deviation)
+        if sum(len(block) for block in blocks) <= BLOCK:  # handing it out would take longer
+            for block in blocks:
+                self._draw(block, standard_deviation)
         else:
             list(self._threads.map(lambda block: self._draw(block, standard_deviation), blocks))
         for view, noised in zip(views, here, strict=True):

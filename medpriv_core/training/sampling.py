@@ -4,8 +4,8 @@ Ordinary training goes through a shuffled deck. Under DP-SGD that gives no ampli
 assumes Poisson sampling: every image enters every batch independently with probability ``sample_rate``, so batches
 differ in size and some are empty. The full batch, every image in every step, needs no sampling at all.
 
-The deck and the augmentation follow from the run's seed, the epoch and the step, so a resumed run sees what an
-uninterrupted one would have seen and no generator's state need be stored. The randomness of the mechanism
+The deck, and without privacy the augmentation, follow from the run's seed, the epoch and the step, so a resumed run
+sees what an uninterrupted one would have seen and no generator's state need be stored. The randomness of the mechanism
 (``randomness.py``) has no seed that could be stored, and nobody can draw it again.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from medpriv_core.spec import RunSpec
-from medpriv_core.training.randomness import SecretUniform
+from medpriv_core.training.randomness import SecretUniform, secret_generator
 
 
 def epoch_batches(
@@ -50,7 +50,13 @@ def poisson_batch(n: int, *, sample_rate: float, rng: SecretUniform | np.random.
     return np.flatnonzero(rng.random(n) < sample_rate)
 
 
-def augmentation_generator(*, seed: int, epoch: int, step: int) -> torch.Generator:
-    """The generator for one step's augmentation, the same whenever that step is taken."""
-    state = np.random.SeedSequence((seed, epoch, step)).generate_state(1, np.uint64)[0]
+def augmentation_generator(spec: RunSpec, *, epoch: int, step: int) -> torch.Generator:
+    """The generator for one step's augmentation, the same whenever that step is taken, but under DP-SGD a secret one.
+
+    From a known generator, the changes of an image would follow from its place in the batch, and so from who else
+    is in it: one patient more or less would change the gradients of all that come after.
+    """
+    if spec.method == "dp_sgd":
+        return secret_generator(torch.device("cpu"))
+    state = np.random.SeedSequence((spec.seed, epoch, step)).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> 1))

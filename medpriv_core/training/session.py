@@ -14,6 +14,7 @@ from medpriv_core.datasets.base import PreparedDataset, SplitName
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
+from medpriv_core.privacy.facts import GUARANTEE
 from medpriv_core.progress import ProgressCallback
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.spec import RunSpec
@@ -21,11 +22,12 @@ from medpriv_core.training import engines
 from medpriv_core.training.averaging import WeightAverage, first_averaged
 from medpriv_core.training.checkpoint import Checkpoint, Position, load_checkpoint
 from medpriv_core.training.data import TrainingData, check_data, data_facts
-from medpriv_core.training.device import describe_device, physical_batch_size, resolve_device
+from medpriv_core.training.device import describe_device, physical_batch_size, resolve_device, step_threads
+from medpriv_core.training.evidence import guarantee_facts
 from medpriv_core.training.examples import Examples, augmented_feature_examples, feature_examples, image_examples
 from medpriv_core.training.features import Backbone, FeatureStore
 from medpriv_core.training.ledger import Ledger, open_ledger
-from medpriv_core.training.model import ResNet18, build_model
+from medpriv_core.training.model import FEATURES, ResNet18, build_model
 from medpriv_core.training.steps import Stepper
 from medpriv_core.training.weights import fingerprint, load_weights
 
@@ -43,6 +45,7 @@ class Session:
     average         of its weights over the last steps, where the specification asks for one
     tests           what is evaluated: "test", and under Local-DP "test_noised"
     steps           in an epoch
+    threads         cores of the processor for the steps
     ledger          of DP-SGD; else None
     position, rows  how far the run is, and the finished epochs that a checkpoint holds
     """
@@ -61,6 +64,7 @@ class Session:
     backbone: str | None
     dataset: str
     average: WeightAverage | None
+    threads: int
 
     @property
     def result(self) -> nn.Module:
@@ -127,6 +131,7 @@ def open_session(
 
     # Stored features reach the last layer alone, which is small and quick: no need to mix precisions there.
     stored = spec.trainable == "head" and not spec.augment
+    drawn = train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
     step_mixed = mixed if spec.trainable != "head" else None
     pass_size = physical_batch_size(
         input_size=0 if stored else spec.input_size,
@@ -151,6 +156,17 @@ def open_session(
         frozen = Backbone(network, backbone, spec.input_size, device, mixed)
         train, tests = _features(spec, data, frozen, FeatureStore(home), progress)
 
+    guarantee: dict[str, Any] = {}
+    if ledger is not None:
+        facts = guarantee_facts(
+            spec,
+            trained=trained,
+            stepper=stepper,
+            ledger=ledger,
+            steps_per_epoch=steps,
+            earlier_segments=saved.ledger if saved else [],
+        )
+        guarantee = {GUARANTEE: facts.to_dict()}
     directory.write_setup(
         data_facts(data)
         | {
@@ -168,6 +184,7 @@ def open_session(
             "torch_version": torch.__version__,
             "opacus_version": version("opacus"),
         }
+        | guarantee
     )
     return Session(
         spec=spec,
@@ -186,6 +203,7 @@ def open_session(
         backbone=backbone,
         dataset=data.clean.key,
         average=average,
+        threads=step_threads(FEATURES * drawn) if stored else torch.get_num_threads(),
     )
 
 

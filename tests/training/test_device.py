@@ -2,7 +2,14 @@ import pytest
 import torch
 
 from medpriv_core.errors import SettingError
-from medpriv_core.training.device import forward_batch_size, mixed_dtype, physical_batch_size, resolve_device
+from medpriv_core.training.device import (
+    forward_batch_size,
+    mixed_dtype,
+    physical_batch_size,
+    resolve_device,
+    step_threads,
+    using_threads,
+)
 
 CPU = torch.device("cpu")
 
@@ -64,3 +71,12 @@ def test_the_larger_the_images_the_fewer_are_looked_at_at_once():
     assert forward_batch_size(input_size=128, device=CPU) == 16
     assert forward_batch_size(input_size=1024, device=CPU) == 1
     assert forward_batch_size(input_size=224, device=torch.device("cuda")) == 256
+
+
+def test_small_steps_use_one_core_and_large_ones_all_of_them():
+    before = torch.get_num_threads()
+    assert step_threads(128 * 512) == 1
+    with using_threads(before + 1):
+        assert step_threads(100_000 * 512) == before + 1
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before

@@ -8,6 +8,7 @@ from medpriv_core.training.sampling import (
     poisson_batch,
     shuffled_batches,
 )
+from tests.training.conftest import toy_spec
 
 
 def test_shuffled_batches_hold_every_index_once():
@@ -45,10 +46,16 @@ def test_rate_one_takes_everybody():
 
 def test_each_steps_augmentation_has_its_own_repeatable_generator():
     def first(seed: int, epoch: int, step: int) -> float:
-        return torch.rand(1, generator=augmentation_generator(seed=seed, epoch=epoch, step=step)).item()
+        return torch.rand(1, generator=augmentation_generator(toy_spec(seed=seed), epoch=epoch, step=step)).item()
 
     assert first(0, 1, 2) == first(0, 1, 2)
     assert len({first(*where) for where in ((0, 1, 2), (0, 2, 1), (1, 1, 2), (0, 1, 3))}) == 4
+
+
+def test_private_augmentation_does_not_follow_from_seed_and_step():
+    spec = toy_spec(method="dp_sgd", noise_multiplier=1.0, delta=1e-3)
+    draws = {torch.rand(1, generator=augmentation_generator(spec, epoch=0, step=0)).item() for _ in range(20)}
+    assert len(draws) == 20
 
 
 def test_secret_generators_never_repeat_whatever_torch_is_seeded_with():

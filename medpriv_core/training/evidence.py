@@ -1,0 +1,57 @@
+"""What a DP-SGD run records about itself, read off the objects that take its steps and not off its settings.
+
+The guarantee checks (``medpriv_core.privacy.checks``) compare it with what the accountant assumes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from medpriv_core.privacy.facts import GuaranteeFacts
+from medpriv_core.spec import Engine, RunSpec
+from medpriv_core.training.ledger import Ledger
+from medpriv_core.training.microbatch_steps import MicrobatchStepper
+from medpriv_core.training.private_steps import PrivateStepper
+from medpriv_core.training.steps import Stepper
+
+
+def guarantee_facts(
+    spec: RunSpec,
+    *,
+    trained: nn.Module,
+    stepper: Stepper,
+    ledger: Ledger,
+    steps_per_epoch: int,
+    earlier_segments: list[dict[str, Any]],
+) -> GuaranteeFacts:
+    """The facts of a session that is about to begin; ``earlier_segments`` are those of the ledger it goes on from."""
+    engine: Engine = "opacus"
+    if isinstance(stepper, PrivateStepper):
+        engine = "one_pass"
+    elif isinstance(stepper, MicrobatchStepper):
+        engine = "microbatch"
+    return GuaranteeFacts(
+        sampling=spec.sampling_scheme,
+        sample_rate=ledger.sample_rate,
+        steps_per_epoch=steps_per_epoch,
+        noise_multiplier=ledger.noise_multiplier,
+        earlier_segments=tuple(earlier_segments),
+        engine=engine,
+        clipped_together=spec.microbatch_size if engine == "microbatch" else 1,
+        mixing_layers=_mixing_layers(trained),
+        divisor="expected",
+        normalisation="constants",
+        augmentation="independent" if spec.augment else "none",
+        noise_generator=spec.noise_generator if engine != "opacus" else "fast",
+        noise_seed_stored=False,
+    )
+
+
+def _mixing_layers(trained: nn.Module) -> tuple[str, ...]:
+    return tuple(
+        name or type(module).__name__
+        for name, module in trained.named_modules()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training
+    )

@@ -1,0 +1,63 @@
+"""What runs record about themselves passes the guarantee checks, or fails them where it should."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from medpriv_core.privacy.checks import check_run
+from medpriv_core.privacy.verdict import run_verdict
+from tests.training.conftest import Run, toy_spec
+
+DP = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
+
+
+def lights(run: Run, **settings: Any) -> dict[str, str]:
+    spec = toy_spec(**DP, **settings)
+    run.train(spec)
+    checks = check_run(spec, setup=run.directory.read_setup(), last=run.directory.read_epochs()[-1])
+    return {check.name: check.state for check in checks}
+
+
+def verdict_of(run: Run, **settings: Any):
+    last = run.directory.read_epochs()[-1]
+    return last, run_verdict(toy_spec(**DP, **settings), setup=run.directory.read_setup(), last=last)
+
+
+@pytest.mark.parametrize("settings", [{}, {"engine": "opacus"}, {"sampling": "full_batch"}, {"augment": True}])
+def test_sound_runs_have_no_red_light_and_the_ledgers_epsilon(new_run, settings):
+    run = new_run()
+    states = lights(run, **settings)
+    assert [name for name, state in states.items() if state != "green"] in (
+        ["Noise generator"],
+        ["Delta", "Noise generator"],
+    )
+    last, verdict = verdict_of(run, **settings)
+    assert verdict.epsilon == pytest.approx(last["epsilon"])
+    assert verdict.claimed_epsilon is None
+
+
+def test_a_secure_generator_is_green(new_run):
+    assert lights(new_run(), noise_generator="secure")["Noise generator"] == "green"
+
+
+def test_the_authors_way_shows_what_fails_and_no_epsilon(new_run):
+    authors = {"engine": "microbatch", "microbatch_size": 4, "sampling": "shuffled", "norm": "batch_norm"}
+    run = new_run()
+    states = lights(run, trainable="all", **authors)
+    assert sum(state == "red" for state in states.values()) >= 3
+    last, verdict = verdict_of(run, trainable="all", **authors)
+    assert last["epsilon"] is None
+    assert math.isinf(verdict.epsilon)
+    assert math.isfinite(verdict.claimed_epsilon)
+
+
+def test_a_resumed_run_accounts_for_the_steps_before(new_run):
+    run = new_run()
+    lights(run, epochs=1)
+    states = lights(run, epochs=3)
+    assert states["Accounting"] == "green"
+    last, verdict = verdict_of(run, epochs=3)
+    assert verdict.epsilon == pytest.approx(last["epsilon"])
