@@ -29,6 +29,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.mechanisms.comparison import noised_panel
 from medpriv_core.mechanisms.laplace import add_laplace_noise
 from medpriv_core.privacy.image_epsilon import _epsilon_composed, image_guarantee
+from medpriv_core.progress import no_progress
 
 
 def seconds(task: Callable[[], object], *, repeats: int) -> float:
@@ -119,6 +120,75 @@ def measure_reading(folder: Path, images: Path) -> None:
     report("The same at the second start", again, "the first", took)
 
 
+def measure_features(folder: Path) -> None:
+    """Features of 512 grey pictures of 128 x 128, beside a forward pass on inputs that are ready."""
+    import torch
+
+    from medpriv_core.training.features import PHASE, Backbone, FeatureStore
+    from medpriv_core.training.model import build_model
+
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (512, 128, 128, 1), dtype=np.uint8)
+    split = PreparedSplit(images, np.zeros(len(images), dtype=np.int64))
+    model = build_model(classes=2, norm="frozen_batch_norm", state_dict=None, seed=0)
+    model.to(memory_format=torch.channels_last)
+    inputs = torch.randn(512, 3, 128, 128).contiguous(memory_format=torch.channels_last)
+
+    def bare() -> None:
+        with torch.no_grad():
+            for start in range(0, len(inputs), 16):
+                model.features(inputs[start : start + 16])
+
+    keys = iter(range(100))
+    store = FeatureStore(DataHome(folder / "features"))
+
+    def compute() -> None:
+        prepared = PreparedDataset(CHEST_XRAY, f"k{next(keys)}", 128, folder, train=split, test=split)
+        backbone = Backbone(model, "fingerprint", 128, torch.device("cpu"), None)
+        store.get([(prepared, "train")], backbone, no_progress)
+
+    bare()
+    # In turn, because a machine's speed drifts.
+    pairs = [(seconds(compute, repeats=1), seconds(bare, repeats=1)) for _ in range(5)]
+    took, floor = (statistics.median(times) for times in zip(*pairs, strict=True))
+    report(f"{PHASE} of 512 pictures of 128 x 128, stored", took, "a bare forward pass", floor)
+
+
+def measure_what_if(folder: Path) -> None:
+    """50 epochs of DP-SGD on the stored features of 5,216 records, through the loop of a run."""
+    from medpriv_core.runs.directory import RunDirectory
+    from medpriv_core.spec import RunSpec
+    from medpriv_core.training import loop
+    from medpriv_core.training.data import TrainingData
+    from medpriv_core.training.reporting import Reporter
+    from medpriv_core.training.session import open_session
+
+    rng = np.random.default_rng(0)
+    splits = [PreparedSplit(np.zeros((n, 16, 16, 1), np.uint8), rng.integers(0, 2, n)) for n in (5216, 624)]
+    prepared = PreparedDataset(CHEST_XRAY, "what-if", 16, folder, train=splits[0], test=splits[1])
+    home = DataHome(folder / "what-if")
+    runs = (
+        ("Poisson batches of 128", {"batch_size": 128, "noise_multiplier": 2.0, "epochs": 50}),
+        ("Poisson batches of 256", {"batch_size": 256, "noise_multiplier": 2.5, "epochs": 50}),
+        ("full batches", {"sampling": "full_batch", "noise_multiplier": 30.0, "epochs": 100}),
+    )
+    for number, (name, settings) in enumerate(runs):
+        values = {"image_size": 16, "weights": "none", "method": "dp_sgd", "device": "cpu", **settings}
+        spec = RunSpec.from_dict({"dataset": CHEST_XRAY.name, **values})
+        directory = RunDirectory(folder / f"run-{number}")
+        directory.create(spec)
+        reporter = Reporter(directory, should_stop=lambda: False)
+        begun = time.perf_counter()
+        session = open_session(spec, TrainingData(prepared), directory, home=home, progress=reporter)
+        opened = time.perf_counter()
+        loop.train(session, directory, report=reporter)
+        took = time.perf_counter() - opened
+        print(
+            f"{spec.epochs} epochs of DP-SGD on 5,216 x 512 features, {name}: {took:.2f} s "
+            f"({opened - begun:.2f} s to open)"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, help="folder with train/NORMAL, train/PNEUMONIA, test/...")
@@ -131,6 +201,8 @@ def main() -> None:
             measure_reading(Path(folder), options.images)
         measure_noised_dataset(Path(folder))
         measure_drawing()
+        measure_features(Path(folder))
+        measure_what_if(Path(folder))
 
 
 if __name__ == "__main__":

@@ -44,7 +44,9 @@ class Examples:
     def batch(self, indices: np.ndarray | Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """The inputs and labels at ``indices``, augmented if there is a ``generator``."""
         positions = self.positions(indices) if isinstance(indices, np.ndarray) else indices
-        return self.prepare(self.values[positions], generator), self.labels[positions]
+        # On a processor several times faster than indexing with brackets.
+        values, labels = self.values.index_select(0, positions), self.labels.index_select(0, positions)
+        return self.prepare(values, generator), labels
 
 
 def image_examples(split: PreparedSplit, *, input_size: int, device: torch.device) -> Examples:
