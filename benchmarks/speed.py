@@ -136,8 +136,8 @@ def measure_features(folder: Path) -> None:
 
     def bare() -> None:
         with torch.no_grad():
-            for start in range(0, len(inputs), 16):
-                model.features(inputs[start : start + 16])
+            for start in range(0, len(inputs), 24):
+                model.features(inputs[start : start + 24])
 
     keys = iter(range(100))
     store = FeatureStore(DataHome(folder / "features"))

@@ -17,7 +17,7 @@ from medpriv_core.spec import Precision
 STEP_MEMORY_BYTES = 1 << 30
 MAX_PASS = 4096
 # Of all images of a pass that only looks (measured for the CPU).
-PIXELS_IN_CACHE = 64 * 64**2
+PIXELS_IN_CACHE = 8 * 224**2
 PIXELS_ON_GPU = 256 * 224**2
 # Numbers that one core goes through sooner than several agree on who does what (some 10,000 records of features).
 SMALL_STEP = 5_000_000

@@ -67,8 +67,8 @@ def test_memory_asked_for_replaces_the_usual_gibibyte():
 
 
 def test_the_larger_the_images_the_fewer_are_looked_at_at_once():
-    assert forward_batch_size(input_size=64, device=CPU) == 64
-    assert forward_batch_size(input_size=128, device=CPU) == 16
+    assert forward_batch_size(input_size=64, device=CPU) == 98
+    assert forward_batch_size(input_size=224, device=CPU) == 8
     assert forward_batch_size(input_size=1024, device=CPU) == 1
     assert forward_batch_size(input_size=224, device=torch.device("cuda")) == 256
 
