@@ -20,6 +20,7 @@ from medpriv_core.errors import SettingError
 Method = Literal["none", "local_dp", "dp_sgd"]
 NoiseDraw = Literal["per_pixel", "per_image"]
 Trainable = Literal["head", "norms", "all"]
+Features = Literal["last", "layer3", "layer3_grid"]
 Norm = Literal["frozen_batch_norm", "group_norm", "batch_norm"]
 Sampling = Literal["auto", "poisson", "full_batch", "shuffled"]
 Engine = Literal["one_pass", "opacus", "microbatch"]
@@ -39,6 +40,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "target_epsilon": (0.01, 100.0),
     "delta": (1e-12, 0.1),
     "max_grad_norm": (1e-4, 1e4),
+    "augmentation_multiplicity": (1, 16),
     "epochs": (1, 1000),
     "batch_size": (1, 65536),
     "microbatch_size": (1, 1024),
@@ -75,10 +77,16 @@ class RunSpec:
                      (as the authors ran it: clips the mean gradient of ``microbatch_size`` images)
     microbatch_size  images whose mean gradient is clipped together; above 1 only with the engine microbatch
     noise_generator  of DP-SGD: fast (statistical quality) | secure (cryptographic, for real releases)
-    class_weights    weight of each class in the loss, public constants in the order of the classes; None: all 1
+    class_weights    weight of each class, public constants in the order of the classes: of its images' loss, or under
+                     DP-SGD, as a share of the largest, of their clipped gradients; None: all 1
     average_last     share of the steps, at the end, whose weights are averaged into the final network
     memory_mb        what one pass may keep in memory; larger batches are added up from several passes
     trainable        head (the last layer) | norms (that, and scale and shift of the normalisation layers) | all
+    features         what the last layer reads where it alone learns: last (512 means of layer4) | layer3 (256 means) |
+                     layer3_grid (256 means in each of 4 x 4 fields)
+    standardise      each image's features by their own mean and deviation, and scaled to length 1
+    augmentation_multiplicity  gradients averaged for each image before clipping: that of the image itself and those of
+                     fixed random variants of it; above 1 where the last layer alone learns
     norm             frozen_batch_norm (the pretrained function, exactly) | group_norm | batch_norm (in training
                      mode, which mixes the images of a batch: no guarantee under DP-SGD)
     weights          imagenet | none | path to a local state dict
@@ -104,6 +112,9 @@ class RunSpec:
     momentum: float = 0.9
     weight_decay: float = 0.0
     trainable: Trainable = "head"
+    features: Features = "last"
+    standardise: bool = False
+    augmentation_multiplicity: int = 1
     norm: Norm = "frozen_batch_norm"
     sampling: Sampling = "auto"
     engine: Engine = "one_pass"
@@ -219,6 +230,14 @@ def _check_training(spec: RunSpec) -> None:
         raise SettingError(
             "BatchNorm in training mode mixes the images of a batch, so no guarantee would hold. Set norm to "
             "frozen_batch_norm or group_norm, or repeat what the authors did with engine microbatch."
+        )
+    if spec.class_weights is not None and spec.engine == "opacus":
+        raise SettingError("The engine opacus cannot weigh clipped gradients: take one_pass, or no class_weights.")
+    on_features = spec.trainable == "head" and not spec.augment
+    if not on_features and (spec.features != "last" or spec.standardise or spec.augmentation_multiplicity > 1):
+        raise SettingError(
+            "features, standardise and augmentation_multiplicity are for runs in which the last layer alone learns and "
+            "augment is off; set trainable to head and augment to false, or leave them out."
         )
     if spec.norm == "batch_norm" and spec.trainable == "head":
         raise SettingError(

@@ -100,8 +100,8 @@ def planned_facts(spec: RunSpec, *, train_size: int) -> GuaranteeFacts:
         clipped_together=spec.microbatch_size,
         mixing_layers=("BatchNorm",) if spec.norm == "batch_norm" else (),
         divisor="expected",
-        normalisation="constants",
-        augmentation="independent" if spec.augment else "none",
+        normalisation="each_image" if spec.standardise else "constants",
+        augmentation="independent" if spec.augment or spec.augmentation_multiplicity > 1 else "none",
         noise_generator=spec.noise_generator,
         noise_seed_stored=False,
     )

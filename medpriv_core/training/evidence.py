@@ -42,8 +42,8 @@ def guarantee_facts(
         clipped_together=spec.microbatch_size if engine == "microbatch" else 1,
         mixing_layers=_mixing_layers(trained),
         divisor="expected",
-        normalisation="constants",
-        augmentation="independent" if spec.augment else "none",
+        normalisation="each_image" if spec.standardise else "constants",
+        augmentation="independent" if spec.augment or spec.augmentation_multiplicity > 1 else "none",
         noise_generator=spec.noise_generator if engine != "opacus" else "fast",
         noise_seed_stored=False,
     )

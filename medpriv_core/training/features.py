@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from medpriv_core.datasets.base import PreparedDataset, PreparedSplit, SplitName
@@ -30,9 +31,11 @@ from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
 from medpriv_core.locks import hold_lock
 from medpriv_core.progress import ProgressCallback
+from medpriv_core.spec import Features
 from medpriv_core.training.augmentation import network_input
 from medpriv_core.training.device import forward_batch_size
-from medpriv_core.training.model import FEATURES, ResNet18
+from medpriv_core.training.model import FEATURES, LAYER3, ResNet18
+from medpriv_core.training.variants import vary
 
 PHASE = "Computing features"
 WAITING_PHASE = "Waiting for another run that computes the same features"
@@ -49,13 +52,25 @@ class FeatureKind:
     compute  network and input (n, 3, size, size) -> (n, width)
     """
 
-    name: str
+    name: Features
     width: int
     compute: Callable[[ResNet18, Tensor], Tensor]
 
 
-# What the last layer reads.
-LAST = FeatureKind("last", FEATURES, lambda network, inputs: network.features(inputs))
+GRID = 4
+
+KINDS: dict[Features, FeatureKind] = {
+    kind.name: kind
+    for kind in (
+        FeatureKind("last", FEATURES, lambda network, inputs: network.features(inputs)),
+        FeatureKind("layer3", LAYER3, lambda network, inputs: network.layer3_maps(inputs).mean((2, 3))),
+        FeatureKind(
+            "layer3_grid",
+            LAYER3 * GRID**2,
+            lambda network, inputs: F.adaptive_avg_pool2d(network.layer3_maps(inputs), GRID).flatten(1),
+        ),
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,7 @@ class Backbone:
     input_size: int
     device: torch.device
     mixed: torch.dtype | None
-    kind: FeatureKind = LAST
+    kind: FeatureKind = KINDS["last"]
 
     def features(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """``uint8`` (n, side, side, channels) -> float32 (n, width)."""
@@ -77,34 +92,56 @@ class Backbone:
 
 
 @dataclass(frozen=True)
+class FeatureSource:
+    """The images of one split: as they are (``variant`` 0), or each image's variant of that number."""
+
+    dataset: PreparedDataset
+    split: SplitName
+    variant: int = 0
+
+    @property
+    def images(self) -> np.ndarray:
+        """``uint8`` (n, side, side, channels), before they are varied."""
+        return self._split.images
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64 (n,)."""
+        return self._split.labels
+
+    @property
+    def _split(self) -> PreparedSplit:
+        split: PreparedSplit = getattr(self.dataset, self.split)
+        return split
+
+
+@dataclass(frozen=True)
 class FeatureStore:
     """The features in a data home."""
 
     home: DataHome
 
-    def get(
-        self, sources: Sequence[tuple[PreparedDataset, SplitName]], backbone: Backbone, progress: ProgressCallback
-    ) -> list[np.ndarray]:
-        """The features (n, width) of each split's unchanged images, computed now where there are none.
+    def get(self, sources: Sequence[FeatureSource], backbone: Backbone, progress: ProgressCallback) -> list[np.ndarray]:
+        """The features (n, width) of each source, computed now where there are none.
 
         Two processes that need the same do it once: the second waits. Whatever goes wrong, also ``Cancelled``, leaves
         nothing half-written behind. Raises ``DataHomeError`` where the disk refuses.
         """
-        identities = [_identity(dataset, split, backbone) for dataset, split in sources]
+        identities = [_identity(source, backbone) for source in sources]
         found = [_read(self._folder(identity), identity) for identity in identities]
         total = sum(identity["images"] for identity, values in zip(identities, found, strict=True) if values is None)
         done = 0
         features = []
-        for (dataset, split), identity, values in zip(sources, identities, found, strict=True):
+        for source, identity, values in zip(sources, identities, found, strict=True):
             if values is None:
-                values = self._computed(getattr(dataset, split), identity, backbone, progress, done, total)
+                values = self._computed(source, identity, backbone, progress, done, total)
                 done += len(values)
             features.append(values)
         return features
 
     def _computed(
         self,
-        split: PreparedSplit,
+        source: FeatureSource,
         identity: dict[str, Any],
         backbone: Backbone,
         progress: ProgressCallback,
@@ -116,7 +153,7 @@ class FeatureStore:
             values = _read(folder, identity)  # another run may have computed them meanwhile
             if values is None:
                 with explain_disk_errors(folder):
-                    _write(folder, identity, _passes(split, backbone, progress, done, total))
+                    _write(folder, identity, _passes(source, backbone, progress, done, total))
                 values = _read(folder, identity)
         if values is None:
             raise DataHomeError(f"The features just written to {folder} cannot be read back. Check the disk.")
@@ -127,13 +164,14 @@ class FeatureStore:
         return self.home.features / name[:32]
 
 
-def _identity(dataset: PreparedDataset, split: SplitName, backbone: Backbone) -> dict[str, Any]:
+def _identity(source: FeatureSource, backbone: Backbone) -> dict[str, Any]:
     """All that the features depend on."""
-    images = getattr(dataset, split).images
+    images = source.images
     return {
         "version": VERSION,
-        "dataset": dataset.key,  # with the image size
-        "split": split,
+        "dataset": source.dataset.key,  # with the image size
+        "split": source.split,
+        "variant": source.variant,
         "images": len(images),
         # Tells the noised copy of a dataset from the clean one, and from a copy drawn at another time.
         "first_images": hashlib.sha256(np.ascontiguousarray(images[:_FIRST_IMAGES]).data).hexdigest(),
@@ -146,15 +184,17 @@ def _identity(dataset: PreparedDataset, split: SplitName, backbone: Backbone) ->
 
 
 def _passes(
-    split: PreparedSplit, backbone: Backbone, progress: ProgressCallback, done: int, total: int
+    source: FeatureSource, backbone: Backbone, progress: ProgressCallback, done: int, total: int
 ) -> Iterator[np.ndarray]:
     size = forward_batch_size(input_size=backbone.input_size, device=backbone.device)
-    for start in range(0, len(split.images), size):
+    for start in range(0, len(source.images), size):
         progress(PHASE, done + start, total)
         # Copied, because torch cannot hold a memory map that is read-only.
-        images = torch.from_numpy(np.array(split.images[start : start + size]))
-        yield backbone.features(images.to(backbone.device)).cpu().numpy()
-    progress(PHASE, done + len(split.images), total)
+        images = np.array(source.images[start : start + size])
+        if source.variant:
+            images = np.stack([vary(image, number=source.variant) for image in images])
+        yield backbone.features(torch.from_numpy(images).to(backbone.device)).cpu().numpy()
+    progress(PHASE, done + len(source.images), total)
 
 
 def _write(folder: Path, identity: dict[str, Any], passes: Iterator[np.ndarray]) -> None:

@@ -25,6 +25,7 @@ from medpriv_core.spec import Norm
 from medpriv_core.training.frozen_norm import FrozenBatchNorm2d
 
 FEATURES = 512
+LAYER3 = 256
 GROUPS = 32
 
 NormLayer = Callable[[int], nn.Module]
@@ -95,11 +96,14 @@ class ResNet18(nn.Module):
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(FEATURES, classes)
 
+    def layer3_maps(self, x: Tensor) -> Tensor:
+        """(n, 3, size, size) -> (n, 256, size / 16, size / 16): what the last stage reads."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        return self.layer3(self.layer2(self.layer1(x)))
+
     def features(self, x: Tensor) -> Tensor:
         """(n, 3, size, size) -> (n, 512): everything but the last layer."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.avgpool(x).flatten(1)
+        return self.avgpool(self.layer4(self.layer3_maps(x))).flatten(1)
 
     def norms(self) -> list[nn.Module]:
         """The normalisation layers."""

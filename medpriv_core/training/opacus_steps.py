@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from opacus import GradSampleModule
+from opacus.grad_sample import register_grad_sampler
 from opacus.optimizers import DPOptimizer
 from opacus.validators import ModuleValidator
 from torch import Tensor, nn
@@ -19,8 +20,9 @@ from torch import Tensor, nn
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.evaluation import Tally
 from medpriv_core.training.examples import Examples
+from medpriv_core.training.frozen_norm import FrozenBatchNorm2d
 from medpriv_core.training.randomness import secret_generator
-from medpriv_core.training.steps import class_weights_of, losses_of, passes, sgd
+from medpriv_core.training.steps import losses_of, passes, sgd
 
 
 class OpacusStepper:
@@ -38,9 +40,9 @@ class OpacusStepper:
     ) -> None:
         ModuleValidator.validate(trained, strict=True)
         # "sum" here belongs to the summed loss below: each gradient is that of one image's own loss.
-        self._trained = GradSampleModule(trained, loss_reduction="sum")
+        # Not strict, because it would take the constants of a frozen BatchNorm for statistics of the images.
+        self._trained = GradSampleModule(trained, loss_reduction="sum", strict=False)
         self._pass_size = pass_size
-        self._class_weights = class_weights_of(spec, trained)
         # "mean" here makes the optimizer divide by the expected batch size.
         self._optimizer = DPOptimizer(
             sgd(trained, spec),
@@ -69,7 +71,7 @@ class OpacusStepper:
                 *examples.batch(part, generator),
                 mixed=None,
                 tally=tally,
-                class_weights=self._class_weights,
+                class_weights=None,
             )
             _backward(losses.sum())
             # All passes but the last only clip and add up.
@@ -87,6 +89,15 @@ class OpacusStepper:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._optimizer.load_state_dict(state)
+
+
+@register_grad_sampler(FrozenBatchNorm2d)
+def _scale_and_shift_grads(
+    layer: FrozenBatchNorm2d, activations: list[Tensor], backprops: Tensor
+) -> dict[nn.Parameter, Tensor]:
+    normalised = (activations[0] - layer.running_mean[:, None, None]) * layer.spread()[:, None, None]
+    grads = {layer.weight: torch.einsum("nchw,nchw->nc", backprops, normalised), layer.bias: backprops.sum((2, 3))}
+    return {parameter: grad for parameter, grad in grads.items() if parameter.requires_grad}
 
 
 def _backward(loss: Tensor) -> None:

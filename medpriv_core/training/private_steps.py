@@ -2,7 +2,7 @@
 
 For a batch drawn by Poisson sampling, with clipping norm C, noise multiplier sigma and *expected* batch size B:
 
-    g_i  <- g_i * min(1, C / |g_i|)                 each image's gradient, clipped
+    g_i  <- g_i * min(1, C / |g_i|)                 each image's gradient, clipped (and weighed by at most 1)
     G     = (sum_i g_i + Normal(0, (sigma C)^2)) / B
 
 then an ordinary SGD step with G. Dividing by the expected and not the actual size, and adding noise even
@@ -52,7 +52,9 @@ class PrivateStepper:
         self._expected_batch_size = expected_batch_size
         self._pass_size = pass_size
         self._mixed = mixed
-        self._class_weights = class_weights_of(spec, trained)
+        weights = class_weights_of(spec, trained)
+        # At most 1, or an image could contribute more than the clipping norm.
+        self._class_weights = None if weights is None else weights / weights.max()
         self._optimizer = sgd(trained, spec)
 
     def step(
@@ -67,15 +69,11 @@ class PrivateStepper:
         self._clipper.forget()
         for part in passes(examples.positions(indices), self._pass_size):
             check()
+            inputs, labels = examples.batch(part, generator)
             with self._clipper.capture():
-                losses = losses_of(
-                    self._trained,
-                    *examples.batch(part, generator),
-                    mixed=self._mixed,
-                    tally=tally,
-                    class_weights=self._class_weights,
-                )
-            self._clipper.add(losses)
+                losses = losses_of(self._trained, inputs, labels, mixed=self._mixed, tally=tally, class_weights=None)
+            # Weighing the loss instead would come before clipping, which would undo it.
+            self._clipper.add(losses, weights=None if self._class_weights is None else self._class_weights[labels])
         sums = self._clipper.take()
         self._noise.add_to_all(sums, self._standard_deviation)
         for parameter, total in zip(self._clipper.parameters, sums, strict=True):

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from medpriv_core import __version__
-from medpriv_core.datasets.base import PreparedDataset, SplitName
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
@@ -24,10 +23,11 @@ from medpriv_core.training.checkpoint import Checkpoint, Position, load_checkpoi
 from medpriv_core.training.data import TrainingData, check_data, data_facts
 from medpriv_core.training.device import describe_device, physical_batch_size, resolve_device, step_threads
 from medpriv_core.training.evidence import guarantee_facts
-from medpriv_core.training.examples import Examples, augmented_feature_examples, feature_examples, image_examples
-from medpriv_core.training.features import Backbone, FeatureStore
+from medpriv_core.training.examples import Examples
+from medpriv_core.training.features import KINDS, Backbone, FeatureStore
+from medpriv_core.training.inputs import feature_inputs, image_inputs
 from medpriv_core.training.ledger import Ledger, open_ledger
-from medpriv_core.training.model import FEATURES, ResNet18, build_model
+from medpriv_core.training.model import ResNet18, build_model
 from medpriv_core.training.steps import Stepper
 from medpriv_core.training.weights import fingerprint, load_weights
 
@@ -132,6 +132,7 @@ def open_session(
     # Stored features reach the last layer alone, which is small and quick: no need to mix precisions there.
     stored = spec.trainable == "head" and not spec.augment
     drawn = train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
+    numbers = KINDS[spec.features].width * spec.augmentation_multiplicity * drawn
     step_mixed = mixed if spec.trainable != "head" else None
     pass_size = physical_batch_size(
         input_size=0 if stored else spec.input_size,
@@ -150,11 +151,11 @@ def open_session(
     if saved is not None:
         stepper.load_state_dict(saved.optimizer)
     if trained is network:
-        train, tests = _images(spec, data, device)
+        train, tests = image_inputs(spec, data, device)
     else:
         assert backbone is not None
-        frozen = Backbone(network, backbone, spec.input_size, device, mixed)
-        train, tests = _features(spec, data, frozen, FeatureStore(home), progress)
+        frozen = Backbone(network, backbone, spec.input_size, device, mixed, KINDS[spec.features])
+        train, tests = feature_inputs(spec, data, frozen, FeatureStore(home), progress)
 
     guarantee: dict[str, Any] = {}
     if ledger is not None:
@@ -203,7 +204,7 @@ def open_session(
         backbone=backbone,
         dataset=data.clean.key,
         average=average,
-        threads=step_threads(FEATURES * drawn) if stored else torch.get_num_threads(),
+        threads=step_threads(numbers) if stored else torch.get_num_threads(),
     )
 
 
@@ -237,8 +238,20 @@ def _choose_trained(network: ResNet18, spec: RunSpec) -> tuple[nn.Module, str | 
         for module in network.norms():
             module.requires_grad_(True)
     learned = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
-    frozen = {name: value for name, value in network.state_dict().items() if name not in learned}
-    return (network.fc if spec.trainable == "head" else network), fingerprint(frozen)
+    below = {name: value for name, value in network.state_dict().items() if not name.startswith("fc.")}
+    frozen = fingerprint({name: value for name, value in below.items() if name not in learned})
+    if spec.trainable == "norms":
+        return network, frozen
+    if spec.features != "last":
+        network.fc = _fresh_layer(KINDS[spec.features].width, network.fc.out_features)
+    return network.fc, frozen
+
+
+def _fresh_layer(width: int, classes: int) -> nn.Linear:
+    layer = nn.Linear(width, classes)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def _restore(trained: nn.Module, backbone: str | None, saved: Checkpoint) -> None:
@@ -248,27 +261,3 @@ def _restore(trained: nn.Module, backbone: str | None, saved: Checkpoint) -> Non
             "file back, or start a new run."
         )
     trained.load_state_dict(saved.trained)
-
-
-def _images(spec: RunSpec, data: TrainingData, device: torch.device) -> tuple[Examples, dict[str, Examples]]:
-    """The training examples, and those to evaluate by name, for the whole network."""
-
-    def examples(dataset: PreparedDataset, split: SplitName) -> Examples:
-        return image_examples(getattr(dataset, split), input_size=spec.input_size, device=device)
-
-    return examples(data.train, "train"), {name: examples(dataset, "test") for name, dataset in data.tests.items()}
-
-
-def _features(
-    spec: RunSpec, data: TrainingData, backbone: Backbone, store: FeatureStore, progress: ProgressCallback
-) -> tuple[Examples, dict[str, Examples]]:
-    """The training examples, and those to evaluate by name, for the last layer alone."""
-    sources: list[tuple[PreparedDataset, SplitName]] = [(dataset, "test") for dataset in data.tests.values()]
-    if not spec.augment:
-        sources.append((data.train, "train"))
-    examples = [
-        feature_examples(values, getattr(dataset, split).labels, device=backbone.device)
-        for (dataset, split), values in zip(sources, store.get(sources, backbone, progress), strict=True)
-    ]
-    train = augmented_feature_examples(data.train.train, backbone) if spec.augment else examples.pop()
-    return train, dict(zip(data.tests, examples, strict=True))

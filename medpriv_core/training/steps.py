@@ -120,11 +120,17 @@ def losses_of(
 ) -> Tensor:
     """Each example's own loss (n,): its cross-entropy times the weight of its class.
 
-    ``tally`` counts the cross-entropy without weights, which compares with that of the test images.
+    Of an example with several variants (n, variants, ...), the mean over them. ``tally`` counts the cross-entropy
+    without weights and of the example itself, its first variant, which compares with that of the test images.
     """
     with torch.autocast(inputs.device.type, mixed, enabled=mixed is not None):
         logits = trained(inputs)
     logits = logits.float()
-    losses = F.cross_entropy(logits, labels, reduction="none")
-    tally.add(losses, logits, labels)
+    if logits.dim() == 2:
+        losses = F.cross_entropy(logits, labels, reduction="none")
+        tally.add(losses, logits, labels)
+    else:
+        of_each = F.cross_entropy(logits.movedim(1, 2), labels[:, None].expand(logits.shape[:2]), reduction="none")
+        tally.add(of_each[:, 0], logits[:, 0], labels)
+        losses = of_each.mean(1)
     return losses if class_weights is None else losses * class_weights[labels]

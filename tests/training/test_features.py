@@ -17,8 +17,9 @@ from medpriv_core.home import DataHome
 from medpriv_core.progress import Cancelled, no_progress
 from medpriv_core.training import features
 from medpriv_core.training.augmentation import network_input
-from medpriv_core.training.features import Backbone, FeatureKind, FeatureStore
+from medpriv_core.training.features import KINDS, Backbone, FeatureSource, FeatureStore
 from medpriv_core.training.model import ResNet18, build_model
+from medpriv_core.training.variants import vary
 from tests.training.conftest import toy_spec
 
 CPU = torch.device("cpu")
@@ -53,7 +54,7 @@ def computed(monkeypatch) -> list[int]:
 
 
 def get(store: FeatureStore, dataset: PreparedDataset, backbone: Backbone, progress=no_progress) -> list[np.ndarray]:
-    return store.get([(dataset, "train"), (dataset, "test")], backbone, progress)
+    return store.get([FeatureSource(dataset, "train"), FeatureSource(dataset, "test")], backbone, progress)
 
 
 def folders(home: DataHome) -> list[str]:
@@ -102,7 +103,7 @@ def test_an_augmented_run_stores_its_test_images_only(new_run, home):
         {"fingerprint": "of other weights"},
         {"input_size": 24},
         {"mixed": torch.bfloat16},
-        {"kind": FeatureKind("first", 512, lambda network, inputs: network.features(inputs))},
+        {"kind": KINDS["layer3"]},
     ],
 )
 def test_another_backbone_size_precision_or_kind_is_computed_anew(change, store, toy, backbone, home, computed):
@@ -121,8 +122,8 @@ def test_another_dataset_or_another_draw_of_its_noise_is_computed_anew(change, s
         "another_draw": (noised_toy, replace(noised_toy, train=drawn)),
     }[change]
     before = set() if not store.home.features.exists() else set(folders(store.home))
-    store.get([(first, "train")], backbone, no_progress)
-    store.get([(second, "train")], backbone, no_progress)
+    store.get([FeatureSource(first, "train")], backbone, no_progress)
+    store.get([FeatureSource(second, "train")], backbone, no_progress)
     assert len(set(folders(store.home)) - before) == 2
 
 
@@ -150,11 +151,11 @@ def forget_the_sum(folder):
 
 @pytest.mark.parametrize("damage", [damage_bytes, truncate, promise_too_much, forget_the_sum])
 def test_damaged_features_are_noticed_and_computed_anew(damage, store, toy, backbone, computed):
-    (expected,) = store.get([(toy, "train")], backbone, no_progress)
+    (expected,) = store.get([FeatureSource(toy, "train")], backbone, no_progress)
     (name,) = folders(store.home)
     before = (store.home.features / name / "features.npy").read_bytes()
     damage(store.home.features / name)
-    (again,) = store.get([(toy, "train")], backbone, no_progress)
+    (again,) = store.get([FeatureSource(toy, "train")], backbone, no_progress)
     assert np.array_equal(again, expected)
     assert sum(computed) == 80
     assert (store.home.features / name / "features.npy").read_bytes() == before
@@ -162,9 +163,13 @@ def test_damaged_features_are_noticed_and_computed_anew(damage, store, toy, back
 
 def test_progress_counts_all_images_that_are_missing(store, toy, backbone, monkeypatch):
     monkeypatch.setattr(features, "forward_batch_size", lambda **_: 20)
-    store.get([(toy, "test")], backbone, no_progress)
+    store.get([FeatureSource(toy, "test")], backbone, no_progress)
     told = []
-    store.get([(toy, "test"), (toy, "train")], backbone, lambda phase, done, total: told.append((phase, done, total)))
+    store.get(
+        [FeatureSource(toy, "test"), FeatureSource(toy, "train")],
+        backbone,
+        lambda phase, done, total: told.append((phase, done, total)),
+    )
     assert told == [("Computing features", done, 40) for done in (0, 20, 40)]
     told.clear()
     get(store, toy, replace(backbone, fingerprint="other"), lambda phase, done, total: told.append((done, total)))
@@ -185,10 +190,10 @@ def test_a_cancel_between_passes_leaves_nothing_and_the_next_run_starts_again(st
 
 
 def test_what_a_killed_process_left_is_removed(store, toy, backbone):
-    store.get([(toy, "train")], backbone, no_progress)
+    store.get([FeatureSource(toy, "train")], backbone, no_progress)
     (name,) = folders(store.home)
     (store.home.features / name).rename(store.home.features / f".{name}.0000.part")
-    store.get([(toy, "train")], backbone, no_progress)
+    store.get([FeatureSource(toy, "train")], backbone, no_progress)
     assert folders(store.home) == [name]
 
 
@@ -228,3 +233,31 @@ def test_random_backbones_of_different_seeds_do_not_share(new_run, computed):
     first, second = (new_run().train(toy_spec(epochs=1, seed=seed)) for seed in (0, 1))
     assert sum(computed) == 2 * 52
     assert not torch.equal(first.train.values, second.train.values)
+
+
+def test_each_kind_is_a_pooling_of_the_networks_maps(store, toy, backbone, network):
+    inputs = network_input(torch.from_numpy(np.array(toy.test.images)), size=32)
+    with torch.no_grad():
+        maps = network.layer3(
+            network.layer2(network.layer1(network.maxpool(network.relu(network.bn1(network.conv1(inputs))))))
+        )
+    assert maps.shape == (12, 256, 2, 2)
+    expected = {
+        "layer3": maps.mean((2, 3)),
+        # Each of the 4 x 4 fields lies within one of the 2 x 2 positions.
+        "layer3_grid": maps.repeat_interleave(2, 2).repeat_interleave(2, 3).flatten(1),
+    }
+    for name, values in expected.items():
+        kind = KINDS[name]
+        (stored,) = store.get([FeatureSource(toy, "test")], replace(backbone, kind=kind), no_progress)
+        assert stored.shape == (12, kind.width)
+        assert np.allclose(stored, values.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_variants_are_stored_apart_and_are_those_of_each_images_own(store, toy, backbone):
+    sources = [FeatureSource(toy, "test", variant) for variant in range(3)]
+    plain, first, second = store.get(sources, backbone, no_progress)
+    assert not np.allclose(plain, first)
+    assert not np.allclose(first, second)
+    varied = np.stack([vary(image, number=2) for image in toy.test.images])
+    assert np.allclose(second, backbone.features(torch.from_numpy(varied)).numpy(), rtol=1e-4, atol=1e-6)

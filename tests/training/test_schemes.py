@@ -60,7 +60,7 @@ def test_full_batch_training_is_gradient_descent_on_the_weighted_loss(class_weig
 
 @pytest.mark.parametrize("class_weights", [None, CLASS_WEIGHTS])
 @pytest.mark.parametrize("scheme", ["full_batch", "shuffled"])
-def test_a_private_step_clips_each_weighted_gradient_and_divides_by_the_planned_size(scheme, class_weights):
+def test_a_private_step_clips_each_gradient_then_weighs_it_and_divides_by_the_planned_size(scheme, class_weights):
     rng = np.random.default_rng(0)
     values, labels = rng.normal(size=(30, 6)), rng.integers(0, 2, 30)
     examples = Examples(torch.tensor(values).float(), torch.tensor(labels), lambda batch, _generator: batch)
@@ -78,10 +78,11 @@ def test_a_private_step_clips_each_weighted_gradient_and_divides_by_the_planned_
     )
     drawn = np.arange(30) if scheme == "full_batch" else np.arange(8)
     stepper.step(examples, drawn, generator=None, check=lambda: None)
-    each = gradients(values[drawn], labels[drawn], before, np.array(class_weights or (1, 1)))
+    each = gradients(values[drawn], labels[drawn], before, np.ones(2))
     norms = np.linalg.norm(each.reshape(len(each), -1), axis=1)
     assert norms.min() < 1 < norms.max()
-    expected = (each / np.maximum(norms, 1)[:, None, None]).sum(0) / len(drawn)
+    shares = (np.array(class_weights or (1, 1)) / max(class_weights or (1, 1)))[labels[drawn]]
+    expected = (each * (shares / np.maximum(norms, 1))[:, None, None]).sum(0) / len(drawn)
     assert np.allclose(before - head_weights(head), expected, atol=1e-5)
 
 

@@ -63,9 +63,10 @@ class PerSampleClipper:
             for layer in self._layers:
                 del layer.module.forward
 
-    def add(self, losses: Tensor) -> Tensor:
+    def add(self, losses: Tensor, *, weights: Tensor | None = None) -> Tensor:
         """Backward from each image's loss (n,); adds the clipped gradients and returns their lengths before (n,).
 
+        Each clipped gradient counts by its weight (n,), which must lie between 0 and 1; without ``weights``, all by 1.
         Image i's loss must depend on image i only. Raises ``SettingError`` if ``losses`` are not one an image.
         """
         if losses.dim() != 1:
@@ -82,6 +83,8 @@ class PerSampleClipper:
         with torch.no_grad():
             norms = torch.stack([layer.squared_norms() for layer in used]).sum(0).clamp_(min=0).sqrt_()
             factors = (self.max_grad_norm / norms).clamp_(max=1)
+            if weights is not None:
+                factors *= weights
             for layer in used:
                 for parameter, total in zip(layer.parameters, layer.weighted_sums(factors), strict=True):
                     so_far = self._sums.get(parameter)

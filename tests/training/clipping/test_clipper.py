@@ -171,6 +171,42 @@ def test_without_images_the_sum_is_zero_and_has_every_parameters_shape(network):
     assert not any(total.any() or total.requires_grad for total in sums)
 
 
+def test_variants_of_an_image_are_averaged_before_clipping():
+    torch.manual_seed(0)
+    layer = nn.Linear(5, 3).double()
+    x, y = torch.randn(8, 4, 5, dtype=torch.float64), torch.arange(8) % 3
+
+    def losses() -> Tensor:
+        of_each = F.cross_entropy(layer(x).flatten(0, 1), y.repeat_interleave(4), reduction="none")
+        return of_each.view(8, 4).mean(1)
+
+    grads = [torch.autograd.grad(loss, list(layer.parameters()), retain_graph=True) for loss in losses()]
+    rows = torch.stack([torch.cat([part.reshape(-1) for part in grad]) for grad in grads])
+    norms = rows.norm(dim=1)
+    clipper = PerSampleClipper(layer, max_grad_norm=float(norms.median()))
+    with clipper.capture():
+        captured = losses()
+    assert torch.allclose(clipper.add(captured), norms, rtol=1e-10)
+    expected = (rows * (norms.median() / norms).clamp(max=1)[:, None]).sum(0)
+    assert torch.allclose(torch.cat([total.reshape(-1) for total in clipper.take()]), expected, rtol=1e-10)
+
+
+def test_weights_count_after_clipping(network):
+    x, y = images(4)
+    clipper = PerSampleClipper(network, max_grad_norm=0.05)
+    weights = torch.tensor([1.0, 0.25, 0.0, 0.5])
+    expected = [torch.zeros_like(parameter) for parameter in clipper.parameters]
+    for i, weight in enumerate(weights):
+        _, sums = one_by_one(network, clipper, x[i : i + 1], y[i : i + 1])
+        for total, part in zip(expected, sums, strict=True):
+            total += weight * part
+    with clipper.capture():
+        losses = F.cross_entropy(network(x), y, reduction="none")
+    assert clipper.add(losses, weights=weights).min() > 0.05
+    for ours, total in zip(clipper.take(), expected, strict=True):
+        assert torch.allclose(ours, total, rtol=1e-5, atol=1e-8)
+
+
 def test_a_gradient_of_zero_stays_zero(network):
     clipper = PerSampleClipper(network, max_grad_norm=1.0)
     with clipper.capture():
@@ -255,5 +291,5 @@ def test_what_would_escape_clipping_is_refused():
         losses = layer(x).sum(1) + layer.weight.sum()
     with pytest.raises(SettingError, match="outside its layer"):
         clipper.add(losses)
-    with clipper.capture(), pytest.raises(SettingError, match="one row of features an image"):
-        layer(torch.randn(2, 5, 3))
+    with clipper.capture(), pytest.raises(SettingError, match="one or several rows of features an image"):
+        layer(torch.randn(2, 5, 4, 3))
