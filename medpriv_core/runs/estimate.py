@@ -1,23 +1,43 @@
-"""How long a run will take: from like runs on this machine, else from a rough table."""
+"""What a run will take: time, from like runs on this machine or else from a rough table, memory and disk.
+
+The table counts in images of 64 x 64 pixels through ResNet-18, as one core does them; everything else is so many times
+that.
+"""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 
+from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.errors import WeightsError
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.store import RunRow, RunStore
+from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
+from medpriv_core.weights_source import resolve_weights
 
-# Seconds an image on one core at 64 x 64 pixels, measured on two cores of a server and doubled:
-# one forward pass; a training step of all layers; the same with per-sample gradients.
+# Seconds an image on one core, measured on two cores of a server and doubled: one forward pass; a training step of all
+# layers; a step of the last layer on stored features.
 FORWARD_S = 2 / 450
 TRAIN_S = 2 / 120
-PRIVATE_TRAIN_S = 2 / 18
 HEAD_STEP_S = 2 / 60_000
+# Of a step in which everything learns: without gradients of the convolutions' weights, forward and backward remain.
+NORMS_SHARE = 0.7
+# What DP-SGD costs beside an ordinary step, by engine (``bench dpsgd``).
+ENGINE_FACTOR = {"one_pass": 1.2, "opacus": 7.5, "microbatch": 1.3}
+SECURE_NOISE_S = 0.4 * 2  # a step, for all layers on one core
 START_S = 8.0  # loading torch and the weights
 LIKE_RUNS = 200  # how far back to look
+
+# Memory and disk, in MB.
+PROCESS_MB = 500.0  # the worker with torch loaded, before the network
+PASS_MB = 1 << 10  # what a pass may keep, unless the run says otherwise
+NUMBERS_PER_PIXEL = 160  # that ResNet-18 keeps for the backward pass
+PARAMETERS = 11_180_000
+KEPT_GRADIENTS = 600_000  # of each image, by one-pass clipping; Opacus keeps all
+FEATURE_WIDTH = {"last": 512, "layer3": 256, "layer3_grid": 4096}
 
 
 @dataclass(frozen=True)
@@ -28,15 +48,37 @@ class TimeEstimate:
     measured: bool
 
 
+@dataclass(frozen=True)
+class DiskEstimate:
+    """MB that a run leaves behind: its own, and what like runs share (prepared images and features)."""
+
+    own_mb: float
+    shared_mb: float
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """A whole run of the past."""
+
+    spec: RunSpec
+    took_s: float
+    train_size: int
+    test_size: int
+
+
 def estimate_time(home: DataHome, spec: RunSpec, *, train_size: int, test_size: int) -> TimeEstimate:
     """The time that ``spec`` will take once it starts, without the wait in the queue."""
-    rough = _rough_seconds(spec, train_size, test_size)
-    longest = None
-    for row in RunStore(home).all()[:LIKE_RUNS]:
-        timed = _timed(home, row, spec)
+    past = _finished_runs(home)
+    seen = {_features_of(run.spec) for run in past} if home.features.is_dir() else set()
+    rough = _rough_seconds(spec, train_size, test_size, stored=_features_of(spec) in seen)
+    longest: tuple[float, float] | None = None
+    known: set[tuple[object, ...]] = set()
+    for run in past:
+        features = _features_of(run.spec)
         # The longest like run says most: a short one is all start.
-        if timed is not None and (longest is None or timed[0] > longest[0]):
-            longest = timed
+        if _kind(run.spec) == _kind(spec) and (longest is None or run.took_s > longest[0]):
+            longest = run.took_s, _rough_seconds(run.spec, run.train_size, run.test_size, stored=features in known)
+        known.add(features)
     if longest is None:
         return TimeEstimate(rough, measured=False)
     took, expected = longest
@@ -45,30 +87,123 @@ def estimate_time(home: DataHome, spec: RunSpec, *, train_size: int, test_size: 
     return TimeEstimate(START_S + factor * (rough - START_S), measured=True)
 
 
-def _timed(home: DataHome, row: RunRow, spec: RunSpec) -> tuple[float, float] | None:
-    """How long a finished like run took and how long the table says it takes; None for any other run."""
-    directory = RunDirectory(home.runs / row.id)
-    setup = directory.read_setup()
-    whole = row.state == "finished" and setup.get("resumed_from_epoch") is None
-    if not whole or "train_size" not in setup or row.started_at is None or row.ended_at is None:
-        return None
-    other = directory.read_spec()
-    if _kind(other) != _kind(spec):
-        return None
-    return row.ended_at - row.started_at, _rough_seconds(other, setup["train_size"], setup["test_size"])
+def estimate_memory(spec: RunSpec, *, train_size: int, test_size: int) -> float:
+    """MB that the worker will need at its peak, about; the accelerator's own where it trains there."""
+    copies = 2.0 + (spec.momentum > 0) + (spec.method == "dp_sgd") + (spec.average_last > 0)  # weights, gradients, ...
+    network = _mb(PARAMETERS) * (copies if spec.trainable == "all" else 1)
+    if _on_features(spec):
+        width = FEATURE_WIDTH[spec.features]
+        numbers = width * (train_size * spec.augmentation_multiplicity + _evaluated(spec, test_size))
+        # Stored, gathered into a batch, and multiplied by the weights.
+        return PROCESS_MB + network + 3 * _mb(numbers)
+    kept = 0
+    if spec.method == "dp_sgd" and spec.trainable == "all" and spec.engine != "microbatch":
+        kept = 2 * (PARAMETERS if spec.engine == "opacus" else KEPT_GRADIENTS)
+    image_mb = _mb(NUMBERS_PER_PIXEL * spec.input_size**2 + kept)
+    images = train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
+    if spec.engine == "microbatch":
+        images = spec.microbatch_size
+    budget = PASS_MB if spec.memory_mb is None else spec.memory_mb
+    return PROCESS_MB + network + min(images * image_mb, max(budget, image_mb))
+
+
+def estimate_disk(spec: RunSpec, *, train_size: int, test_size: int) -> DiskEstimate:
+    """What the run writes into the data home, if nothing of it is there yet."""
+    all_weights = _mb(PARAMETERS)
+    momentum = all_weights if spec.momentum > 0 and spec.trainable == "all" else 0.0
+    networks = 0.0 if spec.trainable == "head" else all_weights * (2 if spec.average_last else 1)
+    side, channels = spec.image_size, dataset_info(spec.dataset).channels
+    images = train_size + test_size
+    if spec.method == "local_dp":
+        images *= 2  # the noised copy
+    shared = images * side**2 * channels / 1e6
+    if spec.trainable == "head":
+        trained = 0 if spec.augment else train_size * spec.augmentation_multiplicity
+        shared += _mb(FEATURE_WIDTH[spec.features] * (trained + _evaluated(spec, test_size)))
+    return DiskEstimate(own_mb=networks + momentum, shared_mb=shared)
+
+
+def _finished_runs(home: DataHome) -> list[_Finished]:
+    """The last runs that went from start to end without a stop, the oldest first."""
+    runs = []
+    for row in RunStore(home).all()[:LIKE_RUNS]:
+        directory = RunDirectory(home.runs / row.id)
+        if row.state != "finished" or row.started_at is None or row.ended_at is None:
+            continue
+        setup = directory.read_setup()
+        if setup.get("resumed_from_epoch") is None and "train_size" in setup:
+            took = row.ended_at - row.started_at
+            runs.append(_Finished(directory.read_spec(), took, setup["train_size"], setup["test_size"]))
+    return runs[::-1]
 
 
 def _kind(spec: RunSpec) -> tuple[object, ...]:
-    return (spec.method, spec.trainable, spec.augment, spec.device, spec.precision)
+    """What like runs have in common."""
+    return (
+        spec.method,
+        spec.trainable,
+        spec.engine,
+        spec.augment,
+        spec.device,
+        spec.precision,
+    )
 
 
-def _rough_seconds(spec: RunSpec, train_size: int, test_size: int) -> float:
-    scale = (spec.input_size / 64) ** 2 / (os.cpu_count() or 1)
-    evaluations = test_size * (2 if spec.method == "local_dp" else 1)
-    if spec.trainable == "head" and not spec.augment:
-        once = (train_size + evaluations) * FORWARD_S * scale
-        return START_S + once + spec.epochs * (train_size + evaluations) * HEAD_STEP_S
-    step_s = PRIVATE_TRAIN_S if spec.method == "dp_sgd" else TRAIN_S
-    if spec.trainable == "head":
-        step_s = FORWARD_S
-    return START_S + spec.epochs * (train_size * step_s + evaluations * FORWARD_S) * scale
+def _features_of(spec: RunSpec) -> tuple[object, ...]:
+    """All settings that the stored features of a run depend on; runs without any are alike too."""
+    if not _on_features(spec):
+        return ()
+    noise = (spec.beta, spec.noise_draw) if spec.method == "local_dp" else ()
+    weights = _weights_file(spec.weights)
+    network = (weights, spec.seed if weights == "none" else 0, spec.norm, spec.device, spec.precision)
+    return (
+        spec.dataset,
+        spec.image_size,
+        spec.crop_size,
+        spec.features,
+        spec.augmentation_multiplicity,
+        network,
+        noise,
+    )
+
+
+def _weights_file(choice: str) -> str:
+    """As a run of the past kept it; a file that is not there is told when the run is submitted."""
+    try:
+        return resolve_weights(choice)
+    except WeightsError:
+        return choice
+
+
+def _on_features(spec: RunSpec) -> bool:
+    return spec.trainable == "head" and not spec.augment
+
+
+def _evaluated(spec: RunSpec, test_size: int) -> int:
+    return test_size * (2 if spec.method == "local_dp" else 1)
+
+
+def _rough_seconds(spec: RunSpec, train_size: int, test_size: int, *, stored: bool) -> float:
+    cores = os.cpu_count() or 1
+    scale = (spec.input_size / 64) ** 2 / cores
+    evaluated = _evaluated(spec, test_size)
+    if _on_features(spec):
+        trained = train_size * spec.augmentation_multiplicity
+        once = 0.0 if stored else (trained + evaluated) * FORWARD_S * scale
+        width = FEATURE_WIDTH[spec.features] / FEATURE_WIDTH["last"]
+        return START_S + once + spec.epochs * (trained + evaluated) * HEAD_STEP_S * width
+    step_s = FORWARD_S
+    noise = 0.0
+    if spec.trainable != "head":
+        step_s = TRAIN_S * (NORMS_SHARE if spec.trainable == "norms" else 1)
+    if spec.trainable != "head" and spec.method == "dp_sgd":
+        step_s *= ENGINE_FACTOR[spec.engine]
+    if spec.trainable == "all" and spec.noise_generator == "secure":
+        steps = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size, sampling=spec.sampling_scheme)
+        noise = steps * SECURE_NOISE_S / cores
+    return START_S + spec.epochs * ((train_size * step_s + evaluated * FORWARD_S) * scale + noise)
+
+
+def _mb(numbers: float) -> float:
+    """Of so many float32 numbers."""
+    return 4 * numbers / 1e6

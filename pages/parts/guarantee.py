@@ -1,0 +1,57 @@
+"""The guarantee of a DP-SGD run, drawn alike before a launch and after it: which epsilon holds, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from medpriv_core.privacy.conditions import Check, State
+from medpriv_core.privacy.verdict import Verdict
+
+# Colour, sign, word on a condition, and what one or several conditions do. Colour is never alone.
+LIGHTS: dict[State, tuple[str, str, str, str, str]] = {
+    "red": ("red", "cancel", "fails", "fails", "fail"),
+    "amber": ("orange", "warning", "attention", "needs your attention", "need your attention"),
+    "green": ("green", "check_circle", "holds", "holds", "hold"),
+}
+
+
+def draw_verdict(verdict: Verdict, *, prefix: str = "") -> None:
+    """The epsilon that holds with all it depends on, and its meaning or the claim that does not hold."""
+    statement = f"**{prefix}{verdict.statement}**"
+    if verdict.claimed_epsilon is None:
+        st.markdown(f"{statement}  \n{verdict.sentence}")
+    else:
+        st.error(f"{statement}  \n{verdict.sentence}", icon=":material/gpp_bad:")
+
+
+def draw_lights(checks: Sequence[Check], *, key: str) -> None:
+    """The conditions: first how many hold, then those that fail, then the doubtful; the rest on demand."""
+    by_state = {state: [check for check in checks if check.state == state] for state in LIGHTS}
+    st.markdown(f"**What it rests on:** {summary(checks)}")
+    for state in ("red", "amber"):
+        for check in by_state[state]:
+            st.markdown(light(check))
+    if by_state["green"]:
+        count = len(by_state["green"])
+        with st.expander(f"{count} {'condition that holds' if count == 1 else 'conditions that hold'}", key=key):
+            for check in by_state["green"]:
+                st.markdown(light(check))
+
+
+def summary(checks: Sequence[Check]) -> str:
+    """How many conditions are in which state, as markdown: "10 hold · 2 need your attention · 1 fails"."""
+    parts = []
+    for state in reversed(LIGHTS):
+        colour, icon, _, one, several = LIGHTS[state]
+        count = sum(check.state == state for check in checks)
+        if count:
+            parts.append(f":{colour}[:material/{icon}: {count} {one if count == 1 else several}]")
+    return " · ".join(parts)
+
+
+def light(check: Check) -> str:
+    """One condition as markdown: sign, colour, word, name and sentence."""
+    colour, icon, word, _, _ = LIGHTS[check.state]
+    return f":{colour}-badge[:material/{icon}: {word}] **{check.name}.** {check.sentence}"

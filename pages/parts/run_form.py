@@ -1,0 +1,267 @@
+"""The form of a run: data, protection, budget, training; what is rarely touched is folded away.
+
+Every widget is bound to the session under ``train_<setting>``, so that a preset can fill the form.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from medpriv_core.datasets.registry import DatasetEntry
+from medpriv_core.presets import authors_noise
+from medpriv_core.spec import BOUNDS
+from medpriv_core.weights_source import IMAGENET_SIZE_MB, weights_status
+from pages.parts import cached
+from pages.parts.badges import origin_badge
+from pages.parts.words import CHOICES, HELP, LABELS
+
+SIZES = (28, 32, 64, 96, 128, 160, 224, 256)
+PRIVACY_BY = {"target_epsilon": "the privacy budget (ε)", "noise_multiplier": "the noise (σ)"}
+PAPER_BETAS = (1, 2, 4)
+
+
+def draw_form(entries: dict[str, DatasetEntry], *, authors: bool) -> tuple[DatasetEntry, dict[str, Any]]:
+    """The chosen dataset, and settings for a RunSpec; ``authors``: offer the noise of the authors' notebooks."""
+    entry = draw_data(entries)
+    values: dict[str, Any] = {"dataset": entry.info.name, "image_size": st.session_state["train_image_size"]}
+    values |= draw_protection()
+    method = values["method"]
+    if method != "none":
+        values |= draw_budget(method, authors=authors)
+    full_batch = values["sampling"] == "full_batch" if method == "dp_sgd" else st.session_state["train_full_batch"]
+    values |= draw_training(full_batch=full_batch)
+    with st.expander("More settings", icon=":material/tune:"):
+        values |= draw_more_training(method, entry)
+        if values["trainable"] == "head" and not values["augment"]:
+            values |= draw_features()
+        values["crop_size"] = values["image_size"] * 7 // 8 if values.pop("crop") else None
+        if method == "dp_sgd":
+            values |= draw_more_protection()
+        values |= draw_machine()
+    return entry, values
+
+
+def draw_data(entries: dict[str, DatasetEntry]) -> DatasetEntry:
+    """Which images, and how large."""
+    st.subheader("Data", anchor=False)
+    left, right = st.columns(2)
+    name = left.selectbox(
+        "Dataset",
+        list(entries),
+        format_func=lambda key: entries[key].info.title,
+        key="train_dataset",
+        on_change=follow_dataset,
+        persist_state="session",
+    )
+    entry = entries[name]
+    right.select_slider(
+        LABELS["image_size"], SIZES, key="train_image_size", help=HELP["image_size"], persist_state="session"
+    )
+    left.caption(f"{origin_badge(entry.info)} {entry.train or 0:,} training and {entry.test or 0:,} test images")
+    return entry
+
+
+def draw_protection() -> dict[str, Any]:
+    """The method, and how it works."""
+    st.subheader("Protection", anchor=False)
+    values: dict[str, Any] = {"method": segments(st, "method")}
+    if values["method"] == "local_dp":
+        values["noise_draw"] = segments(st, "noise_draw")
+    elif values["method"] == "dp_sgd":
+        left, right = st.columns(2)
+        values["sampling"] = choice(left, "sampling")
+        values["max_grad_norm"] = number(right, "max_grad_norm", step=0.1)
+    return values
+
+
+def draw_budget(method: str, *, authors: bool) -> dict[str, Any]:
+    """How much noise, or how much may be found out."""
+    st.subheader("Budget", anchor=False)
+    left, right = st.columns(2)
+    if method == "local_dp":
+        return {"beta": number(left, "beta", step=0.5)}
+    by = left.segmented_control(
+        "Choose",
+        list(PRIVACY_BY),
+        format_func=lambda key: PRIVACY_BY[key],
+        required=True,
+        key="train_privacy_by",
+        persist_state="session",
+    )
+    assert by is not None
+    values = {by: number(right, by, step=0.5, format="%.4g")}
+    if by == "noise_multiplier" and authors:
+        draw_authors_noise(right)
+    values["delta"] = number(left, "delta", step=1e-6, format="%.1e")
+    return values
+
+
+def draw_authors_noise(place: DeltaGenerator) -> None:
+    """The noise multipliers of the published notebooks, by the paper's name for them."""
+    noise = authors_noise(st.session_state["train_dataset"])
+    running = st.session_state["train_noise_multiplier"]
+    st.session_state["train_authors_beta"] = next((beta for beta in PAPER_BETAS if noise[beta] == running), None)
+    place.segmented_control(
+        "The paper's β",
+        PAPER_BETAS,
+        format_func=lambda beta: f"β = {beta} (σ {noise[beta]:g})",
+        key="train_authors_beta",
+        on_change=choose_authors_noise,
+        help="What the paper calls β = 1, 2 and 4 ran with these noise multipliers in the authors' published "
+        "notebooks, found for claims of ε = 1, 0.5 and 0.25. Each dataset has its own; other datasets take those of "
+        "the chest X-rays.",
+    )
+
+
+def choose_authors_noise() -> None:
+    """Put the noise of the chosen beta into the form."""
+    beta = st.session_state["train_authors_beta"]
+    if beta is not None:
+        st.session_state["train_noise_multiplier"] = authors_noise(st.session_state["train_dataset"])[beta]
+
+
+def follow_dataset() -> None:
+    """Where the authors' noise is set, set theirs for the new dataset."""
+    beta = st.session_state.get("train_authors_beta")
+    if beta is not None and st.session_state["train_preset"] == "authors":
+        choose_authors_noise()
+
+
+def draw_training(*, full_batch: bool) -> dict[str, Any]:
+    """How long the network learns, and what of it."""
+    st.subheader("Training", anchor=False)
+    left, right = st.columns(2)
+    values = {
+        "epochs": number(left, "epochs", step=1, label="Epochs (one step each)" if full_batch else "Epochs"),
+        "batch_size": number(
+            right,
+            "batch_size",
+            step=16,
+            disabled=full_batch,
+            help="Not used: every image is in every step." if full_batch else HELP["batch_size"],
+        ),
+        "trainable": choice(left, "trainable"),
+    }
+    return values | {"weights": choose_weights(right)}
+
+
+def draw_more_training(method: str, entry: DatasetEntry) -> dict[str, Any]:
+    """The rest of how the network learns."""
+    left, right = st.columns(2)
+    values: dict[str, Any] = {}
+    values["learning_rate"] = number(left, "learning_rate", step=0.01, format="%.4g")
+    values["momentum"] = number(right, "momentum", step=0.1, format="%.3g")
+    values["weight_decay"] = number(left, "weight_decay", step=0.001, format="%.4g")
+    values["average_last"] = number(right, "average_last", step=0.1, format="%.3g")
+    values["norm"] = choice(left, "norm")
+    values["seed"] = number(right, "seed", step=1)
+    if method != "dp_sgd":
+        values["max_grad_norm"] = number(
+            left,
+            "max_grad_norm",
+            step=0.1,
+            label="Longest gradient of a batch",
+            help="Keeps training from diverging.",
+        )
+        whole = right.toggle(CHOICES["sampling"]["full_batch"], key="train_full_batch", persist_state="session")
+        values["sampling"] = "full_batch" if whole else "auto"
+    left, right = st.columns(2)
+    values["augment"] = left.toggle(LABELS["augment"], key="train_augment", persist_state="session")
+    values["crop"] = right.toggle(LABELS["crop_size"], key="train_crop", persist_state="session")
+    st.markdown(LABELS["class_weights"], help=HELP["class_weights"])
+    row = st.container(horizontal=True)
+    weights = []
+    for place, name in enumerate(entry.info.classes):
+        key = f"train_class_weight_{place}"
+        st.session_state.setdefault(key, 1.0)
+        weights.append(row.number_input(name, 0.01, 1000.0, step=0.5, key=key, persist_state="session", width=140))
+    values["class_weights"] = None if set(weights) == {1.0} else tuple(weights)
+    return values
+
+
+def draw_features() -> dict[str, Any]:
+    """What the last layer is given, where it alone learns from what the frozen rest says."""
+    left, right = st.columns(2)
+    return {
+        "features": choice(left, "features"),
+        "augmentation_multiplicity": number(right, "augmentation_multiplicity", step=1),
+        "standardise": left.toggle(
+            LABELS["standardise"], key="train_standardise", help=HELP["standardise"], persist_state="session"
+        ),
+    }
+
+
+def draw_more_protection() -> dict[str, Any]:
+    """How the private step is made."""
+    left, right = st.columns(2)
+    values: dict[str, Any] = {"engine": choice(left, "engine")}
+    values["noise_generator"] = segments(right, "noise_generator")
+    if values["engine"] == "microbatch":
+        values["microbatch_size"] = number(left, "microbatch_size", step=1)
+    return values
+
+
+def draw_machine() -> dict[str, Any]:
+    """What it runs on."""
+    left, right = st.columns(2)
+    return {"device": choice(left, "device"), "memory_mb": number(right, "memory_mb", step=256, value=None)}
+
+
+def choose_weights(place: DeltaGenerator) -> str:
+    """imagenet, none or a path; says at once where they would come from."""
+    kind = choice(place, "weights")
+    if kind == "path":
+        path = place.text_input("Path of a ResNet-18 state dict", key="train_weights_path", persist_state="session")
+        return path.strip()
+    status = weights_status(cached.home())
+    if kind == "imagenet":
+        place.caption(status.sentence)
+    else:
+        place.caption("Starting from random numbers: expect much lower accuracy, above all with the last layer only.")
+        if status.state == "to_download":
+            place.caption(
+                "The ImageNet weights are not on this computer yet. Choose ImageNet to have them downloaded "
+                f"({IMAGENET_SIZE_MB} MB)."
+            )
+    return kind
+
+
+def number(place: DeltaGenerator, name: str, *, step: float, label: str | None = None, **options: Any) -> Any:
+    """A number within the bounds of a RunSpec setting."""
+    low, high = BOUNDS[name]
+    if isinstance(step, int):
+        low, high = int(low), int(high)
+    options.setdefault("help", HELP.get(name))
+    return place.number_input(
+        label or LABELS[name], low, high, step=step, key=f"train_{name}", persist_state="session", **options
+    )
+
+
+def choice(place: DeltaGenerator, name: str) -> Any:
+    """One of the values of a RunSpec setting, from a list."""
+    titles = CHOICES[name]
+    return place.selectbox(
+        LABELS[name],
+        list(titles),
+        format_func=lambda key: titles[key],
+        key=f"train_{name}",
+        help=HELP.get(name),
+        persist_state="session",
+    )
+
+
+def segments(place: Any, name: str) -> Any:
+    """One of the values of a RunSpec setting, all in view."""
+    titles = CHOICES[name]
+    return place.segmented_control(
+        LABELS[name],
+        list(titles),
+        format_func=lambda key: titles[key],
+        required=True,
+        key=f"train_{name}",
+        help=HELP.get(name),
+        persist_state="session",
+    )

@@ -1,0 +1,127 @@
+"""What the settings of a run are called on screen: the plain word first, the symbol in brackets, the rest on hover."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from medpriv_core.palette import METHOD_STYLES
+
+LABELS: dict[str, str] = {
+    "image_size": "Pixels a side",
+    "crop_size": "Crop to 7/8 of the side, as in the paper",
+    "method": "Method",
+    "beta": "Amount of noise (Laplace scale β)",
+    "noise_draw": "Noise",
+    "noise_multiplier": "Noise multiplier (σ)",
+    "target_epsilon": "Privacy budget (ε)",
+    "delta": "Chance of failure (δ)",
+    "max_grad_norm": "Clipping norm (C)",
+    "epochs": "Epochs",
+    "batch_size": "Batch size",
+    "learning_rate": "Learning rate",
+    "momentum": "Momentum",
+    "weight_decay": "Weight decay",
+    "trainable": "What learns",
+    "features": "What the last layer reads",
+    "standardise": "Standardise each image's features by themselves",
+    "augmentation_multiplicity": "Variants of each image, averaged",
+    "norm": "Normalisation layers",
+    "sampling": "Which images a step sees",
+    "engine": "How gradients are clipped",
+    "microbatch_size": "Images clipped together",
+    "noise_generator": "Random numbers of the noise",
+    "class_weights": "Weights of the classes",
+    "average_last": "Average the last steps (share of all)",
+    "memory_mb": "Memory of a pass (MB)",
+    "weights": "Pretrained weights",
+    "augment": "Vary the training images a little (augmentation)",
+    "seed": "Seed",
+    "device": "Device",
+    "precision": "Precision",
+}
+
+HELP: dict[str, str] = {
+    "image_size": "Smaller is faster.",
+    "method": "**Local-DP** puts noise on every image before training. **DP-SGD** puts noise on what the network "
+    "learns from each batch (clipped gradients). **No privacy** is the yardstick.",
+    "beta": "Spread of the Laplace noise on each pixel between 0 and 1. More noise protects more.",
+    "noise_draw": "The paper's text means noise for every pixel; its published code drew one number a picture.",
+    "noise_multiplier": "Standard deviation of the noise, in units of the clipping norm. More protects more.",
+    "target_epsilon": "Smaller protects more; 1 to 8 is usual. The noise that it needs is worked out.",
+    "delta": "The chance that the promise of ε fails altogether. Must be well below 1/n for n training images.",
+    "max_grad_norm": "No single image may push the network further than this in one step.",
+    "epochs": "How often, on average, each training image is used.",
+    "batch_size": "Images a step. With Poisson sampling: the expected number.",
+    "momentum": "How much of the last step's direction is kept. Costs no privacy.",
+    "weight_decay": "Pulls the weights towards zero. Costs no privacy.",
+    "trainable": "The last layer alone learns in seconds, on numbers that the frozen network makes of each image once.",
+    "features": "The frozen network sums an image up in numbers at several depths. More numbers can tell more apart, "
+    "but under DP-SGD each of them gets its noise.",
+    "standardise": "Each image's numbers are brought to the same mean and length, by that image alone.",
+    "augmentation_multiplicity": "The gradients of an image and of its fixed random variants are averaged before "
+    "clipping. Costs time, but no privacy.",
+    "norm": "**Frozen BatchNorm** keeps the pretrained network exactly as it is. **GroupNorm** replaces it. "
+    "**BatchNorm in training mode**, as the authors had it, mixes the images of a batch: no guarantee.",
+    "sampling": "**Poisson sampling**: each image enters each step by its own lot, which makes the noise count for "
+    "more. **Every image in every step**: one step an epoch, often better where ε is small. **A shuffled deck**: the "
+    "usual way, and nothing may be credited for it.",
+    "engine": "**One pass** is medpriv's own and about as fast as ordinary training. **Opacus** is there to compare "
+    "with, and several times slower. **Microbatches** repeats what the authors did: several images are clipped as one.",
+    "microbatch_size": "The authors took 4. Above 1, one image can change twice as much as the noise is meant to hide.",
+    "noise_generator": "**Fast** is enough to learn and to demonstrate. **Secure** is hardened for a real release, and "
+    "costs about 0.4 s a step when all layers learn, next to nothing for the last layer.",
+    "class_weights": "How much a mistake on an image of this class counts. From public knowledge only: counting the "
+    "training images is not covered by ε.",
+    "average_last": "The result is the mean of the weights over this share of the steps, at the end. It evens out the "
+    "noise and costs no privacy. 0: the weights after the last step.",
+    "memory_mb": "Larger batches are added up from several passes, with the same result. Empty: about 1,000.",
+    "seed": "For the start and the order of images; never for a mechanism's noise.",
+}
+
+# setting -> value -> what it is called
+CHOICES: dict[str, dict[str, str]] = {
+    "method": {name: style.title for name, style in METHOD_STYLES.items()},
+    "noise_draw": {"per_pixel": "Every pixel its own noise", "per_image": "One number for the picture"},
+    "trainable": {
+        "head": "The last layer only",
+        "norms": "The last layer, and scale and shift of the normalisation",
+        "all": "All layers",
+    },
+    "features": {
+        "last": "512 means of the last block",
+        "layer3": "256 means of the block before",
+        "layer3_grid": "256 means of the block before, in each of 4 x 4 fields",
+    },
+    "norm": {
+        "frozen_batch_norm": "Frozen BatchNorm (keeps the pretrained network)",
+        "group_norm": "GroupNorm",
+        "batch_norm": "BatchNorm in training mode (no guarantee)",
+    },
+    # Of DP-SGD, for which auto means Poisson sampling.
+    "sampling": {
+        "auto": "Each by its own lot (Poisson sampling)",
+        "full_batch": "Every image in every step (full batch)",
+        "shuffled": "The next ones of a shuffled deck",
+    },
+    "engine": {
+        "one_pass": "Each image, in one pass (fast)",
+        "opacus": "Each image, by Opacus (to compare)",
+        "microbatch": "Microbatches, as the authors did",
+    },
+    "noise_generator": {"fast": "Fast", "secure": "Secure"},
+    "weights": {"imagenet": "ImageNet", "none": "None (random start)", "path": "A file of mine"},
+    "device": {name: name for name in ("auto", "cpu", "cuda", "mps")},
+}
+
+
+def in_words(setting: str, value: Any) -> str:
+    """A setting's value as the form shows it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return " : ".join(f"{part:g}" for part in value)
+    if isinstance(value, str):
+        return CHOICES.get(setting, {}).get(value, value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
