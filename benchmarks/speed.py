@@ -124,7 +124,7 @@ def measure_features(folder: Path) -> None:
     """Features of 512 grey pictures of 128 x 128, beside a forward pass on inputs that are ready."""
     import torch
 
-    from medpriv_core.training.features import PHASE, Backbone, FeatureStore
+    from medpriv_core.training.features import PHASE, Backbone, FeatureSource, FeatureStore
     from medpriv_core.training.model import build_model
 
     rng = np.random.default_rng(0)
@@ -145,7 +145,7 @@ def measure_features(folder: Path) -> None:
     def compute() -> None:
         prepared = PreparedDataset(CHEST_XRAY, f"k{next(keys)}", 128, folder, train=split, test=split)
         backbone = Backbone(model, "fingerprint", 128, torch.device("cpu"), None)
-        store.get([(prepared, "train")], backbone, no_progress)
+        store.get([FeatureSource(prepared, "train")], backbone, no_progress)
 
     bare()
     # In turn, because a machine's speed drifts.

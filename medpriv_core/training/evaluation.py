@@ -7,6 +7,7 @@ work that it has queued, and a step that asks leaves the GPU idle meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -69,6 +70,20 @@ class Tally:
         self._unread.clear()
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What the network makes of one split.
+
+    tally          sums over its examples
+    probabilities  float32 (n, classes), each row adding up to 1
+    labels         int64 (n,)
+    """
+
+    tally: Tally
+    probabilities: np.ndarray
+    labels: np.ndarray
+
+
 def evaluate(
     network: nn.Module,
     examples: Examples,
@@ -76,9 +91,10 @@ def evaluate(
     batch_size: int,
     mixed: torch.dtype | None,
     check: Callable[[], None],
-) -> Tally:
-    """Accuracy and loss of ``network`` on all examples; calls ``check`` before every batch."""
+) -> Evaluation:
+    """``network`` on all examples; calls ``check`` before every batch."""
     tally = Tally()
+    probabilities: list[Tensor] = []
     training = network.training
     network.eval()
     try:
@@ -90,6 +106,7 @@ def evaluate(
                     logits = network(inputs)
                 logits = logits.float()
                 tally.add(F.cross_entropy(logits, labels, reduction="none"), logits, labels)
+                probabilities.append(logits.softmax(1))
     finally:
         network.train(training)
-    return tally
+    return Evaluation(tally, torch.cat(probabilities).cpu().numpy(), examples.labels.cpu().numpy())

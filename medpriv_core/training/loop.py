@@ -26,6 +26,7 @@ from medpriv_core.training.journal import Journal
 from medpriv_core.training.ledger import Ledger
 from medpriv_core.training.reporting import Reporter
 from medpriv_core.training.sampling import augmentation_generator, epoch_batches
+from medpriv_core.training.scores import scores
 from medpriv_core.training.session import Session
 
 # A diverged run is noticed at the end of the epoch, or after this long: looking waits for the device.
@@ -174,11 +175,14 @@ def _epoch_row(session: Session, clock: _Clock) -> dict[str, Any]:
     row: dict[str, Any] = {"epoch": position.epochs_done + 1}
     row |= {"train_accuracy": trained.accuracy, "train_loss": trained.loss}
     for name, examples in session.tests.items():
-        tally = evaluate(
+        evaluation = evaluate(
             session.result, examples, batch_size=session.evaluation_size, mixed=session.mixed, check=clock.check
         )
+        tally = evaluation.tally
         _check_finite(tally)
-        row |= {f"{name}_accuracy": tally.accuracy, f"{name}_loss": tally.loss}
+        figures = {"accuracy": tally.accuracy, "loss": tally.loss}
+        figures |= scores(evaluation.probabilities, evaluation.labels, ordered=session.ordered)
+        row |= {f"{name}_{figure}": value for figure, value in figures.items()}
     if session.ledger is not None:
         row |= _privacy_spent(session.ledger, session.spec.delta)
     clock.work_done()

@@ -45,6 +45,7 @@ class Session:
     average         of its weights over the last steps, where the specification asks for one
     tests           what is evaluated: "test", and under Local-DP "test_noised"
     steps           in an epoch
+    ordered         whether the classes are grades
     threads         cores of the processor for the steps
     ledger          of DP-SGD; else None
     position, rows  how far the run is, and the finished epochs that a checkpoint holds
@@ -64,6 +65,7 @@ class Session:
     backbone: str | None
     dataset: str
     average: WeightAverage | None
+    ordered: bool
     threads: int
 
     @property
@@ -204,6 +206,7 @@ def open_session(
         backbone=backbone,
         dataset=data.clean.key,
         average=average,
+        ordered=data.clean.info.ordered,
         threads=step_threads(numbers) if stored else torch.get_num_threads(),
     )
 

@@ -74,11 +74,13 @@ def test_evaluation_uses_running_statistics_and_leaves_the_network_as_it_was():
     network(values)  # gives BatchNorm statistics that are not those of the batch
     examples = Examples(values, labels, lambda batch, _generator: batch)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    tally = evaluate(network, examples, batch_size=8, mixed=None, check=lambda: None)
+    evaluation = evaluate(network, examples, batch_size=8, mixed=None, check=lambda: None)
     assert network.training
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     network.eval()
-    assert tally.loss == pytest.approx(F.cross_entropy(network(values), labels).item(), rel=1e-5)
+    assert evaluation.tally.loss == pytest.approx(F.cross_entropy(network(values), labels).item(), rel=1e-5)
+    assert np.allclose(evaluation.probabilities, network(values).softmax(1).detach().numpy(), atol=1e-6)
+    assert evaluation.labels.tolist() == labels.tolist()
 
 
 @pytest.mark.parametrize("settings", [{}, {"class_weights": (1.0, 2.0), "average_last": 1.0}])

@@ -1,0 +1,50 @@
+"""Scores against their definitions."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from medpriv_core.training.scores import scores
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def test_two_classes_by_the_definitions(random):
+    labels = random.integers(0, 2, 60)
+    scale = random.random(60)
+    probabilities = np.stack([1 - scale, scale], 1).astype(np.float32)
+    figures = scores(probabilities, labels, ordered=False)
+    positive, negative = scale[labels == 1], scale[labels == 0]
+    pairs = [(a > b) + 0.5 * (a == b) for a, b in itertools.product(positive, negative)]
+    assert figures["auroc"] == pytest.approx(np.mean(pairs))
+    assert figures["balanced_accuracy"] == pytest.approx(((positive > 0.5).mean() + (negative <= 0.5).mean()) / 2)
+    assert "kappa" not in figures
+
+
+def test_grades_by_the_definitions(random):
+    labels = np.concatenate([np.arange(5), random.integers(0, 5, 95)])
+    probabilities = random.dirichlet(np.ones(5), 100).astype(np.float32)
+    figures = scores(probabilities, labels, ordered=True)
+    predicted = probabilities.argmax(1)
+    seen = np.zeros((5, 5))
+    np.add.at(seen, (labels, predicted), 1)
+    chance = np.outer(seen.sum(1), seen.sum(0)) / 100
+    weights = (np.arange(5)[:, None] - np.arange(5)) ** 2
+    assert figures["kappa"] == pytest.approx(1 - (weights * seen).sum() / (weights * chance).sum())
+    each = []
+    for grade in range(5):
+        of, rest = probabilities[labels == grade, grade], probabilities[labels != grade, grade]
+        each.append((of[:, None] > rest).mean())
+    assert figures["auroc"] == pytest.approx(np.mean(each), abs=1e-9)
+
+
+def test_what_cannot_be_said_is_none():
+    probabilities = np.array([[0.9, 0.1], [0.8, 0.2]], dtype=np.float32)
+    figures = scores(probabilities, np.array([0, 0]), ordered=True)
+    assert figures == {"balanced_accuracy": 1.0, "auroc": None, "kappa": None}
