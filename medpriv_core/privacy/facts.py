@@ -38,7 +38,7 @@ class GuaranteeFacts:
     engine              what computes the clipped sum
     clipped_together    images whose mean gradient is clipped as one; 1 if each is clipped by itself
     mixing_layers       names of the layers of the trained network, as it is built, that would mix the images of a
-                        batch in training mode and are in training mode (instances of torch's ``_BatchNorm``)
+                        batch in training mode and are in training mode (by type, or found by a trial)
     divisor             expected: the noised sum is divided by a number that does not depend on who was drawn;
                         actual: by the number that was drawn
     normalisation       where the numbers come from that images or features are standardised by: constants, each image

@@ -6,9 +6,12 @@ import math
 from typing import Any
 
 import pytest
+from torch import Tensor, nn
 
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.verdict import run_verdict
+from medpriv_core.training.evidence import mixing_layers
+from medpriv_core.training.model import build_model
 from tests.training.conftest import Run, toy_spec
 
 DP = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
@@ -52,6 +55,21 @@ def test_the_authors_way_shows_what_fails_and_no_epsilon(new_run):
     assert last["epsilon"] is None
     assert math.isinf(verdict.epsilon)
     assert math.isfinite(verdict.claimed_epsilon)
+
+
+@pytest.mark.parametrize("norm", ["frozen_batch_norm", "group_norm"])
+def test_a_layer_that_mixes_images_is_found_by_name_or_by_trial(norm):
+    network = build_model(classes=2, norm=norm, state_dict=None, seed=0)
+    assert mixing_layers(network) == ()
+    network.layer2[0].bn1 = nn.BatchNorm2d(128)
+    assert mixing_layers(network) == ("layer2.0.bn1",)
+
+    class Centre(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x - x.mean(0)
+
+    network.layer2[0].bn1 = Centre()
+    assert mixing_layers(network) == ("a layer that is not known by name",)
 
 
 def test_a_resumed_run_accounts_for_the_steps_before(new_run):
