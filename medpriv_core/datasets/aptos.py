@@ -11,9 +11,7 @@ copies go to the same side: a test image that was trained on would measure memor
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -21,12 +19,12 @@ import numpy as np
 
 from medpriv_core.datasets.base import DatasetInfo, SplitName
 from medpriv_core.datasets.catalog import APTOS2019
-from medpriv_core.datasets.files import FileSource, FileSplit, content_key, is_image
+from medpriv_core.datasets.files import FileSource, FileSplit, content_key
+from medpriv_core.datasets.graded_table import find_images, read_grades
 from medpriv_core.errors import DatasetError
 from medpriv_core.progress import ProgressCallback, no_progress
 
 TEST_SHARE = 0.2
-_COLUMNS = ("id_code", "diagnosis")
 
 
 class Aptos2019:
@@ -36,9 +34,9 @@ class Aptos2019:
 
     def __init__(self, files: FileSource, *, progress: ProgressCallback = no_progress) -> None:
         table = _find_table(files)
-        grades = _read_grades(files.read(table), table)
-        root = table[: -len("train.csv")]
-        names = _find_images(files, root, list(grades))
+        grades = read_grades(files.read(table), table, id_column="id_code", grade_column="diagnosis")
+        folder = f"{table[: -len('train.csv')]}train_images/"
+        names = find_images(files, folder, grades, table=table, suffix=".png")
         copies = _group_copies(files, names, progress)
         test = split_grades(grades, copies)
         if not test or len(test) == len(grades):
@@ -93,57 +91,6 @@ def _find_table(files: FileSource) -> str:
     return min(tables, key=lambda name: (name.count("/"), name))
 
 
-def _read_grades(data: bytes, table: str) -> dict[str, int]:
-    if not data.strip():
-        raise DatasetError(f"{table} is empty. Download it again.")
-    try:
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-        columns = [column.strip() for column in reader.fieldnames or []]
-        reader.fieldnames = columns
-        missing = [column for column in _COLUMNS if column not in columns]
-        if missing:
-            raise DatasetError(
-                f"{table} has no column {' and no column '.join(missing)}. It needs the columns id_code and diagnosis."
-            )
-        rows = [((row["id_code"] or "").strip(), (row["diagnosis"] or "").strip()) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DatasetError(f"{table} is not a readable csv file in UTF-8. Download it again.") from error
-    if not rows:
-        raise DatasetError(f"{table} has no rows. Download it again.")
-    wrong = [(id_, grade) for id_, grade in rows if grade not in ("0", "1", "2", "3", "4")]
-    if wrong:
-        id_, grade = wrong[0]
-        raise DatasetError(
-            f"{table} gives {id_ or 'a row without id_code'} the diagnosis {grade!r}{_and_more(wrong)}; grades are "
-            "whole numbers from 0 to 4. Correct or remove it."
-        )
-    repeated = [id_ for id_, count in Counter(id_ for id_, _ in rows).items() if count > 1]
-    if repeated:
-        raise DatasetError(f"{table} names {repeated[0]} more than once{_and_more(repeated)}. Leave one row for each.")
-    grades = {id_: int(grade) for id_, grade in rows}
-    if len(set(grades.values())) == 1:
-        raise DatasetError(f"{table} has images of one grade only, so there is nothing to tell apart.")
-    return grades
-
-
-def _find_images(files: FileSource, root: str, ids: list[str]) -> dict[str, str]:
-    folder = f"{root}train_images/"
-    by_id = {
-        name[len(folder) :].rsplit(".", 1)[0]: name
-        for name in files.names
-        if name.startswith(folder) and is_image(name)
-    }
-    if not by_id:
-        raise DatasetError(f"There are no images in {folder} of {files.location}. Put train_images beside train.csv.")
-    unknown = [id_ for id_ in ids if id_ not in by_id]
-    if unknown:
-        raise DatasetError(
-            f"train.csv names {unknown[0]!r}, but {folder}{unknown[0]}.png does not exist{_and_more(unknown)}. "
-            "Restore the images or remove the rows."
-        )
-    return {id_: by_id[id_] for id_ in ids}
-
-
 def _group_copies(files: FileSource, names: dict[str, str], progress: ProgressCallback) -> list[list[str]]:
     """The ids in groups of equal file contents, most of them alone."""
     groups: dict[object, list[str]] = defaultdict(list)
@@ -151,7 +98,3 @@ def _group_copies(files: FileSource, names: dict[str, str], progress: ProgressCa
     for id_, fingerprint in zip(names, prints, strict=True):
         groups[fingerprint].append(id_)
     return list(groups.values())
-
-
-def _and_more(offenders: Sequence[object]) -> str:
-    return f" (and {len(offenders) - 1:,} more like it)" if len(offenders) > 1 else ""

@@ -23,6 +23,16 @@ APTOS2019 = DatasetInfo(
     source="APTOS 2019 Blindness Detection, fundus photographs of Aravind Eye Hospital; Kaggle's competition rules.",
     ordered=True,
 )
+IDRID = DatasetInfo(
+    name="idrid",
+    title="IDRiD, diabetic retinopathy",
+    classes=DR_GRADES,
+    channels=3,
+    synthetic=False,
+    source="Indian Diabetic Retinopathy Image Dataset, Porwal et al. 2018, fundus photographs of an eye clinic in "
+    "Nanded, doi 10.3390/data3030025, CC BY 4.0.",
+    ordered=True,
+)
 PNEUMONIAMNIST = DatasetInfo(
     name="pneumoniamnist",
     title="PneumoniaMNIST",
@@ -51,7 +61,9 @@ RETINA_PHOTO = DatasetInfo(
 )
 
 # Those that become available when the user adds their files.
-ADDABLE: dict[str, DatasetInfo] = {info.name: info for info in (CHEST_XRAY, APTOS2019, PNEUMONIAMNIST, RETINAMNIST)}
+ADDABLE: dict[str, DatasetInfo] = {
+    info.name: info for info in (CHEST_XRAY, APTOS2019, IDRID, PNEUMONIAMNIST, RETINAMNIST)
+}
 
 # What the user has to have, for each dataset that is added by path.
 HOW_TO_ADD: dict[str, str] = {
@@ -59,6 +71,8 @@ HOW_TO_ADD: dict[str, str] = {
     "the folder with train/NORMAL, train/PNEUMONIA, test/NORMAL and test/PNEUMONIA.",
     "aptos2019": "Download the data of the APTOS 2019 Blindness Detection competition from Kaggle and add the zip, or "
     "the folder with train.csv and train_images.",
+    "idrid": 'Download "B. Disease Grading" of the Indian Diabetic Retinopathy Image Dataset from IEEE DataPort and '
+    "add the zip, or the folder with train.csv, test.csv, train and test.",
     "pneumoniamnist": "Fetch it with one click, or add a pneumoniamnist npz file that you have.",
     "retinamnist": "Fetch it with one click, or add a retinamnist npz file that you have.",
 }

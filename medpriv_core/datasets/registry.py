@@ -18,8 +18,9 @@ import numpy as np
 
 from medpriv_core.datasets.aptos import Aptos2019
 from medpriv_core.datasets.base import Dataset, DatasetInfo
-from medpriv_core.datasets.catalog import ADDABLE, CHEST_XRAY, HOW_TO_ADD, PNEUMONIAMNIST, RETINAMNIST
+from medpriv_core.datasets.catalog import ADDABLE, CHEST_XRAY, HOW_TO_ADD, IDRID, PNEUMONIAMNIST, RETINAMNIST
 from medpriv_core.datasets.files import open_files
+from medpriv_core.datasets.idrid import Idrid
 from medpriv_core.datasets.image_folder import ChestXray
 from medpriv_core.datasets.medmnist import MedMnist
 from medpriv_core.datasets.retina_photo import RetinaPhoto
@@ -142,7 +143,9 @@ def _open_added(home: DataHome, name: str, path: Path, progress: ProgressCallbac
     if name in (PNEUMONIAMNIST.name, RETINAMNIST.name):
         return MedMnist(ADDABLE[name], path)
     files = open_files(path, memory=home.fingerprints)
-    return ChestXray(files) if name == CHEST_XRAY.name else Aptos2019(files, progress=progress)
+    if name == CHEST_XRAY.name:
+        return ChestXray(files)
+    return Idrid(files) if name == IDRID.name else Aptos2019(files, progress=progress)
 
 
 def _check_known(name: str) -> None:

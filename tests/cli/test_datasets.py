@@ -15,7 +15,7 @@ from medpriv_core.datasets import medmnist
 from medpriv_core.home import DataHome
 from tests.cli.bad_files import Trap
 from tests.cli.conftest import Command, Refusal
-from tests.datasets.builders import aptos_files, chest_files, write_folder, write_npz, write_zip
+from tests.datasets.builders import aptos_files, chest_files, idrid_files, write_folder, write_npz, write_zip
 from tests.web import Web, serve
 
 GRADES = {f"eye{number}": number % 5 for number in range(25)}
@@ -61,10 +61,12 @@ def test_the_plain_list_says_how_to_get_what_is_missing(medpriv: Command, home: 
         ("chest_xray", lambda at: write_folder(at / "chest", chest_files()), (6, 4)),
         ("chest_xray", lambda at: write_zip(at / "chest.zip", chest_files(), prefix="chest_xray/"), (6, 4)),
         ("aptos2019", lambda at: write_folder(at / "aptos", aptos_files(GRADES)), (20, 5)),
+        ("idrid", lambda at: write_folder(at / "idrid", idrid_files()), (10, 5)),
+        ("idrid", lambda at: write_zip(at / "idrid.zip", idrid_files(published=True), prefix="B/"), (10, 5)),
         ("pneumoniamnist", lambda at: write_npz(at / "p.npz"), (20, 10)),
         ("retinamnist", lambda at: write_npz(at / "r.npz", channels=3, classes=5), (20, 10)),
     ],
-    ids=["folder", "zip", "aptos", "grey npz", "colour npz"],
+    ids=["folder", "zip", "aptos", "idrid folder", "idrid zip", "grey npz", "colour npz"],
 )
 def test_added_listed_and_forgotten(
     medpriv: Command, home: DataHome, tmp_path: Path, name: str, make: Callable[[Path], Path], counts: tuple[int, int]
@@ -153,6 +155,7 @@ def without(files: dict[str, bytes], word: str) -> dict[str, bytes]:
         ),
         ("aptos2019", lambda at: write_folder(at / "f", aptos_files(GRADES | {"odd": 7})), "grades are whole numbers"),
         ("aptos2019", lambda at: write_folder(at / "f", aptos_files(GRADES | {"odd": "x"})), "grades are whole"),
+        ("idrid", lambda at: write_folder(at / "f", without(idrid_files(), "test.csv")), "There is no test.csv"),
         ("pneumoniamnist", lambda at: write_npz(at / "p.npz", test_labels=None), "lacks the array test_labels"),
         ("pneumoniamnist", lambda at: write_npz(at / "p.npz", channels=3), "may be the file of another dataset"),
         ("pneumoniamnist", lambda at: write_folder(at, {"p.npz": b"PK"}) / "p.npz", "is not a sound npz file"),

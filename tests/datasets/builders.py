@@ -11,6 +11,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+# Table and folder of each split of IDRiD, flat and as published.
+IDRID_PLACES = {
+    False: {"train": ("train.csv", "train"), "test": ("test.csv", "test")},
+    True: {
+        "train": (
+            "2. Groundtruths/a. IDRiD_Disease Grading_Training Labels.csv",
+            "1. Original Images/a. Training Set",
+        ),
+        "test": ("2. Groundtruths/b. IDRiD_Disease Grading_Testing Labels.csv", "1. Original Images/b. Testing Set"),
+    },
+}
+
 
 def image_bytes(seed: int, *, file_format: str = "PNG", mode: str = "L", size: tuple[int, int] = (12, 10)) -> bytes:
     """An image of noise, another for another seed."""
@@ -43,6 +55,27 @@ def aptos_files(
     files = {"train.csv": table.getvalue().encode()}
     for seed, id_ in enumerate(grades):
         files[f"train_images/{id_}.png"] = image_bytes(seed, mode="RGB")
+    return files
+
+
+def idrid_files(*, train: int = 10, test: int = 5, published: bool = False) -> dict[str, bytes]:
+    """Name -> bytes of an IDRiD tree, as IEEE DataPort publishes it or flat.
+
+    Image n of both splits is called IDRiD_n, counted from 1, and has the grade n % 5.
+    """
+    files = {}
+    for split, count, seed in (("train", train, 1000), ("test", test, 2000)):
+        table, folder = IDRID_PLACES[published][split]
+        rows = [f"IDRiD_{n:03},{n % 5},0" for n in range(1, count + 1)]
+        # The published tables came out of a spreadsheet, with empty columns and rows.
+        lines = (
+            ["Image name,Retinopathy grade,Risk of macular edema ,,,", *(f"{row},,," for row in rows), ",,,,,", ""]
+            if published
+            else ["image,retinopathy_grade,macular_edema_risk", *rows]
+        )
+        files[table] = "".join(f"{line}\r\n" for line in lines).encode()
+        for n in range(1, count + 1):
+            files[f"{folder}/IDRiD_{n:03}.jpg"] = image_bytes(seed + n, file_format="JPEG", mode="RGB", size=(15, 10))
     return files
 
 

@@ -21,9 +21,9 @@ from medpriv_core.datasets.registry import (
 from medpriv_core.errors import DataHomeError, DatasetError
 from medpriv_core.home import DataHome
 from medpriv_core.progress import Cancelled
-from tests.datasets.builders import aptos_files, chest_files, write_folder, write_npz, write_zip
+from tests.datasets.builders import aptos_files, chest_files, idrid_files, write_folder, write_npz, write_zip
 
-REAL = ["chest_xray", "aptos2019", "pneumoniamnist", "retinamnist"]
+REAL = ["chest_xray", "aptos2019", "idrid", "pneumoniamnist", "retinamnist"]
 
 
 def entry_of(home: DataHome, name: str):
@@ -58,10 +58,12 @@ def test_an_added_folder_is_listed_and_opened(home: DataHome, tmp_path: Path) ->
     assert open_dataset(home, "chest_xray").split("test").image(0).size == (12, 10)
 
 
-@pytest.mark.parametrize("name", ["aptos2019", "pneumoniamnist", "retinamnist", "chest_xray"])
+@pytest.mark.parametrize("name", ["aptos2019", "idrid", "pneumoniamnist", "retinamnist", "chest_xray"])
 def test_every_kind_can_be_added_by_path(home: DataHome, tmp_path: Path, name: str) -> None:
     if name == "aptos2019":
         path = write_zip(tmp_path / "a.zip", aptos_files({f"i{n}": n % 5 for n in range(25)}))
+    elif name == "idrid":
+        path = write_zip(tmp_path / "i.zip", idrid_files(), prefix="B. Disease Grading/")
     elif name == "chest_xray":
         path = write_zip(tmp_path / "c.zip", chest_files(), prefix="chest_xray/")
     else:

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from medpriv_core.datasets.registry import list_datasets
 from medpriv_core.home import DataHome
+from tests.datasets.builders import idrid_files, write_zip
 from tests.pages.conftest import texts
 from tests.small_data import NAME, add_small_dataset
 
@@ -35,6 +36,16 @@ def test_a_file_is_added_by_its_path_and_forgotten_again(open_page: OpenPage, ho
     page.button(key=f"forget_{NAME}").click().run()
     assert "60 Normal" not in texts(page)
     assert (tmp_path / "pneumoniamnist.npz").is_file()
+
+
+def test_idrid_is_offered_and_added_from_its_published_zip(open_page: OpenPage, tmp_path: Path):
+    archive = write_zip(tmp_path / "B. Disease Grading.zip", idrid_files(published=True), prefix="B. Disease Grading/")
+    page = open_page("datasets")
+    assert "CC BY 4.0" in next(caption.value for caption in page.caption if "Porwal" in caption.value)
+    page.text_input(key="path_idrid").set_value(str(archive)).run()
+    page.button(key="add_idrid").click().run()
+    assert not page.error
+    assert "Test: 1 No DR, 1 Mild, 1 Moderate, 1 Severe, 1 Proliferative" in texts(page)
 
 
 def test_a_wrong_path_is_explained(open_page: OpenPage):
