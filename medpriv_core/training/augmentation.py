@@ -11,11 +11,14 @@ disease (situs inversus) and not a harmless variation.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from medpriv_core.training.device import send
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_SD = (0.229, 0.224, 0.225)
@@ -37,13 +40,19 @@ def network_input(images: Tensor, *, size: int, generator: torch.Generator | Non
         start = (side - size) // 2
         batch = batch[:, :, start : start + size, start : start + size].float()
     else:
-        positions = _random_affine(len(images), crop=size / side, generator=generator).to(images.device)
+        positions = send(_random_affine(len(images), crop=size / side, generator=generator), images.device)
         grid = F.affine_grid(positions, [len(images), batch.shape[1], size, size], align_corners=False)
         # Edges are continued rather than filled with black, which no radiograph has there.
         batch = F.grid_sample(batch.float(), grid, padding_mode="border", align_corners=False)
-    mean = batch.new_tensor(IMAGENET_MEAN).view(1, 3, 1, 1)
-    sd = batch.new_tensor(IMAGENET_SD).view(1, 3, 1, 1)
+    mean, sd = _imagenet_statistics(batch.device)
     return ((batch / 255 - mean) / sd).contiguous()
+
+
+@functools.lru_cache(maxsize=4)
+def _imagenet_statistics(device: torch.device) -> tuple[Tensor, Tensor]:
+    # Kept on the device: sending them with every batch would make a GPU's host wait.
+    mean, sd = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_SD))
+    return mean, sd
 
 
 def _random_affine(n: int, *, crop: float, generator: torch.Generator) -> Tensor:

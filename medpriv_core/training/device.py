@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from medpriv_core.errors import SettingError
 from medpriv_core.spec import Precision
@@ -62,6 +63,14 @@ def mixed_dtype(precision: Precision, device: torch.device) -> torch.dtype | Non
 def describe_device(device: torch.device) -> str:
     """The device for people: ``cpu``, or ``cuda:0 (NVIDIA A100)``."""
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the processor's on ``device``, without waiting for the work that is queued there."""
+    if device.type == "cuda":
+        # Only from pinned memory does a copy not wait.
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def step_threads(numbers: int) -> int:

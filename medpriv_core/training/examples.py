@@ -14,6 +14,7 @@ from torch import Tensor
 
 from medpriv_core.datasets.base import PreparedSplit
 from medpriv_core.training.augmentation import network_input
+from medpriv_core.training.device import send
 from medpriv_core.training.features import Backbone
 
 
@@ -21,7 +22,7 @@ from medpriv_core.training.features import Backbone
 class Examples:
     """One split on the device.
 
-    values   ``uint8`` images (n, side, side, channels), or float32 features (n, 512)
+    values   ``uint8`` images (n, side, side, channels), or float32 features (n, width) or (n, variants, width)
     labels   int64 (n,)
     prepare  turns a batch of values into the input of the trained part
     """
@@ -35,11 +36,7 @@ class Examples:
 
     def positions(self, indices: np.ndarray) -> Tensor:
         """``indices`` on the device, sent once for all passes of a step and without waiting for it."""
-        positions = torch.from_numpy(indices)
-        if self.values.is_cuda:
-            # Only from pinned memory does a copy not wait for the work that is queued.
-            positions = positions.pin_memory()
-        return positions.to(self.values.device, non_blocking=True)
+        return send(torch.from_numpy(indices), self.values.device)
 
     def batch(self, indices: np.ndarray | Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """The inputs and labels at ``indices``, augmented if there is a ``generator``."""

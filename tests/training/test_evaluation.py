@@ -83,10 +83,14 @@ def test_evaluation_uses_running_statistics_and_leaves_the_network_as_it_was():
     assert evaluation.labels.tolist() == labels.tolist()
 
 
+PRIVATE = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3, "sampling": "shuffled"}
+
+
 @pytest.mark.parametrize("settings", [{}, {"class_weights": (1.0, 2.0), "average_last": 1.0}])
-@pytest.mark.parametrize("trainable", ["head", "all"])
-def test_no_ordinary_step_waits_for_the_device(trainable, settings, new_run):
-    session, go = new_run().open(toy_spec(epochs=1, trainable=trainable, batch_size=20, **settings))
+@pytest.mark.parametrize("method", [{}, PRIVATE])
+@pytest.mark.parametrize("trainable", ["head", "norms", "all"])
+def test_no_step_waits_for_the_device(trainable, method, settings, new_run):
+    session, go = new_run().open(toy_spec(epochs=1, trainable=trainable, batch_size=20, **method, **settings))
     take, reads = session.stepper.step, []
 
     def counted(*args, **rest):
