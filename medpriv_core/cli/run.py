@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any, get_args, get_type_hints
 
@@ -12,9 +13,10 @@ from medpriv_core.cli.output import ProgressBar, print_json
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.cli.runs import describe, epoch_in_words
 from medpriv_core.home import DataHome, data_home
-from medpriv_core.privacy.statement import dp_sgd_statement
+from medpriv_core.privacy.checks import check_run
+from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.runs import service
-from medpriv_core.runs.directory import RunDirectory, epsilon_spent
+from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.service import Run
 from medpriv_core.spec import RunSpec
 
@@ -38,12 +40,15 @@ HELP = {
     "momentum": "of SGD",
     "weight_decay": "of SGD",
     "trainable": "the last layer; that and scale and shift of each normalisation; or every layer",
+    "features": "what the last layer reads: means of layer4 or layer3, or layer3 in 4 x 4 fields",
+    "standardise": "each image's features by their own mean and deviation",
+    "augmentation_multiplicity": "the image and so many variants less one, averaged before clipping",
     "norm": "keep the pretrained normalisation, replace it by GroupNorm, or train it (no guarantee)",
     "sampling": "how batches are drawn; auto means poisson under dp_sgd, else shuffled",
     "engine": "what computes the clipped sum (dp_sgd)",
     "microbatch_size": "images clipped together (engine microbatch, as the authors ran it)",
     "noise_generator": "statistical, or cryptographic for real releases (dp_sgd)",
-    "class_weights": "weight of each class in the loss, as in 1,3: public constants",
+    "class_weights": "weight of each class, as in 1,3: public constants",
     "average_last": "share of the last steps whose weights are averaged",
     "memory_mb": "what one pass may keep in memory",
     "weights": "imagenet, none, or the path of a ResNet-18 state dict",
@@ -89,19 +94,33 @@ def _run(options: argparse.Namespace) -> int:
     home = data_home()
     spec = RunSpec(**{field.name: getattr(options, field.name) for field in fields(RunSpec)})
     run = _watch(home, service.submit(home, spec))
+    outcome = RunDirectory(home.runs / run.id).read_outcome() or {}
     if options.json:
         print_json(describe(run))
-    elif run.epochs:
-        last = run.epochs[-1]
-        print(f"{run.state} after epoch {last['epoch']}: test accuracy {last['test_accuracy']:.4f}")
-        if (epsilon := epsilon_spent(last)) is not None:
-            print(dp_sgd_statement(epsilon=epsilon, delta=last["delta"]))
+    else:
+        if run.epochs:
+            last = run.epochs[-1]
+            print(f"{run.state} after epoch {last['epoch']}: test accuracy {last['test_accuracy']:.4f}")
+        _print_guarantee(run, outcome)
     if run.message:
         print(f"medpriv: {run.message}", file=sys.stderr)
     if run.state == "cancelled":
         return INTERRUPTED
-    outcome = RunDirectory(home.runs / run.id).read_outcome() or {}
     return 0 if run.state == "finished" else int(outcome.get("exit_code", 1))
+
+
+def _print_guarantee(run: Run, outcome: Mapping[str, Any]) -> None:
+    """Which epsilon holds for a DP-SGD run, and each condition that fails."""
+    if run.spec is None:
+        return
+    # An outcome also counts the steps of an epoch that was stopped half-way.
+    last = outcome if outcome.get("steps") else run.epochs[-1] if run.epochs else {}
+    if (verdict := run_verdict(run.spec, setup=run.setup, last=last)) is not None:
+        print(verdict.statement)
+        print(verdict.sentence)
+    for check in check_run(run.spec, setup=run.setup, last=last):
+        if check.state == "red":
+            print(f"{check.name} fails: {check.sentence}")
 
 
 def _watch(home: DataHome, run_id: str) -> Run:
