@@ -17,14 +17,22 @@ CURVES: dict[str, tuple[str, str]] = {
     "test_noised_accuracy": ("test, noised images", NOISED_TEST_DASH),
 }
 
+# Of a curve; the markers of a thousand epochs would hide their own line.
+MOST_MARKERS = 50
+
 
 def accuracy_figure(
-    epochs: Sequence[dict[str, Any]], *, method: Method, total_epochs: int, majority_rate: float | None
+    epochs: Sequence[dict[str, Any]],
+    *,
+    method: Method,
+    total_epochs: int,
+    majority_rate: float | None,
+    epoch_title: str = "epoch",
 ) -> go.Figure:
     """Accuracy against epoch, as in Figure 3 of the paper.
 
     ``epochs`` are rows of metrics.jsonl; ``majority_rate`` is the accuracy of always naming the most
-    frequent class of the test set (0 to 1), drawn as the line to beat.
+    frequent class of the test set (0 to 1), drawn as the line to beat; ``epoch_title`` is written below the axis.
     """
     style = METHOD_STYLES[method]
     figure = go.Figure()
@@ -38,7 +46,11 @@ def accuracy_figure(
             name=title,
             mode="lines+markers",
             line={"color": style.colour, "dash": dash, "width": 2},
-            marker={"symbol": style.marker if column != "train_accuracy" else f"{style.marker}-open", "size": 7},
+            marker={
+                "symbol": style.marker if column != "train_accuracy" else f"{style.marker}-open",
+                "size": 7,
+                "maxdisplayed": MOST_MARKERS,
+            },
             hovertemplate=f"epoch %{{x}}: %{{y:.1%}}<extra>{title}</extra>",
         )
     if majority_rate is not None:
@@ -56,7 +68,11 @@ def accuracy_figure(
         legend={"orientation": "h", "y": 1.08, "x": 0},
         hovermode="x unified",
         # The axes span the whole run from the start: curves grow, they do not jump.
-        xaxis={"title": "epoch", "range": [0.5, max(total_epochs, 2) + 0.5], "dtick": max(1, round(total_epochs / 10))},
+        xaxis={
+            "title": epoch_title,
+            "range": [0.5, max(total_epochs, 2) + 0.5],
+            "dtick": max(1, round(total_epochs / 10)),
+        },
         yaxis={"title": "accuracy", "range": [max(0.0, floor - 0.08), 1.02], "tickformat": ".0%"},
     )
     return figure

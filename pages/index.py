@@ -16,6 +16,12 @@ st.set_page_config(page_title="medpriv", page_icon=str(ICON), layout="wide")
 st.html(
     """<style>
     .block-container {padding: 4.25rem 2rem 3rem 2rem; max-width: 90rem;}
+    /* Beside the form the summary stays in view while the form is scrolled; on a narrow window it follows it. */
+    @media (min-width: 641px) {
+        [data-testid="stLayoutWrapper"]:has(> .st-key-summary) {
+            position: sticky; top: 4.25rem; max-height: calc(100vh - 5rem); overflow-y: auto;
+        }
+    }
     [class*="st-key-pixels"] img {image-rendering: pixelated; max-width: none; background: #808080;}
     </style>"""
 )

@@ -9,17 +9,22 @@ import streamlit as st
 
 from medpriv_core.figures import accuracy_figure
 from medpriv_core.palette import METHOD_STYLES
-from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, format_delta, format_epsilon
+from medpriv_core.privacy.checks import check_run
+from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
-from medpriv_core.runs.directory import epsilon_spent
+from medpriv_core.runs.directory import RunDirectory, epsilon_spent
 from medpriv_core.runs.service import Run
 from medpriv_core.runs.store import RunState
+from medpriv_core.spec import RunSpec
 from pages.parts import cached
+from pages.parts.guarantee import draw_green_lights, draw_lights, draw_verdict
 from pages.parts.messages import explain_errors
 from pages.parts.protection import draw_local_dp
 
 REFRESH_S = 1.0
+MOST_ROWS = 100
 STATE_LABELS: dict[RunState, tuple[str, str]] = {
     "queued": ("waiting", "gray"),
     "running": ("running", "blue"),
@@ -131,6 +136,7 @@ def draw_curve(run: Run) -> None:
         method=run.spec.method,
         total_epochs=run.spec.epochs,
         majority_rate=run.setup.get("majority_rate"),
+        epoch_title=epoch_title(run.spec),
     )
     last = run.epochs[-1] if run.epochs else None
     alt = "Accuracy against epoch, no epoch yet."
@@ -151,30 +157,41 @@ def share(value: float | None) -> str:
 
 
 def draw_guarantee(run: Run) -> None:
-    """What holds for the network as it is now."""
-    if run.spec is not None and run.spec.method == "local_dp":
-        draw_local_dp(run.spec)
-    last = run.epochs[-1] if run.epochs else {}
-    epsilon = epsilon_spent(last)
-    if epsilon is None:
+    """What holds for the network as it is now, and why, by what the run recorded about itself."""
+    if run.spec is None:
         return
-    st.markdown(f"**Spent so far: {dp_sgd_statement(epsilon=epsilon, delta=last['delta'])}**")
-    st.caption(
-        dp_sgd_meaning(epsilon=epsilon, delta=last["delta"])
-        + " The curves themselves are computed without noise and are for your eyes: ε does not cover them."
-    )
+    if run.spec.method == "local_dp":
+        draw_local_dp(run.spec)
+    if run.spec.method != "dp_sgd":
+        return
+    # An outcome also counts the steps of an epoch that was stopped half-way.
+    outcome = RunDirectory(cached.home().runs / run.id).read_outcome() or {}
+    last = outcome if outcome.get("steps") else run.epochs[-1] if run.epochs else {}
+    verdict = run_verdict(run.spec, setup=run.setup, last=last)
+    if verdict is not None:
+        draw_verdict(verdict, prefix="Spent: " if run.ended else "Spent so far: ")
+        st.caption("The curves themselves are computed without noise and are for your eyes: ε does not cover them.")
+    elif last:
+        st.warning("This run did not record enough to say which ε holds.", icon=":material/warning:")
+    if checks := check_run(run.spec, setup=run.setup, last=last):
+        draw_lights(checks)
+        draw_green_lights(checks, key=f"lights_{run.id}")
 
 
 def draw_epochs(run: Run) -> None:
-    """The numbers of the curve."""
+    """The numbers of the curve; of many epochs, some."""
     if not run.epochs:
         return
     columns = {name: title for name, title in COLUMNS.items() if any(name in row for row in run.epochs)}
+    every = -(-len(run.epochs) // MOST_ROWS)
+    shown = [row for row in run.epochs[:-1] if row["epoch"] % every == 0] + run.epochs[-1:]
     with st.expander("The same numbers as a table", expanded=False):
+        if every > 1:
+            st.caption(f"One epoch in {every}, and the last one; all are in metrics.jsonl of the run's folder.")
         st.dataframe(
             [
                 {title: spent(row) if name == "epsilon" else row.get(name) for name, title in columns.items()}
-                for row in reversed(run.epochs)
+                for row in reversed(shown)
             ],
             hide_index=True,
             column_config={
@@ -185,6 +202,11 @@ def draw_epochs(run: Run) -> None:
                 if name not in ("epoch", "epsilon")
             },
         )
+
+
+def epoch_title(spec: RunSpec) -> str:
+    """What an epoch is in this run."""
+    return "epoch (one step)" if spec.sampling_scheme == "full_batch" else "epoch"
 
 
 def draw_list(chosen_id: str, was_busy: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import streamlit as st
@@ -19,7 +20,7 @@ from medpriv_core.runs import service
 from medpriv_core.runs.estimate import estimate_disk, estimate_memory, estimate_time
 from medpriv_core.spec import RunSpec
 from pages.parts import cached
-from pages.parts.guarantee import draw_lights, draw_verdict
+from pages.parts.guarantee import draw_green_lights, draw_lights, draw_verdict
 from pages.parts.protection import draw_local_dp
 from pages.parts.run_form import draw_form
 from pages.parts.run_presets import chosen_preset, differences, draw_presets
@@ -47,7 +48,7 @@ def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
     """What the run would protect and cost, and the button."""
     st.subheader("Before you launch", anchor=False)
     train_size, test_size = entry.train or 0, entry.test or 0
-    protection, cost, launch = st.container(), st.container(), st.container()
+    protection, cost, launch, more = st.container(), st.container(), st.container(), st.container()
     try:
         spec = RunSpec(**values)
         spec.check_dataset_size(train_size)
@@ -61,7 +62,7 @@ def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
     draw_launch(launch, spec)
     with protection:
         if plan is not None:
-            draw_dp_sgd(spec, plan, train_size)
+            draw_dp_sgd(spec, plan, train_size, more)
         elif spec.method == "local_dp":
             draw_local_dp(spec)
         else:
@@ -105,25 +106,28 @@ def format_size(megabytes: float) -> str:
     return f"{max(1, round(megabytes, -1 if megabytes >= 100 else None)):.0f} MB"
 
 
-def draw_dp_sgd(spec: RunSpec, plan: DpSgdPlan, train_size: int) -> None:
-    """The epsilon that holds, what it rests on, and on demand what else is known of it."""
-    verdict = planned_verdict(spec, train_size=train_size)
+def draw_dp_sgd(spec: RunSpec, plan: DpSgdPlan, train_size: int, more: DeltaGenerator) -> None:
+    """The epsilon that holds and what it rests on; in ``more``, on demand, the rest."""
+    verdict, checks = planned_verdict(spec, train_size=train_size), check_plan(spec, train_size=train_size)
     assert verdict is not None
     draw_verdict(verdict)
     patient = st.container(horizontal=True, vertical_alignment="bottom")
-    draw_lights(check_plan(spec, train_size=train_size), key="train_lights")
-    details = st.expander("Noise, steps, second accountant", key="train_details", on_change="rerun")
-    if details.open:
-        with details:
-            draw_details(plan)
-    draw_patient(patient, plan)
+    draw_lights(checks)
+    with more:
+        draw_green_lights(checks, key="train_lights")
+        details = st.expander("Noise, steps, second accountant", key="train_details", on_change="rerun")
+        if details.open:
+            with details:
+                draw_details(plan)
+    if math.isfinite(plan.epsilon):
+        draw_patient(patient, plan)
 
 
 def draw_details(plan: DpSgdPlan) -> None:
     """What is counted, and the second line."""
     st.markdown(
-        f"Noise multiplier σ = {plan.noise_multiplier:g}; {plan.steps:,} counted steps, each with a share of "
-        f"{plan.sample_rate:.4g} of the training images."
+        f"Noise multiplier σ = {plan.noise_multiplier:g}; {plan.steps:,} counted steps, in each of which an image "
+        f"takes part with probability {plan.sample_rate:.4g}."
     )
     with st.spinner("Asking the second accountant…"):
         second = format_epsilon(plan.epsilon_rdp)

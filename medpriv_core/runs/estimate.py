@@ -6,11 +6,13 @@ that.
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from medpriv_core.datasets.registry import dataset_info
-from medpriv_core.errors import WeightsError
+from medpriv_core.errors import MedprivError, WeightsError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.runs.directory import RunDirectory
@@ -127,14 +129,24 @@ def _finished_runs(home: DataHome) -> list[_Finished]:
     """The last runs that went from start to end without a stop, the oldest first."""
     runs = []
     for row in RunStore(home).all()[:LIKE_RUNS]:
-        directory = RunDirectory(home.runs / row.id)
-        if row.state != "finished" or row.started_at is None or row.ended_at is None:
-            continue
-        setup = directory.read_setup()
-        if setup.get("resumed_from_epoch") is None and "train_size" in setup:
-            took = row.ended_at - row.started_at
-            runs.append(_Finished(directory.read_spec(), took, setup["train_size"], setup["test_size"]))
+        if row.state == "finished" and row.started_at is not None and row.ended_at is not None:
+            run = _read_finished(home.runs / row.id, row.ended_at - row.started_at)
+            runs += [run] if run is not None else []
     return runs[::-1]
+
+
+# Nothing changes a finished run any more, and a form asks again at every change of a control.
+@functools.lru_cache(maxsize=2 * LIKE_RUNS)
+def _read_finished(path: Path, took_s: float) -> _Finished | None:
+    directory = RunDirectory(path)
+    setup = directory.read_setup()
+    if setup.get("resumed_from_epoch") is not None or "train_size" not in setup:
+        return None
+    try:
+        spec = directory.read_spec()
+    except MedprivError:  # the list of runs says so
+        return None
+    return _Finished(spec, took_s, setup["train_size"], setup["test_size"])
 
 
 def _kind(spec: RunSpec) -> tuple[object, ...]:

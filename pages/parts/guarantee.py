@@ -26,17 +26,23 @@ def draw_verdict(verdict: Verdict, *, prefix: str = "") -> None:
         st.error(f"{statement}  \n{verdict.sentence}", icon=":material/gpp_bad:")
 
 
-def draw_lights(checks: Sequence[Check], *, key: str) -> None:
-    """The conditions: first how many hold, then those that fail, then the doubtful; the rest on demand."""
-    by_state = {state: [check for check in checks if check.state == state] for state in LIGHTS}
+def draw_lights(checks: Sequence[Check]) -> None:
+    """How many conditions hold, then those that fail, then the doubtful ones."""
     st.markdown(f"**What it rests on:** {summary(checks)}")
     for state in ("red", "amber"):
-        for check in by_state[state]:
-            st.markdown(light(check))
-    if by_state["green"]:
-        count = len(by_state["green"])
-        with st.expander(f"{count} {'condition that holds' if count == 1 else 'conditions that hold'}", key=key):
-            for check in by_state["green"]:
+        for check in checks:
+            if check.state == state:
+                st.markdown(light(check))
+
+
+def draw_green_lights(checks: Sequence[Check], *, key: str) -> None:
+    """The conditions that hold, folded away."""
+    green = [check for check in checks if check.state == "green"]
+    if green:
+        with st.expander(
+            f"{len(green)} {'condition that holds' if len(green) == 1 else 'conditions that hold'}", key=key
+        ):
+            for check in green:
                 st.markdown(light(check))
 
 

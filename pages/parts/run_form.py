@@ -207,7 +207,10 @@ def draw_more_protection() -> dict[str, Any]:
 def draw_machine() -> dict[str, Any]:
     """What it runs on."""
     left, right = st.columns(2)
-    return {"device": choice(left, "device"), "memory_mb": number(right, "memory_mb", step=256, value=None)}
+    return {
+        "device": choice(left, "device"),
+        "memory_mb": number(right, "memory_mb", step=256, value=None, placeholder="automatic"),
+    }
 
 
 def choose_weights(place: DeltaGenerator) -> str:

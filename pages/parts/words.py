@@ -23,7 +23,7 @@ LABELS: dict[str, str] = {
     "weight_decay": "Weight decay",
     "trainable": "What learns",
     "features": "What the last layer reads",
-    "standardise": "Standardise each image's features by themselves",
+    "standardise": "Standardise the features, image by image",
     "augmentation_multiplicity": "Variants of each image, averaged",
     "norm": "Normalisation layers",
     "sampling": "Which images a step sees",
@@ -70,7 +70,7 @@ HELP: dict[str, str] = {
     "microbatch_size": "The authors took 4. Above 1, one image can change twice as much as the noise is meant to hide.",
     "noise_generator": "**Fast** is enough to learn and to demonstrate. **Secure** is hardened for a real release, and "
     "costs about 0.4 s a step when all layers learn, next to nothing for the last layer.",
-    "class_weights": "How much a mistake on an image of this class counts. From public knowledge only: counting the "
+    "class_weights": "How much an image of this class counts. From public knowledge only: counting the "
     "training images is not covered by ε.",
     "average_last": "The result is the mean of the weights over this share of the steps, at the end. It evens out the "
     "noise and costs no privacy. 0: the weights after the last step.",
@@ -93,9 +93,9 @@ CHOICES: dict[str, dict[str, str]] = {
         "layer3_grid": "256 means of the block before, in each of 4 x 4 fields",
     },
     "norm": {
-        "frozen_batch_norm": "Frozen BatchNorm (keeps the pretrained network)",
+        "frozen_batch_norm": "Frozen BatchNorm (as pretrained)",
         "group_norm": "GroupNorm",
-        "batch_norm": "BatchNorm in training mode (no guarantee)",
+        "batch_norm": "BatchNorm in training mode",
     },
     # Of DP-SGD, for which auto means Poisson sampling.
     "sampling": {

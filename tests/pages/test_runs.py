@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.facts import planned_facts
+from medpriv_core.privacy.plan import plan_run
+from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RunState, RunStore
 from medpriv_core.spec import RunSpec
 from tests.pages.conftest import texts
 
 OpenPage = Callable[..., AppTest]
+TRAIN_SIZE = 640
 SPEC = RunSpec(dataset="synthetic_chest", weights="none", epochs=5)
+SOUND = SPEC.changed(method="dp_sgd", noise_multiplier=4.0)
+AUTHORS = SOUND.changed(engine="microbatch", microbatch_size=4, sampling="shuffled", norm="batch_norm", trainable="all")
 
 
 def add_run(home: DataHome, run_id: str = "r1", spec: RunSpec = SPEC, epochs: int = 2) -> RunDirectory:
     directory = RunDirectory(home.runs / run_id)
     directory.create(spec)
-    directory.write_setup({"majority_rate": 0.6, "device": "cpu", "weights": "No pretrained weights."})
+    setup = {"majority_rate": 0.6, "device": "cpu", "weights": "No pretrained weights.", "train_size": TRAIN_SIZE}
+    directory.write_setup(setup)
     for epoch in range(1, epochs + 1):
         row = {"epoch": epoch, "train_accuracy": 0.7, "test_accuracy": 0.8, "train_loss": 0.5, "test_loss": 0.6}
         row |= {"images_per_s": 100.0, "elapsed_s": 1.0 * epoch}
         if spec.method == "dp_sgd":
-            row |= {"epsilon": 1.0 * epoch, "delta": 1e-5}
+            row |= {"epsilon": 1.0 * epoch, "delta": 1e-5, "steps": 10 * epoch}
         directory.append_epoch(row)
     RunStore(home).add(run_id, name=f"name of {run_id}", slot="cpu")
+    return directory
+
+
+def add_recorded_run(home: DataHome, spec: RunSpec, run_id: str = "r1") -> RunDirectory:
+    """A finished DP-SGD run that recorded what it did and what that cost."""
+    directory = add_run(home, run_id, spec, epochs=0)
+    guarantee = planned_facts(spec, train_size=TRAIN_SIZE).to_dict()
+    directory.write_setup({"train_size": TRAIN_SIZE, "guarantee": guarantee})
+    for epoch in range(1, spec.epochs + 1):
+        plan = plan_run(spec.changed(epochs=epoch), train_size=TRAIN_SIZE)
+        row = {"epoch": epoch, "train_accuracy": 0.7, "test_accuracy": 0.8, "delta": spec.delta}
+        row |= {"epsilon": plan.epsilon if math.isfinite(plan.epsilon) else None}
+        directory.append_epoch(row | {"steps": epoch * plan.mechanism.steps_per_epoch})
+    put_in_state(home, run_id, "finished")
     return directory
 
 
@@ -90,16 +113,70 @@ def test_the_table_has_the_numbers_of_the_curve(open_page: OpenPage, home: DataH
     assert list(epochs["test accuracy"]) == [0.8, 0.8]
 
 
-def test_dp_sgd_shows_what_is_spent_with_all_it_depends_on(open_page: OpenPage, home: DataHome):
+def test_a_sound_run_shows_its_epsilon_and_its_lights(open_page: OpenPage, home: DataHome):
+    add_recorded_run(home, SOUND)
+    page = open_page("runs")
+    epsilon = format_epsilon(plan_run(SOUND, train_size=TRAIN_SIZE).epsilon)
+    said = texts(page)
+    assert f"Spent: ε = {epsilon} (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)" in said
+    assert "right at most" in said
+    assert "ε does not cover them" in said
+    assert "12 hold" in said
+    assert "1 needs your attention" in said
+    assert "fails" not in said
+    (folded,) = [expander for expander in page.expander if "conditions that hold" in expander.label]
+    assert any("**Accounting.** The ledger covers exactly the 50 steps" in text.value for text in folded.markdown)
+
+
+def test_the_authors_run_shows_that_no_epsilon_holds(open_page: OpenPage, home: DataHome):
+    add_recorded_run(home, AUTHORS)
+    page = open_page("runs")
+    assert "Spent: ε = ∞ (" in page.error[0].value
+    assert "No ε holds for this run" in page.error[0].value
+    said = texts(page)
+    assert "3 fail" in said
+    for name in ("Sampling", "Clipping", "Images kept apart"):
+        assert f":red-badge[:material/cancel: fails] **{name}.**" in said
+
+
+def test_what_an_older_run_did_not_record_is_amber(open_page: OpenPage, home: DataHome):
     add_run(home, spec=SPEC.changed(method="dp_sgd", target_epsilon=5.0))
     said = texts(open_page("runs"))
-    assert "ε = 2 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)" in said
+    assert "Spent so far: ε = 2 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)" in said
+    assert "attention] **Sampling.** This run did not record how its batches were drawn" in said
     assert "ε does not cover them" in said
+
+
+def test_a_run_that_recorded_next_to_nothing_claims_nothing(open_page: OpenPage, home: DataHome):
+    directory = add_run(home, spec=SPEC.changed(method="dp_sgd", target_epsilon=5.0))
+    directory.write_setup({})
+    page = open_page("runs")
+    assert "did not record enough to say which ε holds" in page.warning[0].value
+    assert "Spent" not in texts(page)
+
+
+def test_the_steps_of_an_epoch_that_was_stopped_count_too(open_page: OpenPage, home: DataHome):
+    directory = add_run(home, spec=SPEC.changed(method="dp_sgd", target_epsilon=5.0))
+    put_in_state(home, "r1", "cancelled")
+    directory.write_outcome("cancelled", epoch=2, epsilon=2.5, delta=1e-5, steps=27)
+    assert "Spent: ε = 2.5 (" in texts(open_page("runs"))
+
+
+def test_many_epochs_make_no_endless_table(open_page: OpenPage, home: DataHome):
+    directory = add_run(home, spec=SPEC.changed(epochs=999, sampling="full_batch"), epochs=0)
+    directory.append_epochs([{"epoch": epoch, "test_accuracy": 0.8} for epoch in range(1, 1000)])
+    page = open_page("runs")
+    epochs = list(page.dataframe[0].value["epoch"])
+    assert (epochs[0], epochs[1], epochs[-1], len(epochs)) == (999, 990, 10, 100)
+    assert "One epoch in 10," in texts(page)
+    chart = json.loads(page.get("plotly_chart")[0].proto.spec)
+    assert chart["layout"]["xaxis"]["title"]["text"] == "epoch (one step)"
+    assert len(chart["data"][0]["x"]) == 999
 
 
 def test_tables_give_epsilon_with_its_delta_and_never_below_what_holds(open_page: OpenPage, home: DataHome):
     directory = add_run(home, spec=SPEC.changed(method="dp_sgd", target_epsilon=5.0))
-    directory.append_epoch({"epoch": 3, "test_accuracy": 0.8, "epsilon": 2.99912, "delta": 1e-5})
+    directory.append_epoch({"epoch": 3, "test_accuracy": 0.8, "epsilon": 2.99912, "delta": 1e-5, "steps": 30})
     page = open_page("runs")
     assert page.dataframe[0].value["ε so far"][0] == "3 (δ = 1e-5)"
     assert page.dataframe[1].value["ε spent"][0] == "3 (δ = 1e-5)"
@@ -107,7 +184,8 @@ def test_tables_give_epsilon_with_its_delta_and_never_below_what_holds(open_page
 
 def test_an_infinite_epsilon_is_said(open_page: OpenPage, home: DataHome):
     directory = add_run(home, spec=SPEC.changed(method="dp_sgd", noise_multiplier=0.3))
-    directory.append_epoch({"epoch": 3, "train_accuracy": None, "test_accuracy": 0.8, "epsilon": None, "delta": 1e-5})
+    row = {"epoch": 3, "train_accuracy": None, "test_accuracy": 0.8, "epsilon": None, "delta": 1e-5, "steps": 30}
+    directory.append_epoch(row)
     said = texts(open_page("runs"))
     assert "ε = ∞ (δ = 1e-5" in said
     assert "next to nothing" in said

@@ -1,0 +1,68 @@
+"""What ``run`` prints about the guarantee of a DP-SGD run when it has ended."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from medpriv_core.cli import run as run_command
+from medpriv_core.home import DataHome
+from medpriv_core.privacy.facts import planned_facts
+from medpriv_core.privacy.plan import plan_run
+from medpriv_core.runs import service
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.service import Run
+from medpriv_core.runs.store import RunStore
+from tests.cli.conftest import Command
+
+TRAIN_SIZE = 640  # of the synthetic radiographs
+PRIVATE = ("run", "--dataset", "synthetic_chest", "--weights", "none", "--method", "dp_sgd", "--epochs", 1)
+
+
+@pytest.fixture(autouse=True)
+def trained_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place of a worker: the run has ended as planned, and recorded it."""
+
+    def end(home: DataHome, run_id: str) -> Run:
+        directory = RunDirectory(home.runs / run_id)
+        spec = directory.read_spec()
+        plan = plan_run(spec, train_size=TRAIN_SIZE)
+        facts = planned_facts(spec.changed(noise_multiplier=plan.noise_multiplier), train_size=TRAIN_SIZE)
+        directory.write_setup({"train_size": TRAIN_SIZE, "guarantee": facts.to_dict()})
+        epsilon = plan.epsilon if math.isfinite(plan.epsilon) else None
+        row = {"epoch": 1, "test_accuracy": 0.8, "epsilon": epsilon, "delta": spec.delta}
+        directory.append_epoch(row | {"steps": plan.mechanism.steps_per_epoch})
+        store = RunStore(home)
+        store.claim_next()
+        store.end(run_id, "finished", None)
+        directory.write_outcome("finished")
+        return service.load_run(home, run_id)
+
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    monkeypatch.setattr(run_command, "_watch", end)
+
+
+def test_a_sound_run_says_its_epsilon_and_what_it_means(medpriv: Command, home: DataHome):
+    lines = medpriv(*PRIVATE, "--noise-multiplier", 20, "--sampling", "full_batch").out.splitlines()
+    assert lines[0] == "finished after epoch 1: test accuracy 0.8000"
+    # One Gaussian mechanism of mu = 1/20 (Balle and Wang 2018): delta is 1e-5 at epsilon 0.16004, told rounded up.
+    assert lines[1] == (
+        "ε = 0.161 (δ = 1e-5; one image added or removed; every image in every step; exact Gaussian accountant)"
+    )
+    assert lines[2].startswith("Protects the people in the training set")
+    assert len(lines) == 3
+
+
+def test_the_authors_way_says_what_fails(medpriv: Command, home: DataHome):
+    authors = ("--engine", "microbatch", "--microbatch-size", 4, "--sampling", "shuffled", "--norm", "batch_norm")
+    answer = medpriv(*PRIVATE, "--noise-multiplier", 5.002, "--trainable", "all", *authors)
+    lines = answer.out.splitlines()
+    assert lines[1].startswith("ε = ∞ (")
+    assert lines[2].startswith("No ε holds for this run: ε = ")
+    assert [line.split(":")[0] for line in lines[3:]] == [
+        "Sampling fails",
+        "Clipping fails",
+        "Images kept apart fails",
+    ]
+    assert answer.code == 0
