@@ -36,6 +36,9 @@ COLUMNS = {
     "epoch": "epoch",
     "train_accuracy": "train accuracy",
     "test_accuracy": "test accuracy",
+    "test_balanced_accuracy": "test balanced accuracy",
+    "test_auroc": "test AUROC",
+    "test_kappa": "test kappa",
     "test_noised_accuracy": "test accuracy, noised images",
     "train_loss": "train loss",
     "test_loss": "test loss",
@@ -225,7 +228,10 @@ def draw_list(chosen_id: str, was_busy: bool) -> None:
             on_select="rerun",
             selection_mode="single-row",
             placeholder="",
-            column_config={"test accuracy": st.column_config.NumberColumn(format="percent")},
+            column_config={
+                "test accuracy": st.column_config.NumberColumn(format="percent"),
+                "AUROC": st.column_config.NumberColumn(format="%.3f"),
+            },
         )
         rows = selection["selection"]["rows"]
         if rows and runs[rows[0]].id != chosen_id:
@@ -248,6 +254,7 @@ def describe(run: Run) -> dict[str, object]:
         "state": "stopping" if run.stopping else STATE_LABELS[run.state][0],
         "epoch": f"{last.get('epoch', 0)}{of}",
         "test accuracy": last.get("test_accuracy"),
+        "AUROC": last.get("test_auroc"),
         "ε spent": spent(last),
         "begun": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at)),
         "message": run.message or "",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.datasets.registry import DatasetEntry
-from medpriv_core.errors import MedprivError, SettingError
+from medpriv_core.errors import MedprivError, SettingError, WeightsError
 from medpriv_core.presets import PRESETS
 from medpriv_core.privacy.checks import check_plan
 from medpriv_core.privacy.plan import DpSgdPlan, plan_run
@@ -19,6 +20,7 @@ from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.estimate import estimate_disk, estimate_memory, estimate_time
 from medpriv_core.spec import RunSpec
+from medpriv_core.weights_source import resolve_weights
 from pages.parts import cached
 from pages.parts.guarantee import draw_green_lights, draw_lights, draw_verdict
 from pages.parts.protection import draw_local_dp
@@ -108,6 +110,8 @@ def format_size(megabytes: float) -> str:
 
 def draw_dp_sgd(spec: RunSpec, plan: DpSgdPlan, train_size: int, more: DeltaGenerator) -> None:
     """The epsilon that holds and what it rests on; in ``more``, on demand, the rest."""
+    with suppress(WeightsError):  # told when it is launched
+        spec = spec.changed(weights=resolve_weights(spec.weights))
     verdict, checks = planned_verdict(spec, train_size=train_size), check_plan(spec, train_size=train_size)
     assert verdict is not None
     draw_verdict(verdict)

@@ -27,8 +27,9 @@ TRAIN_S = 2 / 120
 HEAD_STEP_S = 2 / 60_000
 # Of a step in which everything learns: without gradients of the convolutions' weights, forward and backward remain.
 NORMS_SHARE = 0.7
-# What DP-SGD costs beside an ordinary step, by engine (``bench dpsgd``).
+# What DP-SGD costs beside an ordinary step, by engine (``bench dpsgd``), and each microbatch's clipping of all layers.
 ENGINE_FACTOR = {"one_pass": 1.2, "opacus": 7.5, "microbatch": 1.3}
+MICROBATCH_S = 0.08
 SECURE_NOISE_S = 0.4 * 2  # a step, for all layers on one core
 START_S = 8.0  # loading torch and the weights
 LIKE_RUNS = 200  # how far back to look
@@ -205,15 +206,17 @@ def _rough_seconds(spec: RunSpec, train_size: int, test_size: int, *, stored: bo
         width = FEATURE_WIDTH[spec.features] / FEATURE_WIDTH["last"]
         return START_S + once + spec.epochs * (trained + evaluated) * HEAD_STEP_S * width
     step_s = FORWARD_S
-    noise = 0.0
+    more = 0.0
     if spec.trainable != "head":
         step_s = TRAIN_S * (NORMS_SHARE if spec.trainable == "norms" else 1)
     if spec.trainable != "head" and spec.method == "dp_sgd":
         step_s *= ENGINE_FACTOR[spec.engine]
     if spec.trainable == "all" and spec.noise_generator == "secure":
         steps = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size, sampling=spec.sampling_scheme)
-        noise = steps * SECURE_NOISE_S / cores
-    return START_S + spec.epochs * ((train_size * step_s + evaluated * FORWARD_S) * scale + noise)
+        more += steps * SECURE_NOISE_S / cores
+    if spec.trainable == "all" and spec.engine == "microbatch":
+        more += train_size / spec.microbatch_size * MICROBATCH_S / cores
+    return START_S + spec.epochs * ((train_size * step_s + evaluated * FORWARD_S) * scale + more)
 
 
 def _mb(numbers: float) -> float:

@@ -100,6 +100,19 @@ def test_lights_are_counted_and_those_that_hold_are_folded_away(open_page: OpenP
     assert "13 hold" in texts(page)
 
 
+def test_weights_of_ones_own_are_judged_as_the_run_will_judge_them(
+    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    page = open_page("train")
+    (tmp_path / "weights.pth").write_bytes(b"")
+    page.button(key="preset_sound").click().run()
+    assert "attention] **Pretrained weights.**" not in texts(page)
+    # The form still says ImageNet, but the run will read this file.
+    monkeypatch.setenv("MEDPRIV_WEIGHTS", str(tmp_path / "weights.pth"))
+    page.run()
+    assert "attention] **Pretrained weights.** Training starts from a file of weights" in texts(page)
+
+
 def test_the_authors_way_shows_its_red_lights_first_and_no_epsilon(open_page: OpenPage):
     page = open_page("train")
     page.button(key="preset_authors").click().run()

@@ -69,6 +69,8 @@ def test_engines_differ_as_measured(home: DataHome):
     assert ordinary < one_pass < 1.3 * ordinary
     assert seconds(home, private.changed(engine="opacus")) > 5 * one_pass
     assert seconds(home, private.changed(noise_generator="secure")) > one_pass
+    authors = private.changed(engine="microbatch", microbatch_size=4)
+    assert one_pass < seconds(home, authors) < seconds(home, authors.changed(microbatch_size=1))
     norms = seconds(home, private.changed(trainable="norms"))
     assert seconds(home, private.changed(trainable="head")) < norms < one_pass
 
