@@ -85,6 +85,7 @@ class RunSpec:
     features         what the last layer reads where it alone learns: last (512 means of layer4) | layer3 (256 means) |
                      layer3_grid (256 means in each of 4 x 4 fields)
     standardise      each image's features by their own mean and deviation, and scaled to length 1
+    head_bias        whether the last layer has a constant term, which takes up its share of each clipped gradient
     augmentation_multiplicity  gradients averaged for each image before clipping: that of the image itself and those of
                      fixed random variants of it; above 1 where the last layer alone learns
     norm             frozen_batch_norm (the pretrained function, exactly) | group_norm | batch_norm (in training
@@ -114,6 +115,7 @@ class RunSpec:
     trainable: Trainable = "head"
     features: Features = "last"
     standardise: bool = False
+    head_bias: bool = True
     augmentation_multiplicity: int = 1
     norm: Norm = "frozen_batch_norm"
     sampling: Sampling = "auto"
@@ -234,10 +236,11 @@ def _check_training(spec: RunSpec) -> None:
     if spec.class_weights is not None and spec.engine == "opacus":
         raise SettingError("The engine opacus cannot weigh clipped gradients: take one_pass, or no class_weights.")
     on_features = spec.trainable == "head" and not spec.augment
-    if not on_features and (spec.features != "last" or spec.standardise or spec.augmentation_multiplicity > 1):
+    special = spec.features != "last" or spec.standardise or not spec.head_bias or spec.augmentation_multiplicity > 1
+    if special and not on_features:
         raise SettingError(
-            "features, standardise and augmentation_multiplicity are for runs in which the last layer alone learns and "
-            "augment is off; set trainable to head and augment to false, or leave them out."
+            "features, standardise, head_bias and augmentation_multiplicity are for runs in which the last layer alone "
+            "learns and augment is off; set trainable to head and augment to false, or leave them out."
         )
     if spec.norm == "batch_norm" and spec.trainable == "head":
         raise SettingError(

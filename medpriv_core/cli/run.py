@@ -42,6 +42,7 @@ HELP = {
     "trainable": "the last layer; that and scale and shift of each normalisation; or every layer",
     "features": "what the last layer reads: means of layer4 or layer3, or layer3 in 4 x 4 fields",
     "standardise": "each image's features by their own mean and deviation",
+    "head_bias": "a constant term in the last layer",
     "augmentation_multiplicity": "the image and so many variants less one, averaged before clipping",
     "norm": "keep the pretrained normalisation, replace it by GroupNorm, or train it (no guarantee)",
     "sampling": "how batches are drawn; auto means poisson under dp_sgd, else shuffled",

@@ -245,15 +245,15 @@ def _choose_trained(network: ResNet18, spec: RunSpec) -> tuple[nn.Module, str | 
     frozen = fingerprint({name: value for name, value in below.items() if name not in learned})
     if spec.trainable == "norms":
         return network, frozen
-    if spec.features != "last":
-        network.fc = _fresh_layer(KINDS[spec.features].width, network.fc.out_features)
+    if spec.features != "last" or not spec.head_bias:
+        network.fc = _fresh_layer(KINDS[spec.features].width, network.fc.out_features, bias=spec.head_bias)
     return network.fc, frozen
 
 
-def _fresh_layer(width: int, classes: int) -> nn.Linear:
-    layer = nn.Linear(width, classes)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+def _fresh_layer(width: int, classes: int, *, bias: bool) -> nn.Linear:
+    layer = nn.Linear(width, classes, bias=bias)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
     return layer
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from medpriv_core.palette import METHOD_STYLES
+from medpriv_core.privacy.statement import format_delta
 
 LABELS: dict[str, str] = {
     "image_size": "Pixels a side",
@@ -124,4 +125,4 @@ def in_words(setting: str, value: Any) -> str:
         return " : ".join(f"{part:g}" for part in value)
     if isinstance(value, str):
         return CHOICES.get(setting, {}).get(value, value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else format_delta(value)

@@ -22,12 +22,14 @@ def test_standardised_rows_have_mean_zero_and_length_one_whatever_the_others_are
 
 @pytest.mark.parametrize("settings", [{}, DP])
 def test_a_run_learns_from_images_and_variants_and_is_tested_on_images(new_run, settings):
-    recipe = {"features": "layer3_grid", "standardise": True, "augmentation_multiplicity": 3, "sampling": "full_batch"}
+    recipe = {"features": "layer3_grid", "standardise": True, "augmentation_multiplicity": 3}
+    recipe |= {"sampling": "full_batch", "head_bias": False}
     run = new_run()
     session = run.train(toy_spec(epochs=30, learning_rate=2.0, average_last=0.5, **recipe, **settings))
     assert session.train.values.shape == (40, 3, 4096)
     assert session.tests["test"].values.shape == (12, 4096)
     assert session.trained.weight.shape == (2, 4096)
+    assert session.trained.bias is None
     assert np.allclose(np.linalg.norm(session.train.values.numpy(), axis=2), 1, atol=1e-5)
     last = run.directory.read_epochs()[-1]
     assert last["train_accuracy"] <= 1

@@ -1,0 +1,93 @@
+"""How good a network is at an honest epsilon: a table of runs, by the product's own runner and presets.
+
+    python -m benchmarks.utility chest_xray [--seeds 3] [--home FOLDER]
+
+The dataset must have been added to the data home, and ImageNet's weights be there (``MEDPRIV_WEIGHTS``). Every cell is
+the mean and standard deviation over seeds of the last epoch's figures on the test images. Finished runs of the same
+specification are not repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+from medpriv_core.datasets.catalog import ADDABLE
+from medpriv_core.home import DataHome, data_home
+from medpriv_core.privacy.statement import format_epsilon
+from medpriv_core.recipes import recipe_for
+from medpriv_core.runs import service
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.spec import RunSpec
+
+EPSILONS = (math.inf, 8.0, 3.0, 1.0)
+FIGURES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "auroc": "AUROC", "kappa": "kappa"}
+POLL_S = 0.5
+
+
+def recipe(dataset: str, *, epsilon: float, seed: int) -> RunSpec:
+    """The sound recipe for the dataset at this epsilon; infinite: without privacy, else the same."""
+    settings = recipe_for(dataset, ordered=ADDABLE[dataset].ordered).settings(epsilon)
+    return RunSpec(dataset=dataset, seed=seed, **settings)
+
+
+def finished(home: DataHome) -> dict[str, dict[str, Any]]:
+    """The last epoch of every finished run, by its specification."""
+    rows = {}
+    for run in service.list_runs(home):
+        if run.state == "finished" and run.spec is not None and run.epochs:
+            rows[str(run.spec.to_dict())] = run.epochs[-1]
+    return rows
+
+
+def run_all(home: DataHome, specs: list[RunSpec]) -> list[dict[str, Any]]:
+    """The last epoch of each specification's run, queued and awaited where there is none."""
+    have = finished(home)
+    ids = [service.submit(home, spec) for spec in specs if str(spec.to_dict()) not in have]
+    for run_id in ids:
+        while not (run := service.load_run(home, run_id)).ended:
+            time.sleep(POLL_S)
+        if run.state != "finished":
+            outcome = RunDirectory(home.runs / run_id).read_outcome() or {}
+            raise SystemExit(f"{run.name}: {run.state}. {outcome.get('message') or ''}")
+    have = finished(home)
+    return [have[str(spec.to_dict())] for spec in specs]
+
+
+def table(home: DataHome, dataset: str, *, seeds: int) -> list[str]:
+    """The rows of a Markdown table."""
+    lines: list[str] = []
+    for epsilon in EPSILONS:
+        rows = run_all(home, [recipe(dataset, epsilon=epsilon, seed=seed) for seed in range(seeds)])
+        figures = [name for name in FIGURES if rows[0].get(f"test_{name}") is not None]
+        if not lines:
+            lines += ["| ε | " + " | ".join(FIGURES[name] for name in figures) + " |"]
+            lines += ["| --- |" + " --- |" * len(figures)]
+        cells = []
+        for name in figures:
+            values = [row[f"test_{name}"] for row in rows]
+            spread = statistics.stdev(values) if len(values) > 1 else 0.0
+            cells.append(f"{statistics.mean(values):.3f} ± {spread:.3f}")
+        spent = max(row.get("epsilon") or math.inf for row in rows)
+        lines.append(f"| {format_epsilon(spent)} | " + " | ".join(cells) + " |")
+        print(lines[-1], flush=True)
+    return lines
+
+
+def main() -> None:
+    """Run the cells that are missing and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("dataset", choices=sorted(ADDABLE))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--home", type=Path, help="data home (default: that of the app)")
+    options = parser.parse_args()
+    home = DataHome(options.home) if options.home else data_home()
+    print("\n".join(table(home, options.dataset, seeds=options.seeds)))
+
+
+if __name__ == "__main__":
+    main()
