@@ -35,19 +35,20 @@ def recipe(dataset: str, *, epsilon: float, seed: int) -> RunSpec:
     return RunSpec(dataset=dataset, seed=seed, **settings)
 
 
-def finished(home: DataHome) -> dict[str, dict[str, Any]]:
+def finished(home: DataHome) -> dict[RunSpec, dict[str, Any]]:
     """The last epoch of every finished run, by its specification."""
     rows = {}
     for run in service.list_runs(home):
         if run.state == "finished" and run.spec is not None and run.epochs:
-            rows[str(run.spec.to_dict())] = run.epochs[-1]
+            # The queue notes where the ImageNet weights were found.
+            rows[run.spec.changed(weights="imagenet")] = run.epochs[-1]
     return rows
 
 
 def run_all(home: DataHome, specs: list[RunSpec]) -> list[dict[str, Any]]:
     """The last epoch of each specification's run, queued and awaited where there is none."""
     have = finished(home)
-    ids = [service.submit(home, spec) for spec in specs if str(spec.to_dict()) not in have]
+    ids = [service.submit(home, spec) for spec in specs if spec not in have]
     for run_id in ids:
         while not (run := service.load_run(home, run_id)).ended:
             time.sleep(POLL_S)
@@ -55,7 +56,7 @@ def run_all(home: DataHome, specs: list[RunSpec]) -> list[dict[str, Any]]:
             outcome = RunDirectory(home.runs / run_id).read_outcome() or {}
             raise SystemExit(f"{run.name}: {run.state}. {outcome.get('message') or ''}")
     have = finished(home)
-    return [have[str(spec.to_dict())] for spec in specs]
+    return [have[spec] for spec in specs]
 
 
 def table(home: DataHome, dataset: str, *, seeds: int) -> list[str]:

@@ -67,7 +67,7 @@ def _pneumonia_share(share: float) -> tuple[float, float]:
 
 
 _GRID = {"features": "layer3_grid", "augmentation_multiplicity": 3, "head_bias": False, "max_grad_norm": 0.35}
-_STEPS = zip(UP_TO, (50, 75, 100, 200), (9.0, 12.0, 20.0, 40.0), (0.48, 0.42, 0.35, 0.22), strict=True)
+_STEPS = zip(UP_TO, (50, 75, 100, 200), (9.0, 12.0, 20.0, 40.0), (0.48, 0.42, 0.35, 0.20), strict=True)
 
 CHEST = Recipe(_GRID, tuple(Stage(up_to, epochs, rate, _pneumonia_share(p)) for up_to, epochs, rate, p in _STEPS))
 TWO_CLASSES = Recipe(_GRID, tuple(Stage(stage.up_to, stage.epochs, stage.learning_rate) for stage in CHEST.stages))
