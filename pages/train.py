@@ -39,11 +39,12 @@ def main() -> None:
     form, summary = st.columns([3, 2], gap="large")
     with form:
         entry, values = draw_form(entries, authors=preset == "authors")
-    if phrases := differences(values, preset):
+    if phrases := differences(values):
         changed.caption(f"Changed from *{PRESETS[preset].title}*: " + "; ".join(phrases) + ".")
     # The form is on its way to the screen before the accountant starts.
     with summary.container(border=True, key="summary"):
         draw_summary(values, entry)
+    cached.wake_accountant()
 
 
 def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:

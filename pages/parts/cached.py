@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import streamlit as st
 from PIL import Image
@@ -12,6 +13,7 @@ from medpriv_core.datasets.registry import DatasetEntry, list_datasets, open_dat
 from medpriv_core.datasets.viewing import ViewedImage, view_image
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.mechanisms.comparison import NoisedPanel, noised_panel
+from medpriv_core.privacy.dp_sgd import DpSgdAccount
 from medpriv_core.spec import NoiseDraw
 
 
@@ -43,6 +45,13 @@ def panel(
 ) -> NoisedPanel:
     """The noised version of one image."""
     return noised_panel(viewed_image(name, location, index, size).pixels, beta=beta, draw=draw, seed=seed)
+
+
+@st.cache_resource(show_spinner=False)
+def wake_accountant() -> None:
+    """Load, once and aside, what epsilon is computed with: it takes a second, and the first change must not wait."""
+    account = DpSgdAccount(noise_multiplier=1.0, sample_rate=0.1, delta=1e-5)
+    threading.Thread(target=account.epsilon, args=(10,), daemon=True).start()
 
 
 def png(picture: Image.Image) -> bytes:

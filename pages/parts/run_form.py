@@ -16,6 +16,7 @@ from medpriv_core.spec import BOUNDS
 from medpriv_core.weights_source import IMAGENET_SIZE_MB, weights_status
 from pages.parts import cached
 from pages.parts.badges import origin_badge
+from pages.parts.run_presets import choose_authors_noise, follow_preset
 from pages.parts.words import CHOICES, HELP, LABELS
 
 SIZES = (28, 32, 64, 96, 128, 160, 224, 256)
@@ -53,7 +54,7 @@ def draw_data(entries: dict[str, DatasetEntry]) -> DatasetEntry:
         list(entries),
         format_func=lambda key: entries[key].info.title,
         key="train_dataset",
-        on_change=follow_dataset,
+        on_change=follow_preset,
         persist_state="session",
     )
     entry = entries[name]
@@ -92,7 +93,7 @@ def draw_budget(method: str, *, authors: bool) -> dict[str, Any]:
         persist_state="session",
     )
     assert by is not None
-    values = {by: number(right, by, step=0.5, format="%.4g")}
+    values = {by: number(right, by, step=0.5, format="%.4g", on_change=follow_preset)}
     if by == "noise_multiplier" and authors:
         draw_authors_noise(right)
     values["delta"] = number(left, "delta", step=1e-6, format="%.1e")
@@ -114,20 +115,6 @@ def draw_authors_noise(place: DeltaGenerator) -> None:
         "notebooks, found for claims of ε = 1, 0.5 and 0.25. Each dataset has its own; other datasets take those of "
         "the chest X-rays.",
     )
-
-
-def choose_authors_noise() -> None:
-    """Put the noise of the chosen beta into the form."""
-    beta = st.session_state["train_authors_beta"]
-    if beta is not None:
-        st.session_state["train_noise_multiplier"] = authors_noise(st.session_state["train_dataset"])[beta]
-
-
-def follow_dataset() -> None:
-    """Where the authors' noise is set, set theirs for the new dataset."""
-    beta = st.session_state.get("train_authors_beta")
-    if beta is not None and st.session_state["train_preset"] == "authors":
-        choose_authors_noise()
 
 
 def draw_training(*, full_batch: bool) -> dict[str, Any]:
@@ -176,7 +163,6 @@ def draw_more_training(method: str, entry: DatasetEntry) -> dict[str, Any]:
     weights = []
     for place, name in enumerate(entry.info.classes):
         key = f"train_class_weight_{place}"
-        st.session_state.setdefault(key, 1.0)
         weights.append(row.number_input(name, 0.01, 1000.0, step=0.5, key=key, persist_state="session", width=140))
     values["class_weights"] = None if set(weights) == {1.0} else tuple(weights)
     return values
@@ -190,6 +176,9 @@ def draw_features() -> dict[str, Any]:
         "augmentation_multiplicity": number(right, "augmentation_multiplicity", step=1),
         "standardise": left.toggle(
             LABELS["standardise"], key="train_standardise", help=HELP["standardise"], persist_state="session"
+        ),
+        "head_bias": right.toggle(
+            LABELS["head_bias"], key="train_head_bias", help=HELP["head_bias"], persist_state="session"
         ),
     }
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from medpriv_core.presets import PRESETS, authors_noise
+from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.presets import PRESETS, SOUND_EPSILON, authors_noise, preset_settings
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import weights_status
 from pages.parts import cached
 from pages.parts.words import LABELS, in_words
 
-CHOSEN = "train_preset"
+CHOSEN, SETTINGS = "train_preset", "train_preset_settings"
 # What the form holds where a setting belongs to another method.
 FORM_DEFAULTS: dict[str, Any] = {
     **{name: field.default for name, field in RunSpec.__dataclass_fields__.items() if name != "dataset"},
@@ -32,27 +33,65 @@ def chosen_preset() -> str:
 
 def apply_preset(name: str) -> None:
     """Put a preset's settings into the form."""
-    settings = preset_settings(name)
-    form = FORM_DEFAULTS | settings
-    for setting, value in form.items():
-        st.session_state[f"train_{setting}"] = value
-    st.session_state[CHOSEN] = name
-    st.session_state["train_crop"] = form["crop_size"] is not None
-    st.session_state["train_full_batch"] = form["sampling"] == "full_batch"
-    st.session_state["train_privacy_by"] = "noise_multiplier" if "noise_multiplier" in settings else "target_epsilon"
-    weights = form["class_weights"] or ()
-    for place in range(MOST_CLASSES):
-        st.session_state[f"train_class_weight_{place}"] = weights[place] if place < len(weights) else 1.0
+    settings = form_settings(name, paper_beta=1)
+    st.session_state.update(controls(settings) | {CHOSEN: name, SETTINGS: settings})
 
 
-def preset_settings(name: str) -> dict[str, Any]:
+def follow_preset() -> None:
+    """After a change of dataset or epsilon: what is still as the preset had it becomes what it has now."""
+    before = st.session_state[SETTINGS]
+    after = form_settings(
+        chosen_preset(),
+        paper_beta=st.session_state.get("train_authors_beta") or 1,
+        target_epsilon=st.session_state["train_target_epsilon"],
+    )
+    if "target_epsilon" in after:
+        after["target_epsilon"] = SOUND_EPSILON  # a change of epsilon itself is to be told
+    old = controls(before)
+    for key, value in controls(after).items():
+        if value != old[key] and st.session_state[key] == old[key]:
+            st.session_state[key] = value
+    st.session_state[SETTINGS] = after
+
+
+def choose_authors_noise() -> None:
+    """Put the noise that the authors ran with for the chosen beta into the form."""
+    beta = st.session_state["train_authors_beta"]
+    if beta is not None:
+        noise_multiplier = authors_noise(st.session_state["train_dataset"])[beta]
+        st.session_state["train_noise_multiplier"] = noise_multiplier
+        st.session_state[SETTINGS] = st.session_state[SETTINGS] | {"noise_multiplier": noise_multiplier}
+
+
+def form_settings(name: str, *, paper_beta: int, target_epsilon: float = SOUND_EPSILON) -> dict[str, Any]:
     """A preset's settings on this machine and for the dataset in the form."""
-    settings = dict(PRESETS[name].settings)
+    dataset = st.session_state.get("train_dataset", "synthetic_chest")
+    settings = preset_settings(
+        name,
+        dataset=dataset,
+        ordered=dataset_info(dataset).ordered,
+        target_epsilon=target_epsilon,
+        paper_beta=paper_beta,
+    )
     if PRESETS[name].offline and weights_status(cached.home()).state == "to_download":
         settings["weights"] = "none"
-    if name == "authors":
-        settings["noise_multiplier"] = authors_noise(st.session_state.get("train_dataset", ""))[1]
     return settings
+
+
+def controls(settings: dict[str, Any]) -> dict[str, Any]:
+    """What the controls of the form say for these settings, by their keys."""
+    form = FORM_DEFAULTS | settings
+    weights = form["class_weights"] or ()
+    return {
+        **{f"train_{setting}": value for setting, value in form.items()},
+        **{
+            f"train_class_weight_{place}": weights[place] if place < len(weights) else 1.0
+            for place in range(MOST_CLASSES)
+        },
+        "train_crop": form["crop_size"] is not None,
+        "train_full_batch": form["sampling"] == "full_batch",
+        "train_privacy_by": "noise_multiplier" if "noise_multiplier" in settings else "target_epsilon",
+    }
 
 
 def draw_presets(chosen: str) -> None:
@@ -70,10 +109,10 @@ def draw_presets(chosen: str) -> None:
         )
 
 
-def differences(values: dict[str, Any], chosen: str) -> list[str]:
+def differences(values: dict[str, Any]) -> list[str]:
     """What the form changes of the preset, one phrase a setting."""
-    preset = {name: field.default for name, field in RunSpec.__dataclass_fields__.items()} | preset_settings(chosen)
-    now = {name: field.default for name, field in RunSpec.__dataclass_fields__.items()} | values
+    defaults = {name: field.default for name, field in RunSpec.__dataclass_fields__.items()}
+    preset, now = defaults | st.session_state[SETTINGS], defaults | values
     unseen = {"dataset"}
     if now["sampling"] == "full_batch":
         unseen.add("batch_size")

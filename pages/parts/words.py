@@ -25,7 +25,8 @@ LABELS: dict[str, str] = {
     "trainable": "What learns",
     "features": "What the last layer reads",
     "standardise": "Standardise the features, image by image",
-    "augmentation_multiplicity": "Variants of each image, averaged",
+    "head_bias": "Constant term in the last layer",
+    "augmentation_multiplicity": "Variants of each image, itself included",
     "norm": "Normalisation layers",
     "sampling": "Which images a step sees",
     "engine": "How gradients are clipped",
@@ -59,6 +60,7 @@ HELP: dict[str, str] = {
     "features": "The frozen network sums an image up in numbers at several depths. More numbers can tell more apart, "
     "but under DP-SGD each of them gets its noise.",
     "standardise": "Each image's numbers are brought to the same mean and length, by that image alone.",
+    "head_bias": "Lets the layer lean towards one class. Under DP-SGD it takes up its share of each clipped gradient.",
     "augmentation_multiplicity": "The gradients of an image and of its fixed random variants are averaged before "
     "clipping. Costs time, but no privacy.",
     "norm": "**Frozen BatchNorm** keeps the pretrained network exactly as it is. **GroupNorm** replaces it. "

@@ -20,8 +20,7 @@ LONG_MS = 120_000
 def launch(page: Page, app: App, *, epochs: int | None = None) -> str:
     """Launch the quick preset without pretrained weights from the train page; returns the run's id."""
     page.goto(f"{app.url}/train")
-    page.get_by_role("combobox", name=re.compile("Pretrained weights")).click()
-    page.get_by_role("option", name="None (random start)").click()
+    choose_no_weights(page)
     expect(page.get_by_text("expect much lower accuracy")).to_be_visible()
     if epochs is not None:
         field = page.get_by_role("spinbutton", name="Epochs")
@@ -30,6 +29,28 @@ def launch(page: Page, app: App, *, epochs: int | None = None) -> str:
     page.get_by_role("button", name="Launch").click()
     page.wait_for_url(re.compile(r"/runs\?run="))
     return page.url.split("run=")[1]
+
+
+def choose_no_weights(page: Page) -> None:
+    """Start from random numbers."""
+    box = page.get_by_role("combobox", name=re.compile("Pretrained weights"))
+    box.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)  # a list that is open closes when its page is still scrolling
+    box.click()
+    page.get_by_role("option", name="None (random start)").click()
+
+
+def use_preset(page: Page, title: str) -> None:
+    """Fill the form from the card with this title."""
+    cards = page.get_by_test_id("stVerticalBlock").filter(has_text=title)
+    cards.filter(has=page.get_by_role("button", name=re.compile("Use this|Chosen"))).last.get_by_role("button").click()
+
+
+def fill(page: Page, label: str, value: str) -> None:
+    """Type a number into a field."""
+    field = page.get_by_role("spinbutton", name=re.compile(label))
+    field.fill(value)
+    field.press("Enter")
 
 
 def epochs_shown(page: Page) -> int:
@@ -101,6 +122,43 @@ def test_a_long_run_grows_is_stopped_and_resumed(page: Page, app: App):
         })""",
         arg=stopped_at,
     )
+
+
+def test_the_guarantee_is_there_before_a_launch_and_by_what_was_recorded_after_it(page: Page, app: App):
+    page.goto(f"{app.url}/train")
+    use_preset(page, "As the authors ran it")
+    expect(page.get_by_text("No ε holds for this run")).to_be_visible()
+    expect(page.get_by_text(re.compile("BatchNorm in training mode lets each image"))).to_be_visible()
+    use_preset(page, "Sound DP")
+    expect(page.get_by_text("No ε holds for this run")).to_have_count(0)
+    expect(page.get_by_text(re.compile(r"ε = 3 \(δ = 1e-5; one image added or removed; every image"))).to_be_visible()
+    fill(page, "Privacy budget", "2")
+    expect(page.get_by_text(re.compile(r"ε = 2 \(δ = 1e-5"))).to_be_visible()
+    expect(page.get_by_text(re.compile("instead of 3"))).to_be_visible()
+    page.get_by_role("slider").press("Home")
+    expect(page.get_by_text(re.compile("Pixels a side: 28 instead of"))).to_be_visible()
+    fill(page, "Epochs", "5")
+    choose_no_weights(page)
+    expect(page.get_by_text("expect much lower accuracy")).to_be_visible()
+    page.get_by_role("button", name="Launch").click()
+    page.wait_for_url(re.compile(r"/runs\?run="))
+    expect(page.get_by_text(re.compile(r"Spent: ε = 2 \(δ = 1e-5"))).to_be_visible(timeout=LONG_MS)
+    page.get_by_text("conditions that hold").click()
+    expect(page.get_by_text("The ledger covers exactly the 5 steps")).to_be_visible()
+    expect(page.get_by_text("fails", exact=True)).to_have_count(0)
+
+
+def test_the_summary_stays_beside_the_form_and_below_it_on_a_narrow_window(page: Page, app: App):
+    page.goto(f"{app.url}/train")
+    page.get_by_text("More settings").click()
+    launch_button = page.get_by_role("button", name="Launch")
+    page.get_by_text("Memory of a pass").scroll_into_view_if_needed()
+    expect(launch_button).to_be_in_viewport()
+    page.set_viewport_size({"width": 480, "height": 900})
+    page.get_by_text("Memory of a pass").scroll_into_view_if_needed()
+    expect(page.get_by_text("Memory of a pass")).to_be_in_viewport()
+    expect(launch_button).not_to_be_in_viewport()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_a_killed_app_loses_no_run_and_a_killed_worker_is_shown(page: Page, app: App):

@@ -11,7 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from medpriv_core.home import DataHome
-from medpriv_core.presets import PRESETS
+from medpriv_core.presets import PRESETS, preset_settings
 from medpriv_core.runs import service
 from medpriv_core.spec import RunSpec
 from tests.pages.conftest import texts
@@ -63,7 +63,8 @@ def test_a_preset_fills_the_form_and_its_run_has_its_settings(open_page: OpenPag
     assert not page.button(key="launch").disabled
     page.button(key="launch").click().run()
     (run,) = service.list_runs(home)
-    assert run.spec == RunSpec(dataset="synthetic_chest", weights="none", **PRESETS[name].settings)
+    settings = preset_settings(name, dataset="synthetic_chest", ordered=False)
+    assert run.spec == RunSpec(dataset="synthetic_chest", weights="none", **settings)
 
 
 def test_dp_sgd_says_its_epsilon_with_all_it_depends_on(open_page: OpenPage):
@@ -186,6 +187,24 @@ def test_what_differs_from_the_preset_is_said(open_page: OpenPage):
         "Changed from *Sound DP*: Privacy budget (ε): 2 instead of 3; Weights of the classes: 3 : 1 instead of none."
         in texts(page)
     )
+
+
+def test_what_is_not_changed_follows_the_preset_to_another_dataset_and_epsilon(open_page: OpenPage):
+    page = open_page("train")
+    page.button(key="preset_sound").click().run()
+    at_3 = preset_settings("sound", dataset="synthetic_chest", ordered=False)
+    at_1 = preset_settings("sound", dataset="synthetic_chest", ordered=False, target_epsilon=1.0)
+    assert at_3["epochs"] != at_1["epochs"]
+    page.number_input(key="train_learning_rate").set_value(0.5).run()
+    page.number_input(key="train_target_epsilon").set_value(1.0).run()
+    assert page.number_input(key="train_epochs").value == at_1["epochs"]
+    assert page.number_input(key="train_learning_rate").value == 0.5
+    assert f"Learning rate: 0.5 instead of {at_1['learning_rate']:g}" in texts(page)
+    assert "Epochs:" not in texts(page)
+    page.selectbox(key="train_dataset").set_value("synthetic_fundus").run()
+    grades = preset_settings("sound", dataset="synthetic_fundus", ordered=True, target_epsilon=1.0)
+    assert page.selectbox(key="train_features").value == grades["features"] != at_1["features"]
+    assert page.number_input(key="train_target_epsilon").value == 1.0
 
 
 def test_every_control_reaches_the_run(open_page: OpenPage, home: DataHome):
