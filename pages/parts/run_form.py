@@ -163,7 +163,9 @@ def draw_more_training(method: str, entry: DatasetEntry) -> dict[str, Any]:
     weights = []
     for place, name in enumerate(entry.info.classes):
         key = f"train_class_weight_{place}"
-        weights.append(row.number_input(name, 0.01, 1000.0, step=0.5, key=key, persist_state="session", width=140))
+        weights.append(
+            row.number_input(name, 0.01, 1000.0, step=0.5, format="%.4g", key=key, persist_state="session", width=140)
+        )
     values["class_weights"] = None if set(weights) == {1.0} else tuple(weights)
     return values
 

@@ -91,9 +91,9 @@ CHOICES: dict[str, dict[str, str]] = {
         "all": "All layers",
     },
     "features": {
-        "last": "512 means of the last block",
-        "layer3": "256 means of the block before",
-        "layer3_grid": "256 means of the block before, in each of 4 x 4 fields",
+        "last": "Means of the last block (512)",
+        "layer3": "Means of the block before (256)",
+        "layer3_grid": "4 x 4 fields of the block before (4,096)",
     },
     "norm": {
         "frozen_batch_norm": "Frozen BatchNorm (as pretrained)",
