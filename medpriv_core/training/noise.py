@@ -46,7 +46,7 @@ from medpriv_core.spec import NoiseGenerator
 from medpriv_core.training.randomness import SecretUniform, random_bits, secret_generator
 
 # Values drawn at once: what is needed for them stays in a core's own cache.
-BLOCK = 1 << 15
+BLOCK = 1 << 17
 
 # A uniform 32-bit number below this, which leads far out, gets 53 more bits behind the point.
 TAIL = 1 << 12

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from medpriv_core.training.clipping.kernels import conv_input_grad, conv_weight_grad, per_sample_weight_grads
 from medpriv_core.training.clipping.layer import ClippedLayer, exact
 
-# Measured on two processors: a kept gradient costs half as much again as the plain sum that it replaces, and adding
-# up a tap's inner products, bound by memory, as much as this many multiplications.
+# Measured on two processors: a kept gradient costs half as much again as the plain sum that it replaces, and a call
+# for each image; adding up a tap's inner products, bound by memory, costs as much as this many multiplications.
 KEEPING_COST = 0.5
+CALL_COST = 2_000_000
 TAP_COST = 10
 
 
@@ -78,9 +79,9 @@ class ClippedConv2d(ClippedLayer):
 
 def keeping_is_cheaper(module: nn.Conv2d, x: Tensor, grad: Tensor) -> bool:
     """Whether to compute each image's gradient, rather than its length by inner products alone."""
-    in_positions, out_positions = x[0, 0].numel(), grad[0, 0].numel()
-    taps = module.weight[0, 0].numel()
-    keeping = KEEPING_COST * out_positions * module.weight.numel()
+    out_positions, taps = grad[0, 0].numel(), module.weight[0, 0].numel()
+    in_positions = out_positions if taps == 1 else x[0, 0].numel()
+    keeping = KEEPING_COST * out_positions * module.weight.numel() + CALL_COST
     inner_products = in_positions**2 * x.shape[1] + out_positions**2 * (grad.shape[1] + TAP_COST * taps * module.groups)
     return keeping < inner_products
 
@@ -89,7 +90,13 @@ def squared_norms_by_inner_products(module: nn.Conv2d, x: Tensor, grad: Tensor) 
     """|G|² of each image from x (n, in, h, w) and grad (n, out, h', w'), without G; shape (n,)."""
     n, groups = len(x), module.groups
     height, width = grad.shape[2:]
-    patches = _patch_inner_products(module, _inner_products(x, groups), height, width)
+    if module.weight[0, 0].numel() == 1:
+        # A patch is one pixel, so only those under an output position count.
+        (rise, run), (pad_y, pad_x), _ = _geometry(module)
+        x = F.pad(x, (pad_x, pad_x, pad_y, pad_y))[:, :, : rise * height : rise, : run * width : run]
+        patches = _inner_products(x, groups)
+    else:
+        patches = _patch_inner_products(module, _inner_products(x, groups), height, width)
     return (patches.view(n, -1) * _inner_products(grad, groups).view(n, -1)).sum(1)
 
 

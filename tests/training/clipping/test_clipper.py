@@ -65,6 +65,7 @@ CONVOLUTIONS = [
     {"kernel_size": 3, "stride": 2, "padding": 1, "bias": False},
     {"kernel_size": (5, 2), "stride": (1, 3), "padding": (0, 1), "groups": 2},
     {"kernel_size": 1, "stride": 2, "bias": False},
+    {"kernel_size": 1, "stride": (3, 1), "padding": (1, 2), "groups": 3},
     {"kernel_size": 3, "dilation": (2, 1), "padding": (2, 0), "groups": 6},
     {"kernel_size": 7, "stride": 2, "padding": 3},
 ]
