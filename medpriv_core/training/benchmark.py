@@ -185,19 +185,20 @@ def _step_memory(name: str, image_size: int, batch_size: int, device_name: str) 
         for _ in range(MEMORY_STEPS):
             step()
         return torch.cuda.max_memory_allocated(device) - before
-    held = _resident_bytes()
+    held = _resident_bytes("VmRSS")
     for _ in range(MEMORY_STEPS):
         step()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - held
+    return _resident_bytes("VmHWM") - held
 
 
-def _resident_bytes() -> float:
-    statm = Path("/proc/self/statm")
-    if statm.is_file():
-        return int(statm.read_text().split()[1]) * resource.getpagesize()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+def _resident_bytes(name: str) -> float:
+    """Of this process, now ("VmRSS") or at its peak ("VmHWM"); where Linux's figures are missing, always the peak."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        # Not getrusage, whose peak counts the process that this one was started from.
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines[name].split()[0]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def _wait(device: torch.device) -> None:
