@@ -233,6 +233,8 @@ def _check_training(spec: RunSpec) -> None:
             "BatchNorm in training mode mixes the images of a batch, so no guarantee would hold. Set norm to "
             "frozen_batch_norm or group_norm, or repeat what the authors did with engine microbatch."
         )
+    if spec.noise_generator == "secure" and spec.engine == "opacus":
+        raise SettingError("The engine opacus has no secure noise: take one_pass, or noise_generator fast.")
     if spec.class_weights is not None and spec.engine == "opacus":
         raise SettingError("The engine opacus cannot weigh clipped gradients: take one_pass, or no class_weights.")
     on_features = spec.trainable == "head" and not spec.augment

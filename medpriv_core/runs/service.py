@@ -69,7 +69,7 @@ def submit(home: DataHome, spec: RunSpec) -> str:
     # The worker may run in another folder than the one that a relative path was meant for.
     spec = spec.changed(weights=resolve_weights(spec.weights))
     home.check_writable()
-    run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
     directory = RunDirectory(home.runs / run_id)
     directory.create(spec)
     try:
