@@ -40,11 +40,7 @@ def add_laplace_noise(
     check_bound("beta", beta)
     if draw not in NOISE_DRAWS:
         raise SettingError(f"noise_draw must be one of {', '.join(NOISE_DRAWS)}, but is {draw!r}.")
-    images = np.asarray(images)
-    if images.size == 0:
-        raise SettingError("There is no pixel to add noise to.")
-    if not np.isfinite(images).all():
-        raise SettingError("The image has values that are not numbers (NaN or infinite); noise cannot protect those.")
+    images = finite_pixels(images)
     if draw == "per_pixel":
         shape: tuple[int, ...] = images.shape
     elif batched:
@@ -53,7 +49,26 @@ def add_laplace_noise(
         shape = (1,) * images.ndim
     # In float64, because float32 Laplace generators cannot reach beyond 16 scales.
     noise = rng.laplace(0.0, beta, shape)
-    return (np.clip(images, 0.0, 1.0) + noise).astype(np.float32)
+    return (images + noise).astype(np.float32)
+
+
+def finite_pixels(images: np.ndarray) -> np.ndarray:
+    """``images`` limited to [0, 1] before the noise: outside, the sensitivity would be unbounded.
+
+    Raises ``SettingError`` for no pixels, or pixels that are not finite.
+    """
+    images = np.asarray(images)
+    if images.size == 0:
+        raise SettingError("There is no pixel to add noise to.")
+    if not np.isfinite(images).all():
+        raise SettingError("The image has values that are not numbers (NaN or infinite); noise cannot protect those.")
+    return np.clip(images, 0.0, 1.0)
+
+
+def laplace_clamped_mean(levels: np.ndarray, *, scale: float) -> np.ndarray:
+    """Mean of ``levels`` (in [0, 1]) plus Laplace noise of ``scale``, clamped to [0, 1]. Rises with the level."""
+    levels = np.clip(np.asarray(levels, dtype=np.float64), 0, 1)
+    return np.asarray(levels + scale / 2 * (np.exp(-levels / scale) - np.exp(-(1 - levels) / scale)))
 
 
 def clamp(noised: np.ndarray) -> np.ndarray:

@@ -19,10 +19,12 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from medpriv_core.errors import SettingError
+from medpriv_core.privacy.image_gaussian import gaussian_epsilon
 from medpriv_core.spec import NoiseDraw, check_bound
 
 # Beyond this the distribution takes seconds and gigabytes, and the classic bound is hardly above it: by 0.2 % at
@@ -30,41 +32,102 @@ from medpriv_core.spec import NoiseDraw, check_bound
 MANY_VALUES = 1_000_000
 
 
-@dataclass(frozen=True)
-class ImageGuarantee:
-    """Epsilons of one noised image. ``math.inf`` means that none holds."""
+MechanismName = Literal["laplace_per_pixel", "laplace_per_image", "gaussian", "discrete_laplace", "dp_pix"]
+# contour: the composed Laplace losses by numerical inversion; gaussian: Balle and Wang 2018; none: no finite epsilon.
+ImageAccountant = Literal["contour", "gaussian", "none"]
+MAX_COPIES = 10_000
 
-    epsilon_pixel: float  # pure, for a change of one pixel (one channel) by the full range
-    epsilon_image_pure: float  # pure (delta = 0), for any two images
-    epsilon_image: float  # at ``delta``, for any two images; an upper bound
+
+@dataclass(frozen=True, kw_only=True)
+class ImageGuarantee:
+    """Epsilons of all the noised copies of one picture together. ``math.inf`` means that none holds.
+
+    copies              independent releases of the picture
+    delta               of ``epsilon_image``
+    unit                what ``unit_epsilon`` protects, in words: "one pixel"
+    unit_epsilon        for a change of one unit by the full range from black to white
+    unit_delta          its delta: 0 is pure
+    epsilon_image_pure  with certainty (delta = 0), for any two pictures
+    epsilon_image       at ``delta``, for any two pictures
+    accountant          how ``epsilon_image`` was computed
+    exact               whether ``epsilon_image`` is exact; else an upper bound, at most 0.5 % above
+    values              independently noised values of one copy
+    """
+
+    mechanism: MechanismName
+    beta: float
+    copies: int
     delta: float
-    values: int  # independently noised values, pixels times channels
-    draw: NoiseDraw
+    unit: str
+    unit_epsilon: float
+    unit_delta: float
+    epsilon_image_pure: float
+    epsilon_image: float
+    accountant: ImageAccountant
+    exact: bool
+    values: int
+
+    @property
+    def epsilon_pixel(self) -> float:
+        """``unit_epsilon``, where the unit is a pixel."""
+        return self.unit_epsilon
 
 
 def image_guarantee(*, beta: float, values: int, draw: NoiseDraw, delta: float = 1e-5) -> ImageGuarantee:
-    """The guarantee of one release of an image with ``values`` pixels times channels.
+    """The guarantee of Laplace noise, as it makes training pictures, on ``values`` pixels times channels.
 
-    beta in units of the range from black to white; delta in (0, 0.1]. A grey image copied to three
-    channels after the noise counts its pixels once. Raises ``SettingError`` outside the bounds.
-    Source: science of the Laplace mechanism (Dwork & Roth 2014, theorem 3.6) and its privacy loss
-    distribution, composed ``values`` times.
+    A grey image copied to three channels after the noise counts its pixels once. Raises as ``mechanism_guarantee``.
+    """
+    name: MechanismName = "laplace_per_image" if draw == "per_image" else "laplace_per_pixel"
+    return mechanism_guarantee(name, beta=beta, shape=(values, 1, 1), delta=delta)
+
+
+def mechanism_guarantee(
+    name: MechanismName,
+    *,
+    beta: float,
+    shape: tuple[int, int, int],
+    delta: float = 1e-5,
+    copies: int = 1,
+) -> ImageGuarantee:
+    """The guarantee of ``copies`` independent releases of one picture of ``shape`` (h, w, c).
+
+    beta in units of the range from black to white; delta in (0, 0.1]. Raises ``SettingError`` outside the bounds.
     """
     check_bound("beta", beta)
     check_bound("delta", delta)
+    values = math.prod(shape)
     if values < 1:
         raise SettingError("The image has no pixels.")
+    if not 1 <= copies <= MAX_COPIES:
+        raise SettingError(f"copies must be between 1 and {MAX_COPIES}, but is {copies}.")
+    unit = "one pixel" if shape[2] == 1 else "one colour value of one pixel"
+    total = copies * values
+    accountant: ImageAccountant = "contour"
+    unit_delta = 0.0
     # The shared shift cancels in the difference of any two pixels. With a single value, both draws are
     # the same mechanism.
-    if draw == "per_image" and values > 1:
-        return ImageGuarantee(math.inf, math.inf, math.inf, delta, values, draw)
+    if name == "laplace_per_image" and values > 1:
+        accountant, unit_epsilon, pure, epsilon = "none", math.inf, math.inf, math.inf
+    elif name == "gaussian":
+        accountant, pure, unit_delta = "gaussian", math.inf, delta
+        unit_epsilon = gaussian_epsilon(mu=math.sqrt(copies) / beta, delta=delta)
+        epsilon = gaussian_epsilon(mu=math.sqrt(total) / beta, delta=delta)
+    else:
+        unit_epsilon, pure, epsilon = copies / beta, total / beta, _epsilon_composed(beta, total, delta)
     return ImageGuarantee(
-        epsilon_pixel=1 / beta,
-        epsilon_image_pure=values / beta,
-        epsilon_image=_epsilon_composed(beta, values, delta),
+        mechanism=name,
+        beta=beta,
+        copies=copies,
         delta=delta,
+        unit=unit,
+        unit_epsilon=unit_epsilon,
+        unit_delta=unit_delta,
+        epsilon_image_pure=pure,
+        epsilon_image=epsilon,
+        accountant=accountant,
+        exact=accountant == "gaussian",
         values=values,
-        draw=draw,
     )
 
 
