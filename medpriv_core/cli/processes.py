@@ -1,9 +1,10 @@
-"""``worker`` and ``runner``: the processes behind the run queue. People have no need to start them."""
+"""``worker``, ``runner`` and ``predictor``: the processes behind the app. People have no need to start them."""
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -21,6 +22,8 @@ def add_to(commands: Commands) -> None:
     worker.set_defaults(command=_worker)
     runner = commands.add_parser("runner", help="take runs off the queue until there are none (started by the app)")
     runner.set_defaults(command=_runner)
+    predictor = commands.add_parser("predictor", help="answer what networks say of pictures (started by the app)")
+    predictor.set_defaults(command=_predictor)
 
 
 def _worker(options: argparse.Namespace) -> int:
@@ -37,3 +40,12 @@ def _runner(_options: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if not run_runner(home):
         raise RunError(f"Another runner looks after the runs in {home.root} already; there is nothing to do here.")
+
+
+def _predictor(_options: argparse.Namespace) -> None:
+    # Whatever some library prints must not get between the replies.
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as replies:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        from medpriv_core.training.prediction_server import serve_predictions  # torch comes with it
+
+        serve_predictions(sys.stdin.buffer, replies)

@@ -1,0 +1,70 @@
+"""``predict``: what a trained run's network says of image files, which are read as the run's test images were."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from medpriv_core.cli.output import ProgressBar, print_json
+from medpriv_core.cli.parser import Commands, add_json_option
+from medpriv_core.datasets.images import decode_image, to_square
+from medpriv_core.home import data_home
+from medpriv_core.runs.diagnosis import Diagnosis, TrainedRun, diagnose, trained_run
+
+AT_ONCE = 16
+PHASE = "Asking the network"
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("predict", help="what a trained run says of images (no diagnosis of a patient)")
+    parser.add_argument("--run", required=True, metavar="RUN", help="a finished run, as shown by: runs list")
+    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    add_json_option(parser)
+    parser.set_defaults(command=_predict)
+
+
+def _predict(options: argparse.Namespace) -> None:
+    home = data_home()
+    run = trained_run(home, options.run)
+    squares = [_read(image, run) for image in options.images]
+    parts = []
+    with ProgressBar() as bar:
+        for start in range(0, len(squares), AT_ONCE):
+            bar(PHASE, start, len(squares))
+            parts.append(diagnose(home, run.id, squares[start : start + AT_ONCE]))
+    diagnosis = Diagnosis(parts[0].classes, np.concatenate([part.probabilities for part in parts]), parts[0].caveat)
+    _print(options, run, diagnosis)
+
+
+def _read(image: Path, run: TrainedRun) -> np.ndarray:
+    """The image as a dataset of such files would be prepared for the run."""
+    decoded = decode_image(image, channels=run.channels, name=image.name, at_least=run.image_size)
+    return to_square(decoded, run.image_size)
+
+
+def _print(options: argparse.Namespace, run: TrainedRun, diagnosis: Diagnosis) -> None:
+    rows = list(zip(options.images, diagnosis.probabilities.tolist(), strict=True))
+    if options.json:
+        images = [
+            {
+                "image": str(image),
+                "predicted": diagnosis.classes[int(np.argmax(row))],
+                "confidence": max(row),
+                "probabilities": dict(zip(diagnosis.classes, row, strict=True)),
+            }
+            for image, row in rows
+        ]
+        privacy = run.verdict.statement if run.verdict else None
+        facts = {"run": run.id, "title": run.title, "epsilon": privacy, "test_accuracy": run.test_accuracy}
+        print_json(facts | {"images": images, "caveat": diagnosis.caveat})
+        return
+    print(f"{run.id}  {run.title}")
+    if run.verdict is not None:
+        print(f"{run.verdict.statement}\n{run.verdict.sentence}")
+    for image, row in rows:
+        ranked = sorted(zip(row, diagnosis.classes, strict=True), key=lambda pair: -pair[0])
+        print(f"{image}: {', '.join(f'{name} {share:.1%}' for share, name in ranked)}")
+    print(diagnosis.caveat)

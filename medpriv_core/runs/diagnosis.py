@@ -1,0 +1,182 @@
+"""What the noise does to the diagnosis: a trained run's opinion of a picture, of its noised and of its undone version.
+
+A network answers every picture with percentages that add up to 100. They say how decided it is, not how often it is
+right: a network may be 99 % sure of a picture unlike any that it learned from. So each answer here comes with a caveat,
+which says how often this run's network was right on test images and what it was trained on.
+
+The network runs in a process of its own, so that the web process needs no torch; see ``prediction_process``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.errors import ImageError, MedprivError, RunError
+from medpriv_core.home import DataHome
+from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.privacy.verdict import Verdict, run_verdict
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.prediction_process import PROCESS
+from medpriv_core.runs.store import RunRow, RunStore
+from medpriv_core.spec import RunSpec, Trainable
+
+LEARNED: dict[Trainable, str] = {"head": "last layer", "norms": "last layer and norms", "all": "all layers"}
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished run that can be asked about pictures.
+
+    title          for people: method with its strength, what learned, how good it is
+    verdict        which epsilon holds, in full; None unless it was trained with DP-SGD
+    test_accuracy  share of the test images that it judges rightly, after its last epoch
+    image_size     side in pixels of the square that a picture is squashed to
+    channels       1 if it sees pictures in grey, 3 in colour
+    """
+
+    id: str
+    title: str
+    verdict: Verdict | None
+    test_accuracy: float
+    image_size: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a run's network says of some pictures.
+
+    classes        names, in the order of the columns
+    probabilities  float32 (n, classes), each row adding up to 1: how decided the network is
+    caveat         what these numbers do not mean, with this run's own figures; to be shown beside them
+    """
+
+    classes: tuple[str, ...]
+    probabilities: np.ndarray
+    caveat: str
+
+
+@dataclass(frozen=True)
+class _Record:
+    """The files of a finished run."""
+
+    id: str
+    directory: RunDirectory
+    spec: RunSpec
+    setup: dict[str, Any]
+    outcome: dict[str, Any]
+
+
+def runs_for_diagnosis(home: DataHome, dataset: str) -> list[TrainedRun]:
+    """The finished runs of a dataset whose networks are still there, the newest first."""
+    found = []
+    for row in RunStore(home).all():
+        try:
+            record = _read_record(home, row)
+        except MedprivError:
+            continue  # unfinished, deleted or damaged: the page of runs says so
+        if record.spec.dataset == dataset:
+            found.append(_trained_run(record))
+    return found
+
+
+def trained_run(home: DataHome, run_id: str) -> TrainedRun:
+    """One run; raises ``RunError`` if it does not exist, has not finished, or its files are gone or damaged."""
+    return _trained_run(_read_record(home, RunStore(home).get(run_id)))
+
+
+def diagnose(home: DataHome, run_id: str, pictures: Sequence[np.ndarray]) -> Diagnosis:
+    """What the run's network says of ``pictures``, ``uint8`` (h, w, 1 or 3) of any sizes.
+
+    They are squashed to the run's image size first, which averages noise away where that is smaller, and reach the
+    network as they are: no noise is added under Local-DP. The first call takes seconds, later ones some ten
+    milliseconds; calls from several threads wait for each other.
+
+    Raises ``ImageError`` for an array that is no picture, ``RunError`` if the run does not exist, has not finished, its
+    files are gone or damaged, or the network's process fails, and ``WeightsError`` if the pretrained weights that it
+    was built on are gone.
+    """
+    for picture in pictures:
+        _check_picture(picture)
+    record = _read_record(home, RunStore(home).get(run_id))
+    question = {"home": str(home.root), "run": str(record.directory.path)}
+    reply, (probabilities,) = PROCESS.ask(question, pictures)
+    return Diagnosis(tuple(reply["classes"]), probabilities, _caveat(record))
+
+
+def _read_record(home: DataHome, row: RunRow) -> _Record:
+    if row.state != "finished":
+        raise RunError(f"Run {row.id} is {row.state}; only a finished run can be asked about a picture.")
+    directory = RunDirectory(home.runs / row.id)
+    if not directory.checkpoint.is_file():
+        raise RunError(
+            f"The network of run {row.id} has been deleted, so it cannot be asked about a picture; choose another run, "
+            "or train it again."
+        )
+    spec, setup, outcome = directory.read_spec(), directory.read_setup(), directory.read_outcome() or {}
+    if "test_accuracy" not in outcome or "majority_rate" not in setup:
+        raise RunError(
+            f"Files of run {row.id} are missing or damaged, so nobody knows how good its network is; choose another "
+            "run, or train it again."
+        )
+    return _Record(row.id, directory, spec, setup, outcome)
+
+
+def _trained_run(record: _Record) -> TrainedRun:
+    spec, accuracy = record.spec, record.outcome["test_accuracy"]
+    verdict = run_verdict(spec, setup=record.setup, last=record.outcome)
+    title = f"{_method(spec, verdict)}, {LEARNED[spec.trainable]}: {accuracy:.1%} of test images right"
+    channels = dataset_info(spec.dataset).channels
+    return TrainedRun(record.id, title, verdict, accuracy, spec.image_size, channels)
+
+
+def _method(spec: RunSpec, verdict: Verdict | None) -> str:
+    if spec.method == "local_dp":
+        draw = {"per_pixel": "every pixel its own noise", "per_image": "one number for the picture"}[spec.noise_draw]
+        return f"Local-DP β = {spec.beta:g} ({draw})"
+    if verdict is None:
+        return "No privacy"
+    return f"DP-SGD ε = {format_epsilon(verdict.epsilon)} (δ = {format_delta(verdict.delta)})"
+
+
+def _caveat(record: _Record) -> str:
+    spec, figures = record.spec, record.outcome
+    accuracy: float = figures["test_accuracy"]
+    majority: float = record.setup["majority_rate"]
+    sentences = [
+        "The percentages say how decided the network is. They are not the probability of a disease, and nobody has "
+        "checked that of all pictures it gives 90 %, 90 % are as it says.",
+        f"It was right on {accuracy:.1%} of the test images; who always names the most frequent class is right on "
+        f"{majority:.1%}.",
+    ]
+    if spec.method == "local_dp":
+        noised = _share_of_noised(figures)
+        sentences.append(
+            f"It learned from pictures with noise (Laplace scale β = {spec.beta:g}) of {spec.image_size} pixels a "
+            f"side{noised}; noise of another strength or size is new to it."
+        )
+    else:
+        sentences.append(
+            "It learned from pictures without noise, so what it says of a noised or an undone one is still less "
+            "reliable."
+        )
+    return " ".join(sentences)
+
+
+def _share_of_noised(figures: Mapping[str, Any]) -> str:
+    accuracy = figures.get("test_noised_accuracy")
+    return "" if accuracy is None else f", and was right on {accuracy:.1%} of the test images with such noise"
+
+
+def _check_picture(picture: np.ndarray) -> None:
+    fits = picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] in (1, 3) and picture.size > 0
+    if not fits:
+        raise ImageError(
+            f"A picture to be judged must have 8-bit pixels in grey or colour, but this one is {picture.dtype} of the "
+            f"shape {picture.shape}."
+        )
