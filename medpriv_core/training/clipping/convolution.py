@@ -12,7 +12,9 @@ single pixels, which need computing once and not once for every tap.
 
 from __future__ import annotations
 
-from typing import cast
+import itertools
+from collections.abc import Iterable
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -80,57 +82,71 @@ class ClippedConv2d(ClippedLayer):
 def keeping_is_cheaper(module: nn.Conv2d, x: Tensor, grad: Tensor) -> bool:
     """Whether to compute each image's gradient, rather than its length by inner products alone."""
     out_positions, taps = grad[0, 0].numel(), module.weight[0, 0].numel()
-    in_positions = out_positions if taps == 1 else x[0, 0].numel()
     keeping = KEEPING_COST * out_positions * module.weight.numel() + CALL_COST
-    inner_products = in_positions**2 * x.shape[1] + out_positions**2 * (grad.shape[1] + TAP_COST * taps * module.groups)
+    pixel_pairs = sum(x[0, 0, down.pixels, right.pixels].numel() ** 2 for down, right in _phases(module))
+    inner_products = pixel_pairs * x.shape[1] + out_positions**2 * (grad.shape[1] + TAP_COST * taps * module.groups)
     return keeping < inner_products
 
 
 def squared_norms_by_inner_products(module: nn.Conv2d, x: Tensor, grad: Tensor) -> Tensor:
     """|G|² of each image from x (n, in, h, w) and grad (n, out, h', w'), without G; shape (n,)."""
-    n, groups = len(x), module.groups
     height, width = grad.shape[2:]
-    if module.weight[0, 0].numel() == 1:
-        # A patch is one pixel, so only those under an output position count.
-        (rise, run), (pad_y, pad_x), _ = _geometry(module)
-        x = F.pad(x, (pad_x, pad_x, pad_y, pad_y))[:, :, : rise * height : rise, : run * width : run]
-        patches = _inner_products(x, groups)
-    else:
-        patches = _patch_inner_products(module, _inner_products(x, groups), height, width)
-    return (patches.view(n, -1) * _inner_products(grad, groups).view(n, -1)).sum(1)
+    patches: Tensor | None = None
+    for down, right in _phases(module):
+        pixels = _inner_products(x[:, :, down.pixels, right.pixels], module.groups)
+        # Rows first, then columns: a + b shifts instead of a times b.
+        rows = _sum_of_windows(pixels, (1, 3), down.firsts, height)
+        both = _sum_of_windows(rows, (2, 4), right.firsts, width)
+        patches = both if patches is None else patches.add_(both)
+    assert patches is not None  # a kernel has at least one tap
+    return (patches.view(len(x), -1) * _inner_products(grad, module.groups).view(len(x), -1)).sum(1)
+
+
+class _Phase(NamedTuple):
+    """Every ``stride``-th row (or column) of the input, and how the taps that fall on these walk over them.
+
+    Under output position t, a tap is on the row ``first + t`` of them; rows outside are the padding's zeros.
+    """
+
+    pixels: slice
+    firsts: list[int]
+
+
+def _phases(module: nn.Conv2d) -> Iterable[tuple[_Phase, _Phase]]:
+    """With stride s only every s-th pixel in each direction ever meets another one: s times s separate pictures."""
+    down, right = map(_phases_along, module.kernel_size, *_geometry(module))
+    return itertools.product(down, right)
+
+
+def _phases_along(taps: int, stride: int, padding: int, spacing: int) -> list[_Phase]:
+    phases = []
+    for start in range(stride):
+        distances = [spacing * tap - padding - start for tap in range(taps)]
+        firsts = [distance // stride for distance in distances if distance % stride == 0]
+        if firsts:
+            phases.append(_Phase(slice(start, None, stride), firsts))
+    return phases
 
 
 def _inner_products(maps: Tensor, groups: int) -> Tensor:
     """(n, channels, h, w) -> (n·groups, h, w, h, w): of every pixel's channels with every other's."""
     n, channels, height, width = maps.shape
     flat = maps.reshape(n * groups, channels // groups, height * width)
-    return torch.bmm(flat.transpose(1, 2), flat).view(-1, height, width, height, width)
+    return torch.bmm(flat.transpose(1, 2), flat).view(n * groups, height, width, height, width)
 
 
-def _patch_inner_products(module: nn.Conv2d, pixels: Tensor, height: int, width: int) -> Tensor:
-    """u_t · u_t' for the height x width patches: the sum over taps of the pixels' inner products, shifted alike."""
-    (rise, run), (pad_y, pad_x), (space_y, space_x) = _geometry(module)
-    taps_y, taps_x = module.kernel_size
-    # Beyond the border all pixels are zero. Rows first, then columns: a + b shifts instead of a times b.
-    pixels = F.pad(pixels, (pad_x, pad_x, pad_y, pad_y, pad_x, pad_x, pad_y, pad_y))
-    rows = _shifted_sum(pixels, (1, 3), taps=taps_y, spacing=space_y, stride=rise, length=height)
-    return _shifted_sum(rows, (2, 4), taps=taps_x, spacing=space_x, stride=run, length=width)
-
-
-def _shifted_sum(tensor: Tensor, dims: tuple[int, int], *, taps: int, spacing: int, stride: int, length: int) -> Tensor:
-    """Sum over taps of the entries whose indices along both ``dims`` are stride·t + spacing·tap, for t < length."""
-    total: Tensor | None = None
-    for tap in range(taps):
-        window = tensor
-        for dim in dims:
-            start = spacing * tap
-            window = window.narrow(dim, start, stride * (length - 1) + 1)
-            if stride > 1:
-                index = [slice(None)] * tensor.dim()
-                index[dim] = slice(None, None, stride)
-                window = window[tuple(index)]
-        total = window.clone() if total is None else total.add_(window)
-    assert total is not None  # a kernel has at least one tap
+def _sum_of_windows(tensor: Tensor, dims: tuple[int, int], firsts: list[int], length: int) -> Tensor:
+    """Sum of the windows of ``length`` along both ``dims`` that begin at each of ``firsts``; zero beyond the border."""
+    before, after = -min(firsts), max(firsts) + length - tensor.shape[dims[0]]
+    # Pairs from the last dimension to the first; a negative number crops.
+    sides = [side for dim in range(tensor.dim() - 1, 0, -1) for side in ((before, after) if dim in dims else (0, 0))]
+    tensor = F.pad(tensor, sides)
+    first, *others = (
+        tensor.narrow(dims[0], before + first, length).narrow(dims[1], before + first, length) for first in firsts
+    )
+    total = first.clone()
+    for window in others:
+        total.add_(window)
     return total
 
 

@@ -52,12 +52,15 @@ def assert_same_clipping(model: nn.Module, x: Tensor, y: Tensor, *, quantile: fl
     assert_equal(in_one_pass(model, clipper, x, y), one_by_one(model, clipper, x, y))
 
 
-@pytest.fixture(params=["kept, one by one", "kept, all at once", "inner products"])
+@pytest.fixture(params=["_one_by_one", "_side_by_side", "_all_at_once", "inner products"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each way to a convolution's lengths, wherever it would be chosen by itself."""
-    monkeypatch.setattr(convolution, "keeping_is_cheaper", lambda *_: request.param.startswith("kept"))
-    if request.param == "kept, all at once":
-        monkeypatch.setattr(kernels, "_one_by_one", kernels._all_at_once)
+    keeping = request.param != "inner products"
+    monkeypatch.setattr(convolution, "keeping_is_cheaper", lambda *_: keeping)
+    if keeping:
+        chosen = getattr(kernels, request.param)
+        for name in ("_one_by_one", "_side_by_side"):
+            monkeypatch.setattr(kernels, name, chosen)
 
 
 CONVOLUTIONS = [
@@ -80,6 +83,21 @@ def test_convolutions_of_any_shape_are_clipped_as_one_by_one(options: dict, dtyp
     model = nn.Sequential(conv, nn.Tanh(), nn.GroupNorm(3, 12), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(48, 3))
     x, y = torch.randn(7, 6, 9, 11, dtype=dtype), torch.arange(7) % 3
     assert_same_clipping(model.to(dtype), x, y)
+
+
+def test_inner_products_give_the_lengths_of_kept_gradients_for_every_geometry():
+    torch.manual_seed(0)
+    for kernel, stride, padding, dilation, height in itertools.product((1, 2, 3), (1, 2, 4), (0, 1, 3), (1, 2), (1, 5)):
+        if dilation * (kernel - 1) >= min(height, 4) + 2 * padding:
+            continue  # the kernel would not fit
+        conv = nn.Conv2d(2, 4, kernel, stride, padding, dilation, groups=2, bias=False).double()
+        x = torch.randn(3, 2, height, 4, dtype=torch.float64)
+        grad = torch.randn_like(conv(x))
+        with torch.no_grad():
+            kept = kernels.per_sample_weight_grads(conv, x, grad).square().sum(1)
+            found = convolution.squared_norms_by_inner_products(conv, x, grad)
+        # Where the stride skips all pixels, nothing but the padding is seen, and the length is 0.
+        assert torch.allclose(found, kept, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.usefixtures("way")
