@@ -1,0 +1,71 @@
+"""The decoding child: limits itself, reads a file from its standard input, answers on its standard output.
+
+It is started by ``isolation.py``, lives for one file, and imports only what this kind of file needs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from typing import BinaryIO
+
+MAX_MEMORY_BYTES = 704 * 2**20
+MAX_CPU_S = 30
+
+
+def main(kind: str) -> None:
+    """Decode one file of this kind (``signatures.Kind``)."""
+    limit_itself()
+    # A C library that prints must not write into the answer.
+    answer = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    # pydicom would load a web client for its test data, which takes longer than all the rest.
+    sys.modules["requests"] = None  # type: ignore[assignment]
+    warnings.simplefilter("ignore")
+    answer_with(kind, sys.stdin.buffer.read(), answer)
+    answer.flush()
+    # Skips tidying up, which a damaged stream may have made unsafe.
+    os._exit(0)
+
+
+def limit_itself() -> None:
+    """Bound memory and processor time, and forbid files, where the system can (Linux: all of it)."""
+    try:
+        import resource
+    except ImportError:  # Windows: the clock of the parent still holds
+        return
+    for limit, value in (
+        (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
+        (resource.RLIMIT_CPU, MAX_CPU_S),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with contextlib.suppress(ValueError, OSError):  # macOS knows no limit of address space
+            resource.setrlimit(limit, (value, value))
+
+
+def answer_with(kind: str, data: bytes, answer: BinaryIO) -> None:
+    """Decode, and send the pixels or the sentence why there are none."""
+    from medpriv_core.errors import ImageError
+    from medpriv_core.uploads.decoded import DAMAGED, send, send_refusal
+
+    try:
+        if kind == "DICOM":
+            from medpriv_core.uploads.dicom import decode_dicom
+
+            decoded = decode_dicom(data)
+        else:
+            from medpriv_core.uploads.raster import decode_raster
+
+            decoded = decode_raster(data, kind)
+    except ImageError as error:
+        send_refusal(str(error), answer)
+    except MemoryError:
+        send_refusal("This picture needs more memory than an upload may take. Export it smaller.", answer)
+    except Exception:
+        # Readers raise whatever they stumble over, and their messages quote the file: neither goes further.
+        send_refusal(DAMAGED, answer)
+    else:
+        send(decoded, answer)

@@ -1,0 +1,86 @@
+"""How large frames are kept, and bringing them there one by one.
+
+An upload stays in memory as long as its session, so it may not grow with the file: a film of an ultrasound takes
+gigabytes once decoded. The pages show at most 1024 pixels a side, so no frame is kept larger, and many frames are
+kept smaller. Each frame is shrunk as soon as it is decoded, while it still has its full range of values.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from medpriv_core.errors import ImageError
+
+MAX_SIDE = 1024
+MIN_SIDE = 16
+MAX_FRAMES = 2000
+MAX_HELD_BYTES = 64 * 2**20
+_SMALLEST_USEFUL = 256  # frames that would have to be shrunk below this are too many
+_MAX_ELONGATION = 4.0
+
+
+@dataclass(frozen=True)
+class FramePlan:
+    """Width and height (in pixels) at which every frame of a file is kept, and what the user is told of it."""
+
+    size: tuple[int, int]
+    notes: tuple[str, ...]
+
+
+def plan_frames(width: int, height: int, *, frames: int, bytes_per_pixel: int, pixel_aspect: float = 1.0) -> FramePlan:
+    """The size at which to keep ``frames`` frames of ``width`` x ``height`` stored pixels.
+
+    ``pixel_aspect`` is the height of a stored pixel over its width; the plan makes pixels square by stretching the
+    coarser axis, as viewers do, so nothing of the finer one is lost. Raises ``ImageError`` for pictures below
+    ``MIN_SIDE`` pixels and for too many frames.
+    """
+    if max(width, height) < MIN_SIDE:
+        raise ImageError(
+            f"This picture has only {width} x {height} pixels. Upload one with at least {MIN_SIDE} on its longer side."
+        )
+    if frames > MAX_FRAMES:
+        raise ImageError(f"This file holds {frames} frames; up to {MAX_FRAMES} are read. Export a part of them.")
+    notes = []
+    if not 1 / _MAX_ELONGATION <= pixel_aspect <= _MAX_ELONGATION:
+        notes.append("Its pixels are far from square; they are shown as if they were.")
+        pixel_aspect = 1.0
+    wide, high = width * max(1.0, 1 / pixel_aspect), height * max(1.0, pixel_aspect)
+    scale = min(1.0, MAX_SIDE / max(wide, high), math.sqrt(MAX_HELD_BYTES / (frames * wide * high * bytes_per_pixel)))
+    if scale < 1 and scale * max(wide, high) < _SMALLEST_USEFUL:
+        raise ImageError(f"This file holds {frames} frames, more than fit in memory. Export a part of them.")
+    # Rounded down, for the total is bounded.
+    size = (max(1, int(wide * scale)), max(1, int(high * scale)))
+    if size != (width, height):
+        notes.append(f"Stored with {width} x {height} pixels, kept with {size[0]} x {size[1]}.")
+    return FramePlan(size, tuple(notes))
+
+
+def resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """One frame, (h, w) of any real type or (h, w, 3) ``uint8``, at ``size`` = (width, height), of the same type.
+
+    Bicubic with Pillow's widening when shrinking, so that fine structure is averaged and not aliased; never
+    beyond the values that were there.
+    """
+    if (values.shape[1], values.shape[0]) == size:
+        return values
+    low, high = values.min(), values.max()
+    # Pillow resizes 8-bit pictures and 32-bit floats; the latter hold every 16-bit value exactly.
+    image = Image.fromarray(values if values.dtype == np.uint8 else values.astype(np.float32))
+    small = np.asarray(image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0))
+    if values.dtype != np.uint8 and np.issubdtype(values.dtype, np.integer):
+        small = np.rint(small)
+    return np.clip(small, low, high).astype(values.dtype)
+
+
+def without_equal_channels(frames: np.ndarray) -> np.ndarray:
+    """Frames (n, h, w) if those of (n, h, w, 3) are grey saved as colour; else unchanged.
+
+    Three equal channels would count, and be noised, as three secrets instead of one.
+    """
+    if frames.ndim == 4 and all(np.array_equal(frames[..., 0], frames[..., channel]) for channel in (1, 2)):
+        return np.ascontiguousarray(frames[..., 0])
+    return frames

@@ -1,0 +1,72 @@
+"""Decoding in a process of its own, with limits, because the file comes from a stranger.
+
+Decoders for JPEG, JPEG-LS, JPEG 2000, TIFF and PNG are C and C++ code, and pydicom trusts lengths that the file
+states. A damaged stream can make them crash, loop, or ask for any amount of memory. In the web process each of
+these would end every visitor's session. Here it ends a child: its address space is limited, so is its processor
+time, a clock on the wall ends it too, and the visitor reads a sentence.
+
+Bytes go in and out by pipes; the child may not write any file, not even a core dump (``child.py``). One file is
+decoded at a time, so that the limit on memory holds for the server and not only for one visitor.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import medpriv_core
+from medpriv_core.errors import ImageError
+from medpriv_core.uploads.decoded import Decoded, receive
+from medpriv_core.uploads.signatures import Kind
+
+MAX_TIME_S = 30.0
+
+_PACKAGE_PARENT = str(Path(medpriv_core.__file__).resolve().parents[1])
+_START = "import sys; sys.path.insert(0, sys.argv[1]); from medpriv_core.uploads.child import main; main(sys.argv[2])"
+_one_at_a_time = threading.Lock()
+
+
+def decode_apart(kind: Kind, data: bytes) -> Decoded:
+    """Decode the file in a child process. Raises ``ImageError`` if it is refused, damaged, or takes too much."""
+    with _one_at_a_time:
+        # -P: no module is taken from the folder that the server happens to run in; -B: none is written.
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-B", "-c", _START, _PACKAGE_PARENT, kind],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # pydicom's warnings quote values of the header
+            # Each thread of the numeric library would reserve address space that the pixels need.
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        )
+        assert process.stdin is not None
+        assert isinstance(process.stdout, io.BufferedReader)
+        too_late = threading.Event()
+
+        def stop() -> None:
+            too_late.set()
+            process.kill()
+
+        clock = threading.Timer(MAX_TIME_S, stop)
+        clock.start()
+        try:
+            # The child reads to the end before it answers; if it is gone already, its answer tells why.
+            with contextlib.suppress(BrokenPipeError), process.stdin as stream:
+                stream.write(data)
+            return receive(process.stdout)
+        except ImageError:
+            if too_late.is_set():
+                raise ImageError(
+                    f"Reading this picture took longer than {MAX_TIME_S:g} seconds, so it was stopped. "
+                    "Export it uncompressed, or a smaller part of it."
+                ) from None
+            raise
+        finally:
+            clock.cancel()
+            process.kill()
+            process.wait()
+            process.stdout.close()
