@@ -66,5 +66,5 @@ def _print(options: argparse.Namespace, run: TrainedRun, diagnosis: Diagnosis) -
         print(f"{run.verdict.statement}\n{run.verdict.sentence}")
     for image, row in rows:
         ranked = sorted(zip(row, diagnosis.classes, strict=True), key=lambda pair: -pair[0])
-        print(f"{image}: {', '.join(f'{name} {share:.1%}' for share, name in ranked)}")
+        print(f"{image}: {', '.join(f'{name} {100 * share:.1f} %' for share, name in ranked)}")
     print(diagnosis.caveat)

@@ -9,7 +9,7 @@ The network runs in a process of its own, so that the web process needs no torch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,7 +130,7 @@ def _read_record(home: DataHome, row: RunRow) -> _Record:
 def _trained_run(record: _Record) -> TrainedRun:
     spec, accuracy = record.spec, record.outcome["test_accuracy"]
     verdict = run_verdict(spec, setup=record.setup, last=record.outcome)
-    title = f"{_method(spec, verdict)}, {LEARNED[spec.trainable]}: {accuracy:.1%} of test images right"
+    title = f"{_method(spec, verdict)}, {LEARNED[spec.trainable]}: {_percent(accuracy)} of test images right"
     channels = dataset_info(spec.dataset).channels
     return TrainedRun(record.id, title, verdict, accuracy, spec.image_size, channels)
 
@@ -149,16 +149,17 @@ def _caveat(record: _Record) -> str:
     accuracy: float = figures["test_accuracy"]
     majority: float = record.setup["majority_rate"]
     sentences = [
-        "The percentages say how decided the network is. They are not the probability of a disease, and nobody has "
-        "checked that of all pictures it gives 90 %, 90 % are as it says.",
-        f"It was right on {accuracy:.1%} of the test images; who always names the most frequent class is right on "
-        f"{majority:.1%}.",
+        "The percentages say how decided the network is; they are not the probability of a disease. Nobody has checked "
+        "whether 9 in 10 of the pictures that it calls 90 % sure are what it says.",
+        f"It was right on {_percent(accuracy)} of the test images; always naming the most frequent class is right on "
+        f"{_percent(majority)}.",
     ]
     if spec.method == "local_dp":
-        noised = _share_of_noised(figures)
+        noised = figures.get("test_noised_accuracy")
+        measured = "" if noised is None else f" (right on {_percent(noised)} of the test images with such noise)"
         sentences.append(
-            f"It learned from pictures with noise (Laplace scale β = {spec.beta:g}) of {spec.image_size} pixels a "
-            f"side{noised}; noise of another strength or size is new to it."
+            f"It learned from pictures of {spec.image_size} pixels a side with noise of scale β = {spec.beta:g}"
+            f"{measured}; noise of another strength or at another size is new to it."
         )
     else:
         sentences.append(
@@ -168,9 +169,8 @@ def _caveat(record: _Record) -> str:
     return " ".join(sentences)
 
 
-def _share_of_noised(figures: Mapping[str, Any]) -> str:
-    accuracy = figures.get("test_noised_accuracy")
-    return "" if accuracy is None else f", and was right on {accuracy:.1%} of the test images with such noise"
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _check_picture(picture: np.ndarray) -> None:
