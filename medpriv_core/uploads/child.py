@@ -57,8 +57,11 @@ def answer_with(kind: str, data: bytes, answer: BinaryIO) -> None:
 
             decoded = decode_dicom(data)
         else:
+            from PIL import Image
+
             from medpriv_core.uploads.raster import decode_raster
 
+            Image.MAX_IMAGE_PIXELS = None  # raster.py has its own limit, with a sentence of what to do
             decoded = decode_raster(data, kind)
     except ImageError as error:
         send_refusal(str(error), answer)

@@ -11,7 +11,7 @@ import json
 import math
 from dataclasses import dataclass, field
 from io import BufferedReader
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -68,31 +68,30 @@ def receive(stream: BufferedReader) -> Decoded:
     """Read what ``send`` or ``send_refusal`` wrote; a refusal, or anything else, is raised as ``ImageError``."""
     try:
         facts = json.loads(stream.readline())
-    except ValueError:
+        if "refusal" in facts:
+            raise ImageError(str(facts["refusal"]))
+        return _assembled(facts, stream)
+    except (ValueError, TypeError, KeyError):
         raise ImageError(DAMAGED) from None
-    if "refusal" in facts:
-        raise ImageError(facts["refusal"])
+
+
+def _assembled(facts: dict[str, Any], stream: BufferedReader) -> Decoded:
     shape, dtype = facts.pop("shape"), facts.pop("dtype")
     if dtype not in _DTYPES or math.prod(shape) * np.dtype(dtype).itemsize > MAX_HELD_BYTES:
-        raise ImageError(DAMAGED)
+        raise ValueError("not frames as a decoder sends them")
     frames = np.empty(shape, dtype)
     wanted = frames.data.cast("B")
     while wanted:
         count = stream.readinto(wanted)
         if not count:
-            raise ImageError(DAMAGED)
+            raise ValueError("fewer bytes than announced")
         wanted = wanted[count:]
     frames.flags.writeable = False
-    return Decoded(
-        frames=frames,
-        **facts
-        | {
-            "windows": tuple(HeaderWindow(**window) for window in facts["windows"]),
-            "scales": tuple((slope, intercept) for slope, intercept in facts["scales"]),
-            "tables": {name: tuple(table) for name, table in facts["tables"].items()},
-            "notes": tuple(facts["notes"]),
-        },
-    )
+    facts["windows"] = tuple(HeaderWindow(**window) for window in facts["windows"])
+    facts["scales"] = tuple((slope, intercept) for slope, intercept in facts["scales"])
+    facts["tables"] = {name: tuple(table) for name, table in facts["tables"].items()}
+    facts["notes"] = tuple(facts["notes"])
+    return Decoded(frames=frames, **facts)
 
 
 def _send_line(facts: dict[str, object], stream: BinaryIO) -> None:

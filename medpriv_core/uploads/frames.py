@@ -52,8 +52,8 @@ def plan_frames(width: int, height: int, *, frames: int, bytes_per_pixel: int, p
     scale = min(1.0, MAX_SIDE / max(wide, high), math.sqrt(MAX_HELD_BYTES / (frames * wide * high * bytes_per_pixel)))
     if scale < 1 and scale * max(wide, high) < _SMALLEST_USEFUL:
         raise ImageError(f"This file holds {frames} frames, more than fit in memory. Export a part of them.")
-    # Rounded down, for the total is bounded.
-    size = (max(1, int(wide * scale)), max(1, int(high * scale)))
+    # Rounded down, for the total is bounded; but 95.999... is 96.
+    size = (max(1, int(wide * scale + 1e-6)), max(1, int(high * scale + 1e-6)))
     if size != (width, height):
         notes.append(f"Stored with {width} x {height} pixels, kept with {size[0]} x {size[1]}.")
     return FramePlan(size, tuple(notes))

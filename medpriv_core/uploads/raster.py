@@ -30,7 +30,6 @@ def decode_raster(data: bytes, kind: str) -> Decoded:
 
     Raises ``ImageError`` for what medpriv refuses, and whatever Pillow raises for a damaged file.
     """
-    Image.MAX_IMAGE_PIXELS = None  # replaced by the check below, which says what to do
     with Image.open(io.BytesIO(data), formats=(kind,)) as image:
         _check_pixels(image)
         if kind == "PNG" and getattr(image, "is_animated", False):

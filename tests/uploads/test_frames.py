@@ -1,0 +1,52 @@
+"""How large frames are kept: bounded in all, never enlarged but to make pixels square."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from medpriv_core.errors import ImageError
+from medpriv_core.uploads.frames import MAX_HELD_BYTES, plan_frames, resized
+
+
+@pytest.mark.parametrize("frames", [1, 10, 65, 128, 400, 700])
+@pytest.mark.parametrize(("width", "height"), [(512, 512), (1024, 768), (640, 480), (300, 200)])
+@pytest.mark.parametrize("bytes_per_pixel", [1, 2, 3])
+def test_all_frames_together_fit(width: int, height: int, frames: int, bytes_per_pixel: int) -> None:
+    if frames * 256 * 256 * height / width * bytes_per_pixel > MAX_HELD_BYTES:
+        with pytest.raises(ImageError, match="Export a part"):
+            plan_frames(width, height, frames=frames, bytes_per_pixel=bytes_per_pixel)
+        return
+    plan = plan_frames(width, height, frames=frames, bytes_per_pixel=bytes_per_pixel)
+    assert frames * plan.size[0] * plan.size[1] * bytes_per_pixel <= MAX_HELD_BYTES
+    assert plan.size[0] / plan.size[1] == pytest.approx(width / height, rel=0.01)
+    assert bool(plan.notes) == (plan.size != (width, height))
+
+
+def test_a_ct_of_128_slices_stays_as_it_is() -> None:
+    assert plan_frames(512, 512, frames=128, bytes_per_pixel=2).size == (512, 512)
+
+
+def test_tiny_pictures_and_endless_films_are_refused() -> None:
+    with pytest.raises(ImageError, match="only 15 x 3 pixels"):
+        plan_frames(15, 3, frames=1, bytes_per_pixel=1)
+    with pytest.raises(ImageError, match="2001 frames"):
+        plan_frames(64, 64, frames=2001, bytes_per_pixel=1)
+
+
+def test_pixels_far_from_square_are_told() -> None:
+    plan = plan_frames(512, 496, frames=1, bytes_per_pixel=1, pixel_aspect=0.1)
+    assert plan.size == (512, 496)
+    assert "far from square" in plan.notes[0]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
+def test_shrinking_keeps_type_and_range(dtype: type) -> None:
+    values = np.zeros((64, 64), dtype)
+    values[:, 32:] = 100
+    small = resized(values, (16, 8))
+    assert small.dtype == dtype
+    assert small.shape == (8, 16)
+    # Bicubic overshoots at an edge; nothing may leave the values that were there.
+    assert (small.min(), small.max()) == (0, 100)
+    assert small[:, :6].max() <= 1
