@@ -1,0 +1,108 @@
+"""``predict``: image files judged as the run's test images were."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medpriv_core.datasets.prepared import prepare_dataset
+from medpriv_core.datasets.registry import add_dataset
+from medpriv_core.home import DataHome, data_home
+from medpriv_core.runs.diagnosis import diagnose
+from medpriv_core.runs.prediction_process import PROCESS
+from tests.cli.conftest import Command, Refusal
+from tests.processes import processes
+from tests.trained_runs import TINY, train_run
+
+
+def radiograph(label: int, rng: np.random.Generator) -> bytes:
+    """A JPEG large enough that its reader may skip work, with a bright field where ``label`` is 1."""
+    pixels = rng.integers(0, 120, (150, 210), dtype=np.uint8)
+    pixels[40:110, 60:150] += 100 * label
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataHome]:
+    """A home with a folder of radiographs and a private run on them."""
+    folder = tmp_path_factory.mktemp("predict")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 20), ("test", 9)):
+        for label, name in enumerate(("NORMAL", "PNEUMONIA")):
+            (folder / "chest" / split / name).mkdir(parents=True)
+            for number in range(count):
+                (folder / "chest" / split / name / f"{number:02}.jpeg").write_bytes(radiograph(label, rng))
+    home = data_home(folder / "home")
+    add_dataset(home, "chest_xray", folder / "chest")
+    spec = TINY.changed(
+        dataset="chest_xray", image_size=32, batch_size=10, method="dp_sgd", noise_multiplier=1.0, delta=1e-3
+    )
+    train_run(home, "private", spec)
+    yield home
+    PROCESS.close()
+
+
+@pytest.fixture
+def at_home(trained: DataHome, monkeypatch: pytest.MonkeyPatch) -> DataHome:
+    monkeypatch.setenv("MEDPRIV_HOME", str(trained.root))
+    return trained
+
+
+def test_the_test_images_files_get_what_the_prepared_test_images_get(at_home: DataHome, medpriv: Command):
+    files = sorted((at_home.root.parent / "chest" / "test").rglob("*.jpeg"))
+    answer = medpriv("predict", "--run", "private", *files, "--json")
+    assert (answer.code, answer.err) == (0, "Asking the network\n")
+    test = prepare_dataset(at_home, "chest_xray", image_size=32).test
+    expected = diagnose(at_home, "private", list(test.images))
+    images = answer.json["images"]
+    assert [image["image"] for image in images] == [str(file) for file in files]
+    found = np.array([[image["probabilities"][name] for name in ("Normal", "Pneumonia")] for image in images])
+    assert np.allclose(found, expected.probabilities, rtol=1e-4, atol=1e-6)  # of 18, in parts of 16
+    predicted = np.array([("Normal", "Pneumonia").index(image["predicted"]) for image in images])
+    assert (predicted == test.labels).mean() == answer.json["test_accuracy"]
+    assert [image["confidence"] for image in images] == pytest.approx(found.max(1).tolist())
+    assert answer.json["caveat"] == expected.caveat
+    assert "one image added or removed" in answer.json["epsilon"]
+
+
+def test_the_plain_answer_has_run_epsilon_classes_and_caveat(at_home: DataHome, medpriv: Command, tmp_path: Path):
+    Image.new("RGB", (90, 40), "grey").save(tmp_path / "grey.png")
+    answer = medpriv("predict", "--run", "private", tmp_path / "grey.png")
+    title, statement, _meaning, line, caveat = answer.out.splitlines()
+    assert title.startswith("private  DP-SGD ε = ")
+    assert statement.startswith("ε = ")
+    assert "δ = 0.001; one image added or removed; Poisson sampling; PLD accountant" in statement
+    name, _, shares = line.partition(": ")
+    assert name == str(tmp_path / "grey.png")
+    first, second = (float(part.split()[-2]) for part in shares.split(", "))
+    assert first >= second
+    assert first + second == pytest.approx(100, abs=0.11)
+    assert "not the probability of a disease" in caveat
+
+
+def test_what_cannot_be_judged_is_refused(at_home: DataHome, refused: Refusal, tmp_path: Path):
+    (tmp_path / "note.png").write_text("no picture")
+    assert "required: --run, IMAGE" in refused("predict")
+    assert refused("predict", "--run", "nothing", "x.png").startswith("There is no run nothing.")
+    assert refused("predict", "--run", "private", tmp_path / "x.png").startswith("The image x.png does not exist.")
+    assert refused("predict", "--run", "private", tmp_path / "note.png").startswith("The image note.png cannot be read")
+
+
+def test_the_command_ends_and_leaves_no_process(at_home: DataHome, tmp_path: Path):
+    Image.new("L", (40, 40)).save(tmp_path / "black.png")
+    command = [sys.executable, "-m", "medpriv_core", "predict", "--run", "private", str(tmp_path / "black.png")]
+    PROCESS.close()
+    result = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True, timeout=120)
+    assert json.loads(result.stdout)["images"][0]["confidence"] >= 0.5
+    assert result.stderr == "Asking the network\n"
+    assert processes(at_home) == []
