@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.additive import Gaussian, LaplacePerImage, LaplacePerPixel
+from medpriv_core.mechanisms.discrete_laplace import DiscreteLaplace
+from medpriv_core.mechanisms.dp_pix import DpPix
 from medpriv_core.mechanisms.mechanism import Mechanism
 from medpriv_core.privacy.image_epsilon import MechanismName
 
@@ -61,7 +63,28 @@ MECHANISMS: dict[str, MechanismInfo] = {
             "noise of twice the power.",
             "standard deviation",
         ),
+        MechanismInfo(
+            "discrete_laplace",
+            "Discrete Laplace, exact (OpenDP)",
+            "y = k + DLap(255 β), for grey levels k = 0 … 255",
+            "Every value gets a whole number of grey levels, drawn exactly and so that nobody can foresee it: for "
+            "pictures that are really handed out.",
+            "Laplace scale, as a share of the 255 grey levels",
+            fit_for_release=True,
+        ),
+        MechanismInfo(
+            "dp_pix",
+            "DP-Pix, noised mosaic",
+            "y = mean of a b × b cell + Lap(m β / b²)",
+            "The picture becomes a mosaic of noised squares, which hides findings of up to m pixels, not the patient.",
+            "Laplace scale for b² = m; each cell has m β / b²",
+        ),
     )
+}
+
+
+_PLAIN: dict[str, type[Mechanism]] = {
+    kind.name: kind for kind in (LaplacePerPixel, LaplacePerImage, Gaussian, DiscreteLaplace)
 }
 
 
@@ -70,10 +93,8 @@ def make_mechanism(name: str, *, beta: float, block: int = 8, changed_pixels: in
 
     Raises ``SettingError`` for an unknown name or a setting outside its bounds.
     """
-    if name == "laplace_per_pixel":
-        return LaplacePerPixel(beta)
-    if name == "laplace_per_image":
-        return LaplacePerImage(beta)
-    if name == "gaussian":
-        return Gaussian(beta)
+    if name == "dp_pix":
+        return DpPix(beta, block=block, changed_pixels=changed_pixels)
+    if name in _PLAIN:
+        return _PLAIN[name](beta)
     raise SettingError(f"mechanism must be one of {', '.join(MECHANISMS)}, but is {name!r}.")

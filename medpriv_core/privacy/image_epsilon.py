@@ -1,41 +1,42 @@
-"""What epsilon holds for one image released with Laplace noise.
+"""What epsilon holds for one noised picture.
 
-The unit of protection decides everything. With scale beta and pixels in [0, 1] the epsilon of *one
-pixel* is 1/beta. The epsilon of *the whole image*, where any two images are neighbours as Local-DP
-demands, is d/beta for d independently noised values, because the privacy losses of the pixels add up:
+The unit of protection decides everything. With Laplace noise of scale beta and pixels in [0, 1] the epsilon of *one
+pixel* is 1/beta. The epsilon of *the whole picture*, where any two pictures are neighbours as Local-DP demands, is
+d/beta for d independently noised values, because the privacy losses of the values add up. If a small probability delta
+of more is accepted, it is less:
 
->>> guarantee = image_guarantee(beta=1.0, values=28 * 28, draw="per_pixel", delta=1e-5)
->>> guarantee.epsilon_pixel, guarantee.epsilon_image_pure
-(1.0, 784.0)
->>> 382 < guarantee.epsilon_image < 385
+>>> guarantee = mechanism_guarantee("laplace_per_pixel", beta=1.0, shape=(28, 28, 1), delta=1e-5)
+>>> guarantee.unit, guarantee.unit_epsilon, guarantee.epsilon_image_pure
+('one pixel', 1.0, 784.0)
+>>> 382 < guarantee.epsilon_image < 383
 True
 
-With one draw for the whole image the differences between its pixels are released exactly. Then no
-finite epsilon holds for the content, and the guarantee says infinity.
+K noised copies of one picture are K times as many values. With one draw for the whole picture the differences between
+its pixels are released exactly. Then no finite epsilon holds for the content, and the guarantee says infinity.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-import numpy as np
+from scipy import optimize
 
 from medpriv_core.errors import SettingError
+from medpriv_core.privacy.image_cells import Shape, cell_grid, cell_noise_scale, check_cells
 from medpriv_core.privacy.image_gaussian import gaussian_epsilon
-from medpriv_core.spec import NoiseDraw, check_bound
-
-# Beyond this the distribution takes seconds and gigabytes, and the classic bound is hardly above it: by 0.2 % at
-# beta = 4, by 5 % at beta = 100.
-MANY_VALUES = 1_000_000
-
+from medpriv_core.privacy.image_laplace import laplace_epsilon
+from medpriv_core.spec import BOUNDS, NoiseDraw, check_bound
 
 MechanismName = Literal["laplace_per_pixel", "laplace_per_image", "gaussian", "discrete_laplace", "dp_pix"]
-# contour: the composed Laplace losses by numerical inversion; gaussian: Balle and Wang 2018; none: no finite epsilon.
-ImageAccountant = Literal["contour", "gaussian", "none"]
+MECHANISM_NAMES: tuple[MechanismName, ...] = get_args(MechanismName)
+# saddle_point: image_laplace.py; gaussian: image_gaussian.py, exact; none: no finite epsilon holds.
+ImageAccountant = Literal["saddle_point", "gaussian", "none"]
+
 MAX_COPIES = 10_000
+# Grey levels of an 8-bit pixel above black: what discrete Laplace noise has to hide.
+LEVELS = 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,20 +44,20 @@ class ImageGuarantee:
     """Epsilons of all the noised copies of one picture together. ``math.inf`` means that none holds.
 
     copies              independent releases of the picture
-    delta               of ``epsilon_image``
+    values              independently noised values of one copy
     unit                what ``unit_epsilon`` protects, in words: "one pixel"
-    unit_epsilon        for a change of one unit by the full range from black to white
-    unit_delta          its delta: 0 is pure
+    unit_epsilon        for two pictures that differ in one unit, by the full range from black to white
+    unit_delta          its delta: 0 where it holds with certainty
     epsilon_image_pure  with certainty (delta = 0), for any two pictures
     epsilon_image       at ``delta``, for any two pictures
     accountant          how ``epsilon_image`` was computed
-    exact               whether ``epsilon_image`` is exact; else an upper bound, at most 0.5 % above
-    values              independently noised values of one copy
+    exact               whether ``epsilon_image`` is exact; else it is an upper bound, at most 0.5 % above the truth
     """
 
     mechanism: MechanismName
     beta: float
     copies: int
+    values: int
     delta: float
     unit: str
     unit_epsilon: float
@@ -65,16 +66,15 @@ class ImageGuarantee:
     epsilon_image: float
     accountant: ImageAccountant
     exact: bool
-    values: int
 
     @property
     def epsilon_pixel(self) -> float:
-        """``unit_epsilon``, where the unit is a pixel."""
+        """``unit_epsilon``, for mechanisms whose unit is a pixel."""
         return self.unit_epsilon
 
 
 def image_guarantee(*, beta: float, values: int, draw: NoiseDraw, delta: float = 1e-5) -> ImageGuarantee:
-    """The guarantee of Laplace noise, as it makes training pictures, on ``values`` pixels times channels.
+    """The guarantee of Laplace noise on ``values`` pixels times channels, as training pictures get it.
 
     A grey image copied to three channels after the noise counts its pixels once. Raises as ``mechanism_guarantee``.
     """
@@ -86,88 +86,161 @@ def mechanism_guarantee(
     name: MechanismName,
     *,
     beta: float,
-    shape: tuple[int, int, int],
+    shape: Shape,
     delta: float = 1e-5,
     copies: int = 1,
+    block: int = 8,
+    changed_pixels: int = 16,
 ) -> ImageGuarantee:
     """The guarantee of ``copies`` independent releases of one picture of ``shape`` (h, w, c).
 
-    beta in units of the range from black to white; delta in (0, 0.1]. Raises ``SettingError`` outside the bounds.
+    beta in units of the range from black to white: the Laplace scale, or the standard deviation of Gaussian noise;
+    delta in (0, 0.1]. ``block`` and ``changed_pixels`` are those of dp_pix, see ``image_cells``. In colour the unit is
+    one colour value, of which a pixel has three. Raises ``SettingError`` outside the bounds.
+
+    Sources: Dwork and Roth 2014, theorem 3.6 (Laplace); ``image_laplace`` for its epsilon at delta; Balle and Wang
+    2018 (Gaussian); Fan 2018 (dp_pix).
     """
     check_bound("beta", beta)
     check_bound("delta", delta)
-    values = math.prod(shape)
-    if values < 1:
+    if min(shape) < 1:
         raise SettingError("The image has no pixels.")
     if not 1 <= copies <= MAX_COPIES:
         raise SettingError(f"copies must be between 1 and {MAX_COPIES}, but is {copies}.")
-    unit = "one pixel" if shape[2] == 1 else "one colour value of one pixel"
-    total = copies * values
-    accountant: ImageAccountant = "contour"
-    unit_delta = 0.0
-    # The shared shift cancels in the difference of any two pixels. With a single value, both draws are
-    # the same mechanism.
+    values = math.prod(shape)
+    unit_epsilon, unit_delta = copies / beta, 0.0
+    accountant: ImageAccountant = "saddle_point"
+    # The shared shift cancels in the difference of any two pixels. With a single value, both draws are the same.
     if name == "laplace_per_image" and values > 1:
-        accountant, unit_epsilon, pure, epsilon = "none", math.inf, math.inf, math.inf
+        unit_epsilon = pure = epsilon = math.inf
+        accountant = "none"
     elif name == "gaussian":
-        accountant, pure, unit_delta = "gaussian", math.inf, delta
-        unit_epsilon = gaussian_epsilon(mu=math.sqrt(copies) / beta, delta=delta)
-        epsilon = gaussian_epsilon(mu=math.sqrt(total) / beta, delta=delta)
+        unit_epsilon, unit_delta = gaussian_epsilon(mu=math.sqrt(copies) / beta, delta=delta), delta
+        pure, epsilon = math.inf, gaussian_epsilon(mu=math.sqrt(copies * values) / beta, delta=delta)
+        accountant = "gaussian"
     else:
-        unit_epsilon, pure, epsilon = copies / beta, total / beta, _epsilon_composed(beta, total, delta)
+        loss = 1 / beta
+        if name == "dp_pix":
+            check_cells(block=block, changed_pixels=changed_pixels)
+            values = math.prod(cell_grid(shape, block=block)) * shape[2]
+            loss = 1 / cell_noise_scale(beta=beta, block=block, changed_pixels=changed_pixels)
+        pure = copies * values / beta if name != "dp_pix" else copies * values * loss
+        unit_epsilon = min(unit_epsilon, pure)
+        theta = _continuous_loss(loss) if name == "discrete_laplace" else loss
+        epsilon = min(laplace_epsilon(theta=theta, values=copies * values, delta=delta), pure)
     return ImageGuarantee(
         mechanism=name,
         beta=beta,
         copies=copies,
+        values=values,
         delta=delta,
-        unit=unit,
+        unit=_unit(name, channels=shape[2], changed_pixels=changed_pixels),
         unit_epsilon=unit_epsilon,
         unit_delta=unit_delta,
         epsilon_image_pure=pure,
         epsilon_image=epsilon,
         accountant=accountant,
         exact=accountant == "gaussian",
-        values=values,
     )
 
 
-@functools.lru_cache(maxsize=512)
-def _epsilon_composed(beta: float, values: int, delta: float) -> float:
-    simple = min(values / beta, _epsilon_from_moments(beta, values, delta))
-    if values > MANY_VALUES:
-        return simple
-    # Imported here: the accountant takes a second to load, and most callers never need it.
-    from dp_accounting.pld import privacy_loss_distribution
+def lesion_epsilon(
+    name: MechanismName = "laplace_per_pixel", *, area_pixels: float, contrast: float, beta: float, channels: int = 1
+) -> float | None:
+    """Epsilon to which a finding is hidden: for two pictures that are alike but for it, with certainty (delta = 0).
 
-    # The discretisation is pessimistic (the connect-the-dots bound), so a coarse grid errs upwards only.
-    points_per_epsilon = 50 if values <= 5_000 else 20 if values <= 20_000 else _coarse_grid(1 / beta)
-    loss = privacy_loss_distribution.from_laplace_mechanism(
-        beta, sensitivity=1, value_discretization_interval=1 / (beta * points_per_epsilon)
-    )
-    # With a tiny delta the rounding of so many sums outweighs delta, and the simple bound is the better one.
-    return min(float(loss.self_compose(values).get_epsilon_for_delta(delta)), simple)
+    ``area_pixels`` pixels that differ by ``contrast`` (0 to 1, of the range from black to white) in each of
+    ``channels`` channels are a distance of area * contrast * channels, and each unit of distance costs 1/beta (metric
+    privacy, Chatzikokolakis et al. 2013). Holds for Laplace noise drawn for each value; None for other mechanisms,
+    whose noise measures distance in another way. Raises ``SettingError`` for impossible numbers.
 
-
-def _epsilon_from_moments(beta: float, values: int, delta: float) -> float:
-    """The classic upper bound by Rényi divergence, in closed form; any order alpha gives a valid one.
-
-    Source: Mironov 2017 (Rényi divergence of the Laplace mechanism), Canonne, Kamath & Steinke 2020 (to epsilon).
+    >>> lesion_epsilon(area_pixels=100, contrast=0.3, beta=4.0)
+    7.5
     """
-    above_one = np.geomspace(1e-6, 1e4, 2001)
-    alpha = 1 + above_one
-    moment = np.logaddexp(
-        np.log(alpha / (alpha + above_one)) + above_one / beta, np.log(above_one / (alpha + above_one)) - alpha / beta
-    )
-    bounds = (values * moment - math.log(delta) - np.log(alpha)) / above_one + np.log(above_one / alpha)
-    return float(np.min(bounds))
+    check_bound("beta", beta)
+    if not 0 < area_pixels < math.inf:
+        raise SettingError(f"The area must be above 0 pixels, but is {area_pixels}.")
+    if not 0 < contrast <= 1:
+        raise SettingError(f"The contrast must be above 0 and at most 1 (from black to white), but is {contrast}.")
+    if name not in ("laplace_per_pixel", "discrete_laplace"):
+        return None
+    return area_pixels * contrast * channels / beta
 
 
-def _coarse_grid(epsilon_pixel: float) -> int:
-    """Grid points for each pixel's loss that keep the error under 0.5 % and the time under 0.1 s.
+def beta_for_image_epsilon(
+    mechanism_name: MechanismName,
+    *,
+    epsilon: float,
+    shape: Shape,
+    delta: float = 1e-5,
+    copies: int = 1,
+    block: int = 8,
+    changed_pixels: int = 16,
+) -> float:
+    """A beta of four digits with which the whole picture has at most ``epsilon`` at ``delta``, and hardly less.
 
-    Found by comparison with 40 points, for 50,176 and 150,528 values and beta from 0.01 to 1000.
+    Other settings as of ``mechanism_guarantee``. Raises ``SettingError`` where no beta within its bounds does that.
     """
-    for above, points in ((10, 20), (2.1, 10), (0.6, 5), (0.15, 3)):
-        if epsilon_pixel >= above:
-            return points
-    return 2
+    low, high = BOUNDS["beta"]
+    if not 0 < epsilon < math.inf:
+        raise SettingError(f"The epsilon wanted for the whole picture must be above 0 and finite, but is {epsilon}.")
+
+    def excess(log_beta: float) -> float:
+        # Written in logarithms, in which epsilon is nearly straight.
+        return math.log(max(spent(math.exp(log_beta)), 1e-9 * epsilon) / epsilon)
+
+    def spent(beta: float) -> float:
+        guarantee = mechanism_guarantee(
+            mechanism_name,
+            beta=min(max(beta, low), high),
+            shape=shape,
+            delta=delta,
+            copies=copies,
+            block=block,
+            changed_pixels=changed_pixels,
+        )
+        return guarantee.epsilon_image
+
+    if math.isinf(spent(high)):
+        raise SettingError(
+            "One random number for the whole picture gives it no finite epsilon, whatever beta is; choose noise that "
+            "is drawn for each pixel."
+        )
+    if spent(high) > epsilon:
+        raise SettingError(
+            f"An epsilon of {epsilon:g} for the whole picture needs more noise than beta {high:g}, the most allowed. "
+            "Allow a larger epsilon, or take a smaller picture."
+        )
+    if spent(low) <= epsilon:
+        raise SettingError(
+            f"Already the least noise allowed, beta {low:g}, keeps the whole picture within epsilon {epsilon:g}; ask "
+            "for a smaller epsilon."
+        )
+    # brentq stops on either side of the target.
+    beta = _round_up(math.exp(optimize.brentq(excess, math.log(low), math.log(high), xtol=2e-5)))
+    while spent(beta) > epsilon:
+        beta = _round_up(beta * 1.00005)
+    return beta
+
+
+def _continuous_loss(loss: float) -> float:
+    """Loss of the continuous Laplace noise that dominates discrete noise of this ``loss``, and is hardly worse.
+
+    Discrete noise of scale s on integers, of sensitivity n, has delta(eps) = 1 - (a^(k+1) + e^eps a^(n-k)) / (1 + a)
+    for a = e^(-1/s) and the best integer k, so at most the value for the best real one, 1 - e^((eps-n/s)/2) /
+    cosh(1/(2s)). That is delta(eps) of continuous noise whose loss is larger than n/s by 2 ln cosh(1/(2s)). What
+    dominates one value dominates all of them composed (Zhu, Dong and Wang 2022, theorem 10).
+    """
+    return loss + 2 * math.log(math.cosh(loss / (2 * LEVELS)))
+
+
+def _round_up(value: float) -> float:
+    """To four digits; the next such number where ``value`` has more."""
+    digits = 3 - math.floor(math.log10(value))
+    return math.ceil(round(value * 10**digits, 6)) / 10**digits
+
+
+def _unit(name: MechanismName, *, channels: int, changed_pixels: int) -> str:
+    pixels = f"up to {changed_pixels:,}" if name == "dp_pix" and changed_pixels > 1 else "one"
+    noun = "pixel" if channels == 1 else "colour value"
+    return f"{pixels} {noun}" if pixels == "one" else f"{pixels} {noun}s"

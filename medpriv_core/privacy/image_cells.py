@@ -1,0 +1,51 @@
+"""DP-Pix: the cells of a pixelised picture, and how much noise their means need (Fan 2018).
+
+Two pictures count as neighbours if they differ in at most ``changed_pixels`` = m pixels. The mean of a cell of n pixels
+moves by 1/n at most for each of them, so the means of cells of at least block x block pixels move by m / block² in all:
+Laplace noise of scale m beta / block² gives epsilon 1/beta.
+
+A cell at the border must not be smaller than that, or its mean would move further. Nor may pixels be repeated to fill
+it: a pixel that is there eight times moves the mean eight times as far. So the sides are divided into as many parts as
+there are whole blocks, some of them a pixel or a few longer; larger cells only move less.
+
+>>> cell_grid((100, 64, 1), block=16)
+(6, 4)
+>>> cell_noise_scale(beta=2.0, block=16, changed_pixels=16) * 255
+31.875
+"""
+
+from __future__ import annotations
+
+from medpriv_core.errors import SettingError
+
+Shape = tuple[int, int, int]
+
+MAX_BLOCK = 512
+MAX_CHANGED_PIXELS = 1 << 20
+
+
+def check_cells(*, block: int, changed_pixels: int) -> None:
+    """Raise ``SettingError`` for settings of DP-Pix that cannot be."""
+    if not 1 <= block <= MAX_BLOCK:
+        raise SettingError(f"block must be between 1 and {MAX_BLOCK} pixels, but is {block}.")
+    if not 1 <= changed_pixels <= MAX_CHANGED_PIXELS:
+        raise SettingError(f"changed_pixels must be between 1 and {MAX_CHANGED_PIXELS}, but is {changed_pixels}.")
+
+
+def cell_grid(shape: Shape, *, block: int) -> tuple[int, int]:
+    """Rows and columns of cells in a picture of ``shape`` (h, w, c); each cell has at least block x block pixels.
+
+    Raises ``SettingError`` if no such cell fits.
+    """
+    height, width, _ = shape
+    if block > min(height, width):
+        raise SettingError(
+            f"A cell of {block} x {block} pixels does not fit into a picture of {width} x {height}; choose a block of "
+            f"at most {min(height, width)}."
+        )
+    return height // block, width // block
+
+
+def cell_noise_scale(*, beta: float, block: int, changed_pixels: int) -> float:
+    """Laplace scale of the noise on each cell's mean, for pixels in [0, 1]."""
+    return changed_pixels * beta / block**2

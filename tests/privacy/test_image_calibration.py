@@ -1,0 +1,64 @@
+"""The beta that a wanted epsilon of the whole picture needs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from medpriv_core.errors import SettingError
+from medpriv_core.privacy.image_epsilon import MechanismName, beta_for_image_epsilon, mechanism_guarantee
+
+
+@pytest.mark.parametrize(
+    ("side", "epsilon", "beta"),
+    [
+        (28, 1, 104.3),
+        (28, 8, 16.64),
+        (28, 100, 2.48),
+        (64, 1, 238.6),
+        (64, 8, 38.25),
+        (64, 100, 5.89),
+        (256, 1, 954.9),
+        (256, 8, 153.5),
+        (256, 100, 24.07),
+    ],
+)
+def test_the_published_table(side: int, epsilon: float, beta: float):
+    for name in ("laplace_per_pixel", "discrete_laplace"):
+        found = beta_for_image_epsilon(name, epsilon=epsilon, shape=(side, side, 1), delta=1e-5)
+        assert found == pytest.approx(beta, rel=0.005)
+
+
+@pytest.mark.parametrize(("epsilon", "deviation"), [(1, 955.0), (8, 153.7), (100, 24.24)])
+def test_the_published_gaussian_deviations(epsilon: float, deviation: float):
+    found = beta_for_image_epsilon("gaussian", epsilon=epsilon, shape=(256, 256, 1), delta=1e-5)
+    assert found == pytest.approx(deviation, rel=0.002)
+
+
+@pytest.mark.parametrize("name", ["laplace_per_pixel", "gaussian", "discrete_laplace", "dp_pix"])
+@pytest.mark.parametrize("epsilon", [0.3, 7.7, 1234.5])
+def test_the_answer_keeps_what_was_asked_for_and_wastes_little(name: MechanismName, epsilon: float):
+    settings: dict[str, Any] = {"shape": (100, 80, 3), "delta": 1e-6, "copies": 2, "block": 4, "changed_pixels": 9}
+    beta = beta_for_image_epsilon(name, epsilon=epsilon, **settings)
+    spent = mechanism_guarantee(name, beta=beta, **settings).epsilon_image
+    assert epsilon * 0.995 <= spent <= epsilon
+    assert float(f"{beta:.4g}") == beta
+
+
+@pytest.mark.parametrize(
+    ("name", "epsilon", "message"),
+    [
+        ("gaussian", 0.0, "must be above 0 and finite, but is 0"),
+        ("gaussian", -1.0, "must be above 0"),
+        ("gaussian", math.nan, "must be above 0"),
+        ("gaussian", math.inf, "must be above 0"),
+        ("laplace_per_pixel", 1e-6, "more noise than beta 10000, the most allowed"),
+        ("laplace_per_pixel", 1e12, "Already the least noise allowed, beta 0.001"),
+        ("laplace_per_image", 1.0, "no finite epsilon, whatever beta is"),
+    ],
+)
+def test_what_no_beta_can_do_is_said(name: MechanismName, epsilon: float, message: str):
+    with pytest.raises(SettingError, match=message):
+        beta_for_image_epsilon(name, epsilon=epsilon, shape=(64, 64, 1))
