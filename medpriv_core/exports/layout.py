@@ -236,12 +236,15 @@ class _Arrangement:
 
 
 def _caption_lines(cell: Cell, width: float, size: float) -> _Caption:
-    """Lines with their weight; of a caption with too many lines, enough to know that."""
-    return [
-        (line, place == 0)
-        for place, text in enumerate(cell.caption)
-        for line in wrap(text, width, size, bold=place == 0, most=CAPTION_LINES + 1)
-    ]
+    """Lines with their weight; of a caption with too many, one more than there may be."""
+    lines: _Caption = []
+    for place, text in enumerate(cell.caption):
+        bold = place == 0
+        most = CAPTION_LINES + 1 - len(lines)
+        lines += [(line, bold) for line in wrap(text, width, size, bold=bold, most=most)]
+        if len(lines) > CAPTION_LINES:
+            break
+    return lines
 
 
 def _shorten(lines: _Caption, width: float, size: float) -> _Caption:

@@ -32,7 +32,6 @@ COMMENTS: dict[Kind, str] = {
     "release": "Exact noise from a cryptographic generator, drawn once and not kept.",
 }
 _PUBLIC = ("mechanism", "beta", "delta", "copies")
-_PUBLIC_DP_PIX = ("block", "changed_pixels")
 
 
 @dataclass(frozen=True)
@@ -73,10 +72,7 @@ def released_image(picture: np.ndarray, *, kind: Kind, settings: ExploreSettings
 
 def _told_settings(kind: Kind, settings: ExploreSettings) -> dict[str, object]:
     told = settings.to_dict()
-    if kind == "demonstration":
-        return told
-    public = _PUBLIC + (_PUBLIC_DP_PIX if settings.mechanism == "dp_pix" else ())
-    return {name: told[name] for name in public}
+    return told if kind == "demonstration" else {name: told[name] for name in _PUBLIC}
 
 
 def _check_fit_for_release(settings: ExploreSettings) -> None:

@@ -23,6 +23,7 @@ from typing import Any
 
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.catalog import MECHANISMS
+from medpriv_core.privacy.image_cells import MAX_BLOCK, MAX_CHANGED_PIXELS
 from medpriv_core.privacy.image_epsilon import MAX_COPIES
 from medpriv_core.spec import BOUNDS
 
@@ -31,8 +32,8 @@ OWN_PICTURE = "own picture"
 _WHOLE_NUMBERS: dict[str, tuple[float, float]] = {
     "image": (1, 10_000_000),
     "size": BOUNDS["image_size"],
-    "block": (1, 1024),
-    "changed_pixels": (1, 1024 * 1024),
+    "block": (1, MAX_BLOCK),
+    "changed_pixels": (1, MAX_CHANGED_PIXELS),
     "copies": (1, MAX_COPIES),
     "seed": BOUNDS["seed"],
 }
