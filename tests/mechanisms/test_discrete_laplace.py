@@ -1,0 +1,52 @@
+"""Exact noise on grey levels, by OpenDP."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from medpriv_core.mechanisms.discrete_laplace import DiscreteLaplace
+from medpriv_core.mechanisms.laplace import clamp, to_bytes, to_unit
+
+
+def released_levels(picture: np.ndarray, *, beta: float) -> np.ndarray:
+    return DiscreteLaplace(beta).release(to_unit(picture), np.random.default_rng(0)) * 255.0
+
+
+def test_released_values_are_whole_grey_levels():
+    picture = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    levels = released_levels(picture, beta=1.0)
+    np.testing.assert_allclose(levels, np.rint(levels), atol=1e-3)
+    rounded = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+    assert np.array_equal(to_bytes(clamp((levels / 255).astype(np.float32))), rounded)
+
+
+def test_noise_follows_the_discrete_law():
+    beta = 0.01
+    picture = np.full((100, 100, 1), 100, dtype=np.uint8)
+    noise = np.rint(released_levels(picture, beta=beta) - 100).astype(int).ravel()
+    support = np.arange(-8, 9)
+    law = stats.dlaplace(1 / (255 * beta))
+    counts = np.array([(noise == value).sum() for value in support[1:-1]])
+    observed = np.concatenate([[(noise <= -8).sum()], counts, [(noise >= 8).sum()]])
+    expected = np.concatenate([[law.cdf(-8)], law.pmf(support[1:-1]), [law.sf(7)]]) * noise.size
+    assert stats.chisquare(observed, expected).pvalue > 1e-7
+
+
+def test_the_published_variance():
+    assert (DiscreteLaplace(1.0).noise_deviation * 255) ** 2 == pytest.approx(130_049.83, abs=0.01)
+
+
+def test_no_seed_repeats_the_noise():
+    picture = np.full((16, 16, 1), 100, dtype=np.uint8)
+    assert not np.array_equal(released_levels(picture, beta=1.0), released_levels(picture, beta=1.0))
+
+
+@pytest.mark.parametrize("level", [0, 3, 200, 255])
+@pytest.mark.parametrize("beta", [0.001, 0.02, 1.0])
+def test_the_mean_curve_is_that_of_the_discrete_law(level: int, beta: float):
+    noise = np.arange(-20_000, 20_001)
+    weights = stats.dlaplace(1 / (255 * beta)).pmf(noise)
+    exact = float((weights * np.clip(level + noise, 0, 255)).sum()) / 255
+    assert DiscreteLaplace(beta).clamped_mean(np.array([level / 255]))[0] == pytest.approx(exact, abs=1e-9)
