@@ -12,7 +12,7 @@ import warnings
 from typing import BinaryIO
 
 MAX_MEMORY_BYTES = 704 * 2**20
-MAX_CPU_S = 30
+MAX_CPU_S = 20
 
 
 def main(kind: str) -> None:
@@ -36,14 +36,15 @@ def limit_itself() -> None:
         import resource
     except ImportError:  # Windows: the clock of the parent still holds
         return
-    for limit, value in (
-        (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
-        (resource.RLIMIT_CPU, MAX_CPU_S),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
+    for limit, soft, hard in (
+        (resource.RLIMIT_AS, MAX_MEMORY_BYTES, MAX_MEMORY_BYTES),
+        # At the soft limit comes the signal by which the parent knows why, at the hard one the end.
+        (resource.RLIMIT_CPU, MAX_CPU_S, MAX_CPU_S + 5),
+        (resource.RLIMIT_FSIZE, 0, 0),
+        (resource.RLIMIT_CORE, 0, 0),
     ):
         with contextlib.suppress(ValueError, OSError):  # macOS knows no limit of address space
-            resource.setrlimit(limit, (value, value))
+            resource.setrlimit(limit, (soft, hard))
 
 
 def answer_with(kind: str, data: bytes, answer: BinaryIO) -> None:

@@ -20,11 +20,11 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.pixels import get_decoder
 from pydicom.pixels.utils import get_expected_length, get_nr_frames
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGBaseline8Bit
 
 from medpriv_core.datasets.images import MAX_PIXELS
 from medpriv_core.errors import ImageError
-from medpriv_core.uploads.colour import to_srgb_or_note
+from medpriv_core.uploads.colour import to_srgb
 from medpriv_core.uploads.decoded import DAMAGED, Decoded
 from medpriv_core.uploads.dicom_display import (
     frame_item,
@@ -52,6 +52,8 @@ WANTED = """
     ExtendedOffsetTableLengths FloatPixelData DoubleFloatPixelData PixelData
 """
 _GREY = ("MONOCHROME1", "MONOCHROME2")
+_YBR = ("YBR_FULL", "YBR_FULL_422")
+_COLOUR = ("RGB", "PALETTE COLOR", "YBR_ICT", "YBR_RCT", *_YBR)
 _WRONG_LENGTH = (
     "This DICOM states another number of pixels or frames than it holds: it was cut short or changed. "
     "Export it again from its source."
@@ -86,7 +88,7 @@ def decode_dicom(data: bytes) -> Decoded:
     )
     if grey:
         return _decode_grey(dataset, count, plan)
-    if interpretation == "PALETTE COLOR" or interpretation == "RGB" or interpretation.startswith("YBR"):
+    if interpretation in _COLOUR:
         return _decode_colour(dataset, count, plan)
     raise ImageError("This DICOM stores its colours in a way that is not read. Export it as grey or RGB.")
 
@@ -125,37 +127,46 @@ def _decode_grey(dataset: FileDataset, count: int, plan: FramePlan) -> Decoded:
 
 
 def _decode_colour(dataset: FileDataset, count: int, plan: FramePlan) -> Decoded:
-    notes: list[str] = []
     palette = read_palette(dataset) if dataset.PhotometricInterpretation == "PALETTE COLOR" else None
     profile = dataset.get("ICCProfile")
+    notes = plan.notes
     frames = []
-    for stored, bits in _decoded_frames(dataset, count):
-        colours = resized(palette.of(stored) if palette is not None else _in_8_bits(stored, bits), plan.size)
-        frames.append(np.asarray(to_srgb_or_note(Image.fromarray(colours), profile, notes)))
+    for stored, properties in _decoded_frames(dataset, count):
+        bits = int(properties["bits_stored"])
+        # Shrunk before anything else is done to every pixel: films have many.
+        colours = Image.fromarray(resized(palette.of(stored) if palette else _in_8_bits(stored, bits), plan.size))
+        if str(properties["photometric_interpretation"]) in _YBR:
+            # The full-range YCbCr of JPEG, as Pillow's.
+            colours = Image.frombytes("YCbCr", colours.size, colours.tobytes()).convert("RGB")
+        colours, more_notes = to_srgb(colours, profile)
+        notes += tuple(note for note in more_notes if note not in notes)
+        frames.append(np.asarray(colours))
     return Decoded(
         without_equal_channels(np.stack(frames)),
         int(dataset.Columns),
         int(dataset.Rows),
         bits=palette.bits if palette else bits,
-        notes=(*plan.notes, *notes),
+        notes=notes,
     )
 
 
-def _decoded_frames(dataset: FileDataset, count: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Stored values (h, w) or RGB (h, w, 3) of each frame, and the bits of one value; exactly ``count`` frames."""
+def _decoded_frames(dataset: FileDataset, count: int) -> Iterator[tuple[np.ndarray, dict[str, str | int]]]:
+    """Stored values (h, w) or (h, w, 3) of each of exactly ``count`` frames, and pydicom's description of them."""
     syntax = _transfer_syntax(dataset)
     decoder = get_decoder(syntax)
-    if syntax.is_encapsulated:
+    plugin = ""
+    if syntax == JPEGBaseline8Bit:
+        plugin = "pillow"  # four times as fast, which films of ultrasound need
+    elif syntax.is_encapsulated:
         plugin = "pylibjpeg"
     else:
-        plugin = ""
         _check_length(dataset)
     done = 0
-    for array, properties in decoder.iter_array(dataset, decoding_plugin=plugin):
+    for array, properties in decoder.iter_array(dataset, raw=True, decoding_plugin=plugin):
         done += 1
         if done > count:
             break
-        yield array, int(properties.get("bits_stored", 8 * array.itemsize))
+        yield array, properties
     if done != count:
         raise ImageError(_WRONG_LENGTH)
 

@@ -21,6 +21,8 @@ MAX_FRAMES = 2000
 MAX_HELD_BYTES = 64 * 2**20
 _SMALLEST_USEFUL = 256  # frames that would have to be shrunk below this are too many
 _MAX_ELONGATION = 4.0
+_GAP = 2.0  # at most this many times the wanted size is left to the bicubic filter, the rest to plain averaging
+_BAND_PIXELS = 2**21
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,34 @@ def resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     if (values.shape[1], values.shape[0]) == size:
         return values
-    low, high = values.min(), values.max()
-    # Pillow resizes 8-bit pictures and 32-bit floats; the latter hold every 16-bit value exactly.
-    image = Image.fromarray(values if values.dtype == np.uint8 else values.astype(np.float32))
-    small = np.asarray(image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0))
-    if values.dtype != np.uint8 and np.issubdtype(values.dtype, np.integer):
-        small = np.rint(small)
-    return np.clip(small, low, high).astype(values.dtype)
+    if values.dtype == np.uint8:
+        small = np.asarray(resized_image(Image.fromarray(values), size))
+    else:
+        small = _resized_floats(values, size)
+        small = np.rint(small) if np.issubdtype(values.dtype, np.integer) else small
+    return np.clip(small, values.min(), values.max()).astype(values.dtype)
+
+
+def resized_image(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """An 8-bit image at ``size``, by the same rules as ``resized``."""
+    if image.size == size:
+        return image
+    return image.resize(size, Image.Resampling.BICUBIC, reducing_gap=_GAP)
+
+
+def _resized_floats(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """As Pillow does it with a reducing gap, but in bands: all of a large picture as floats takes too much memory."""
+    height, width = values.shape
+    factor = max(1, int(min(width / size[0], height / size[1]) / _GAP))
+    rows = factor * max(1, _BAND_PIXELS // (factor * width))
+    bands = [
+        np.asarray(Image.fromarray(values[top : top + rows].astype(np.float32)).reduce(factor))
+        for top in range(0, height, rows)
+    ]
+    reduced = Image.fromarray(np.concatenate(bands))
+    # The last blocks may be cut off by the edge; the box says where the picture really ends.
+    box = (0, 0, width / factor, height / factor)
+    return np.asarray(reduced.resize(size, Image.Resampling.BICUBIC, box=box))
 
 
 def without_equal_channels(frames: np.ndarray) -> np.ndarray:

@@ -8,16 +8,23 @@ in sRGB, transparency laid on black. Grey of more bits keeps its values and gets
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
 from medpriv_core.datasets.images import MAX_PIXELS
 from medpriv_core.errors import ImageError
-from medpriv_core.uploads.colour import to_srgb_or_note
+from medpriv_core.uploads.colour import to_srgb
 from medpriv_core.uploads.decoded import Decoded
-from medpriv_core.uploads.frames import MAX_FRAMES, MAX_SIDE, plan_frames, resized, without_equal_channels
+from medpriv_core.uploads.frames import (
+    MAX_FRAMES,
+    MAX_SIDE,
+    plan_frames,
+    resized,
+    resized_image,
+    without_equal_channels,
+)
 
 _REDUCED_RESOLUTION = 1  # bit of TIFF's tag NewSubfileType: a small copy of another page
 _NEW_SUBFILE_TYPE, _BITS_PER_SAMPLE, _PHOTOMETRIC = 254, 258, 262
@@ -51,40 +58,70 @@ def _full_pages(image: ImageFile.ImageFile) -> list[int]:
     return full or [0]
 
 
+@dataclass(frozen=True)
+class _Page:
+    """One page as it is kept; ``size`` (width, height) as it is stored, ``low`` and ``high`` its extreme values."""
+
+    pixels: np.ndarray
+    size: tuple[int, int]
+    inverted: bool
+    low: float
+    high: float
+    notes: tuple[str, ...]
+
+    @property
+    def layout(self) -> tuple[object, ...]:
+        """What all pages of a file must have in common."""
+        return self.size, self.inverted, self.pixels.ndim, self.pixels.dtype
+
+
 def _decode_pages(image: ImageFile.ImageFile, numbers: list[int], bits: int) -> Decoded:
-    notes: list[str] = []
-    frames: list[np.ndarray] = []
-    first: tuple[object, ...] = ()
-    low, high, inverted = np.inf, -np.inf, False
+    pages: list[_Page] = []
     for number in numbers:
         if image.tell() != number:
             image.seek(number)
-        _check_pixels(image)
-        deep, size = _is_deep(image.mode), image.size
-        # Pillow turns white-is-zero around for 8 bits, not for more.
-        inverted = deep and _tag(image, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO
-        # A JPEG is decoded at a half, a quarter or an eighth where that is still twice what is kept.
-        image.draft(None, (2 * MAX_SIDE, 2 * MAX_SIDE))  # in any mode
-        image.load()
-        drafted = image.size
-        ImageOps.exif_transpose(image, in_place=True)
-        if image.size != drafted:
-            size = size[::-1]
-        pixels = _deep_values(image, bits) if deep else _shown_pixels(image, notes)
-        facts = (size, pixels.ndim, pixels.dtype, inverted)
-        first = first or facts
-        if facts != first:
+        pages.append(_read_page(image, count=len(numbers), bits=bits))
+        if pages[-1].layout != pages[0].layout:
             raise ImageError("The pages of this TIFF differ in size or colour. Save the wanted page by itself.")
-        pixel_bytes = pixels.dtype.itemsize * (3 if pixels.ndim == 3 else 1)
-        plan = plan_frames(*size, frames=len(numbers), bytes_per_pixel=pixel_bytes)
-        low, high = min(low, float(pixels.min())), max(high, float(pixels.max()))
-        frames.append(resized(pixels, plan.size))
-    stack = without_equal_channels(np.stack(frames))
-    decoded = Decoded(stack, *size, bits, notes=(*plan.notes, *notes))
+    stack = without_equal_channels(np.stack([page.pixels for page in pages]))
+    notes = tuple(dict.fromkeys(note for page in pages for note in page.notes))
+    decoded = Decoded(stack, *pages[0].size, bits, notes=notes)
     if stack.dtype == np.uint8:
         return decoded
-    scales = ((1.0, 0.0),) * len(frames)
-    return replace(decoded, windowed=True, inverted=inverted, scales=scales, low=low, high=high)
+    return replace(
+        decoded,
+        windowed=True,
+        inverted=pages[0].inverted,
+        scales=((1.0, 0.0),) * len(pages),
+        low=min(page.low for page in pages),
+        high=max(page.high for page in pages),
+    )
+
+
+def _read_page(image: ImageFile.ImageFile, *, count: int, bits: int) -> _Page:
+    """The page at which ``image`` stands, shrunk as one of ``count``."""
+    _check_pixels(image)
+    size, deep = image.size, image.mode in ("I", "F") or image.mode.startswith("I;16")
+    # Pillow turns white-is-zero around for 8 bits, not for more.
+    inverted = deep and _tag(image, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO
+    # A JPEG is decoded at a half, a quarter or an eighth where that is still twice what is kept.
+    image.draft(None, (2 * MAX_SIDE, 2 * MAX_SIDE))
+    image.load()
+    lying = image.size
+    ImageOps.exif_transpose(image, in_place=True)
+    if image.size != lying:
+        size = size[::-1]
+    if deep:
+        values = _deep_values(image, bits)
+        plan = plan_frames(*size, frames=count, bytes_per_pixel=values.itemsize)
+        return _Page(resized(values, plan.size), size, inverted, float(values.min()), float(values.max()), plan.notes)
+    profile = image.info.get("icc_profile")
+    shown = _grey_or_colour(image)
+    plan = plan_frames(*size, frames=count, bytes_per_pixel=1 if shown.mode == "L" else 3)
+    # Shrunk first: a colour transform of every pixel of a large photograph takes memory and time.
+    srgb, notes = to_srgb(resized_image(shown, plan.size), profile)
+    pixels = np.asarray(srgb if srgb.mode in ("L", "RGB") else srgb.convert("RGB"))
+    return _Page(pixels, size, inverted, 0, 255, plan.notes + notes)
 
 
 def _check_pixels(image: Image.Image) -> None:
@@ -94,10 +131,6 @@ def _check_pixels(image: Image.Image) -> None:
             f"This picture has {width} x {height} pixels; up to {MAX_PIXELS // 10**6} million are read. "
             "Save it smaller."
         )
-
-
-def _is_deep(mode: str) -> bool:
-    return mode in ("I", "F") or mode.startswith("I;16")
 
 
 def _deep_values(image: Image.Image, bits: int) -> np.ndarray:
@@ -120,18 +153,14 @@ def finite(values: np.ndarray) -> np.ndarray:
     return np.where(sound, values, values[sound].min())
 
 
-def _shown_pixels(image: Image.Image, notes: list[str]) -> np.ndarray:
-    """Pixels as they are to be shown, ``uint8`` (h, w) or (h, w, 3)."""
-    profile = image.info.get("icc_profile")
+def _grey_or_colour(image: Image.Image) -> Image.Image:
+    """The image as "L", "RGB" or "CMYK", the modes that colour profiles know; transparency laid on black."""
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
-    elif image.mode == "1":
-        image = image.convert("L")
-    elif image.mode not in ("L", "RGB", "CMYK"):
-        image = image.convert("RGB")
-    image = to_srgb_or_note(image, profile, notes)
-    return np.asarray(image if image.mode in ("L", "RGB") else image.convert("RGB"))
+        return Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
+    if image.mode == "1":
+        return image.convert("L")
+    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
 
 
 def _bits(image: ImageFile.ImageFile, data: bytes) -> int:

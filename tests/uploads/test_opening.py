@@ -229,7 +229,15 @@ def test_a_child_that_dies_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_child_that_takes_for_ever_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolation, "_START", "import sys, time; sys.stdin.buffer.read(); time.sleep(600)")
     monkeypatch.setattr(isolation, "MAX_TIME_S", 0.3)
-    assert "longer than 0.3 seconds" in refusal(encoded(Image.new("L", (20, 20))))
+    assert "took too long" in refusal(encoded(Image.new("L", (20, 20))))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of processor time are POSIX's")
+def test_a_child_that_uses_up_its_processor_time_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As child.py limits itself, with one second.
+    loop = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 5))\nwhile True: pass"
+    monkeypatch.setattr(isolation, "_START", loop)
+    assert "took too long" in refusal(encoded(Image.new("L", (20, 20))))
 
 
 def test_a_child_that_answers_nonsense_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
