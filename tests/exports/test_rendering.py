@@ -110,6 +110,17 @@ def test_the_svg_holds_pictures_and_text() -> None:
         assert (element.get("x"), element.get("width")) == (str(place.x), str(place.pixels.shape[1]))
 
 
+def test_the_svg_smooths_no_picture_and_puts_its_text_where_the_layout_says() -> None:
+    root = ET.fromstring(to_svg(two_pictures()))
+
+    assert {image.get("style") for image in root.iter(f"{SVG}image")} == {"image-rendering: pixelated"}
+    for element, line in zip(root.iter(f"{SVG}text"), arrange(two_pictures(), 1920).texts, strict=True):
+        assert abs(float(element.get("x") or "nan") - line.x) < 0.01
+        assert abs(float(element.get("y") or "nan") - line.y) < 0.01
+        assert (element.get("text-anchor") == "middle") == line.centred
+        assert (element.get("font-weight") == "bold") == line.bold
+
+
 def test_an_svg_reader_hears_what_the_pictures_are() -> None:
     root = ET.fromstring(to_svg(two_pictures()))
 
