@@ -11,12 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.additive import Gaussian, LaplacePerImage, LaplacePerPixel
 from medpriv_core.mechanisms.discrete_laplace import DiscreteLaplace
 from medpriv_core.mechanisms.dp_pix import DpPix
 from medpriv_core.mechanisms.mechanism import Mechanism
-from medpriv_core.privacy.image_epsilon import MechanismName
+from medpriv_core.privacy.image_epsilon import MechanismName, checked_name
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,7 @@ MECHANISMS: dict[str, MechanismInfo] = {
     )
 }
 
-
-_PLAIN: dict[str, type[Mechanism]] = {
+_PLAIN: dict[MechanismName, type[Mechanism]] = {
     kind.name: kind for kind in (LaplacePerPixel, LaplacePerImage, Gaussian, DiscreteLaplace)
 }
 
@@ -93,8 +91,7 @@ def make_mechanism(name: str, *, beta: float, block: int = 8, changed_pixels: in
 
     Raises ``SettingError`` for an unknown name or a setting outside its bounds.
     """
-    if name == "dp_pix":
+    known = checked_name(name)
+    if known == "dp_pix":
         return DpPix(beta, block=block, changed_pixels=changed_pixels)
-    if name in _PLAIN:
-        return _PLAIN[name](beta)
-    raise SettingError(f"mechanism must be one of {', '.join(MECHANISMS)}, but is {name!r}.")
+    return _PLAIN[known](beta)

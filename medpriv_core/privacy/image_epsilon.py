@@ -73,17 +73,25 @@ class ImageGuarantee:
         return self.unit_epsilon
 
 
+def checked_name(name: str) -> MechanismName:
+    """``name``, if a mechanism has it; else raises ``SettingError``."""
+    for known in MECHANISM_NAMES:
+        if name == known:
+            return known
+    raise SettingError(f"mechanism must be one of {', '.join(MECHANISM_NAMES)}, but is {name!r}.")
+
+
 def image_guarantee(*, beta: float, values: int, draw: NoiseDraw, delta: float = 1e-5) -> ImageGuarantee:
     """The guarantee of Laplace noise on ``values`` pixels times channels, as training pictures get it.
 
     A grey image copied to three channels after the noise counts its pixels once. Raises as ``mechanism_guarantee``.
     """
-    name: MechanismName = "laplace_per_image" if draw == "per_image" else "laplace_per_pixel"
+    name = "laplace_per_image" if draw == "per_image" else "laplace_per_pixel"
     return mechanism_guarantee(name, beta=beta, shape=(values, 1, 1), delta=delta)
 
 
 def mechanism_guarantee(
-    name: MechanismName,
+    name: str,
     *,
     beta: float,
     shape: Shape,
@@ -101,6 +109,7 @@ def mechanism_guarantee(
     Sources: Dwork and Roth 2014, theorem 3.6 (Laplace); ``image_laplace`` for its epsilon at delta; Balle and Wang
     2018 (Gaussian); Fan 2018 (dp_pix).
     """
+    mechanism = checked_name(name)
     check_bound("beta", beta)
     check_bound("delta", delta)
     if min(shape) < 1:
@@ -119,22 +128,22 @@ def mechanism_guarantee(
         pure, epsilon = math.inf, gaussian_epsilon(mu=math.sqrt(copies * values) / beta, delta=delta)
         accountant = "gaussian"
     else:
-        loss = 1 / beta
+        scale = beta
         if name == "dp_pix":
             check_cells(block=block, changed_pixels=changed_pixels)
+            scale = cell_noise_scale(beta=beta, block=block, changed_pixels=changed_pixels)
             values = math.prod(cell_grid(shape, block=block)) * shape[2]
-            loss = 1 / cell_noise_scale(beta=beta, block=block, changed_pixels=changed_pixels)
-        pure = copies * values / beta if name != "dp_pix" else copies * values * loss
+        pure = copies * values / scale
         unit_epsilon = min(unit_epsilon, pure)
-        theta = _continuous_loss(loss) if name == "discrete_laplace" else loss
-        epsilon = min(laplace_epsilon(theta=theta, values=copies * values, delta=delta), pure)
+        loss = _continuous_loss(1 / scale) if name == "discrete_laplace" else 1 / scale
+        epsilon = min(laplace_epsilon(theta=loss, values=copies * values, delta=delta), pure)
     return ImageGuarantee(
-        mechanism=name,
+        mechanism=mechanism,
         beta=beta,
         copies=copies,
         values=values,
         delta=delta,
-        unit=_unit(name, channels=shape[2], changed_pixels=changed_pixels),
+        unit=_unit(mechanism, channels=shape[2], changed_pixels=changed_pixels),
         unit_epsilon=unit_epsilon,
         unit_delta=unit_delta,
         epsilon_image_pure=pure,
@@ -145,7 +154,7 @@ def mechanism_guarantee(
 
 
 def lesion_epsilon(
-    name: MechanismName = "laplace_per_pixel", *, area_pixels: float, contrast: float, beta: float, channels: int = 1
+    name: str = "laplace_per_pixel", *, area_pixels: float, contrast: float, beta: float, channels: int = 1
 ) -> float | None:
     """Epsilon to which a finding is hidden: for two pictures that are alike but for it, with certainty (delta = 0).
 
@@ -158,17 +167,18 @@ def lesion_epsilon(
     7.5
     """
     check_bound("beta", beta)
+    mechanism = checked_name(name)
     if not 0 < area_pixels < math.inf:
         raise SettingError(f"The area must be above 0 pixels, but is {area_pixels}.")
     if not 0 < contrast <= 1:
         raise SettingError(f"The contrast must be above 0 and at most 1 (from black to white), but is {contrast}.")
-    if name not in ("laplace_per_pixel", "discrete_laplace"):
+    if mechanism not in ("laplace_per_pixel", "discrete_laplace"):
         return None
     return area_pixels * contrast * channels / beta
 
 
 def beta_for_image_epsilon(
-    mechanism_name: MechanismName,
+    mechanism_name: str,
     *,
     epsilon: float,
     shape: Shape,

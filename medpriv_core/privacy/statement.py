@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency
-from medpriv_core.privacy.image_epsilon import ImageGuarantee
+from medpriv_core.privacy.image_epsilon import ImageAccountant, ImageGuarantee, lesion_epsilon
 from medpriv_core.spec import Sampling
 
 # A convention, not a theorem: at 10 the bound already lets an attacker who is right 1 time in 10,000
@@ -82,11 +82,42 @@ def what_does_not_hold(*, claimed: float, holds: float) -> str:
     return f"What holds for this run is ε = {format_epsilon(holds)}: {claim}, which is not the case."
 
 
+IMAGE_ACCOUNTANT_WORDS: dict[ImageAccountant, str] = {
+    "saddle_point": "saddle-point accountant, at most 0.5 % too high",
+    "gaussian": "exact Gaussian accountant",
+    "none": "one random number for all pixels hides no difference between them",
+}
+
+
 def image_epsilon_statement(guarantee: ImageGuarantee) -> str:
-    """The full form for one noised image."""
+    """The full form for a whole picture, all its noised copies together."""
+    copies = "noise drawn once" if guarantee.copies == 1 else f"{guarantee.copies:,} noised copies together"
+    delta = "" if math.isinf(guarantee.epsilon_image) else f"δ = {format_delta(guarantee.delta)}; "
     return (
-        f"ε = {format_epsilon(guarantee.epsilon_image)} (δ = {format_delta(guarantee.delta)}; for any two pictures; "
-        "noise drawn once; PLD or RDP accountant, the smaller)"
+        f"ε = {format_epsilon(guarantee.epsilon_image)} ({delta}for any two pictures; {copies}; "
+        f"{IMAGE_ACCOUNTANT_WORDS[guarantee.accountant]})"
+    )
+
+
+def image_unit_statement(guarantee: ImageGuarantee) -> str:
+    """The full form for the mechanism's unit: a pixel, or as many as DP-Pix protects."""
+    colour = " (red, green or blue of a pixel)" if "colour" in guarantee.unit else ""
+    delta = "" if math.isinf(guarantee.unit_epsilon) else f"δ = {format_delta(guarantee.unit_delta)}; "
+    return (
+        f"ε = {format_epsilon(guarantee.unit_epsilon)} ({delta}two pictures that differ in {guarantee.unit}{colour}, "
+        "at most by black against white)"
+    )
+
+
+def image_short_statement(guarantee: ImageGuarantee) -> str:
+    """The short form under a picture; the full forms belong beside it, on hover."""
+    if math.isinf(guarantee.epsilon_image):
+        return "no finite ε, for a pixel or for the picture"
+    delta = f"(δ = {format_delta(guarantee.delta)})"
+    unit_delta = f" {delta}" if guarantee.unit_delta else ""
+    return (
+        f"{guarantee.unit}: ε = {format_epsilon(guarantee.unit_epsilon)}{unit_delta} · "
+        f"whole picture: ε = {format_epsilon(guarantee.epsilon_image)} {delta}"
     )
 
 
@@ -107,19 +138,17 @@ def local_dp_meaning(guarantee: ImageGuarantee) -> str:
     )
 
 
-def image_statement(
-    guarantee: ImageGuarantee, *, beta: float, blank_share: float, blurred_correlation: float | None
-) -> str:
-    """What a noised image gives away, in a sentence or two for a person who is no expert.
+def image_meaning(guarantee: ImageGuarantee, *, blurred_correlation: float | None = None) -> str:
+    """What a noised picture gives away, in a sentence or two for a person who is no expert.
 
-    ``blank_share`` is the probability that the per-image draw turns the picture black or white;
-    ``blurred_correlation`` was measured on the picture shown (None where that has no meaning).
+    ``blurred_correlation`` with the original was measured on the picture shown (None where that has no meaning).
     """
+    beta = f"β = {guarantee.beta:g}"
     if math.isinf(guarantee.epsilon_image):
         return (
-            f"One random number shifts the brightness of the whole picture. At β = {beta:g} that turns at least "
-            f"{blank_share:.0%} of all pictures completely black or white; the others show everything. So no finite ε "
-            "holds for what the picture shows, whatever β is."
+            f"One random number shifts the brightness of the whole picture. At {beta} that turns at least "
+            f"{math.exp(-1 / guarantee.beta):.0%} of all pictures completely black or white; the others show "
+            "everything. So no finite ε holds for what the picture shows, whatever β is."
         )
     epsilon = f"ε = {format_epsilon(guarantee.epsilon_image)} (δ = {format_delta(guarantee.delta)})"
     undone = ""
@@ -128,20 +157,56 @@ def image_statement(
             f" Blurring alone brings back a picture that still agrees with the original (correlation "
             f"{blurred_correlation:.2f})."
         )
-    if guarantee.epsilon_image > STRONG_EPSILON:
-        pixel = f"(ε = {format_epsilon(guarantee.epsilon_pixel)})"
-        if guarantee.epsilon_pixel <= 1:
-            hidden = f"one pixel is well hidden {pixel}, but the picture is not"
-        else:
-            hidden = f"one pixel is hardly hidden {pixel}, and the picture not at all"
+    if guarantee.epsilon_image <= STRONG_EPSILON:
         return (
-            f"At β = {beta:g} {hidden}: its {guarantee.values:,} values together have {epsilon}, and protection "
-            f"usually means ε below {STRONG_EPSILON}.{undone}"
+            f"At {beta} the whole picture has {epsilon}. That is protection in the usual sense, and little of the "
+            f"picture is left for anybody, a doctor included.{undone}"
         )
+    unit, are = guarantee.unit, "are" if guarantee.unit.endswith("s") else "is"
+    unit_epsilon = f"(ε = {format_epsilon(guarantee.unit_epsilon)})"
+    if guarantee.unit_epsilon <= 1:
+        hidden = f"{unit} {are} well hidden {unit_epsilon}, but the picture is not"
+    else:
+        hidden = f"{unit} {are} hardly hidden {unit_epsilon}, and the picture not at all"
+    parts = "cells" if guarantee.mechanism == "dp_pix" else "values"
     return (
-        f"At β = {beta:g} the whole picture has {epsilon}. That is protection in the usual sense, and little of the "
-        f"picture is left for anybody, a doctor included.{undone}"
+        f"At {beta} {hidden}: its {guarantee.values:,} {parts} together have {epsilon}, and protection usually means ε "
+        f"below {STRONG_EPSILON}.{undone}"
     )
+
+
+def image_statement(
+    guarantee: ImageGuarantee,
+    *,
+    beta: float,  # noqa: ARG001
+    blank_share: float,  # noqa: ARG001
+    blurred_correlation: float | None,
+) -> str:
+    """``image_meaning`` under its older name; beta and blank share are in the guarantee."""
+    return image_meaning(guarantee, blurred_correlation=blurred_correlation)
+
+
+def image_lesion_statement(name: str, *, area_pixels: float, contrast: float, beta: float, channels: int = 1) -> str:
+    """What the noise says about a finding of that area and contrast (0 to 1), or why it says nothing.
+
+    Raises ``SettingError`` for impossible numbers.
+    """
+    epsilon = lesion_epsilon(name, area_pixels=area_pixels, contrast=contrast, beta=beta, channels=channels)
+    if epsilon is not None:
+        colours = f" × {channels} colours" if channels > 1 else ""
+        return (
+            f"A finding of {area_pixels:,.10g} pixels and contrast {contrast:g} is hidden to "
+            f"ε = {format_epsilon(epsilon)} (δ = 0; two pictures that are alike but for it; area × contrast{colours} "
+            "/ β)."
+        )
+    why = {
+        "laplace_per_image": "One random number for the whole picture hides no finding: its shape stays as it is.",
+        "gaussian": "Gaussian noise hides a finding by the square root of its area, and with a probability δ of "
+        "failing; for ε of the finding choose Laplace noise for each pixel.",
+        "dp_pix": "The mosaic hides any change of as many pixels as were chosen (m), whatever its contrast; for ε by "
+        "area and contrast choose Laplace noise for each pixel.",
+    }
+    return why[name]
 
 
 def membership_bound(*, epsilon: float, delta: float, false_alarm_rate: float) -> float:

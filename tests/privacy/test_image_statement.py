@@ -1,0 +1,104 @@
+"""A noised picture's epsilon in words, for every mechanism."""
+
+from __future__ import annotations
+
+import pytest
+
+from medpriv_core.errors import SettingError
+from medpriv_core.privacy.image_epsilon import MECHANISM_NAMES, ImageGuarantee, mechanism_guarantee
+from medpriv_core.privacy.statement import (
+    image_epsilon_statement,
+    image_lesion_statement,
+    image_meaning,
+    image_short_statement,
+    image_unit_statement,
+)
+
+
+def guarantee(name: str, *, beta: float = 1.0, channels: int = 1, copies: int = 1) -> ImageGuarantee:
+    return mechanism_guarantee(name, beta=beta, shape=(28, 28, channels), copies=copies, block=4)
+
+
+def test_the_full_form_carries_everything_that_epsilon_depends_on():
+    assert image_epsilon_statement(guarantee("laplace_per_pixel")) == (
+        "ε = 383 (δ = 1e-5; for any two pictures; noise drawn once; saddle-point accountant, at most 0.5 % too high)"
+    )
+    assert image_epsilon_statement(guarantee("gaussian", beta=28.0, copies=4)) == (
+        "ε = 10 (δ = 1e-5; for any two pictures; 4 noised copies together; exact Gaussian accountant)"
+    )
+    assert image_epsilon_statement(guarantee("laplace_per_image")) == (
+        "ε = ∞ (for any two pictures; noise drawn once; one random number for all pixels hides no difference between "
+        "them)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "channels", "expected"),
+    [
+        (
+            "laplace_per_pixel",
+            1,
+            "ε = 1 (δ = 0; two pictures that differ in one pixel, at most by black against white)",
+        ),
+        (
+            "gaussian",
+            3,
+            "ε = 4.38 (δ = 1e-5; two pictures that differ in one colour value (red, green or blue of a pixel), at most "
+            "by black against white)",
+        ),
+        (
+            "dp_pix",
+            1,
+            "ε = 1 (δ = 0; two pictures that differ in up to 16 pixels, at most by black against white)",
+        ),
+        ("laplace_per_image", 1, "ε = ∞ (two pictures that differ in one pixel, at most by black against white)"),
+    ],
+)
+def test_the_unit_says_how_neighbours_differ(name: str, channels: int, expected: str):
+    assert image_unit_statement(guarantee(name, channels=channels)) == expected
+
+
+def test_the_short_form_fits_under_a_picture():
+    assert (
+        image_short_statement(guarantee("laplace_per_pixel")) == "one pixel: ε = 1 · whole picture: ε = 383 (δ = 1e-5)"
+    )
+    assert image_short_statement(guarantee("gaussian")).startswith("one pixel: ε = 4.38 (δ = 1e-5) · whole picture: ")
+    assert image_short_statement(guarantee("laplace_per_image")) == "no finite ε, for a pixel or for the picture"
+    assert all(len(image_short_statement(guarantee(name, channels=3))) < 80 for name in MECHANISM_NAMES)
+
+
+def test_the_meaning_follows_the_mechanism():
+    assert "one pixel is well hidden (ε = 1), but the picture is not: its 784 values" in image_meaning(
+        guarantee("laplace_per_pixel")
+    )
+    assert "up to 16 pixels are well hidden (ε = 0.5), but the picture is not: its 49 cells" in image_meaning(
+        guarantee("dp_pix", beta=2.0)
+    )
+    assert "at least 61% of all pictures" in image_meaning(guarantee("laplace_per_image", beta=2.0))
+    assert "one pixel is hardly hidden" in image_meaning(guarantee("discrete_laplace", beta=0.1))
+    assert "protection in the usual sense" in image_meaning(guarantee("gaussian", beta=100.0))
+
+
+def test_what_blurring_brings_back_is_said_where_it_brings_something_back():
+    noised = guarantee("laplace_per_pixel")
+    assert "correlation 0.90" in image_meaning(noised, blurred_correlation=0.9)
+    assert "correlation" not in image_meaning(noised, blurred_correlation=0.1)
+    assert "correlation" not in image_meaning(noised)
+
+
+def test_a_finding_is_hidden_to_an_epsilon_or_it_is_said_why_not():
+    def statement(name: str, channels: int = 1) -> str:
+        return image_lesion_statement(name, area_pixels=1000, contrast=0.3, beta=4.0, channels=channels)
+
+    assert statement("laplace_per_pixel") == (
+        "A finding of 1,000 pixels and contrast 0.3 is hidden to ε = 75 (δ = 0; two pictures that are alike but for "
+        "it; area × contrast / β)."
+    )
+    assert "ε = 225 (δ = 0; two pictures that are alike but for it; area × contrast × 3 colours / β)" in statement(
+        "discrete_laplace", 3
+    )
+    for name in ("laplace_per_image", "gaussian", "dp_pix"):
+        assert "hidden to ε" not in statement(name)
+        assert statement(name).endswith(".")
+    with pytest.raises(SettingError, match="contrast must be"):
+        image_lesion_statement("gaussian", area_pixels=10, contrast=2.0, beta=1.0)
