@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medpriv_core.mechanisms.catalog import MECHANISMS, make_mechanism
 from tests.cli.bad_files import BAD_PICTURES
 from tests.cli.conftest import Command, Refusal
 
@@ -162,7 +163,50 @@ def test_every_kind_of_picture_is_converted(
 def test_plain_output_names_file_and_epsilons(medpriv: Command, picture: Path, tmp_path: Path):
     answer = medpriv("noise", picture, "--beta", "2", "--output", tmp_path / "o.png")
     assert f"Wrote {tmp_path / 'o.png'} (a demonstration" in answer.out
-    assert "One pixel: ε = 0.5. Whole picture: ε = 1,200 (δ = 0)" in answer.out
+    assert "One pixel: ε = 0.5 (δ = 0; two pictures that differ in one pixel" in answer.out
+    assert "(δ = 1e-5; for any two pictures; noise drawn once; saddle-point accountant" in answer.out
+    assert "with certainty (δ = 0): ε = 1,200." in answer.out
+
+
+@pytest.mark.parametrize("mechanism", MECHANISMS)
+def test_every_mechanism_says_what_it_guarantees(medpriv: Command, picture: Path, tmp_path: Path, mechanism: str):
+    out = tmp_path / "o.npy"
+    facts = medpriv("noise", picture, "--mechanism", mechanism, "--beta", "2", "--output", out, "--json").json
+    guarantee = make_mechanism(mechanism, beta=2.0).guarantee((HEIGHT, WIDTH, 1))
+    finite = mechanism != "laplace_per_image"
+    assert facts["mechanism"] == mechanism
+    assert facts["noise"] == ("release" if mechanism == "discrete_laplace" else "demonstration")
+    assert facts["epsilon_image"] == (guarantee.epsilon_image if finite else None)
+    assert facts["unit_epsilon"] == (guarantee.unit_epsilon if finite else None)
+    assert (facts["unit"], facts["unit_delta"]) == (guarantee.unit, guarantee.unit_delta)
+    assert (facts["accountant"], facts["adjacency"]) == (guarantee.accountant, "any two pictures")
+    assert np.load(out).shape == (HEIGHT, WIDTH)
+
+
+def test_the_older_draw_names_the_same_mechanisms(medpriv: Command, picture: Path, tmp_path: Path):
+    written = []
+    for options in (["--draw", "per_image"], ["--mechanism", "laplace_per_image"]):
+        out = tmp_path / f"{options[0]}.npy"
+        facts = medpriv("noise", picture, *options, "--beta", "1", "--seed", "1", "--output", out, "--json").json
+        assert (facts["draw"], facts["mechanism"]) == ("per_image", "laplace_per_image")
+        written.append(np.load(out))
+    np.testing.assert_array_equal(*written)
+
+
+def test_noise_by_the_epsilon_it_shall_have(medpriv: Command, picture: Path, tmp_path: Path):
+    out = tmp_path / "o.npy"
+    facts = medpriv("noise", picture, "--image-epsilon", "8", "--delta", "1e-6", "--output", out, "--json").json
+    assert 7.96 <= facts["epsilon_image"] <= 8
+    again = medpriv("noise", picture, "--beta", facts["beta"], "--delta", "1e-6", "--output", out, "--json").json
+    assert again["epsilon_image"] == facts["epsilon_image"]
+
+
+def test_dp_pix_writes_cells(medpriv: Command, picture: Path, tmp_path: Path):
+    out = tmp_path / "o.npy"
+    cells = ["--mechanism", "dp_pix", "--block", "20", "--changed-pixels", "4"]
+    facts = medpriv("noise", picture, *cells, "--beta", "2", "--output", out, "--json").json
+    assert (facts["block"], facts["changed_pixels"], facts["unit"]) == (20, 4, "up to 4 pixels")
+    assert np.unique(np.load(out)).size <= (HEIGHT // 20) * (WIDTH // 20)
 
 
 @pytest.mark.parametrize("beta", ["0", "-1", "nan", "inf", "1e9"])
@@ -170,6 +214,28 @@ def test_impossible_noise_is_refused(refused: Refusal, picture: Path, tmp_path: 
     sentence = refused("noise", picture, "--beta", beta, "--output", tmp_path / "o.npy", "--json")
     assert sentence.startswith("beta must be between 0.001 and 10000, but is ")
     assert not (tmp_path / "o.npy").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ([], "One of the arguments --beta --image-epsilon is required"),
+        (["--beta", "1", "--image-epsilon", "1"], "--image-epsilon: not allowed with argument --beta"),
+        (["--beta", "1", "--mechanism", "blur"], "invalid choice: 'blur'"),
+        (["--beta", "1", "--mechanism", "gaussian", "--draw", "per_pixel"], "not allowed with argument"),
+        (["--beta", "1", "--mechanism", "discrete_laplace", "--seed", "1"], "discrete_laplace takes no seed"),
+        (["--beta", "1", "--block", "4"], "--block and --changed-pixels belong to dp_pix"),
+        (["--beta", "1", "--mechanism", "dp_pix", "--block", "0"], "block must be between 1 and 512"),
+        (["--beta", "1", "--mechanism", "dp_pix", "--block", "41"], "choose a block of at most 40"),
+        (["--image-epsilon", "0"], "must be above 0 and finite, but is 0"),
+        (["--image-epsilon", "1e-9"], "needs more noise than beta 10000"),
+        (["--image-epsilon", "8", "--draw", "per_image"], "no finite epsilon, whatever beta is"),
+    ],
+)
+def test_contradicting_mechanisms_are_refused(refused: Refusal, picture: Path, options: list[str], sentence: str):
+    out = picture.with_name("o.npy")
+    assert sentence in refused("noise", picture, *options, "--output", out)
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
