@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -15,23 +13,35 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from medpriv_core.home import data_home
+from medpriv_core.home import DataHome
 from tests.browser.conftest import PATIENCE_S, ROOT, App
+from tests.browser.viewing import (
+    SERVER_MS,
+    boxes,
+    choose_mode,
+    drag,
+    middle,
+    on_screen,
+    places,
+    readout,
+    region,
+    settle,
+    stage,
+)
 
 pytestmark = pytest.mark.browser
 PICTURES = 5
 
 
 @pytest.fixture(scope="module")
-def app() -> Iterator[App]:
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """One server with the viewer alone, for all tests here: nothing of one visitor reaches the next."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = App(data_home(), port)
+    server = App(DataHome(tmp_path_factory.mktemp("home")), port)
     server.process = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "tests/browser/viewer_app.py", "--server.port", str(port)],
         cwd=ROOT,
@@ -67,56 +77,8 @@ def viewer(page: Page, app: App) -> Iterator[Page]:
 
 def open_viewer(page: Page, app: App) -> None:
     page.goto(app.url)
-    expect(page.locator(".viewer img")).to_have_count(PICTURES)
+    expect(page.locator(".viewer img")).to_have_count(PICTURES, timeout=SERVER_MS)
     settle(page)
-
-
-def settle(page: Page) -> None:
-    """Until all pictures on screen are decoded and drawn, and the page runs no more."""
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
-    for picture in page.locator(".viewer img").all():
-        picture.evaluate("picture => picture.decode()")
-    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-
-def on_screen(page: Page, number: int) -> np.ndarray:
-    """What a window shows, as (h, w, 3) screen pixels."""
-    settle(page)
-    box = page.locator(".viewer .window").nth(number).bounding_box()
-    assert box is not None
-    # The browser draws a box from the nearest whole pixel on; Playwright would round outwards.
-    clip = {side: round(box[side]) for side in ("x", "y", "width", "height")}
-    return np.asarray(Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB"))  # type: ignore[arg-type]
-
-
-def places(page: Page) -> list[str]:
-    """Size and place of every picture in its window."""
-    return [picture.get_attribute("style") or "" for picture in page.locator(".viewer img").all()]
-
-
-def stage(page: Page) -> Locator:
-    return page.get_by_role("group", name=re.compile("Test pictures: zoom"))
-
-
-def readout(page: Page) -> Locator:
-    return page.locator(".viewer output")
-
-
-def choose_mode(page: Page, name: str, windows: int) -> None:
-    page.get_by_role("radio", name=name).click()
-    expect(page.locator(".viewer .window")).to_have_count(windows)
-    settle(page)
-
-
-def region(pixels: np.ndarray) -> tuple[int, int, int, int]:
-    """First and last column, first and last row of the ramp on screen."""
-    return int(pixels[0, 0, 0]), int(pixels[0, -1, 0]), int(pixels[0, 0, 1]), int(pixels[-1, 0, 1])
-
-
-def middle(pixels: np.ndarray) -> tuple[float, float]:
-    """Column and row of the ramp in the middle of the screen."""
-    left, right, top, bottom = region(pixels)
-    return (left + right) / 2, (top + bottom) / 2
 
 
 def test_the_whole_picture_is_shown_in_squares_of_whole_screen_pixels(viewer: Page):
@@ -177,7 +139,7 @@ def test_new_pictures_of_the_same_size_keep_the_zoom_and_others_begin_anew(viewe
         viewer.keyboard.press(key)
     kept, before = places(viewer), on_screen(viewer, 0)
     viewer.get_by_role("slider", name="Blue").press("End")
-    expect(viewer.get_by_text("runs of the page: 2", exact=True)).to_be_visible()
+    expect(viewer.get_by_text("runs of the page: 2", exact=True)).to_be_visible(timeout=SERVER_MS)
     expect(viewer.locator(".viewer img").first).to_have_js_property("complete", True)
     after = on_screen(viewer, 0)
     assert before[0, 0, 2] == 0
@@ -185,6 +147,7 @@ def test_new_pictures_of_the_same_size_keep_the_zoom_and_others_begin_anew(viewe
     np.testing.assert_array_equal(after[:, :, :2], before[:, :, :2])
     assert places(viewer) == kept
     viewer.get_by_role("radio", name="48").click()
+    expect(viewer.get_by_text("runs of the page: 3", exact=True)).to_be_visible(timeout=SERVER_MS)
     expect(viewer.get_by_role("button", name="Whole picture")).to_have_attribute("aria-disabled", "true")
     assert region(on_screen(viewer, 0)) == (0, 47, 0, 47)
 
@@ -203,8 +166,9 @@ def test_the_handle_of_the_wipe_moves_by_arrow_keys(viewer: Page):
     shown = on_screen(viewer, 0)
     beside, row = len(shown) // 16, len(shown) // 8  # clear of the line and of the knob
     edge = len(shown) // 5
-    assert np.all(shown[row, : edge - beside, 2] == 0)
-    assert np.all(shown[row, edge + beside :, 2] == 255)
+    for line in (0, row, -1):  # pure up to the rim
+        assert np.all(shown[line, : edge - beside, 2] == 0)
+        assert np.all(shown[line, edge + beside :, 2] == 255)
     # Both halves still lie over each other, column by column.
     assert shown[row, 0, 0] == 0
     assert shown[row, -1, 0] == 255 - 63
@@ -228,13 +192,6 @@ def test_the_handle_follows_the_pointer_and_beside_it_the_picture_is_moved(viewe
     drag(viewer, (half, low), (half - 30, low))
     assert places(viewer) != before
     expect(viewer.locator(".viewer .wipe")).to_have_value("25")
-
-
-def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    page.mouse.move(*start)
-    page.mouse.down()
-    page.mouse.move(*end, steps=4)
-    page.mouse.up()
 
 
 def test_the_other_mode_shows_the_same_region(viewer: Page):
@@ -334,10 +291,6 @@ def test_a_narrow_window_has_rows_and_no_horizontal_scroll_bar(viewer: Page, mod
     if mode == "side by side":
         assert len({box["y"] for box in boxes(viewer)}) == 3
         assert len({box["width"] for box in boxes(viewer)}) == 1
-
-
-def boxes(page: Page) -> list:
-    return [window.bounding_box() for window in page.locator(".viewer .window").all()]
 
 
 @pytest.mark.parametrize("density", [1.25, 2])

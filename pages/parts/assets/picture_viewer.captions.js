@@ -6,12 +6,15 @@ function writeCaption(caption, { title, lines, note }) {
   caption.dataset.text = text;
   const heading = element("div", "title", title);
   if (note) heading.append(buildNote(title, note));
-  caption.replaceChildren(heading, ...lines.map((line) => element("p", "", ...boldParts(line))));
+  caption.replaceChildren(heading, ...lines.map((line) => element("p", "", ...formatted(line))));
 }
 
-function boldParts(line) {
-  const parts = line.replace(/-(?=\d)/g, "-\u2060").split("**"); // no line break within 1e-5
-  return parts.map((part, place) => (place % 2 ? element("strong", "", part) : part));
+// Bold as asked for; and no line break within δ = 1e-5.
+function formatted(line) {
+  return line.split(/(\*\*.+?\*\*|\S+ = [^\s*]+)/).map((part, place) => {
+    if (place % 2 === 0) return part;
+    return part.startsWith("**") ? element("strong", "", part.slice(2, -2)) : element("span", "together", part);
+  });
 }
 
 // Opens when the pointer rests on it, when it has the focus, and at a tap; Escape and leaving close it.
