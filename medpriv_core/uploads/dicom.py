@@ -1,8 +1,8 @@
 """DICOM: pixels and how to show them, read without asking who they are. Runs in the decoding child.
 
 A DICOM file is a list of tagged elements, a hundred of which may tell who the patient is. pydicom is given the
-list of the few that make a picture (``WANTED``), and leaves all others unparsed. Of what it returns, pixels and
-numbers leave this process, and no text but words of a fixed list (``windows.safe_words``).
+list of the few that make a picture (``WANTED``), and leaves all others at the top of the header unread. Of what it
+returns, pixels and numbers leave this process, and no text but words of a fixed list (``windows.safe_words``).
 
 From stored numbers to grey: unpack or decompress, *modality* transformation (rescale slope and intercept, or a
 table) to a physical unit such as Hounsfield units, then a window (``windows.py``), and for MONOCHROME1, where
@@ -66,7 +66,7 @@ def decode_dicom(data: bytes) -> Decoded:
     Raises ``ImageError`` for what medpriv refuses, and whatever pydicom and its plug-ins raise for a damaged file.
     """
     dataset = dcmread(io.BytesIO(data), force=True, specific_tags=list(WANTED.split()))
-    if not dataset:
+    if not dataset and not dataset.file_meta:
         raise ImageError(DAMAGED)
     refuse_without_pixels(dataset)
     refuse_series_in_time(dataset)

@@ -192,6 +192,7 @@ def deflated_bomb() -> bytes:
         (encapsulated(described(RAMP), [b"\0" * 64], uid.UID("1.2.840.10008.1.2.4.53")), "way that is not read"),
         (encapsulated(described(RAMP), [b"\0" * 64], uid.JPEG2000Lossless), "damaged"),
         (bundled("waveform_ecg.dcm"), "waveform"),
+        (bundled("DICOMDIR"), "table of contents of a disc"),
         (bundled("test-SR.dcm"), "structured report"),
         (bundled("MR_truncated.dcm"), "another number of pixels"),
     ],
