@@ -27,7 +27,7 @@ from medpriv_core.progress import ProgressCallback
 from medpriv_core.spec import Engine, NoiseGenerator, RunSpec
 from medpriv_core.training import engines
 from medpriv_core.training.device import describe_device
-from medpriv_core.training.examples import Examples
+from medpriv_core.training.examples import Batch, Examples
 from medpriv_core.training.model import build_model
 
 Step = Callable[[], object]
@@ -140,8 +140,8 @@ def make_step(name: str, image_size: int, batch_size: int, device: torch.device)
         mixed=None,
         device=device,
     )
-    indices = np.arange(batch_size)
-    return lambda: stepper.step(examples, indices, generator=None, check=lambda: None)
+    batch = Batch(examples, np.arange(batch_size))
+    return lambda: stepper.step(batch)
 
 
 def _time_steps(

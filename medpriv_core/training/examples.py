@@ -5,7 +5,7 @@ With augmentation the image changes every time, so its features are computed ane
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,31 @@ class Examples:
         # On a processor several times faster than indexing with brackets.
         values, labels = self.values.index_select(0, positions), self.labels.index_select(0, positions)
         return self.prepare(values, generator), labels
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The examples of one step.
+
+    ``indices`` (n,), none of them if Poisson sampling drew nobody; ``generator`` augments them, if there is one;
+    ``check`` is called before every pass, and stops the step by raising.
+    """
+
+    examples: Examples
+    indices: np.ndarray
+    generator: torch.Generator | None = None
+    check: Callable[[], None] = lambda: None
+
+    def passes(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and labels in their order, ``size`` at a time."""
+        positions = self.examples.positions(self.indices)
+        return self.parts([positions[start : start + size] for start in range(0, len(positions), size)])
+
+    def parts(self, indices: Sequence[np.ndarray | Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and labels at each of ``indices``, pieces of this batch."""
+        for part in indices:
+            self.check()
+            yield self.examples.batch(part, self.generator)
 
 
 def image_examples(split: PreparedSplit, *, input_size: int, device: torch.device) -> Examples:

@@ -22,6 +22,7 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training.checkpoint import Position
 from medpriv_core.training.device import using_threads
 from medpriv_core.training.evaluation import Tally, evaluate
+from medpriv_core.training.examples import Batch
 from medpriv_core.training.journal import Journal
 from medpriv_core.training.ledger import Ledger
 from medpriv_core.training.reporting import Reporter
@@ -148,7 +149,7 @@ def _take_step(session: Session, indices: np.ndarray, clock: _Clock) -> Tally:
     generator = None
     if spec.augment:
         generator = augmentation_generator(spec, epoch=position.epochs_done, step=position.step)
-    tally = session.stepper.step(session.train, indices, generator=generator, check=clock.check)
+    tally = session.stepper.step(Batch(session.train, indices, generator, clock.check))
     if session.ledger is not None:
         session.ledger.count_step()
     position.step += 1

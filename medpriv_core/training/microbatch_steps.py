@@ -21,22 +21,19 @@ to one of a fixed number of microbatches by lot, and the sum is divided by that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import torch
 from torch import nn
 
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.evaluation import Tally
-from medpriv_core.training.examples import Examples
+from medpriv_core.training.examples import Batch
 from medpriv_core.training.noise import NoiseSource
 from medpriv_core.training.randomness import SecretUniform
-from medpriv_core.training.steps import class_weights_of, losses_of, sgd
+from medpriv_core.training.steps import WithOptimizer, class_weights_of, losses_of, sgd
 
 
-class MicrobatchStepper:
+class MicrobatchStepper(WithOptimizer):
     """SGD on clipped gradients of microbatches, with noise; ``trained`` is left in the mode that it is in."""
 
     def __init__(
@@ -59,26 +56,14 @@ class MicrobatchStepper:
         self._noise = NoiseSource(spec.noise_generator, device)
         self._optimizer = sgd(trained, spec)
 
-    def step(
-        self,
-        examples: Examples,
-        indices: np.ndarray,
-        *,
-        generator: torch.Generator | None,
-        check: Callable[[], None],
-    ) -> Tally:
+    def step(self, batch: Batch) -> Tally:
         """As ``Stepper.step``; a step that is stopped may have moved BatchNorm's running statistics."""
         tally = Tally()
         totals = [torch.zeros_like(parameter) for parameter in self._parameters]
-        microbatches = self._cut(indices)
-        for part in microbatches:
-            check()
+        microbatches = self._cut(batch.indices)
+        for inputs, labels in batch.parts(microbatches):
             losses = losses_of(
-                self._trained,
-                *examples.batch(part, generator),
-                mixed=None,
-                tally=tally,
-                class_weights=self._class_weights,
+                self._trained, inputs, labels, mixed=None, tally=tally, class_weights=self._class_weights
             )
             gradients = torch.autograd.grad(losses.mean(), self._parameters)
             factor = (self._max_grad_norm / nn.utils.get_total_norm(gradients)).clamp(max=1)
@@ -98,9 +83,3 @@ class MicrobatchStepper:
             return [indices[start : start + size] for start in range(0, len(indices), size)]
         lots = (SecretUniform().random(len(indices)) * self._expected_number).astype(np.int64)
         return [indices[lots == number] for number in np.unique(lots)]
-
-    def state_dict(self) -> dict[str, Any]:
-        return self._optimizer.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._optimizer.load_state_dict(state)

@@ -6,10 +6,7 @@ Opacus keeps every image's gradient of every layer, which takes several times th
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Any
 
-import numpy as np
 import torch
 from opacus import GradSampleModule
 from opacus.grad_sample import register_grad_sampler
@@ -19,14 +16,16 @@ from torch import Tensor, nn
 
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.evaluation import Tally
-from medpriv_core.training.examples import Examples
+from medpriv_core.training.examples import Batch
 from medpriv_core.training.frozen_norm import FrozenBatchNorm2d
 from medpriv_core.training.randomness import secret_generator
-from medpriv_core.training.steps import losses_of, passes, sgd
+from medpriv_core.training.steps import WithOptimizer, losses_of, sgd
 
 
-class OpacusStepper:
+class OpacusStepper(WithOptimizer):
     """DP-SGD in float32 (a gradient norm rounded to bfloat16 would exceed C by up to 0.4 %)."""
+
+    _optimizer: DPOptimizer
 
     def __init__(
         self,
@@ -53,42 +52,23 @@ class OpacusStepper:
             generator=secret_generator(device),
         )
 
-    def step(
-        self,
-        examples: Examples,
-        indices: np.ndarray,
-        *,
-        generator: torch.Generator | None,
-        check: Callable[[], None],
-    ) -> Tally:
+    def step(self, batch: Batch) -> Tally:
         tally = Tally()
         self._optimizer.zero_grad()
-        parts = passes(examples.positions(indices), self._pass_size)
-        for number, part in enumerate(parts, start=1):
-            check()
-            losses = losses_of(
-                self._trained,
-                *examples.batch(part, generator),
-                mixed=None,
-                tally=tally,
-                class_weights=None,
-            )
+        images_left = len(batch.indices)
+        for inputs, labels in batch.passes(self._pass_size):
+            losses = losses_of(self._trained, inputs, labels, mixed=None, tally=tally, class_weights=None)
             _backward(losses.sum())
             # All passes but the last only clip and add up.
-            self._optimizer.signal_skip_step(do_skip=number < len(parts))
+            images_left -= len(labels)
+            self._optimizer.signal_skip_step(do_skip=images_left > 0)
             self._optimizer.step()
             self._optimizer.zero_grad()
-        if not parts:
+        if not len(batch.indices):
             for parameter in self._optimizer.params:
                 parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)
             self._optimizer.step()
         return tally
-
-    def state_dict(self) -> dict[str, Any]:
-        return self._optimizer.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._optimizer.load_state_dict(state)
 
 
 @register_grad_sampler(FrozenBatchNorm2d)

@@ -12,22 +12,18 @@ and cost nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import numpy as np
 import torch
 from torch import nn
 
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.clipping.clipper import PerSampleClipper
 from medpriv_core.training.evaluation import Tally
-from medpriv_core.training.examples import Examples
+from medpriv_core.training.examples import Batch
 from medpriv_core.training.noise import NoiseSource
-from medpriv_core.training.steps import class_weights_of, losses_of, passes, sgd
+from medpriv_core.training.steps import WithOptimizer, class_weights_of, losses_of, sgd
 
 
-class PrivateStepper:
+class PrivateStepper(WithOptimizer):
     """DP-SGD with the clipped sum found in one backward pass.
 
     In mixed precision (``mixed``), what goes through the network is rounded; lengths, sums and noise are not.
@@ -57,19 +53,10 @@ class PrivateStepper:
         self._class_weights = None if weights is None else weights / weights.max()
         self._optimizer = sgd(trained, spec)
 
-    def step(
-        self,
-        examples: Examples,
-        indices: np.ndarray,
-        *,
-        generator: torch.Generator | None,
-        check: Callable[[], None],
-    ) -> Tally:
+    def step(self, batch: Batch) -> Tally:
         tally = Tally()
         self._clipper.forget()
-        for part in passes(examples.positions(indices), self._pass_size):
-            check()
-            inputs, labels = examples.batch(part, generator)
+        for inputs, labels in batch.passes(self._pass_size):
             with self._clipper.capture():
                 losses = losses_of(self._trained, inputs, labels, mixed=self._mixed, tally=tally, class_weights=None)
             # Weighing the loss instead would come before clipping, which would undo it.
@@ -81,9 +68,3 @@ class PrivateStepper:
         self._optimizer.step()
         self._optimizer.zero_grad()
         return tally
-
-    def state_dict(self) -> dict[str, Any]:
-        return self._optimizer.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._optimizer.load_state_dict(state)

@@ -10,34 +10,22 @@ waits for the device: the host queues the next one meanwhile.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.evaluation import Tally
-from medpriv_core.training.examples import Examples
+from medpriv_core.training.examples import Batch
 
 
 class Stepper(Protocol):
     """Changes the trained parameters by one step at a time."""
 
-    def step(
-        self,
-        examples: Examples,
-        indices: np.ndarray,
-        *,
-        generator: torch.Generator | None,
-        check: Callable[[], None],
-    ) -> Tally:
-        """Learn from the examples at ``indices`` (n,); calls ``check`` before every pass.
-
-        If ``check`` raises, the parameters are as before the step.
-        """
+    def step(self, batch: Batch) -> Tally:
+        """Learn from the examples of ``batch``. If its ``check`` raises, the parameters are as before the step."""
         ...
 
     def state_dict(self) -> dict[str, Any]: ...
@@ -45,7 +33,19 @@ class Stepper(Protocol):
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
-class OrdinaryStepper:
+class WithOptimizer:
+    """A stepper that remembers between steps what its optimizer remembers."""
+
+    _optimizer: torch.optim.Optimizer
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._optimizer.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._optimizer.load_state_dict(state)
+
+
+class OrdinaryStepper(WithOptimizer):
     """SGD with the batch's gradient bounded."""
 
     def __init__(self, trained: nn.Module, spec: RunSpec, *, pass_size: int, mixed: torch.dtype | None) -> None:
@@ -56,35 +56,17 @@ class OrdinaryStepper:
         self._class_weights = class_weights_of(spec, trained)
         self._optimizer = sgd(trained, spec)
 
-    def step(
-        self,
-        examples: Examples,
-        indices: np.ndarray,
-        *,
-        generator: torch.Generator | None,
-        check: Callable[[], None],
-    ) -> Tally:
+    def step(self, batch: Batch) -> Tally:
         tally = Tally()
         self._optimizer.zero_grad()
-        for part in passes(examples.positions(indices), self._pass_size):
-            check()
+        for inputs, labels in batch.passes(self._pass_size):
             losses = losses_of(
-                self._trained,
-                *examples.batch(part, generator),
-                mixed=self._mixed,
-                tally=tally,
-                class_weights=self._class_weights,
+                self._trained, inputs, labels, mixed=self._mixed, tally=tally, class_weights=self._class_weights
             )
-            (losses.sum() / len(indices)).backward()
+            (losses.sum() / len(batch.indices)).backward()
         nn.utils.clip_grad_norm_(self._trained.parameters(), self._max_grad_norm)
         self._optimizer.step()
         return tally
-
-    def state_dict(self) -> dict[str, Any]:
-        return self._optimizer.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._optimizer.load_state_dict(state)
 
 
 def sgd(trained: nn.Module, spec: RunSpec) -> torch.optim.SGD:
@@ -102,11 +84,6 @@ def class_weights_of(spec: RunSpec, trained: nn.Module) -> Tensor | None:
     if spec.class_weights is None:
         return None
     return torch.tensor(spec.class_weights, device=next(trained.parameters()).device)
-
-
-def passes(indices: Tensor, size: int) -> list[Tensor]:
-    """``indices`` in order, cut into pieces of ``size``; none if it is empty."""
-    return [indices[start : start + size] for start in range(0, len(indices), size)]
 
 
 def losses_of(

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from medpriv_core.training.examples import Examples
+from medpriv_core.training.examples import Batch, Examples
 from medpriv_core.training.microbatch_steps import MicrobatchStepper
 from medpriv_core.training.model import build_model
 from medpriv_core.training.private_steps import PrivateStepper
@@ -52,7 +52,7 @@ def take_step(trained: nn.Module, examples: Examples, indices, *, noise_multipli
     stepper = MicrobatchStepper(
         trained, spec_of(**settings), noise_multiplier=noise_multiplier, expected_batch_size=8, device=CPU
     )
-    stepper.step(examples, np.asarray(indices, dtype=np.int64), generator=None, check=lambda: None)
+    stepper.step(Batch(examples, np.asarray(indices, dtype=np.int64)))
 
 
 @pytest.mark.parametrize("class_weights", [None, (0.5, 1.0, 2.0)])
@@ -102,7 +102,7 @@ def test_with_one_image_a_microbatch_and_nothing_mixed_it_is_the_sound_step_up_t
     stepper = PrivateStepper(
         sound, spec, noise_multiplier=0.0, expected_batch_size=8, pass_size=100, mixed=None, device=CPU
     )
-    stepper.step(points, np.arange(11), generator=None, check=lambda: None)
+    stepper.step(Batch(points, np.arange(11)))
     divisor = 11 if sampling == "shuffled" else 8
     assert torch.allclose((before - flat(trained)) * divisor, (before - flat(sound)) * 8, rtol=1e-4, atol=1e-6)
 
@@ -161,7 +161,7 @@ def test_a_step_that_is_stopped_changes_no_parameter(points):
 
     stepper = MicrobatchStepper(trained, spec_of(), noise_multiplier=1.0, expected_batch_size=8, device=CPU)
     with pytest.raises(KeyboardInterrupt):
-        stepper.step(points, np.arange(12), generator=None, check=check)
+        stepper.step(Batch(points, np.arange(12), check=check))
     assert torch.equal(flat(trained), before)
 
 

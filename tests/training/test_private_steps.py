@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from medpriv_core.errors import MedprivError
 from medpriv_core.training.engines import make_stepper
-from medpriv_core.training.examples import Examples
+from medpriv_core.training.examples import Batch, Examples
 from medpriv_core.training.model import build_model
 from medpriv_core.training.steps import OrdinaryStepper, Stepper
 from tests.training.conftest import toy_spec
@@ -42,7 +42,7 @@ def flat(module: nn.Module) -> Tensor:
 
 
 def take_step(stepper, examples: Examples, indices) -> None:
-    stepper.step(examples, np.asarray(indices, dtype=np.int64), generator=None, check=lambda: None)
+    stepper.step(Batch(examples, np.asarray(indices, dtype=np.int64)))
 
 
 @pytest.fixture(params=["one_pass", "opacus"])
@@ -163,7 +163,7 @@ def test_a_step_that_is_stopped_between_passes_changes_nothing(private, points):
 
     stepper = private(trained, noise_multiplier=1.0, pass_size=4)
     with pytest.raises(KeyboardInterrupt):
-        stepper.step(points, np.arange(12), generator=None, check=check)
+        stepper.step(Batch(points, np.arange(12), check=check))
     assert torch.equal(flat(trained), before)
 
 

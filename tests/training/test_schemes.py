@@ -10,7 +10,7 @@ from torch import nn
 from medpriv_core.datasets.base import PreparedDataset
 from medpriv_core.errors import SettingError
 from medpriv_core.training.engines import make_stepper
-from medpriv_core.training.examples import Examples
+from medpriv_core.training.examples import Batch, Examples
 from tests.training.conftest import toy_spec, toy_split
 
 DP = {"method": "dp_sgd", "noise_multiplier": 2.0, "delta": 1e-3}
@@ -21,9 +21,9 @@ def record_batches(session) -> list[np.ndarray]:
     """The indices of each step that the session will take."""
     drawn, step = [], session.stepper.step
 
-    def recorded(examples, indices, **rest):
-        drawn.append(np.asarray(indices))
-        return step(examples, indices, **rest)
+    def recorded(batch: Batch):
+        drawn.append(batch.indices)
+        return step(batch)
 
     session.stepper.step = recorded
     return drawn
@@ -77,7 +77,7 @@ def test_a_private_step_clips_each_gradient_then_weighs_it_and_divides_by_the_pl
         device=torch.device("cpu"),
     )
     drawn = np.arange(30) if scheme == "full_batch" else np.arange(8)
-    stepper.step(examples, drawn, generator=None, check=lambda: None)
+    stepper.step(Batch(examples, drawn))
     each = gradients(values[drawn], labels[drawn], before, np.ones(2))
     norms = np.linalg.norm(each.reshape(len(each), -1), axis=1)
     assert norms.min() < 1 < norms.max()

@@ -45,7 +45,7 @@ from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.spec import RunSpec, Sampling
 from medpriv_core.training.audit.bound import epsilon_lower_bound
 from medpriv_core.training.engines import make_stepper
-from medpriv_core.training.examples import Examples
+from medpriv_core.training.examples import Batch, Examples
 from medpriv_core.training.randomness import SecretUniform
 from medpriv_core.training.sampling import epoch_batches
 
@@ -178,7 +178,7 @@ def _steps(
     for epoch in range(EPOCHS):
         for drawn in epoch_batches(spec, size, epoch=epoch, first=0, steps=per_epoch, sample_rate=sample_rate):
             before = head.weight.detach().clone()
-            stepper.step(examples, drawn[present[drawn]], generator=None, check=lambda: None)
+            stepper.step(Batch(examples, drawn[present[drawn]]))
             total = (before - head.weight.detach())[:, :CANARIES] * (BATCH_SIZE / LEARNING_RATE / CLIP)
             # With both classes equally likely, the gradient of class 0 is as long in both rows.
             yield drawn, ((total[1] - total[0]) / 2**0.5).double().numpy()
