@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from medpriv_core.errors import ImageError
+from medpriv_core.uploads import frames
 from medpriv_core.uploads.frames import MAX_HELD_BYTES, plan_frames, resized
 
 
@@ -50,3 +52,17 @@ def test_shrinking_keeps_type_and_range(dtype: type) -> None:
     # Bicubic overshoots at an edge; nothing may leave the values that were there.
     assert (small.min(), small.max()) == (0, 100)
     assert small[:, :6].max() <= 1
+
+
+@pytest.mark.parametrize("band_pixels", [1, 50_000, 2**21])
+def test_shrinking_deep_values_in_bands_agrees_with_one_resize(
+    band_pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "_BAND_PIXELS", band_pixels)
+    # Sides that no block divides: what is cut off at the end may not shift the rest.
+    values = np.add.outer(np.arange(403) * 20, np.arange(4003) * 10).astype(np.uint16)
+    reference = np.asarray(Image.fromarray(values.astype(np.float32)).resize((500, 50), Image.Resampling.BICUBIC))
+
+    small = resized(values, (500, 50)).astype(float)
+
+    assert np.abs(small - reference)[3:-3, 3:-3].max() < 6
