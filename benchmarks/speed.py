@@ -26,6 +26,7 @@ from medpriv_core.datasets.noised import noised_dataset
 from medpriv_core.datasets.prepared import prepare_dataset
 from medpriv_core.datasets.registry import add_dataset, open_dataset
 from medpriv_core.home import DataHome
+from medpriv_core.mechanisms.additive import LaplacePerPixel
 from medpriv_core.mechanisms.comparison import noised_panel
 from medpriv_core.mechanisms.laplace import add_laplace_noise
 from medpriv_core.privacy.image_epsilon import _epsilon_composed, image_guarantee
@@ -79,7 +80,7 @@ def measure_slider() -> None:
     image = rng.integers(0, 256, (224, 224, 3), dtype=np.uint8)
     betas = iter(np.linspace(0.5, 5, 200))
     floor = seconds(lambda: rng.laplace(size=image.shape), repeats=20)
-    took = seconds(lambda: noised_panel(image, beta=float(next(betas)), draw="per_pixel", seed=(0,)), repeats=20)
+    took = seconds(lambda: noised_panel(image, LaplacePerPixel(float(next(betas))), seed=(0,)), repeats=20)
     report("New panel of the explore page, 224 x 224 RGB", took, "drawing the numbers", floor)
 
     def epsilon() -> None:

@@ -108,10 +108,13 @@ def test_training_is_imported_by_the_commands_alone_that_train() -> None:
 @pytest.mark.parametrize(
     ("room", "forbidden"),
     [
-        ("mechanisms", ["datasets", "privacy", "runs", "training", "cli"]),
-        ("privacy", ["datasets", "mechanisms", "runs", "training", "cli"]),
-        ("datasets", ["privacy", "runs", "training", "cli"]),
-        ("runs", ["training", "cli"]),
+        ("privacy", ["attacks", "datasets", "exports", "mechanisms", "runs", "training", "uploads", "cli"]),
+        ("mechanisms", ["attacks", "datasets", "exports", "runs", "training", "uploads", "cli"]),
+        ("attacks", ["datasets", "exports", "runs", "training", "uploads", "cli"]),
+        ("exports", ["attacks", "datasets", "runs", "training", "uploads", "cli"]),
+        ("datasets", ["attacks", "exports", "privacy", "runs", "training", "uploads", "cli"]),
+        ("uploads", ["attacks", "exports", "mechanisms", "privacy", "runs", "training", "cli"]),
+        ("runs", ["attacks", "exports", "training", "uploads", "cli"]),
         ("training", ["cli"]),
     ],
 )

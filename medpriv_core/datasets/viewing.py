@@ -13,10 +13,18 @@ from medpriv_core.errors import DatasetError
 
 @dataclass(frozen=True)
 class ViewedImage:
-    """One image as the screen shows it."""
+    """One image as it is stored."""
 
-    pixels: np.ndarray  # uint8, shape (size, size, channels)
+    pixels: np.ndarray  # uint8, shape (h, w, channels)
     label: str  # the class in plain words
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Images of one size, among which one is to be found again."""
+
+    pictures: np.ndarray  # uint8, shape (n, size, size, channels)
+    place: int  # of the one to be found
 
 
 def images_of_class(dataset: Dataset, class_name: str | None) -> np.ndarray:
@@ -29,9 +37,27 @@ def images_of_class(dataset: Dataset, class_name: str | None) -> np.ndarray:
     return np.flatnonzero(labels == dataset.info.classes.index(class_name))
 
 
-def view_image(dataset: Dataset, index: int, *, size: int) -> ViewedImage:
-    """The training image at ``index``, squashed to a square of ``size`` pixels; raises ``ImageError``."""
+def view_image(dataset: Dataset, index: int) -> ViewedImage:
+    """The training image at ``index``; raises ``ImageError``."""
     split = dataset.split("train")
     if not 0 <= index < len(split.labels):
         raise DatasetError(f"{dataset.info.title} has {len(split.labels)} training images; there is none at {index}.")
-    return ViewedImage(to_square(split.image(index), size), dataset.info.classes[int(split.labels[index])])
+    pixels = np.asarray(split.image(index), dtype=np.uint8)
+    pixels = pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
+    return ViewedImage(pixels, dataset.info.classes[int(split.labels[index])])
+
+
+def make_gallery(dataset: Dataset, index: int, *, size: int, most: int = 100) -> Gallery:
+    """The training image at ``index`` among others, evenly spread over the split; squares of ``size`` pixels.
+
+    ``most``: how many images at most, this one included. Raises ``ImageError``.
+    """
+    split = dataset.split("train")
+    count = len(split.labels)
+    if not 0 <= index < count:
+        raise DatasetError(f"{dataset.info.title} has {count} training images; there is none at {index}.")
+    others = np.delete(np.arange(count), index)
+    chosen = others[np.linspace(0, len(others) - 1, min(most - 1, len(others))).astype(int)] if len(others) else others
+    indexes = np.sort(np.append(chosen, index))
+    pictures = np.stack([to_square(split.image(int(one)), size) for one in indexes])
+    return Gallery(pictures, int(np.flatnonzero(indexes == index)[0]))

@@ -1,4 +1,4 @@
-"""One image beside its noised versions, as in Figure 2 of the paper.
+"""One picture beside its noised versions, as in Figure 2 of the paper.
 
 Every panel is drawn independently: publishing the same noise scaled by 1 and by 2 would let anybody
 subtract it away.
@@ -11,50 +11,53 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from medpriv_core.mechanisms.laplace import add_laplace_noise, clamp, saturated_share, to_bytes, to_unit
-from medpriv_core.spec import NoiseDraw
+from medpriv_core.mechanisms.laplace import clamp, saturated_share, to_bytes, to_unit
+from medpriv_core.mechanisms.mechanism import Mechanism
 
 PAPER_BETAS = (1.0, 2.0, 4.0)  # Figure 2
 # Blur of 8 pixels at a side of 256, the one that science's denoising table found best at beta 1 to 4.
 BLUR_SHARE = 8 / 256
+# Sides above this are measured on every second, third, ... value: a correlation needs no more.
+MEASURED_SIDE = 256
 
 
 @dataclass(frozen=True)
 class NoisedPanel:
-    """A noised version of one image, as it is shown."""
+    """A noised version of one picture, as it is shown."""
 
-    beta: float
-    draw: NoiseDraw
-    pixels: np.ndarray  # uint8, clamped, shape of the image
+    mechanism: Mechanism
+    pixels: np.ndarray  # uint8, clamped, shape of the picture
     saturated_share: float  # share of values that became pure black or white, 0 to 1
     blurred_correlation: float | None  # with the original, after one Gaussian blur; None for a flat picture
 
 
-def noised_panel(image: np.ndarray, *, beta: float, draw: NoiseDraw, seed: tuple[int, ...]) -> NoisedPanel:
-    """Noise ``image`` (uint8, shape (h, w, channels)) and measure what became of it.
+def noised_panel(picture: np.ndarray, mechanism: Mechanism, *, seed: tuple[int, ...]) -> NoisedPanel:
+    """Noise ``picture`` (uint8, shape (h, w, channels)) and measure what became of it.
 
-    ``seed`` makes the demonstration repeatable; give every panel another one. Raises ``SettingError``
-    for an impossible beta.
+    ``seed`` makes a demonstration repeatable; give every panel another one. A mechanism that is fit for release
+    draws from the operating system's generator and ignores it. Raises ``SettingError`` if there are no pixels.
     """
-    clean = to_unit(image)
-    noised = add_laplace_noise(clean, beta=beta, draw=draw, rng=np.random.default_rng(seed))
-    shown = clamp(noised)
+    released = mechanism.release(to_unit(picture), np.random.default_rng(seed))
+    shown = clamp(released)
     return NoisedPanel(
-        beta=beta,
-        draw=draw,
+        mechanism=mechanism,
         pixels=to_bytes(shown),
-        saturated_share=saturated_share(noised),
-        blurred_correlation=_correlation(clean, blur(shown)),
+        saturated_share=saturated_share(released),
+        blurred_correlation=_blurred_correlation(to_unit(picture), shown),
     )
 
 
-def blur(image: np.ndarray) -> np.ndarray:
-    """The simplest attack: average neighbouring pixels with a Gaussian of 1/32 of the side."""
-    width = BLUR_SHARE * image.shape[0]
-    return gaussian_filter(image, sigma=(width, width, 0), mode="nearest", truncate=3)
-
-
-def _correlation(first: np.ndarray, second: np.ndarray) -> float | None:
-    if np.ptp(first) == 0 or np.ptp(second) < 1e-6:
+def _blurred_correlation(clean: np.ndarray, shown: np.ndarray) -> float | None:
+    """Of the original with the simplest attack: neighbouring pixels averaged with a Gaussian of 1/32 of the side."""
+    height, width, channels = clean.shape
+    factor = -(-max(height, width) // MEASURED_SIDE)
+    if factor > 1:
+        # Averages of whole cells, which is a first part of the blur.
+        cropped = height // factor * factor, width // factor * factor
+        cells = (cropped[0] // factor, factor, cropped[1] // factor, factor, channels)
+        clean, shown = (maps[: cropped[0], : cropped[1]].reshape(cells).mean((1, 3)) for maps in (clean, shown))
+    sigma = BLUR_SHARE * max(shown.shape[:2])
+    blurred = gaussian_filter(shown, sigma=(sigma, sigma, 0), mode="nearest", truncate=3)
+    if np.ptp(clean) == 0 or np.ptp(blurred) < 1e-6:
         return None
-    return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])
+    return float(np.corrcoef(clean.ravel(), blurred.ravel())[0, 1])

@@ -175,17 +175,6 @@ def image_meaning(guarantee: ImageGuarantee, *, blurred_correlation: float | Non
     )
 
 
-def image_statement(
-    guarantee: ImageGuarantee,
-    *,
-    beta: float,  # noqa: ARG001
-    blank_share: float,  # noqa: ARG001
-    blurred_correlation: float | None,
-) -> str:
-    """``image_meaning`` under its older name; beta and blank share are in the guarantee."""
-    return image_meaning(guarantee, blurred_correlation=blurred_correlation)
-
-
 def image_lesion_statement(name: str, *, area_pixels: float, contrast: float, beta: float, channels: int = 1) -> str:
     """What the noise says about a finding of that area and contrast (0 to 1), or why it says nothing.
 

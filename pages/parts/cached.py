@@ -5,16 +5,20 @@ from __future__ import annotations
 import io
 import threading
 
+import numpy as np
 import streamlit as st
 from PIL import Image
 
 from medpriv_core.datasets.base import Dataset
 from medpriv_core.datasets.registry import DatasetEntry, list_datasets, open_dataset
-from medpriv_core.datasets.viewing import ViewedImage, view_image
+from medpriv_core.datasets.viewing import Gallery, ViewedImage, make_gallery, view_image
 from medpriv_core.home import DataHome, data_home
+from medpriv_core.mechanisms.catalog import make_mechanism
 from medpriv_core.mechanisms.comparison import NoisedPanel, noised_panel
 from medpriv_core.privacy.dp_sgd import DpSgdAccount
-from medpriv_core.spec import NoiseDraw
+from medpriv_core.uploads.fitting import fit
+
+THUMBNAIL_SIDE = 96
 
 
 def home() -> DataHome:
@@ -33,18 +37,40 @@ def dataset(name: str, _location: str | None) -> Dataset:
     return open_dataset(home(), name)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def viewed_image(name: str, location: str | None, index: int, size: int) -> ViewedImage:
-    """One image of a dataset at a size; ``location`` distinguishes what was added under the same name."""
-    return view_image(dataset(name, location), index, size=size)
+@st.cache_data(max_size="64MB", show_spinner=False)
+def viewed_image(name: str, location: str | None, index: int) -> ViewedImage:
+    """One image of a dataset; ``location`` distinguishes what was added under the same name."""
+    return view_image(dataset(name, location), index)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_data(max_size="32MB", show_spinner=False)
+def thumbnail(name: str, location: str | None, index: int) -> bytes:
+    """A small PNG of one image of a dataset."""
+    pixels = fit(view_image(dataset(name, location), index).pixels, THUMBNAIL_SIDE)
+    return png(Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
+
+
+@st.cache_data(max_size="64MB", show_spinner="Gathering other patients' pictures…")
+def gallery(name: str, location: str | None, index: int, size: int) -> Gallery:
+    """The image at ``index`` among others of its dataset."""
+    return make_gallery(dataset(name, location), index, size=size)
+
+
+# In this session alone: the picture may be the visitor's own.
+@st.cache_data(max_size="64MB", show_spinner=False, scope="session")
 def panel(
-    name: str, location: str | None, index: int, size: int, *, beta: float, draw: NoiseDraw, seed: tuple[int, ...]
+    key: tuple[str | float | None, ...],  # noqa: ARG001  # what the cache tells pictures apart by
+    _picture: np.ndarray,
+    *,
+    mechanism: str,
+    beta: float,
+    block: int,
+    changed_pixels: int,
+    seed: tuple[int, ...],
 ) -> NoisedPanel:
-    """The noised version of one image."""
-    return noised_panel(viewed_image(name, location, index, size).pixels, beta=beta, draw=draw, seed=seed)
+    """The noised version of the picture that ``key`` stands for."""
+    chosen = make_mechanism(mechanism, beta=beta, block=block, changed_pixels=changed_pixels)
+    return noised_panel(_picture, chosen, seed=seed)
 
 
 @st.cache_resource(show_spinner=False)

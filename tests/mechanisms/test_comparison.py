@@ -4,40 +4,52 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
+from medpriv_core.mechanisms.additive import LaplacePerImage, LaplacePerPixel
 from medpriv_core.mechanisms.comparison import noised_panel
+from medpriv_core.mechanisms.mechanism import Mechanism
 
 
-def picture() -> np.ndarray:
-    rows, columns = np.mgrid[0:128, 0:128]
-    disc = ((rows - 64) ** 2 + (columns - 64) ** 2 < 40**2) * 200
+def picture(side: int = 128) -> np.ndarray:
+    rows, columns = np.mgrid[0:side, 0:side] / side
+    disc = ((rows - 0.5) ** 2 + (columns - 0.5) ** 2 < 0.1) * 200
     return np.repeat(disc[:, :, np.newaxis], 3, axis=2).astype(np.uint8)
 
 
 def test_noise_that_hides_the_picture_from_the_eye_is_undone_by_blurring():
     image = picture()
-    panel = noised_panel(image, beta=2.0, draw="per_pixel", seed=(0, 1))
+    panel = noised_panel(image, LaplacePerPixel(2.0), seed=(0, 1))
     raw = np.corrcoef(image.ravel(), panel.pixels.ravel())[0, 1]
+    blurred = gaussian_filter(panel.pixels / 255, sigma=(4, 4, 0), mode="nearest", truncate=3)
     assert raw < 0.3
-    assert panel.blurred_correlation is not None
+    assert panel.blurred_correlation == pytest.approx(np.corrcoef(image.ravel(), blurred.ravel())[0, 1], abs=1e-3)
     assert panel.blurred_correlation > 0.8
 
 
 def test_more_noise_leaves_less():
-    few, many = (noised_panel(picture(), beta=beta, draw="per_pixel", seed=(0,)) for beta in (0.1, 100.0))
+    few, many = (noised_panel(picture(), LaplacePerPixel(beta), seed=(0,)) for beta in (0.1, 100.0))
     assert few.saturated_share < many.saturated_share
     assert (few.blurred_correlation or 0) > (many.blurred_correlation or 0)
 
 
+def test_large_pictures_are_measured_on_their_averages():
+    """The same blur in the units of the picture says the same of it."""
+    image = picture(515)
+    panel = noised_panel(image, LaplacePerPixel(2.0), seed=(0, 1))
+    whole = gaussian_filter(panel.pixels / 255, sigma=(515 / 32, 515 / 32, 0), mode="nearest", truncate=3)
+    assert panel.blurred_correlation == pytest.approx(np.corrcoef(image.ravel(), whole.ravel())[0, 1], abs=0.01)
+
+
 def test_a_blank_picture_has_no_correlation():
-    white = noised_panel(picture(), beta=1000.0, draw="per_image", seed=(1,))
+    white = noised_panel(picture(), LaplacePerImage(1000.0), seed=(1,))
     assert np.ptp(white.pixels) == 0
     assert white.blurred_correlation is None
     assert white.saturated_share == 1.0
 
 
-@pytest.mark.parametrize("draw", ["per_pixel", "per_image"])
-def test_panels_of_one_picture_do_not_share_their_noise(draw: str):
+@pytest.mark.parametrize("mechanism", [LaplacePerPixel(0.05), LaplacePerImage(0.05)])
+def test_panels_of_one_picture_do_not_share_their_noise(mechanism: Mechanism):
     grey = np.full((32, 32, 1), 128, np.uint8)
-    first, second = (noised_panel(grey, beta=0.05, draw=draw, seed=(0, place)) for place in (0, 1))  # type: ignore[arg-type]
+    first, second = (noised_panel(grey, mechanism, seed=(0, place)) for place in (0, 1))
     assert not np.array_equal(first.pixels, second.pixels)

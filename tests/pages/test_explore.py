@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
@@ -14,27 +18,44 @@ from medpriv_core.home import DataHome
 from tests.pages.conftest import texts
 
 OpenPage = Callable[..., AppTest]
+SMALL = {"dataset": "synthetic_chest", "size": "64"}
 
 
-def pictures(page: AppTest) -> list:
-    return page.get("image")
+def viewers(page: AppTest) -> list[list[dict[str, Any]]]:
+    """The panels of each picture viewer on the page: what is said of each, and its pixels."""
+    found = []
+    for element in page.get("bidi_component"):
+        message = element.proto.bytes
+        end = 4 + int.from_bytes(message[:4], "big")
+        panels = json.loads(message[4:end])["panels"]
+        for panel in panels:
+            panel["pixels"] = np.asarray(Image.open(io.BytesIO(message[end : end + panel["bytes"]])))
+            end += panel["bytes"]
+        found.append(panels)
+    return found
+
+
+def said_under(panel: dict[str, Any]) -> str:
+    return "\n".join(panel["lines"])
 
 
 def test_a_first_visitor_sees_a_real_photograph_and_its_row_without_choosing(open_page: OpenPage):
     page = open_page("explore")
     assert not page.exception
-    assert len(pictures(page)) == 5
-    said = texts(page)
-    assert ":green-badge[real]" in said
-    for beta in ("β = 1", "β = 2", "β = 4", "yours, β = 0.5"):
-        assert f"**{beta}**" in said
-    # 224 x 224 x 3 values at beta 1: pure epsilon, and the composed one at delta 1e-5.
-    assert "150,528 (δ = 0)" in said
-    assert "**56," in said
+    ((original, *noised),) = viewers(page)
+    assert original["title"] == "Original"
+    assert original["pixels"].shape == (256, 256, 3)
+    assert [panel["title"] for panel in noised] == ["β = 1", "β = 2", "β = 4", "yours, β = 0.5"]
+    assert ":green-badge[real]" in texts(page)
+    # 256 x 256 x 3 values at beta 1 and delta 1e-5.
+    assert "**73,8" in said_under(noised[0])
+    for panel in noised:
+        assert "δ = 1e-5" in said_under(panel)
+        assert "any two pictures" in panel["note"]
 
 
 def test_the_amount_of_noise_changes_the_sentence_and_the_address(open_page: OpenPage):
-    page = open_page("explore")
+    page = open_page("explore", **SMALL)
     page.select_slider(key="beta").set_value(1000).run()
     assert "At β = 1000" in page.info[0].value
     assert page.query_params["beta"] == "1000"
@@ -43,17 +64,22 @@ def test_the_amount_of_noise_changes_the_sentence_and_the_address(open_page: Ope
 
 def test_a_link_shows_the_same_picture(open_page: OpenPage):
     page = open_page(
-        "explore", dataset="synthetic_chest", show="Pneumonia", image="7", beta="8", draw="per_image", size="56"
+        "explore",
+        **SMALL,
+        show="Pneumonia",
+        image="7",
+        beta="8",
+        mechanism="laplace_per_image",
+        compare="Kinds of noise",
     )
     assert not page.exception
-    assert page.selectbox(key="dataset").value == "synthetic_chest"
     assert page.number_input(key="image_synthetic_chest_Pneumonia").value == 7
-    said = texts(page)
-    assert "· Pneumonia" in said
-    assert ":orange-badge[synthetic]" in said
-    assert "yours, β = 8" in said
-    assert "No finite ε" in said
-    assert "at least 88% of all pictures" in said
+    assert ":orange-badge[synthetic]" in texts(page)
+    assert "at least 88% of all pictures" in texts(page)
+    (panels,) = viewers(page)
+    assert "No finite ε" in said_under(panels[-1])
+    assert panels[-1]["title"].startswith("yours: Laplace, one number")
+    assert len(panels) == 6
 
 
 @pytest.mark.parametrize(
@@ -63,29 +89,64 @@ def test_a_link_shows_the_same_picture(open_page: OpenPage):
         {"beta": "nan"},
         {"image": "-5"},
         {"image": "99999999999"},
-        {"size": "0", "draw": "<script>"},
+        {"size": "0", "mechanism": "<script>"},
         {"dataset": "synthetic_chest", "show": "Gout", "image": "x"},
+        {"by": "ε of the picture", "epsilon": "-1", "compare": "nothing", "question": "Why?"},
     ],
 )
 def test_a_link_with_nonsense_falls_back_to_what_exists(open_page: OpenPage, query: dict[str, str]):
     page = open_page("explore", **query)
     assert not page.exception
     assert not page.error
-    assert len(pictures(page)) == 5
+    assert len(viewers(page)[0]) == 5
 
 
 def test_smaller_pictures_have_a_smaller_epsilon(open_page: OpenPage):
-    page = open_page("explore", dataset="synthetic_chest", size="56")
-    assert f"{56 * 56:,} (δ = 0)" in texts(page)
+    page = open_page("explore", dataset="synthetic_chest", size="64", question="Formula and numbers")
+    numbers = page.table[0].value.set_index("what")["value"]
+    assert numbers["noised values"].startswith(f"{64 * 64:,} ")
+    assert numbers["ε of the picture, with certainty"] == f"{2 * 64 * 64:,} (δ = 0)"
+
+
+def test_the_noise_follows_from_the_epsilon_of_the_whole_picture(open_page: OpenPage):
+    page = open_page("explore", **SMALL, by="ε of the picture", epsilon="8")
+    assert not page.exception
+    # Science's table: beta 38.25 at 64 x 64 and epsilon 8.
+    ((*_, yours),) = viewers(page)
+    assert yours["title"].startswith("yours, β = 38.2")
+    assert "ε of the picture: **8**" in said_under(yours)
+
+
+def test_what_no_amount_of_noise_can_do_is_said(open_page: OpenPage):
+    page = open_page("explore", **SMALL, by="ε of the picture", mechanism="laplace_per_image")
+    assert not page.exception
+    assert any("no finite epsilon" in error.value for error in page.error)
+
+
+def test_figure_2_has_both_draws(open_page: OpenPage):
+    page = open_page("explore", **SMALL, compare="Figure 2 of the paper")
+    ((original, *noised),) = viewers(page)
+    every_pixel, one_number = noised[:3], noised[3:]
+    assert len(one_number) == 3
+    for panel in one_number:
+        # A shift: wherever it was not cut off, differences are those of the original.
+        kept = (panel["pixels"] > 0) & (panel["pixels"] < 255)
+        shifts = panel["pixels"][kept].astype(int) - original["pixels"][kept]
+        assert not shifts.size or np.ptp(shifts) <= 1
+    for panel in every_pixel:
+        kept = (panel["pixels"] > 0) & (panel["pixels"] < 255)
+        assert np.ptp(panel["pixels"][kept].astype(int) - original["pixels"][kept]) > 100
 
 
 def test_drawing_again_changes_the_noise_and_not_the_numbers(open_page: OpenPage):
-    page = open_page("explore", dataset="synthetic_chest", size="56")
-    before = [picture.proto.imgs[0].url for picture in pictures(page)]
+    page = open_page("explore", **SMALL)
+    (before,) = viewers(page)
     page.button(key="redraw").click().run()
-    after = [picture.proto.imgs[0].url for picture in pictures(page)]
-    assert before[0] == after[0]
-    assert all(old != new for old, new in zip(before[1:], after[1:], strict=True))
+    (after,) = viewers(page)
+    np.testing.assert_array_equal(before[0]["pixels"], after[0]["pixels"])
+    for old, new in zip(before[1:], after[1:], strict=True):
+        assert not np.array_equal(old["pixels"], new["pixels"])
+        assert old["lines"][:2] == new["lines"][:2]
 
 
 def test_an_unreadable_image_is_explained_on_the_page(open_page: OpenPage, home: DataHome, tmp_path: Path):
@@ -99,3 +160,94 @@ def test_an_unreadable_image_is_explained_on_the_page(open_page: OpenPage, home:
     page = open_page("explore", dataset="chest_xray", show="Normal")
     assert not page.exception
     assert any("cannot be read" in error.value for error in page.error)
+
+
+def test_a_picture_of_one_colour_is_no_trouble(open_page: OpenPage, home: DataHome, tmp_path: Path):
+    folder = tmp_path / "chest"
+    for split in ("train", "test"):
+        for label in ("NORMAL", "PNEUMONIA"):
+            (folder / split / label).mkdir(parents=True)
+            Image.new("L", (32, 32), 99).save(folder / split / label / "a.png")
+    add_dataset(home, "chest_xray", folder)
+    page = open_page("explore", dataset="chest_xray")
+    page.toggle(key="undoing").set_value(True).run()
+    assert not page.exception
+    assert not page.error
+    assert "one colour only" in texts(page)
+
+
+def test_undoing_shows_the_best_attempts_beside_the_original(open_page: OpenPage):
+    page = open_page("explore", **SMALL, beta="0.5")
+    page.toggle(key="undoing").set_value(True).run()
+    assert not page.exception
+    assert "The noise can be undone" in texts(page)
+    _, undone = viewers(page)
+    assert [panel["title"] for panel in undone] == [
+        "Original",
+        "Noised",
+        "Best with hindsight",
+        "Best that an attacker could choose",
+    ]
+    original, noised, best, _ = (panel["pixels"].ravel().astype(float) for panel in undone)
+    assert np.corrcoef(original, best)[0, 1] > np.corrcoef(original, noised)[0, 1] + 0.2
+
+
+def test_the_patient_is_found_among_others(open_page: OpenPage):
+    page = open_page("explore", **SMALL, beta="1", question="Can the patient be found?")
+    assert not page.exception
+    assert "leads back to the right one of 100 in 100 of 100 trials" in texts(page)
+    assert "comes first of 100" in texts(page)
+
+
+def test_a_single_picture_has_nobody_to_be_told_from(open_page: OpenPage):
+    page = open_page("explore", question="Can the patient be found?")
+    assert not page.exception
+    assert "choose a dataset with more than one picture" in texts(page)
+
+
+def test_several_copies_cost_more_and_show_more(open_page: OpenPage):
+    page = open_page("explore", **SMALL, beta="2", question="Several copies")
+    page.select_slider(key="copies").set_value(64).run()
+    assert not page.exception
+    assert "64 copies together have ε = " in texts(page)
+    _, (original, one, average) = viewers(page)
+    flat = [panel["pixels"].ravel().astype(float) for panel in (original, one, average)]
+    assert np.corrcoef(flat[0], flat[2])[0, 1] > np.corrcoef(flat[0], flat[1])[0, 1] + 0.2
+
+
+def test_without_a_trained_network_the_page_says_how_to_get_one(open_page: OpenPage):
+    page = open_page("explore", **SMALL, question="And the diagnosis?")
+    assert not page.exception
+    assert "No network has been trained" in texts(page)
+
+
+def test_what_is_taken_away_says_what_it_is(open_page: OpenPage):
+    page = open_page("explore", **SMALL, question="Take away")
+    assert not page.exception
+    assert "*demonstration*" in texts(page)
+    names = [button.proto.label for button in page.get("download_button")]
+    assert names == ["PNG", "SVG", "The noised picture", "Settings (JSON)"]
+
+
+def test_own_pictures_are_asked_for_before_anything_is_drawn(open_page: OpenPage):
+    page = open_page("explore")
+    page.segmented_control(key="source").set_value("My own picture").run()
+    assert not page.exception
+    assert "Choose a picture" in texts(page)
+    assert not viewers(page)
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60), dtype=np.uint8)).save(buffer, "PNG")
+    page.file_uploader(key="upload").upload("scan.png", buffer.getvalue(), "image/png").run()
+    assert not page.exception
+    ((original, *_),) = viewers(page)
+    assert original["pixels"].shape == (40, 60)
+    assert "scan" not in texts(page)
+
+
+def test_an_upload_that_is_no_picture_is_explained(open_page: OpenPage):
+    page = open_page("explore")
+    page.segmented_control(key="source").set_value("My own picture").run()
+    page.file_uploader(key="upload").upload("note.txt", b"Dear colleague", "text/plain").run()
+    assert not page.exception
+    assert page.error
+    assert not viewers(page)

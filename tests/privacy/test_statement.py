@@ -13,7 +13,7 @@ from medpriv_core.privacy.statement import (
     dp_sgd_statement,
     format_delta,
     format_epsilon,
-    image_statement,
+    image_meaning,
     local_dp_meaning,
     membership_bound,
 )
@@ -70,7 +70,7 @@ def test_a_large_epsilon_is_called_worthless():
 
 def sentence(beta: float, values: int, draw: str = "per_pixel", correlation: float | None = 0.9) -> str:
     guarantee = image_guarantee(beta=beta, values=values, draw=draw)  # type: ignore[arg-type]
-    return image_statement(guarantee, beta=beta, blank_share=math.exp(-1 / beta), blurred_correlation=correlation)
+    return image_meaning(guarantee, blurred_correlation=correlation)
 
 
 def test_the_sentence_about_a_picture_follows_its_epsilon():

@@ -1,0 +1,55 @@
+"""What an attack found, in a sentence for a person who is no expert."""
+
+from __future__ import annotations
+
+import math
+
+from medpriv_core.attacks.reidentification import SuccessRate
+from medpriv_core.attacks.undo import Attempt
+from medpriv_core.privacy.image_epsilon import ImageGuarantee
+from medpriv_core.privacy.statement import format_delta, format_epsilon
+
+# Where people begin to recognise what a picture shows, and its outlines; conventions, not theorems.
+RECOGNISED_SSIM, RECOGNISED_CORRELATION, OUTLINES_CORRELATION = 0.5, 0.85, 0.5
+
+
+def undoing_statement(best: Attempt) -> str:
+    """How much of the original the best attempt brings back."""
+    correlation, ssim = best.likeness.correlation, best.likeness.ssim or 0.0
+    if correlation is None:
+        return "The picture has one colour only, so there is nothing in it that an attacker could bring back."
+    attempt = f"the best attempt, “{best.title}”,"
+    numbers = f"(correlation {correlation:.2f} with the original, SSIM {ssim:.2f}; both are 1 for the same picture)"
+    if correlation >= RECOGNISED_CORRELATION and ssim >= RECOGNISED_SSIM:
+        return f"The noise can be undone: {attempt} brings back a picture much like the original {numbers}."
+    if correlation >= OUTLINES_CORRELATION:
+        return f"The noise can be undone in part: {attempt} brings back the outlines {numbers}."
+    return (
+        f"None of these attempts brings back much; {attempt} reaches little {numbers}. That is no proof: an attacker "
+        "who has learned from similar pictures may see more. Only a small ε is one."
+    )
+
+
+def copies_statement(one: ImageGuarantee, all_copies: ImageGuarantee) -> str:
+    """What releasing a picture several times costs, against releasing it once."""
+    if math.isinf(all_copies.epsilon_image):
+        return "No finite ε holds for what the picture shows, for one copy or for several."
+    together = f"ε = {format_epsilon(all_copies.epsilon_image)} (δ = {format_delta(all_copies.delta)})"
+    if all_copies.copies == 1:
+        return f"One copy of the picture has {together}."
+    return (
+        f"{all_copies.copies} copies together have {together}, against {format_epsilon(one.epsilon_image)} for one, "
+        "and their average shows more than any of them."
+    )
+
+
+def identification_statement(success: SuccessRate, *, pictures: int, beta: float) -> str:
+    """How often the noised picture led back to its patient, against guessing."""
+    low, high = success.interval
+    found = (
+        f"At β = {beta:.4g} the noised picture leads back to the right one of {pictures} in {success.found} of "
+        f"{success.draws} trials (95 % interval {low:.0%} to {high:.0%}); guessing would reach {success.chance:.0%}."
+    )
+    if low > success.chance:
+        return f"{found} Noise that hides the picture from the eye does not hide whose it is."
+    return f"{found} With so much noise this attack does no better than guessing."

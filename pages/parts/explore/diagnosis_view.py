@@ -1,0 +1,64 @@
+"""What the noise does to the diagnosis: a trained run's opinion of the original, the noised and the undone picture."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from medpriv_core.attacks.undo import attackers_choice
+from medpriv_core.runs.diagnosis import TrainedRun, diagnose, runs_for_diagnosis
+from pages.parts import cached
+from pages.parts.explore.scene import Scene
+from pages.parts.explore.undo_view import attempts_of
+
+
+def draw(scene: Scene) -> None:
+    """Choose a finished run and see what its network says."""
+    runs = _runs(scene)
+    if not runs:
+        st.info(
+            "No network has been trained for these pictures yet. Train one on the page Train (the quick what-if takes "
+            "seconds), and come back.",
+            icon=":material/model_training:",
+        )
+        return
+    run = st.selectbox(
+        "Trained network",
+        runs,
+        format_func=lambda one: one.title,
+        key=f"diagnosing_run_{scene.chosen.dataset_name}",
+        width=620,
+        help="A finished run of these pictures. Own pictures can be shown to any.",
+    )
+    with st.spinner("Asking the network… (a few seconds the first time)"):
+        undone = attackers_choice(attempts_of(scene))
+        pictures = {
+            "Original": scene.picture,
+            "Noised": scene.yours.panel.pixels,
+            f"Undone ({undone.title})": undone.picture,
+        }
+        diagnosis = diagnose(cached.home(), run.id, list(pictures.values()))
+    st.dataframe(
+        [
+            {
+                "picture": title,
+                "the network says": diagnosis.classes[int(row.argmax())],
+                **{name: 100 * float(share) for name, share in zip(diagnosis.classes, row, strict=True)},
+            }
+            for title, row in zip(pictures, diagnosis.probabilities, strict=True)
+        ],
+        hide_index=True,
+        width="content",
+        column_config={
+            name: st.column_config.ProgressColumn(name, format="%.1f %%", min_value=0, max_value=100)
+            for name in diagnosis.classes
+        },
+    )
+    if scene.chosen.dataset is not None and len(scene.chosen.dataset.info.classes) > 1:
+        st.markdown(f"The dataset says: **{scene.chosen.label}**. It is one of the images to train on.")
+    st.caption(diagnosis.caveat)
+
+
+def _runs(scene: Scene) -> list[TrainedRun]:
+    if scene.chosen.dataset is not None:
+        return runs_for_diagnosis(cached.home(), scene.chosen.dataset.info.name)
+    return [run for name in cached.available_datasets() for run in runs_for_diagnosis(cached.home(), name)]

@@ -1,0 +1,68 @@
+"""The numbers behind the pictures: ε in every unit, how it comes about, and how often each brightness occurs."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from medpriv_core.figures import histogram_alt, histogram_figure
+from medpriv_core.mechanisms.catalog import MECHANISMS
+from medpriv_core.privacy.statement import (
+    format_delta,
+    format_epsilon,
+    image_epsilon_statement,
+    image_lesion_statement,
+    image_unit_statement,
+)
+from pages.parts.explore.scene import Scene
+
+
+def draw(scene: Scene) -> None:
+    """The table, the statement for a finding of some size, and the histogram."""
+    guarantee, panel, info = scene.yours.guarantee, scene.yours.panel, MECHANISMS[scene.yours.noise.name]
+    height, width, channels = scene.picture.shape
+    st.markdown(f"**{info.title}**: {info.explanation}  \n`{info.formula}`")
+    st.table(
+        [
+            {"what": "β", "value": f"{scene.yours.noise.beta:g} ({info.beta_term})"},
+            {"what": "noised values", "value": f"{guarantee.values:,} ({width} × {height} pixels × {channels})"},
+            {"what": f"ε of {guarantee.unit}", "value": image_unit_statement(guarantee)},
+            {
+                "what": "ε of the picture, with certainty",
+                "value": f"{format_epsilon(guarantee.epsilon_image_pure)} (δ = 0)",
+            },
+            {"what": "ε of the picture", "value": image_epsilon_statement(guarantee)},
+            {"what": "black or white", "value": f"{panel.saturated_share:.1%} of the values"},
+        ],
+        hide_index=True,
+        width="content",
+    )
+    _draw_lesion(scene)
+    st.markdown("**Brightness before and after**")
+    st.plotly_chart(
+        histogram_figure(scene.picture, panel.pixels),
+        key="histogram",
+        alt=histogram_alt(scene.picture, panel.pixels),
+        config={"displayModeBar": False},
+    )
+    st.markdown(
+        f"""
+- Every value of the picture lies between 0 (black) and 1 (white). After the noise, what is below 0 is shown black and
+  what is above 1 white; that changes the looks, but not the protection.
+- **ε of {guarantee.unit}** holds if two pictures differ in nothing else.
+- **ε of the picture** counts any two pictures as neighbours, as Local-DP demands: the losses of all noised values add
+  up. At δ = {format_delta(guarantee.delta)} it is an upper bound, never too low and at most 0.5 % too high, or exact.
+- A further noised copy of the same picture adds its ε to that of the first.
+- Labels, file headers and text within the picture are not protected by any of this.
+"""
+    )
+
+
+def _draw_lesion(scene: Scene) -> None:
+    noise, channels = scene.yours.noise, scene.picture.shape[2]
+    st.markdown("**How well is a finding hidden?** (metric privacy)")
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    area = row.number_input("Its area (pixels)", 1, scene.picture.size, 100, key="lesion_area", width=170)
+    contrast = row.slider("Its contrast (share of black to white)", 0.01, 1.0, 0.3, key="lesion_contrast", width=300)
+    st.markdown(
+        image_lesion_statement(noise.name, area_pixels=area, contrast=contrast, beta=noise.beta, channels=channels)
+    )

@@ -1,0 +1,97 @@
+"""The visitor's own picture: uploaded, kept in this session's memory only, and shown in a window if it is a DICOM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from medpriv_core.uploads.opening import open_upload
+from medpriv_core.uploads.upload import Upload
+
+KEPT = "own_picture"
+
+
+@dataclass(frozen=True, eq=False)
+class OwnPicture:
+    """One frame of an upload, rendered."""
+
+    picture: np.ndarray  # uint8, shape (h, w, channels)
+    key: tuple[str | float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    file_id: str
+    upload: Upload
+
+
+def choose_own() -> OwnPicture | None:
+    """The uploader and what belongs to it; None before there is an upload. Raises ``ImageError``."""
+    file = st.file_uploader(
+        "PNG, JPEG, TIFF or DICOM",
+        key="upload",
+        help="The picture stays in the memory of this app, for this browser tab only. It is not stored, not logged "
+        "and sent nowhere.",
+    )
+    if file is not None and (KEPT not in st.session_state or st.session_state[KEPT].file_id != file.file_id):
+        st.session_state.pop(KEPT, None)
+        with st.spinner("Reading the picture…"):
+            st.session_state[KEPT] = _Kept(file.file_id, open_upload(file.name, file.getvalue()))
+    if KEPT not in st.session_state:
+        st.info(
+            "Choose a picture, or drop one here: a photograph, a radiograph, a DICOM file. For teaching only: take "
+            "public pictures or your own.",
+            icon=":material/upload:",
+        )
+        return None
+    kept: _Kept = st.session_state[KEPT]
+    frame, centre, width, curve = _choose_view(kept)
+    for note in kept.upload.notes:
+        st.caption(f":material/info: {note}")
+    return OwnPicture(
+        picture=kept.upload.render(frame, centre, width, curve=curve),
+        key=("own", kept.file_id, frame, centre or 0.0, width or 0.0, curve or ""),
+    )
+
+
+def _choose_view(kept: _Kept) -> tuple[int, float | None, float | None, str | None]:
+    """Frame and window."""
+    upload, name = kept.upload, kept.file_id
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    kind = f"{upload.kind}, {upload.size[0]:,} × {upload.size[1]:,} pixels, {upload.bits} bits"
+    frame = 0
+    if upload.frames > 1:
+        frame = row.slider(f"Frame (1 to {upload.frames})", 1, upload.frames, key=f"frame_{name}", width=220) - 1
+    centre = width = curve = None
+    if upload.presets:
+        preset = row.selectbox(
+            "Window (which grey values are shown)",
+            upload.presets,
+            format_func=lambda one: one.name,
+            key=f"window_{name}",
+            width=240,
+            help="  \n".join(f"**{one.name}**: {one.explanation}" for one in upload.presets),
+        )
+        unit = f" ({upload.unit})" if upload.unit else ""
+        # Another preset moves both sliders: the key carries its name.
+        centre = row.slider(
+            f"Centre{unit}",
+            *upload.centre_range,
+            value=float(preset.centre),
+            step=upload.step,
+            key=f"centre_{name}_{preset.name}",
+            width=220,
+        )
+        width = row.slider(
+            f"Width{unit}",
+            *upload.width_range,
+            value=float(preset.width),
+            step=upload.step,
+            key=f"width_{name}_{preset.name}",
+            width=220,
+        )
+        curve = preset.curve
+    row.caption(kind)
+    return frame, centre, width, curve

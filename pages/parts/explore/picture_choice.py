@@ -1,0 +1,150 @@
+"""Which picture: one of a dataset, by its class, or one of the visitor's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from medpriv_core.datasets.registry import DatasetEntry
+from medpriv_core.datasets.viewing import images_of_class
+from medpriv_core.exports.settings import OWN_PICTURE
+from medpriv_core.uploads.fitting import fit
+from pages.parts import cached
+from pages.parts.badges import origin_badge
+from pages.parts.explore.grid import browse
+from pages.parts.explore.own_picture import choose_own
+from pages.parts.links import from_link, number_from_link, to_link
+
+SIZES = (64, 128, 256, 512, 1024)
+USUAL_SIZE = 256
+FROM_DATASET, OWN = "A dataset", "My own picture"
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The picture on screen."""
+
+    picture: np.ndarray  # uint8, shape (h, w, channels)
+    key: tuple[str | float | None, ...]  # no other picture of this session has it
+    label: str  # the class in plain words
+    badge: str  # whether it shows a patient, as markdown
+    source: str  # where it comes from, and its licence
+    dataset: DatasetEntry | None  # None: the visitor's own
+    class_name: str | None = None
+    number: int | None = None  # within the class, from 1
+    index: int | None = None  # within the training split
+
+    @property
+    def dataset_name(self) -> str:
+        """As settings and links name it."""
+        return OWN_PICTURE if self.dataset is None else self.dataset.info.name
+
+
+def choose_picture() -> Chosen | None:
+    """The controls for it; None as long as there is none."""
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    source = row.segmented_control(
+        "Picture from", (FROM_DATASET, OWN), default=FROM_DATASET, required=True, key="source", persist_state="session"
+    )
+    if source == OWN:
+        to_link(dataset=None, show=None, image=None)
+        own = choose_own()
+        if own is None:
+            return None
+        size = choose_size(row, max(own.picture.shape[:2]))
+        return Chosen(
+            picture=fit(own.picture, size),
+            key=(*own.key, size),
+            label="your own picture",
+            badge=":blue-badge[your own]",
+            source="Your own picture. It stays in this app's memory, for this tab, until you close or reload it.",
+            dataset=None,
+        )
+    return _choose_from_dataset(row)
+
+
+def choose_size(row: st.delta_generator.DeltaGenerator, stored: int) -> int:
+    """Pixels on the longer side, never more than the picture has."""
+    options = [size for size in SIZES if size < stored] + ([stored] if stored <= SIZES[-1] else [])
+    usual = max((size for size in options if size <= USUAL_SIZE), default=options[0])
+    return int(
+        row.selectbox(
+            "Pixels on the longer side",
+            options,
+            index=options.index(from_link("size", options, usual)),
+            key=f"size_{stored}",
+            persist_state="session",
+            width=190,
+            help="More pixels mean more values to protect, so a larger ε for the whole picture. "
+            "Pictures are never enlarged.",
+        )
+    )
+
+
+def _choose_from_dataset(row: st.delta_generator.DeltaGenerator) -> Chosen:
+    entries = cached.available_datasets()
+    names = list(entries)
+    name = row.selectbox(
+        "Dataset",
+        names,
+        index=names.index(from_link("dataset", names, "retina_photo")),
+        format_func=lambda key: entries[key].info.title,
+        key="dataset",
+        persist_state="session",
+        width=300,
+    )
+    entry = entries[name]
+    dataset = cached.dataset(name, entry.location)
+    class_name, number, index = None, None, 0
+    if len(dataset.split("train").labels) > 1:
+        class_name, number, index = _choose_within(row, entry, dataset)
+    viewed = cached.viewed_image(name, entry.location, index)
+    size = choose_size(row, max(viewed.pixels.shape[:2]))
+    to_link(dataset=name, show=class_name, image=number, size=size)
+    return Chosen(
+        picture=fit(viewed.pixels, size),
+        key=(name, entry.location, index, size),
+        label=viewed.label,
+        badge=origin_badge(entry.info),
+        source=entry.info.source,
+        dataset=entry,
+        class_name=class_name,
+        number=number,
+        index=index,
+    )
+
+
+def _choose_within(
+    row: st.delta_generator.DeltaGenerator, entry: DatasetEntry, dataset: cached.Dataset
+) -> tuple[str | None, int, int]:
+    """Class (None: all), number within it, and index of the image."""
+    name = entry.info.name
+    classes = [None, *entry.info.classes]
+    class_name = row.selectbox(
+        "Show",
+        classes,
+        index=classes.index(from_link("show", classes, None)),
+        format_func=lambda value: value or "All classes",
+        key=f"show_{name}",
+        persist_state="session",
+        width=170,
+    )
+    indexes = images_of_class(dataset, class_name)
+    # The grid puts what was clicked here, before this widget is drawn again.
+    key = f"image_{name}_{class_name}"
+    number = int(
+        row.number_input(
+            f"Image (1 to {len(indexes):,})",
+            1,
+            len(indexes),
+            number_from_link("image", low=1, high=len(indexes), default=1),
+            key=key,
+            persist_state="session",
+            width=150,
+        )
+    )
+    if row.button("Browse", icon=":material/grid_view:", key="browse", help="All images, by class."):
+        browse(entry, dataset, class_name=class_name)
+    return class_name, number, int(indexes[number - 1])

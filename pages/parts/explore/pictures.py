@@ -1,0 +1,123 @@
+"""The pictures beside each other, in three arrangements, and what stands under each."""
+
+from __future__ import annotations
+
+import math
+
+import streamlit as st
+
+from medpriv_core.mechanisms.catalog import MECHANISMS
+from medpriv_core.mechanisms.comparison import PAPER_BETAS
+from medpriv_core.privacy.statement import format_delta, format_epsilon, image_epsilon_statement
+from pages.parts.explore.noise_choice import Noise
+from pages.parts.explore.picture_choice import Chosen
+from pages.parts.explore.scene import Noised, noised
+from pages.parts.links import from_link, to_link
+from pages.parts.picture_viewer import Mode, ViewerPanel, encode_png, picture_viewer
+
+AMOUNTS, KINDS, FIGURE_2 = "Amounts of noise", "Kinds of noise", "Figure 2 of the paper"
+ARRANGEMENTS = (AMOUNTS, KINDS, FIGURE_2)
+MODES: tuple[Mode, ...] = ("side by side", "wipe")
+# Exact noise takes about ten microseconds a value; beyond this it is drawn for your picture only.
+EXACT_VALUES = 70_000
+
+
+def choose_arrangement() -> tuple[str, Mode]:
+    """Which pictures stand beside the original, and whether side by side or on top of each other."""
+    row = st.container(horizontal=True, vertical_alignment="center")
+    arrangement = row.segmented_control(
+        "Compare",
+        ARRANGEMENTS,
+        default=from_link("compare", ARRANGEMENTS, AMOUNTS),
+        required=True,
+        key="arrangement",
+        persist_state="session",
+        label_visibility="collapsed",
+        help=f"**{AMOUNTS}**: the paper's β = 1, 2, 4 and yours.  \n**{KINDS}**: every mechanism at your β.  \n"
+        f"**{FIGURE_2}**: what its text says above what its published code did.",
+    )
+    mode = row.segmented_control(
+        "View",
+        MODES,
+        default="side by side",
+        required=True,
+        format_func=str.capitalize,
+        key="viewer_mode",
+        persist_state="session",
+        label_visibility="collapsed",
+        help="**Wipe**: two pictures on top of each other, with a handle between them; arrow keys move it.",
+    )
+    to_link(compare=None if arrangement == AMOUNTS else arrangement)
+    return arrangement, mode
+
+
+def arranged(arrangement: str, chosen: Chosen, noise: Noise) -> list[tuple[str, Noised]]:
+    """The noised pictures of an arrangement with their titles; yours is the last unless the paper's are shown."""
+    if arrangement == FIGURE_2:
+        return [
+            (title, noised(chosen, noise.changed(name=name, beta=beta), place=place + row))
+            for row, (name, words) in zip(
+                (0, 10), (("laplace_per_pixel", "every pixel"), ("laplace_per_image", "one number")), strict=True
+            )
+            for place, (beta, title) in enumerate((beta, f"β = {beta:g}, {words}") for beta in PAPER_BETAS)
+        ]
+    yours = noised(chosen, noise, place=len(PAPER_BETAS))
+    if arrangement == KINDS:
+        others = [name for name in MECHANISMS if name != noise.name and _is_quick(name, chosen)]
+        return [
+            *(
+                (MECHANISMS[name].title, noised(chosen, noise.changed(name=name), place=20 + place))
+                for place, name in enumerate(others)
+            ),
+            (f"yours: {MECHANISMS[noise.name].title}", yours),
+        ]
+    papers = PAPER_BETAS if _is_quick(noise.name, chosen) else ()
+    return [
+        *((f"β = {b:g}", noised(chosen, noise.changed(beta=b), place=place)) for place, b in enumerate(papers)),
+        (f"yours, β = {noise.beta:.4g}", yours),
+    ]
+
+
+def draw_pictures(chosen: Chosen, shown: list[tuple[str, Noised]], mode: Mode) -> None:
+    """The original and its noised versions."""
+    panels = [original_panel(chosen), *(noised_panel_of(title, one) for title, one in shown)]
+    picture_viewer(panels, key="pictures", mode=mode, label="The picture and its noised versions")
+
+
+def original_panel(chosen: Chosen) -> ViewerPanel:
+    """The original as the viewer shows it."""
+    height, width, channels = chosen.picture.shape
+    kind = "grey" if channels == 1 else "colour"
+    return ViewerPanel(
+        title="Original",
+        png=encode_png(chosen.picture),
+        alt=f"Original: {chosen.label}",
+        lines=(chosen.label, f"{width} × {height} pixels, {kind}"),
+    )
+
+
+def noised_panel_of(title: str, one: Noised) -> ViewerPanel:
+    """A noised picture as the viewer shows it: ε in short under it, all that it depends on in the note."""
+    return ViewerPanel(
+        title=title,
+        png=encode_png(one.panel.pixels),
+        alt=f"The same picture with noise: {MECHANISMS[one.noise.name].title}, β = {one.noise.beta:.4g}",
+        lines=describe(one),
+        note=f"The picture: {image_epsilon_statement(one.guarantee)}.",
+    )
+
+
+def describe(one: Noised) -> tuple[str, ...]:
+    """The lines under a noised picture."""
+    guarantee, saturated = one.guarantee, f"{one.panel.saturated_share:.0%} of values black or white"
+    if math.isinf(guarantee.epsilon_image):
+        return ("No finite ε, for a pixel or for the picture", saturated)
+    return (
+        f"ε of {guarantee.unit}: **{format_epsilon(guarantee.unit_epsilon)}**",
+        f"ε of the picture: **{format_epsilon(guarantee.epsilon_image)}** (δ = {format_delta(guarantee.delta)})",
+        saturated,
+    )
+
+
+def _is_quick(name: str, chosen: Chosen) -> bool:
+    return not MECHANISMS[name].fit_for_release or chosen.picture.size <= EXACT_VALUES

@@ -1,0 +1,68 @@
+"""What is on screen: a picture, its noise, and the noised pictures with the ε of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medpriv_core.exports.settings import ExploreSettings
+from medpriv_core.mechanisms.catalog import MECHANISMS
+from medpriv_core.mechanisms.comparison import NoisedPanel
+from medpriv_core.privacy.image_epsilon import ImageGuarantee
+from pages.parts import cached
+from pages.parts.explore.noise_choice import DELTA, Noise
+from pages.parts.explore.picture_choice import Chosen
+
+
+@dataclass(frozen=True, eq=False)
+class Noised:
+    """One noised picture with its guarantee."""
+
+    noise: Noise
+    panel: NoisedPanel
+    guarantee: ImageGuarantee
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """The picture and *your* noised version of it, about which the questions below the pictures are asked."""
+
+    chosen: Chosen
+    yours: Noised
+
+    @property
+    def picture(self) -> np.ndarray:
+        """uint8, shape (h, w, channels)"""
+        return self.chosen.picture
+
+    @property
+    def settings(self) -> ExploreSettings:
+        """What a link or a JSON file needs to show this again."""
+        chosen, noise = self.chosen, self.yours.noise
+        return ExploreSettings(
+            dataset=chosen.dataset_name,
+            class_name=chosen.class_name,
+            image=chosen.number,
+            size=max(self.picture.shape[:2]),
+            mechanism=noise.name,
+            beta=noise.beta,
+            block=noise.block,
+            changed_pixels=noise.changed_pixels,
+            delta=DELTA,
+            seed=None if MECHANISMS[noise.name].fit_for_release else noise.seed,
+        )
+
+
+def noised(chosen: Chosen, noise: Noise, *, place: int) -> Noised:
+    """The noised picture; ``place`` gives pictures beside each other different noise."""
+    panel = cached.panel(
+        chosen.key,
+        chosen.picture,
+        mechanism=noise.name,
+        beta=noise.beta,
+        block=noise.block,
+        changed_pixels=noise.changed_pixels,
+        seed=(noise.seed, place),
+    )
+    return Noised(noise, panel, panel.mechanism.guarantee(chosen.picture.shape, delta=DELTA))

@@ -1,0 +1,112 @@
+"""Can it be undone? What an attacker makes of your noised picture, one attempt after the other."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from medpriv_core.attacks.statement import undoing_statement
+from medpriv_core.attacks.undo import Attempt, attackers_choice, best_in_hindsight, undo
+from medpriv_core.mechanisms.laplace import to_unit
+from pages.parts.explore.pictures import original_panel
+from pages.parts.explore.scene import Scene
+from pages.parts.picture_viewer import ViewerPanel, encode_png, picture_viewer
+
+KEPT = "undone"
+THUMBNAIL = 150
+
+
+def draw(scene: Scene) -> None:
+    """All attempts as they arrive, then the best of them beside the original."""
+    st.markdown(
+        "Whoever gets the noised picture also knows how the noise was made, and can average it away. Each attempt "
+        "smooths the picture in another way and then stretches the faded greys back."
+    )
+    if not st.toggle("Try to undo the noise", key="undoing", help="Takes a few seconds after every change."):
+        return
+    summary = st.empty()
+    strip = st.container(horizontal=True, gap="small", key="pixels_attempts")
+    attempts: list[Attempt] = []
+    kept = _kept(scene)
+    with summary:
+        bar = st.progress(0.0, "Trying to undo the noise…") if kept is None else None
+    for attempt in kept or undo(scene.picture, to_unit(scene.yours.panel.pixels), scene.yours.panel.mechanism):
+        attempts.append(attempt)
+        if bar:
+            bar.progress(min(len(attempts) / 16, 1.0), f"Tried: {attempt.title}")
+        place = strip.container(width=THUMBNAIL, gap="xsmall")
+        place.image(encode_png(attempt.picture), width=THUMBNAIL, alt=f"Attempt: {attempt.title}")
+        place.caption(f"**{attempt.title}**  \n{_numbers(attempt)}")
+    st.session_state[KEPT] = (_key(scene), attempts)
+    best, chosen = best_in_hindsight(attempts), attackers_choice(attempts)
+    with summary.container():
+        st.info(undoing_statement(best), icon=":material/visibility:")
+        picture_viewer(
+            [
+                original_panel(scene.chosen),
+                ViewerPanel("Noised", encode_png(scene.yours.panel.pixels), "Your noised picture", ("your noise",)),
+                _panel("Best with hindsight", best),
+                _panel("Best that an attacker could choose", chosen),
+            ],
+            key="undone_pictures",
+            label="The picture, its noised version and the best attempts to undo the noise",
+        )
+        st.caption(
+            "**Best with hindsight** is the attempt most like the original (highest SSIM): nobody without the original "
+            "can pick it. **Best that an attacker could choose** predicts hidden values of the noised picture best, "
+            "which needs no original. The privacy of a picture is that of the best attempt, never that of the noised "
+            "picture itself. Trained networks can do better still, so a poor best attempt proves nothing; only ε does."
+        )
+    st.expander("The numbers of all attempts").dataframe(
+        [
+            {
+                "attempt": attempt.title,
+                "PSNR (dB)": attempt.likeness.psnr_db,
+                "SSIM": attempt.likeness.ssim,
+                "correlation": attempt.likeness.correlation,
+            }
+            for attempt in attempts
+        ],
+        hide_index=True,
+        width="content",
+        column_config={
+            "PSNR (dB)": st.column_config.NumberColumn(
+                format="%.1f", help="Peak signal-to-noise ratio: higher is more alike."
+            ),
+            "SSIM": st.column_config.NumberColumn(format="%.2f", help="Structural similarity: 1 for equal pictures."),
+            "correlation": st.column_config.NumberColumn(format="%.2f", help="Pearson's r, blind to brightness."),
+        },
+    )
+
+
+def attempts_of(scene: Scene) -> list[Attempt]:
+    """All attempts at your noised picture, tried now if they were not yet."""
+    kept = _kept(scene)
+    if kept is None:
+        kept = list(undo(scene.picture, to_unit(scene.yours.panel.pixels), scene.yours.panel.mechanism))
+        st.session_state[KEPT] = (_key(scene), kept)
+    return kept
+
+
+def _key(scene: Scene) -> tuple[object, ...]:
+    return scene.chosen.key, scene.yours.noise
+
+
+def _kept(scene: Scene) -> list[Attempt] | None:
+    key, attempts = st.session_state.get(KEPT, (None, None))
+    return attempts if key == _key(scene) else None
+
+
+def _panel(title: str, attempt: Attempt) -> ViewerPanel:
+    return ViewerPanel(
+        title, encode_png(attempt.picture), f"{title}: {attempt.title}", (attempt.title, _numbers(attempt))
+    )
+
+
+def _numbers(attempt: Attempt) -> str:
+    alike = attempt.likeness
+    parts = [f"PSNR {alike.psnr_db:.1f} dB"]
+    if alike.ssim is not None:
+        parts.append(f"SSIM {alike.ssim:.2f}")
+    if alike.correlation is not None:
+        parts.append(f"r {alike.correlation:.2f}")
+    return ", ".join(parts)

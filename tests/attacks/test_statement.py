@@ -1,0 +1,52 @@
+"""What attacks found, in words that promise neither too much nor too little."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from medpriv_core.attacks.reidentification import SuccessRate
+from medpriv_core.attacks.similarity import Likeness
+from medpriv_core.attacks.statement import copies_statement, identification_statement, undoing_statement
+from medpriv_core.attacks.undo import Attempt
+from medpriv_core.mechanisms.catalog import make_mechanism
+
+
+def attempt(ssim: float | None, correlation: float | None) -> Attempt:
+    likeness = Likeness(psnr_db=20.0, ssim=ssim, correlation=correlation)
+    return Attempt("blur", "Blur", np.zeros((8, 8, 1), np.uint8), likeness, None, (8, 8))
+
+
+@pytest.mark.parametrize(
+    ("ssim", "correlation", "words"),
+    [
+        (0.67, 0.93, "much like the original"),
+        (0.2, 0.93, "in part"),
+        (0.67, 0.6, "in part"),
+        (0.1, 0.3, "None of these attempts brings back much"),
+        (None, 0.2, "no proof"),
+        (1.0, None, "one colour only"),
+    ],
+)
+def test_the_best_attempt_is_judged_by_both_likenesses(ssim, correlation, words):
+    assert words in undoing_statement(attempt(ssim, correlation))
+
+
+def test_copies_are_set_against_one():
+    mechanism = make_mechanism("laplace_per_pixel", beta=4)
+    one, four = (mechanism.guarantee((28, 28, 1), copies=copies) for copies in (1, 4))
+    assert copies_statement(one, one).startswith("One copy of the picture has ε = 50.")
+    said = copies_statement(one, four)
+    assert said.startswith("4 copies together have ε = ")
+    assert "(δ = 1e-5)" in said
+    shift = make_mechanism("laplace_per_image", beta=4).guarantee((28, 28, 1), copies=4)
+    assert "No finite ε" in copies_statement(shift, shift)
+
+
+def test_finding_the_patient_is_set_against_guessing():
+    found = identification_statement(SuccessRate(found=97, draws=100, chance=0.01), pictures=100, beta=2)
+    assert "97 of 100 trials" in found
+    assert "does not hide whose it is" in found
+    assert "no better than guessing" in identification_statement(
+        SuccessRate(found=2, draws=100, chance=0.01), pictures=100, beta=500
+    )

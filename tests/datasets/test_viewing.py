@@ -1,0 +1,47 @@
+"""Single images and galleries for the screen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from medpriv_core.datasets.registry import open_dataset
+from medpriv_core.datasets.viewing import images_of_class, make_gallery, view_image
+from medpriv_core.errors import DatasetError
+from medpriv_core.home import DataHome
+
+
+def test_an_image_keeps_its_own_size_and_says_its_class(home: DataHome):
+    viewed = view_image(open_dataset(home, "retina_photo"), 0)
+    assert viewed.pixels.shape == (1411, 1411, 3)
+    assert viewed.pixels.dtype == np.uint8
+    assert viewed.label == "Retina"
+
+
+def test_images_of_a_class_have_that_label(home: DataHome):
+    dataset = open_dataset(home, "synthetic_chest")
+    indexes = images_of_class(dataset, "Pneumonia")
+    labels = dataset.split("train").labels
+    assert set(labels[indexes]) == {dataset.info.classes.index("Pneumonia")}
+    assert len(indexes) == np.sum(labels == dataset.info.classes.index("Pneumonia"))
+    with pytest.raises(DatasetError, match="no class 'Gout'"):
+        images_of_class(dataset, "Gout")
+
+
+@pytest.mark.parametrize("index", [0, 7, -1])
+def test_a_gallery_holds_the_image_once_among_others(home: DataHome, index: int):
+    dataset = open_dataset(home, "synthetic_chest")
+    count = len(dataset.split("train").labels)
+    index %= count
+    gallery = make_gallery(dataset, index, size=32, most=10)
+    assert gallery.pictures.shape == (10, 32, 32, 1)
+    alone = make_gallery(dataset, index, size=32, most=1)
+    np.testing.assert_array_equal(gallery.pictures[gallery.place], alone.pictures[0])
+    assert len({picture.tobytes() for picture in gallery.pictures}) == 10
+
+
+def test_an_image_that_does_not_exist_is_refused(home: DataHome):
+    dataset = open_dataset(home, "retina_photo")
+    for look in (lambda: view_image(dataset, 1), lambda: make_gallery(dataset, -1, size=32)):
+        with pytest.raises(DatasetError, match="there is none at"):
+            look()
