@@ -25,14 +25,16 @@ from medpriv_core.runs.messages import read_message, write_message
 
 COMMAND = (sys.executable, "-m", "medpriv_core", "predictor")
 # For the first question of all, which loads torch and the network, on a busy machine.
-TIME_LIMIT_S = 60.0
+TIME_LIMIT_S = 120.0
 LEAVING_S = 5.0
+# Several wait for each other after every layer: where other programs keep the cores busy, two are slower than one.
+THREADS = 1
 
 KILLED = (
     "The process that asks the network was killed, most likely because the memory of this machine is full. Close other "
     "programs and try again, or choose a run trained on smaller images."
 )
-BUSY = "Others are asking their networks right now. Try again in a minute."
+BUSY = "Others are asking their networks right now. Try again in a few minutes."
 
 Answer = tuple[dict[str, Any], list[np.ndarray]]
 
@@ -106,7 +108,8 @@ class _Died(Exception):
             )
         if self.exit_code == -signal.SIGKILL:
             return KILLED
-        return f"The process that asks the network ended unexpectedly (exit code {self.exit_code}). Try again."
+        code = "" if self.exit_code is None else f" (exit code {self.exit_code})"
+        return f"The process that asks the network ended unexpectedly{code}. Try again."
 
 
 def _start() -> subprocess.Popen[bytes]:
@@ -117,7 +120,7 @@ def _start() -> subprocess.Popen[bytes]:
             COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": search},
+            env=os.environ | {"PYTHONPATH": search, "OMP_NUM_THREADS": str(THREADS)},
             start_new_session=True,  # Ctrl-C in the terminal is for the app, whose end is noticed
         )
     except OSError as error:

@@ -127,6 +127,24 @@ def test_a_question_that_takes_too_long_is_given_up(process, behave, monkeypatch
     assert not psutil.pid_exists(pid)
 
 
+def test_a_process_that_never_listens_is_given_up_too(process, behave, monkeypatch):
+    behave("time.sleep(1000)")
+    with monkeypatch.context() as impatient:
+        impatient.setattr(prediction_process, "TIME_LIMIT_S", 0.5)
+        with pytest.raises(RunError, match="gave no answer"):
+            process.ask({}, [np.zeros(100), np.zeros(1_000_000)])  # more than the pipe takes
+    behave(ECHO)
+    assert process.ask({"n": 1}, [])[0]["n"] == 1
+
+
+def test_a_process_that_has_closed_its_ears_is_replaced(process, behave, monkeypatch):
+    monkeypatch.setattr(prediction_process, "LEAVING_S", 0.1)
+    behave("receive(); os.close(0); send({'pid': os.getpid()}); time.sleep(1000)")
+    first, second = (process.ask({}, [])[0]["pid"] for _ in range(2))
+    assert second == process.pid
+    assert not psutil.pid_exists(first)
+
+
 def test_who_would_wait_too_long_for_others_is_told(process, behave, monkeypatch):
     behave("receive(); send({}); receive(); time.sleep(1000)")
     process.ask({}, [])
