@@ -37,7 +37,7 @@ def main() -> None:
     sentence = st.container()
     arrangement, mode = choose_arrangement()
     shown = arranged(arrangement, chosen, noise)
-    draw_pictures(chosen, shown, mode)
+    draw_pictures(arrangement, chosen, shown, mode)
     st.caption(
         f"{chosen.badge} {chosen.source} The original stands beside its noised versions for teaching only: do so with "
         "public pictures or your own."

@@ -87,14 +87,14 @@ def _draw_likeliest(scene: Scene, gallery: Gallery) -> None:
     release = mechanism.release(to_unit(gallery.pictures[gallery.place]), np.random.default_rng((noise.seed, 200)))
     found = identify(release, gallery.pictures, gallery.place, mechanism)
     st.markdown(
-        f"**One trial**: the right picture comes {_ordinal(found.rank)} of {len(gallery.pictures)}. The likeliest are:"
+        f"**One trial**: the right picture comes {_ordinal(found.rank)} of {len(gallery.pictures)}. The likeliest, in order:"
     )
     row = st.container(horizontal=True, gap="small", key="pixels_likeliest")
     for number, place in enumerate(found.order[:LIKELIEST], start=1):
         column = row.container(width=THUMBNAIL, gap="xsmall")
         right = place == gallery.place
         column.image(encode_png(gallery.pictures[place]), width=THUMBNAIL, alt=f"Likeliest picture {number}")
-        column.caption(f"{number}. **the right one**" if right else f"{number}. another patient")
+        column.caption("**the right one**" if right else "another picture")
 
 
 def _success(scene: Scene, gallery: Gallery) -> SuccessRate:

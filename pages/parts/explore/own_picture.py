@@ -67,7 +67,7 @@ def _choose_view(kept: _Kept) -> tuple[int, float | None, float | None, str | No
     centre = width = curve = None
     if upload.presets:
         preset = row.selectbox(
-            "Window (which grey values are shown)",
+            "Window (grey values shown)",
             upload.presets,
             format_func=lambda one: one.name,
             key=f"window_{name}",
@@ -81,6 +81,7 @@ def _choose_view(kept: _Kept) -> tuple[int, float | None, float | None, str | No
             *upload.centre_range,
             value=float(preset.centre),
             step=upload.step,
+            format="%g",
             key=f"centre_{name}_{preset.name}",
             width=220,
         )
@@ -89,6 +90,7 @@ def _choose_view(kept: _Kept) -> tuple[int, float | None, float | None, str | No
             *upload.width_range,
             value=float(preset.width),
             step=upload.step,
+            format="%g",
             key=f"width_{name}_{preset.name}",
             width=220,
         )

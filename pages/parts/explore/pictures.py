@@ -78,9 +78,11 @@ def arranged(arrangement: str, chosen: Chosen, noise: Noise) -> list[tuple[str, 
     ]
 
 
-def draw_pictures(chosen: Chosen, shown: list[tuple[str, Noised]], mode: Mode) -> None:
-    """The original and its noised versions."""
+def draw_pictures(arrangement: str, chosen: Chosen, shown: list[tuple[str, Noised]], mode: Mode) -> None:
+    """The original and its noised versions; in Figure 2 at the head of both rows."""
     panels = [original_panel(chosen), *(noised_panel_of(title, one) for title, one in shown)]
+    if arrangement == FIGURE_2:
+        panels.insert(1 + len(PAPER_BETAS), panels[0])
     picture_viewer(panels, key="pictures", mode=mode, label="The picture and its noised versions")
 
 
