@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from medpriv_core.errors import SettingError
@@ -45,6 +46,12 @@ def test_the_answer_keeps_what_was_asked_for_and_wastes_little(name: MechanismNa
     spent = mechanism_guarantee(name, beta=beta, **settings).epsilon_image
     assert epsilon * 0.995 <= spent <= epsilon
     assert float(f"{beta:.4g}") == beta
+
+
+def test_no_answer_exceeds_what_was_asked_for_by_the_last_digit():
+    for epsilon in np.geomspace(1, 1e4, 40):
+        beta = beta_for_image_epsilon("laplace_per_pixel", epsilon=float(epsilon), shape=(64, 64, 1))
+        assert mechanism_guarantee("laplace_per_pixel", beta=beta, shape=(64, 64, 1)).epsilon_image <= epsilon
 
 
 @pytest.mark.parametrize(

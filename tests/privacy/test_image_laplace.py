@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from medpriv_core.privacy import image_laplace
 from medpriv_core.privacy.image_laplace import laplace_delta, laplace_epsilon
 
 # (values, theta, delta): pictures from a few cells to a photograph, noise from next to none to far too much.
@@ -105,6 +106,29 @@ def test_a_single_draw_follows_the_closed_form(theta: float, delta: float):
     # delta(eps) = 1 - exp((eps - theta) / 2)
     exact = theta + 2 * math.log1p(-delta)
     assert exact <= laplace_epsilon(theta=theta, values=1, delta=delta) <= exact * 1.003
+
+
+@pytest.mark.parametrize(("values", "theta"), [(3, 0.01), (10, 0.003), (10, 1.0), (40, 0.02)])
+def test_delta_is_never_below_the_truth_where_the_sum_of_losses_is_nearly_a_lattice(values: int, theta: float):
+    for epsilon in np.linspace(0.1, 0.97, 30) * values * theta:
+        below = delta_below(epsilon, values, theta, points=5_000)
+        if below > 1e-8:  # below, the Fourier transform has no digits left
+            assert below <= laplace_delta(epsilon, theta=theta, values=values, aim=below) <= 1.15 * below
+
+
+def test_what_is_cut_off_the_sum_is_added_as_a_bound(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(image_laplace, "MAX_TERMS", 8)
+    for values, theta in ((10, 0.003), (10, 1.0), (40, 0.02)):
+        for epsilon in np.linspace(0.1, 0.97, 30) * values * theta:
+            below = delta_below(epsilon, values, theta, points=5_000)
+            if below > 1e-8:
+                assert laplace_delta(epsilon, theta=theta, values=values, aim=1e-5) >= below
+
+
+@pytest.mark.parametrize(("values", "theta", "delta"), CASES)
+def test_delta_at_the_epsilon_found_is_at_most_what_was_allowed(values: int, theta: float, delta: float):
+    epsilon = laplace_epsilon(theta=theta, values=values, delta=delta)
+    assert laplace_delta(epsilon, theta=theta, values=values, aim=delta) <= delta
 
 
 def test_where_delta_allows_everything_epsilon_is_zero():
