@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.models import resnet18
 
 from medpriv_core.download import download
 from medpriv_core.errors import DownloadError, WeightsError
 from medpriv_core.home import DataHome
 from medpriv_core.progress import ProgressCallback, no_progress
+from medpriv_core.training.model import BatchNorm, ResNet18
 from medpriv_core.weights_source import IMAGENET_SHA256_PREFIX, IMAGENET_URL, WEIGHTS_VARIABLE, weights_status
 
 DOWNLOAD_TIMEOUT_S = 30.0
@@ -113,7 +113,8 @@ def _checked(content: Any, path: Path) -> dict[str, Tensor]:
         raise _other_network(path, "it does not hold tensors by name")
     found: dict[str, Tensor] = {str(name): value for name, value in content.items()}
     with torch.device("meta"):
-        expected = resnet18().state_dict()
+        # With BatchNorm our names are torchvision's; importing that package takes seconds.
+        expected = ResNet18(classes=1000, norm_layer=BatchNorm).state_dict()
     for name in expected:
         # The last layer is replaced anyway, and old files lack the counters of batches.
         if name.startswith("fc.") or name.endswith("num_batches_tracked"):
