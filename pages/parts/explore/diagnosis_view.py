@@ -9,6 +9,7 @@ from medpriv_core.runs.diagnosis import TrainedRun, diagnose, runs_for_diagnosis
 from pages.parts import cached
 from pages.parts.explore.scene import Scene
 from pages.parts.explore.undo_view import attempts_of
+from pages.parts.guarantee import draw_verdict
 
 
 def draw(scene: Scene) -> None:
@@ -29,6 +30,8 @@ def draw(scene: Scene) -> None:
         width=620,
         help="A finished run of these pictures. Own pictures can be shown to any.",
     )
+    if run.verdict is not None:
+        draw_verdict(run.verdict, prefix="This network's training images: ")
     with st.spinner("Asking the network… (a few seconds the first time)"):
         undone = attackers_choice(attempts_of(scene))
         pictures = {

@@ -87,7 +87,8 @@ def _draw_likeliest(scene: Scene, gallery: Gallery) -> None:
     release = mechanism.release(to_unit(gallery.pictures[gallery.place]), np.random.default_rng((noise.seed, 200)))
     found = identify(release, gallery.pictures, gallery.place, mechanism)
     st.markdown(
-        f"**One trial**: the right picture comes {_ordinal(found.rank)} of {len(gallery.pictures)}. The likeliest, in order:"
+        f"**One trial**: the right picture comes {_ordinal(found.rank)} of {len(gallery.pictures)}. "
+        "The likeliest, in order:"
     )
     row = st.container(horizontal=True, gap="small", key="pixels_likeliest")
     for number, place in enumerate(found.order[:LIKELIEST], start=1):
