@@ -29,7 +29,8 @@ from medpriv_core.home import DataHome
 from medpriv_core.mechanisms.additive import LaplacePerPixel
 from medpriv_core.mechanisms.comparison import noised_panel
 from medpriv_core.mechanisms.laplace import add_laplace_noise
-from medpriv_core.privacy.image_epsilon import _epsilon_composed, image_guarantee
+from medpriv_core.privacy.image_epsilon import image_guarantee
+from medpriv_core.privacy.image_laplace import laplace_epsilon
 from medpriv_core.progress import no_progress
 
 
@@ -84,7 +85,7 @@ def measure_slider() -> None:
     report("New panel of the explore page, 224 x 224 RGB", took, "drawing the numbers", floor)
 
     def epsilon() -> None:
-        _epsilon_composed.cache_clear()
+        laplace_epsilon.cache_clear()
         image_guarantee(beta=float(next(betas)), values=image.size, draw="per_pixel")
 
     epsilon()

@@ -67,11 +67,6 @@ class ImageGuarantee:
     accountant: ImageAccountant
     exact: bool
 
-    @property
-    def epsilon_pixel(self) -> float:
-        """``unit_epsilon``, for mechanisms whose unit is a pixel."""
-        return self.unit_epsilon
-
 
 def checked_name(name: str) -> MechanismName:
     """``name``, if a mechanism has it; else raises ``SettingError``."""

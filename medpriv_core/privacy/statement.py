@@ -127,7 +127,7 @@ def local_dp_meaning(guarantee: ImageGuarantee) -> str:
         protects = "Nothing that a picture shows is protected: the differences between its pixels are released exactly."
     elif guarantee.epsilon_image > STRONG_EPSILON:
         protects = (
-            f"One pixel has ε = {format_epsilon(guarantee.epsilon_pixel)}, but for the picture as a whole such an ε "
+            f"One pixel has ε = {format_epsilon(guarantee.unit_epsilon)}, but for the picture as a whole such an ε "
             f"promises nothing; protection usually means ε below {STRONG_EPSILON}."
         )
     else:
