@@ -16,16 +16,11 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import fft, special
 
-from medpriv_core.privacy.step_loss import drawn, log_expm1, losses_of_step, removal_losses
-
-if TYPE_CHECKING:
-    from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
+from medpriv_core.privacy.step_loss import Array, Direction, StepLosses, drawn, log_expm1, losses_of_step
 
 # Of a step's typical loss; epsilon would come out about 0.75 % too high.
 COARSE_INTERVAL = 0.3
@@ -35,10 +30,10 @@ GRID_ERROR, GRID_ERROR_AIM = 0.0008, 0.0006
 MAX_POINTS = 50_000
 # Where the bound by the Rényi divergence of order 2 exceeds this, nothing is promised and nothing computed.
 HOPELESS = 100_000.0
-# Beyond, no digits are left to find epsilon by.
-LARGEST_EPSILON = 1e6
-# Of the search for epsilon; added to what it finds.
-SEARCH_ERROR = 1e-10
+# Of the sum of all losses, what is cut off and counted as infinite.
+TAIL = 1e-15
+# At how many orders Chernoff's bound of these tails is tried.
+ORDERS = 16
 
 # (noise multiplier, sample rate, steps); noise multipliers count in the most that one record can change.
 Stretches = tuple[tuple[float, float, int], ...]
@@ -54,44 +49,94 @@ def pld_epsilon(stretches: Stretches, *, delta: float, replace_one: bool, images
     """
     if _total_divergence(stretches, replace_one, images) > HOPELESS:
         return math.inf
+    directions: tuple[Direction, ...] = ("REPLACE",) if replace_one else ("REMOVE", "ADD")
+
+    def careful(interval: float) -> float:
+        return max(_composed(stretches, delta, interval, direction, images) for direction in directions)
+
     guess = quick_epsilon(stretches, delta=delta, replace_one=replace_one, images=images)
     interval = _fine_interval(guess, stretches, delta, replace_one, images)
-    epsilon = _composed(stretches, delta, interval, guess, replace_one, images)
+    epsilon = careful(interval)
     if _added_by_grid(epsilon, interval, stretches, delta, replace_one, images) > GRID_ERROR * epsilon:
-        finer = _fine_interval(epsilon, stretches, delta, replace_one, images)
-        if finer < interval:
-            epsilon = _composed(stretches, delta, finer, epsilon, replace_one, images)
+        epsilon = careful(_fine_interval(epsilon, stretches, delta, replace_one, images))
     return epsilon
 
 
-@functools.lru_cache(maxsize=1024)
 def quick_epsilon(stretches: Stretches, *, delta: float, replace_one: bool, images: int = 1) -> float:
     """About what ``pld_epsilon`` would say, but possibly below the truth: only for finding where to look.
 
-    By one coarse convolution and the formula above, for neighbours by removal; replacement costs up to about twice as
-    much.
+    By a coarse grid and the formula above, for neighbours by removal; replacement costs up to about twice as much.
     """
     if _total_divergence(stretches, replace_one, images) > HOPELESS:
         return math.inf
     interval = _coarse_interval(stretches, False, images)
-    cells = [removal_losses(noise, rate, interval, images=images) for noise, rate, _ in stretches]
-    steps = [count for _, _, count in stretches]
+    epsilon = _composed(stretches, delta, interval, "REMOVE", images)
+    epsilon = max(0.0, epsilon - _added_by_grid(epsilon, interval, stretches, delta, False, images))
+    return 2 * epsilon if replace_one else epsilon
+
+
+@functools.lru_cache(maxsize=4096)
+def _composed(stretches: Stretches, delta: float, interval: float, direction: Direction, images: int) -> float:
+    """Epsilon of all steps, on the grid of this interval and for neighbours in one direction."""
+    parts = [
+        (losses_of_step(noise, rate, interval, direction=direction, images=images), steps)
+        for noise, rate, steps in stretches
+    ]
+    infinite = TAIL - math.expm1(sum(steps * math.log1p(-losses.infinite) for losses, steps in parts))
+    left = delta - infinite - _rounding(_steps(stretches))
+    if left <= 0:
+        return math.inf
+    low, high = _window(parts)
+    size = fft.next_fast_len(max(high - low + 1, *(len(losses.probabilities) for losses, _ in parts)), real=True)
+    spectrum = np.ones(1)
+    for losses, steps in parts:
+        spectrum = spectrum * fft.rfft(losses.probabilities, size) ** steps
+    # The sum goes round in a circle, which is cut open where next to nothing is. What wraps around is within TAIL.
+    first = sum(steps * losses.first for losses, steps in parts)
+    return _epsilon_on_grid(np.roll(fft.irfft(spectrum, size), first - low), low, interval, left)
+
+
+def _window(parts: list[tuple[StepLosses, int]]) -> tuple[int, int]:
+    """First and last point of a grid that holds all but ``TAIL`` of the sum of all losses."""
+    # Sums of products rather than matrix products, whose threads take longer to gather than to work.
     mean = variance = 0.0
-    for (low, probabilities), count in zip(cells, steps, strict=True):
-        places = np.arange(len(probabilities))
-        one = float(probabilities @ places)
-        mean += count * (low + one)
-        variance += count * float(probabilities @ (places - one) ** 2)
-    size = fft.next_fast_len(int(24 * math.sqrt(variance)) + 2 * max(len(p) for _, p in cells), real=True)
-    spectrum = np.prod([fft.rfft(p, size) ** count for (_, p), count in zip(cells, steps, strict=True)], axis=0)
-    # The convolution goes in a circle; cut it open opposite to the mean.
-    first, start = sum(low * count for (low, _), count in zip(cells, steps, strict=True)), round(mean) - size // 2
-    epsilon = _epsilon_on_grid(np.roll(fft.irfft(spectrum, size), first - start), start, interval, delta)
-    epsilon -= _added_by_grid(epsilon, interval, stretches, delta, False, images)
-    return max(0.0, 2 * epsilon if replace_one else epsilon)
+    centred = []
+    for losses, steps in parts:
+        places = np.arange(len(losses.probabilities), dtype=float)
+        one = float(np.sum(losses.probabilities * places))
+        places -= one
+        mean += steps * (losses.first + one)
+        variance += steps * float(np.sum(losses.probabilities * places**2))
+        centred.append((losses.probabilities, places, steps))
+    first = sum(steps * losses.first for losses, steps in parts)
+    last = first + sum(steps * (len(losses.probabilities) - 1) for losses, steps in parts)
+    low, high = (_reach(centred, sign=sign, variance=variance) for sign in (-1, 1))
+    return max(first, math.floor(mean - low)), min(last, math.ceil(mean + high))
 
 
-def _epsilon_on_grid(probabilities: np.ndarray, start: int, interval: float, delta: float) -> float:
+def _reach(centred: list[tuple[Array, Array, int]], *, sign: int, variance: float) -> float:
+    """How far from its mean the sum of all losses comes but for half of ``TAIL``, by Chernoff's bound."""
+    margin = math.log(2 / TAIL)
+    # The best order of a Gaussian; where rare large losses rule, the best one knows how large they are.
+    gaussian = math.sqrt(2 * margin / max(variance, 1e-300))
+    rare = 1 / max(len(places) for _, places, _ in centred)
+    reach = math.inf
+    for order in np.geomspace(min(gaussian / 4, rare), 2 * gaussian, ORDERS):
+        moment = sum(steps * _log_moment(probabilities, sign * order * at) for probabilities, at, steps in centred)
+        bound = (moment + margin) / order
+        if bound > reach:  # it has one minimum
+            break
+        reach = bound
+    return float(reach)
+
+
+def _log_moment(probabilities: Array, exponents: Array) -> float:
+    """ln Σ p e^x, or more where that is too small for a number beside the largest exponent."""
+    largest = float(exponents.max())
+    return largest + math.log(max(float(np.sum(probabilities * np.exp(exponents - largest))), 1e-300))
+
+
+def _epsilon_on_grid(probabilities: Array, start: int, interval: float, delta: float) -> float:
     """Where the divergence of losses of these probabilities, at ``start``, ``start`` + 1, … intervals, is ``delta``."""
     mass = probabilities[max(0, -start) :][::-1]
     if not len(mass):
@@ -143,56 +188,6 @@ def _rounding(steps: int) -> float:
     # The transform of one step, of magnitude up to 1, is raised to the power of ``steps``. Measured against the
     # closed form at sample rate 1: the error of delta is about 1e-16 a step.
     return 10 * float(np.finfo(float).eps) * steps
-
-
-@functools.lru_cache(maxsize=1024)
-def _composed(
-    stretches: Stretches, delta: float, interval: float, guess: float, replace_one: bool, images: int
-) -> float:
-    total: PrivacyLossDistribution | None = None
-    # Hopeless tails overflow to infinity on purpose.
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        for noise_multiplier, sample_rate, steps in stretches:
-            stretch = _one_step(noise_multiplier, sample_rate, interval, replace_one, images).self_compose(steps)
-            total = stretch if total is None else total.compose(stretch)
-        assert total is not None
-        return _smallest_epsilon(total.get_delta_for_epsilon, delta - _rounding(_steps(stretches)), guess)
-
-
-@functools.lru_cache(maxsize=64)
-def _one_step(
-    noise_multiplier: float, sample_rate: float, interval: float, replace_one: bool, images: int
-) -> PrivacyLossDistribution:
-    return losses_of_step(noise_multiplier, sample_rate, interval, replace_one=replace_one, images=images)
-
-
-def _smallest_epsilon(delta_of: Callable[[float], float], delta: float, guess: float) -> float:
-    """Where the falling ``delta_of`` has come down to ``delta``, rounded up; sought around ``guess``."""
-    # Imported here: it takes time to load, and most callers never need it.
-    from scipy.optimize import brentq
-
-    if delta_of(math.inf) > delta:
-        return math.inf
-    guess = guess if 0 < guess < LARGEST_EPSILON else 1.0
-    low, high = 0.98 * guess, 1.02 * guess
-    while low and delta_of(low) <= delta:
-        low, high = low / 4 if low > SEARCH_ERROR else 0.0, low
-    while delta_of(high) > delta:
-        if high > LARGEST_EPSILON:
-            return math.inf
-        low, high = high, 2 * high
-    if low == 0 and delta_of(0.0) <= delta:
-        return 0.0
-    # On a logarithmic scale delta is nearly straight. Zero has no logarithm.
-    smallest = float(np.finfo(float).tiny)
-    found = brentq(
-        lambda epsilon: math.log(max(delta_of(epsilon), smallest) / delta),
-        low,
-        high,
-        xtol=SEARCH_ERROR * high,
-        rtol=SEARCH_ERROR,
-    )
-    return float(found) * (1 + SEARCH_ERROR) + SEARCH_ERROR * high
 
 
 def _coarse_interval(stretches: Stretches, replace_one: bool, images: int) -> float:

@@ -12,47 +12,55 @@ the loss is ε. The library looks for these one by one, in Python; here they are
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from scipy import special
 
 if TYPE_CHECKING:
-    from dp_accounting.pld.pld_pmf import PLDPmf
-    from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
     from dp_accounting.pld.privacy_loss_mechanism import MonotonePrivacyLoss
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
+Direction = Literal["REMOVE", "ADD", "REPLACE"]
 
 # Newton's method doubles the digits in every round; where δ(ε) is read, an error of the place counts by its square.
-MOST_ROUNDS, PLACE_ERROR = 20, 1e-10
+MOST_ROUNDS, PLACE_ERROR = 100, 1e-10
 
 
+class StepLosses(NamedTuple):
+    """Probabilities of losses of ``first``, ``first`` + 1, … grid intervals, and of an infinite one."""
+
+    first: int
+    probabilities: Array
+    infinite: float
+
+
+@functools.lru_cache(maxsize=64)
 def losses_of_step(
-    noise_multiplier: float, sample_rate: float, interval: float, *, replace_one: bool, images: int
-) -> PrivacyLossDistribution:
+    noise_multiplier: float, sample_rate: float, interval: float, *, direction: Direction, images: int
+) -> StepLosses:
     """Losses of a step on multiples of ``interval``, never rounded to the good.
 
-    Each of a patient's ``images`` images is in the step with probability ``sample_rate``. Neighbours differ by all of
-    them added or removed; with ``replace_one``, by one image replaced.
+    Each of a patient's ``images`` images is in the step with probability ``sample_rate``. The ``direction`` in which
+    neighbours differ: all of these images removed, all of them added, or one image replaced (``images`` is 1).
     """
-    # Imported here: it takes a second to load, and most callers never need it.
-    from dp_accounting.pld.privacy_loss_distribution import PrivacyLossDistribution
-
-    directions = ("REPLACE",) if replace_one else ("REMOVE", "ADD")
-    return PrivacyLossDistribution(
-        *(_on_grid(noise_multiplier, sample_rate, interval, direction, images) for direction in directions)
-    )
-
-
-def removal_losses(noise_multiplier: float, sample_rate: float, interval: float, *, images: int) -> tuple[int, Array]:
-    """First multiple of ``interval`` and the probabilities from there on, of what is lost where images are removed.
-
-    The same as in ``losses_of_step``, without the chance of e^-50 that the loss is beyond them.
-    """
-    low, deltas = _divergences(noise_multiplier, sample_rate, interval, "REMOVE", images)
-    return low, _connect_dots(deltas, interval)
+    loss = _loss(noise_multiplier, sample_rate, direction, images)
+    ends = loss.connect_dots_bounds()  # beyond them lies a mass of e^-50
+    first, last = math.floor(ends.epsilon_lower / interval), math.ceil(ends.epsilon_upper / interval)
+    epsilons = np.arange(first, last + 1) * interval
+    if direction == "REPLACE":
+        deltas = loss.get_delta_for_epsilon(epsilons)
+    else:
+        # What is lost by adding images is what is gained by removing them, at x mirrored.
+        sign = -1 if direction == "ADD" else 1
+        places = sign * _places(sign * epsilons, noise_multiplier, sample_rate, images)
+        with np.errstate(over="ignore"):
+            deltas = np.clip(loss.mu_upper_cdf(places) - np.exp(epsilons + loss.mu_lower_log_cdf(places)), 0, 1)
+    # Against the last digits: the curve falls.
+    deltas = np.maximum.accumulate(deltas[::-1])[::-1]
+    return StepLosses(first, _connect_dots(deltas, interval), float(deltas[-1]))
 
 
 def drawn(images: int, sample_rate: float) -> Array:
@@ -67,33 +75,6 @@ def log_expm1(x: float | Array) -> Array:
     return np.asarray(x + np.log(-np.expm1(-np.asarray(x))))
 
 
-def _on_grid(noise_multiplier: float, sample_rate: float, interval: float, direction: str, images: int) -> PLDPmf:
-    from dp_accounting.pld.pld_pmf import DensePLDPmf
-
-    low, deltas = _divergences(noise_multiplier, sample_rate, interval, direction, images)
-    # Dense even where points are few: of a sparse one the library asks how many points size ** steps are at most.
-    return DensePLDPmf(interval, low, _connect_dots(deltas, interval), deltas[-1], pessimistic_estimate=True)
-
-
-def _divergences(
-    noise_multiplier: float, sample_rate: float, interval: float, direction: str, images: int
-) -> tuple[int, Array]:
-    """First point of the grid and δ(ε) at all of them; beyond the ends lies a mass of e^-50."""
-    loss = _loss(noise_multiplier, sample_rate, direction, images)
-    ends = loss.connect_dots_bounds()
-    low, high = math.floor(ends.epsilon_lower / interval), math.ceil(ends.epsilon_upper / interval)
-    epsilons = np.arange(low, high + 1) * interval
-    if direction == "REPLACE":
-        deltas = loss.get_delta_for_epsilon(epsilons)
-    else:
-        # What is lost by adding images is what is gained by removing them, at x mirrored.
-        sign = -1 if direction == "ADD" else 1
-        places = sign * _places(sign * epsilons, noise_multiplier, sample_rate, images)
-        deltas = np.clip(loss.mu_upper_cdf(places) - np.exp(epsilons + loss.mu_lower_log_cdf(places)), 0, 1)
-    # Against the last digits: the curve falls.
-    return low, np.maximum.accumulate(deltas[::-1])[::-1]
-
-
 def _connect_dots(deltas: Array, interval: float) -> Array:
     """Probabilities of grid points with δ(ε) as in ``deltas`` there and straight in e^ε between: never below the truth.
 
@@ -105,7 +86,7 @@ def _connect_dots(deltas: Array, interval: float) -> Array:
     return np.maximum(0, np.append(1 - deltas[0], upper) - np.append(lower, 0))
 
 
-def _loss(noise_multiplier: float, sample_rate: float, direction: str, images: int) -> MonotonePrivacyLoss:
+def _loss(noise_multiplier: float, sample_rate: float, direction: Direction, images: int) -> MonotonePrivacyLoss:
     from dp_accounting.pld.privacy_loss_mechanism import AdjacencyType, GaussianPrivacyLoss, MixtureGaussianPrivacyLoss
 
     kind = AdjacencyType[direction]
