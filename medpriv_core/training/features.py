@@ -35,7 +35,7 @@ from medpriv_core.spec import Features
 from medpriv_core.training.augmentation import network_input
 from medpriv_core.training.device import forward_batch_size
 from medpriv_core.training.model import FEATURES, LAYER3, ResNet18
-from medpriv_core.training.variants import vary
+from medpriv_core.training.variants import is_broad, vary
 
 PHASE = "Computing features"
 WAITING_PHASE = "Waiting for another run that computes the same features"
@@ -167,20 +167,25 @@ class FeatureStore:
 def _identity(source: FeatureSource, backbone: Backbone) -> dict[str, Any]:
     """All that the features depend on."""
     images = source.images
-    return {
-        "version": VERSION,
-        "dataset": source.dataset.key,  # with the image size
-        "split": source.split,
-        "variant": source.variant,
-        "images": len(images),
-        # Tells the noised copy of a dataset from the clean one, and from a copy drawn at another time.
-        "first_images": hashlib.sha256(np.ascontiguousarray(images[:_FIRST_IMAGES]).data).hexdigest(),
-        "input_size": backbone.input_size,
-        "backbone": backbone.fingerprint,  # of names and values, so of the kind of normalisation too
-        "kind": backbone.kind.name,
-        "width": backbone.kind.width,
-        "precision": str(backbone.mixed or torch.float32),
-    }
+    # Such a variant was a mild one before there were broad ones: told apart, so that no old features are taken for it.
+    broad = {"broad": True} if is_broad(source.variant) else {}
+    return (
+        broad
+        | {
+            "version": VERSION,
+            "dataset": source.dataset.key,  # with the image size
+            "split": source.split,
+            "variant": source.variant,
+            "images": len(images),
+            # Tells the noised copy of a dataset from the clean one, and from a copy drawn at another time.
+            "first_images": hashlib.sha256(np.ascontiguousarray(images[:_FIRST_IMAGES]).data).hexdigest(),
+            "input_size": backbone.input_size,
+            "backbone": backbone.fingerprint,  # of names and values, so of the kind of normalisation too
+            "kind": backbone.kind.name,
+            "width": backbone.kind.width,
+            "precision": str(backbone.mixed or torch.float32),
+        }
+    )
 
 
 def _passes(

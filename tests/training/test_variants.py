@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage import data, transform
 
-from medpriv_core.training.variants import vary
+from medpriv_core.training.variants import is_broad, vary
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,38 @@ def test_sharpness_is_what_varies_most(picture):
     def sharpness(image: np.ndarray) -> float:
         return float(np.abs(np.diff(image[..., 0].astype(float), axis=0)).mean())
 
-    softened = [sharpness(vary(picture, number=number)) for number in range(1, 41)]
+    softened = [sharpness(vary(picture, number=number)) for number in range(1, 61) if not is_broad(number)]
     assert np.median(softened) < 0.9 * sharpness(picture)
     assert max(softened) > 0.8 * sharpness(picture)
+
+
+def test_every_third_variant_is_broad_and_the_image_itself_is_not():
+    assert [number for number in range(10) if is_broad(number)] == [3, 6, 9]
+
+
+def test_broad_variants_are_stretched_and_lit_unevenly_and_mild_ones_are_not():
+    flat = np.full((96, 96, 1), 128, np.uint8)
+    middle = np.s_[24:72, 24:72]  # whatever was moved in from outside is black
+    for number in range(1, 31):
+        spread = float(vary(flat, number=number)[middle].std())
+        assert (spread > 0.5) == is_broad(number), number
+
+    # A square in the middle: its width against its height, which turning and zooming do not change.
+    square = np.zeros((96, 96, 1), np.uint8)
+    square[32:64, 32:64] = 255
+    widths = {True: [], False: []}
+    for number in range(1, 91):
+        varied = vary(square, number=number)[..., 0].astype(float)
+        heavy = varied > (varied.min() + varied.max()) / 2
+        rows, columns = np.nonzero(heavy)
+        widths[is_broad(number)].append(np.log(columns.std() / rows.std()))
+    assert np.std(widths[False]) < 0.02
+    assert np.std(widths[True]) > 0.08
+
+
+def test_light_and_grain_are_the_same_in_every_colour():
+    grey = np.full((64, 64, 3), 128, np.uint8)
+    varied = [vary(grey, number=number) for number in range(3, 31, 3)]
+    assert all(np.array_equal(image[..., 0], image[..., 2]) for image in varied)
+    grain = [np.abs(np.diff(image[16:48, 16:48, 0].astype(int), axis=0)).max() for image in varied]
+    assert min(grain) <= 2 < 8 < max(grain)
