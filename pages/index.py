@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts.cached import home
+from pages.parts.cached import home, wake_accountant
 from pages.parts.messages import explain_errors
 
 # A file of our own: a named symbol would be fetched from another company's server by the browser.
@@ -39,3 +39,5 @@ with explain_errors():
     home().check_writable()
 with explain_errors():
     chosen.run()
+# Whatever page came first is on its way to the screen.
+wake_accountant()

@@ -41,10 +41,8 @@ def main() -> None:
         entry, values = draw_form(entries, authors=preset == "authors")
     if phrases := differences(values):
         changed.caption(f"Changed from *{PRESETS[preset].title}*: " + "; ".join(phrases) + ".")
-    # The form is on its way to the screen before the accountant starts.
     with summary.container(border=True, key="summary"):
         draw_summary(values, entry)
-    cached.wake_accountant()
 
 
 def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:

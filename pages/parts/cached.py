@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import io
 import threading
 
@@ -73,11 +75,18 @@ def panel(
     return noised_panel(_picture, chosen, seed=seed)
 
 
-@st.cache_resource(show_spinner=False)
+@functools.cache
 def wake_accountant() -> None:
     """Load, once and aside, what epsilon is computed with: it takes a second, and the first change must not wait."""
-    account = DpSgdAccount(noise_multiplier=1.0, sample_rate=0.1, delta=1e-5)
-    threading.Thread(target=account.epsilon, args=(10,), daemon=True).start()
+    threading.Thread(target=_load_accountant, daemon=True).start()
+
+
+def _load_accountant() -> None:
+    DpSgdAccount(noise_multiplier=1.0, sample_rate=0.1, delta=1e-5).epsilon(10)
+    # What is loaded now stays until the end. Looking through all of it again and again, for garbage that cannot be
+    # there, would hold up one page in a hundred for a fifth of a second.
+    gc.collect()
+    gc.freeze()
 
 
 def png(picture: Image.Image) -> bytes:
