@@ -41,13 +41,16 @@ def preset_settings(
     if name == "sound":
         return recipe_for(dataset, ordered=ordered).settings(target_epsilon)
     if name == "authors":
-        return PRESETS[name].settings | {"noise_multiplier": authors_noise(dataset)[paper_beta]}
+        return PRESETS[name].settings | {"noise_multiplier": authors_noise(ordered=ordered)[paper_beta]}
     return dict(PRESETS[name].settings)
 
 
-def authors_noise(dataset: str) -> dict[int, float]:
-    """The authors' noise multiplier for each of the paper's betas; those of the chest images for any other dataset."""
-    return AUTHORS_APTOS if dataset == "aptos2019" else AUTHORS_CHEST
+def authors_noise(*, ordered: bool) -> dict[int, float]:
+    """The authors' noise multiplier for each of the paper's betas.
+
+    Images of the eye in grades (``ordered`` classes) take those of APTOS, all others those of the chest images.
+    """
+    return AUTHORS_APTOS if ordered else AUTHORS_CHEST
 
 
 # What the paper's text and its code have in common.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.presets import PRESETS, authors_noise, preset_settings
 from medpriv_core.privacy.dp_sgd import DpSgdAccount
 from medpriv_core.spec import RunSpec
@@ -35,8 +36,28 @@ def test_sound_dp_clips_each_image_and_reaches_its_epsilon():
     ],
 )
 def test_the_authors_noise_is_that_of_their_notebooks(dataset: str, train_size: int, beta: int, epsilon: float):
-    settings = preset_settings("authors", dataset=dataset, ordered=False, paper_beta=beta)
-    assert settings["noise_multiplier"] == authors_noise(dataset)[beta]
+    ordered = dataset_info(dataset).ordered
+    settings = preset_settings("authors", dataset=dataset, ordered=ordered, paper_beta=beta)
+    assert settings["noise_multiplier"] == authors_noise(ordered=ordered)[beta]
     account = DpSgdAccount(settings["noise_multiplier"], settings["batch_size"] / train_size, settings["delta"])
     steps = round(settings["epochs"] * train_size / settings["batch_size"])
     assert account.epsilon(steps) == pytest.approx(epsilon, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "noise"),
+    [
+        ("chest_xray", [5.002, 9.7, 19.55]),
+        ("pneumoniamnist", [5.002, 9.7, 19.55]),
+        ("aptos2019", [6.6, 12.95, 26.1]),
+        ("idrid", [6.6, 12.95, 26.1]),
+        ("retinamnist", [6.6, 12.95, 26.1]),
+        ("synthetic_fundus", [6.6, 12.95, 26.1]),
+    ],
+)
+def test_graded_images_of_the_eye_take_the_authors_noise_for_aptos(dataset: str, noise: list[float]):
+    ordered = dataset_info(dataset).ordered
+    assert [
+        preset_settings("authors", dataset=dataset, ordered=ordered, paper_beta=beta)["noise_multiplier"]
+        for beta in (1, 2, 4)
+    ] == noise

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from medpriv_core.datasets.registry import DatasetEntry
+from medpriv_core.datasets.registry import DatasetEntry, dataset_info
 from medpriv_core.presets import authors_noise
 from medpriv_core.spec import BOUNDS
 from medpriv_core.weights_source import IMAGENET_SIZE_MB, weights_status
@@ -102,7 +102,7 @@ def draw_budget(method: str, *, authors: bool) -> dict[str, Any]:
 
 def draw_authors_noise(place: DeltaGenerator) -> None:
     """The noise multipliers of the published notebooks, by the paper's name for them."""
-    noise = authors_noise(st.session_state["train_dataset"])
+    noise = authors_noise(ordered=dataset_info(st.session_state["train_dataset"]).ordered)
     running = st.session_state["train_noise_multiplier"]
     st.session_state["train_authors_beta"] = next((beta for beta in PAPER_BETAS if noise[beta] == running), None)
     place.segmented_control(
@@ -112,8 +112,8 @@ def draw_authors_noise(place: DeltaGenerator) -> None:
         key="train_authors_beta",
         on_change=choose_authors_noise,
         help="What the paper calls β = 1, 2 and 4 ran with these noise multipliers in the authors' published "
-        "notebooks, found for claims of ε = 1, 0.5 and 0.25. Each dataset has its own; other datasets take those of "
-        "the chest X-rays.",
+        "notebooks, found for claims of ε = 1, 0.5 and 0.25. Images of the eye in grades take those for APTOS, all "
+        "others those for the chest X-rays.",
     )
 
 

@@ -58,7 +58,7 @@ def choose_authors_noise() -> None:
     """Put the noise that the authors ran with for the chosen beta into the form."""
     beta = st.session_state["train_authors_beta"]
     if beta is not None:
-        noise_multiplier = authors_noise(st.session_state["train_dataset"])[beta]
+        noise_multiplier = authors_noise(ordered=dataset_info(st.session_state["train_dataset"]).ordered)[beta]
         st.session_state["train_noise_multiplier"] = noise_multiplier
         st.session_state[SETTINGS] = st.session_state[SETTINGS] | {"noise_multiplier": noise_multiplier}
 

@@ -143,6 +143,9 @@ def test_the_noise_of_the_authors_notebooks_is_offered_with_their_preset_only(op
     page.segmented_control(key="train_authors_beta").set_value(4).run()
     assert page.number_input(key="train_noise_multiplier").value == 19.55
     assert page.segmented_control(key="train_authors_beta").value == 4
+    page.selectbox(key="train_dataset").set_value("synthetic_fundus").run()
+    assert page.number_input(key="train_noise_multiplier").value == 26.1
+    assert page.segmented_control(key="train_authors_beta").value == 4
     page.number_input(key="train_noise_multiplier").set_value(7.0).run()
     assert page.segmented_control(key="train_authors_beta").value is None
     page.button(key="preset_sound").click().run()
@@ -306,8 +309,8 @@ def test_time_memory_and_disk_are_said(open_page: OpenPage):
 def test_local_dp_says_the_epsilon_of_the_picture(open_page: OpenPage):
     page = open_page("train")
     page.segmented_control(key="train_method").set_value("local_dp").run()
-    # 64 x 64 grey values at beta 1: 1726.2 at delta 1e-5, see the tests of the accountant.
-    assert "Each picture: ε = 1,727 (δ = 1e-5; for any two pictures" in texts(page)
+    # 64 x 64 grey values at beta 1, see the tests of the accountant.
+    assert "Each picture: ε = 1,726 (δ = 1e-5; for any two pictures" in texts(page)
     page.segmented_control(key="train_noise_draw").set_value("per_image").run()
     assert "Each picture: ε = ∞" in texts(page)
 
