@@ -1,0 +1,184 @@
+"""Can the patient be found? A noised picture against a gallery of pictures of known patients.
+
+The attacker holds N pictures, say from another visit to the archive, and one noised release. Whose is it? The best
+answer is the picture that makes the release most likely: for Laplace noise the one with the least sum of absolute
+differences, for Gaussian noise the one with the least sum of squares. Blurring is of no use here; the likelihood adds
+up what every pixel says. So a picture that nobody would recognise can be found with certainty, and the more pixels it
+has, the more surely: its epsilon grows with their number, too.
+
+By chance the right one of N comes first with probability 1/N. Only noise that is calibrated to the whole picture's
+epsilon gets there.
+
+The gallery here holds the very pictures that were noised: the worst case, in which only the noise protects.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from medpriv_core.attacks.likelihood import log_likelihoods, simulate_release
+from medpriv_core.errors import SettingError
+from medpriv_core.mechanisms.laplace import to_unit
+from medpriv_core.mechanisms.mechanism import Mechanism
+
+CONFIDENCE = 1.959964  # standard errors of a 95 % interval
+DRAWS_AT_ONCE = 10  # keeps the noise of large pictures within some 12 MB
+
+
+@dataclass(frozen=True)
+class Identification:
+    """One release against the gallery."""
+
+    order: np.ndarray  # int (N,): indices into the gallery, the likeliest first
+    rank: int  # of the right picture; 1 is found
+    equals: int  # other pictures that are exactly as likely as the right one
+
+
+@dataclass(frozen=True)
+class SuccessRate:
+    """How often the right picture came first."""
+
+    found: int
+    draws: int
+    chance: float  # 1/N, what guessing reaches
+
+    @property
+    def rate(self) -> float:
+        """Share of draws in which the patient was found."""
+        return self.found / self.draws
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the rate."""
+        return wilson_interval(self.found, self.draws)
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """Success at one amount of noise and one size of picture."""
+
+    beta: float
+    shape: tuple[int, int]  # (h, w) in pixels
+    success: SuccessRate
+
+
+def identify(released: np.ndarray, gallery: np.ndarray, target: int, mechanism: Mechanism) -> Identification:
+    """Sort ``gallery`` by how likely each of its pictures is the origin of ``released``.
+
+    released  float (h, w, c) in units of [0, 1], of ``mechanism``, before clamping. For Laplace noise of any kind,
+              clamped does as well; for Gaussian noise it does not.
+    gallery   uint8 (N, h, w, c); ``target`` is the index of the picture that was noised
+
+    Raises ``SettingError`` for shapes that do not fit together.
+    """
+    check_gallery(gallery)
+    if released.shape != gallery.shape[1:] or not 0 <= target < len(gallery):
+        raise SettingError(
+            f"The released picture must have the shape of the gallery's pictures, {gallery.shape[1:]}, and be one of "
+            f"them; it has {released.shape}."
+        )
+    scores = log_likelihoods(released[np.newaxis], to_unit(gallery), mechanism)[0]
+    return Identification(
+        order=np.argsort(-scores, kind="stable"),
+        rank=1 + int(np.sum(scores > scores[target])),
+        equals=int(np.sum(scores == scores[target])) - 1,
+    )
+
+
+def success_rate(gallery: np.ndarray, mechanism: Mechanism, *, draws: int = 100, seed: int = 0) -> SuccessRate:
+    """How often the right one of ``gallery`` (uint8 (N, h, w, c)) is the likeliest, in ``draws`` releases.
+
+    Each picture of the gallery is noised as often as every other (give or take one), because with a single one chance
+    would not be 1/N: strong noise makes the attacker name the extreme pictures most. Pictures that are equally likely
+    are chosen between by lot. The same ``seed`` gives the same result. Raises ``SettingError`` for a gallery of fewer
+    than two pictures, or no draws.
+    """
+    check_gallery(gallery)
+    if draws < 1:
+        raise SettingError(f"At least one draw is needed, not {draws}.")
+    rng = np.random.default_rng(seed)
+    unit = to_unit(gallery)
+    rounds = -(-draws // len(gallery))
+    targets = np.concatenate([rng.permutation(len(gallery)) for _ in range(rounds)])[:draws]
+    found = 0
+    for start in range(0, draws, DRAWS_AT_ONCE):
+        batch = targets[start : start + DRAWS_AT_ONCE]
+        releases = np.stack([simulate_release(mechanism, unit[target], rng) for target in batch])
+        scores = log_likelihoods(releases, unit, mechanism)
+        likeliest = scores == scores.max(axis=1, keepdims=True)
+        lots = np.where(likeliest, rng.random(scores.shape), -1.0)
+        found += int(np.sum(lots.argmax(axis=1) == batch))
+    return SuccessRate(found, draws, chance=1 / len(gallery))
+
+
+def success_curves(
+    gallery: np.ndarray,
+    mechanism_at: Callable[[float], Mechanism],
+    *,
+    betas: Sequence[float],
+    sides: Sequence[int],
+    draws: int = 100,
+    seed: int = 0,
+) -> Iterator[CurvePoint]:
+    """Success for every side (longer one, in pixels) and beta, one by one as it is ready; sides in the outer loop.
+
+    ``mechanism_at`` makes the mechanism for a beta. Sides at or above the gallery's own give its own size: enlarging
+    would add pixels, but no patient's picture.
+    """
+    check_gallery(gallery)
+    shapes: list[tuple[int, int]] = []
+    for side in sides:
+        smaller = shrink_gallery(gallery, side)
+        shape = (smaller.shape[1], smaller.shape[2])
+        if shape in shapes:
+            continue
+        shapes.append(shape)
+        for number, beta in enumerate(betas):
+            rate = success_rate(smaller, mechanism_at(beta), draws=draws, seed=seed + number)
+            yield CurvePoint(beta, shape, rate)
+
+
+def shrink_gallery(gallery: np.ndarray, side: int) -> np.ndarray:
+    """``gallery`` with pictures whose longer side has ``side`` pixels, by averaging areas; never enlarged."""
+    height, width = gallery.shape[1:3]
+    if side < 1:
+        raise SettingError(f"The side of a picture must have at least one pixel, not {side}.")
+    scale = side / max(height, width)
+    if scale >= 1:
+        return gallery
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    pictures = [
+        np.asarray(
+            Image.fromarray(picture.squeeze(-1) if picture.shape[2] == 1 else picture).resize(
+                size, Image.Resampling.BOX
+            )
+        )
+        for picture in gallery
+    ]
+    return np.stack(pictures).reshape(len(gallery), size[1], size[0], gallery.shape[3])
+
+
+def check_gallery(gallery: np.ndarray) -> None:
+    """Raise ``SettingError`` unless ``gallery`` is uint8 (N, h, w, c) with at least two pictures."""
+    if gallery.ndim != 4 or gallery.dtype != np.uint8 or gallery.shape[3] not in (1, 3) or not gallery.size:
+        raise SettingError("A gallery needs pictures of one size, 8 bits a channel, with 1 or 3 channels.")
+    if len(gallery) < 2:
+        raise SettingError("A gallery needs at least two pictures: among one, everyone is found.")
+
+
+def wilson_interval(found: int, draws: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927); unlike the textbook one it is sound near 0 and 1.
+
+    >>> tuple(round(end, 3) for end in wilson_interval(0, 100))
+    (0.0, 0.037)
+    """
+    z2 = CONFIDENCE**2
+    share = found / draws
+    centre = (share + z2 / (2 * draws)) / (1 + z2 / draws)
+    half = CONFIDENCE * math.sqrt(share * (1 - share) / draws + z2 / (4 * draws**2)) / (1 + z2 / draws)
+    return max(0.0, centre - half), min(1.0, centre + half)

@@ -1,0 +1,166 @@
+"""Can it be undone? What an attacker makes of one released picture.
+
+The attacker has the released picture and knows the mechanism: its kind and its strength are no secret, and
+differential privacy must hold all the same. The attack has two steps. A filter averages the noise away
+(``medpriv_core.attacks.filters``). Then the averages, which clamping has pulled towards grey, are put back by inverting
+the mean curve of the clamped noise. The median needs no second step: clamping leaves the middle value where it is.
+
+The picture's **privacy score is the likeness of the best attempt**, never that of the noised picture itself: an SSIM of
+0.01 before the attack and 0.67 after it is a picture that anyone can see. Stronger attackers exist (networks trained
+on such pictures), so a poor best attempt is no proof of privacy. Only epsilon is.
+
+Noise that one number makes for the whole picture needs no filter: undoing it means guessing that number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from medpriv_core.attacks.filters import smoothers
+from medpriv_core.attacks.risk import Risk, RiskMeter
+from medpriv_core.attacks.samples import MeanInversion, expand, read_samples, reduction, shrink
+from medpriv_core.attacks.similarity import Likeness, likeness
+from medpriv_core.errors import SettingError
+from medpriv_core.mechanisms.laplace import clamp, to_bytes
+from medpriv_core.mechanisms.mechanism import Mechanism
+
+# What an attacker takes if no test tells another attempt to be better.
+DEFAULT_CHOICES = ("spectrum", "shift")
+DOUBTS = 2  # standard errors
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What one attack made of the released picture.
+
+    name            for keys and tables, e.g. "gaussian_8"; sizes in names are those for a side of 256
+    title           for the screen, with the sizes that were used
+    picture         uint8, shape of the original
+    likeness        with the original: for us, the attacker cannot know it
+    risk            its error as the attacker can estimate it without the original; None where that is impossible
+    judged_at       (h, w) at which pictures were worked on and compared; smaller than the picture if that is large
+    """
+
+    name: str
+    title: str
+    picture: np.ndarray
+    likeness: Likeness
+    risk: Risk | None
+    judged_at: tuple[int, int]
+
+
+def undo(original: np.ndarray, released: np.ndarray, mechanism: Mechanism) -> Iterator[Attempt]:
+    """Every attempt at undoing ``released``, one by one as it is ready; the first is the released picture itself.
+
+    original   uint8 (h, w, c), c = 1 or 3; used for the likeness alone
+    released   float (h, w, c) in units of [0, 1], of ``mechanism``; clamped here if it is not yet
+
+    Sides above ``samples.LARGEST_SIDE`` pixels are worked on and judged on a copy reduced by a whole number. Raises
+    ``SettingError`` at once for pictures of unequal or other shapes and for values that are not finite.
+    """
+    if original.shape != released.shape or original.ndim != 3 or original.shape[2] not in (1, 3) or not original.size:
+        raise SettingError(
+            f"Original and released picture must have the same height and width and 1 or 3 channels, but have "
+            f"shapes {original.shape} and {released.shape}."
+        )
+    if original.dtype != np.uint8 or not np.isfinite(released).all():
+        raise SettingError("The original must have 8 bits a channel, and the released picture numbers only.")
+    if mechanism.clamped_mean(np.zeros(1)) is None:
+        return _undo_shift(original, clamp(released))
+    return _undo_noise(original, clamp(released), mechanism)
+
+
+def best_in_hindsight(attempts: Iterable[Attempt]) -> Attempt:
+    """The attempt most like the original: highest SSIM, or highest PSNR where the picture is too small for that.
+
+    It knows the original, so no attacker can choose like this; it bounds what choosing could gain.
+    """
+    return max(_some(attempts), key=lambda attempt: (attempt.likeness.ssim or 0.0, attempt.likeness.psnr_db))
+
+
+def attackers_choice(attempts: Iterable[Attempt]) -> Attempt:
+    """The attempt that an attacker picks, who has no original.
+
+    It is the one of least estimated error (``medpriv_core.attacks.risk`` says how the error can be known without the
+    original), if that beats the spectrum filter by more than luck: by two standard errors. Otherwise the attempts that
+    are within luck of the spectrum filter, the best linear one for the spectrum that pictures have, are as good as each
+    other in squared error. Of these it is the smoothest, because what noise is left is rough. Where nothing can be
+    estimated (pictures of a few pixels, one number of noise for the whole picture), it is the attempt that assumes
+    least.
+    """
+    attempts = _some(attempts)
+    measured = [(attempt, attempt.risk) for attempt in attempts if attempt.risk is not None]
+    better = [(attempt, risk) for attempt, risk in measured if risk.gain > DOUBTS * risk.doubt]
+    if better:
+        return min(better, key=lambda pair: pair[1].error)[0]
+    as_good = [attempt for attempt, risk in measured if risk.gain >= -DOUBTS * risk.doubt]
+    if as_good:
+        return min(as_good, key=lambda attempt: _roughness(attempt.picture))
+    return next((attempt for attempt in attempts if attempt.name in DEFAULT_CHOICES), attempts[0])
+
+
+def _roughness(picture: np.ndarray) -> float:
+    levels = picture.astype(np.int16)
+    return sum(float(np.abs(np.diff(levels, axis=axis)).mean()) for axis in (0, 1) if levels.shape[axis] > 1)
+
+
+def _some(attempts: Iterable[Attempt]) -> list[Attempt]:
+    found = list(attempts)
+    if not found:
+        raise SettingError("There is no attempt to choose from yet.")
+    return found
+
+
+class _Judge:
+    """Makes attempts of pictures and says how like the original they are."""
+
+    def __init__(self, original: np.ndarray) -> None:
+        self._factor = reduction(original.shape[:2])
+        self._original = shrink(original, self._factor)
+
+    def attempt(self, name: str, title: str, picture_unit: np.ndarray, risk: Risk | None = None) -> Attempt:
+        picture = to_bytes(picture_unit)
+        alike = likeness(self._original, shrink(picture, self._factor))
+        height, width = self._original.shape[:2]
+        return Attempt(name, title, picture, alike, risk, (height, width))
+
+
+def _undo_noise(original: np.ndarray, clamped: np.ndarray, mechanism: Mechanism) -> Iterator[Attempt]:
+    samples = read_samples(clamped, mechanism)
+    values, noise = samples.values, samples.noise_deviation
+    filters = smoothers(values.shape[:2], noise_deviation=noise, pixels_per_sample=samples.pixels)
+    inversion = MeanInversion(mechanism.clamped_mean)
+    judge = _Judge(original)
+
+    meter = None
+    if RiskMeter.can_measure(values, noise):
+        default = next(smoother for smoother in filters if smoother.name in DEFAULT_CHOICES)
+        meter = RiskMeter(values, noise_deviation=noise, yardstick=default.smooth)
+
+    untouched = meter.measure(lambda same: same, values) if meter else None
+    yield judge.attempt("as_released", "As released", clamped, untouched)
+    for smoother in filters:
+        smooth = smoother.smooth(values)
+        # Small changes do not tell how a median jumps, so its risk cannot be measured.
+        risk = meter.measure(smoother.smooth, smooth) if meter and smoother.estimates == "mean" else None
+        # The median of averages is an average, too.
+        finds_means = smoother.estimates == "mean" or samples.averaged
+        levels = inversion.level(smooth) if finds_means else np.clip(smooth, 0, 1)
+        yield judge.attempt(smoother.name, smoother.title, expand(levels, original.shape), risk)
+
+
+def _undo_shift(original: np.ndarray, clamped: np.ndarray) -> Iterator[Attempt]:
+    """One number was added to the whole picture: guess it from where black and white should be."""
+    judge = _Judge(original)
+    yield judge.attempt("as_released", "As released", clamped)
+    darkest, brightest = float(clamped.min()), float(clamped.max())
+    # A picture that had some black and some white touches one end still, and has left the other by the shift.
+    shift = darkest if brightest == 1 else brightest - 1 if darkest == 0 else 0.0
+    all_one_colour = darkest == brightest
+    unshifted = clamped if all_one_colour else clamped - np.float32(shift)
+    yield judge.attempt("shift", "Brightness shifted back", unshifted)
+    stretched = clamped if all_one_colour else (clamped - darkest) / (brightest - darkest)
+    yield judge.attempt("stretch", "Contrast stretched to black and white", stretched)
