@@ -94,9 +94,9 @@ def success_rate(gallery: np.ndarray, mechanism: Mechanism, *, draws: int = 100,
     """How often the right one of ``gallery`` (uint8 (N, h, w, c)) is the likeliest, in ``draws`` releases.
 
     Each picture of the gallery is noised as often as every other (give or take one), because with a single one chance
-    would not be 1/N: strong noise makes the attacker name the extreme pictures most. Pictures that are equally likely
-    are chosen between by lot. The same ``seed`` gives the same result. Raises ``SettingError`` for a gallery of fewer
-    than two pictures, or no draws.
+    would not be 1/N: strong noise makes the attacker name the extreme pictures most. For the same reason it is fair
+    that the attacker names the first of pictures that are equally likely. The same ``seed`` gives the same result.
+    Raises ``SettingError`` for a gallery of fewer than two pictures, or no draws.
     """
     check_gallery(gallery)
     if draws < 1:
@@ -110,9 +110,7 @@ def success_rate(gallery: np.ndarray, mechanism: Mechanism, *, draws: int = 100,
         batch = targets[start : start + DRAWS_AT_ONCE]
         releases = np.stack([simulate_release(mechanism, unit[target], rng) for target in batch])
         scores = log_likelihoods(releases, unit, mechanism)
-        likeliest = scores == scores.max(axis=1, keepdims=True)
-        lots = np.where(likeliest, rng.random(scores.shape), -1.0)
-        found += int(np.sum(lots.argmax(axis=1) == batch))
+        found += int(np.sum(scores.argmax(axis=1) == batch))
     return SuccessRate(found, draws, chance=1 / len(gallery))
 
 
