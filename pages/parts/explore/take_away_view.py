@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from medpriv_core.attacks.undo import attackers_choice, best_in_hindsight
+from medpriv_core.exports.layout import SLIDE_WIDTH, arrange
 from medpriv_core.exports.noised_image import released_image
 from medpriv_core.exports.rendering import Theme, to_png, to_svg
 from medpriv_core.exports.sheet import Cell, Row, Sheet, figure2_sheet
@@ -28,15 +29,19 @@ SHEETS: dict[str, str] = {
 
 
 def draw(scene: Scene) -> None:
-    """Everything as a download; files are made when the button is pressed."""
+    """Everything as a download; slides are drawn when the button is pressed."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
     which = row.selectbox("Slide", list(SHEETS), key="slide", width=260)
     theme: Theme = row.segmented_control(
         "Background", ("light", "dark"), default="light", required=True, format_func=str.capitalize, key="slide_theme"
     )
+    with st.spinner("Composing the slide…"):
+        sheet = sheet_of(which, scene)
+        # What does not fit is said here, and not by a download that fails.
+        arrange(sheet, SLIDE_WIDTH)
     name = f"medpriv-{which.lower().replace(' ', '-').strip('?')}"
-    _button(row, "PNG", lambda: to_png(sheet_of(which, scene), theme=theme), f"{name}.png", "image/png")
-    _button(row, "SVG", lambda: to_svg(sheet_of(which, scene), theme=theme), f"{name}.svg", "image/svg+xml")
+    _button(row, "PNG", lambda: to_png(sheet, theme=theme), f"{name}.png", "image/png")
+    _button(row, "SVG", lambda: to_svg(sheet, theme=theme), f"{name}.svg", "image/svg+xml")
     st.caption(f"{SHEETS[which]} With settings, ε in full and the source of the picture below.")
 
     release = MECHANISMS[scene.yours.noise.name].fit_for_release
