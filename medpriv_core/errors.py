@@ -7,6 +7,11 @@ not a ``MedprivError`` is a bug.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
+SETTING = re.compile(r"\[([a-z_]+)(?:=(\w+))?\]")
+
 
 class MedprivError(Exception):
     """Base of all errors with a message for the user."""
@@ -15,7 +20,24 @@ class MedprivError(Exception):
 
 
 class SettingError(MedprivError):
-    """A setting outside its bounds, or settings that contradict each other."""
+    """A setting outside its bounds, or settings that contradict each other.
+
+    ``[batch_size]`` in its message stands for a setting and ``[norm=group_norm]`` for one of its values: called so in
+    specifications and on the command line, and on pages by the words of their form.
+
+    >>> error = SettingError("Set [norm] to [norm=group_norm].")
+    >>> str(error)
+    'Set norm to group_norm.'
+    >>> error.worded(lambda setting, value: {None: "Layers"}.get(value, "GroupNorm"))
+    'Set Layers to GroupNorm.'
+    """
+
+    def __str__(self) -> str:
+        return self.worded(lambda setting, value: setting if value is None else value)
+
+    def worded(self, word: Callable[[str, str | None], str]) -> str:
+        """The message with what ``word`` says for a setting (its value is None) or for one of its values."""
+        return SETTING.sub(lambda found: word(found[1], found[2]), super().__str__())
 
 
 class DatasetError(MedprivError):

@@ -138,22 +138,27 @@ class RunSpec:
             if value is not None:
                 check_bound(name, value)
         if self.crop_size is not None and self.crop_size > self.image_size:
-            raise SettingError(f"crop_size ({self.crop_size}) must not be larger than image_size ({self.image_size}).")
+            raise SettingError(
+                f"[crop_size] ({self.crop_size}) must not be larger than [image_size] ({self.image_size})."
+            )
         if not self.dataset:
-            raise SettingError("dataset is empty: name one of the datasets in the registry.")
+            raise SettingError("[dataset] is empty: name one of the datasets in the registry.")
         if not self.weights:
-            raise SettingError("weights is empty: say imagenet, none, or the path of a ResNet-18 state dict.")
+            raise SettingError(
+                "[weights] is empty: say [weights=imagenet], [weights=none], or the path of a ResNet-18 state dict."
+            )
         if not _is_device(self.device):
-            raise SettingError(f"device must be auto, cpu, cuda, cuda:N or mps, but is {self.device!r}.")
+            raise SettingError(f"[device] must be auto, cpu, cuda, cuda:N or mps, but is {self.device!r}.")
         if self.method == "local_dp" and self.beta is None:
-            raise SettingError("Local-DP needs beta, the scale of the Laplace noise (for example 1, 2 or 4).")
+            raise SettingError("Local-DP needs [beta], the scale of the Laplace noise (for example 1, 2 or 4).")
         if self.method != "local_dp" and self.beta is not None:
-            raise SettingError(f"beta belongs to Local-DP, but method is {self.method}; leave it out.")
+            raise SettingError(f"[beta] belongs to Local-DP, but [method] is {self.method}; leave it out.")
         if self.method == "dp_sgd" and (self.noise_multiplier is None) == (self.target_epsilon is None):
-            raise SettingError("DP-SGD needs either noise_multiplier or target_epsilon (one of them, not both).")
+            raise SettingError("DP-SGD needs either [noise_multiplier] or [target_epsilon] (one of them, not both).")
         if self.method != "dp_sgd" and (self.noise_multiplier is not None or self.target_epsilon is not None):
             raise SettingError(
-                f"noise_multiplier and target_epsilon belong to DP-SGD, but method is {self.method}; leave them out."
+                f"[noise_multiplier] and [target_epsilon] belong to DP-SGD, but [method] is {self.method}; leave them "
+                "out."
             )
         _check_training(self)
 
@@ -173,12 +178,12 @@ class RunSpec:
         """Raise ``SettingError`` if the spec cannot run on ``train_size`` training records."""
         if self.sampling_scheme != "full_batch" and self.batch_size > train_size:
             raise SettingError(
-                f"batch_size ({self.batch_size}) is larger than the training set ({train_size} images). "
+                f"[batch_size] ({self.batch_size}) is larger than the training set ({train_size} images). "
                 f"Choose {train_size} or less."
             )
         if self.method == "dp_sgd" and self.delta >= 1 / train_size:
             raise SettingError(
-                f"delta ({self.delta:g}) must be below 1/n = {1 / train_size:.2g} for n = {train_size} training "
+                f"[delta] ({self.delta:g}) must be below 1/n = {1 / train_size:.2g} for n = {train_size} training "
                 "images: at 1/n, publishing one patient at random would count as private."
             )
 
@@ -212,42 +217,49 @@ def check_bound(name: str, value: float) -> None:
     low, high = BOUNDS[name]
     # Written so that NaN fails too; whole numbers may be too large for a float.
     if not low <= value <= high:
-        raise SettingError(f"{name} must be between {low:.12g} and {high:.12g}, but is {value}.")
+        raise SettingError(f"[{name}] must be between {low:.12g} and {high:.12g}, but is {value}.")
 
 
 def _check_training(spec: RunSpec) -> None:
     private = spec.method == "dp_sgd"
     if spec.sampling == "poisson" and not private:
-        raise SettingError(f"Poisson sampling belongs to DP-SGD, but method is {spec.method}; set sampling to auto.")
-    if spec.engine != "one_pass" and not private:
-        raise SettingError(f"engine {spec.engine} belongs to DP-SGD, but method is {spec.method}; leave it out.")
-    if spec.noise_generator != "fast" and not private:
-        raise SettingError(f"noise_generator belongs to DP-SGD, but method is {spec.method}; leave it out.")
+        raise SettingError(
+            f"Poisson sampling belongs to DP-SGD, but [method] is {spec.method}; set [sampling] to auto."
+        )
+    for name, ordinary in (("engine", "one_pass"), ("noise_generator", "fast")):
+        if getattr(spec, name) != ordinary and not private:
+            raise SettingError(
+                f"[{name}] {getattr(spec, name)} belongs to DP-SGD, but [method] is {spec.method}; leave it out."
+            )
     if spec.microbatch_size > 1 and spec.engine != "microbatch":
         raise SettingError(
-            f"microbatch_size {spec.microbatch_size} clips several images together, which doubles what one image can "
-            "change. Set it to 1, or repeat what the authors did with engine microbatch."
+            f"[microbatch_size] {spec.microbatch_size} clips several images together, which doubles what one image can "
+            "change. Set it to 1, or repeat what the authors did with [engine] [engine=microbatch]."
         )
     if spec.norm == "batch_norm" and private and spec.engine != "microbatch":
         raise SettingError(
-            "BatchNorm in training mode mixes the images of a batch, so no guarantee would hold. Set norm to "
-            "frozen_batch_norm or group_norm, or repeat what the authors did with engine microbatch."
+            "BatchNorm in training mode mixes the images of a batch, so no guarantee would hold. Set [norm] to "
+            "[norm=frozen_batch_norm] or [norm=group_norm], or, to repeat what the authors did, [engine] to "
+            "[engine=microbatch]."
         )
     if spec.noise_generator == "secure" and spec.engine == "opacus":
-        raise SettingError("The engine opacus has no secure noise: take one_pass, or noise_generator fast.")
+        raise SettingError("Opacus has no secure noise: set [engine] to [engine=one_pass], or take fast noise.")
     if spec.class_weights is not None and spec.engine == "opacus":
-        raise SettingError("The engine opacus cannot weigh clipped gradients: take one_pass, or no class_weights.")
+        raise SettingError(
+            "Opacus cannot weigh clipped gradients: set [engine] to [engine=one_pass], or give no class weights."
+        )
     on_features = spec.trainable == "head" and not spec.augment
     special = spec.features != "last" or spec.standardise or not spec.head_bias or spec.augmentation_multiplicity > 1
     if special and not on_features:
         raise SettingError(
-            "features, standardise, head_bias and augmentation_multiplicity are for runs in which the last layer alone "
-            "learns and augment is off; set trainable to head and augment to false, or leave them out."
+            "[features], [standardise], [head_bias] and [augmentation_multiplicity] are for runs in which the last "
+            "layer alone learns and [augment] is off; set [trainable] to [trainable=head] and [augment] to false, or "
+            "leave them out."
         )
     if spec.norm == "batch_norm" and spec.trainable == "head":
         raise SettingError(
-            "BatchNorm in training mode needs trainable all: below the last layer nothing learns, so its statistics "
-            "are frozen anyway. Set norm to frozen_batch_norm."
+            "BatchNorm in training mode needs [trainable] set to [trainable=all]: below the last layer nothing "
+            "learns, so its statistics are frozen anyway. Set [norm] to [norm=frozen_batch_norm]."
         )
 
 
@@ -262,7 +274,7 @@ def _check_class_weights(spec: RunSpec) -> None:
     )
     if not numbers or len(weights) < 2:
         raise SettingError(
-            "class_weights must be one number above 0 and at most 1000 for each class, in the order of the classes, "
+            "[class_weights] must be one number above 0 and at most 1000 for each class, in the order of the classes, "
             f"but is {spec.class_weights!r}."
         )
     object.__setattr__(spec, "class_weights", tuple(float(weight) for weight in weights))
@@ -279,17 +291,17 @@ def _check_types(spec: RunSpec) -> None:
         if value is None:
             if type(None) in get_args(hints[field.name]):
                 continue
-            raise SettingError(f"{field.name} is missing.")
+            raise SettingError(f"[{field.name}] is missing.")
         if options and all(isinstance(option, str) for option in options):
             if value not in options:
-                raise SettingError(f"{field.name} must be one of {', '.join(options)}, but is {value!r}.")
+                raise SettingError(f"[{field.name}] must be one of {', '.join(options)}, but is {value!r}.")
             continue
         kind = options[0] if options else hints[field.name]
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             object.__setattr__(spec, field.name, float(value))
             continue
         if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
-            raise SettingError(f"{field.name} must be a {kind.__name__}, but is {value!r}.")
+            raise SettingError(f"[{field.name}] must be a {kind.__name__}, but is {value!r}.")
 
 
 def _is_device(name: str) -> bool:

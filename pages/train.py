@@ -26,6 +26,7 @@ from pages.parts.guarantee import draw_green_lights, draw_lights, draw_verdict
 from pages.parts.protection import draw_local_dp
 from pages.parts.run_form import draw_form
 from pages.parts.run_presets import chosen_preset, differences, draw_presets
+from pages.parts.words import sentence
 
 MOST_IMAGES_PER_PATIENT = 20
 
@@ -55,7 +56,7 @@ def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
         spec.check_dataset_size(train_size)
         plan = plan_run(spec, train_size=train_size) if spec.method == "dp_sgd" else None
     except SettingError as error:
-        protection.error(f"This cannot be launched: {error}", icon=":material/block:")
+        protection.error(f"This cannot be launched: {sentence(error)}", icon=":material/block:")
         draw_launch(launch, None)
         return
     with cost:
@@ -82,7 +83,7 @@ def draw_launch(place: DeltaGenerator, spec: RunSpec | None) -> None:
     try:
         run_id = service.submit(cached.home(), spec)
     except MedprivError as error:
-        place.error(str(error), icon=":material/error:")
+        place.error(sentence(error), icon=":material/error:")
     else:
         st.switch_page("runs.py", query_params={"run": run_id})
 
@@ -159,7 +160,7 @@ def draw_patient(place: DeltaGenerator, plan: DpSgdPlan) -> None:
         try:
             epsilon = plan.epsilon_patient(images)
         except SettingError as error:
-            st.caption(str(error))
+            st.caption(sentence(error))
             return
         st.markdown(
             dp_sgd_statement(

@@ -75,10 +75,10 @@ def test_every_bound_holds_on_both_sides(name: str):
         ({"dataset": "d", "noise_multiplier": 1.0}, "belong to DP-SGD"),
         ({"dataset": "d", "sampling": "poisson"}, "Poisson sampling belongs to DP-SGD"),
         ({"dataset": "d", "engine": "opacus"}, "engine opacus belongs to DP-SGD"),
-        ({"dataset": "d", "noise_generator": "secure"}, "noise_generator belongs to DP-SGD"),
+        ({"dataset": "d", "noise_generator": "secure"}, "noise_generator secure belongs to DP-SGD"),
         ({**DP_SGD, "microbatch_size": 4}, "doubles what one image can change"),
         ({**DP_SGD, "norm": "batch_norm", "trainable": "all"}, "no guarantee would hold"),
-        ({"dataset": "d", "norm": "batch_norm"}, "needs trainable all"),
+        ({"dataset": "d", "norm": "batch_norm"}, "needs trainable set to all"),
         ({"dataset": "d", "class_weights": (1.0,)}, "one number above 0"),
         ({"dataset": "d", "class_weights": (1.0, 0.0)}, "one number above 0"),
         ({"dataset": "d", "class_weights": (1.0, math.nan)}, "one number above 0"),
@@ -128,3 +128,11 @@ def test_delta_of_one_over_n_is_refused():
 def test_changing_validates_again():
     with pytest.raises(SettingError, match="epochs must be between"):
         RunSpec(dataset="d").changed(epochs=0)
+
+
+def test_settings_and_their_values_can_be_said_in_other_words():
+    with pytest.raises(SettingError) as caught:
+        RunSpec(**DP_SGD, norm="batch_norm", trainable="all")
+    assert "Set norm to frozen_batch_norm or group_norm" in str(caught.value)
+    said = caught.value.worded(lambda setting, value: f"<{setting}>" if value is None else f"<{setting} {value}>")
+    assert "Set <norm> to <norm frozen_batch_norm> or <norm group_norm>" in said

@@ -6,7 +6,7 @@ and it says where to start and how steep the line is. Quick, coarse values lead 
 careful one asked, and no noise is returned whose careful epsilon exceeds the target.
 
 >>> solve_noise_multiplier(target_epsilon=1.0, delta=1e-5, sample_rate=128 / 5216, steps=2050)
-4.249
+4.247
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def solve_noise_multiplier(
     check_bound("delta", delta)
     if math.isinf(sensitivity):
         raise SettingError(
-            "No noise gives a guarantee while BatchNorm mixes the images of a batch, so target_epsilon cannot be "
-            "reached; give noise_multiplier, or set norm to frozen_batch_norm or group_norm."
+            "No noise gives a guarantee while BatchNorm mixes the images of a batch, so [target_epsilon] cannot be "
+            "reached; give [noise_multiplier], or set [norm] to [norm=frozen_batch_norm] or [norm=group_norm]."
         )
     return _solve(target_epsilon, delta, sample_rate, steps, sensitivity, adjacency)
 

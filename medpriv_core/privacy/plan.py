@@ -132,7 +132,7 @@ def _plan(
     adjacency: Adjacency,
 ) -> DpSgdPlan:
     if (noise_multiplier is None) == (target_epsilon is None):
-        raise SettingError("Give either noise_multiplier or target_epsilon (one of them, not both).")
+        raise SettingError("Give either [noise_multiplier] or [target_epsilon] (one of them, not both).")
     if noise_multiplier is not None:
         check_bound("noise_multiplier", noise_multiplier)
     check_bound("delta", delta)
@@ -140,7 +140,7 @@ def _plan(
     if loop_steps > MAX_STEPS:
         raise SettingError(
             f"These settings make {loop_steps:,} steps, and epsilon is computed for up to {MAX_STEPS:,}. Take a larger "
-            "batch_size or fewer epochs."
+            "[batch_size] or fewer [epochs]."
         )
     steps = mechanism.counted_steps(loop_steps)
     if noise_multiplier is None:

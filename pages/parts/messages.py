@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from medpriv_core.errors import MedprivError
+from pages.parts.words import sentence
 
 log = logging.getLogger("medpriv")
 
@@ -22,7 +23,7 @@ def explain_errors() -> Iterator[None]:
     try:
         yield
     except MedprivError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(sentence(error), icon=":material/error:")
     except Exception:
         # Streamlit's own control flow (stop, rerun) is no Exception and passes through.
         log.exception("A page failed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from medpriv_core.errors import MedprivError, SettingError
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.statement import format_delta
 
@@ -31,7 +32,7 @@ LABELS: dict[str, str] = {
     "sampling": "Which images a step sees",
     "engine": "How gradients are clipped",
     "microbatch_size": "Images clipped together",
-    "noise_generator": "Random numbers of the noise",
+    "noise_generator": "Noise generator",
     "class_weights": "Weights of the classes",
     "average_last": "Average the last steps (share of all)",
     "memory_mb": "Memory of a pass (MB)",
@@ -115,6 +116,15 @@ CHOICES: dict[str, dict[str, str]] = {
     "weights": {"imagenet": "ImageNet", "none": "None (random start)", "path": "A file of mine"},
     "device": {name: name for name in ("auto", "cpu", "cuda", "mps")},
 }
+
+
+def sentence(error: MedprivError) -> str:
+    """What is wrong, as markdown, with settings and their values called as in the form."""
+    if not isinstance(error, SettingError):
+        return str(error)
+    return error.worded(
+        lambda setting, value: f"*{in_words(setting, value)}*" if value else f"**{LABELS.get(setting, setting)}**"
+    )
 
 
 def in_words(setting: str, value: Any) -> str:

@@ -274,8 +274,15 @@ def test_a_full_batch_needs_no_batch_size(open_page: OpenPage, home: DataHome):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"train_norm": "batch_norm"}, "BatchNorm in training mode mixes the images of a batch"),
-        ({"train_norm": "batch_norm", "train_engine": "microbatch"}, "BatchNorm in training mode needs trainable all"),
+        (
+            {"train_norm": "batch_norm"},
+            "Set **Normalisation layers** to *Frozen BatchNorm (as pretrained)* or *GroupNorm*, or, to repeat what the "
+            "authors did, **How gradients are clipped** to *Microbatches, as the authors did*.",
+        ),
+        (
+            {"train_norm": "batch_norm", "train_engine": "microbatch"},
+            "BatchNorm in training mode needs **What learns** set to *All layers*",
+        ),
     ],
 )
 def test_an_impossible_setting_is_explained_and_not_launched(
@@ -294,7 +301,7 @@ def test_noise_that_no_epsilon_can_be_reached_with_is_explained(open_page: OpenP
     page = open_page("train")
     page.button(key="preset_authors").click().run()
     page.segmented_control(key="train_privacy_by").set_value("target_epsilon").run()
-    assert "so target_epsilon cannot be reached" in page.error[0].value
+    assert "so **Privacy budget (ε)** cannot be reached; give **Noise multiplier (σ)**, or set" in page.error[0].value
     assert page.button(key="launch").disabled
 
 
