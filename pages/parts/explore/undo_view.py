@@ -55,6 +55,7 @@ def draw(scene: Scene) -> None:
             "can pick it. **Best that an attacker could choose** predicts hidden values of the noised picture best, "
             "which needs no original. The privacy of a picture is that of the best attempt, never that of the noised "
             "picture itself. Trained networks can do better still, so a poor best attempt proves nothing; only ε does."
+            f"{_reduced(best, scene)}"
         )
     st.expander("The numbers of all attempts").dataframe(
         [
@@ -94,6 +95,13 @@ def _key(scene: Scene) -> tuple[object, ...]:
 def _kept(scene: Scene) -> list[Attempt] | None:
     key, attempts = st.session_state.get(KEPT, (None, None))
     return attempts if key == _key(scene) else None
+
+
+def _reduced(attempt: Attempt, scene: Scene) -> str:
+    height, width = attempt.judged_at
+    if (height, width) == scene.picture.shape[:2]:
+        return ""
+    return f" To be quick, this was done and measured on a copy of {width} × {height} pixels."
 
 
 def _panel(title: str, attempt: Attempt) -> ViewerPanel:
