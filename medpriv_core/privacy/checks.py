@@ -66,17 +66,17 @@ def _checks(case: Case, accounting: Check) -> list[Check]:
     return [
         conditions.check_sampling(case),
         conditions.check_clipping(case),
-        conditions.check_mixing(case.facts),
-        conditions.check_divisor(case.facts),
+        conditions.check_mixing(case),
+        conditions.check_divisor(case),
         accounting,
         conditions.check_delta(case),
-        conditions.check_preprocessing(case.facts),
-        conditions.check_augmentation(case.facts),
-        conditions.check_weights(case.spec),
-        conditions.check_selection(case.spec),
-        conditions.check_class_weights(case.spec),
-        conditions.check_generator(case.facts),
-        conditions.check_seed(case.facts),
+        conditions.check_preprocessing(case),
+        conditions.check_augmentation(case),
+        conditions.check_weights(case),
+        conditions.check_selection(case),
+        conditions.check_class_weights(case),
+        conditions.check_generator(case),
+        conditions.check_seed(case),
     ]
 
 
