@@ -15,7 +15,7 @@ from medpriv_core.datasets.base import PreparedDataset, PreparedSplit
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome
 from medpriv_core.progress import Cancelled, no_progress
-from medpriv_core.training import features
+from medpriv_core.training import features, variants
 from medpriv_core.training.augmentation import network_input
 from medpriv_core.training.features import KINDS, Backbone, FeatureSource, FeatureStore
 from medpriv_core.training.model import ResNet18, build_model
@@ -253,6 +253,15 @@ def test_each_kind_is_a_pooling_of_the_networks_maps(store, toy, backbone, netwo
         (stored,) = store.get([FeatureSource(toy, "test")], replace(backbone, kind=kind), no_progress)
         assert stored.shape == (12, kind.width)
         assert np.allclose(stored, values.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_a_mild_variant_stored_before_there_were_broad_ones_is_not_taken_for_one(store, toy, backbone, monkeypatch):
+    with monkeypatch.context() as before:
+        for module in (features, variants):
+            before.setattr(module, "is_broad", lambda number: False)
+        [mild] = store.get([FeatureSource(toy, "test", 3)], backbone, no_progress)
+    [broad] = store.get([FeatureSource(toy, "test", 3)], backbone, no_progress)
+    assert not np.allclose(mild, broad)
 
 
 def test_variants_are_stored_apart_and_are_those_of_each_images_own(store, toy, backbone):
