@@ -19,6 +19,7 @@ from medpriv_core.mechanisms.catalog import make_mechanism
 from medpriv_core.mechanisms.comparison import NoisedPanel, noised_panel
 from medpriv_core.privacy.dp_sgd import DpSgdAccount
 from medpriv_core.uploads.fitting import fit
+from pages.parts.picture_viewer import encode_png
 
 THUMBNAIL_SIDE = 96
 
@@ -45,6 +46,12 @@ def viewed_image(name: str, location: str | None, index: int) -> ViewedImage:
     return view_image(dataset(name, location), index)
 
 
+@st.cache_data(max_size="64MB", show_spinner=False)
+def fitted_image(name: str, location: str | None, index: int, size: int) -> np.ndarray:
+    """The pixels of one image of a dataset with at most ``size`` on the longer side."""
+    return fit(viewed_image(name, location, index).pixels, size)
+
+
 @st.cache_data(max_size="32MB", show_spinner=False)
 def thumbnail(name: str, location: str | None, index: int) -> bytes:
     """A small PNG of one image of a dataset."""
@@ -69,10 +76,11 @@ def panel(
     block: int,
     changed_pixels: int,
     seed: tuple[int, ...],
-) -> NoisedPanel:
-    """The noised version of the picture that ``key`` stands for."""
+) -> tuple[NoisedPanel, bytes]:
+    """The noised version of the picture that ``key`` stands for, and its PNG for the viewer."""
     chosen = make_mechanism(mechanism, beta=beta, block=block, changed_pixels=changed_pixels)
-    return noised_panel(_picture, chosen, seed=seed)
+    noised = noised_panel(_picture, chosen, seed=seed)
+    return noised, encode_png(noised.pixels)
 
 
 @functools.cache

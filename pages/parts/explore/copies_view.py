@@ -42,7 +42,7 @@ def draw(scene: Scene) -> None:
             original_panel(scene.chosen),
             ViewerPanel(
                 "One copy",
-                encode_png(scene.yours.panel.pixels),
+                scene.yours.png,
                 "One noised copy of the picture",
                 (_epsilon("the picture", scene.yours.guarantee),),
                 f"The picture: {image_epsilon_statement(scene.yours.guarantee)}.",

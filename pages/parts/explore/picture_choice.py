@@ -104,7 +104,7 @@ def _choose_from_dataset(row: st.delta_generator.DeltaGenerator) -> Chosen:
     size = choose_size(row, max(viewed.pixels.shape[:2]))
     to_link(dataset=name, show=class_name, image=number, size=size)
     return Chosen(
-        picture=fit(viewed.pixels, size),
+        picture=cached.fitted_image(name, entry.location, index, size),
         key=(name, entry.location, index, size),
         label=viewed.label,
         badge=origin_badge(entry.info),

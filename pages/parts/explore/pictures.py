@@ -102,7 +102,7 @@ def noised_panel_of(title: str, one: Noised) -> ViewerPanel:
     """A noised picture as the viewer shows it: ε in short under it, all that it depends on in the note."""
     return ViewerPanel(
         title=title,
-        png=encode_png(one.panel.pixels),
+        png=one.png,
         alt=f"The same picture with noise: {MECHANISMS[one.noise.name].title}, β = {one.noise.beta:.4g}",
         lines=describe(one),
         note=f"The picture: {image_epsilon_statement(one.guarantee)}.",

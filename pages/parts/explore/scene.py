@@ -21,6 +21,7 @@ class Noised:
 
     noise: Noise
     panel: NoisedPanel
+    png: bytes  # of the panel's pixels, for the viewer
     guarantee: ImageGuarantee
 
 
@@ -56,7 +57,7 @@ class Scene:
 
 def noised(chosen: Chosen, noise: Noise, *, place: int) -> Noised:
     """The noised picture; ``place`` gives pictures beside each other different noise."""
-    panel = cached.panel(
+    panel, png = cached.panel(
         chosen.key,
         chosen.picture,
         mechanism=noise.name,
@@ -65,4 +66,4 @@ def noised(chosen: Chosen, noise: Noise, *, place: int) -> Noised:
         changed_pixels=noise.changed_pixels,
         seed=(noise.seed, place),
     )
-    return Noised(noise, panel, panel.mechanism.guarantee(chosen.picture.shape, delta=DELTA))
+    return Noised(noise, panel, png, panel.mechanism.guarantee(chosen.picture.shape, delta=DELTA))

@@ -43,7 +43,7 @@ def draw(scene: Scene) -> None:
         picture_viewer(
             [
                 original_panel(scene.chosen),
-                ViewerPanel("Noised", encode_png(scene.yours.panel.pixels), "Your noised picture", ("your noise",)),
+                ViewerPanel("Noised", scene.yours.png, "Your noised picture", ("your noise",)),
                 _panel("Best with hindsight", best),
                 _panel("Best that an attacker could choose", chosen),
             ],

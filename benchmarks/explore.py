@@ -1,0 +1,129 @@
+"""How long the explore page takes to answer a control, alone and with ten visitors at once.
+
+Starts the app, talks to it as a browser does, over its WebSocket, and takes the time from a changed amount of noise to
+the end of the page's answer, pictures included. Visitors at the same moment are the worst case; visitors who look at
+each picture for some seconds are a class.
+
+    python -m benchmarks.explore
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import urlencode
+
+import websockets
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+ROOT = Path(__file__).resolve().parents[1]
+SLIDER = "Your amount of noise"
+BETAS = ("0.3", "0.7", "1.5", "3", "6", "12", "25", "100")
+VISITORS = 10
+PAUSE_S = (1.0, 5.0)  # that somebody looks at a picture
+
+
+class Visitor:
+    """One browser tab on the explore page."""
+
+    def __init__(self, socket: websockets.ClientConnection, size: int) -> None:
+        self._socket = socket
+        self._state = ClientState(query_string=urlencode({"size": size}))
+        self._slider = ""
+
+    async def run(self) -> float:
+        """Seconds until the page has answered in full."""
+        begun = time.perf_counter()
+        await self._socket.send(BackMsg(rerun_script=self._state).SerializeToString())
+        while True:
+            message = ForwardMsg.FromString(await self._socket.recv())  # type: ignore[arg-type]
+            slider = message.delta.new_element.slider
+            if slider.label.startswith(SLIDER):
+                self._slider = slider.id
+            if message.WhichOneof("type") == "script_finished":
+                return time.perf_counter() - begun
+
+    async def change(self, beta: str) -> float:
+        """Seconds until the page has answered another amount of noise."""
+        del self._state.widget_states.widgets[:]
+        widget = self._state.widget_states.widgets.add(id=self._slider)
+        widget.string_array_value.data.append(beta)
+        return await self.run()
+
+
+async def visit(port: int, size: int) -> Visitor:
+    """A visitor who has seen the page once, the retina photograph at ``size`` pixels."""
+    address = f"ws://127.0.0.1:{port}/_stcore/stream"
+    connection = await websockets.connect(address, subprotocols=["streamlit"], max_size=None)  # type: ignore[list-item]
+    visitor = Visitor(connection, size)
+    await visitor.run()
+    return visitor
+
+
+async def measure(port: int) -> None:
+    print(f"{'':52} {'median':>9} {'worst':>9}")
+    for size in (256, 1024):
+        visitor = await visit(port, size)
+        await visitor.change("2")
+        report(f"another β, {size} × {size}, colour", [await visitor.change(beta) for beta in BETAS])
+    visitors = [await visit(port, 256) for _ in range(VISITORS)]
+    alone = [await visitors[0].change(beta) for beta in BETAS]
+    report("the same, 256 × 256, one visitor", alone)
+    at_once = [await asyncio.gather(*(visitor.change(beta) for visitor in visitors)) for beta in BETAS]
+    everybody = [seconds for round_ in at_once for seconds in round_]
+    report(f"{VISITORS} visitors at the same moment", everybody)
+    taken = await asyncio.gather(*(at_leisure(visitor, seed) for seed, visitor in enumerate(visitors)))
+    leisure = [seconds for each in taken for seconds in each]
+    report(f"{VISITORS} visitors, each looking for {PAUSE_S[0]:g} to {PAUSE_S[1]:g} s", leisure)
+    ratios = [statistics.median(many) / statistics.median(alone) for many in (everybody, leisure)]
+    print(f"medians against one visitor: {ratios[0]:.1f} at the same moment, {ratios[1]:.1f} at leisure")
+
+
+async def at_leisure(visitor: Visitor, seed: int) -> list[float]:
+    """Seconds of each change by somebody who looks at the pictures in between."""
+    pauses, taken = random.Random(seed), []
+    for beta in BETAS:
+        await asyncio.sleep(pauses.uniform(*PAUSE_S))
+        taken.append(await visitor.change(beta))
+    return taken
+
+
+def report(title: str, seconds: list[float]) -> None:
+    print(f"{title:52} {1000 * statistics.median(seconds):6.0f} ms {1000 * max(seconds):6.0f} ms", flush=True)
+
+
+def main() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as home:
+        app = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+            cwd=ROOT,
+            env=os.environ | {"MEDPRIV_HOME": home},
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            while True:
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.1)
+            asyncio.run(measure(port))
+        finally:
+            app.terminate()
+            app.wait()
+
+
+if __name__ == "__main__":
+    main()
