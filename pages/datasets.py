@@ -60,7 +60,8 @@ def describe_counts(entry: DatasetEntry) -> str:
 def draw_add(name: str) -> None:
     """Add a dataset by the path of what the user has."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    path = row.text_input("Path on this computer", key=f"path_{name}", placeholder="/home/me/chest_xray.zip")
+    ending = ".npz" if name in FETCHABLE else ".zip"
+    path = row.text_input("Path on this computer", key=f"path_{name}", placeholder=f"/home/me/{name}{ending}")
     if row.button("Add", key=f"add_{name}", icon=":material/add:", disabled=not path.strip()):
         bar = st.progress(0.0, "Looking at the files…")
 

@@ -22,6 +22,7 @@ st.html(
             position: sticky; top: 4.25rem; max-height: calc(100vh - 5rem); overflow-y: auto;
         }
     }
+    .st-key-presets > [data-testid="stLayoutWrapper"] {flex: 1 1 17rem; width: auto;}
     [class*="st-key-pixels"] img {image-rendering: pixelated; max-width: none; background: #808080;}
     </style>"""
 )

@@ -25,6 +25,7 @@ from pages.parts.protection import draw_local_dp
 
 REFRESH_S = 1.0
 MOST_ROWS = 100
+PERCENT = "%.1f %%"
 STATE_LABELS: dict[RunState, tuple[str, str]] = {
     "queued": ("waiting", "gray"),
     "running": ("running", "blue"),
@@ -131,8 +132,8 @@ def draw_progress(run: Run) -> None:
 
 
 def draw_curve(run: Run) -> None:
-    """Accuracy against epoch; an empty frame until the first epoch is done."""
-    if run.spec is None:
+    """Accuracy against epoch; an empty frame until the first epoch is done, if there will be one."""
+    if run.spec is None or (run.ended and not run.epochs):
         return
     figure = accuracy_figure(
         run.epochs,
@@ -193,13 +194,13 @@ def draw_epochs(run: Run) -> None:
             st.caption(f"One epoch in {every}, and the last one; all are in metrics.jsonl of the run's folder.")
         st.dataframe(
             [
-                {title: spent(row) if name == "epsilon" else row.get(name) for name, title in columns.items()}
+                {title: spent(row) if name == "epsilon" else number(row, name) for name, title in columns.items()}
                 for row in reversed(shown)
             ],
             hide_index=True,
             column_config={
                 title: st.column_config.NumberColumn(
-                    format="percent" if "accuracy" in name else "%.0f" if name == "images_per_s" else "%.4g"
+                    format=PERCENT if "accuracy" in name else "%.0f" if name == "images_per_s" else "%.4g"
                 )
                 for name, title in columns.items()
                 if name not in ("epoch", "epsilon")
@@ -229,7 +230,7 @@ def draw_list(chosen_id: str, was_busy: bool) -> None:
             selection_mode="single-row",
             placeholder="",
             column_config={
-                "test accuracy": st.column_config.NumberColumn(format="percent"),
+                "test accuracy": st.column_config.NumberColumn(format=PERCENT),
                 "AUROC": st.column_config.NumberColumn(format="%.3f"),
             },
         )
@@ -237,6 +238,12 @@ def draw_list(chosen_id: str, was_busy: bool) -> None:
         if rows and runs[rows[0]].id != chosen_id:
             st.query_params["run"] = runs[rows[0]].id
             st.rerun()
+
+
+def number(epoch: dict[str, Any], name: str) -> float | None:
+    """One number of an epoch, shares in percent."""
+    value = epoch.get(name)
+    return 100 * value if value is not None and "accuracy" in name else value
 
 
 def spent(epoch: dict[str, Any]) -> str:
@@ -253,7 +260,7 @@ def describe(run: Run) -> dict[str, object]:
         "run": run.name,
         "state": "stopping" if run.stopping else STATE_LABELS[run.state][0],
         "epoch": f"{last.get('epoch', 0)}{of}",
-        "test accuracy": last.get("test_accuracy"),
+        "test accuracy": number(last, "test_accuracy"),
         "AUROC": last.get("test_auroc"),
         "ε spent": spent(last),
         "begun": time.strftime("%Y-%m-%d %H:%M", time.localtime(run.created_at)),

@@ -103,7 +103,7 @@ def draw_cost(spec: RunSpec, train_size: int, test_size: int) -> None:
 
 def format_size(megabytes: float) -> str:
     """MB in words: "90 MB", "1.5 GB"."""
-    if megabytes >= 1000:
+    if megabytes >= 950:
         return f"{megabytes / 1000:.1f} GB"
     return f"{max(1, round(megabytes, -1 if megabytes >= 100 else None)):.0f} MB"
 
@@ -142,7 +142,7 @@ def draw_details(plan: DpSgdPlan) -> None:
 
 
 def draw_patient(place: DeltaGenerator, plan: DpSgdPlan) -> None:
-    """What holds for a person with several images; worked out only when asked for, because it can take seconds."""
+    """What holds for a person with several images, when asked for."""
     images = place.number_input(
         "Images of one patient",
         1,
@@ -156,7 +156,7 @@ def draw_patient(place: DeltaGenerator, plan: DpSgdPlan) -> None:
     if images == 1:
         answer.caption("A patient with several images is protected less. How much less?")
         return
-    with answer, st.spinner("Working it out…"):
+    with answer:
         try:
             epsilon = plan.epsilon_patient(images)
         except SettingError as error:

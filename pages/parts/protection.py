@@ -15,5 +15,4 @@ def draw_local_dp(spec: RunSpec) -> None:
     assert spec.beta is not None
     values = spec.image_size**2 * dataset_info(spec.dataset).channels
     guarantee = image_guarantee(beta=spec.beta, values=values, draw=spec.noise_draw, delta=spec.delta)
-    st.markdown(f"**Each picture: {image_epsilon_statement(guarantee)}**")
-    st.caption(local_dp_meaning(guarantee))
+    st.markdown(f"**Each picture: {image_epsilon_statement(guarantee)}**  \n{local_dp_meaning(guarantee)}")

@@ -61,7 +61,10 @@ def draw_data(entries: dict[str, DatasetEntry]) -> DatasetEntry:
     right.select_slider(
         LABELS["image_size"], SIZES, key="train_image_size", help=HELP["image_size"], persist_state="session"
     )
-    left.caption(f"{origin_badge(entry.info)} {entry.train or 0:,} training and {entry.test or 0:,} test images")
+    # No caption: it would fade the badge.
+    left.markdown(
+        f"{origin_badge(entry.info)} :small[{entry.train or 0:,} training and {entry.test or 0:,} test images]"
+    )
     return entry
 
 

@@ -96,7 +96,7 @@ def controls(settings: dict[str, Any]) -> dict[str, Any]:
 
 def draw_presets(chosen: str) -> None:
     """One card a preset."""
-    row = st.container(horizontal=True)
+    row = st.container(horizontal=True, key="presets")
     for preset in PRESETS.values():
         card = row.container(border=True, width=290, height="stretch", vertical_alignment="distribute")
         card.markdown(f"**{preset.title}**  \n{preset.shows}")
@@ -116,6 +116,8 @@ def differences(values: dict[str, Any]) -> list[str]:
     unseen = {"dataset"}
     if now["sampling"] == "full_batch":
         unseen.add("batch_size")
+    # Of noise and privacy budget, the one that is given.
+    unseen |= {name for name in ("noise_multiplier", "target_epsilon") if now[name] is None}
     if now["method"] != preset["method"]:
         unseen |= {"beta", "noise_draw", "noise_multiplier", "target_epsilon"}
     if now["crop_size"] and preset["crop_size"]:

@@ -110,7 +110,7 @@ def test_the_table_has_the_numbers_of_the_curve(open_page: OpenPage, home: DataH
     page = open_page("runs")
     epochs = page.dataframe[0].value
     assert list(epochs["epoch"]) == [2, 1]
-    assert list(epochs["test accuracy"]) == [0.8, 0.8]
+    assert list(epochs["test accuracy"]) == [80.0, 80.0]
 
 
 def test_a_sound_run_shows_its_epsilon_and_its_lights(open_page: OpenPage, home: DataHome):

@@ -94,7 +94,7 @@ def test_lights_are_counted_and_those_that_hold_are_folded_away(open_page: OpenP
     assert len(folded) == 12
     assert all(":green-badge[:material/check_circle: holds]" in text for text in folded)
     assert any("**Sampling.** Every image is in every step" in text for text in folded)
-    (amber,) = [text for text in spoken(page) if ":orange-badge" in text]
+    (amber,) = [text for text in spoken(page) if ":orange-badge[:material" in text]
     assert "attention] **Noise generator.**" in amber
     page.segmented_control(key="train_noise_generator").set_value("secure").run()
     assert [text for text in spoken(page) if "-badge[:material/warning" in text] == []
