@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -85,19 +86,34 @@ def test_convolutions_of_any_shape_are_clipped_as_one_by_one(options: dict, dtyp
     assert_same_clipping(model.to(dtype), x, y)
 
 
-def test_inner_products_give_the_lengths_of_kept_gradients_for_every_geometry():
+def geometries(*, groups: int) -> Iterator[tuple[nn.Conv2d, Tensor, Tensor]]:
+    """Small convolutions of every kind, with an input and a gradient at the output."""
     torch.manual_seed(0)
     for kernel, stride, padding, dilation, height in itertools.product((1, 2, 3), (1, 2, 4), (0, 1, 3), (1, 2), (1, 5)):
-        if dilation * (kernel - 1) >= min(height, 4) + 2 * padding:
-            continue  # the kernel would not fit
-        conv = nn.Conv2d(2, 4, kernel, stride, padding, dilation, groups=2, bias=False).double()
-        x = torch.randn(3, 2, height, 4, dtype=torch.float64)
-        grad = torch.randn_like(conv(x))
+        if dilation * (kernel - 1) < min(height, 4) + 2 * padding:  # else the kernel does not fit
+            conv = nn.Conv2d(2, 4, kernel, stride, padding, dilation, groups=groups, bias=False).double()
+            x = torch.randn(3, 2, height, 4, dtype=torch.float64)
+            yield conv, x, torch.randn_like(conv(x))
+
+
+def test_inner_products_give_the_lengths_of_kept_gradients_for_every_geometry():
+    for conv, x, grad in geometries(groups=2):
         with torch.no_grad():
             kept = kernels.per_sample_weight_grads(conv, x, grad).square().sum(1)
             found = convolution.squared_norms_by_inner_products(conv, x, grad)
         # Where the stride skips all pixels, nothing but the padding is seen, and the length is 0.
         assert torch.allclose(found, kept, rtol=1e-10, atol=1e-12)
+
+
+def test_the_gradient_tap_by_tap_is_the_library_s_for_every_geometry(monkeypatch: pytest.MonkeyPatch):
+    for conv, x, grad in geometries(groups=1):
+        found = []
+        for mostly_inside in (0.0, 2.0):
+            monkeypatch.setattr(kernels, "MOSTLY_INSIDE", mostly_inside)
+            with torch.no_grad():
+                found.append(kernels.conv_weight_grad(conv, x, grad))
+        assert found[1].shape == conv.weight.shape
+        assert torch.allclose(*found, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.usefixtures("way")
