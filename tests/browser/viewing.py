@@ -17,7 +17,8 @@ def settle(page: Page) -> None:
     """Until all pictures on screen are decoded and drawn, and the page runs no more."""
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=SERVER_MS)
     for picture in page.locator(".viewer img").all():
-        picture.evaluate("picture => picture.decode()")
+        # Once more if the next picture arrived meanwhile, which ends the decoding of the one before.
+        picture.evaluate("picture => picture.decode().catch(() => picture.decode())")
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import streamlit as st
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from medpriv_core.home import DataHome
@@ -40,3 +45,17 @@ def texts(page: AppTest) -> str:
     """Everything that the page says, in one string."""
     kinds = (page.title, page.markdown, page.caption, page.info, page.warning, page.error, page.subheader)
     return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def viewers(page: AppTest) -> list[list[dict[str, Any]]]:
+    """The panels of each picture viewer on the page: what is said of each, and its pixels."""
+    found = []
+    for element in page.get("bidi_component"):
+        message = element.proto.bytes
+        end = 4 + int.from_bytes(message[:4], "big")
+        panels = json.loads(message[4:end])["panels"]
+        for panel in panels:
+            panel["pixels"] = np.asarray(Image.open(io.BytesIO(message[end : end + panel["bytes"]])))
+            end += panel["bytes"]
+        found.append(panels)
+    return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,24 +14,10 @@ from streamlit.testing.v1 import AppTest
 
 from medpriv_core.datasets.registry import add_dataset
 from medpriv_core.home import DataHome
-from tests.pages.conftest import texts
+from tests.pages.conftest import texts, viewers
 
 OpenPage = Callable[..., AppTest]
 SMALL = {"dataset": "synthetic_chest", "size": "64"}
-
-
-def viewers(page: AppTest) -> list[list[dict[str, Any]]]:
-    """The panels of each picture viewer on the page: what is said of each, and its pixels."""
-    found = []
-    for element in page.get("bidi_component"):
-        message = element.proto.bytes
-        end = 4 + int.from_bytes(message[:4], "big")
-        panels = json.loads(message[4:end])["panels"]
-        for panel in panels:
-            panel["pixels"] = np.asarray(Image.open(io.BytesIO(message[end : end + panel["bytes"]])))
-            end += panel["bytes"]
-        found.append(panels)
-    return found
 
 
 def said_under(panel: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from medpriv_core.datasets.registry import add_dataset
 from medpriv_core.home import DataHome
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.spec import RunSpec
+from tests.pages.conftest import viewers
 
 pytestmark = pytest.mark.real_data
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +66,9 @@ def test_a_dataset_is_read_shown_and_trained_on(
     assert not page.exception
     assert not page.error
     assert page.selectbox(key="dataset").value == name
-    assert len(page.get("image")) == 5
+    ((original, *noised),) = viewers(page)
+    assert original["title"] == "Original"
+    assert len(noised) == 4
 
     monkeypatch.setenv("MEDPRIV_WEIGHTS", str(imagenet_weights))
     directory = RunDirectory(home.runs / "run")
