@@ -49,7 +49,7 @@ def main() -> None:
                     executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
                 )
                 for name in wanted:
-                    page = browser.new_page(viewport={"width": 1280, "height": 860})
+                    page = browser.new_page(viewport={"width": 1280, "height": 960})
                     PICTURES[name](page, port)
                     page.close()
                 browser.close()

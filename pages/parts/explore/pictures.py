@@ -83,10 +83,11 @@ def draw_pictures(arrangement: str, chosen: Chosen, shown: list[tuple[str, Noise
     panels = [original_panel(chosen), *(noised_panel_of(title, one) for title, one in shown)]
     if arrangement == FIGURE_2:
         panels.insert(1 + len(PAPER_BETAS), panels[0])
-    if arrangement != FIGURE_2 and any(not _is_quick(name, chosen) for name in MECHANISMS):
+    wanted = MECHANISMS if arrangement == KINDS else {one.noise.name for _, one in shown}
+    if not all(_is_quick(name, chosen) for name in wanted):
         st.caption(
-            "Exact noise (discrete Laplace) takes long for so many values, so it is drawn for your own picture alone, "
-            "and only if you choose it. Fewer pixels bring it back everywhere."
+            "Exact noise (discrete Laplace) takes long for so many values: only yours is drawn, if you choose it. "
+            "Fewer pixels bring it back everywhere."
         )
     picture_viewer(panels, key="pictures", mode=mode, label="The picture and its noised versions")
 
