@@ -20,6 +20,17 @@ OpenPage = Callable[..., AppTest]
 SMALL = {"dataset": "synthetic_chest", "size": "64"}
 
 
+def add_grey_pictures(home: DataHome, tmp_path: Path) -> Path:
+    """Adds chest X-rays of one colour, one a class and split; returns their folder."""
+    folder = tmp_path / "chest"
+    for split in ("train", "test"):
+        for label in ("NORMAL", "PNEUMONIA"):
+            (folder / split / label).mkdir(parents=True)
+            Image.new("L", (32, 32), 99).save(folder / split / label / "a.png")
+    add_dataset(home, "chest_xray", folder)
+    return folder
+
+
 def said_under(panel: dict[str, Any]) -> str:
     return "\n".join(panel["lines"])
 
@@ -136,12 +147,7 @@ def test_drawing_again_changes_the_noise_and_not_the_numbers(open_page: OpenPage
 
 
 def test_an_unreadable_image_is_explained_on_the_page(open_page: OpenPage, home: DataHome, tmp_path: Path):
-    folder = tmp_path / "chest"
-    for split in ("train", "test"):
-        for label in ("NORMAL", "PNEUMONIA"):
-            (folder / split / label).mkdir(parents=True)
-            Image.new("L", (32, 32), 99).save(folder / split / label / "a.png")
-    add_dataset(home, "chest_xray", folder)
+    folder = add_grey_pictures(home, tmp_path)
     (folder / "train" / "NORMAL" / "a.png").write_text("this is no picture")
     page = open_page("explore", dataset="chest_xray", show="Normal")
     assert not page.exception
@@ -149,12 +155,7 @@ def test_an_unreadable_image_is_explained_on_the_page(open_page: OpenPage, home:
 
 
 def test_a_picture_of_one_colour_is_no_trouble(open_page: OpenPage, home: DataHome, tmp_path: Path):
-    folder = tmp_path / "chest"
-    for split in ("train", "test"):
-        for label in ("NORMAL", "PNEUMONIA"):
-            (folder / split / label).mkdir(parents=True)
-            Image.new("L", (32, 32), 99).save(folder / split / label / "a.png")
-    add_dataset(home, "chest_xray", folder)
+    add_grey_pictures(home, tmp_path)
     page = open_page("explore", dataset="chest_xray")
     page.toggle(key="undoing").set_value(True).run()
     assert not page.exception

@@ -74,25 +74,21 @@ def _choose_view(kept: _Kept) -> tuple[int, float | None, float | None, str | No
             width=240,
             help="  \n".join(f"**{one.name}**: {one.explanation}" for one in upload.presets),
         )
-        unit = f" ({upload.unit})" if upload.unit else ""
         # Another preset moves both sliders: the key carries its name.
-        centre = row.slider(
-            f"Centre{unit}",
-            *upload.centre_range,
-            value=float(preset.centre),
-            step=upload.step,
-            format="%g",
-            key=f"centre_{name}_{preset.name}",
-            width=220,
-        )
-        width = row.slider(
-            f"Width{unit}",
-            *upload.width_range,
-            value=float(preset.width),
-            step=upload.step,
-            format="%g",
-            key=f"width_{name}_{preset.name}",
-            width=220,
+        centre, width = (
+            row.slider(
+                f"{title} ({upload.unit})" if upload.unit else title,
+                *bounds,
+                value=float(value),
+                step=upload.step,
+                format="%g",
+                key=f"{title}_{name}_{preset.name}",
+                width=220,
+            )
+            for title, bounds, value in (
+                ("Centre", upload.centre_range, preset.centre),
+                ("Width", upload.width_range, preset.width),
+            )
         )
         curve = preset.curve
     row.caption(kind)
