@@ -144,13 +144,18 @@ def test_a_picture_of_one_colour_is_no_difficulty(name: str) -> None:
 @pytest.mark.parametrize("name", list(MECHANISMS))
 @pytest.mark.parametrize("beta", [1e-3, 1e4])
 def test_extreme_noise_gives_pictures_too(name: str, beta: float) -> None:
-    attempts = attempts_on(coloured_retina(), name, beta)
+    picture = coloured_retina()
 
-    best = best_in_hindsight(attempts.values())
+    best = best_in_hindsight(attempts_on(picture, name, beta).values())
+
     if beta < 1 and name != "dp_pix":
         assert best.likeness.ssim > 0.95
     if beta > 1:
-        assert best.likeness.correlation is None or abs(best.likeness.correlation) < 0.5
+        # Some of the noise is exact and so has no seed: a few broad patches may resemble the picture by chance,
+        # but they never come near a guess of one flat colour.
+        unit = picture / 255
+        flat_colour_db = -10 * np.log10(np.mean((unit - unit.mean((0, 1))) ** 2))
+        assert best.likeness.psnr_db < flat_colour_db
 
 
 def shifted(picture: np.ndarray, shift: float) -> dict[str, Attempt]:
