@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from medpriv_core.figures import accuracy_figure
+from medpriv_core.figures.curves import accuracy_figure
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.statement import format_delta, format_epsilon

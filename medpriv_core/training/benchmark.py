@@ -1,8 +1,9 @@
 """What a step of DP-SGD costs beside an ordinary one, measured side by side.
 
-One round takes a step of every engine in turn, so that a machine that slows down slows all of them; of several rounds
-the median counts. The ordinary step is the leanest there is: forward, backward, SGD with momentum, in whichever order
-of memory is faster. Private steps include clipping and noise. Peak memory is found in a process of its own for each.
+Every engine has a process of its own, which holds memory as the worker of a run does. One round takes a step of each
+in turn, so that a machine that slows down slows all of them; of several rounds the median counts. The ordinary step is
+the leanest there is: forward, backward, SGD with momentum, in whichever order of memory is faster. Private steps
+include clipping and noise.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -28,14 +31,15 @@ from medpriv_core.spec import Engine, NoiseGenerator, RunSpec
 from medpriv_core.training import engines
 from medpriv_core.training.device import describe_device
 from medpriv_core.training.examples import Batch, Examples
+from medpriv_core.training.memory import keep_freed_memory
 from medpriv_core.training.model import build_model
 
 Step = Callable[[], object]
 
-MEMORY_STEPS = 2
-WARM_UP = 1
+WARM_UP = 2  # steps
 
 PLAIN = "plain"
+PLAIN_CHANNELS_LAST = "plain, channels last"
 PRIVATE: dict[str, tuple[Engine, NoiseGenerator]] = {
     "one_pass": ("one_pass", "fast"),
     "one_pass, secure noise": ("one_pass", "secure"),
@@ -64,25 +68,21 @@ def benchmark_dp_sgd(
     """Rows for all layers of a ResNet-18 with GroupNorm on random images, ``rounds`` steps of each engine."""
     rows = []
     for image_size in image_sizes:
-        names = [PLAIN, *PRIVATE]
-        memory = {}
-        for done, name in enumerate(names):
-            progress(f"{image_size} pixels: peak memory", done, len(names))
-            memory[name] = _in_own_process(name, image_size, batch_size, device)
-        seconds = _time_steps(names, image_size, batch_size, rounds, device, progress)
+        costs = _measure(image_size, batch_size, rounds, device, progress)
+        plain, opacus = costs[PLAIN], costs["opacus"]
         rows += [
             BenchmarkRow(
                 engine=name,
                 image_size=image_size,
                 batch_size=batch_size,
-                step_s=seconds[name],
-                images_per_s=batch_size / seconds[name],
-                step_memory_mb=memory[name] / 2**20,
-                time_ratio_to_plain=seconds[name] / seconds[PLAIN],
-                throughput_ratio_to_opacus_hooks=seconds["opacus"] / seconds[name],
-                memory_ratio_to_plain=memory[name] / memory[PLAIN],
+                step_s=cost.step_s,
+                images_per_s=batch_size / cost.step_s,
+                step_memory_mb=cost.memory / 2**20,
+                time_ratio_to_plain=cost.step_s / plain.step_s,
+                throughput_ratio_to_opacus_hooks=opacus.step_s / cost.step_s,
+                memory_ratio_to_plain=cost.memory / plain.memory,
             )
-            for name in names
+            for name, cost in costs.items()
         ]
     return rows
 
@@ -101,13 +101,13 @@ def machine(device: torch.device) -> str:
 
 
 def make_step(name: str, image_size: int, batch_size: int, device: torch.device) -> Step:
-    """A function that takes one step of the engine called ``name`` ("plain", "plain, channels last" or private)."""
+    """A function that takes one step of the engine called ``name`` (one of the two plain ones, or a private one)."""
     network = build_model(classes=2, norm="group_norm", state_dict=None, seed=0).to(device)
     random = torch.Generator().manual_seed(0)
     images = torch.randn(batch_size, 3, image_size, image_size, generator=random).to(device)
     labels = (torch.arange(batch_size) % 2).to(device)
-    if name.startswith(PLAIN):
-        if name != PLAIN:
+    if name not in PRIVATE:
+        if name == PLAIN_CHANNELS_LAST:
             network.to(memory_format=torch.channels_last)
             images = images.contiguous(memory_format=torch.channels_last)
         optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9)
@@ -144,51 +144,92 @@ def make_step(name: str, image_size: int, batch_size: int, device: torch.device)
     return lambda: stepper.step(batch)
 
 
-def _time_steps(
-    names: list[str],
-    image_size: int,
-    batch_size: int,
-    rounds: int,
-    device: torch.device,
-    progress: ProgressCallback,
-) -> dict[str, float]:
-    """Median seconds of a step by engine; the plain one in its faster order of memory."""
-    other = f"{PLAIN}, channels last"
-    steps = {name: make_step(name, image_size, batch_size, device) for name in [*names, other]}
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for done in range(WARM_UP + rounds):
-        progress(f"{image_size} pixels: timing", done, WARM_UP + rounds)
-        for name, step in steps.items():
-            begun = time.perf_counter()
-            step()
-            _wait(device)
-            if done >= WARM_UP:
-                times[name].append(time.perf_counter() - begun)
-    medians = {name: statistics.median(taken) for name, taken in times.items()}
-    medians[PLAIN] = min(medians[PLAIN], medians.pop(other))
-    return medians
+@dataclass(frozen=True)
+class _Cost:
+    step_s: float  # median
+    memory: float  # bytes that steps need at their peak, beyond what the process held before the first
 
 
-def _in_own_process(name: str, image_size: int, batch_size: int, device: torch.device) -> float:
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_step_memory, (name, image_size, batch_size, str(device)))
+def _measure(
+    image_size: int, batch_size: int, rounds: int, device: torch.device, progress: ProgressCallback
+) -> dict[str, _Cost]:
+    """The cost of each engine's step; of the ordinary one in its faster order of memory."""
+    names = [PLAIN, PLAIN_CHANNELS_LAST, *PRIVATE]
+    with ExitStack() as stack:
+        processes = {}
+        for done, name in enumerate(names):
+            progress(f"{image_size} pixels: starting", done, len(names))
+            processes[name] = stack.enter_context(_steps_elsewhere(name, image_size, batch_size, device))
+        times: dict[str, list[float]] = {name: [] for name in names}
+        for done in range(rounds):
+            progress(f"{image_size} pixels: timing", done, rounds)
+            for name, process in processes.items():
+                times[name].append(_ask(process, "step"))
+        costs = {
+            name: _Cost(statistics.median(times[name]), _ask(process, "memory")) for name, process in processes.items()
+        }
+    costs[PLAIN] = min(costs[PLAIN], costs.pop(PLAIN_CHANNELS_LAST), key=lambda cost: cost.step_s)
+    return costs
 
 
-def _step_memory(name: str, image_size: int, batch_size: int, device_name: str) -> float:
-    """Bytes that steps need at their peak, beyond what the process holds before the first."""
+@contextmanager
+def _steps_elsewhere(name: str, image_size: int, batch_size: int, device: torch.device) -> Iterator[Connection]:
+    """A process that has taken its first steps and takes one more whenever it is asked."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_answer, args=(there, name, image_size, batch_size, str(device)), daemon=True)
+    process.start()
+    there.close()
+    try:
+        _ask(here, "ready")
+        yield here
+    finally:
+        here.close()
+        process.join()
+
+
+def _ask(process: Connection, question: str) -> float:
+    process.send(question)
+    return process.recv()
+
+
+def _answer(asked: Connection, name: str, image_size: int, batch_size: int, device_name: str) -> None:
+    """Answer each question by a number until there are no more."""
+    keep_freed_memory(PRIVATE[name][0] if name in PRIVATE else "one_pass")
     device = torch.device(device_name)
     step = make_step(name, image_size, batch_size, device)
     gc.collect()
-    if device.type == "cuda":
-        before = torch.cuda.memory_allocated(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        for _ in range(MEMORY_STEPS):
-            step()
-        return torch.cuda.max_memory_allocated(device) - before
-    held = _resident_bytes("VmRSS")
-    for _ in range(MEMORY_STEPS):
+    held = _held_bytes(device)
+    for _ in range(WARM_UP):
         step()
-    return _resident_bytes("VmHWM") - held
+    with suppress(EOFError):
+        while True:
+            match asked.recv():
+                case "step":
+                    asked.send(_seconds(step, device))
+                case "memory":
+                    asked.send(_peak_bytes(device) - held)
+                case _:
+                    asked.send(0.0)
+
+
+def _seconds(step: Step, device: torch.device) -> float:
+    _wait(device)
+    begun = time.perf_counter()
+    step()
+    _wait(device)
+    return time.perf_counter() - begun
+
+
+def _held_bytes(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return torch.cuda.memory_allocated(device)
+    return _resident_bytes("VmRSS")
+
+
+def _peak_bytes(device: torch.device) -> float:
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _resident_bytes("VmHWM")
 
 
 def _resident_bytes(name: str) -> float:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from medpriv_core.errors import RunError
+from medpriv_core.evaluation.scores import scores
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training.checkpoint import Position
@@ -27,7 +28,6 @@ from medpriv_core.training.journal import Journal
 from medpriv_core.training.ledger import Ledger
 from medpriv_core.training.reporting import Reporter
 from medpriv_core.training.sampling import augmentation_generator, epoch_batches
-from medpriv_core.training.scores import scores
 from medpriv_core.training.session import Session
 
 # A diverged run is noticed at the end of the epoch, or after this long: looking waits for the device.

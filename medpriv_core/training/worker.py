@@ -31,6 +31,7 @@ from medpriv_core.errors import DataHomeError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import OutcomeState, RunDirectory
+from medpriv_core.training.memory import keep_freed_memory
 from medpriv_core.training.reporting import Reporter
 
 EXIT_OK, EXIT_INTERNAL, EXIT_USER, EXIT_NOT_OURS = 0, 1, 2, 3
@@ -93,6 +94,7 @@ def _train(directory: RunDirectory, home: DataHome, report: Reporter, facts: dic
     """The whole run; ``facts`` receives the figures for the outcome, also if it is stopped."""
     report(START_PHASE, 0, 1)
     spec = directory.read_spec()
+    keep_freed_memory(spec.engine)
     clean = prepare_dataset(home, spec.dataset, image_size=spec.image_size, progress=report)
     noised = None
     if spec.method == "local_dp":

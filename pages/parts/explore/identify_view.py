@@ -8,7 +8,7 @@ import streamlit as st
 from medpriv_core.attacks.reidentification import SuccessRate, identify, success_curves, success_rate
 from medpriv_core.attacks.statement import identification_statement
 from medpriv_core.datasets.viewing import Gallery
-from medpriv_core.figures import identification_figure
+from medpriv_core.figures.identification import identification_figure
 from medpriv_core.mechanisms.laplace import to_unit
 from pages.parts import cached
 from pages.parts.explore.scene import Scene

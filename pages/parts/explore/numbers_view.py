@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from medpriv_core.figures import histogram_alt, histogram_figure
+from medpriv_core.figures.histogram import histogram_alt, histogram_figure
 from medpriv_core.mechanisms.catalog import MECHANISMS
 from medpriv_core.privacy.statement import (
     format_delta,

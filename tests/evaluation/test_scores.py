@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from medpriv_core.training.scores import scores
+from medpriv_core.evaluation.scores import scores
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medpriv_core.figures import histogram_alt, histogram_figure
+from medpriv_core.figures.histogram import histogram_alt, histogram_figure
 
 
 @pytest.mark.parametrize("shape", [(40, 30, 1), (20, 20, 3)])
