@@ -1,0 +1,78 @@
+"""Grids: which runs they have, which combinations cannot be, and how many are too many."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from medpriv_core.errors import SettingError
+from medpriv_core.spec import RunSpec
+from medpriv_core.sweeps.grid import MAX_RUNS, Axis, Cell, Grid, vary
+
+BASE = {"dataset": "synthetic_chest", "weights": "none"}
+
+
+def test_a_grid_has_every_combination_once_the_last_axis_fastest():
+    rates, seeds, layers = (0.1, 0.2, 0.4), (0, 1), ("head", "all")
+    grid = Grid(BASE, (vary("learning_rate", rates), vary("seed", seeds), vary("trainable", layers)))
+    expected = [
+        RunSpec(dataset="synthetic_chest", weights="none", learning_rate=rate, seed=seed, trainable=trainable)
+        for rate, seed, trainable in itertools.product(rates, seeds, layers)
+    ]
+    expansion = grid.expand()
+    assert [run.spec for run in expansion.runs] == expected
+    assert expansion.impossible == ()
+    assert grid.count == len(expected)
+    assert expansion.runs[0].name == "learning_rate 0.1 · seed 0 · trainable head"
+
+
+def test_a_grid_without_axes_is_one_run():
+    grid = Grid(BASE, ())
+    assert grid.count == 1
+    assert [run.spec for run in grid.expand().runs] == [RunSpec(dataset="synthetic_chest", weights="none")]
+
+
+def test_impossible_combinations_are_named_with_their_reason():
+    methods = Axis("method", (Cell("no privacy", {}), Cell("Local-DP", {"method": "local_dp"})))
+    expansion = Grid(BASE, (vary("beta", [1.0, 2.0]), methods)).expand()
+    assert [run.name for run in expansion.runs] == ["beta 1 · Local-DP", "beta 2 · Local-DP"]
+    assert [other.name for other in expansion.impossible] == ["beta 1 · no privacy", "beta 2 · no privacy"]
+    assert all("beta belongs to Local-DP" in str(other.reason) for other in expansion.impossible)
+
+
+def test_a_varied_noise_takes_the_place_of_the_budget_that_all_would_share():
+    base = BASE | {"method": "dp_sgd", "target_epsilon": 3.0}
+    runs = Grid(base, (vary("noise_multiplier", [1.0, 2.0]),)).expand().runs
+    assert [(run.spec.noise_multiplier, run.spec.target_epsilon) for run in runs] == [(1.0, None), (2.0, None)]
+
+
+def test_a_grid_of_ten_thousand_runs_is_counted_and_refused():
+    grid = Grid(BASE, (vary("seed", range(100)), vary("learning_rate", [0.01 * place for place in range(1, 101)])))
+    with pytest.raises(SettingError, match=r"This grid has 10,000 runs; 500 is the most"):
+        grid.expand()
+
+
+def test_a_grid_too_large_to_be_made_is_still_counted():
+    axes = tuple(
+        vary(name, range(1, 2001)) for name in ("seed", "epochs", "batch_size", "memory_mb", "microbatch_size")
+    )
+    assert Grid(BASE, axes).count == 2000**5
+
+
+def test_the_largest_grid_is_expanded():
+    assert len(Grid(BASE, (vary("seed", range(MAX_RUNS)),)).expand().runs) == MAX_RUNS
+
+
+@pytest.mark.parametrize(
+    ("axes", "complaint"),
+    [
+        (lambda: (vary("seed", []),), "seed is to be varied, but has no values"),
+        (lambda: (vary("seed", [1, 2, 1]),), "seed has seed 1 twice"),
+        (lambda: (vary("seed", [1]), vary("seed", [2])), "seed is varied twice"),
+        (lambda: (vary("colour", ["red"]),), "Unknown setting colour"),
+    ],
+)
+def test_axes_that_make_no_sense_are_refused(axes, complaint: str):
+    with pytest.raises(SettingError, match=complaint):
+        Grid(BASE, axes())
