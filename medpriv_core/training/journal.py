@@ -1,8 +1,9 @@
 """Finished epochs on their way to the disk: first the checkpoint that counts their steps, then what people see.
 
-An epoch's figures are a release, so nobody may see them before the ledger on the disk covers their steps. A
-checkpoint waits for the disk, though, and an epoch of one small step takes milliseconds. So epochs are gathered and
-written together, about once a second. Those that a kill loses were never shown: they are trained anew.
+An epoch's figures and predictions are a release, so nobody may see them before the ledger on the disk covers their
+steps. A checkpoint waits for the disk, though, and an epoch of one small step takes milliseconds. So epochs are
+gathered and written together, about once a second; of their predictions, those of the last one. Epochs that a kill
+loses were never shown: they are trained anew.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from medpriv_core.errors import RunError
+from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, read_predictions, write_predictions
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training.checkpoint import Checkpoint, save_checkpoint
 from medpriv_core.training.session import Session
@@ -29,6 +32,7 @@ class Journal:
         self._log = log
         self._held: list[dict[str, Any]] = []
         self._finished: Checkpoint | None = None  # the session at the end of the last epoch held
+        self._predictions: Predictions | None = None  # of the last epoch held
         self._written_at = -WRITE_EVERY_S
         written = {row["epoch"] for row in directory.read_epochs()}
         # A kill between checkpoint and metrics leaves lines missing.
@@ -36,10 +40,22 @@ class Journal:
         if missing:
             directory.append_epochs(missing)
 
-    def add(self, row: dict[str, Any]) -> None:
+    @property
+    def lacks_predictions(self) -> bool:
+        """Whether the last epoch on the disk has no predictions there: a kill came between, or they were lost."""
+        if not self._session.rows:
+            return False
+        try:
+            predictions = read_predictions(self._directory.path / FILE_NAME)
+        except RunError:
+            return True
+        return predictions is None or predictions.epoch != self._session.rows[-1]["epoch"]
+
+    def add(self, row: dict[str, Any], predictions: Predictions) -> None:
         """Take a finished epoch, whose end is the session's present state; write it now, or within a second."""
         self._held.append(row)
         self._finished = _frozen(self._session.checkpoint())
+        self._predictions = predictions
         self.write_due()
 
     def write_due(self) -> None:
@@ -53,6 +69,10 @@ class Journal:
             assert self._finished is not None
             self._write(self._finished)
 
+    def replace_predictions(self, predictions: Predictions) -> None:
+        """Write the predictions of the last epoch on the disk."""
+        write_predictions(self._directory.path / FILE_NAME, predictions)
+
     def save(self) -> None:
         """Write the epochs held and the session as it stands, perhaps within an epoch."""
         self._write(self._session.checkpoint())
@@ -64,6 +84,9 @@ class Journal:
         self._held, self._finished = [], None
         if rows:
             self._directory.append_epochs(rows)
+        if self._predictions is not None:
+            self.replace_predictions(self._predictions)
+            self._predictions = None
         for row in rows:
             self._log(row)
         self._written_at = time.monotonic()

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from medpriv_core.errors import RunError
+from medpriv_core.evaluation.predictions import Predictions
 from medpriv_core.evaluation.scores import scores
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training.checkpoint import Position
 from medpriv_core.training.device import using_threads
-from medpriv_core.training.evaluation import Tally, evaluate
+from medpriv_core.training.evaluation import Evaluation, Tally, evaluate
 from medpriv_core.training.examples import Batch
 from medpriv_core.training.journal import Journal
 from medpriv_core.training.ledger import Ledger
@@ -54,7 +55,11 @@ def train(
     journal = Journal(session, directory, log=lambda row: log(_in_words(row, session.spec.epochs)))
     try:
         with using_threads(session.threads):
-            _train_epochs(session, _Clock(session, report), journal)
+            clock = _Clock(session, report)
+            # Between two epochs the network is still the one that the last epoch's predictions came from.
+            if journal.lacks_predictions and session.position.step == 0:
+                journal.replace_predictions(_predictions(_evaluations(session, clock), session.position.epochs_done))
+            _train_epochs(session, clock, journal)
     except Cancelled:
         journal.save()
         raise
@@ -67,10 +72,11 @@ def train(
 def _train_epochs(session: Session, clock: _Clock, journal: Journal) -> None:
     while session.position.epochs_done < session.spec.epochs:
         _train_epoch(session, clock, journal)
-        row = _epoch_row(session, clock)
+        evaluations = _evaluations(session, clock)
+        row = _epoch_row(session, clock, evaluations)
         done, elapsed_s = session.position.epochs_done + 1, session.position.elapsed_s
         session.position = Position(epochs_done=done, elapsed_s=elapsed_s)
-        journal.add(row)
+        journal.add(row, _predictions(evaluations, done))
 
 
 def facts(session: Session) -> dict[str, Any]:
@@ -104,7 +110,8 @@ class _Clock:
         left_s = None
         if self._steps_taken:
             left_s = (time.monotonic() - self._started) / self._steps_taken * (total - done)
-        phase = f"Epoch {position.epochs_done + 1} of {session.spec.epochs}"
+        # After the last epoch, predictions that were lost may have to be made anew.
+        phase = f"Epoch {min(position.epochs_done + 1, session.spec.epochs)} of {session.spec.epochs}"
         self._report(phase, done, total, seconds_left=left_s)
 
     def step_taken(self) -> None:
@@ -169,19 +176,34 @@ def _batches(session: Session) -> Iterator[np.ndarray]:
     )
 
 
-def _epoch_row(session: Session, clock: _Clock) -> dict[str, Any]:
-    """Evaluate, and put the epoch's figures together."""
+def _evaluations(session: Session, clock: _Clock) -> dict[str, Evaluation]:
+    """What the network, as it is now, makes of each test set; raises ``RunError`` if it diverged."""
+    evaluations = {}
+    for name, examples in session.tests.items():
+        evaluations[name] = evaluate(
+            session.result, examples, batch_size=session.evaluation_size, mixed=session.mixed, check=clock.check
+        )
+        _check_finite(evaluations[name].tally)
+    return evaluations
+
+
+def _predictions(evaluations: dict[str, Evaluation], epoch: int) -> Predictions:
+    # Noised images come in the order of the clean ones, with their labels.
+    return Predictions(
+        epoch,
+        evaluations["test"].labels,
+        **{name: evaluation.probabilities for name, evaluation in evaluations.items()},
+    )
+
+
+def _epoch_row(session: Session, clock: _Clock, evaluations: dict[str, Evaluation]) -> dict[str, Any]:
+    """Put the epoch's figures together."""
     position = session.position
     trained = Tally(loss_sum=position.loss_sum, correct=position.correct, seen=position.seen)
     row: dict[str, Any] = {"epoch": position.epochs_done + 1}
     row |= {"train_accuracy": trained.accuracy, "train_loss": trained.loss}
-    for name, examples in session.tests.items():
-        evaluation = evaluate(
-            session.result, examples, batch_size=session.evaluation_size, mixed=session.mixed, check=clock.check
-        )
-        tally = evaluation.tally
-        _check_finite(tally)
-        figures = {"accuracy": tally.accuracy, "loss": tally.loss}
+    for name, evaluation in evaluations.items():
+        figures: dict[str, Any] = {"accuracy": evaluation.tally.accuracy, "loss": evaluation.tally.loss}
         figures |= scores(evaluation.probabilities, evaluation.labels, ordered=session.ordered)
         row |= {f"{name}_{figure}": value for figure, value in figures.items()}
     if session.ledger is not None:

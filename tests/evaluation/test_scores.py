@@ -1,4 +1,4 @@
-"""Scores against their definitions."""
+"""Scores against their definitions and against scikit-learn."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from medpriv_core.evaluation.scores import scores
 
@@ -44,7 +45,34 @@ def test_grades_by_the_definitions(random):
     assert figures["auroc"] == pytest.approx(np.mean(each), abs=1e-9)
 
 
+@pytest.mark.parametrize(("classes", "digits"), [(2, 8), (2, 1), (5, 8), (5, 1)])
+def test_they_are_those_of_scikit_learn(random, classes, digits):
+    """Also with ties, which one digit makes many of, and with a class that is never predicted."""
+    labels = np.concatenate([np.arange(classes), random.integers(0, classes, 200)])
+    rough = random.dirichlet(np.ones(classes), len(labels)) + 0.05
+    rough[:, 0] *= 0.01
+    probabilities = np.round(rough / rough.sum(1, keepdims=True), digits)
+    predicted = probabilities.argmax(1)
+    figures = scores(probabilities, labels, ordered=True)
+    known = {"labels": np.arange(classes), "average": None, "zero_division": 0}
+    assert figures["class_recall"] == pytest.approx(metrics.recall_score(labels, predicted, **known))
+    precision = [0 if value is None else value for value in figures["class_precision"]]
+    assert precision == pytest.approx(metrics.precision_score(labels, predicted, **known))
+    assert None in figures["class_precision"] or 0 in predicted
+    assert figures["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(labels, predicted))
+    assert figures["kappa"] == pytest.approx(metrics.cohen_kappa_score(labels, predicted, weights="quadratic"))
+    each = [metrics.roc_auc_score(labels == number, probabilities[:, number]) for number in range(classes)]
+    assert figures["auroc"] == pytest.approx(each[1] if classes == 2 else np.mean(each))
+
+
 def test_what_cannot_be_said_is_none():
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2]], dtype=np.float32)
     figures = scores(probabilities, np.array([0, 0]), ordered=True)
-    assert figures == {"balanced_accuracy": 1.0, "auroc": None, "kappa": None}
+    assert figures == {
+        "balanced_accuracy": 1.0,
+        "auroc": None,
+        "calibration_error": pytest.approx(0.15),
+        "class_recall": [1.0, None],
+        "class_precision": [1.0, None],
+        "kappa": None,
+    }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from medpriv_core.errors import RunError
+from medpriv_core.evaluation.predictions import Predictions, read_predictions
+from medpriv_core.evaluation.scores import scores
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training import journal
@@ -143,3 +146,59 @@ def test_a_failure_writes_the_epochs_before_it_with_the_network_they_ended_in(sl
     assert torch.equal(saved(run)["trained"]["weight"], expected.trained.weight)
     assert saved(run)["average"]["count"] == 12
     assert torch.equal(saved(run)["average"]["network"]["weight"], expected.result.weight)
+
+
+def kept_predictions(run) -> Predictions:
+    predictions = read_predictions(run.directory.path / "predictions.npz")
+    assert predictions is not None
+    return predictions
+
+
+def test_the_predictions_are_those_behind_the_last_row(slow_to_write, new_run, noised_toy):
+    run = new_run(noised_toy)
+    session = run.train(toy_spec(epochs=5, method="local_dp", beta=1.0))
+    predictions, row = kept_predictions(run), run.directory.read_epochs()[-1]
+    assert predictions.epoch == row["epoch"] == 5
+    assert np.array_equal(predictions.labels, session.tests["test"].labels)
+    for name, probabilities in predictions.test_sets.items():
+        assert (probabilities.argmax(1) == predictions.labels).mean() == row[f"{name}_accuracy"]
+        figures = scores(probabilities, predictions.labels, ordered=False)
+        assert {figure: row[f"{name}_{figure}"] for figure in figures} == figures
+
+
+def test_predictions_are_written_with_their_rows_and_after_the_checkpoint(monkeypatch, new_run):
+    run, seen = new_run(), []
+
+    def checked(path, predictions):
+        assert [row["epoch"] for row in saved(run)["rows"]] == list(range(1, predictions.epoch + 1))
+        assert run.directory.read_epochs()[-1]["epoch"] == predictions.epoch
+        seen.append(predictions.epoch)
+
+    monkeypatch.setattr(journal, "write_predictions", checked)
+    monkeypatch.setattr(journal, "WRITE_EVERY_S", 0.0)
+    run.train(toy_spec(epochs=4))
+    assert seen == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("damage", [None, b"torn"])
+def test_predictions_lost_to_a_kill_are_made_anew_on_resume(damage, new_run):
+    run = new_run()
+    run.train(toy_spec(epochs=2))
+    before, file = kept_predictions(run), run.directory.path / "predictions.npz"
+    file.unlink() if damage is None else file.write_bytes(damage)
+    run.train(toy_spec(epochs=2))
+    assert kept_predictions(run).epoch == 2
+    assert np.array_equal(kept_predictions(run).test, before.test)
+    assert run.directory.read_progress()["phase"] == "Epoch 2 of 2"
+
+
+def test_a_resumed_run_ends_with_the_predictions_of_an_uninterrupted_one(slow_to_write, new_run):
+    whole, parts = new_run(), new_run()
+    whole.train(toy_spec(epochs=4))
+    with pytest.raises(Cancelled):
+        parts.train(toy_spec(epochs=4), should_stop=StopAfter(16))
+    stopped = kept_predictions(parts)
+    assert stopped.epoch == len(parts.directory.read_epochs()) < 4
+    parts.train(toy_spec(epochs=4))
+    assert kept_predictions(parts).epoch == 4
+    assert np.array_equal(kept_predictions(parts).test, kept_predictions(whole).test)

@@ -15,6 +15,7 @@ from medpriv_core.training.model import build_model
 from tests.training.conftest import StopAfter, toy_spec
 
 CLOCKS = {"images_per_s", "elapsed_s", "finished_at"}
+FIGURES = ("accuracy", "loss", "balanced_accuracy", "auroc", "calibration_error", "class_recall", "class_precision")
 DP = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
 
 
@@ -36,7 +37,7 @@ def test_each_method_trains_two_epochs_and_writes_their_rows(method, trainable, 
     rows = run.directory.read_epochs()
     expected = {"epoch", "train_accuracy", "train_loss"} | CLOCKS
     for split in ["test", "test_noised"] if method == "local_dp" else ["test"]:
-        expected |= {f"{split}_{figure}" for figure in ("accuracy", "loss", "balanced_accuracy", "auroc")}
+        expected |= {f"{split}_{figure}" for figure in FIGURES}
     if method == "dp_sgd":
         expected |= {"epsilon", "delta", "steps"}
     assert [row["epoch"] for row in rows] == [1, 2]

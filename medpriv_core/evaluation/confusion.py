@@ -1,0 +1,111 @@
+"""What the network took each class for.
+
+Accuracy hides which mistakes are made: a network that calls everybody ill is right for three chest X-rays in four. The
+confusion matrix counts every pair of true and predicted class, and all that is said about a class follows from it:
+
+recall     of the images of a class, the share that was found (of the ill class: sensitivity)
+precision  of the images that were called so, the share that are (positive predictive value)
+
+Both are shares of few images, so the table gives Wilson intervals with them.
+
+>>> matrix = confusion_matrix(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]), classes=2)
+>>> matrix.tolist()
+[[1, 1], [0, 2]]
+>>> class_recall(matrix), class_precision(matrix)
+([0.5, 1.0], [1.0, 0.6666666666666666])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medpriv_core.evaluation.intervals import Interval, wilson_interval
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """What is known about one class, with 95 % Wilson intervals.
+
+    images     of this class in the test set
+    called     images that the network called so, rightly or not
+    recall     None, as its interval, where the test set has no image of the class
+    precision  None, as its interval, where the network called no image so
+    """
+
+    name: str
+    images: int
+    called: int
+    recall: float | None
+    recall_interval: Interval | None
+    precision: float | None
+    precision_interval: Interval | None
+
+
+def confusion_matrix(predicted: np.ndarray, labels: np.ndarray, *, classes: int) -> np.ndarray:
+    """Counts, int64 (classes, classes): a row for each true class, a column for each predicted one.
+
+    ``predicted`` and ``labels`` are integers of shape (n,) from 0 to ``classes`` - 1.
+    """
+    pairs = labels.astype(np.int64) * classes + predicted
+    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+
+
+def class_recall(matrix: np.ndarray) -> list[float | None]:
+    """By true class, the share that was found; None where there is no image of it."""
+    return _shares(np.diag(matrix), matrix.sum(1))
+
+
+def class_precision(matrix: np.ndarray) -> list[float | None]:
+    """By predicted class, the share that is of this class; None where no image was called so."""
+    return _shares(np.diag(matrix), matrix.sum(0))
+
+
+def balanced_accuracy(matrix: np.ndarray) -> float:
+    """Mean recall over the classes that occur: a rare class counts as much as a frequent one."""
+    found = [recall for recall in class_recall(matrix) if recall is not None]
+    return sum(found) / len(found)
+
+
+def weighted_kappa(matrix: np.ndarray) -> float | None:
+    """Cohen's kappa of grades with quadratic weights: 0 for guessing, 1 for full agreement.
+
+    A mistake by two grades weighs four times as much as one by one. None where only one grade occurs among labels and
+    predictions, because then there is no chance to disagree.
+    """
+    grades = np.arange(len(matrix))
+    weights = (grades[:, None] - grades) ** 2
+    by_chance = (weights * np.outer(matrix.sum(1), matrix.sum(0))).sum() / matrix.sum()
+    return float(1 - (weights * matrix).sum() / by_chance) if by_chance else None
+
+
+def class_table(matrix: np.ndarray, names: Sequence[str]) -> list[ClassRow]:
+    """One row for each class, in the order of ``names``."""
+    right = np.diag(matrix)
+    rows = zip(
+        names,
+        right.tolist(),
+        matrix.sum(1).tolist(),
+        matrix.sum(0).tolist(),
+        class_recall(matrix),
+        class_precision(matrix),
+        strict=True,
+    )
+    return [
+        ClassRow(
+            name=name,
+            images=images,
+            called=called,
+            recall=recall,
+            recall_interval=wilson_interval(found, images) if images else None,
+            precision=precision,
+            precision_interval=wilson_interval(found, called) if called else None,
+        )
+        for name, found, images, called, recall, precision in rows
+    ]
+
+
+def _shares(parts: np.ndarray, wholes: np.ndarray) -> list[float | None]:
+    return [part / whole if whole else None for part, whole in zip(parts.tolist(), wholes.tolist(), strict=True)]

@@ -1,0 +1,105 @@
+"""How far a figure can be trusted: a test set is a sample, and so is a seed.
+
+Three kinds, for three questions:
+
+Wilson     a share of images: what would it be on other images of the same kind? Unlike the textbook interval, it stays
+           within 0 and 1 and is honest at 0 of 20.
+bootstrap  any other figure: the images are drawn again, with replacement, and the figure computed anew each time.
+           Images of one patient are taken for independent, so with several images a patient it is too narrow.
+seeds      the mean over training runs that differ by their seed alone: what would another training give? It says
+           nothing about other images.
+
+>>> wilson_interval(0, 20)
+Interval(low=0.0, high=0.16113...)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from medpriv_core.errors import SettingError
+
+LEVEL = 0.95
+BOOTSTRAP_DRAWS = 1000
+BOOTSTRAP_SEED = 0
+
+
+class Interval(NamedTuple):
+    """From ``low`` to ``high``, at the level that its maker says."""
+
+    low: float
+    high: float
+
+
+class SeedMean(NamedTuple):
+    """Mean over seeds, standard deviation and t-interval; the last two are None for a single seed."""
+
+    mean: float
+    deviation: float | None
+    interval: Interval | None
+    seeds: int
+
+
+def wilson_interval(successes: int, trials: int, *, level: float = LEVEL) -> Interval:
+    """Interval of a share (Wilson 1927); raises ``SettingError`` without a trial or for more successes than trials."""
+    if not 0 <= successes <= trials or trials == 0:
+        raise SettingError(f"An interval needs at least one image, and no more hits than images: {successes}/{trials}.")
+    z = _normal_quantile(0.5 + level / 2)
+    share, spread = successes / trials, z * z / trials
+    middle = (share + spread / 2) / (1 + spread)
+    half = z * math.sqrt(share * (1 - share) / trials + spread / (4 * trials)) / (1 + spread)
+    # At the ends the formula is exact, its rounding not.
+    low = 0.0 if successes == 0 else max(0.0, middle - half)
+    high = 1.0 if successes == trials else min(1.0, middle + half)
+    return Interval(low, high)
+
+
+def bootstrap_interval(
+    figure: Callable[[np.ndarray], float | None],
+    *,
+    images: int,
+    level: float = LEVEL,
+    draws: int = BOOTSTRAP_DRAWS,
+    seed: int = BOOTSTRAP_SEED,
+) -> Interval | None:
+    """Percentile interval of ``figure``, which gets the numbers of the images drawn, int64 (images,).
+
+    The seed is fixed, so the same predictions have the same interval at every look. A draw for which the figure is
+    None (a class without an image) is left out; None if that happens to half of the draws.
+    """
+    random = np.random.default_rng(seed)
+    values = [figure(random.integers(0, images, images)) for _ in range(draws)]
+    known = [value for value in values if value is not None]
+    if 2 * len(known) <= draws:
+        return None
+    low, high = np.quantile(known, [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(float(low), float(high))
+
+
+def seed_mean(values: Sequence[float], *, level: float = LEVEL) -> SeedMean:
+    """Mean of one figure over seeds with Student's t-interval; raises ``SettingError`` without a value.
+
+    >>> seed_mean([0.9, 0.8, 0.85]).interval
+    Interval(low=0.7257..., high=0.9742...)
+    """
+    if not values:
+        raise SettingError("A mean over seeds needs at least one run.")
+    mean = float(np.mean(values))
+    if len(values) == 1:
+        return SeedMean(mean, None, None, 1)
+    # Imported here: it takes half a second to load, and a single run never needs it.
+    from scipy.special import stdtrit
+
+    deviation = float(np.std(values, ddof=1))
+    half = float(stdtrit(len(values) - 1, 0.5 + level / 2)) * deviation / math.sqrt(len(values))
+    return SeedMean(mean, deviation, Interval(mean - half, mean + half), len(values))
+
+
+def _normal_quantile(probability: float) -> float:
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(probability)
