@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,9 @@ PARAMETERS = 11_180_000
 KEPT_GRADIENTS = 600_000  # of each image, by one-pass clipping; Opacus keeps all
 FEATURE_WIDTH = {"last": 512, "layer3": 256, "layer3_grid": 4096}
 
+# Training and test images of each dataset, by its name.
+Sizes = Mapping[str, tuple[int, int]]
+
 
 @dataclass(frozen=True)
 class TimeEstimate:
@@ -71,23 +75,28 @@ class _Finished:
 
 def estimate_time(home: DataHome, spec: RunSpec, *, train_size: int, test_size: int) -> TimeEstimate:
     """The time that ``spec`` will take once it starts, without the wait in the queue."""
+    return estimate_times(home, [spec], sizes={spec.dataset: (train_size, test_size)})[0]
+
+
+def estimate_times(home: DataHome, specs: Sequence[RunSpec], *, sizes: Sizes) -> list[TimeEstimate]:
+    """The time of each of these runs, one after the other: the features that several share cost the first one only.
+
+    ``sizes`` has the training and test images of each dataset.
+    """
     past = _finished_runs(home)
     seen = {_features_of(run.spec) for run in past} if home.features.is_dir() else set()
-    rough = _rough_seconds(spec, train_size, test_size, stored=_features_of(spec) in seen)
-    longest: tuple[float, float] | None = None
-    known: set[tuple[object, ...]] = set()
-    for run in past:
-        features = _features_of(run.spec)
-        # The longest like run says most: a short one is all start.
-        if _kind(run.spec) == _kind(spec) and (longest is None or run.took_s > longest[0]):
-            longest = run.took_s, _rough_seconds(run.spec, run.train_size, run.test_size, stored=features in known)
-        known.add(features)
-    if longest is None:
-        return TimeEstimate(rough, measured=False)
-    took, expected = longest
-    # The table knows how sizes and epochs scale; the like run says how fast this machine is.
-    factor = max(took - START_S, 1.0) / (expected - START_S)
-    return TimeEstimate(START_S + factor * (rough - START_S), measured=True)
+    paces = _paces(past)
+    estimates = []
+    for spec in specs:
+        train_size, test_size = sizes[spec.dataset]
+        features = _features_of(spec)
+        rough = _rough_seconds(spec, train_size, test_size, stored=features in seen)
+        seen.add(features)
+        # The table knows how sizes and epochs scale; the like run says how fast this machine is.
+        pace = paces.get(_kind(spec))
+        seconds = rough if pace is None else START_S + pace * (rough - START_S)
+        estimates.append(TimeEstimate(seconds, measured=pace is not None))
+    return estimates
 
 
 def estimate_memory(spec: RunSpec, *, train_size: int, test_size: int) -> float:
@@ -112,18 +121,37 @@ def estimate_memory(spec: RunSpec, *, train_size: int, test_size: int) -> float:
 
 def estimate_disk(spec: RunSpec, *, train_size: int, test_size: int) -> DiskEstimate:
     """What the run writes into the data home, if nothing of it is there yet."""
+    return estimate_disk_of_all([spec], sizes={spec.dataset: (train_size, test_size)})
+
+
+def estimate_disk_of_all(specs: Sequence[RunSpec], *, sizes: Sizes) -> DiskEstimate:
+    """What these runs write together, if nothing of it is there yet; what several of them share counts once."""
+    shared: dict[tuple[object, ...], float] = {}
+    for spec in specs:
+        shared |= _shared_mb(spec, *sizes[spec.dataset])
+    return DiskEstimate(own_mb=sum(map(_own_mb, specs)), shared_mb=sum(shared.values()))
+
+
+def _own_mb(spec: RunSpec) -> float:
+    """Of a run's checkpoint."""
     all_weights = _mb(PARAMETERS)
     momentum = all_weights if spec.momentum > 0 and spec.trainable == "all" else 0.0
     networks = 0.0 if spec.trainable == "head" else all_weights * (2 if spec.average_last else 1)
-    side, channels = spec.image_size, dataset_info(spec.dataset).channels
-    images = train_size + test_size
+    return networks + momentum
+
+
+def _shared_mb(spec: RunSpec, train_size: int, test_size: int) -> dict[tuple[object, ...], float]:
+    """Prepared images, their noised copy and features, by what each of them depends on."""
+    images_mb = (train_size + test_size) * spec.image_size**2 * dataset_info(spec.dataset).channels / 1e6
+    prepared = ("prepared", spec.dataset, spec.image_size)
+    shared: dict[tuple[object, ...], float] = {prepared: images_mb}
     if spec.method == "local_dp":
-        images *= 2  # the noised copy
-    shared = images * side**2 * channels / 1e6
+        shared[*prepared, spec.beta, spec.noise_draw] = images_mb
     if spec.trainable == "head":
         trained = 0 if spec.augment else train_size * spec.augmentation_multiplicity
-        shared += _mb(FEATURE_WIDTH[spec.features] * (trained + _evaluated(spec, test_size)))
-    return DiskEstimate(own_mb=networks + momentum, shared_mb=shared)
+        numbers = FEATURE_WIDTH[spec.features] * (trained + _evaluated(spec, test_size))
+        shared["features", *_features_of(spec.changed(augment=False)), spec.augment] = _mb(numbers)
+    return shared
 
 
 def _finished_runs(home: DataHome) -> list[_Finished]:
@@ -134,6 +162,20 @@ def _finished_runs(home: DataHome) -> list[_Finished]:
             run = _read_finished(home.runs / row.id, row.ended_at - row.started_at)
             runs += [run] if run is not None else []
     return runs[::-1]
+
+
+def _paces(past: list[_Finished]) -> dict[tuple[object, ...], float]:
+    """Of each kind of run, how much longer it takes here than the table says, by the longest one of the past."""
+    longest: dict[tuple[object, ...], tuple[float, float]] = {}
+    known: set[tuple[object, ...]] = set()
+    for run in past:
+        features, kind = _features_of(run.spec), _kind(run.spec)
+        # The longest like run says most: a short one is all start.
+        if kind not in longest or run.took_s > longest[kind][0]:
+            expected = _rough_seconds(run.spec, run.train_size, run.test_size, stored=features in known)
+            longest[kind] = run.took_s, expected
+        known.add(features)
+    return {kind: max(took - START_S, 1.0) / (expected - START_S) for kind, (took, expected) in longest.items()}
 
 
 # Nothing changes a finished run any more, and a form asks again at every change of a control.
