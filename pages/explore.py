@@ -13,6 +13,7 @@ from pages.parts.explore.noise_choice import choose_noise
 from pages.parts.explore.picture_choice import choose_picture
 from pages.parts.explore.pictures import FIGURE_2, arranged, choose_arrangement, draw_pictures
 from pages.parts.explore.scene import Scene, noised
+from pages.parts.explore.terms import draw_terms
 from pages.parts.links import from_link, to_link
 from pages.parts.messages import explain_errors
 
@@ -39,9 +40,10 @@ def main() -> None:
     shown = arranged(arrangement, chosen, noise)
     draw_pictures(arrangement, chosen, shown, mode)
     st.caption(
-        f"{chosen.badge} {chosen.source} The original stands beside its noised versions for teaching only: do so with "
-        "public pictures or your own."
+        f"{chosen.badge} {chosen.keeping or chosen.source} The original stands beside its noised versions for teaching "
+        "only: do so with public pictures or your own."
     )
+    draw_terms("ε", "δ", "neighbours", "β", "values", "black or white")
     yours = noised(chosen, noise, place=YOURS_PLACE) if arrangement == FIGURE_2 else shown[-1][1]
     sentence.info(
         image_meaning(yours.guarantee, blurred_correlation=yours.panel.blurred_correlation),

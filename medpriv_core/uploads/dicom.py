@@ -74,8 +74,8 @@ def decode_dicom(data: bytes) -> Decoded:
     width, height = int(dataset.Columns), int(dataset.Rows)
     if width * height > MAX_PIXELS:
         raise ImageError(
-            f"This picture has {width} x {height} pixels; up to {MAX_PIXELS // 10**6} million are read. "
-            "Export it smaller."
+            f"This picture has {width:,} × {height:,} pixels, {width * height / 1e6:,.0f} million in all; up to "
+            f"{MAX_PIXELS // 10**6} million are read. Export it smaller."
         )
     interpretation = str(dataset.get("PhotometricInterpretation", "MONOCHROME2"))
     grey = interpretation in _GREY

@@ -42,7 +42,7 @@ def plan_frames(width: int, height: int, *, frames: int, bytes_per_pixel: int, p
     """
     if max(width, height) < MIN_SIDE:
         raise ImageError(
-            f"This picture has only {width} x {height} pixels. Upload one with at least {MIN_SIDE} on its longer side."
+            f"This picture has only {width} × {height} pixels. Upload one with at least {MIN_SIDE} on its longer side."
         )
     if frames > MAX_FRAMES:
         raise ImageError(f"This file holds {frames} frames; up to {MAX_FRAMES} are read. Export a part of them.")
@@ -57,7 +57,9 @@ def plan_frames(width: int, height: int, *, frames: int, bytes_per_pixel: int, p
     # Rounded down, for the total is bounded; but 95.999... is 96.
     size = (max(1, int(wide * scale + 1e-6)), max(1, int(high * scale + 1e-6)))
     if size != (width, height):
-        notes.append(f"Stored with {width} x {height} pixels, kept with {size[0]} x {size[1]}.")
+        notes.append(
+            f"Stored with {width:,} × {height:,} pixels; shrunk to {size[0]:,} × {size[1]:,} when it was read."
+        )
     return FramePlan(size, tuple(notes))
 
 

@@ -128,8 +128,8 @@ def _check_pixels(image: Image.Image) -> None:
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageError(
-            f"This picture has {width} x {height} pixels; up to {MAX_PIXELS // 10**6} million are read. "
-            "Save it smaller."
+            f"This picture has {width:,} × {height:,} pixels, {width * height / 1e6:,.0f} million in all; up to "
+            f"{MAX_PIXELS // 10**6} million are read. Save it smaller."
         )
 
 

@@ -25,7 +25,7 @@ class Upload:
     - ``presets``: windows to choose from, the best first; empty where there is nothing to choose.
     - ``unit``: of centre and width; "HU" (Hounsfield units) or "" where the file's values have none.
     - ``centre_range``, ``width_range``, ``step``: for sliders; every preset lies within.
-    - ``notes``: sentences that the page shows beside the picture.
+    - ``notes``: sentences that the page shows beside the picture; the last is always that of burned-in text.
     """
 
     kind: Kind
@@ -40,11 +40,6 @@ class Upload:
     step: float
     notes: tuple[str, ...]
     _decoded: Decoded = field(repr=False)
-
-    @property
-    def is_dicom(self) -> bool:
-        """Whether the page must say that text in the picture itself is not removed (``notes`` does)."""
-        return self.kind == "DICOM"
 
     def render(
         self, frame: int = 0, centre: float | None = None, width: float | None = None, *, curve: str | None = None
@@ -105,7 +100,7 @@ def make_upload(kind: Kind, decoded: Decoded) -> Upload:
             max([2 * step, span, *(preset.width for preset in presets)]),
         ),
         step=step,
-        notes=(*decoded.notes, BURNED_IN_TEXT) if kind == "DICOM" else decoded.notes,
+        notes=(*decoded.notes, BURNED_IN_TEXT),
         _decoded=decoded,
     )
 

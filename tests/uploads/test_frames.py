@@ -30,7 +30,7 @@ def test_a_ct_of_128_slices_stays_as_it_is() -> None:
 
 
 def test_tiny_pictures_and_endless_films_are_refused() -> None:
-    with pytest.raises(ImageError, match="only 15 x 3 pixels"):
+    with pytest.raises(ImageError, match="only 15 × 3 pixels"):
         plan_frames(15, 3, frames=1, bytes_per_pixel=1)
     with pytest.raises(ImageError, match="2001 frames"):
         plan_frames(64, 64, frames=2001, bytes_per_pixel=1)

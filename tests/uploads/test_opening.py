@@ -54,10 +54,10 @@ def test_a_picture_and_a_dicom_come_back_as_they_are() -> None:
     pixels = np.random.default_rng(2).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     upload = open_upload("retina.png", encoded(Image.fromarray(pixels)))
     assert np.array_equal(upload.render(), pixels)
-    assert not upload.is_dicom
+    assert any("is not removed" in note for note in upload.notes)
 
     upload = open_upload("slice.dcm", written(ct(RAMP)))
-    assert upload.is_dicom
+    assert upload.kind == "DICOM"
     assert upload.unit == "HU"
     assert upload.presets[0].name == "Soft tissue"
     assert any("is not removed" in note for note in upload.notes)
@@ -176,8 +176,8 @@ def deflated_bomb() -> bytes:
         (gzip.compress(b"volume"), "archive"),
         (b"\x30\x80\x06\x09" + bytes.fromhex("2a864886f70d010703") + bytes(200), "encrypted"),
         (b"\x89PNG\r\n\x1a\n", "damaged or cut short"),
-        (png_header(10_000, 10_000), "10000 x 10000 pixels; up to 64 million"),
-        (encoded(Image.new("L", (5, 9))), "only 5 x 9 pixels"),
+        (png_header(10_000, 10_000), "10,000 × 10,000 pixels, 100 million in all; up to 64 million"),
+        (encoded(Image.new("L", (5, 9))), "only 5 × 9 pixels"),
         (bytes(128) + b"DICM", "damaged or cut short"),
         (without_pixels(uid.CTImageStorage), "other data and no picture"),
         (without_pixels("1.2.840.10008.5.1.4.1.1.88.11"), "structured report"),
@@ -190,7 +190,7 @@ def deflated_bomb() -> bytes:
         (changed(PixelData=RAMP.tobytes()[:-64]), "another number of pixels"),
         (changed(PixelData=RAMP.tobytes() * 2), "another number of pixels"),
         (changed(NumberOfFrames=5), "another number of pixels"),
-        (changed(Rows=9000, Columns=9000), "9000 x 9000 pixels; up to 64 million"),
+        (changed(Rows=9000, Columns=9000), "9,000 × 9,000 pixels, 81 million in all; up to 64 million"),
         (changed(Rows=0), "damaged|another number|only"),
         (changed(RescaleSlope="0", RescaleIntercept="0"), "damaged"),
         (changed(PhotometricInterpretation="CMYK"), "colours in a way"),
@@ -217,7 +217,7 @@ def test_a_file_that_inflates_to_a_gigabyte_is_stopped_by_the_limit_of_memory() 
 def test_a_tiff_of_100_megapixels_is_refused_before_it_is_decoded() -> None:
     data = encoded(Image.new("1", (12_500, 8_000)), "TIFF", compression="group4")
     assert len(data) < 100_000
-    assert "12500 x 8000 pixels; up to 64 million" in refusal(data)
+    assert "12,500 × 8,000 pixels, 100 million in all; up to 64 million" in refusal(data)
 
 
 def test_a_file_over_the_limit_is_refused_by_its_length() -> None:

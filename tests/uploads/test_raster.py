@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 from medpriv_core.errors import ImageError
 from medpriv_core.uploads.raster import decode_raster
-from medpriv_core.uploads.upload import Upload, make_upload
+from medpriv_core.uploads.upload import BURNED_IN_TEXT, Upload, make_upload
 from tests.datasets.test_images import encoded
 
 RNG = np.random.default_rng(8)
@@ -43,7 +43,7 @@ def test_8_bits_arrive_unchanged(kind: str, pixels: np.ndarray) -> None:
     upload = opened(encoded(Image.fromarray(pixels), kind), kind)
     assert (upload.kind, upload.frames, upload.size, upload.bits) == (kind, 1, (30, 20), 8)
     assert upload.presets == ()
-    assert upload.notes == ()
+    assert upload.notes == (BURNED_IN_TEXT,)
     assert np.array_equal(upload.render(), pixels.reshape(20, 30, -1))
 
 
@@ -137,7 +137,7 @@ def test_colour_profiles_are_honoured(kind: str) -> None:
         return 255 * (1.055 * (linear / 255) ** (1 / 2.4) - 0.055)
 
     assert np.abs(upload.render()[8, 8] - [to_srgb(120), to_srgb(55), to_srgb(55)]).max() < 3
-    assert upload.notes == ()
+    assert upload.notes == (BURNED_IN_TEXT,)
 
 
 @pytest.mark.parametrize("profile", [b"nothing", linear_rgb_profile()[:300]])
@@ -188,7 +188,7 @@ def test_a_large_picture_is_kept_at_1024_and_says_so() -> None:
         assert upload.size == (3000, 2000)
         assert upload.render().shape == (682, 1024, 1)
         assert np.abs(upload.render()[:, :, 0] - np.linspace(0, 255, 1024)).max() < 3
-        assert upload.notes == ("Stored with 3000 x 2000 pixels, kept with 1024 x 682.",)
+        assert upload.notes[0] == "Stored with 3,000 × 2,000 pixels; shrunk to 1,024 × 682 when it was read."
 
 
 def test_deep_pictures_keep_their_values_when_shrunk() -> None:

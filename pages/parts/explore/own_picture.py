@@ -29,8 +29,9 @@ class _Kept:
 
 def choose_own() -> OwnPicture | None:
     """The uploader and what belongs to it; None before there is an upload. Raises ``ImageError``."""
+    limit_mb = st.get_option("server.maxUploadSize")
     file = st.file_uploader(
-        "PNG, JPEG, TIFF or DICOM",
+        "A picture of yours (PNG, JPEG, TIFF or DICOM)",
         key="upload",
         help="The picture stays in the memory of this app, for this browser tab only. It is not stored, not logged "
         "and sent nowhere.",
@@ -42,7 +43,8 @@ def choose_own() -> OwnPicture | None:
     if KEPT not in st.session_state:
         st.info(
             "Choose a picture, or drop one here: a photograph, a radiograph, a DICOM file. For teaching only: take "
-            "public pictures or your own.",
+            f"public pictures or your own. A file of more than {limit_mb} MB turns red and is not read: export it "
+            "smaller.",
             icon=":material/upload:",
         )
         return None
@@ -84,10 +86,17 @@ def _choose_view(kept: _Kept) -> tuple[int, float | None, float | None, str | No
                 format="%g",
                 key=f"{title}_{name}_{preset.name}",
                 width=220,
+                help=words,
             )
-            for title, bounds, value in (
-                ("Centre", upload.centre_range, preset.centre),
-                ("Width", upload.width_range, preset.width),
+            for title, words, bounds, value in (
+                ("Centre", "What is shown as medium grey.", upload.centre_range, preset.centre),
+                (
+                    "Width",
+                    "The range from black to white. Narrower: more contrast; what lies outside is lost before any "
+                    "noise is added.",
+                    upload.width_range,
+                    preset.width,
+                ),
             )
         )
         curve = preset.curve

@@ -32,6 +32,7 @@ class Chosen:
     badge: str  # whether it shows a patient, as markdown
     source: str  # where it comes from, and its licence
     dataset: DatasetEntry | None  # None: the visitor's own
+    keeping: str = ""  # what becomes of an own picture, in a sentence
     class_name: str | None = None
     number: int | None = None  # within the class, from 1
     index: int | None = None  # within the training split
@@ -59,7 +60,8 @@ def choose_picture() -> Chosen | None:
             key=(*own.key, size),
             label="your own picture",
             badge=":blue-badge[your own]",
-            source="Your own picture. It stays in this app's memory, for this tab, until you close or reload it.",
+            source="Own picture of the presenter.",
+            keeping="It stays in this app's memory, for this tab alone, until you close or reload it.",
             dataset=None,
         )
     return _choose_from_dataset(row)
