@@ -1,0 +1,280 @@
+"""A Plotly chart of ours as PNG or SVG, for a slide or a paper.
+
+Plotly's own export needs a whole browser on the user's machine. So the figure that is on screen is read here and drawn
+again by Matplotlib: the same traces, axes, lines to compare with and legend, on white, with the settings and every ε in
+full below. Anything that this module cannot draw raises ``UnknownChart`` rather than being left out.
+
+>>> import plotly.graph_objects as go
+>>> to_png(go.Figure(go.Scatter(x=[1, 2], y=[0.5, 0.8], name="test")), title="Accuracy")[:4]
+b'\\x89PNG'
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from medpriv_core.exports.chart_axes import Panel, Scale, match_ranges
+from medpriv_core.exports.chart_looks import FAINT, INK, PAPER, UnknownChart, colour, dash, lettering, plain_text
+from medpriv_core.exports.chart_traces import POINTS, draw_traces
+from medpriv_core.exports.lettering import text_width, wrap
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Affine2D, Transform
+
+WIDTH, HEIGHT = 1600, 900  # pixels of a slide; a long caption or legend makes the picture higher
+LEAST_PLOT = 520  # pixels, title, legend and caption not counted
+DPI = 100
+MARGIN = 44
+TITLE_POINTS, LEGEND_POINTS, CAPTION_POINTS = 19.0, 12.0, 11.5
+PIXELS = DPI / 72  # for each point
+LINE = 1.4  # distance of lines, in sizes of the font
+
+# Figures are independent of each other, but Matplotlib's caches of fonts are not made for several threads.
+_drawing = threading.Lock()
+
+
+def to_png(figure: go.Figure, *, title: str = "", caption: Sequence[str] = ()) -> bytes:
+    """The chart as a PNG of 1600 pixels in width.
+
+    ``title`` is used where the figure has none; ``caption`` has one statement a line (settings, ε with δ and what it
+    counts), wrapped below the chart and never shortened. Raises ``UnknownChart`` for what cannot be drawn.
+    """
+    return _saved(figure, "png", title, caption)
+
+
+def to_svg(figure: go.Figure, *, title: str = "", caption: Sequence[str] = ()) -> bytes:
+    """The chart as an SVG in UTF-8, letters as outlines, so that it looks alike everywhere; else as ``to_png``."""
+    return _saved(figure, "svg", title, caption)
+
+
+def _saved(figure: go.Figure, kind: str, title: str, caption: Sequence[str]) -> bytes:
+    import matplotlib
+
+    # Names in the SVG that are the same each time, and outlines of letters, whatever the user's own settings say.
+    settings: dict[Any, Any] = {"svg.hashsalt": "medpriv", "svg.fonttype": "path"}
+    with _drawing, matplotlib.rc_context(settings):
+        drawn = _draw(figure, title, caption)
+        output = io.BytesIO()
+        # No date: the same chart twice should be the same file.
+        metadata: dict[str, Any] = {"Date": None, "Creator": "medpriv"} if kind == "svg" else {"Software": "medpriv"}
+        drawn.savefig(output, format=kind, dpi=DPI, facecolor=PAPER, metadata=metadata)
+    return output.getvalue()
+
+
+def _draw(figure: go.Figure, title: str, caption: Sequence[str]) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Affine2D
+
+    drawn = Figure(dpi=DPI)
+    FigureCanvasAgg(drawn)
+    paper = Affine2D()  # from the space for all panels to the whole picture; known when all is arranged
+    panels = _panels(figure, drawn)
+    for key, panel in panels.items():
+        traces = [(place, trace) for place, trace in enumerate(figure.data) if _axes_of(trace) == key and _shown(trace)]
+        draw_traces(panel, traces)
+    match_ranges(list(panels.values()))
+    for panel in panels.values():
+        panel.finish()
+    places = _Places(panels, paper + drawn.transFigure)
+    for shape in figure.layout.shapes:
+        _draw_shape(places, shape)
+    for annotation in figure.layout.annotations:
+        _draw_annotation(places, annotation)
+    title = plain_text(figure.layout.title.text) or plain_text(title)
+    _arrange(drawn, list(panels.values()), paper, title, caption)
+    return drawn
+
+
+def _shown(trace: Any) -> bool:
+    return trace.visible is None or trace.visible is True
+
+
+def _axes_of(trace: Any) -> tuple[str, str]:
+    return trace.xaxis or "x", trace.yaxis or "y"
+
+
+def _panels(figure: go.Figure, drawn: Figure) -> dict[tuple[str, str], Panel]:
+    """The pairs of axes that traces use, by their names; at least one."""
+    for trace in figure.data:
+        if trace.type == "pie" or not hasattr(trace, "xaxis"):
+            raise UnknownChart(f"The export cannot draw traces of type {trace.type!r}.")
+    keys = dict.fromkeys([_axes_of(trace) for trace in figure.data] or [("x", "y")])
+    panels = {}
+    for x, y in keys:
+        layouts = [figure.layout[f"{name[0]}axis{name[1:]}"] for name in (x, y)]
+        if any(layout.overlaying for layout in layouts):
+            raise UnknownChart("The export knows no axes laid over others.")
+        panels[x, y] = Panel(drawn.add_axes((0.1, 0.1, 0.8, 0.8)), Scale("x", layouts[0]), Scale("y", layouts[1]))
+    return panels
+
+
+def _arrange(drawn: Figure, panels: Sequence[Panel], paper: Affine2D, title: str, caption: Sequence[str]) -> None:
+    """Title, legend, panels and caption from top to bottom, each in the room that it needs."""
+    inner = WIDTH - 2 * MARGIN
+    title_lines = _wrapped(title, inner, TITLE_POINTS, bold=True)
+    notes = [line for text in caption for line in _wrapped(plain_text(text), inner, CAPTION_POINTS)]
+    handles, labels = _legend_entries(panels)
+    entry = max((text_width(label, LEGEND_POINTS * PIXELS, bold=False) for label in labels), default=0.0) + 84
+    columns = max(1, min(len(labels), int(inner // entry)))
+    above = MARGIN + _height(title_lines, TITLE_POINTS) + _height(range(-(-len(labels) // columns)), LEGEND_POINTS) + 24
+    below = MARGIN * 0.6 + _height(notes, CAPTION_POINTS) + 10
+    height = max(HEIGHT, LEAST_PLOT + above + below)
+    drawn.set_size_inches(WIDTH / DPI, height / DPI)
+
+    def write(lines: Sequence[str], top: float, size: float, paint: str, *, bold: bool = False) -> None:
+        for place, line in enumerate(lines):
+            y = 1 - (top + (place + 0.8) * LINE * size * PIXELS) / height
+            drawn.text(MARGIN / WIDTH, y, line, color=paint, va="baseline", **lettering(size, bold=bold))
+
+    write(title_lines, MARGIN * 0.7, TITLE_POINTS, INK, bold=True)
+    write(notes, height - below + 10, CAPTION_POINTS, FAINT)
+    if labels:
+        top = 1 - (MARGIN * 0.7 + _height(title_lines, TITLE_POINTS) + 10) / height
+        legend = drawn.legend(
+            handles,
+            ["" for _ in labels],  # without names, because Matplotlib hides those that begin with "_"
+            loc="upper left",
+            bbox_to_anchor=(MARGIN / WIDTH, top),
+            ncols=columns,
+            frameon=False,
+            handlelength=3.2,
+            borderaxespad=0,
+            borderpad=0.1,
+            labelspacing=0.3,
+            prop=lettering(LEGEND_POINTS)["fontproperties"],
+        )
+        for text, label in zip(legend.get_texts(), labels, strict=True):
+            text.set(color=INK, parse_math=False, text=label)
+    _place_panels(drawn, panels, paper, above / height, below / height)
+
+
+def _place_panels(drawn: Figure, panels: Sequence[Panel], paper: Affine2D, above: float, below: float) -> None:
+    """Give each panel its share of what is left, so that ticks, titles and annotations stay inside."""
+    left, right, bottom, top = MARGIN / WIDTH, 1 - MARGIN / WIDTH, below, 1 - above
+    bounds = (left, bottom, right, top)
+    box = list(bounds)
+    colour_bars = [axes for axes in drawn.axes if axes not in [panel.axes for panel in panels]]
+    share = 0.93 if colour_bars else 1.0
+    for _ in range(3):
+        whole, tall = box[2] - box[0], box[3] - box[1]
+        paper.clear().scale(whole, tall).translate(box[0], box[1])
+        for panel in panels:
+            x, y, width, height = panel.domain()
+            place = (box[0] + x * whole, box[1] + y * tall, width * whole * share, height * tall)
+            panel.axes.set_position(place)
+            for bar in colour_bars:
+                bar.set_position((place[0] + place[2] + 0.01, place[1], 0.015, place[3]))
+        drawn.draw_without_rendering()
+        around = [axes.get_tightbbox() for axes in drawn.axes]
+        extents = [extent.transformed(drawn.transFigure.inverted()) for extent in around if extent is not None]
+        box[0] += max(0.0, bounds[0] - min(extent.x0 for extent in extents))
+        box[1] += max(0.0, bounds[1] - min(extent.y0 for extent in extents))
+        box[2] -= max(0.0, max(extent.x1 for extent in extents) - bounds[2])
+        box[3] -= max(0.0, max(extent.y1 for extent in extents) - bounds[3])
+
+
+def _legend_entries(panels: Iterable[Panel]) -> tuple[list[Any], list[str]]:
+    entries = sorted((entry for panel in panels for entry in panel.legend), key=lambda entry: entry[0])
+    return [handle for _, _, handle in entries], [name for _, name, _ in entries]
+
+
+def _wrapped(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:
+    return [line for part in text.split("\n") for line in wrap(part, width, size * PIXELS, bold=bold)]
+
+
+def _height(lines: Sequence[Any], size: float) -> float:
+    return len(lines) * LINE * size * PIXELS
+
+
+class _Places:
+    """Where shapes and annotations are, by the names of the axes that they refer to."""
+
+    def __init__(self, panels: dict[tuple[str, str], Panel], paper: Transform) -> None:
+        self._panels, self._paper = panels, paper
+
+    def find(self, x_ref: str, y_ref: str) -> tuple[Panel, Transform]:
+        """The panel to draw on, and the way from the references' coordinates to the picture."""
+        from matplotlib.transforms import blended_transform_factory
+
+        names = [reference.split()[0] for reference in (x_ref, y_ref)]
+        panel = next(
+            (
+                one
+                for key, one in self._panels.items()
+                if all(n in (k, "paper") for n, k in zip(names, key, strict=True))
+            ),
+            next(iter(self._panels.values())),
+        )
+        parts = [
+            self._paper if ref == "paper" else panel.axes.transAxes if _is_share(ref) else panel.axes.transData
+            for ref in (x_ref, y_ref)
+        ]
+        return panel, blended_transform_factory(*parts)
+
+
+def _draw_shape(places: _Places, shape: Any) -> None:
+    from matplotlib.patches import Rectangle
+
+    panel, transform = places.find(shape.xref or "x", shape.yref or "y")
+    x = [panel.x.position(value) for value in (shape.x0, shape.x1)]
+    y = [panel.y.position(value) for value in (shape.y0, shape.y1)]
+    style: dict[str, Any] = {
+        "linestyle": dash(shape.line.dash),
+        "linewidth": POINTS * 1.2 * float(2 if shape.line.width is None else shape.line.width),
+        "alpha": shape.opacity,
+        "transform": transform,
+    }
+    limits = panel.axes.get_xlim(), panel.axes.get_ylim()
+    if shape.type == "line":
+        panel.axes.plot(x, y, color=colour(shape.line.color, INK), zorder=1.8, **style)
+    elif shape.type == "rect":
+        face = colour(shape.fillcolor, "none")
+        edge = colour(shape.line.color, "none")
+        corner = min(x), min(y)
+        panel.axes.add_patch(
+            Rectangle(corner, abs(x[1] - x[0]), abs(y[1] - y[0]), facecolor=face, edgecolor=edge, zorder=0.5, **style)
+        )
+    else:
+        raise UnknownChart(f"The export cannot draw shapes of type {shape.type!r}.")
+    panel.axes.set(xlim=limits[0], ylim=limits[1])
+
+
+def _draw_annotation(places: _Places, note: Any) -> None:
+    x_ref, y_ref = note.xref or "x", note.yref or "y"
+    panel, transform = places.find(x_ref, y_ref)
+    x = float(note.x) if _is_share(x_ref) else panel.x.position(note.x, annotation=True)
+    y = float(note.y) if _is_share(y_ref) else panel.y.position(note.y, annotation=True)
+    aside = {None: "center", "auto": "center", "left": "left", "center": "center", "right": "right"}[note.xanchor]
+    align = {None: "center", "auto": "center", "top": "top", "middle": "center", "bottom": "bottom"}[note.yanchor]
+    offset = (POINTS * float(note.xshift or 0), POINTS * float(note.yshift or 0))
+    arrow = None
+    if note.showarrow is not False:
+        pixels = (-10 if note.ax is None else note.ax), (-30 if note.ay is None else note.ay)
+        offset = (POINTS * float(pixels[0]), -POINTS * float(pixels[1]))
+        arrow = {"arrowstyle": "->", "color": FAINT}
+    elif note.yanchor in ("top", "bottom") and not note.yshift:
+        # Letters should not touch the line that they stand beside.
+        offset = (offset[0], 3.0 if note.yanchor == "bottom" else -3.0)
+    panel.axes.annotate(
+        plain_text(note.text),
+        (x, y),
+        xycoords=transform,
+        xytext=offset,
+        textcoords="offset points",
+        ha=aside,
+        va=align,
+        color=colour(note.font.color, FAINT),
+        arrowprops=arrow,
+        rotation=-float(note.textangle or 0),
+        **lettering(POINTS * float(note.font.size or 12) * 1.15),
+    )
+
+
+def _is_share(reference: str) -> bool:
+    return reference == "paper" or reference.endswith("domain")
