@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from medpriv_core.datasets.base import Dataset
 from medpriv_core.datasets.images import to_square
@@ -56,8 +57,27 @@ def make_gallery(dataset: Dataset, index: int, *, size: int, most: int = 100) ->
     count = len(split.labels)
     if not 0 <= index < count:
         raise DatasetError(f"{dataset.info.title} has {count} training images; there is none at {index}.")
-    others = np.delete(np.arange(count), index)
-    chosen = others[np.linspace(0, len(others) - 1, min(most - 1, len(others))).astype(int)] if len(others) else others
-    indexes = np.sort(np.append(chosen, index))
+    indexes = np.sort(np.append(_spread(np.delete(np.arange(count), index), most - 1), index))
     pictures = np.stack([to_square(split.image(int(one)), size) for one in indexes])
     return Gallery(pictures, int(np.flatnonzero(indexes == index)[0]))
+
+
+def pictures_of_shape(dataset: Dataset, shape: tuple[int, int, int], *, most: int = 99) -> np.ndarray:
+    """At most ``most`` training images, evenly spread over the split, squashed to ``shape`` (h, w, c), c = 1 or 3.
+
+    uint8 (n, h, w, c); colour becomes grey (Rec. 601 luma) and grey three equal channels where ``shape`` asks for it.
+    A gallery for a picture from elsewhere. Raises ``ImageError``.
+    """
+    split = dataset.split("train")
+    height, width, channels = shape
+    mode = "L" if channels == 1 else "RGB"
+    pictures = [
+        np.asarray(split.image(int(one)).convert(mode).resize((width, height), Image.Resampling.BICUBIC))
+        for one in _spread(np.arange(len(split.labels)), most)
+    ]
+    return np.stack(pictures).reshape(-1, height, width, channels)
+
+
+def _spread(indexes: np.ndarray, most: int) -> np.ndarray:
+    """At most ``most`` of them, at even distances."""
+    return indexes[np.linspace(0, len(indexes) - 1, min(most, len(indexes))).astype(int)]

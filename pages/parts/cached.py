@@ -13,7 +13,7 @@ from PIL import Image
 
 from medpriv_core.datasets.base import Dataset
 from medpriv_core.datasets.registry import DatasetEntry, list_datasets, open_dataset
-from medpriv_core.datasets.viewing import Gallery, ViewedImage, make_gallery, view_image
+from medpriv_core.datasets.viewing import Gallery, ViewedImage, make_gallery, pictures_of_shape, view_image
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.mechanisms.catalog import make_mechanism
 from medpriv_core.mechanisms.comparison import NoisedPanel, noised_panel
@@ -63,6 +63,12 @@ def thumbnail(name: str, location: str | None, index: int) -> bytes:
 def gallery(name: str, location: str | None, index: int, size: int) -> Gallery:
     """The image at ``index`` among others of its dataset."""
     return make_gallery(dataset(name, location), index, size=size)
+
+
+@st.cache_data(max_size="64MB", show_spinner="Gathering other patients' pictures…")
+def pictures_to_tell_from(name: str, location: str | None, shape: tuple[int, int, int]) -> np.ndarray:
+    """Images of a dataset in the shape of a picture that is not of it (which itself stays out of this cache)."""
+    return pictures_of_shape(dataset(name, location), shape)
 
 
 # In this session alone: the picture may be the visitor's own.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medpriv_core.datasets.registry import open_dataset
-from medpriv_core.datasets.viewing import images_of_class, make_gallery, view_image
+from medpriv_core.datasets.viewing import images_of_class, make_gallery, pictures_of_shape, view_image
 from medpriv_core.errors import DatasetError
 from medpriv_core.home import DataHome
 
@@ -38,6 +38,25 @@ def test_a_gallery_holds_the_image_once_among_others(home: DataHome, index: int)
     alone = make_gallery(dataset, index, size=32, most=1)
     np.testing.assert_array_equal(gallery.pictures[gallery.place], alone.pictures[0])
     assert len({picture.tobytes() for picture in gallery.pictures}) == 10
+
+
+@pytest.mark.parametrize("shape", [(24, 40, 1), (24, 40, 3)])
+def test_pictures_to_tell_a_foreign_one_from_take_its_shape(home: DataHome, shape: tuple[int, int, int]):
+    dataset = open_dataset(home, "synthetic_chest")
+    pictures = pictures_of_shape(dataset, shape, most=5)
+    assert pictures.shape == (5, *shape)
+    assert pictures.dtype == np.uint8
+    assert len({picture.tobytes() for picture in pictures}) == 5
+    np.testing.assert_array_equal(pictures[..., 0], pictures[..., -1])
+    first = view_image(dataset, 0).pixels
+    assert abs(float(pictures[0].mean()) - float(first.mean())) < 2
+
+
+def test_there_are_never_more_pictures_than_the_dataset_has(home: DataHome):
+    retina = open_dataset(home, "retina_photo")
+    (grey,) = pictures_of_shape(retina, (32, 32, 1))
+    colour = view_image(retina, 0).pixels.reshape(-1, 3).mean(axis=0)
+    assert abs(float(grey.mean()) - float(colour @ [0.299, 0.587, 0.114])) < 2
 
 
 def test_an_image_that_does_not_exist_is_refused(home: DataHome):

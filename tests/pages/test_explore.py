@@ -31,6 +31,19 @@ def add_grey_pictures(home: DataHome, tmp_path: Path) -> Path:
     return folder
 
 
+def own_png() -> bytes:
+    """A picture of random greys, 60 × 40 pixels."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60), dtype=np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def upload(page: AppTest, name: str, data: bytes) -> None:
+    """Choose a picture of one's own."""
+    page.segmented_control(key="source").set_value("My own picture").run()
+    page.file_uploader(key="upload").upload(name, data, "application/octet-stream").run()
+
+
 def said_under(panel: dict[str, Any]) -> str:
     return "\n".join(panel["lines"])
 
@@ -186,10 +199,22 @@ def test_the_patient_is_found_among_others(open_page: OpenPage):
     assert "comes first of 100" in texts(page)
 
 
-def test_a_single_picture_has_nobody_to_be_told_from(open_page: OpenPage):
-    page = open_page("explore", question="Can the patient be found?")
+def test_a_picture_of_ones_own_is_looked_for_among_those_of_a_dataset(open_page: OpenPage):
+    page = open_page("explore", **SMALL, beta="1", question="Can the patient be found?")
+    upload(page, "scan.png", own_png())
     assert not page.exception
-    assert "choose a dataset with more than one picture" in texts(page)
+    assert page.selectbox(key="gallery_of").value == "synthetic_chest"
+    # Noise on noise is unlike any radiograph, so the right one comes first.
+    assert "it comes first of 100" in texts(page)
+    assert "the picture above and 99 training images of" in texts(page)
+    assert "squashed to its 60 × 40 pixels" in texts(page)
+    assert ":orange-badge[synthetic]" in texts(page)
+
+
+def test_a_dataset_of_one_picture_borrows_the_gallery_of_another(open_page: OpenPage):
+    page = open_page("explore", size="64", question="Can the patient be found?")
+    assert not page.exception
+    assert "squashed to its 64 × 64 pixels" in texts(page)
 
 
 def test_several_copies_cost_more_and_show_more(open_page: OpenPage):
@@ -222,9 +247,7 @@ def test_own_pictures_are_asked_for_before_anything_is_drawn(open_page: OpenPage
     assert not page.exception
     assert "Choose a picture" in texts(page)
     assert not viewers(page)
-    buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60), dtype=np.uint8)).save(buffer, "PNG")
-    page.file_uploader(key="upload").upload("scan.png", buffer.getvalue(), "image/png").run()
+    upload(page, "scan.png", own_png())
     assert not page.exception
     ((original, *_),) = viewers(page)
     assert original["pixels"].shape == (40, 60)
@@ -233,8 +256,7 @@ def test_own_pictures_are_asked_for_before_anything_is_drawn(open_page: OpenPage
 
 def test_an_upload_that_is_no_picture_is_explained(open_page: OpenPage):
     page = open_page("explore")
-    page.segmented_control(key="source").set_value("My own picture").run()
-    page.file_uploader(key="upload").upload("note.txt", b"Dear colleague", "text/plain").run()
+    upload(page, "note.txt", b"Dear colleague")
     assert not page.exception
     assert page.error
     assert not viewers(page)

@@ -1,4 +1,4 @@
-"""Can the patient be found? The noised picture against a gallery of pictures of the same dataset."""
+"""Can the patient be found? The noised picture against a gallery of pictures of known patients."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import streamlit as st
 
 from medpriv_core.attacks.reidentification import SuccessRate, identify, success_curves, success_rate
 from medpriv_core.attacks.statement import identification_statement
+from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.datasets.viewing import Gallery
 from medpriv_core.figures.identification import identification_figure
 from medpriv_core.mechanisms.laplace import to_unit
+from medpriv_core.uploads.fitting import fit
 from pages.parts import cached
+from pages.parts.badges import origin_badge
 from pages.parts.explore.scene import Scene
+from pages.parts.explore.terms import draw_terms
 from pages.parts.picture_viewer import encode_png
 
 LARGEST_SIDE = 224
@@ -24,17 +28,16 @@ def draw(scene: Scene) -> None:
     """One release and its likeliest owners, the success over many trials, and how it depends on noise and size."""
     st.markdown(
         "The noised picture need not be recognisable to betray whose it is. An attacker who holds pictures of many "
-        "patients asks which of them makes the noised one most likely; every pixel adds to the answer."
+        "patients asks for which of them the noised one would be most likely; every pixel adds to the answer."
     )
-    entry, index = scene.chosen.dataset, scene.chosen.index
-    if entry is None or index is None or sum(entry.train_counts or ()) < 2:
+    found = _gallery(scene)
+    if found is None:
         st.info(
-            "This needs pictures of many patients: choose a dataset with more than one picture above.",
+            "This needs pictures of many patients to compare with: add a dataset on the page Datasets.",
             icon=":material/groups:",
         )
         return
-    size = min(max(scene.picture.shape[:2]), LARGEST_SIDE)
-    gallery = cached.gallery(entry.info.name, entry.location, index, size)
+    gallery, words = found
     with st.spinner("Comparing the noised picture with every picture of the gallery…"):
         success = _success(scene, gallery)
     st.info(
@@ -42,8 +45,69 @@ def draw(scene: Scene) -> None:
         icon=":material/person_search:",
     )
     _draw_likeliest(scene, gallery)
-    st.markdown("**More noise protects; more pixels betray**")
+    st.caption(words)
+    draw_terms("gallery", "likelihood", "95 % interval")
+    _draw_curves(scene, gallery)
+
+
+def _gallery(scene: Scene) -> tuple[Gallery, str] | None:
+    """The pictures to compare with, and what is to be said of them; None if there is no dataset of several."""
+    entry, index = scene.chosen.dataset, scene.chosen.index
+    worst = (
+        "Each trial noises another of them, and the attacker holds the very picture that was noised: the worst case, "
+        "in which nothing but the noise protects."
+    )
+    if entry is not None and index is not None and _has_several(entry):
+        size = min(max(scene.picture.shape[:2]), LARGEST_SIDE)
+        gallery = cached.gallery(entry.info.name, entry.location, index, size)
+        count = len(gallery.pictures)
+        return gallery, f"Gallery: {count} training images of this dataset, squashed to {size} × {size} pixels. {worst}"
+    entries = {name: one for name, one in cached.available_datasets().items() if _has_several(one)}
+    if not entries:
+        return None
+    name = st.selectbox(
+        "Among the pictures of",
+        list(entries),
+        format_func=lambda key: entries[key].info.title,
+        key="gallery_of",
+        persist_state="session",
+        width=420,
+        help="The picture above is put among those of a dataset, and looked for.",
+    )
+    picture = fit(scene.picture, LARGEST_SIDE)
+    height, width, channels = picture.shape
+    others = cached.pictures_to_tell_from(name, entries[name].location, (height, width, channels))
+    info = entries[name].info
+    return Gallery(np.concatenate([picture[np.newaxis], others]), 0), (
+        f"{origin_badge(info)} Gallery: the picture above and {len(others)} training images of {info.title}, squashed "
+        f"to its {width} × {height} pixels{' and turned grey' if channels == 1 < info.channels else ''}. {worst} The "
+        "less the picture above is like them (another device, another part of the body), the easier it is to find."
+    )
+
+
+def _has_several(entry: DatasetEntry) -> bool:
+    return sum(entry.train_counts or ()) > 1
+
+
+def _draw_likeliest(scene: Scene, gallery: Gallery) -> None:
+    mechanism, noise = scene.yours.panel.mechanism, scene.yours.noise
+    release = mechanism.release(to_unit(gallery.pictures[gallery.place]), np.random.default_rng((noise.seed, 200)))
+    found = identify(release, gallery.pictures, gallery.place, mechanism)
+    st.markdown(
+        f"**One trial**, with the picture above: it comes {_ordinal(found.rank)} of {len(gallery.pictures)}. "
+        "The likeliest, in order:"
+    )
+    row = st.container(horizontal=True, gap="small", key="pixels_likeliest")
+    for number, place in enumerate(found.order[:LIKELIEST], start=1):
+        column = row.container(width=THUMBNAIL, gap="xsmall")
+        right = place == gallery.place
+        column.image(encode_png(gallery.pictures[place]), width=THUMBNAIL, alt=f"Likeliest picture {number}")
+        column.caption("**the right one**" if right else "another picture")
+
+
+def _draw_curves(scene: Scene, gallery: Gallery) -> None:
     noise = scene.yours.noise
+    st.markdown("**More noise protects; more pixels betray**")
     points = list(
         success_curves(
             gallery.pictures,
@@ -75,27 +139,6 @@ def draw(scene: Scene) -> None:
             hide_index=True,
             width="content",
         )
-    st.caption(
-        f"Gallery: {len(gallery.pictures)} training images of this dataset, squashed to {size} × {size} pixels, each "
-        "the very picture that was noised. That is the worst case, in which nothing but the noise protects. The "
-        "attacker takes the likeliest one (maximum likelihood)."
-    )
-
-
-def _draw_likeliest(scene: Scene, gallery: Gallery) -> None:
-    mechanism, noise = scene.yours.panel.mechanism, scene.yours.noise
-    release = mechanism.release(to_unit(gallery.pictures[gallery.place]), np.random.default_rng((noise.seed, 200)))
-    found = identify(release, gallery.pictures, gallery.place, mechanism)
-    st.markdown(
-        f"**One trial**: the right picture comes {_ordinal(found.rank)} of {len(gallery.pictures)}. "
-        "The likeliest, in order:"
-    )
-    row = st.container(horizontal=True, gap="small", key="pixels_likeliest")
-    for number, place in enumerate(found.order[:LIKELIEST], start=1):
-        column = row.container(width=THUMBNAIL, gap="xsmall")
-        right = place == gallery.place
-        column.image(encode_png(gallery.pictures[place]), width=THUMBNAIL, alt=f"Likeliest picture {number}")
-        column.caption("**the right one**" if right else "another picture")
 
 
 def _success(scene: Scene, gallery: Gallery) -> SuccessRate:

@@ -15,8 +15,8 @@ TERMS: dict[str, str] = {
     "β for Laplace noise; for Gaussian noise β is the standard deviation.",
     "values": "**Values.** The numbers that a picture is made of: one for a grey pixel, three (red, green, blue) for a "
     "pixel in colour.",
-    "black or white": "**Black or white (saturation).** Noise pushes many values below black or above white, where they "
-    "are shown as black or white. That changes the looks, not the protection.",
+    "black or white": "**Black or white (saturation).** Noise pushes many values below black or above white, where "
+    "they are shown as black or white. That changes the looks, not the protection.",
     "PSNR": "**PSNR (peak signal-to-noise ratio).** How small the differences to the original are, in decibels. Above "
     "30 dB one hardly sees them; 10 dB and less is mostly noise.",
     "SSIM": "**SSIM (structural similarity).** Compares brightness, contrast and structure, patch by patch: 1 for the "
@@ -28,8 +28,8 @@ TERMS: dict[str, str] = {
     "gallery": "**Gallery.** The pictures of known patients that the attacker already has, one a patient.",
     "95 % interval": "**95 % interval.** What the trials leave open: with so few of them, the true share lies in this "
     "range in 95 of 100 such experiments.",
-    "metric privacy": "**Metric privacy.** Small differences are hidden better than large ones: what counts is the area "
-    "of a finding times its contrast. Two pictures that differ in nothing else cannot be told apart beyond this ε.",
+    "metric privacy": "**Metric privacy.** Small differences are hidden better than large ones: what counts is the "
+    "area of a finding times its contrast. Two pictures that differ in nothing else are alike to this ε.",
 }
 
 
