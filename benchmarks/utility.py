@@ -39,9 +39,9 @@ def finished(home: DataHome) -> dict[RunSpec, dict[str, Any]]:
     """The last epoch of every finished run, by its specification."""
     rows = {}
     for run in service.list_runs(home):
-        if run.state == "finished" and run.spec is not None and run.epochs:
+        if run.state == "finished" and run.spec is not None and run.last:
             # The queue notes where the ImageNet weights were found.
-            rows[run.spec.changed(weights="imagenet")] = run.epochs[-1]
+            rows[run.spec.changed(weights="imagenet")] = run.last
     return rows
 
 

@@ -62,5 +62,9 @@ class DataHomeError(MedprivError):
     """The data home cannot be read or written (permissions, full disk)."""
 
 
+class RunTableError(DataHomeError):
+    """The table of runs is damaged; ``rebuild`` makes it again from the run directories."""
+
+
 class RunError(MedprivError):
     """A run that does not exist, or an action that its state does not allow."""

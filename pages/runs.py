@@ -15,7 +15,7 @@ from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory, epsilon_spent
-from medpriv_core.runs.service import Run
+from medpriv_core.runs.service import Run, RunSummary
 from medpriv_core.runs.store import RunState
 from medpriv_core.spec import RunSpec
 from pages.parts import cached
@@ -252,9 +252,9 @@ def spent(epoch: dict[str, Any]) -> str:
     return "" if epsilon is None else f"{format_epsilon(epsilon)} (δ = {format_delta(epoch['delta'])})"
 
 
-def describe(run: Run) -> dict[str, object]:
+def describe(run: RunSummary) -> dict[str, object]:
     """One line of the list."""
-    last = run.epochs[-1] if run.epochs else {}
+    last = run.last
     of = f"/{run.spec.epochs}" if run.spec else ""
     return {
         "run": run.name,

@@ -13,7 +13,7 @@ from medpriv_core.home import data_home
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import epsilon_spent
-from medpriv_core.runs.service import Run
+from medpriv_core.runs.service import RunSummary
 
 # Figures of an epoch as they are shown, in this order, where there are any.
 ACCURACIES = {
@@ -43,7 +43,7 @@ def add_to(commands: Commands) -> None:
         action.set_defaults(command=command)
 
 
-def describe(run: Run) -> dict[str, Any]:
+def describe(run: RunSummary) -> dict[str, Any]:
     """One run as JSON: names of the fields are those of the run directory."""
     return asdict(run) | {"spec": run.spec.to_dict() if run.spec else None}
 
@@ -66,7 +66,7 @@ def _list(options: argparse.Namespace) -> None:
     if not runs:
         print("No runs yet. Start one with: python -m medpriv_core run --dataset synthetic_chest")
     for run in runs:
-        last = run.epochs[-1] if run.epochs else None
+        last = run.last
         reached = f"epoch {last['epoch']:>4}, test accuracy {last['test_accuracy']:.3f}" if last else "no epoch yet"
         print(f"{run.id}  {run.state:9}  {reached}  {run.name}")
         if run.message:

@@ -110,6 +110,8 @@ def diagnose(home: DataHome, run_id: str, pictures: Sequence[np.ndarray]) -> Dia
 
 
 def _read_record(home: DataHome, row: RunRow) -> _Record:
+    if row.deleted_at is not None:
+        raise RunError(f"Run {row.id} has been deleted; restore it, or choose another run.")
     if row.state != "finished":
         raise RunError(f"Run {row.id} is {row.state}; only a finished run can be asked about a picture.")
     directory = RunDirectory(home.runs / row.id)

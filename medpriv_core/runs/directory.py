@@ -9,9 +9,10 @@
 ``outcome.json``        how the run ended; missing while it runs or if it was killed
 ``worker.log``          what the worker printed
 ``worker.lock``         held by the worker for as long as it lives
+``labels.json``         name, tags and notes: what people call it; written by ``service``
 ======================  =============================================================
 
-After ``spec.json`` only the worker writes here, so the same files work on a shared disk.
+Between ``spec.json`` and ``outcome.json`` only the worker writes its files, so they work on a shared disk too.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import Any, Literal
 
 from medpriv_core.errors import RunError
 from medpriv_core.home import explain_disk_errors, read_json, write_json
+from medpriv_core.runs.epoch_log import read_rows
 from medpriv_core.spec import RunSpec
 
 OutcomeState = Literal["finished", "cancelled", "failed"]
@@ -63,6 +65,21 @@ class RunDirectory:
             raise RunError(f"The run at {self.path} has no readable spec.json; it cannot be shown or resumed.")
         return RunSpec.from_dict(values)
 
+    def change_spec(self, spec: RunSpec) -> None:
+        """Replace the specification of a run at which no worker is; raises ``DataHomeError`` if the disk refuses."""
+        with explain_disk_errors(self.path):
+            write_json(self.path / "spec.json", spec.to_dict())
+
+    def write_labels(self, labels: Mapping[str, Any]) -> None:
+        """What people call the run, beside the table of runs; raises ``DataHomeError`` if the disk refuses."""
+        with explain_disk_errors(self.path):
+            write_json(self.path / "labels.json", dict(labels))
+
+    def read_labels(self) -> dict[str, Any]:
+        """What people call the run; empty for a run of an earlier version."""
+        labels = read_json(self.path / "labels.json")
+        return labels if isinstance(labels, dict) else {}
+
     def write_setup(self, setup: Mapping[str, Any]) -> None:
         """Record the facts fixed at the start of training."""
         write_json(self.path / "setup.json", dict(setup))
@@ -72,15 +89,18 @@ class RunDirectory:
         return read_json(self.path / "setup.json") or {}
 
     def write_progress(self, *, phase: str, done: int, total: int, seconds_left: float | None) -> None:
-        """Say what the worker is doing: a phase in plain words and how far it is."""
-        write_json(
-            self.path / "progress.json",
-            {"phase": phase, "done": done, "total": total, "seconds_left": seconds_left},
-        )
+        """Say what this process, the worker, is doing: a phase in plain words and how far it is."""
+        progress = {"phase": phase, "done": done, "total": total, "seconds_left": seconds_left, "pid": os.getpid()}
+        write_json(self.path / "progress.json", progress)
 
     def read_progress(self) -> dict[str, Any]:
         """The latest progress; empty before the worker has said anything."""
-        return read_json(self.path / "progress.json") or {}
+        progress = read_json(self.path / "progress.json") or {}
+        return {name: value for name, value in progress.items() if name != "pid"}
+
+    def read_worker_pid(self) -> int | None:
+        """The process that wrote the latest progress; None before the worker has said anything."""
+        return (read_json(self.path / "progress.json") or {}).get("pid")
 
     def append_epoch(self, row: Mapping[str, Any]) -> None:
         """Append one finished epoch and wait until the disk has it."""
@@ -100,19 +120,8 @@ class RunDirectory:
             os.fsync(file.fileno())
 
     def read_epochs(self) -> list[dict[str, Any]]:
-        """Finished epochs in order; torn lines are passed over, the last line of an epoch counts."""
-        try:
-            text = (self.path / "metrics.jsonl").read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
-            return []
-        rows: dict[int, dict[str, Any]] = {}
-        for line in text.splitlines():
-            try:
-                row = json.loads(line)
-                rows[int(row["epoch"])] = row
-            except (ValueError, KeyError, TypeError):
-                continue
-        return [rows[epoch] for epoch in sorted(rows)]
+        """Finished epochs in order, not to be changed by the caller; torn lines are passed over."""
+        return read_rows(self.path / "metrics.jsonl")
 
     def write_outcome(self, state: OutcomeState, message: str | None = None, **facts: Any) -> None:
         """Say how the run ended; ``message`` is one sentence for the user where it failed."""
@@ -124,8 +133,10 @@ class RunDirectory:
         return outcome if isinstance(outcome, dict) and "state" in outcome else None
 
     def clear_outcome(self) -> None:
-        """Forget how the run ended, because it is being continued."""
-        (self.path / "outcome.json").unlink(missing_ok=True)
+        """Forget how the run ended and what its last worker did, because it is being continued."""
+        with explain_disk_errors(self.path):
+            for name in ("progress.json", "outcome.json"):
+                (self.path / name).unlink(missing_ok=True)
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines that the worker printed."""

@@ -1,4 +1,8 @@
-"""What pages and the command line do with runs: submit, list, look at, stop, resume."""
+"""What pages and the command line do with runs: submit, list, look at, stop, resume, name, order, put away.
+
+What two people do to one run at the same moment is decided in the table's transactions: one comes first, and the other
+is told what became of the run.
+"""
 
 from __future__ import annotations
 
@@ -6,54 +10,50 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from medpriv_core.datasets.registry import dataset_info, open_dataset
 from medpriv_core.errors import MedprivError, RunError, SettingError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.extension import Extension, plan_extension
+from medpriv_core.runs.labels import clean_name, clean_tags, delete, rename, restore, set_notes, set_tags
 from medpriv_core.runs.runner import ensure_runner
-from medpriv_core.runs.store import ENDED, RunRow, RunState, RunStore
+from medpriv_core.runs.store import Place, RunRow, RunStore
+from medpriv_core.runs.summary import Run, RunSummary, read_run, summarise
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import resolve_weights
 
-# Something that can be done to a run: ``cancel`` or ``resume``.
+__all__ = [
+    "Action",
+    "Extension",
+    "Run",
+    "RunSummary",
+    "cancel",
+    "delete",
+    "extend",
+    "extension",
+    "list_runs",
+    "load_run",
+    "move",
+    "name_run",
+    "read_log",
+    "rename",
+    "restore",
+    "resume",
+    "set_notes",
+    "set_tags",
+    "submit",
+]
+
+# Something that can be done to a run: ``cancel``, ``resume``, ``delete`` or ``restore``.
 Action = Callable[[DataHome, str], None]
 
 
-@dataclass(frozen=True)
-class Run:
-    """All that can be shown of one run."""
-
-    id: str
-    name: str
-    state: RunState
-    stopping: bool  # asked to stop, still saving
-    created_at: float
-    started_at: float | None
-    ended_at: float | None
-    message: str | None  # one sentence where it failed
-    spec: RunSpec | None  # None where spec.json is damaged; ``message`` then says so
-    setup: dict[str, Any]
-    progress: dict[str, Any]
-    epochs: list[dict[str, Any]]
-
-    @property
-    def ended(self) -> bool:
-        return self.state in ENDED
-
-    @property
-    def resumable(self) -> bool:
-        """Whether ``resume`` would continue it."""
-        return self.state in ("cancelled", "failed") and self.spec is not None
-
-
-def submit(home: DataHome, spec: RunSpec) -> str:
-    """Check a run against its dataset, queue it and return its id.
+def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequence[str] = ()) -> str:
+    """Check a run against its dataset, queue it under a name, by default ``name_run``'s, and return its id.
 
     Raises ``SettingError``, ``DatasetError``, ``WeightsError`` or ``DataHomeError`` with a sentence for the user; then
     nothing has been queued.
@@ -68,12 +68,15 @@ def submit(home: DataHome, spec: RunSpec) -> str:
         plan_run(spec, train_size=train_size)
     # The worker may run in another folder than the one that a relative path was meant for.
     spec = spec.changed(weights=resolve_weights(spec.weights))
+    name, tags = name_run(spec) if name is None else clean_name(name), clean_tags(tags)
     home.check_writable()
     run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
     directory = RunDirectory(home.runs / run_id)
-    directory.create(spec)
+    created_at = time.time()
     try:
-        RunStore(home).add(run_id, name=name_run(spec), slot=device_slot(spec.device))
+        directory.create(spec)
+        directory.write_labels({"name": name, "tags": list(tags), "notes": "", "created_at": created_at})
+        RunStore(home).add(run_id, name=name, slot=device_slot(spec.device), tags=tags, created_at=created_at)
     except MedprivError:
         shutil.rmtree(directory.path, ignore_errors=True)  # nothing would ever show it
         raise
@@ -81,16 +84,19 @@ def submit(home: DataHome, spec: RunSpec) -> str:
     return run_id
 
 
-def list_runs(home: DataHome) -> list[Run]:
-    """Every run, the newest first; also brings the runner back if it died with work to do."""
+def list_runs(home: DataHome, *, deleted: bool = False) -> list[RunSummary]:
+    """Every run in the list, or every deleted one, the newest first; brings the runner back if it died with work."""
     ensure_runner(home)
-    return [_load(home, row) for row in RunStore(home).all()]
+    return summarise(home, RunStore(home).all(deleted=deleted))
 
 
 def load_run(home: DataHome, run_id: str) -> Run:
-    """One run; raises ``RunError`` where there is none of that id."""
+    """One run, also a deleted one; raises ``RunError`` where there is none of that id."""
     ensure_runner(home)
-    return _load(home, RunStore(home).get(run_id))
+    store = RunStore(home)
+    row = store.get(run_id)
+    waiting = [other.id for other in store.in_state("queued")] if row.state == "queued" else []
+    return read_run(home, row, place=waiting.index(run_id) + 1 if run_id in waiting else None)
 
 
 def read_log(home: DataHome, run_id: str, lines: int = 40) -> str:
@@ -101,23 +107,64 @@ def read_log(home: DataHome, run_id: str, lines: int = 40) -> str:
 
 def cancel(home: DataHome, run_id: str) -> None:
     """Stop a run: at once if queued, else within ten seconds and with its checkpoint kept."""
-    row = RunStore(home).get(run_id)
-    if row.state in ENDED:
-        raise RunError(f"Run {run_id} has already ended ({row.state}); there is nothing to stop.")
-    RunStore(home).cancel(run_id)
+    store = RunStore(home)
+    store.get(run_id)
+    if not store.cancel(run_id):
+        raise RunError(f"Run {run_id} has already ended ({store.get(run_id).state}); there is nothing to stop.")
     ensure_runner(home)
 
 
 def resume(home: DataHome, run_id: str) -> None:
     """Queue a stopped or failed run again; it goes on from its last checkpoint, its epsilon carried on."""
-    run = load_run(home, run_id)
-    if not run.resumable:
-        raise RunError(f"Run {run_id} is {run.state}; only a stopped or failed run can be resumed.")
     directory = RunDirectory(home.runs / run_id)
-    directory.clear_outcome()
-    if not RunStore(home).requeue(run_id):
-        raise RunError(f"Run {run_id} was changed by someone else just now; look at it again.")
+    with RunStore(home).changing(run_id) as change:
+        refuse_deleted(change.row)
+        if change.row.state not in ("cancelled", "failed"):
+            raise RunError(f"Run {run_id} is {change.row.state}; only a stopped or failed run can be resumed.")
+        directory.read_spec()
+        directory.clear_outcome()
+        change.requeue()
     ensure_runner(home)
+
+
+def extension(home: DataHome, run_id: str, *, epochs: int) -> Extension:
+    """What it costs to let an ended run go on to ``epochs`` epochs in all.
+
+    Raises ``RunError`` for a run that cannot go on, and ``SettingError`` for an impossible number of epochs.
+    """
+    (run,) = summarise(home, [RunStore(home).get(run_id)])
+    return plan_extension(run, RunDirectory(home.runs / run_id), epochs=epochs)[0]
+
+
+def extend(home: DataHome, run_id: str, *, epochs: int) -> None:
+    """Queue an ended run again, to go on to ``epochs`` epochs in all with the noise that it had; raises as above."""
+    directory = RunDirectory(home.runs / run_id)
+    store = RunStore(home)
+    (run,) = summarise(home, [store.get(run_id)])
+    _, spec = plan_extension(run, directory, epochs=epochs)
+    with store.changing(run_id) as change:
+        # Counting epsilon can take seconds, so it was done before.
+        if summarise(home, [change.row]) != [run]:
+            raise RunError(f"Run {run_id} was changed by someone else just now; look at it again.")
+        directory.change_spec(spec)
+        directory.clear_outcome()
+        change.requeue()
+    ensure_runner(home)
+
+
+def move(home: DataHome, run_id: str, where: Place) -> None:
+    """Give a waiting run another place in the queue; raises ``RunError`` if it does not wait."""
+    store = RunStore(home)
+    store.get(run_id)
+    if not store.move(run_id, where):
+        state = store.get(run_id).state
+        raise RunError(f"Run {run_id} is {state}; only a run that waits in the queue can be moved.")
+
+
+def refuse_deleted(row: RunRow) -> None:
+    """Raise ``RunError`` if the run has been put away."""
+    if row.deleted_at is not None:
+        raise RunError(f"Run {row.id} has been deleted; restore it first.")
 
 
 def name_run(spec: RunSpec) -> str:
@@ -145,27 +192,3 @@ def device_slot(device: str) -> str:
     if Path("/proc/driver/nvidia/gpus").exists() or shutil.which("nvidia-smi"):
         return "cuda:0"
     return "mps" if sys.platform == "darwin" else "cpu"
-
-
-def _load(home: DataHome, row: RunRow) -> Run:
-    directory = RunDirectory(home.runs / row.id)
-    message = row.message
-    spec: RunSpec | None
-    try:
-        spec = directory.read_spec()
-    except MedprivError as error:
-        spec, message = None, str(error)
-    return Run(
-        id=row.id,
-        name=row.name,
-        state=row.state,
-        stopping=row.state == "running" and row.cancel_requested,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        message=message,
-        spec=spec,
-        setup=directory.read_setup(),
-        progress=directory.read_progress() if row.state == "running" else {},
-        epochs=directory.read_epochs(),
-    )

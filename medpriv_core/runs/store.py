@@ -1,43 +1,26 @@
-"""The table of runs: which there are, in what state, in what order.
+"""The table of runs: which there are, in what state, in what order, and what people call them.
 
-SQLite in WAL mode, one connection a call (scripts change threads, and opening costs under a
-millisecond). Only what needs transactions is here; everything else about a run is in its directory.
+Only what needs transactions is here; everything else about a run is in its directory.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
-from medpriv_core.errors import DataHomeError, RunError
+from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.runs.database import transaction
 
 RunState = Literal["queued", "running", "finished", "failed", "cancelled"]
 STATES: tuple[RunState, ...] = get_args(RunState)
 ENDED: tuple[RunState, ...] = ("finished", "failed", "cancelled")
-
-SCHEMA_VERSION = 1
-SCHEMA = """
-CREATE TABLE runs (
-    id TEXT PRIMARY KEY,
-    name TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'finished', 'failed', 'cancelled')),
-    slot TEXT NOT NULL,                          -- the device that only one run may use at a time
-    position INTEGER NOT NULL,                   -- order in the queue, smallest first
-    cancel_requested INTEGER NOT NULL DEFAULT 0,
-    pid INTEGER,
-    created_at REAL NOT NULL,
-    started_at REAL,
-    ended_at REAL,
-    message TEXT                                 -- one sentence where it failed
-);
-CREATE INDEX runs_by_state ON runs (state, position);
-"""
+Place = Literal["first", "up", "down"]  # in the queue, as it is now
 
 
 @dataclass(frozen=True)
@@ -55,6 +38,32 @@ class RunRow:
     started_at: float | None
     ended_at: float | None
     message: str | None
+    tags: tuple[str, ...]
+    notes: str
+    deleted_at: float | None  # put away then; None for a run in the list
+
+
+class RowChange:
+    """One run within a transaction: its row as nobody else can change it meanwhile, and what becomes of it."""
+
+    def __init__(self, database: sqlite3.Connection, row: RunRow) -> None:
+        self._database = database
+        self.row = row
+
+    def put(self, **values: object) -> None:
+        """Put values into columns of the row."""
+        columns = ", ".join(f"{name} = :{name}" for name in values)
+        if "tags" in values:
+            values["tags"] = json.dumps(values["tags"])
+        self._database.execute(f"UPDATE runs SET {columns} WHERE id = :id", values | {"id": self.row.id})
+
+    def requeue(self) -> None:
+        """Put the run at the end of the queue."""
+        self.put(state="queued", cancel_requested=0, message=None, ended_at=None, position=_last(self._database) + 1)
+
+    def remove(self) -> None:
+        """Take the run out of the table."""
+        self._database.execute("DELETE FROM runs WHERE id = ?", (self.row.id,))
 
 
 class RunStore:
@@ -63,18 +72,35 @@ class RunStore:
     def __init__(self, home: DataHome) -> None:
         self._home = home
 
-    def add(self, run_id: str, *, name: str, slot: str) -> None:
-        """Put a new run at the end of the queue."""
+    def add(
+        self, run_id: str, *, name: str, slot: str, tags: Sequence[str] = (), created_at: float | None = None
+    ) -> None:
+        """Put a new run, made now unless it says otherwise, at the end of the queue."""
         with self._transaction() as database:
             database.execute(
-                "INSERT INTO runs (id, name, state, slot, position, created_at) VALUES (?, ?, 'queued', ?, "
-                "(SELECT COALESCE(MAX(position), 0) + 1 FROM runs), ?)",
-                (run_id, name, slot, time.time()),
+                "INSERT INTO runs (id, name, state, slot, position, created_at, tags) "
+                "VALUES (?, ?, 'queued', ?, ?, ?, ?)",
+                (run_id, name, slot, _last(database) + 1, created_at or time.time(), json.dumps(tags)),
             )
 
-    def all(self) -> list[RunRow]:
-        """Every run, the newest first."""
-        return self._select("SELECT * FROM runs ORDER BY created_at DESC, id DESC")
+    def insert(self, rows: Sequence[RunRow]) -> None:
+        """Put rows into the table as they are, all or none; raises ``RunError`` if one of them is there already."""
+        with self._transaction() as database:
+            for row in rows:
+                values = vars(row) | {"tags": json.dumps(row.tags), "cancel_requested": int(row.cancel_requested)}
+                columns = ", ".join(values)
+                try:
+                    database.execute(
+                        f"INSERT INTO runs ({columns}) VALUES ({', '.join(f':{name}' for name in values)})", values
+                    )
+                except sqlite3.IntegrityError as error:
+                    raise RunError(f"There is a run {row.id} already.") from error
+
+    def all(self, *, deleted: bool = False) -> list[RunRow]:
+        """Every run in the list, or every deleted one; the newest first."""
+        return self._select(
+            f"SELECT * FROM runs WHERE deleted_at IS {'NOT ' if deleted else ''}NULL ORDER BY created_at DESC, id DESC"
+        )
 
     def in_state(self, *states: RunState) -> list[RunRow]:
         """The runs in any of these states, in the order of the queue."""
@@ -82,14 +108,22 @@ class RunStore:
         return self._select(f"SELECT * FROM runs WHERE state IN ({marks}) ORDER BY position", states)
 
     def get(self, run_id: str) -> RunRow:
-        """One run; raises ``RunError`` where there is none of that id."""
-        rows = self._select("SELECT * FROM runs WHERE id = ?", (run_id,))
-        if not rows:
-            raise RunError(f"There is no run {run_id}. The list of runs shows those that exist.")
-        return rows[0]
+        """One run, also a deleted one; raises ``RunError`` where there is none of that id."""
+        return _one(self._select("SELECT * FROM runs WHERE id = ?", (run_id,)), run_id)
+
+    @contextmanager
+    def changing(self, run_id: str) -> Iterator[RowChange]:
+        """One run to be looked at and changed with nobody in between; nothing changes if the block raises.
+
+        Raises ``RunError`` where there is no run of that id.
+        """
+        self.get(run_id)  # an empty home stays empty
+        with self._transaction() as database:
+            found = database.execute("SELECT * FROM runs WHERE id = ?", (run_id,))
+            yield RowChange(database, _one([_row(row) for row in found], run_id))
 
     def claim_next(self) -> RunRow | None:
-        """Mark the oldest queued run whose device is free as running and return it."""
+        """Mark the first queued run whose device is free as running and return it."""
         with self._transaction() as database:
             row = database.execute(
                 "UPDATE runs SET state = 'running', started_at = ?, ended_at = NULL, message = NULL, pid = NULL "
@@ -113,24 +147,30 @@ class RunStore:
                 (state, message, time.time(), run_id),
             )
 
-    def cancel(self, run_id: str) -> None:
-        """Take a queued run off the queue at once, or ask for a running one to be stopped."""
+    def cancel(self, run_id: str) -> bool:
+        """Take a queued run off the queue at once, or ask for a running one to be stopped; False if it has ended."""
         with self._transaction() as database:
-            database.execute(
+            taken = database.execute(
                 "UPDATE runs SET state = 'cancelled', ended_at = ? WHERE id = ? AND state = 'queued'",
                 (time.time(), run_id),
-            )
-            database.execute("UPDATE runs SET cancel_requested = 1 WHERE id = ? AND state = 'running'", (run_id,))
-
-    def requeue(self, run_id: str) -> bool:
-        """Put a cancelled or failed run at the end of the queue; False if it is in another state."""
-        with self._transaction() as database:
-            changed = database.execute(
-                "UPDATE runs SET state = 'queued', cancel_requested = 0, message = NULL, ended_at = NULL, "
-                "position = (SELECT MAX(position) + 1 FROM runs) WHERE id = ? AND state IN ('cancelled', 'failed')",
-                (run_id,),
             ).rowcount
-        return changed == 1
+            asked = database.execute(
+                "UPDATE runs SET cancel_requested = 1 WHERE id = ? AND state = 'running'", (run_id,)
+            ).rowcount
+        return taken + asked == 1
+
+    def move(self, run_id: str, where: Place) -> bool:
+        """Give a queued run another place in the queue; False if it does not wait any more."""
+        with self._transaction() as database:
+            waiting = list(database.execute("SELECT id, position FROM runs WHERE state = 'queued' ORDER BY position"))
+            ids = [row["id"] for row in waiting]
+            if run_id not in ids:
+                return False
+            now = ids.index(run_id)
+            ids.insert({"first": 0, "up": max(0, now - 1), "down": now + 1}[where], ids.pop(now))
+            for moved, row in zip(ids, waiting, strict=True):
+                database.execute("UPDATE runs SET position = ? WHERE id = ?", (row["position"], moved))
+        return True
 
     def _select(self, query: str, values: tuple[object, ...] = ()) -> list[RunRow]:
         with explain_disk_errors(self._home.root):
@@ -141,69 +181,26 @@ class RunStore:
         with self._transaction("DEFERRED") as database:
             return [_row(row) for row in database.execute(query, values)]
 
-    @contextmanager
-    def _transaction(self, kind: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
-        file = self._home.database
-        with explain_disk_errors(file.parent):
-            file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            database = sqlite3.connect(file, timeout=20, isolation_level=None)
-            try:
-                database.row_factory = sqlite3.Row
-                database.execute("PRAGMA synchronous = NORMAL")
-                _ensure_schema(database)
-                database.execute(f"BEGIN {kind}")
-                yield database
-                database.execute("COMMIT")
-            finally:
-                database.close()
-        except sqlite3.OperationalError as error:
-            text = str(error)
-            if "full" in text or "readonly" in text or "unable to open" in text or "I/O" in text:
-                raise DataHomeError(
-                    f"medpriv cannot write its table of runs in {file.parent} ({text}). Check the free space and "
-                    "the permissions of that folder, or point MEDPRIV_HOME to another one."
-                ) from error
-            if "locked" in text:
-                raise DataHomeError(
-                    f"Another program is holding medpriv's table of runs ({file}). Close it and try again."
-                ) from error
-            if "no such" in text or "already exists" in text:  # another program's tables, or half of ours
-                raise _damaged(file, error) from error
-            raise
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.IntegrityError):
-                raise
-            raise _damaged(file, error) from error
+    def _transaction(
+        self, kind: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE"
+    ) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self._home.database, kind)
 
 
-def _damaged(file: Path, error: sqlite3.DatabaseError) -> DataHomeError:
-    return DataHomeError(
-        f"medpriv's table of runs ({file}) is damaged ({error}). Move that file away; the runs themselves stay in the "
-        "folder beside it."
-    )
+def _last(database: sqlite3.Connection) -> int:
+    """The highest place in the queue that was ever given."""
+    place: int = database.execute("SELECT COALESCE(MAX(position), 0) FROM runs").fetchone()[0]
+    return place
 
 
-def _ensure_schema(database: sqlite3.Connection) -> None:
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version == SCHEMA_VERSION:
-        return
-    if version > SCHEMA_VERSION:
-        raise DataHomeError(
-            "The table of runs was written by a newer version of medpriv. Update medpriv, or point MEDPRIV_HOME "
-            "to another folder."
-        )
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("BEGIN IMMEDIATE")
-    # Another process may have been first while this one waited for the lock.
-    if database.execute("PRAGMA user_version").fetchone()[0] == 0:
-        for statement in SCHEMA.split(";"):
-            database.execute(statement)
-        database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    database.execute("COMMIT")
+def _one(rows: list[RunRow], run_id: str) -> RunRow:
+    if not rows:
+        raise RunError(f"There is no run {run_id}. The list of runs shows those that exist.")
+    return rows[0]
 
 
 def _row(row: sqlite3.Row) -> RunRow:
     values = dict(row)
     values["cancel_requested"] = bool(values["cancel_requested"])
+    values["tags"] = tuple(json.loads(values["tags"]))
     return RunRow(**values)

@@ -16,7 +16,7 @@ from medpriv_core.spec import RunSpec
 from tests.cli.conftest import Command, Refusal
 from tests.small_data import NAME, add_small_dataset
 
-FIELDS = {"id", "name", "state", "message", "spec", "setup", "progress", "epochs", "created_at", "ended_at"}
+FIELDS = {"id", "name", "state", "message", "tags", "notes", "spec", "setup", "last", "best", "created_at", "ended_at"}
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ def test_the_plain_list_shows_state_accuracy_and_reason(medpriv: Command, filled
 
 def test_one_run_with_its_settings_and_epochs(medpriv: Command, filled: dict[str, str]):
     run = medpriv("runs", "show", filled["finished"], "--json").json
-    assert set(run) >= FIELDS
+    assert set(run) >= FIELDS | {"progress", "epochs"}
     assert (run["spec"]["method"], run["spec"]["noise_multiplier"]) == ("dp_sgd", 1.5)
     assert [(row["epoch"], row["epsilon"]) for row in run["epochs"]] == [(1, 0.5), (2, 1.0)]
     lines = medpriv("runs", "show", filled["finished"]).out.splitlines()

@@ -9,7 +9,7 @@ import pytest
 
 from medpriv_core.errors import DataHomeError, RunError
 from medpriv_core.home import DataHome
-from medpriv_core.runs.store import RunStore
+from medpriv_core.runs.store import RunRow, RunStore
 
 
 @pytest.fixture
@@ -79,12 +79,60 @@ def test_an_ended_run_is_not_ended_again(store: RunStore):
     assert store.get("a").message is None
 
 
-def test_requeueing_goes_to_the_end_and_only_from_stopped_or_failed(store: RunStore):
+def test_requeueing_goes_to_the_end(store: RunStore):
     add(store, "a", "b")
     store.cancel("a")
-    assert store.requeue("a")
-    assert not store.requeue("b")
+    with store.changing("a") as change:
+        change.requeue()
     assert [row.id for row in store.in_state("queued")] == ["b", "a"]
+
+
+def test_a_change_that_fails_half_way_leaves_the_run_as_it_was(store: RunStore):
+    add(store, "a")
+    with pytest.raises(OSError, match="the disk"), store.changing("a") as change:
+        change.put(name="new", tags=("x",))
+        raise OSError("the disk")
+    assert (store.get("a").name, store.get("a").tags) == ("run a", ())
+
+
+def test_whoever_changes_a_run_keeps_the_others_out_until_the_end(store: RunStore):
+    add(store, "a")
+    seen = []
+    with store.changing("a") as change:
+        other = threading.Thread(target=lambda: seen.append(store.cancel("a")))
+        other.start()
+        change.put(state="finished")
+    other.join()
+    assert seen == [False]
+
+
+def test_waiting_runs_change_places(store: RunStore):
+    add(store, "a", "b", "c", "d")
+    store.claim_next()
+
+    def queue() -> str:
+        return "".join(row.id for row in store.in_state("queued"))
+
+    for run_id, where, order in (
+        ("d", "first", "dbc"),
+        ("b", "down", "dcb"),
+        ("b", "down", "dcb"),
+        ("c", "up", "cdb"),
+        ("c", "up", "cdb"),
+    ):
+        assert store.move(run_id, where)  # type: ignore[arg-type]
+        assert queue() == order
+    assert not store.move("a", "first")
+    add(store, "e")
+    assert queue() == "cdbe"
+
+
+def test_deleted_runs_have_a_list_of_their_own(store: RunStore):
+    add(store, "a", "b")
+    with store.changing("a") as change:
+        change.put(deleted_at=1.0)
+    assert [row.id for row in store.all()] == ["b"]
+    assert [row.id for row in store.all(deleted=True)] == ["a"]
 
 
 def test_an_unknown_run_is_named(store: RunStore):
@@ -98,6 +146,45 @@ def test_a_damaged_table_is_explained_and_kept(store: RunStore, home: DataHome):
     with pytest.raises(DataHomeError, match="is damaged"):
         store.all()
     assert home.database.read_bytes().startswith(b"this is no database")
+
+
+FIRST_VERSION = """
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'finished', 'failed', 'cancelled')),
+    slot TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    cancel_requested INTEGER NOT NULL DEFAULT 0,
+    pid INTEGER,
+    created_at REAL NOT NULL,
+    started_at REAL,
+    ended_at REAL,
+    message TEXT
+);
+CREATE INDEX runs_by_state ON runs (state, position);
+INSERT INTO runs VALUES ('old', 'An old run', 'failed', 'cpu', 7, 0, NULL, 1.0, 2.0, 3.0, 'It broke.');
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_table_of_the_first_version_is_brought_up_to_date_once_by_whoever_comes_first(
+    store: RunStore, home: DataHome
+):
+    home.root.mkdir()
+    database = sqlite3.connect(home.database)
+    database.executescript(FIRST_VERSION)
+    database.close()
+    found: list[RunRow] = []
+    threads = [threading.Thread(target=lambda: found.extend(store.all())) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    old = RunRow("old", "An old run", "failed", "cpu", 7, False, None, 1.0, 2.0, 3.0, "It broke.", (), "", None)
+    assert found == [old] * 4
+    add(store, "new")
+    assert [row.position for row in store.all()] == [8, 7]
 
 
 def test_a_table_of_a_newer_version_is_refused(store: RunStore, home: DataHome):

@@ -1,0 +1,92 @@
+"""``metrics.jsonl``: one line a finished epoch, which only grows.
+
+A page asks for the epochs of a run every second, so what was read once is kept in this process, and of a file that has
+grown only the new lines are read. A line counts once its end is on the disk; a line torn by a crash is passed over,
+and of two lines for one epoch the later counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+Signature = tuple[int, int, int]
+
+KEPT_LOGS = 64
+
+
+def signature(path: Path | str) -> Signature | None:
+    """What tells one version of a file from another: time, size and inode; None where there is no file."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+@dataclass
+class _Log:
+    """A file as far as it has been read: ``seen`` is its last whole line, at whose end the reading goes on."""
+
+    inode: int
+    offset: int = 0
+    seen: bytes = b""
+    rows: dict[int, Row] = field(default_factory=dict)
+    tail: dict[int, Row] = field(default_factory=dict)  # of a last line without its end
+
+
+_logs: OrderedDict[str, tuple[Signature, _Log]] = OrderedDict()
+_reading = threading.Lock()
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Finished epochs in order, not to be changed by the caller; none where there is no file."""
+    with _reading:
+        now = signature(path)
+        if now is None:
+            return []
+        before, log = _logs.get(str(path), (None, _Log(inode=now[2])))
+        if before != now:
+            log = _read_on(path, log) if log.inode == now[2] else _read_on(path, _Log(inode=now[2]))
+        _logs[str(path)] = now, log
+        _logs.move_to_end(str(path))
+        if len(_logs) > KEPT_LOGS:
+            _logs.popitem(last=False)
+        rows = log.rows | log.tail
+    return [rows[epoch] for epoch in sorted(rows)]
+
+
+def _read_on(path: Path, log: _Log) -> _Log:
+    """What the file holds now, with its new lines only if the old ones are still there."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(log.offset - len(log.seen))
+            content = file.read()
+            if not content.startswith(log.seen):  # written anew
+                file.seek(0)
+                log, content = _Log(log.inode), file.read()
+    except FileNotFoundError:
+        return _Log(log.inode)
+    *lines, rest = content[len(log.seen) :].split(b"\n")
+    for line in lines:
+        log.rows |= _row(line)
+    if lines:
+        log.offset += sum(len(line) + 1 for line in lines)
+        log.seen = lines[-1] + b"\n"
+    log.tail = _row(rest)
+    return log
+
+
+def _row(line: bytes) -> dict[int, Row]:
+    """The epoch in a line under its number; nothing in a torn line."""
+    try:
+        row = json.loads(line)
+        return {int(row["epoch"]): row}
+    except (ValueError, KeyError, TypeError):
+        return {}

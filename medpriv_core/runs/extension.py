@@ -1,0 +1,141 @@
+"""More epochs for a run that has ended: what they cost, known before they are trained.
+
+The run goes on from its checkpoint as if it had been longer from the start: with the same noise in every step, so its
+epsilon grows. A run that was given a target epsilon keeps the noise multiplier that was solved for it, and goes beyond
+the target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from medpriv_core.errors import RunError
+from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, composed_epsilon
+from medpriv_core.privacy.facts import recorded_facts
+from medpriv_core.privacy.plan import plan_run
+from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.privacy.verdict import recorded_segments, run_verdict
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.estimate import START_S
+from medpriv_core.runs.summary import RunSummary
+from medpriv_core.spec import RunSpec, Sampling
+
+
+@dataclass(frozen=True)
+class Extension:
+    """What a run comes to if it goes on.
+
+    epochs          in all
+    epsilon_before  what holds now; None unless it is DP-SGD, infinite where none holds
+    epsilon_after   what holds at the end; the same delta, adjacency, sampling and accountant belong to both
+    seconds         that the new epochs will take, about; None where nothing was recorded to tell
+    remarks         sentences on what is not as in a run of that length from the start
+    """
+
+    epochs: int
+    epsilon_before: float | None
+    epsilon_after: float | None
+    delta: float | None
+    adjacency: Adjacency | None
+    sampling: Sampling | None
+    accountant: Accountant | None
+    seconds: float | None
+    remarks: tuple[str, ...]
+
+
+def plan_extension(run: RunSummary, directory: RunDirectory, *, epochs: int) -> tuple[Extension, RunSpec]:
+    """What going on to ``epochs`` epochs in all costs, and the specification with which the run would go on.
+
+    Raises ``RunError`` for a run that cannot go on, and ``SettingError`` for an impossible number of epochs.
+    """
+    spec = _check_extendable(run)
+    if epochs <= run.epochs_done:
+        raise RunError(f"Run {run.id} has {run.epochs_done} epochs already; choose a larger number of epochs in all.")
+    remarks = _averaging_remarks(run, spec, epochs)
+    seconds = _seconds(run, epochs)
+    if spec.method != "dp_sgd":
+        longer = spec.changed(epochs=epochs)
+        return Extension(epochs, None, None, None, None, None, None, seconds, remarks), longer
+
+    unknown = RunError(
+        f"Run {run.id} did not record enough to say which epsilon would hold after more epochs; start a new run."
+    )
+    facts = recorded_facts(run.setup)
+    mechanism, train_size = facts.mechanism(), run.setup.get("train_size")
+    if mechanism is None or facts.noise_multiplier is None or train_size is None:
+        raise unknown
+    longer = spec.changed(epochs=epochs, noise_multiplier=facts.noise_multiplier, target_epsilon=None)
+    plan_run(longer, train_size=train_size)  # refuses more steps than epsilon is computed for
+    last = _steps_taken(directory, run)
+    before = run_verdict(spec, setup=run.setup, last=last)
+    steps = max(epochs * mechanism.steps_per_epoch, int(last.get("steps", 0)))
+    segments = recorded_segments(facts, steps=steps)
+    if before is None or segments is None:
+        raise unknown
+    delta = before.delta
+    after = max(before.epsilon, composed_epsilon(mechanism.stretches(segments), delta=delta))
+    if spec.target_epsilon is not None and after > spec.target_epsilon:
+        remarks += (
+            f"ε then exceeds the target that this run was given, {format_epsilon(spec.target_epsilon)} "
+            f"(δ = {format_delta(delta)}).",
+        )
+    accountant = accountant_of(sample_rate=mechanism.sample_rate, delta=delta, steps=steps)
+    extension = Extension(
+        epochs,
+        before.epsilon,
+        after,
+        delta,
+        mechanism.adjacency,
+        mechanism.sampling,
+        accountant,
+        seconds,
+        remarks,
+    )
+    return extension, longer
+
+
+def _check_extendable(run: RunSummary) -> RunSpec:
+    """The specification of a run that can go on."""
+    if run.deleted_at is not None:
+        raise RunError(f"Run {run.id} has been deleted; restore it first.")
+    if not run.ended:
+        raise RunError(f"Run {run.id} is {run.state}; only a run that has ended can be given more epochs.")
+    if run.spec is None:
+        raise RunError(run.message or f"The settings of run {run.id} cannot be read.")
+    if not run.has_checkpoint:
+        raise RunError(
+            f"Run {run.id} has no checkpoint on this machine to go on from; start a new run with the same settings and "
+            "more epochs."
+        )
+    if not run.epochs_done:
+        raise RunError(f"Run {run.id} was ended before its first epoch; resume it instead.")
+    return run.spec
+
+
+def _steps_taken(directory: RunDirectory, run: RunSummary) -> Mapping[str, Any]:
+    """The run's last word on steps and epsilon: an outcome also counts an epoch that was stopped half-way."""
+    outcome = directory.read_outcome() or {}
+    return outcome if outcome.get("steps") else run.last
+
+
+def _seconds(run: RunSummary, epochs: int) -> float | None:
+    elapsed_s = run.last.get("elapsed_s")
+    if elapsed_s is None:
+        return None
+    return float(START_S + (epochs - run.epochs_done) * elapsed_s / run.epochs_done)
+
+
+def _averaging_remarks(run: RunSummary, spec: RunSpec, epochs: int) -> tuple[str, ...]:
+    """Weights averaged before the run was made longer stay in the average if it would have begun by then."""
+    if not spec.average_last:
+        return ()
+    begins_after, began_after = ((1 - spec.average_last) * length for length in (epochs, spec.epochs))
+    if begins_after >= run.epochs_done or run.epochs_done <= began_after:
+        return ()
+    share = (epochs - began_after) / epochs
+    return (
+        f"The average of the weights has begun already, so it will cover about the last {share:.0%} of the steps "
+        f"instead of {spec.average_last:.0%}.",
+    )

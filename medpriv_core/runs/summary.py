@@ -1,0 +1,182 @@
+"""One run as people look at it: its row in the table and what its directory says, put together.
+
+A list of five hundred runs is asked for every second or two, so what a run's files say is kept in this process for as
+long as the files stay the same.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from medpriv_core.errors import MedprivError
+from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.epoch_log import Row, Signature, read_rows, signature
+from medpriv_core.runs.store import ENDED, RunRow, RunState
+from medpriv_core.spec import RunSpec
+
+KEPT_RUNS = 5000
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a list shows of a run; nothing in it is to be changed.
+
+    stopping      asked to stop, still saving
+    message       one sentence where it failed
+    spec          None where spec.json is damaged; ``message`` then says so
+    deleted_at    put away then; None for a run in the list
+    place         in the queue, where 1 is next; None unless it waits
+    setup         facts fixed at the start; empty before
+    last, best    the last finished epoch and the one with the best test accuracy; empty before the first
+    has_checkpoint  whether there is something to go on from
+    """
+
+    id: str
+    name: str
+    state: RunState
+    stopping: bool
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    message: str | None
+    tags: tuple[str, ...]
+    notes: str
+    deleted_at: float | None
+    place: int | None
+    spec: RunSpec | None
+    setup: dict[str, Any]
+    last: Row
+    best: Row
+    epochs_done: int
+    has_checkpoint: bool
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+    @property
+    def resumable(self) -> bool:
+        """Whether ``resume`` would continue it."""
+        return self.state in ("cancelled", "failed") and self.spec is not None and self.deleted_at is None
+
+    @property
+    def extendable(self) -> bool:
+        """Whether ``extend`` could give it more epochs."""
+        begun = self.has_checkpoint and self.epochs_done > 0
+        return self.ended and begun and self.spec is not None and self.deleted_at is None
+
+
+@dataclass(frozen=True)
+class Run(RunSummary):
+    """All that can be shown of one run: also what its worker is doing right now, and every finished epoch."""
+
+    progress: dict[str, Any]
+    epochs: list[Row]
+
+
+def summarise(home: DataHome, rows: Sequence[RunRow]) -> list[RunSummary]:
+    """The runs of these rows, in their order."""
+    waiting = sorted((row.position, row.id) for row in rows if row.state == "queued")
+    places = {run_id: place for place, (_, run_id) in enumerate(waiting, start=1)}
+    return [_summary(home, row, places.get(row.id)) for row in rows]
+
+
+def read_run(home: DataHome, row: RunRow, *, place: int | None) -> Run:
+    """One run with all its epochs."""
+    summary = _summary(home, row, place)
+    directory = RunDirectory(home.runs / row.id)
+    return Run(
+        **{field.name: getattr(summary, field.name) for field in fields(RunSummary)},
+        progress=directory.read_progress() if row.state == "running" else {},
+        epochs=directory.read_epochs(),
+    )
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What the files of a run say, and of which versions of them."""
+
+    versions: tuple[Signature | None, ...]
+    spec: RunSpec | None
+    complaint: str | None
+    setup: dict[str, Any]
+    last: Row
+    best: Row
+    epochs_done: int
+    has_checkpoint: bool
+
+
+_kept: OrderedDict[str, _Files] = OrderedDict()
+_keeping = threading.Lock()
+
+
+def _summary(home: DataHome, row: RunRow, place: int | None) -> RunSummary:
+    files = _read_files(f"{home.runs}/{row.id}")
+    return RunSummary(
+        id=row.id,
+        name=row.name,
+        state=row.state,
+        stopping=row.state == "running" and row.cancel_requested,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        message=files.complaint or row.message,
+        tags=row.tags,
+        notes=row.notes,
+        deleted_at=row.deleted_at,
+        place=place,
+        spec=files.spec,
+        setup=files.setup,
+        last=files.last,
+        best=files.best,
+        epochs_done=files.epochs_done,
+        has_checkpoint=files.has_checkpoint,
+    )
+
+
+def _read_files(path: str) -> _Files:
+    # Strings, because building five hundred times four paths takes longer than looking at the files.
+    names = ("spec.json", "setup.json", "metrics.jsonl", "checkpoint.pt")
+    versions = tuple(signature(f"{path}/{name}") for name in names)
+    with _keeping:
+        found = _kept.get(path)
+        if found is not None and found.versions == versions:
+            _kept.move_to_end(path)
+            return found
+    found = _read_anew(RunDirectory(Path(path)), versions)
+    with _keeping:
+        _kept[path] = found
+        if len(_kept) > KEPT_RUNS:
+            _kept.popitem(last=False)
+    return found
+
+
+def _read_anew(directory: RunDirectory, versions: tuple[Signature | None, ...]) -> _Files:
+    spec, complaint, setup = None, None, {}
+    try:
+        with explain_disk_errors(directory.path):
+            spec, setup = directory.read_spec(), directory.read_setup()
+    except MedprivError as error:
+        complaint = str(error)
+    epochs = read_rows(directory.path / "metrics.jsonl")
+    return _Files(
+        versions=versions,
+        spec=spec,
+        complaint=complaint,
+        setup=setup,
+        last=epochs[-1] if epochs else {},
+        best=max(epochs, key=_accuracy) if epochs else {},
+        epochs_done=epochs[-1]["epoch"] if epochs else 0,
+        has_checkpoint=versions[-1] is not None,
+    )
+
+
+def _accuracy(row: Row) -> float:
+    accuracy = row.get("test_accuracy")
+    return -1.0 if accuracy is None else accuracy
