@@ -49,16 +49,15 @@ def calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, bins: in
     return _weighted_gap(confidence - right, _bin_numbers(confidence, bins), bins)
 
 
-def calibration_interval(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = BINS) -> Interval:
-    """95 % percentile interval of the calibration error, images drawn anew 1,000 times.
+def calibration_interval(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = BINS) -> Interval | None:
+    """95 % percentile interval of the calibration error, images drawn anew (bootstrap).
 
-    The bias of the error is in every draw once more, so the interval lies rather too high than too low.
+    The bias of the error is in every draw once more, so the interval lies rather too high than too low. None where all
+    draws agree, as for a network that is always right and always certain.
     """
     confidence, right = _top_label(probabilities, labels)
     gap, numbers = confidence - right, _bin_numbers(confidence, bins)
-    interval = bootstrap_interval(lambda drawn: _weighted_gap(gap[drawn], numbers[drawn], bins), images=len(labels))
-    assert interval is not None  # the error is defined for every draw
-    return interval
+    return bootstrap_interval(lambda drawn: _weighted_gap(gap[drawn], numbers[drawn], bins), images=len(labels))
 
 
 def reliability_bins(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = BINS) -> list[ReliabilityBin]:

@@ -1,0 +1,93 @@
+"""Calibration: against a naive loop, by hand, and not another figure of the same name."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from medpriv_core.evaluation.calibration import (
+    brier_score,
+    calibration_error,
+    calibration_interval,
+    log_loss,
+    reliability_bins,
+)
+
+
+def naive_error(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> float:
+    """The definition: every answer looks for the bin (low, high] that its confidence lies in."""
+    inside: list[list[tuple[float, bool]]] = [[] for _ in range(bins)]
+    for row, label in zip(probabilities.astype(float).tolist(), labels.tolist(), strict=True):
+        confidence = max(row)
+        number = next(n for n in range(bins) if confidence <= (n + 1) / bins or n == bins - 1)
+        inside[number].append((confidence, row.index(confidence) == label))
+    error = 0.0
+    for answers in inside:
+        if answers:
+            mean_confidence = sum(confidence for confidence, _ in answers) / len(answers)
+            right = sum(right for _, right in answers) / len(answers)
+            error += len(answers) / len(labels) * abs(right - mean_confidence)
+    return error
+
+
+@pytest.fixture(params=[2, 5])
+def answers(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities, float32 (300, classes), and labels."""
+    random = np.random.default_rng(0)
+    probabilities = random.dirichlet(np.full(request.param, 0.4), 300).astype(np.float32)
+    probabilities[0] = np.eye(request.param)[0]
+    return probabilities, random.integers(0, request.param, 300)
+
+
+@pytest.mark.parametrize("bins", [1, 10, 15])
+def test_the_error_is_that_of_the_definition(answers: tuple[np.ndarray, np.ndarray], bins: int) -> None:
+    assert calibration_error(*answers, bins=bins) == pytest.approx(naive_error(*answers, bins))
+
+
+def test_the_top_label_is_meant_not_the_second_class() -> None:
+    """Binning the second class would call this perfect; but answers given with 80 % are right in 50 %."""
+    second = np.array([0.2] * 10 + [0.8] * 10)
+    labels = np.array([1] * 5 + [0] * 5 + [1] * 5 + [0] * 5)
+    assert calibration_error(np.stack([1 - second, second], 1), labels) == pytest.approx(0.3)
+    honest = np.array([1] * 2 + [0] * 8 + [1] * 8 + [0] * 2)
+    assert calibration_error(np.stack([1 - second, second], 1), honest) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_bins_add_up_to_the_error(answers: tuple[np.ndarray, np.ndarray]) -> None:
+    bins = reliability_bins(*answers)
+    assert sum(of.count for of in bins) == 300
+    assert sum(of.count * abs(of.accuracy - of.confidence) for of in bins) / 300 == pytest.approx(
+        calibration_error(*answers)
+    )
+    for of in bins:
+        assert of.low <= of.confidence <= of.high
+        assert of.high - of.low == pytest.approx(1 / 15)
+        assert of.interval.low <= of.accuracy <= of.interval.high
+
+
+def test_the_interval_surrounds_the_error_and_is_the_same_at_every_look(answers) -> None:
+    interval = calibration_interval(*answers)
+    assert interval is not None
+    assert interval.low < calibration_error(*answers) < interval.high
+    assert calibration_interval(*answers) == interval
+
+
+def test_brier_score_and_log_loss_are_those_of_scikit_learn(answers: tuple[np.ndarray, np.ndarray]) -> None:
+    probabilities, labels = answers[0][1:], answers[1][1:]  # scikit-learn cuts off zeros elsewhere
+    classes = np.arange(probabilities.shape[1])
+    exact = probabilities.astype(float) / probabilities.sum(1, keepdims=True, dtype=float)
+    assert brier_score(probabilities, labels) == pytest.approx(
+        metrics.brier_score_loss(labels, exact, labels=classes, scale_by_half=False), rel=1e-5
+    )
+    assert log_loss(probabilities, labels) == pytest.approx(metrics.log_loss(labels, exact, labels=classes), rel=1e-5)
+
+
+def test_one_hopeless_answer_does_not_make_the_log_loss_infinite() -> None:
+    certain = np.array([[1.0, 0.0], [1.0, 0.0]], dtype=np.float32)
+    loss = log_loss(certain, np.array([0, 1]))
+    assert math.isfinite(loss)
+    assert loss > 40
+    assert brier_score(certain, np.array([0, 1])) == 1
