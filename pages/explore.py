@@ -9,6 +9,7 @@ import streamlit as st
 from medpriv_core.privacy.statement import image_meaning
 from pages.parts.explore import copies_view, diagnosis_view, identify_view, numbers_view, take_away_view, undo_view
 from pages.parts.explore.grid import take_clicked
+from pages.parts.explore.loading import take_loaded
 from pages.parts.explore.noise_choice import choose_noise
 from pages.parts.explore.picture_choice import choose_picture
 from pages.parts.explore.pictures import FIGURE_2, arranged, choose_arrangement, draw_pictures
@@ -31,6 +32,7 @@ YOURS_PLACE = 3
 def main() -> None:
     st.title("What does the noise hide?", anchor=False)
     take_clicked()
+    take_loaded()
     chosen = choose_picture()
     if chosen is None:
         return

@@ -6,6 +6,7 @@ name, so a link would break whenever a title is reworded.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -18,6 +19,21 @@ def from_link(name: str, options: Sequence[V], default: V) -> V:
     """The option that the address names, else ``default``."""
     wanted = st.query_params.get(name)
     return next((option for option in options if str(option) == wanted), default)
+
+
+def with_linked(options: Sequence[float], name: str, *, low: float, high: float) -> tuple[float, ...]:
+    """``options`` in order, and every number between the bounds that the address asked for in this session.
+
+    Those stay, because a control whose options change forgets what was chosen.
+    """
+    asked: set[float] = st.session_state.setdefault(f"linked_{name}", set())
+    try:
+        number = float(st.query_params.get(name, ""))
+    except ValueError:
+        number = math.nan
+    if low <= number <= high:
+        asked.add(int(number) if number.is_integer() else number)
+    return tuple(sorted({*options, *(number for number in asked if low <= number <= high)}))
 
 
 def number_from_link(name: str, *, low: int, high: int, default: int) -> int:

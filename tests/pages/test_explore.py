@@ -13,6 +13,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from medpriv_core.datasets.registry import add_dataset
+from medpriv_core.exports.settings import OWN_PICTURE, ExploreSettings
 from medpriv_core.home import DataHome
 from tests.pages.conftest import texts, viewers
 
@@ -239,6 +240,73 @@ def test_what_is_taken_away_says_what_it_is(open_page: OpenPage):
     assert "*demonstration*" in texts(page)
     names = [button.proto.label for button in page.get("download_button")]
     assert names == ["PNG", "SVG", "The noised picture", "Settings (JSON)"]
+
+
+def load(page: AppTest, text: str | bytes) -> None:
+    data = text.encode() if isinstance(text, str) else text
+    page.file_uploader(key="settings_file").upload("settings.json", data, "application/json").run()
+
+
+def test_saved_settings_are_shown_again(open_page: OpenPage):
+    page = open_page("explore", **SMALL, question="Take away")
+    settings = ExploreSettings(
+        dataset="synthetic_chest",
+        size=100,
+        mechanism="dp_pix",
+        beta=38.25,
+        class_name="Pneumonia",
+        image=3,
+        block=5,
+        seed=7,
+    )
+    load(page, settings.to_json())
+    assert not page.exception
+    assert not page.error
+    (original, *_, yours), *_ = viewers(page)
+    assert original["pixels"].shape[:2] == (100, 100)
+    assert yours["title"] == "yours, β = 38.25"
+    assert page.selectbox(key="show_synthetic_chest").value == "Pneumonia"
+    assert page.number_input(key="image_synthetic_chest_Pneumonia").value == 3
+    assert page.selectbox(key="block").value == 5
+    assert "shows these settings" in page.success[0].value
+    assert page.query_params["beta"] == "38.25"
+    # They may be changed like any others.
+    page.select_slider(key="beta").set_value(2).run()
+    (*_, yours), *_ = viewers(page)
+    assert yours["title"] == "yours, β = 2"
+    assert not page.success
+
+
+def test_settings_of_an_own_picture_ask_for_the_picture(open_page: OpenPage):
+    page = open_page("explore", **SMALL, question="Take away")
+    load(page, ExploreSettings(dataset=OWN_PICTURE, size=30, mechanism="gaussian", beta=2).to_json())
+    assert "Choose a picture" in texts(page)
+    page.file_uploader(key="upload").upload("scan.png", own_png(), "image/png").run()
+    (original, *_, yours), *_ = viewers(page)
+    assert original["pixels"].shape == (20, 30)
+    assert yours["title"] == "yours, β = 2"
+    assert page.selectbox(key="mechanism").value == "gaussian"
+
+
+def test_settings_that_cannot_be_shown_are_explained(open_page: OpenPage):
+    page = open_page("explore", **SMALL, question="Take away")
+    good = ExploreSettings(dataset="synthetic_chest", size=64, mechanism="gaussian", beta=2, image=1)
+    for text, said in (
+        (b"\xff\xd8\xff\xe0", "does not hold settings"),
+        (" " * 30_000, "far too long"),
+        (good.to_json()[:40], "does not hold settings"),
+        ('{"mechanism": "magic"}', "mechanism must be one of"),
+        (good.changed(dataset="moon").to_json(), "dataset “moon”, which is not here"),
+        (good.changed(class_name="Gout").to_json(), "no class 'Gout'"),
+        (good.changed(image=99_999).to_json(), "image 99,999, but"),
+        (good.changed(size=1024).to_json(), "never enlarged"),
+        (good.changed(delta=1e-6).to_json(), "δ = 1e-6"),
+        (good.changed(copies=3).to_json(), "copies must be one of"),
+    ):
+        load(page, text)
+        assert not page.exception
+        assert said in page.error[0].value
+        assert page.query_params["mechanism"] == "laplace_per_pixel"
 
 
 def test_own_pictures_are_asked_for_before_anything_is_drawn(open_page: OpenPage):

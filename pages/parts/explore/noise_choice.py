@@ -8,9 +8,12 @@ import streamlit as st
 
 from medpriv_core.mechanisms.catalog import MECHANISMS, make_mechanism
 from medpriv_core.mechanisms.mechanism import Mechanism
+from medpriv_core.privacy.image_cells import MAX_BLOCK, MAX_CHANGED_PIXELS
 from medpriv_core.privacy.image_epsilon import beta_for_image_epsilon
 from medpriv_core.privacy.statement import format_delta
-from pages.parts.links import from_link, to_link
+from medpriv_core.spec import BOUNDS
+from pages.parts.explore.terms import TERMS
+from pages.parts.links import from_link, to_link, with_linked
 
 DELTA = 1e-5
 BETAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 25, 50, 100, 250, 500, 1000)
@@ -73,20 +76,22 @@ def choose_noise(shape: tuple[int, int, int]) -> Noise:
             key="epsilon",
             persist_state="session",
             width=380,
-            help="The privacy budget (ε) for any two pictures. 1 to 8 is usual; below 10 counts as protection.",
+            help=f"{TERMS['ε']} 1 to 8 is usual; below 10 counts as protection.  \n{TERMS['δ']}",
         )
         beta = beta_for_image_epsilon(
             name, epsilon=epsilon, shape=shape, delta=DELTA, block=block, changed_pixels=changed_pixels
         )
         to_link(epsilon=epsilon, beta=None)
     else:
+        betas = with_linked(BETAS, "beta", low=BOUNDS["beta"][0], high=BOUNDS["beta"][1])
         beta = row.select_slider(
             f"Your amount of noise ({MECHANISMS[name].beta_term} β): sharper ← → more noise",
-            BETAS,
-            value=from_link("beta", BETAS, 0.5),
+            betas,
+            value=from_link("beta", betas, 0.5),
             key="beta",
             persist_state="session",
             width=380,
+            help=TERMS["β"],
         )
         to_link(epsilon=None, beta=beta)
     if row.button("Draw again", icon=":material/casino:", key="redraw", help="New random numbers, same settings."):
@@ -98,23 +103,50 @@ def choose_noise(shape: tuple[int, int, int]) -> Noise:
 
 
 def _choose_cells(row: st.delta_generator.DeltaGenerator) -> tuple[int, int]:
-    block = row.selectbox(
+    block = _choose_number(
+        row,
         "Cell side (pixels)",
         BLOCKS,
-        index=BLOCKS.index(from_link("block", BLOCKS, 8)),
-        key="block",
-        persist_state="session",
+        name="block",
+        usual=8,
+        most=MAX_BLOCK,
         width=130,
-        help="The picture is cut into square cells, and each shows its mean.",
+        words="The picture is cut into square cells, and each shows its mean.",
     )
-    changed_pixels = row.selectbox(
+    changed_pixels = _choose_number(
+        row,
         "Hides changes of up to … pixels (m)",
         CHANGED,
-        index=CHANGED.index(from_link("changed_pixels", CHANGED, 16)),
-        key="changed_pixels",
-        persist_state="session",
+        name="changed_pixels",
+        usual=16,
+        most=MAX_CHANGED_PIXELS,
         width=190,
-        help="Two pictures count as neighbours if they differ in at most this many pixels.",
+        words="Two pictures count as neighbours if they differ in at most this many pixels.",
     )
     to_link(block=block, changed_pixels=changed_pixels)
-    return int(block), int(changed_pixels)
+    return block, changed_pixels
+
+
+def _choose_number(
+    row: st.delta_generator.DeltaGenerator,
+    label: str,
+    usual_options: tuple[int, ...],
+    *,
+    name: str,
+    usual: int,
+    most: int,
+    width: int,
+    words: str,
+) -> int:
+    options = with_linked(usual_options, name, low=1, high=most)
+    return int(
+        row.selectbox(
+            label,
+            options,
+            index=options.index(from_link(name, options, usual)),
+            key=name,
+            persist_state="session",
+            width=width,
+            help=words,
+        )
+    )

@@ -11,15 +11,17 @@ from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.datasets.viewing import images_of_class
 from medpriv_core.exports.settings import OWN_PICTURE
 from medpriv_core.uploads.fitting import fit
+from medpriv_core.uploads.frames import MIN_SIDE
 from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.explore.grid import browse
 from pages.parts.explore.own_picture import choose_own
-from pages.parts.links import from_link, number_from_link, to_link
+from pages.parts.links import from_link, number_from_link, to_link, with_linked
 
 SIZES = (64, 128, 256, 512, 1024)
 USUAL_SIZE = 256
 FROM_DATASET, OWN = "A dataset", "My own picture"
+WANTED_SIZE = "wanted_size"  # of settings that were loaded
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +71,12 @@ def choose_picture() -> Chosen | None:
 
 def choose_size(row: st.delta_generator.DeltaGenerator, stored: int) -> int:
     """Pixels on the longer side, never more than the picture has."""
-    options = [size for size in SIZES if size < stored] + ([stored] if stored <= SIZES[-1] else [])
-    usual = max((size for size in options if size <= USUAL_SIZE), default=options[0])
+    usual_sizes = [size for size in SIZES if size < stored] + ([stored] if stored <= SIZES[-1] else [])
+    options = with_linked(usual_sizes, "size", low=MIN_SIDE, high=min(stored, SIZES[-1]))
+    usual = max((size for size in usual_sizes if size <= USUAL_SIZE), default=usual_sizes[0])
+    wanted = st.session_state.pop(WANTED_SIZE, None)
+    if wanted in options:
+        st.session_state[f"size_{stored}"] = wanted
     return int(
         row.selectbox(
             "Pixels on the longer side",

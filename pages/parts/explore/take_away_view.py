@@ -15,6 +15,7 @@ from medpriv_core.exports.sheet import Cell, Row, Sheet, figure2_sheet
 from medpriv_core.mechanisms.catalog import MECHANISMS
 from medpriv_core.mechanisms.comparison import PAPER_BETAS
 from medpriv_core.privacy.statement import image_epsilon_statement
+from pages.parts.explore.loading import offer_loading
 from pages.parts.explore.pictures import AMOUNTS, FIGURE_2, KINDS, arranged, describe
 from pages.parts.explore.scene import Noised, Scene
 from pages.parts.explore.undo_view import attempts_of
@@ -67,6 +68,7 @@ def draw(scene: Scene) -> None:
     if scene.chosen.dataset is not None:
         st.markdown("**Link** to these settings: the address of this page.")
         st.code(_address(), "text")
+    offer_loading(scene)
 
 
 def _address() -> str:

@@ -1,0 +1,103 @@
+"""Settings from a JSON file that this page saved: checked when they come, put into the controls on the next run.
+
+A control cannot be set once it has been drawn, so what was loaded waits in the session until the page starts again.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from medpriv_core.datasets.viewing import images_of_class
+from medpriv_core.errors import DatasetError, SettingError
+from medpriv_core.exports.settings import OWN_PICTURE, ExploreSettings
+from medpriv_core.privacy.statement import format_delta
+from pages.parts import cached
+from pages.parts.explore.copies_view import COPIES
+from pages.parts.explore.noise_choice import BY_BETA, DELTA
+from pages.parts.explore.picture_choice import FROM_DATASET, OWN, WANTED_SIZE
+from pages.parts.explore.scene import Scene
+
+WAITING, SEEN = "loaded_settings", "settings_file_seen"
+TOLD = ("dataset", "class_name", "image", "size", "mechanism", "beta")
+
+
+def offer_loading(scene: Scene) -> None:
+    """The place for the file. Raises ``SettingError`` or ``DatasetError`` for one that cannot be shown."""
+    file = st.file_uploader(
+        "Load settings (a JSON file saved here)",
+        key="settings_file",
+        max_upload_size=1,
+        help="Shows the same dataset picture with the same noise. Of a picture of one's own the file holds only the "
+        "noise: the picture itself is never saved.",
+    )
+    if file is None:
+        return
+    settings = ExploreSettings.from_json(file.getvalue())
+    _check(settings)
+    if st.session_state.get(SEEN) != file.file_id:
+        st.session_state[SEEN] = file.file_id
+        st.session_state[WAITING] = settings
+        st.rerun()
+    wanted, shown = settings.to_dict(), scene.settings.to_dict()
+    if all(wanted[name] in (None, shown[name]) for name in TOLD):
+        st.success("The page shows these settings.", icon=":material/check:")
+
+
+def take_loaded() -> None:
+    """Put what was loaded into the page's controls; to be called before these are drawn."""
+    settings: ExploreSettings | None = st.session_state.pop(WAITING, None)
+    if settings is None:
+        return
+    state, name = st.session_state, settings.dataset
+    state["source"] = OWN if name == OWN_PICTURE else FROM_DATASET
+    if name != OWN_PICTURE:
+        state["dataset"] = name
+        state[f"show_{name}"] = settings.class_name
+        state[f"image_{name}_{settings.class_name}"] = settings.image or 1
+    state["mechanism"], state["by"] = settings.mechanism, BY_BETA
+    # As whole numbers are written in the options and in links: 2, not 2.0.
+    beta = int(settings.beta) if settings.beta.is_integer() else settings.beta
+    state["beta"], state["block"], state["changed_pixels"] = beta, settings.block, settings.changed_pixels
+    state[WANTED_SIZE], state["copies"] = settings.size, settings.copies
+    if settings.seed is not None:
+        state["noise_seed"] = settings.seed
+    # Numbers that no control offers become options by being in the address.
+    for parameter, value in (
+        ("beta", beta),
+        ("size", settings.size),
+        ("block", settings.block),
+        ("changed_pixels", settings.changed_pixels),
+    ):
+        st.query_params[parameter] = str(value)
+
+
+def _check(settings: ExploreSettings) -> None:
+    """Whether this page can show them."""
+    if settings.delta != DELTA:
+        raise SettingError(
+            f"These settings are for δ = {format_delta(settings.delta)}, but this page gives ε at "
+            f"δ = {format_delta(DELTA)} only. Change delta in the file."
+        )
+    if settings.copies not in COPIES:
+        raise SettingError(f"copies must be one of {', '.join(map(str, COPIES))}, but is {settings.copies}.")
+    if settings.dataset == OWN_PICTURE:
+        return
+    entry = cached.available_datasets().get(settings.dataset)
+    if entry is None:
+        raise DatasetError(
+            f"These settings are for the dataset “{settings.dataset}”, which is not here. Add it on the page "
+            "Datasets, or load other settings."
+        )
+    indexes = images_of_class(cached.dataset(settings.dataset, entry.location), settings.class_name)
+    number = settings.image or 1
+    if number > len(indexes):
+        of_class = f" of the class {settings.class_name}" if settings.class_name else ""
+        raise SettingError(
+            f"These settings are for image {number:,}, but {entry.info.title} has {len(indexes):,}{of_class}."
+        )
+    stored = max(cached.viewed_image(settings.dataset, entry.location, int(indexes[number - 1])).pixels.shape[:2])
+    if settings.size > stored:
+        raise SettingError(
+            f"These settings are for {settings.size:,} pixels on the longer side, but the picture has {stored:,} and "
+            "is never enlarged. Change size in the file."
+        )
