@@ -26,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from medpriv_core.errors import SettingError
+from medpriv_core.errors import MedprivError, SettingError
 from medpriv_core.spec import RunSpec
 
 MAX_RUNS = 500
@@ -71,7 +71,7 @@ class Impossible:
     """A combination that no run can have, and why."""
 
     name: str
-    reason: SettingError
+    reason: MedprivError
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,249 @@
+"""What a grid would take and give away, before anything is queued.
+
+Which of its runs are there already, how long the others take one after the other, the memory of the largest, the disk
+of all together, and the epsilon of all networks on the same images (``together.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from medpriv_core.datasets.registry import DatasetEntry, list_datasets, open_dataset
+from medpriv_core.errors import MedprivError, SettingError
+from medpriv_core.home import DataHome
+from medpriv_core.privacy.plan import plan_run
+from medpriv_core.privacy.statement import format_epsilon
+from medpriv_core.runs import service
+from medpriv_core.runs.estimate import DiskEstimate, Sizes, estimate_disk_of_all, estimate_memory, estimate_times
+from medpriv_core.runs.summary import RunSummary
+from medpriv_core.spec import RunSpec
+from medpriv_core.sweeps.grid import Grid, GridRun, Impossible
+from medpriv_core.sweeps.identity import identity, reusable_runs
+from medpriv_core.sweeps.together import (
+    DpSgdTogether,
+    LocalDpTogether,
+    Spending,
+    compose_dp_sgd,
+    compose_local_dp,
+    planned_spending,
+    recorded_spending,
+)
+from medpriv_core.weights_source import resolve_weights
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run of a grid; ``reused`` is the run that stands in for it, ``seconds`` what training it would take."""
+
+    name: str
+    spec: RunSpec
+    reused: RunSummary | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class DpSgdCost:
+    """Epsilon of all networks of the grid on one dataset; and with the other runs in this data home, also deleted ones.
+
+    others       how many those are
+    with_others  None without any
+    uncounted    further ones that did not record what they spent
+    """
+
+    together: DpSgdTogether
+    others: int
+    with_others: DpSgdTogether | None
+    uncounted: int
+
+    @property
+    def sentences(self) -> list[str]:
+        """What it means, for people."""
+        count = self.together.networks
+        if count == 1:
+            lines = [f"The DP-SGD network: {self.together.statement}."]
+        else:
+            lines = [
+                f"All {count} DP-SGD networks together: {self.together.statement}. The one that spends most has "
+                f"ε = {format_epsilon(self.together.largest)} by itself, and whoever sees them all learns from each."
+            ]
+        if self.with_others is not None:
+            lines.append(
+                f"With {_counted_noun(self.others, 'other DP-SGD network')} trained here on these images, deleted ones "
+                f"included: {self.with_others.statement}."
+            )
+        if self.uncounted:
+            lines.append(
+                f"{_counted_noun(self.uncounted, 'other DP-SGD run')} recorded too little to be counted; with them it "
+                "is more."
+            )
+        return lines
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """A grid as it would be queued now.
+
+    runs        all possible ones in order
+    impossible  combinations that are left out, and why
+    seconds     of those to be trained, one after the other; ``measured`` if like runs here stand behind all of it
+    memory_mb   of the largest
+    disk        of those to be trained, what they share counted once
+    """
+
+    runs: tuple[PlannedRun, ...]
+    impossible: tuple[Impossible, ...]
+    seconds: float
+    measured: bool
+    memory_mb: float
+    disk: DiskEstimate
+    dp_sgd: tuple[DpSgdCost, ...]
+    local_dp: tuple[LocalDpTogether, ...]
+
+    @property
+    def to_train(self) -> int:
+        """Runs that would be queued."""
+        return sum(run.reused is None for run in self.runs)
+
+    @property
+    def reused(self) -> int:
+        """Runs that are there already."""
+        return len(self.runs) - self.to_train
+
+    @property
+    def unprotected(self) -> int:
+        """Networks trained without privacy, whose publication no epsilon covers."""
+        return sum(run.spec.method == "none" for run in self.runs)
+
+
+def plan_sweep(home: DataHome, grid: Grid) -> SweepPlan:
+    """What ``grid`` would take; nothing is queued or written.
+
+    Raises ``SettingError`` for more runs than a sweep may have, or if none is possible (with the first reason).
+    """
+    expansion = grid.expand()
+    entries = {entry.info.name: entry for entry in list_datasets(home)}
+    check = _checker(home, entries)
+    possible: dict[RunSpec, GridRun] = {}
+    impossible = list(expansion.impossible)
+    for run in expansion.runs:
+        try:
+            check(run.spec)
+            twin = possible.setdefault(identity(run.spec), run)
+            if twin is not run:
+                raise SettingError(f"This is the same run as {twin.name}: what tells them apart is not used in it.")
+        except MedprivError as reason:
+            impossible.append(Impossible(run.name, reason))
+    if not possible:
+        raise impossible[0].reason
+    sizes = {name: (entry.train or 0, entry.test or 0) for name, entry in entries.items()}
+    listed = service.list_runs(home)
+    found = reusable_runs(listed, entries)
+    everything = listed + service.list_runs(home, deleted=True)
+    return _cost(home, list(possible.values()), impossible, sizes, found, everything)
+
+
+def _cost(
+    home: DataHome,
+    possible: Sequence[GridRun],
+    impossible: Sequence[Impossible],
+    sizes: Sizes,
+    found: Mapping[RunSpec, RunSummary],
+    runs: Sequence[RunSummary],
+) -> SweepPlan:
+    reused = [found.get(identity(run.spec)) for run in possible]
+    new = [run.spec for run, there in zip(possible, reused, strict=True) if there is None]
+    estimates = estimate_times(home, new, sizes=sizes)
+    left = iter(estimates)
+    planned = tuple(
+        PlannedRun(run.name, run.spec, there, 0.0 if there else next(left).seconds)
+        for run, there in zip(possible, reused, strict=True)
+    )
+    memory = [
+        estimate_memory(spec, train_size=sizes[spec.dataset][0], test_size=sizes[spec.dataset][1]) for spec in new
+    ]
+    return SweepPlan(
+        runs=planned,
+        impossible=tuple(impossible),
+        seconds=sum(estimate.seconds for estimate in estimates),
+        measured=all(estimate.measured for estimate in estimates),
+        memory_mb=max(memory, default=0.0),
+        disk=estimate_disk_of_all(new, sizes=sizes),
+        dp_sgd=_dp_sgd_costs(planned, sizes, runs),
+        local_dp=compose_local_dp(run.spec for run in possible),
+    )
+
+
+def _checker(home: DataHome, entries: Mapping[str, DatasetEntry]) -> Callable[[RunSpec], None]:
+    """What raises the sentence that queueing a run would; what many runs have in common is looked at once."""
+    opened: dict[str, MedprivError | None] = {}
+
+    def open_once(name: str) -> None:
+        if name not in opened:
+            try:
+                info = open_dataset(home, name).info
+                opened[name] = None
+            except MedprivError as error:
+                opened[name] = error
+            else:
+                if not info.trainable:
+                    opened[name] = SettingError(f"{info.title} is a single picture to look at; choose a dataset.")
+        if (problem := opened[name]) is not None:
+            raise problem
+
+    def check(spec: RunSpec) -> None:
+        open_once(spec.dataset)
+        train_size = entries[spec.dataset].train or 0
+        spec.check_dataset_size(train_size)
+        resolve_weights(spec.weights)
+        if spec.method == "dp_sgd":
+            plan_run(spec, train_size=train_size)
+
+    return check
+
+
+def _dp_sgd_costs(planned: Sequence[PlannedRun], sizes: Sizes, runs: Sequence[RunSummary]) -> tuple[DpSgdCost, ...]:
+    costs = []
+    for dataset in dict.fromkeys(run.spec.dataset for run in planned if run.spec.method == "dp_sgd"):
+        train_size = sizes[dataset][0]
+        members = [run for run in planned if run.spec.method == "dp_sgd" and run.spec.dataset == dataset]
+        reused = {run.reused.id: run.reused for run in members if run.reused is not None}
+        spendings = [planned_spending(run.spec, train_size=train_size) for run in members if run.reused is None]
+        spendings += [_spending(run, train_size) for run in reused.values()]
+        others = [run for run in runs if run.id not in reused and _spent_on(run, dataset)]
+        counted = [spending for run in others if (spending := _counted(run, train_size)) is not None]
+        costs.append(
+            DpSgdCost(
+                compose_dp_sgd(dataset, spendings),
+                others=len(counted),
+                with_others=compose_dp_sgd(dataset, spendings + counted) if counted else None,
+                uncounted=len(others) - len(counted),
+            )
+        )
+    return tuple(costs)
+
+
+def _counted_noun(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _spent_on(run: RunSummary, dataset: str) -> bool:
+    """Whether a DP-SGD run has taken, or will take, anything from the images."""
+    if run.spec is None or run.spec.method != "dp_sgd" or run.spec.dataset != dataset:
+        return False
+    return not run.ended or run.epochs_done > 0 or run.has_checkpoint
+
+
+def _counted(run: RunSummary, train_size: int) -> Spending | None:
+    if run.epochs_done:
+        return recorded_spending(run)
+    assert run.spec is not None
+    try:
+        return planned_spending(run.spec, train_size=train_size)
+    except MedprivError:  # of other images under the same name, and not yet begun
+        return None
+
+
+def _spending(run: RunSummary, train_size: int) -> Spending:
+    assert run.spec is not None
+    return recorded_spending(run) or planned_spending(run.spec, train_size=train_size)
