@@ -6,14 +6,13 @@ people may look at the same run: whoever says what they saw (``expected``) is re
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.store import ENDED, RowChange, RunRow, RunStore
+from medpriv_core.runs.store import RowChange, RunRow, RunStore
 
 LONGEST_NAME = 120
 LONGEST_TAG = 40
@@ -41,7 +40,7 @@ def rename(home: DataHome, run_id: str, name: str, *, expected: str | None = Non
     name = clean_name(name)
     with RunStore(home).changing(run_id) as change:
         _check_unchanged("name", expected, change.row.name, shown=change.row.name)
-        _put(home, change, name=name)
+        put_labels(home, change, name=name)
 
 
 def set_tags(home: DataHome, run_id: str, tags: Iterable[str], *, expected: Sequence[str] | None = None) -> None:
@@ -50,7 +49,7 @@ def set_tags(home: DataHome, run_id: str, tags: Iterable[str], *, expected: Sequ
     with RunStore(home).changing(run_id) as change:
         seen = None if expected is None else tuple(expected)
         _check_unchanged("tags", seen, change.row.tags, shown=", ".join(change.row.tags) or "none")
-        _put(home, change, tags=tags)
+        put_labels(home, change, tags=tags)
 
 
 def set_notes(home: DataHome, run_id: str, notes: str, *, expected: str) -> None:
@@ -59,23 +58,7 @@ def set_notes(home: DataHome, run_id: str, notes: str, *, expected: str) -> None
         raise RunError(f"The notes of a run may have {LONGEST_NOTES:,} characters, but these have {len(notes):,}.")
     with RunStore(home).changing(run_id) as change:
         _check_unchanged("notes", expected, change.row.notes, shown=change.row.notes or "nothing")
-        _put(home, change, notes=notes)
-
-
-def delete(home: DataHome, run_id: str) -> None:
-    """Put an ended run away; ``restore`` brings it back. Raises ``RunError`` for one that waits or trains."""
-    with RunStore(home).changing(run_id) as change:
-        if change.row.state not in ENDED:
-            raise RunError(f"Run {run_id} is {change.row.state}; stop it first, then delete it.")
-        if change.row.deleted_at is None:
-            _put(home, change, deleted_at=time.time())
-
-
-def restore(home: DataHome, run_id: str) -> None:
-    """Bring a deleted run back into the list."""
-    with RunStore(home).changing(run_id) as change:
-        if change.row.deleted_at is not None:
-            _put(home, change, deleted_at=None)
+        put_labels(home, change, notes=notes)
 
 
 def clean_name(name: str) -> str:
@@ -107,7 +90,8 @@ def _check_unchanged(what: str, expected: object, now: object, *, shown: str) ->
         )
 
 
-def _put(home: DataHome, change: RowChange, **values: Any) -> None:
+def put_labels(home: DataHome, change: RowChange, **values: Any) -> None:
+    """Put values into the columns of a run and into its ``labels.json``; ``DataHomeError`` if the disk refuses."""
     change.put(**values)
     directory = RunDirectory(home.runs / change.row.id)
     if directory.path.is_dir():

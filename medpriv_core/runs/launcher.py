@@ -56,28 +56,40 @@ class LocalLauncher:
         return child.pid
 
     def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
-        """Whether the worker lives: by its exit code if it is our child, else by its lock."""
+        """Whether a worker lives: by its process if it is our child, else by its lock."""
         child = self._children.get(row.id)
-        if child is not None:
-            exit_code = child.poll()
-            if exit_code is None:
-                return Poll(alive=True)
-            del self._children[row.id]
-            return Poll(alive=False, exit_code=exit_code)
+        exit_code = child.poll() if child is not None else None
+        if child is not None and exit_code is None:
+            return Poll(alive=True)
+        # Our child may have found another worker there, one that was slow to start and taken for dead.
         if is_held(directory.lock):
             return Poll(alive=True)
+        if child is not None:
+            del self._children[row.id]
+            return Poll(alive=False, exit_code=exit_code)
         starting = time.time() - (row.started_at or 0) < STARTUP_S and directory.read_outcome() is None
         return Poll(alive=starting and (row.pid is None or _process_exists(row.pid)))
 
     def stop(self, row: RunRow, *, force: bool) -> None:
         """Ask the worker to stop (it saves its checkpoint), or kill it with all it has started."""
-        if row.pid is None:
+        pid = self._worker_pid(row)
+        if pid is None:
             return
         with contextlib.suppress(ProcessLookupError):
             if force:
-                os.killpg(row.pid, signal.SIGKILL)
+                os.killpg(pid, signal.SIGKILL)
             else:
-                os.kill(row.pid, signal.SIGTERM)
+                os.kill(pid, signal.SIGTERM)
+
+    def _worker_pid(self, row: RunRow) -> int | None:
+        child = self._children.get(row.id)
+        if child is not None and child.poll() is None:
+            return child.pid
+        directory = RunDirectory(self._home.runs / row.id)
+        if not is_held(directory.lock):
+            return row.pid
+        # A runner that was killed in between may have started this worker and not noted its process.
+        return directory.read_worker_pid() or row.pid
 
 
 def _process_exists(pid: int) -> bool:

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from medpriv_core.home import DataHome
 from medpriv_core.locks import is_held
 from medpriv_core.processes import start_process
+from medpriv_core.runs.deletion import purge_expired
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.launcher import Launcher, LocalLauncher, Poll
 from medpriv_core.runs.store import RunRow, RunStore
@@ -27,6 +28,9 @@ TICK_S = 0.2
 IDLE_EXIT_S = 20.0
 # After this long without an outcome, a worker that was asked to stop is killed.
 STOP_GRACE_S = 10.0
+PURGE_EVERY_S = 3600.0
+# Whoever asks whether a runner is there holds its lock for a moment.
+LOCK_PATIENCE_S = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -109,15 +113,18 @@ def run_runner(home: DataHome, *, idle_exit_s: float = IDLE_EXIT_S) -> bool:
     store = RunStore(home)
     while True:
         try:
-            lock.acquire(blocking=False)
+            lock.acquire(timeout=LOCK_PATIENCE_S)
         except Timeout:
             return False
         try:
             runner = Runner(home, LocalLauncher(home))
-            idle_since = time.monotonic()
+            idle_since, purged_at = time.monotonic(), -PURGE_EVERY_S
             while time.monotonic() - idle_since < idle_exit_s:
                 if runner.tick():
                     idle_since = time.monotonic()
+                if time.monotonic() - purged_at >= PURGE_EVERY_S:
+                    purge_expired(home)
+                    purged_at = time.monotonic()
                 time.sleep(TICK_S)
         finally:
             lock.release()

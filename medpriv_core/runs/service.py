@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from medpriv_core.datasets.registry import dataset_info, open_dataset
+from medpriv_core.datasets.registry import open_dataset
 from medpriv_core.errors import MedprivError, RunError, SettingError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.plan import plan_run
+from medpriv_core.runs.deletion import delete, purge, restore
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.extension import Extension, plan_extension
-from medpriv_core.runs.labels import clean_name, clean_tags, delete, rename, restore, set_notes, set_tags
+from medpriv_core.runs.labels import clean_name, clean_tags, rename, set_notes, set_tags
+from medpriv_core.runs.naming import device_slot, name_run
+from medpriv_core.runs.rebuilding import rebuild_table
 from medpriv_core.runs.runner import ensure_runner
 from medpriv_core.runs.store import Place, RunRow, RunStore
 from medpriv_core.runs.summary import Run, RunSummary, read_run, summarise
@@ -39,7 +40,9 @@ __all__ = [
     "load_run",
     "move",
     "name_run",
+    "purge",
     "read_log",
+    "rebuild",
     "rename",
     "restore",
     "resume",
@@ -161,34 +164,18 @@ def move(home: DataHome, run_id: str, where: Place) -> None:
         raise RunError(f"Run {run_id} is {state}; only a run that waits in the queue can be moved.")
 
 
+def rebuild(home: DataHome) -> int:
+    """Make a damaged table of runs again from the run directories; returns how many runs it has.
+
+    The damaged file is kept beside it. Into a sound table it brings the runs that are not in it; raises ``RunError`` if
+    there are none.
+    """
+    count = rebuild_table(home)
+    ensure_runner(home)
+    return count
+
+
 def refuse_deleted(row: RunRow) -> None:
     """Raise ``RunError`` if the run has been put away."""
     if row.deleted_at is not None:
         raise RunError(f"Run {row.id} has been deleted; restore it first.")
-
-
-def name_run(spec: RunSpec) -> str:
-    """A short name that tells runs apart: dataset, method and strength, what is trained."""
-    strength = {
-        "none": "no privacy",
-        "local_dp": f"Local-DP β {spec.beta or 0:g}" + (" per image" if spec.noise_draw == "per_image" else ""),
-        "dp_sgd": f"DP-SGD ε {spec.target_epsilon:g}"
-        if spec.target_epsilon is not None
-        else f"DP-SGD σ {spec.noise_multiplier or 0:g}",
-    }[spec.method]
-    trained = {"head": "last layer", "norms": "last layer and norms", "all": "all layers"}[spec.trainable]
-    return f"{dataset_info(spec.dataset).title} · {strength} · {trained}"
-
-
-def device_slot(device: str) -> str:
-    """The device for which a run queues: one run at a time on each.
-
-    ``auto`` and ``cuda`` mean the first accelerator, found without importing torch.
-    """
-    if device == "cuda":
-        return "cuda:0"
-    if device != "auto":
-        return device
-    if Path("/proc/driver/nvidia/gpus").exists() or shutil.which("nvidia-smi"):
-        return "cuda:0"
-    return "mps" if sys.platform == "darwin" else "cpu"

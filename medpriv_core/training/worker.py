@@ -37,6 +37,8 @@ from medpriv_core.training.reporting import Reporter
 EXIT_OK, EXIT_INTERNAL, EXIT_USER, EXIT_NOT_OURS = 0, 1, 2, 3
 
 START_PHASE = "Starting"
+# Whoever asks whether a worker is at the run holds its lock for a moment.
+LOCK_PATIENCE_S = 0.5
 MEMORY = (
     "There was not enough memory for this run. Choose a smaller batch_size or image_size, train only the head, or take "
     "another device."
@@ -55,7 +57,7 @@ def run_worker(path: Path, home: DataHome) -> int:
     lock = FileLock(directory.lock)
     try:
         with explain_disk_errors(path):
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=LOCK_PATIENCE_S)
     except Timeout:
         _log(f"Another worker is already at the run {path.name}.")
         return EXIT_NOT_OURS

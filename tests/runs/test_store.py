@@ -89,9 +89,14 @@ def test_requeueing_goes_to_the_end(store: RunStore):
 
 def test_a_change_that_fails_half_way_leaves_the_run_as_it_was(store: RunStore):
     add(store, "a")
-    with pytest.raises(OSError, match="the disk"), store.changing("a") as change:
-        change.put(name="new", tags=("x",))
-        raise OSError("the disk")
+
+    def fail_half_way() -> None:
+        with store.changing("a") as change:
+            change.put(name="new", tags=("x",))
+            raise OSError("the disk")
+
+    with pytest.raises(OSError, match="the disk"):
+        fail_half_way()
     assert (store.get("a").name, store.get("a").tags) == ("run a", ())
 
 
