@@ -1,0 +1,103 @@
+"""Accuracy against epoch for several strengths of noise: Figure 3 of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from medpriv_core.figures.looks import Look, looks_of
+from medpriv_core.palette import REFERENCE_COLOUR
+from medpriv_core.results.groups import Estimate, Group
+
+# column -> title of its panel, from top to bottom
+PANELS = {"test_accuracy": "test images", "train_accuracy": "training images"}
+MOST_MARKERS = 12
+LINE_PX = 20  # of the legend
+PANELS_PX = 560
+
+
+def epochs_figure(groups: Sequence[Group], *, majority_rate: float | None) -> go.Figure:
+    """Accuracy against epoch, a panel for test and one for training images, a line for each labelled group.
+
+    The line is the mean over the group's runs, with a band for its t-interval where there are several. The authors'
+    runs lie behind the others in grey. ``majority_rate`` (0 to 1) is drawn into the panel of the test images.
+    """
+    figure = make_subplots(
+        rows=len(PANELS), cols=1, shared_xaxes=True, vertical_spacing=0.08, subplot_titles=list(PANELS.values())
+    )
+    drawn = sorted(zip(groups, looks_of(groups), strict=True), key=lambda pair: pair[0].first.source != "authors")
+    for row, column in enumerate(PANELS, start=1):
+        for group, look in drawn:
+            course = group.course(column)
+            if any(estimate.kind == "seeds" for _, estimate in course):
+                figure.add_trace(_band(course, group, look), row=row, col=1)
+            figure.add_trace(_line(course, group, look, in_legend=row == 1), row=row, col=1)
+    if majority_rate is not None:
+        figure.add_hline(
+            y=majority_rate,
+            row=1,
+            col=1,
+            line={"color": REFERENCE_COLOUR, "dash": "longdashdot", "width": 1},
+            annotation={"text": f"always the most frequent class: {majority_rate:.1%}", "font": {"size": 12}},
+            annotation_position="bottom right",
+        )
+    figure.update_yaxes(title="accuracy", tickformat=".0%")
+    last = max((group.first.final["epoch"] for group in groups), default=1)
+    figure.update_xaxes(range=[0, last + 1])
+    figure.update_xaxes(title="epoch", row=len(PANELS), col=1)
+    figure.update_layout(
+        height=PANELS_PX + LINE_PX * len(groups),
+        margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        # Below: on a narrow window it takes a line for each group, and must not push the panels about.
+        legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0, "traceorder": "reversed"},
+        hovermode="closest",
+    )
+    return figure
+
+
+def _line(course: list[tuple[int, Estimate]], group: Group, look: Look, *, in_legend: bool) -> go.Scatter:
+    authors = group.first.source == "authors"
+    return go.Scatter(
+        x=[epoch for epoch, _ in course],
+        y=[estimate.mean for _, estimate in course],
+        customdata=[_range(estimate) for _, estimate in course],
+        name=group.label,
+        legendgroup=group.label,
+        showlegend=in_legend,
+        mode="lines+markers",
+        opacity=look.opacity,
+        line={"color": look.colour, "dash": look.dash, "width": 1.2 if authors else 2},
+        marker={"symbol": look.marker, "size": 6 if authors else 8, "maxdisplayed": MOST_MARKERS},
+        hovertemplate=f"epoch %{{x}}: %{{y:.1%}}%{{customdata}}<extra>{group.label}</extra>",
+    )
+
+
+def _band(course: list[tuple[int, Estimate]], group: Group, look: Look) -> go.Scatter:
+    epochs = [epoch for epoch, _ in course]
+    return go.Scatter(
+        x=epochs + epochs[::-1],
+        y=[estimate.high for _, estimate in course] + [estimate.low for _, estimate in reversed(course)],
+        fill="toself",
+        fillcolor=look.band,
+        line={"width": 0},
+        legendgroup=group.label,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+
+
+def _range(estimate: Estimate) -> str:
+    return f" ({estimate.low:.1%} to {estimate.high:.1%})" if estimate.kind == "seeds" else ""
+
+
+def epochs_alt(groups: Sequence[Group]) -> str:
+    """The chart in words: where each line ends."""
+    ends = []
+    for group in groups:
+        test, train = (group.estimate(column) for column in PANELS)
+        if test and train:
+            epoch = group.first.final["epoch"]
+            ends.append(f"{group.label}: test {test.mean:.1%}, training {train.mean:.1%} after epoch {epoch}")
+    return f"Accuracy against epoch. {'; '.join(ends)}."

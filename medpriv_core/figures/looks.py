@@ -1,0 +1,67 @@
+"""How groups of runs look in one chart: a colour for each method, and a dash and a marker for each strength of noise.
+
+Nothing is told by colour alone. The authors' runs are grey, with the dash of the strength that the paper calls alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from medpriv_core.palette import METHOD_STYLES, REFERENCE_COLOUR
+from medpriv_core.results.groups import Group
+from medpriv_core.results.result import Result
+
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+VARIANTS = ("", "-open", "-open-dot")
+OPACITIES = (1.0, 0.85, 0.7)
+# One number for the whole picture protects nothing, so it must not look like noise for each pixel.
+PER_IMAGE_MARKER = "triangle-up"
+AUTHORS_RANKS: dict[float | None, int] = {1.0: 0, 2.0: 1, 4.0: 2}  # by beta; without privacy there is none
+
+
+@dataclass(frozen=True)
+class Look:
+    """Of one group: ``marker`` and its plain form ``shape`` are plotly symbols, ``band`` the colour of its interval."""
+
+    colour: str
+    dash: str
+    marker: str
+    shape: str
+    opacity: float
+    band: str
+
+
+def looks_of(groups: Sequence[Group]) -> list[Look]:
+    """A look for each group, in the order of ``groups``; groups of one method differ in dash and marker."""
+    ranks: dict[str, int] = {}
+    looks = []
+    for group in groups:
+        first = group.first
+        authors = first.source == "authors"
+        marker = _marker(first)
+        rank = AUTHORS_RANKS.get(first.beta, 0) if authors else ranks.setdefault(marker, 0)
+        if not authors:
+            ranks[marker] += 1
+        colour = REFERENCE_COLOUR if authors else METHOD_STYLES[first.method].colour
+        looks.append(
+            Look(
+                colour=colour,
+                # No noise is a solid line; the weakest noise is the first broken one.
+                dash=DASHES[(rank + (first.method != "none")) % len(DASHES)],
+                marker=marker + VARIANTS[rank % len(VARIANTS)],
+                shape=marker,
+                opacity=OPACITIES[min(rank, len(OPACITIES) - 1)],
+                band=_transparent(colour),
+            )
+        )
+    return looks
+
+
+def _marker(result: Result) -> str:
+    return PER_IMAGE_MARKER if result.noise_draw == "per_image" else METHOD_STYLES[result.method].marker
+
+
+def _transparent(colour: str) -> str:
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.15)"

@@ -1,0 +1,114 @@
+"""Accuracy by mechanism, strength and dataset: Figure 4 of the paper."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from medpriv_core.figures.looks import Look, looks_of
+from medpriv_core.palette import REFERENCE_COLOUR
+from medpriv_core.results.groups import Estimate, Group
+from medpriv_core.results.result import Protocol
+
+# column -> what it is called, and whether its marker is filled
+SERIES = {"test_accuracy": ("test images", True), "train_accuracy": ("training images", False)}
+ROW_PX = 34
+GAP_PX = 90  # between two panels: numbers of the upper axis, title of the lower one
+LABEL_WIDTH = 24  # characters in a line
+
+
+def mechanisms_figure(
+    groups: Mapping[str, Sequence[Group]], *, protocol: Protocol, majority_rates: Mapping[str, float | None]
+) -> go.Figure:
+    """A line for each labelled group with its accuracy on test images (filled) and training images (hollow).
+
+    ``groups`` by the title of their dataset, a panel each, with intervals of the test accuracy as bars. Under
+    ``best_on_test`` each accuracy is the largest of all epochs by itself, as the paper has it, and has no interval:
+    that of a maximum is not the one of its epoch. ``majority_rates`` by the same titles.
+    """
+    counts = [len(members) for members in groups.values()]
+    height = ROW_PX * (sum(counts) + len(groups)) + GAP_PX * (len(groups) - 1)
+    figure = make_subplots(
+        rows=len(groups),
+        cols=1,
+        subplot_titles=list(groups),
+        row_heights=[count + 1 for count in counts],
+        vertical_spacing=GAP_PX / height,
+    )
+    for row, (title, members) in enumerate(groups.items(), start=1):
+        for group, look in zip(members, looks_of(members), strict=True):
+            for column, (series, filled) in SERIES.items():
+                found = group.estimate(column, protocol)
+                if found is not None:
+                    marked = protocol == "last_epoch" and filled and found.kind != "none"
+                    figure.add_trace(_point(group, look, found, series, filled=filled, bars=marked), row=row, col=1)
+        rate = majority_rates.get(title)
+        if rate is not None:
+            figure.add_vline(
+                x=rate, row=row, col=1, line={"color": REFERENCE_COLOUR, "dash": "longdashdot", "width": 1}
+            )
+        figure.update_yaxes(
+            categoryorder="array", categoryarray=[_lines(group.label) for group in reversed(members)], row=row, col=1
+        )
+    figure.update_yaxes(automargin=True)
+    figure.update_xaxes(tickformat=".0%", range=[_lowest(figure), 1.02])
+    figure.update_xaxes(title="accuracy", row=len(groups), col=1)
+    figure.update_layout(
+        height=height + GAP_PX,
+        margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        showlegend=False,
+        hovermode="closest",
+    )
+    return figure
+
+
+def _point(group: Group, look: Look, found: Estimate, series: str, *, filled: bool, bars: bool) -> go.Scatter:
+    interval = f" ({found.low:.1%} to {found.high:.1%}; {found.words})" if bars else ""
+    return go.Scatter(
+        x=[found.mean],
+        y=[_lines(group.label)],
+        error_x={
+            "type": "data",
+            "symmetric": False,
+            "array": [found.high - found.mean],
+            "arrayminus": [found.mean - found.low],
+            "thickness": 1.5,
+        }
+        if bars
+        else None,
+        mode="markers",
+        marker={
+            "symbol": look.shape if filled else f"{look.shape}-open",
+            "size": 11,
+            "color": look.colour,
+            "line": {"width": 2, "color": look.colour},
+        },
+        hovertemplate=f"{series}: %{{x:.1%}}{interval}<br>{group.first.guarantee.statement}"
+        f"<extra>{group.label}</extra>",
+    )
+
+
+def _lines(label: str) -> str:
+    """A label in short lines, so that it leaves room for the points on a narrow window."""
+    return "<br>".join(textwrap.wrap(label, LABEL_WIDTH))
+
+
+def _lowest(figure: go.Figure) -> float:
+    """Where the axis begins: at whole tens of percent below all points."""
+    values = [trace.x[0] - (trace.error_x.arrayminus[0] if trace.error_x.arrayminus else 0) for trace in figure.data]
+    return max(0.0, math.floor(10 * min(values, default=0.5) - 0.2) / 10)
+
+
+def mechanisms_alt(groups: Mapping[str, Sequence[Group]], *, protocol: Protocol) -> str:
+    """The chart in words."""
+    parts = []
+    for title, members in groups.items():
+        for group in members:
+            test = group.estimate("test_accuracy", protocol)
+            if test:
+                parts.append(f"{title}, {group.label}: {test.mean:.1%}")
+    return f"Test accuracy by mechanism. {'; '.join(parts)}."

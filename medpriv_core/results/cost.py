@@ -1,0 +1,209 @@
+"""What privacy costs: the figure of private runs against that of comparable runs without privacy.
+
+Comparable is the group without privacy, of the same source and dataset, that differs in the fewest settings which have
+nothing to do with privacy; of several such the best one, so that no cost is made to look smaller than it is.
+
+The interval of the difference comes from the intervals of the two figures by the method of variance estimates recovery
+(Zou and Donner 2008): for a - b with a in [la, ua] and b in [lb, ub],
+
+    low = a - b - sqrt((a - la)^2 + (ub - b)^2),    high = a - b + sqrt((ua - a)^2 + (b - lb)^2).
+
+It takes the two for independent. Both are measured on the same test images, so it is rather too wide than too narrow.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.results.groups import Estimate, Group
+from medpriv_core.results.labels import strength_of
+from medpriv_core.results.result import Protocol, Source
+
+# Settings in which a private run has to differ from one without privacy.
+_OF_PRIVACY = {
+    "method",
+    "beta",
+    "noise_draw",
+    "noise_multiplier",
+    "target_epsilon",
+    "delta",
+    "sampling",
+    "engine",
+    "microbatch_size",
+    "noise_generator",
+    "seed",
+    "device",
+    "memory_mb",
+}
+MEASURES = {
+    "test_auroc": "AUROC",
+    "test_accuracy": "accuracy",
+    "test_balanced_accuracy": "balanced accuracy",
+}
+# In the order in which the sentence looks for something to say.
+IN_WORDS: dict[Source, str] = {
+    "mine": "in your runs",
+    "reference": "in the reference set",
+    "authors": "in the authors' logs",
+}
+TALKED_ABOUT_EPSILON = 1.0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """By how much ``private`` lies below ``baseline`` in one figure; negative where it lies above.
+
+    ``low`` and ``high`` are None where neither of the two figures has an interval; ``rests_on`` says which have one.
+    """
+
+    private: Group
+    baseline: Group
+    points: float  # percentage points
+    low: float | None
+    high: float | None
+    rests_on: str = ""
+
+
+def privacy_costs(groups: Sequence[Group], column: str, protocol: Protocol = "last_epoch") -> list[Cost]:
+    """For each private group with a comparable one, in the order of ``groups``."""
+    costs = []
+    for group in groups:
+        baseline = comparable(group, groups, column)
+        mine = group.estimate(column, protocol)
+        other = baseline.estimate(column, protocol) if baseline else None
+        if baseline is not None and mine is not None and other is not None:
+            low, high = difference_interval(other, mine) if protocol == "last_epoch" else (None, None)
+            rests_on = f"{mine.words} with privacy, {other.words} without"
+            costs.append(Cost(group, baseline, 100 * (other.mean - mine.mean), low, high, rests_on))
+    return costs
+
+
+def comparable(group: Group, groups: Sequence[Group], column: str) -> Group | None:
+    """The group without privacy that ``group`` may be held against; None for one without privacy itself."""
+    if group.first.method == "none":
+        return None
+    candidates = [
+        other
+        for other in groups
+        if other.first.method == "none"
+        and (other.first.source, other.first.dataset) == (group.first.source, group.first.dataset)
+        and other.estimate(column) is not None
+    ]
+    return min(candidates, key=lambda other: (distance(group, other), -_mean(other, column)), default=None)
+
+
+def distance(group: Group, other: Group) -> int:
+    """In how many settings that have nothing to do with privacy two groups of one source differ."""
+    if group.first.spec is None or other.first.spec is None:
+        return abs((group.first.version or 0) - (other.first.version or 0))
+    mine, others = asdict(group.first.spec), asdict(other.first.spec)
+    return sum(mine[name] != others[name] for name in mine if name not in _OF_PRIVACY)
+
+
+def difference_interval(first: Estimate, second: Estimate) -> tuple[float, float] | tuple[None, None]:
+    """Of ``first`` - ``second`` in percentage points; nothing where neither has an interval.
+
+    Where only one has, the other is taken as it is.
+    """
+    if first.kind == second.kind == "none":
+        return None, None
+    between = first.mean - second.mean
+    down = math.hypot(first.mean - first.low, second.high - second.mean)
+    up = math.hypot(first.high - first.mean, second.mean - second.low)
+    return 100 * (between - down), 100 * (between + up)
+
+
+@dataclass(frozen=True)
+class CostReport:
+    """What the runs on screen say of the cost: a paragraph of markdown, and each epsilon in it in full."""
+
+    sentence: str
+    statements: tuple[str, ...] = ()
+
+
+def report_cost(groups: Sequence[Group], column: str, *, dataset: str, protocol: Protocol = "last_epoch") -> CostReport:
+    """The answer to "what does privacy cost here?"; ``dataset`` is its title.
+
+    Speaks of one source only: of the visitor's own runs if these can be compared, else of the reference set, else of
+    the authors. Of DP-SGD it takes the epsilon nearest to 1, of Local-DP the weakest noise of each kind.
+    """
+    figure = MEASURES[column]
+    for source, place in IN_WORDS.items():
+        own = [group for group in groups if group.first.source == source]
+        costs = privacy_costs(own, column, protocol)
+        if costs:
+            chosen = _chosen(costs)
+            said = " ".join(_said(cost, figure) for cost in chosen)
+            return CostReport(
+                f"**{dataset}**, {place}: {said} {_about(chosen, protocol)}",
+                tuple(f"{cost.private.label}: {cost.private.first.guarantee.statement}" for cost in chosen),
+            )
+    return CostReport(
+        f"**{dataset}**: nothing on screen says what privacy costs in {figure}. That takes runs with and without "
+        "privacy of the same source, both of which have measured it."
+    )
+
+
+def _chosen(costs: Sequence[Cost]) -> list[Cost]:
+    """One of DP-SGD and one of each kind of Local-DP; of several of one strength that most like its baseline."""
+    kinds: dict[tuple[str, str | None], Cost] = {}
+    for cost in costs:
+        first = cost.private.first
+        kind = (first.method, first.noise_draw)
+        if kind not in kinds or _rank(cost) < _rank(kinds[kind]):
+            kinds[kind] = cost
+    return [kinds[kind] for kind in sorted(kinds, key=lambda kind: (kind[0] != "dp_sgd", kind[1] or ""))]
+
+
+def _rank(cost: Cost) -> tuple[float, int]:
+    first, epsilon = cost.private.first, cost.private.epsilon
+    far = abs(math.log(epsilon / TALKED_ABOUT_EPSILON)) if first.method == "dp_sgd" and epsilon > 0 else 0.0
+    noise = first.beta or 0.0 if first.method == "local_dp" or first.source == "authors" else 0.0
+    # Rounded, because two runs for the same target may hold 0.998 and 0.999.
+    return (round(far, 1) if math.isfinite(far) else 1e9) + noise, distance(cost.private, cost.baseline)
+
+
+def _said(cost: Cost, figure: str) -> str:
+    verb = "costs" if cost.points >= 0 else "gains"
+    size = abs(cost.points)
+    unit = "point" if f"{size:.1f}" == "1.0" else "points"
+    against = f"{_subject(cost.private)} {verb} {size:.1f} {unit} of {figure}"
+    if cost.low is None or cost.high is None:
+        return f"{against}."
+    low, high = (cost.low, cost.high) if cost.points >= 0 else (-cost.high, -cost.low)
+    doubt = ", so it may be nothing" if low < 0 < high else ""
+    return f"{against} ({_signed(low)} to {_signed(high)}{doubt})."
+
+
+def _signed(points: float) -> str:
+    return f"{points:.1f}".replace("-", "−")
+
+
+def _subject(group: Group) -> str:
+    first = group.first
+    if not first.guarantee.established:
+        return f"{strength_of(first)} (ε not established)"
+    held = "no finite ε"
+    if math.isfinite(group.epsilon):
+        held = f"ε = {format_epsilon(group.epsilon)}, δ = {format_delta(first.guarantee.delta or 0)}"
+    if first.method == "local_dp":
+        kind = "for each pixel" if first.noise_draw == "per_pixel" else "as one number a picture"
+        return f"Local-DP at β = {first.beta:g} {kind} ({held}{' for the picture' if ',' in held else ''})"
+    return f"DP-SGD with {held}"
+
+
+def _about(costs: Sequence[Cost], protocol: Protocol) -> str:
+    if protocol == "best_on_test":
+        return "By the best epoch on the test images, which flatters all of them and has no honest interval."
+    if all(cost.low is None for cost in costs):
+        return "Against no privacy; from one run each, so how much of it is chance is not known."
+    rests = list(dict.fromkeys(cost.rests_on for cost in costs))
+    return f"Against no privacy; in brackets the 95 % interval of the difference, from: {'; or '.join(rests)}."
+
+
+def _mean(group: Group, column: str) -> float:
+    found = group.estimate(column)
+    return found.mean if found else -math.inf

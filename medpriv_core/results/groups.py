@@ -1,0 +1,129 @@
+"""Runs that differ in their seed alone, as one figure with an interval.
+
+What the interval is about depends on how many runs there are, and must be said beside it:
+
+- several runs: a t-interval of their mean. It says what another training would give on the *same* test images.
+- one run: for a share of test images, Wilson's interval. It says what *other* test images would give with the same
+  network. Other figures of a single run have none.
+
+Runs without noise that differ only in a seed which nothing uses are one run: their figures are the same to the last
+digit, and an interval of width 0 would promise a certainty that nobody has.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from medpriv_core.evaluation.intervals import seed_mean, wilson_interval
+from medpriv_core.results.result import Protocol, Result
+
+IntervalKind = Literal["seeds", "test_images", "none"]
+# Figures that are a share of the images of one split, and that split.
+SHARES = {"train_accuracy": "train", "test_accuracy": "test", "test_noised_accuracy": "test"}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure of a group with its interval of 95 %; without one, ``low`` and ``high`` are the figure itself.
+
+    kind  what the interval is about: other trainings (seeds), other test images, or nothing
+    runs  how many different ones it was computed from
+    """
+
+    mean: float
+    low: float
+    high: float
+    kind: IntervalKind
+    runs: int
+
+    @property
+    def words(self) -> str:
+        """What the interval is, for people."""
+        return {
+            "seeds": f"the t-interval over {self.runs} runs",
+            "test_images": "Wilson's interval for other test images of one run",
+            "none": "a single run without an interval",
+        }[self.kind]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Results that are equal but for the seed.
+
+    label    tells the group apart from the others beside it
+    details  the settings in which it differs from others of the same strength
+    """
+
+    results: tuple[Result, ...]
+    label: str = ""
+    details: str = ""
+
+    @property
+    def first(self) -> Result:
+        """One of them, for all that they share."""
+        return self.results[0]
+
+    @property
+    def epsilon(self) -> float:
+        """What holds for each; the largest, should they differ."""
+        return max(result.epsilon for result in self.results)
+
+    def estimate(self, column: str, protocol: Protocol = "last_epoch") -> Estimate | None:
+        """The figure of the last epoch (or of the best one) with its interval; None where no run has it."""
+        return estimate([result.figure(column, protocol) for result in self.results], column, self._size(column))
+
+    def course(self, column: str) -> list[tuple[int, Estimate]]:
+        """The figure after each epoch that all runs have, with intervals over seeds."""
+        rows = [{row["epoch"]: row.get(column) for row in result.epochs} for result in self.results]
+        shared = sorted(set(rows[0]).intersection(*rows[1:]))
+        found = ((epoch, estimate([row[epoch] for row in rows], column, None)) for epoch in shared)
+        return [(epoch, value) for epoch, value in found if value is not None]
+
+    def _size(self, column: str) -> int | None:
+        return self.first.test_size if SHARES.get(column) == "test" else None
+
+
+def group_results(results: Iterable[Result]) -> list[Group]:
+    """One group for all results that are equal but for the seed, in the order of their first ones.
+
+    Device and memory limit do not count as a difference. Of runs without fresh noise, one a seed is kept, the newest.
+    """
+    groups: dict[object, list[Result]] = {}
+    for result in results:
+        groups.setdefault(_setting(result), []).append(result)
+    return [Group(tuple(_different(members))) for members in groups.values()]
+
+
+def _setting(result: Result) -> object:
+    if result.spec is None:
+        return result.source, result.id
+    same = result.spec.changed(seed=0, device="auto", memory_mb=None)
+    return result.source, same, result.final["epoch"]
+
+
+def _different(members: list[Result]) -> list[Result]:
+    if members[0].method == "dp_sgd":
+        return members  # each run draws its own noise, whatever its seed
+    return list({member.seed: member for member in members}.values())
+
+
+def estimate(values: Sequence[float | None], column: str, images: int | None) -> Estimate | None:
+    """The mean of the values that are there, with the interval that they allow; ``images`` where they are shares."""
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    if not known:
+        return None
+    runs = len(known) if len(set(known)) > 1 else 1
+    if runs > 1:
+        mean = seed_mean(known)
+        assert mean.interval is not None
+        low, high = mean.interval
+        if column in SHARES or column.endswith(("auroc", "balanced_accuracy")):
+            low, high = max(0.0, low), min(1.0, high)
+        return Estimate(mean.mean, low, high, "seeds", runs)
+    if images:
+        low, high = wilson_interval(round(known[0] * images), images)
+        return Estimate(known[0], low, high, "test_images", 1)
+    return Estimate(known[0], known[0], known[0], "none", 1)

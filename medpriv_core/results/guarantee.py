@@ -1,0 +1,110 @@
+"""The epsilon that really holds for a finished run, beside which its accuracy may be set.
+
+It is not always the one that the run was named after. Local-DP at beta = 1 has epsilon 1 for one *pixel*; the picture
+as a whole has tens of thousands, and any two pictures are neighbours under Local-DP:
+
+>>> from medpriv_core.spec import RunSpec
+>>> held = held_guarantee(RunSpec(dataset="chest_xray", image_size=224, method="local_dp", beta=1.0), {}, {})
+>>> held.unit, round(held.epsilon, -3)
+('one whole picture', 19000.0)
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.privacy.dp_sgd import accountant_of
+from medpriv_core.privacy.facts import GUARANTEE, recorded_facts
+from medpriv_core.privacy.image_epsilon import image_guarantee
+from medpriv_core.privacy.mechanism import mechanism_of
+from medpriv_core.privacy.statement import (
+    ACCOUNTANT_WORDS,
+    ADJACENCY_WORDS,
+    IMAGE_ACCOUNTANT_WORDS,
+    SAMPLING_WORDS,
+    image_epsilon_statement,
+)
+from medpriv_core.privacy.verdict import run_verdict
+from medpriv_core.spec import NoiseDraw, RunSpec
+
+DP_SGD_UNIT = "one training image"
+
+
+@dataclass(frozen=True)
+class HeldGuarantee:
+    """What holds. ``epsilon`` is infinite where no finite one does, or where none is established.
+
+    unit         whom it protects
+    statement    the whole of it in one line, for people
+    established  False where too little is known of the run to say which epsilon holds
+    """
+
+    epsilon: float
+    delta: float | None
+    unit: str
+    adjacency: str
+    sampling: str
+    accountant: str
+    statement: str
+    established: bool = True
+
+
+NO_PRIVACY = HeldGuarantee(math.inf, None, "nobody", "", "", "", "trained without privacy: no ε holds")
+
+
+def not_established(why: str) -> HeldGuarantee:
+    """Of a run of which too little is known, or too much, to state an epsilon."""
+    return HeldGuarantee(math.inf, None, DP_SGD_UNIT, "", "", "", f"ε is not established: {why}", established=False)
+
+
+def held_guarantee(spec: RunSpec, setup: Mapping[str, Any], last: Mapping[str, Any]) -> HeldGuarantee:
+    """What holds for a run by what it recorded: ``setup`` is its ``setup.json``, ``last`` its last row or outcome."""
+    if spec.method == "none":
+        return NO_PRIVACY
+    if spec.method == "local_dp":
+        assert spec.beta is not None
+        return _of_picture(spec.beta, spec.noise_draw, spec.delta, spec.image_size, dataset_info(spec.dataset).channels)
+    # Runs that differ in their seed alone spend alike, and composing takes a fifth of a second.
+    facts = json.dumps([setup.get("train_size"), setup.get(GUARANTEE)], sort_keys=True)
+    spent = json.dumps([last.get("epsilon"), last.get("delta", spec.delta), last.get("steps")])
+    return _of_training(spec.changed(seed=0, device="auto"), facts, spent)
+
+
+@functools.lru_cache(maxsize=256)
+def _of_picture(beta: float, draw: NoiseDraw, delta: float, side: int, channels: int) -> HeldGuarantee:
+    guarantee = image_guarantee(beta=beta, values=side * side * channels, draw=draw, delta=delta)
+    return HeldGuarantee(
+        epsilon=guarantee.epsilon_image,
+        delta=delta,
+        unit="one whole picture",
+        adjacency="any two pictures",
+        sampling="noise drawn once",
+        accountant=IMAGE_ACCOUNTANT_WORDS[guarantee.accountant],
+        statement=f"each picture: {image_epsilon_statement(guarantee)}",
+    )
+
+
+@functools.lru_cache(maxsize=1024)
+def _of_training(spec: RunSpec, facts: str, spent: str) -> HeldGuarantee:
+    train_size, recorded = json.loads(facts)
+    epsilon, delta, steps = json.loads(spent)
+    setup = {"train_size": train_size, GUARANTEE: recorded}
+    verdict = run_verdict(spec, setup=setup, last={"epsilon": epsilon, "delta": delta, "steps": steps})
+    if verdict is None:
+        return not_established("the run did not record its steps")
+    mechanism = recorded_facts(setup).mechanism() or mechanism_of(spec, train_size=train_size)
+    return HeldGuarantee(
+        epsilon=verdict.epsilon,
+        delta=verdict.delta,
+        unit=DP_SGD_UNIT,
+        adjacency=ADJACENCY_WORDS[mechanism.adjacency],
+        sampling=SAMPLING_WORDS[mechanism.sampling],
+        accountant=ACCOUNTANT_WORDS[accountant_of(sample_rate=mechanism.sample_rate, delta=verdict.delta, steps=steps)],
+        statement=f"the training set: {verdict.statement}",
+    )

@@ -1,0 +1,77 @@
+"""A ``Result`` from what a run of medpriv left behind: its specification, its facts and its epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.results.guarantee import held_guarantee
+from medpriv_core.results.result import Result, Source
+from medpriv_core.spec import RunSpec
+
+SAMPLED = {
+    "poisson": "Poisson sampling",
+    "full_batch": "all images in every step",
+    "shuffled": "shuffled batches",
+}
+NORMALISED = {
+    "frozen_batch_norm": "BatchNorm frozen as pretrained",
+    "group_norm": "GroupNorm",
+    "batch_norm": "BatchNorm in training mode",
+}
+
+
+def make_result(
+    *,
+    source: Source,
+    id: str,
+    name: str,
+    spec: RunSpec,
+    setup: Mapping[str, Any],
+    epochs: Sequence[Mapping[str, Any]],
+    tags: Sequence[str] = (),
+) -> Result:
+    """The result of a finished run: ``setup`` is its ``setup.json``, ``epochs`` at least one row of its metrics.
+
+    Raises ``DatasetError`` for a dataset that this version does not know.
+    """
+    info = dataset_info(spec.dataset)
+    return Result(
+        source=source,
+        id=id,
+        name=name,
+        dataset=spec.dataset,
+        method=spec.method,
+        beta=spec.beta,
+        noise_draw=spec.noise_draw if spec.method == "local_dp" else None,
+        noise_multiplier=setup.get("noise_multiplier", spec.noise_multiplier) if spec.method == "dp_sgd" else None,
+        target_epsilon=spec.target_epsilon,
+        trainable=spec.trainable,
+        image_size=spec.image_size,
+        seed=spec.seed,
+        guarantee=held_guarantee(spec, setup, epochs[-1]),
+        majority_rate=setup.get("majority_rate"),
+        classes=tuple(setup.get("classes", info.classes)),
+        epochs=tuple(epochs),
+        test_size=setup.get("test_size"),
+        synthetic=info.synthetic,
+        protocol=describe_protocol(spec),
+        spec=spec,
+        tags=tuple(tags),
+    )
+
+
+def describe_protocol(spec: RunSpec) -> str:
+    """How a run was trained and measured, in one line."""
+    noise = {
+        "none": "",
+        "dp_sgd": "each gradient clipped and noised; ",
+        "local_dp": "one stored draw of noise for each "
+        + ("pixel" if spec.noise_draw == "per_pixel" else "picture, a shift of its brightness")
+        + "; ",
+    }[spec.method]
+    return (
+        f"{noise}{SAMPLED[spec.sampling_scheme]}; {NORMALISED[spec.norm]}; {spec.image_size} pixels; "
+        f"{spec.epochs} epochs; tested on clean images after every epoch"
+    )

@@ -1,0 +1,154 @@
+"""The reference set: runs that were made once and are shipped with medpriv, to be read and never written by the app.
+
+One file a dataset, ``data/reference/<dataset>.json.gz``, holds a JSON object:
+
+============  =========================================================================================================
+``format``    the number of this layout, ``FORMAT``
+``about``     how the runs were made: ``command``, ``date``, ``machine``, ``versions`` (an object), all for people
+``runs``      a list of {``id``, ``name``, ``spec``, ``setup``, ``epochs``}: RunSpec, ``setup.json`` and rows of
+              ``metrics.jsonl`` as a run directory holds them
+============  =========================================================================================================
+
+Epsilon is not taken from the file: it is computed anew from the recorded facts, so a shipped number can never be lower
+than what today's accountant finds.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medpriv_core.errors import MedprivError, RunError
+from medpriv_core.home import explain_disk_errors
+from medpriv_core.results.made import make_result
+from medpriv_core.results.result import Result
+from medpriv_core.spec import RunSpec
+
+FORMAT = 1
+FOLDER = Path(__file__).parent / "data" / "reference"
+ABOUT = ("command", "date", "machine", "versions")
+MOST_BYTES = 64 << 20  # unpacked; a damaged or foreign file must not fill the memory
+MOST_EPOCHS = 100_000
+
+
+@dataclass(frozen=True)
+class ReferenceRun:
+    """What is shipped of one run: as its run directory holds it."""
+
+    id: str
+    name: str
+    spec: RunSpec
+    setup: Mapping[str, Any]
+    epochs: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class ReferenceSet:
+    """The shipped runs of one dataset, and how they were made."""
+
+    about: Mapping[str, Any]
+    results: tuple[Result, ...]
+
+
+def write_reference(path: Path, runs: Sequence[ReferenceRun], *, about: Mapping[str, Any]) -> None:
+    """Write the runs of one dataset; the same runs give the same bytes.
+
+    ``about`` has the keys of ``ABOUT``. Raises ``RunError`` if the file could not be read again, and
+    ``DataHomeError`` if the disk refuses.
+    """
+    content = {
+        "format": FORMAT,
+        "about": dict(about),
+        "runs": [
+            {
+                "id": run.id,
+                "name": run.name,
+                "spec": run.spec.to_dict(),
+                "setup": dict(run.setup),
+                "epochs": [dict(row) for row in run.epochs],
+            }
+            for run in runs
+        ],
+    }
+    _check(content, path)
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    with explain_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def read_reference(path: Path) -> ReferenceSet:
+    """The runs in one file; raises ``RunError`` with what is wrong with it."""
+    try:
+        with gzip.open(path) as file:
+            text = file.read(MOST_BYTES + 1)
+        if len(text) > MOST_BYTES:
+            raise RunError(f"The reference file {path.name} is larger than any that medpriv writes.")
+        content = json.loads(text)
+    except (OSError, EOFError, ValueError, RecursionError) as error:
+        raise RunError(f"The reference file {path.name} is damaged ({error}); install medpriv again.") from None
+    return ReferenceSet(content["about"] if isinstance(content, dict) else {}, _check(content, path))
+
+
+def read_references(folder: Path = FOLDER) -> tuple[ReferenceSet, ...]:
+    """All shipped sets; none is a normal state."""
+    files = sorted(folder.glob("*.json.gz"))
+    return tuple(_read_unchanged(file, file.stat().st_mtime_ns) for file in files)
+
+
+@functools.lru_cache(maxsize=32)
+def _read_unchanged(path: Path, _written_ns: int) -> ReferenceSet:
+    return read_reference(path)
+
+
+def _check(content: Any, path: Path) -> tuple[Result, ...]:
+    """The results of a file's content, every part of it looked at."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else None
+        raise RunError(
+            f"The reference file {path.name} has format {found!r}, but this version of medpriv reads {FORMAT}."
+        )
+    about, runs = content.get("about"), content.get("runs")
+    if not isinstance(about, dict) or any(not about.get(key) for key in ABOUT):
+        raise RunError(f"The reference file {path.name} does not say how it was made ({', '.join(ABOUT)}).")
+    if not isinstance(runs, list) or not runs:
+        raise RunError(f"The reference file {path.name} has no runs.")
+    results = tuple(_result(run, path) for run in runs)
+    if len({result.id for result in results}) < len(results):
+        raise RunError(f"The reference file {path.name} has two runs of the same id.")
+    return results
+
+
+def _result(run: Any, path: Path) -> Result:
+    parts = {"id": str, "name": str, "spec": dict, "setup": dict, "epochs": list}
+    if not isinstance(run, dict) or any(not isinstance(run.get(part), kind) for part, kind in parts.items()):
+        raise RunError(f"The reference file {path.name} has a run without {', '.join(parts)}.")
+    _check_epochs(run["epochs"], path, run["id"])
+    try:
+        return make_result(
+            source="reference",
+            id=run["id"],
+            name=run["name"],
+            spec=RunSpec.from_dict(run["spec"]),
+            setup=run["setup"],
+            epochs=run["epochs"],
+        )
+    except (MedprivError, TypeError, ValueError, KeyError) as error:
+        raise RunError(f"The reference file {path.name} has a damaged run {run['id']}: {error}") from None
+
+
+def _check_epochs(epochs: list[Any], path: Path, run_id: str) -> None:
+    numbers = [row["epoch"] for row in epochs if isinstance(row, dict) and isinstance(row.get("epoch"), int)]
+    if not 0 < len(epochs) <= MOST_EPOCHS or len(numbers) < len(epochs) or numbers != sorted(set(numbers)):
+        raise RunError(f"The reference file {path.name}: the epochs of run {run_id} are not in order.")
+    for row in epochs:
+        for column in ("train_accuracy", "test_accuracy"):
+            value = row.get(column)
+            if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1 and math.isfinite(value)):
+                raise RunError(f"The reference file {path.name}: run {run_id} has an accuracy of {value!r}.")

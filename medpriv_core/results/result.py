@@ -1,0 +1,77 @@
+"""One finished run as a comparison needs it, whoever made it.
+
+Runs come from three sources: ``mine`` (the data home), ``reference`` (shipped with medpriv) and ``authors`` (logged in
+the notebooks of the paper). They may stand in one chart only if each carries what its figures rest on, above all the
+epsilon that really holds, which is not the one that a run was named after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from medpriv_core.results.guarantee import HeldGuarantee
+from medpriv_core.spec import Method, NoiseDraw, RunSpec, Trainable
+
+Source = Literal["mine", "reference", "authors"]
+SOURCES: tuple[Source, ...] = ("reference", "authors", "mine")
+SOURCE_TITLES: dict[Source, str] = {"reference": "Reference set", "authors": "The authors' logs", "mine": "My runs"}
+
+Protocol = Literal["last_epoch", "best_on_test"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A finished run.
+
+    id            of the run; of the series for the authors' logs
+    beta          Laplace scale under Local-DP; for the authors' DP-SGD only what the paper calls its noise
+    guarantee     the epsilon that holds after the last epoch, and all it depends on
+    majority_rate accuracy (0 to 1) of always naming the most frequent class of the test images; None if not known
+    epochs        rows with "epoch", "train_accuracy", "test_accuracy" and whatever else was measured
+    test_size     images that the test figures are means over; None if not known
+    synthetic     whether the images were drawn by a program
+    protocol      in one sentence: what was trained and measured, and how
+    spec          None for the authors' runs, whose settings are known only in part
+    version       of the authors' notebook
+    """
+
+    source: Source
+    id: str
+    name: str
+    dataset: str
+    method: Method
+    beta: float | None
+    noise_draw: NoiseDraw | None
+    noise_multiplier: float | None
+    target_epsilon: float | None
+    trainable: Trainable
+    image_size: int
+    seed: int | None
+    guarantee: HeldGuarantee
+    majority_rate: float | None
+    classes: tuple[str, ...]
+    epochs: tuple[Mapping[str, Any], ...]
+    test_size: int | None
+    synthetic: bool
+    protocol: str
+    spec: RunSpec | None = None
+    version: int | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def final(self) -> Mapping[str, Any]:
+        """The row of the last epoch."""
+        return self.epochs[-1]
+
+    @property
+    def epsilon(self) -> float:
+        """What really holds; infinite where no finite epsilon does."""
+        return self.guarantee.epsilon
+
+    def figure(self, column: str, protocol: Protocol = "last_epoch") -> float | None:
+        """A figure of the last epoch, or the paper's way: the largest of all epochs, each column by itself."""
+        if protocol == "last_epoch":
+            return self.final.get(column)
+        return max((row[column] for row in self.epochs if row.get(column) is not None), default=None)

@@ -1,0 +1,151 @@
+"""Which runs are compared: their sources, the dataset, and among one's own those with a tag or named in the address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.results.authors import REPETITION, read_authors
+from medpriv_core.results.groups import Group, group_results
+from medpriv_core.results.labels import labelled
+from medpriv_core.results.mine import read_mine
+from medpriv_core.results.reference import ReferenceSet, read_references
+from medpriv_core.results.result import SOURCE_TITLES, SOURCES, Result, Source
+from pages.parts import cached
+from pages.parts.links import from_link, to_link
+from pages.parts.messages import explain_errors
+
+NOTEBOOKS = {
+    "paper": "Those behind the paper (3, 4)",
+    "repetition": "Their repetition (5)",
+    "both": "Both",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is compared: ``groups`` of all datasets, and the one dataset of the views that show a single one."""
+
+    dataset: str
+    groups: list[Group]
+    references: tuple[ReferenceSet, ...]
+
+    @property
+    def here(self) -> list[Group]:
+        """The labelled groups of the chosen dataset, from no noise to most."""
+        return [group for group in self.groups if group.first.dataset == self.dataset]
+
+    @property
+    def title(self) -> str:
+        return dataset_info(self.dataset).title
+
+    @property
+    def synthetic(self) -> bool:
+        return any(group.first.synthetic for group in self.here)
+
+
+def choose_runs() -> Choice:
+    """The controls above the views, and the runs that they leave."""
+    references: tuple[ReferenceSet, ...] = ()
+    with explain_errors():
+        references = read_references()
+    chosen_ids = [run for run in st.query_params.get("runs", "").split(",") if run]
+    mine = read_mine(cached.home(), chosen=chosen_ids or None)
+    by_source: dict[Source, list[Result]] = {
+        "reference": [result for reference in references for result in reference.results],
+        "authors": list(read_authors()),
+        "mine": mine,
+    }
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    sources = _choose_sources(row, by_source, own_only=bool(chosen_ids and mine))
+    kept = {source: by_source[source] for source in sources}
+    if "authors" in kept:
+        kept["authors"] = _choose_notebooks(row, kept["authors"])
+    if "mine" in kept:
+        kept["mine"] = _choose_tag(row, kept["mine"])
+    results = [result for source in kept for result in kept[source]]
+    if not results:
+        results = list(read_authors())
+        st.info("Nothing is chosen, so the authors' logs stay on screen.", icon=":material/filter_alt_off:")
+    datasets = sorted({result.dataset for result in results}, key=lambda name: _place(name, mine))
+    dataset = row.selectbox(
+        "Dataset",
+        datasets,
+        index=datasets.index(from_link("dataset", datasets, datasets[0])),
+        format_func=lambda name: dataset_info(name).title,
+        key="compare_dataset",
+        width=280,
+    )
+    to_link(dataset=dataset)
+    _say_chosen(chosen_ids, mine)
+    return Choice(dataset, labelled(group_results(results)), references)
+
+
+def _choose_sources(row: DeltaGenerator, results: Mapping[Source, list[Result]], *, own_only: bool) -> list[Source]:
+    there = [source for source in SOURCES if results[source]]
+    wanted = st.query_params.get("sources")
+    default = ["mine"] if own_only and wanted is None else there
+    if wanted is not None:
+        default = [source for source in there if source in wanted.split(",")]
+    chosen = row.pills(
+        "Runs",
+        there,
+        selection_mode="multi",
+        default=default,
+        format_func=SOURCE_TITLES.__getitem__,
+        # The runs that are there change while the page is open; a choice must not outlive its options.
+        key=f"compare_sources_{'_'.join(there)}",
+    )
+    to_link(sources=None if chosen == there else ",".join(chosen))
+    return [source for source in there if source in chosen]
+
+
+def _choose_notebooks(row: DeltaGenerator, results: list[Result]) -> list[Result]:
+    names = list(NOTEBOOKS)
+    chosen = row.selectbox(
+        "The authors' notebooks",
+        names,
+        index=names.index(from_link("notebooks", names, names[0])),
+        format_func=NOTEBOOKS.__getitem__,
+        key="compare_notebooks",
+        help="Each of their runs exists twice. The figures that the paper quotes without privacy are in the notebooks "
+        "of versions 3 and 4; version 5 repeats all runs with other learning rates.",
+        width=250,
+    )
+    to_link(notebooks=None if chosen == names[0] else chosen)
+    return [result for result in results if chosen == "both" or (result.version == REPETITION) == (chosen != names[0])]
+
+
+def _choose_tag(row: DeltaGenerator, results: list[Result]) -> list[Result]:
+    tags = sorted({tag for result in results for tag in result.tags})
+    if not tags:
+        return results
+    wanted = [tag for tag in st.query_params.get("tags", "").split(",") if tag in tags]
+    chosen = row.multiselect(
+        "Tags of my runs", tags, default=wanted, key=f"compare_tags_{'_'.join(tags)}", placeholder="All", width=250
+    )
+    to_link(tags=",".join(chosen) or None)
+    return [result for result in results if not chosen or set(chosen) & set(result.tags)]
+
+
+def _place(dataset: str, mine: list[Result]) -> tuple[bool, bool, str]:
+    """Where a dataset stands: those with own runs first, then chest X-rays, which the paper draws."""
+    return all(result.dataset != dataset for result in mine), dataset != "chest_xray", dataset
+
+
+def _say_chosen(ids: list[str], mine: list[Result]) -> None:
+    """That only some of one's own runs are shown, and a way back to all."""
+    if not ids:
+        return
+    missing = len(set(ids) - {result.id for result in mine})
+    lost = f" {missing} of those in the address {'is' if missing == 1 else 'are'} not among the finished runs here."
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.caption(
+        f"Of my runs only {len(mine)} chosen {'one is' if len(mine) == 1 else 'ones are'} shown."
+        + (lost if missing else "")
+    )
+    row.button("Show all my runs", key="compare_all", on_click=lambda: to_link(runs=None), type="tertiary")

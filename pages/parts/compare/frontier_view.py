@@ -1,0 +1,53 @@
+"""The frontier: utility against the epsilon that really holds."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from medpriv_core.figures.frontier import frontier_alt, frontier_figure
+from medpriv_core.results.cost import MEASURES
+from pages.parts.charts import draw_chart
+from pages.parts.compare.choice import Choice
+from pages.parts.compare.tables import draw_table, what_holds
+from pages.parts.links import from_link, to_link
+
+
+def choose_measure(choice: Choice) -> str:
+    """What utility is measured by: the first measure that something on screen has."""
+    there = [column for column in MEASURES if any(group.estimate(column) for group in choice.here)]
+    chosen = st.radio(
+        "Measured by",
+        there,
+        index=there.index(from_link("measure", there, there[0])),
+        format_func=MEASURES.__getitem__,
+        key=f"frontier_measure_{'_'.join(there)}",
+        horizontal=True,
+    )
+    to_link(measure=None if chosen == there[0] else chosen)
+    return chosen
+
+
+def draw(choice: Choice, column: str) -> None:
+    """The chart with its table."""
+    shown = [group for group in choice.here if group.estimate(column) is not None]
+    name = f"Privacy and {MEASURES[column]}: {choice.title}"
+    draw_chart(
+        frontier_figure(shown, column),
+        key="frontier",
+        name=name,
+        alt=frontier_alt(shown, column),
+        caption=what_holds(shown),
+    )
+    st.caption(
+        "Two kinds of ε share this axis, and they protect different things: DP-SGD's is about whether an image was in "
+        "the training set, against anyone who gets the model; Local-DP's is about what a picture shows, against "
+        "anyone who gets the noised picture, the one who trains included. Bars: 95 % intervals, over runs that differ "
+        "in their seed where there are several, else Wilson's; a point without a bar is one run."
+    )
+    hidden = len(choice.here) - len(shown)
+    if hidden:
+        st.caption(
+            f"{hidden} {'line has' if hidden == 1 else 'lines have'} not measured {MEASURES[column]} and cannot be "
+            "shown; the authors logged accuracies only."
+        )
+    draw_table(shown, key="frontier", name=name)

@@ -1,0 +1,24 @@
+"""Where the runs on screen come from, and what is missing of them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.parts.compare.choice import Choice
+
+
+def draw_sources(choice: Choice) -> None:
+    """A word on own runs and on synthetic images, and how the reference set was made."""
+    if choice.synthetic:
+        st.caption(":orange-badge[synthetic] These images were drawn by a program; no patient is on them.")
+    if not any(group.first.source == "mine" for group in choice.groups):
+        row = st.container(horizontal=True, vertical_alignment="center")
+        row.caption("Your own runs appear here as they finish.")
+        row.page_link("train.py", label="Set up a run", icon=":material/tune:")
+    for reference in choice.references:
+        if any(result.dataset == choice.dataset for result in reference.results):
+            about = reference.about
+            versions = ", ".join(f"{name} {version}" for name, version in dict(about["versions"]).items())
+            with st.expander("How the reference set was made"):
+                st.code(str(about["command"]), language=None)
+                st.caption(f"{about['date']} · {about['machine']} · {versions}")

@@ -1,0 +1,71 @@
+"""The numbers under each chart, and the same ones as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.privacy.statement import format_epsilon
+from medpriv_core.results.groups import Estimate, Group
+from medpriv_core.results.result import SOURCE_TITLES, Protocol
+from medpriv_core.results.table import FIGURES, export_rows, to_csv
+from pages.parts.charts import file_name_of
+
+
+def draw_table(groups: Sequence[Group], *, key: str, name: str, protocol: Protocol = "last_epoch") -> None:
+    """One line a group under a chart, and a button that takes all numbers of each run away."""
+    with st.expander("The same numbers as a table"):
+        st.dataframe(
+            [_line(group, protocol) for group in groups],
+            hide_index=True,
+            key=f"table_{key}",
+            column_config={
+                title: st.column_config.NumberColumn(format="%.3f" if column == "test_auroc" else "%.1f %%")
+                for column, title in FIGURES.items()
+            },
+        )
+        st.download_button(
+            "All numbers as CSV",
+            to_csv(export_rows(groups, protocol)),
+            f"{file_name_of(name)}.csv",
+            "text/csv",
+            key=f"csv_{key}",
+            icon=":material/download:",
+        )
+
+
+def _line(group: Group, protocol: Protocol) -> dict[str, Any]:
+    line: dict[str, Any] = {"runs on screen": group.label, "dataset": dataset_info(group.first.dataset).title}
+    for column, title in FIGURES.items():
+        found = group.estimate(column, protocol)
+        if found is not None:
+            line[title] = found.mean if column == "test_auroc" else 100 * found.mean
+            if column in ("test_accuracy", "test_auroc") and protocol == "last_epoch":
+                line[f"{title}, 95 % interval"] = interval(found, percent=column != "test_auroc")
+    first = group.first
+    return line | {
+        "ε that holds": "not established" if not first.guarantee.established else format_epsilon(group.epsilon),
+        "what holds": first.guarantee.statement,
+        "differs from others in": group.details,
+        "seeds": ", ".join(str(result.seed) for result in group.results) if first.seed is not None else "not recorded",
+        "source": SOURCE_TITLES[first.source],
+        "how": first.protocol,
+    }
+
+
+def interval(found: Estimate, *, percent: bool) -> str:
+    """ "86.1 to 90.2 (t, 3 runs)"; empty where there is none."""
+    if found.kind == "none":
+        return ""
+    kind = f"t, {found.runs} runs" if found.kind == "seeds" else "Wilson, 1 run"
+    if percent:
+        return f"{100 * found.low:.1f} to {100 * found.high:.1f} % ({kind})"
+    return f"{found.low:.3f} to {found.high:.3f} ({kind})"
+
+
+def what_holds(groups: Sequence[Group]) -> list[str]:
+    """Each epsilon of a chart in full, a line a group: what stands below the chart when it is taken away."""
+    return [f"{group.label}: {group.first.guarantee.statement}" for group in groups]
