@@ -1,0 +1,278 @@
+"""``sweep``: the paper's grid or one of your own, queued as one; list, show, stop, resume and delete sweeps."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, get_args, get_type_hints
+
+from medpriv_core.cli.output import ProgressBar, print_json
+from medpriv_core.cli.parser import Commands, add_json_option
+from medpriv_core.datasets.registry import dataset_info, open_dataset
+from medpriv_core.errors import SettingError
+from medpriv_core.home import DataHome, data_home
+from medpriv_core.presets import PRESETS, preset_settings
+from medpriv_core.progress import format_duration
+from medpriv_core.spec import NOISE_DRAWS, NoiseDraw, RunSpec
+from medpriv_core.sweeps import service
+from medpriv_core.sweeps.cost import SweepPlan, plan_sweep
+from medpriv_core.sweeps.grid import Axis, Grid, vary
+from medpriv_core.sweeps.paper import EPOCHS, MULTIPLIERS, PAPER_TRAINABLE, paper_grid, paper_title
+from medpriv_core.sweeps.service import SweepStatus
+
+DRAWS: dict[str, Sequence[NoiseDraw]] = {"both": NOISE_DRAWS, **{draw: (draw,) for draw in NOISE_DRAWS}}
+
+
+def add_to(commands: Commands) -> None:
+    """Add the commands to the parser."""
+    parser = commands.add_parser("sweep", help="many runs as one: the paper's grid, or any other")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    paper = actions.add_parser("paper", help="no privacy, Local-DP and DP-SGD with beta 1, 2 and 4")
+    paper.add_argument("--dataset", required=True, help="name, as shown by: datasets list")
+    paper.add_argument("--seeds", type=int, default=1, metavar="N", help="runs of each cell (default 1)")
+    paper.add_argument(
+        "--trainable", choices=PAPER_TRAINABLE, default="head", help="the last layer, or all (default head)"
+    )
+    paper.add_argument("--draws", choices=list(DRAWS), default="both", help="noise of Local-DP (default both)")
+    paper.add_argument(
+        "--noise-multipliers",
+        choices=MULTIPLIERS,
+        default="authors",
+        help="of DP-SGD: as the authors ran it, or sigma = beta as the text reads (default authors)",
+    )
+    paper.add_argument("--image-size", type=int, metavar="N", help="side in pixels (default 224 for head, 64 for all)")
+    paper.add_argument("--epochs", type=int, default=EPOCHS, metavar="N", help=f"(default {EPOCHS})")
+    _add_machine(paper)
+    paper.set_defaults(command=_paper)
+    grid = actions.add_parser("grid", help="any settings varied on top of a preset")
+    grid.add_argument("--dataset", required=True, help="name, as shown by: datasets list")
+    grid.add_argument("--preset", choices=list(PRESETS), default="quick", help="what all runs share (default quick)")
+    grid.add_argument(
+        "--set", action="append", default=[], metavar="SETTING=VALUE", help="another value for all runs; repeatable"
+    )
+    grid.add_argument(
+        "--vary", action="append", default=[], metavar="SETTING=VALUE,VALUE", help="what the runs differ in; repeatable"
+    )
+    _add_machine(grid)
+    grid.set_defaults(command=_grid)
+    listing = actions.add_parser("list", help="every sweep, the newest first")
+    add_json_option(listing)
+    listing.set_defaults(command=_list)
+    for name, command, text in (
+        ("show", _show, "one sweep with the state of each of its runs"),
+        ("stop", _stop, "stop all its runs; their checkpoints are kept"),
+        ("resume", _resume, "go on with what is stopped, failed, deleted or was never queued"),
+        ("delete", _delete, "forget the sweep; its runs stay"),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("id", metavar="SWEEP", help="as shown by: sweep list")
+        if name == "show":
+            add_json_option(action)
+        action.set_defaults(command=command)
+
+
+def _add_machine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", default="imagenet", metavar="NAME", help="imagenet, none, or a path")
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps")
+    parser.add_argument("--title", help=f"of the sweep, at most {service.LONGEST_TITLE} characters")
+    parser.add_argument("--dry-run", action="store_true", help="say what it would take, and queue nothing")
+    add_json_option(parser)
+
+
+def _paper(options: argparse.Namespace) -> None:
+    home = data_home()
+    grid = paper_grid(
+        options.dataset,
+        train_size=len(open_dataset(home, options.dataset).split("train").labels),
+        seeds=options.seeds,
+        noise_draws=DRAWS[options.draws],
+        trainable=options.trainable,
+        image_size=options.image_size,
+        epochs=options.epochs,
+        noise_multipliers=options.noise_multipliers,
+        weights=options.weights,
+        device=options.device,
+    )
+    _launch(home, grid, options.title or paper_title(options.dataset, options.trainable), options)
+
+
+def _grid(options: argparse.Namespace) -> None:
+    ordered = dataset_info(options.dataset).ordered
+    base: dict[str, Any] = {"dataset": options.dataset, "weights": options.weights, "device": options.device}
+    base |= preset_settings(options.preset, dataset=options.dataset, ordered=ordered)
+    for text in options.set:
+        name, (value,) = _assignment(text, several=False)
+        base[name] = value
+    axes: list[Axis] = [vary(*_assignment(text, several=True)) for text in options.vary]
+    title = options.title or f"Grid · {options.dataset}"
+    _launch(data_home(), Grid(base, tuple(axes)), title, options)
+
+
+def _assignment(text: str, *, several: bool) -> tuple[str, list[Any]]:
+    """ "learning_rate=0.1,1" -> ("learning_rate", [0.1, 1.0])."""
+    name, equals, values = text.partition("=")
+    name = name.strip().replace("-", "_")
+    if not equals or name not in RunSpec.__dataclass_fields__:
+        known = ", ".join(RunSpec.__dataclass_fields__)
+        raise SettingError(f"{text!r} names no setting; write SETTING=VALUE with one of {known}.")
+    kinds = [kind for kind in get_args(get_type_hints(RunSpec)[name]) if kind is not type(None)]
+    kind = get_type_hints(RunSpec)[name] if not kinds else kinds[0]
+    if name == "class_weights":
+        raise SettingError("[class_weights] cannot be varied here; use the run command for it.")
+    parts = values.split(",") if several else [values]
+    return name, [_value(name, kind, part.strip()) for part in parts]
+
+
+def _value(name: str, kind: Any, text: str) -> Any:
+    if text == "none" and name in ("crop_size", "memory_mb", "beta", "noise_multiplier", "target_epsilon"):
+        return None
+    if kind is bool:
+        if text not in ("true", "false"):
+            raise SettingError(f"[{name}] must be true or false, but is {text!r}.")
+        return text == "true"
+    if kind not in (int, float):
+        return text
+    try:
+        return kind(text)
+    except ValueError:
+        noun = "a whole number" if kind is int else "a number"
+        raise SettingError(f"[{name}] must be {noun}, but is {text!r}.") from None
+
+
+def _launch(home: DataHome, grid: Grid, title: str, options: argparse.Namespace) -> None:
+    plan = plan_sweep(home, grid)
+    if options.dry_run:
+        sweep_id = None
+    else:
+        with ProgressBar() as bar:
+            sweep_id = service.submit(home, grid, title=title, progress=bar)
+    if options.json:
+        print_json({"id": sweep_id, "title": title} | _describe_plan(plan))
+        return
+    print("\n".join(_plan_in_words(plan)))
+    if sweep_id is not None:
+        print(
+            f"Queued as sweep {sweep_id}: {title}. To see how it is going: python -m medpriv_core sweep show {sweep_id}"
+        )
+
+
+def _plan_in_words(plan: SweepPlan) -> list[str]:
+    lines = [f"{len(plan.runs)} runs: {plan.to_train} to train, {plan.reused} there already."]
+    lines += [f"Left out: {other.name}. {other.reason}" for other in plan.impossible]
+    if plan.to_train:
+        basis = "going by like runs on this machine" if plan.measured else "in part a rough guess"
+        lines.append(
+            f"About {format_duration(plan.seconds)} one after the other ({basis}), {plan.memory_mb:,.0f} MB of memory, "
+            f"{plan.disk.own_mb + plan.disk.shared_mb:,.0f} MB of disk."
+        )
+    lines += [sentence for cost in plan.dp_sgd for sentence in cost.sentences]
+    lines += [f"Local-DP copies of {copies.image_size} pixels: {copies.statement}" for copies in plan.local_dp]
+    return lines
+
+
+def _describe_plan(plan: SweepPlan) -> dict[str, Any]:
+    return {
+        "to_train": plan.to_train,
+        "reused": plan.reused,
+        "seconds": plan.seconds,
+        "measured": plan.measured,
+        "memory_mb": plan.memory_mb,
+        "disk_own_mb": plan.disk.own_mb,
+        "disk_shared_mb": plan.disk.shared_mb,
+        "runs": [
+            {"name": run.name, "reused": run.reused.id if run.reused else None, "spec": run.spec.to_dict()}
+            for run in plan.runs
+        ],
+        "impossible": [{"name": other.name, "reason": str(other.reason)} for other in plan.impossible],
+        "dp_sgd_together": [
+            {
+                "dataset": cost.together.dataset,
+                "networks": cost.together.networks,
+                "epsilon": cost.together.epsilon,
+                "delta": cost.together.delta,
+                "adjacency": cost.together.adjacency,
+                "sampling": cost.together.samplings,
+                "accountant": cost.together.accountant,
+                "other_networks": cost.others,
+                "epsilon_with_others": cost.with_others.epsilon if cost.with_others else None,
+            }
+            for cost in plan.dp_sgd
+        ],
+        "local_dp_together": [
+            {
+                "dataset": copies.dataset,
+                "image_size": copies.image_size,
+                "epsilon_pixel": copies.epsilon_unit,
+                "epsilon_image": copies.epsilon_image,
+                "delta": 0.0,
+            }
+            for copies in plan.local_dp
+        ],
+    }
+
+
+def _list(options: argparse.Namespace) -> None:
+    found = service.list_sweeps(data_home())
+    if options.json:
+        print_json({"sweeps": [_describe(status) for status in found.sweeps], "damaged": found.complaints})
+        return
+    if not found.sweeps and not found.complaints:
+        print("No sweeps yet. Start one with: python -m medpriv_core sweep paper --dataset synthetic_chest")
+    for status in found.sweeps:
+        print(_in_words(status))
+    for complaint in found.complaints:
+        print(complaint)
+
+
+def _show(options: argparse.Namespace) -> None:
+    status = service.load_sweep(data_home(), options.id)
+    if options.json:
+        print_json(_describe(status))
+        return
+    print(_in_words(status))
+    for entry, run, state in zip(status.sweep.runs, status.members, status.states, strict=True):
+        reused = "  (was there already)" if entry.reused else ""
+        print(f"  {run.id if run else '-':24}  {state:9}  {entry.name}{reused}")
+        if run is not None and run.message:
+            print(f"    {run.message}")
+    for name, reason in status.sweep.impossible:
+        print(f"  left out: {name}. {reason}")
+
+
+def _in_words(status: SweepStatus) -> str:
+    left = f", about {format_duration(status.seconds_left)} left" if status.seconds_left else ""
+    return f"{status.sweep.id}  {status.state:8}  {status.done} of {status.total} runs{left}  {status.sweep.title}"
+
+
+def _describe(status: SweepStatus) -> dict[str, Any]:
+    sweep = status.sweep
+    return {
+        "id": sweep.id,
+        "title": sweep.title,
+        "created_at": sweep.created_at,
+        "state": status.state,
+        "done": status.done,
+        "total": status.total,
+        "seconds_left": status.seconds_left,
+        "runs": [
+            {"name": entry.name, "id": entry.run_id, "state": state, "reused": entry.reused}
+            for entry, state in zip(sweep.runs, status.states, strict=True)
+        ],
+        "impossible": [{"name": name, "reason": reason} for name, reason in sweep.impossible],
+    }
+
+
+def _stop(options: argparse.Namespace) -> None:
+    stopped = service.stop(data_home(), options.id)
+    print(f"Stopping {stopped} runs. To go on: python -m medpriv_core sweep resume {options.id}")
+
+
+def _resume(options: argparse.Namespace) -> None:
+    with ProgressBar() as bar:
+        again = service.resume(data_home(), options.id, progress=bar)
+    print(f"{again} runs are in the queue again." if again else "Nothing to go on with: no run is stopped or missing.")
+
+
+def _delete(options: argparse.Namespace) -> None:
+    service.delete(data_home(), options.id)
+    print("The sweep is forgotten; its runs stay.")
