@@ -115,7 +115,7 @@ def test_smaller_pictures_have_a_smaller_epsilon(open_page: OpenPage):
     page = open_page("explore", dataset="synthetic_chest", size="64", question="Formula and numbers")
     numbers = page.table[0].value.set_index("what")["value"]
     assert numbers["noised values"].startswith(f"{64 * 64:,} ")
-    assert numbers["ε of the picture, with certainty"] == f"{2 * 64 * 64:,} (δ = 0)"
+    assert numbers["ε of the picture, with certainty"] == f"{2 * 64 * 64:,} (δ = 0; for any two pictures)"
 
 
 def test_the_noise_follows_from_the_epsilon_of_the_whole_picture(open_page: OpenPage):

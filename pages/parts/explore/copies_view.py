@@ -10,8 +10,9 @@ from medpriv_core.attacks.statement import copies_statement
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.statement import format_delta, format_epsilon, image_epsilon_statement
 from pages.parts.explore.noise_choice import DELTA
-from pages.parts.explore.pictures import original_panel
+from pages.parts.explore.pictures import full_guarantee, original_panel
 from pages.parts.explore.scene import Scene
+from pages.parts.explore.terms import draw_terms
 from pages.parts.picture_viewer import ViewerPanel, encode_png, picture_viewer
 
 COPIES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -45,7 +46,7 @@ def draw(scene: Scene) -> None:
                 scene.yours.png,
                 "One noised copy of the picture",
                 (_epsilon("the picture", scene.yours.guarantee),),
-                f"The picture: {image_epsilon_statement(scene.yours.guarantee)}.",
+                full_guarantee(scene.yours.guarantee),
             ),
             ViewerPanel(
                 f"{copies} copies, averaged" if copies > 1 else "The same, faded greys stretched back",
@@ -61,6 +62,7 @@ def draw(scene: Scene) -> None:
         key="copies_pictures",
         label="The picture, one noised copy, and the average of several",
     )
+    draw_terms("ε", "δ", "correlation")
 
 
 def _epsilon(what: str, guarantee: ImageGuarantee) -> str:

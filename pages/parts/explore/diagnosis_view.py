@@ -22,13 +22,14 @@ def draw(scene: Scene) -> None:
             icon=":material/model_training:",
         )
         return
-    run = st.selectbox(
+    own = scene.chosen.dataset is None
+    name, run = st.selectbox(
         "Trained network",
         runs,
-        format_func=lambda one: one.title,
+        format_func=lambda one: f"{_title(one[0])}: {one[1].title}" if own else one[1].title,
         key=f"diagnosing_run_{scene.chosen.dataset_name}",
         width=620,
-        help="A finished run of these pictures. Own pictures can be shown to any.",
+        help="A finished run with the pictures of this dataset; for a picture of your own, of any.",
     )
     if run.verdict is not None:
         draw_verdict(run.verdict, prefix="This network's training images: ")
@@ -58,10 +59,21 @@ def draw(scene: Scene) -> None:
     )
     if scene.chosen.dataset is not None and len(scene.chosen.dataset.info.classes) > 1:
         st.markdown(f"The dataset says: **{scene.chosen.label}**. It is one of the images to train on.")
+    if own:
+        st.warning(
+            f"This network knows pictures like those of {_title(name)} alone. It names one of its classes for any "
+            "picture, so for one of another kind its answer means nothing.",
+            icon=":material/warning:",
+        )
     st.caption(diagnosis.caveat)
 
 
-def _runs(scene: Scene) -> list[TrainedRun]:
-    if scene.chosen.dataset is not None:
-        return runs_for_diagnosis(cached.home(), scene.chosen.dataset.info.name)
-    return [run for name in cached.available_datasets() for run in runs_for_diagnosis(cached.home(), name)]
+def _runs(scene: Scene) -> list[tuple[str, TrainedRun]]:
+    """The networks that can be asked, each with the name of its dataset."""
+    dataset = scene.chosen.dataset
+    names = list(cached.available_datasets()) if dataset is None else [dataset.info.name]
+    return [(name, run) for name in names for run in runs_for_diagnosis(cached.home(), name)]
+
+
+def _title(dataset: str) -> str:
+    return cached.available_datasets()[dataset].info.title

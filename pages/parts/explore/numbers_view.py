@@ -14,6 +14,7 @@ from medpriv_core.privacy.statement import (
     image_unit_statement,
 )
 from pages.parts.explore.scene import Scene
+from pages.parts.explore.terms import TERMS
 
 
 def draw(scene: Scene) -> None:
@@ -28,7 +29,7 @@ def draw(scene: Scene) -> None:
             {"what": f"ε of {guarantee.unit}", "value": image_unit_statement(guarantee)},
             {
                 "what": "ε of the picture, with certainty",
-                "value": f"{format_epsilon(guarantee.epsilon_image_pure)} (δ = 0)",
+                "value": f"{format_epsilon(guarantee.epsilon_image_pure)} (δ = 0; for any two pictures)",
             },
             {"what": "ε of the picture", "value": image_epsilon_statement(guarantee)},
             {"what": "black or white", "value": f"{panel.saturated_share:.1%} of the values"},
@@ -59,7 +60,7 @@ def draw(scene: Scene) -> None:
 
 def _draw_lesion(scene: Scene) -> None:
     noise, channels = scene.yours.noise, scene.picture.shape[2]
-    st.markdown("**How well is a finding hidden?** (metric privacy)")
+    st.markdown("**How well is a finding hidden?** (metric privacy)", help=TERMS["metric privacy"])
     row = st.container(horizontal=True, vertical_alignment="bottom")
     area = row.number_input("Its area (pixels)", 1, scene.picture.size, 100, key="lesion_area", width=170)
     contrast = row.slider("Its contrast (share of black to white)", 0.01, 1.0, 0.3, key="lesion_contrast", width=300)

@@ -8,18 +8,22 @@ import streamlit as st
 
 from medpriv_core.mechanisms.catalog import MECHANISMS
 from medpriv_core.mechanisms.comparison import PAPER_BETAS
-from medpriv_core.privacy.statement import format_delta, format_epsilon, image_epsilon_statement
+from medpriv_core.privacy.image_epsilon import ImageGuarantee
+from medpriv_core.privacy.statement import (
+    format_delta,
+    format_epsilon,
+    image_epsilon_statement,
+    image_unit_statement,
+)
 from pages.parts.explore.noise_choice import Noise
 from pages.parts.explore.picture_choice import Chosen
-from pages.parts.explore.scene import Noised, noised
+from pages.parts.explore.scene import Noised, exact_noise_s, is_quick, noised
 from pages.parts.links import from_link, to_link
 from pages.parts.picture_viewer import Mode, ViewerPanel, encode_png, picture_viewer
 
 AMOUNTS, KINDS, FIGURE_2 = "Amounts of noise", "Kinds of noise", "Figure 2 of the paper"
 ARRANGEMENTS = (AMOUNTS, KINDS, FIGURE_2)
 MODES: tuple[Mode, ...] = ("side by side", "wipe")
-# Exact noise takes about ten microseconds a value; beyond this it is drawn for your picture only.
-EXACT_VALUES = 70_000
 
 
 def choose_arrangement() -> tuple[str, Mode]:
@@ -63,7 +67,7 @@ def arranged(arrangement: str, chosen: Chosen, noise: Noise) -> list[tuple[str, 
         ]
     yours = noised(chosen, noise, place=len(PAPER_BETAS))
     if arrangement == KINDS:
-        others = [name for name in MECHANISMS if name != noise.name and _is_quick(name, chosen)]
+        others = [name for name in MECHANISMS if name != noise.name and is_quick(name, chosen)]
         return [
             *(
                 (MECHANISMS[name].title, noised(chosen, noise.changed(name=name), place=20 + place))
@@ -71,7 +75,7 @@ def arranged(arrangement: str, chosen: Chosen, noise: Noise) -> list[tuple[str, 
             ),
             (f"yours: {MECHANISMS[noise.name].title}", yours),
         ]
-    papers = PAPER_BETAS if _is_quick(noise.name, chosen) else ()
+    papers = PAPER_BETAS if is_quick(noise.name, chosen) else ()
     return [
         *((f"β = {b:g}", noised(chosen, noise.changed(beta=b), place=place)) for place, b in enumerate(papers)),
         (f"yours, β = {noise.beta:.4g}", yours),
@@ -84,11 +88,18 @@ def draw_pictures(arrangement: str, chosen: Chosen, shown: list[tuple[str, Noise
     if arrangement == FIGURE_2:
         panels.insert(1 + len(PAPER_BETAS), panels[0])
     wanted = MECHANISMS if arrangement == KINDS else {one.noise.name for _, one in shown}
-    if not all(_is_quick(name, chosen) for name in wanted):
-        st.caption(
-            "Exact noise (discrete Laplace) takes long for so many values: only yours is drawn, if you choose it. "
-            "Fewer pixels bring it back everywhere."
+    if not all(is_quick(name, chosen) for name in wanted):
+        takes = (
+            f"Exact noise (discrete Laplace) for {chosen.picture.size:,} values takes about "
+            f"{exact_noise_s(chosen):.0f} seconds"
         )
+        if MECHANISMS[shown[-1][1].noise.name].fit_for_release:
+            st.caption(f"{takes}, so it is drawn for your picture alone. With fewer pixels the others are drawn, too.")
+        else:
+            st.caption(
+                f"{takes}, so it is missing here. It is drawn if you choose it as the kind of noise, and always with "
+                "fewer pixels."
+            )
     picture_viewer(panels, key="pictures", mode=mode, label="The picture and its noised versions")
 
 
@@ -111,7 +122,16 @@ def noised_panel_of(title: str, one: Noised) -> ViewerPanel:
         png=one.png,
         alt=f"The same picture with noise: {MECHANISMS[one.noise.name].title}, β = {one.noise.beta:.4g}",
         lines=describe(one),
-        note=f"The picture: {image_epsilon_statement(one.guarantee)}.",
+        note=full_guarantee(one.guarantee),
+    )
+
+
+def full_guarantee(guarantee: ImageGuarantee) -> str:
+    """Both epsilons with all that they depend on."""
+    unit = guarantee.unit
+    return (
+        f"The picture: {image_epsilon_statement(guarantee)}. {unit[0].upper()}{unit[1:]}: "
+        f"{image_unit_statement(guarantee)}."
     )
 
 
@@ -125,7 +145,3 @@ def describe(one: Noised) -> tuple[str, ...]:
         f"ε of the picture: **{format_epsilon(guarantee.epsilon_image)}** (δ = {format_delta(guarantee.delta)})",
         saturated,
     )
-
-
-def _is_quick(name: str, chosen: Chosen) -> bool:
-    return not MECHANISMS[name].fit_for_release or chosen.picture.size <= EXACT_VALUES

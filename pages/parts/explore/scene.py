@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
+import streamlit as st
 
 from medpriv_core.exports.settings import ExploreSettings
 from medpriv_core.mechanisms.catalog import MECHANISMS
@@ -13,6 +15,9 @@ from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from pages.parts import cached
 from pages.parts.explore.noise_choice import DELTA, Noise
 from pages.parts.explore.picture_choice import Chosen
+
+EXACT_VALUE_S = 11e-6  # that exact noise takes for one value, on one core
+QUICK_VALUES = 70_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +60,32 @@ class Scene:
         )
 
 
+def is_quick(name: str, chosen: Chosen) -> bool:
+    """Whether the noise is drawn in less than a second, and so for every picture of a row."""
+    return not MECHANISMS[name].fit_for_release or chosen.picture.size <= QUICK_VALUES
+
+
+def exact_noise_s(chosen: Chosen) -> float:
+    """About how long exact noise takes for this picture."""
+    return chosen.picture.size * EXACT_VALUE_S
+
+
 def noised(chosen: Chosen, noise: Noise, *, place: int) -> Noised:
     """The noised picture; ``place`` gives pictures beside each other different noise."""
-    panel, png = cached.panel(
-        chosen.key,
-        chosen.picture,
-        mechanism=noise.name,
-        beta=noise.beta,
-        block=noise.block,
-        changed_pixels=noise.changed_pixels,
-        seed=(noise.seed, place),
-    )
+    patience: AbstractContextManager[None] = nullcontext()
+    if not is_quick(noise.name, chosen):
+        patience = st.spinner(
+            f"Drawing exact noise for {chosen.picture.size:,} values: about {exact_noise_s(chosen):.0f} seconds…",
+            show_time=True,
+        )
+    with patience:
+        panel, png = cached.panel(
+            chosen.key,
+            chosen.picture,
+            mechanism=noise.name,
+            beta=noise.beta,
+            block=noise.block,
+            changed_pixels=noise.changed_pixels,
+            seed=(noise.seed, place),
+        )
     return Noised(noise, panel, png, panel.mechanism.guarantee(chosen.picture.shape, delta=DELTA))

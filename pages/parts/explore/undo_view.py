@@ -9,6 +9,7 @@ from medpriv_core.attacks.undo import Attempt, attackers_choice, best_in_hindsig
 from medpriv_core.mechanisms.laplace import to_unit
 from pages.parts.explore.pictures import original_panel
 from pages.parts.explore.scene import Scene
+from pages.parts.explore.terms import TERMS, draw_terms
 from pages.parts.picture_viewer import ViewerPanel, encode_png, picture_viewer
 
 KEPT = "undone"
@@ -57,6 +58,7 @@ def draw(scene: Scene) -> None:
             "picture itself. Trained networks can do better still, so a poor best attempt proves nothing; only ε does."
             f"{_reduced(best, scene)}"
         )
+        draw_terms("PSNR", "SSIM", "correlation")
     st.expander("The numbers of all attempts").dataframe(
         [
             {
@@ -70,11 +72,9 @@ def draw(scene: Scene) -> None:
         hide_index=True,
         width="content",
         column_config={
-            "PSNR (dB)": st.column_config.NumberColumn(
-                format="%.1f", help="Peak signal-to-noise ratio: higher is more alike."
-            ),
-            "SSIM": st.column_config.NumberColumn(format="%.2f", help="Structural similarity: 1 for equal pictures."),
-            "correlation": st.column_config.NumberColumn(format="%.2f", help="Pearson's r, blind to brightness."),
+            "PSNR (dB)": st.column_config.NumberColumn(format="%.1f", help=TERMS["PSNR"]),
+            "SSIM": st.column_config.NumberColumn(format="%.2f", help=TERMS["SSIM"]),
+            "correlation": st.column_config.NumberColumn(format="%.2f", help=TERMS["correlation"]),
         },
     )
 
@@ -116,5 +116,5 @@ def _numbers(attempt: Attempt) -> str:
     if alike.ssim is not None:
         parts.append(f"SSIM {alike.ssim:.2f}")
     if alike.correlation is not None:
-        parts.append(f"r {alike.correlation:.2f}")
+        parts.append(f"correlation {alike.correlation:.2f}")
     return ", ".join(parts)
