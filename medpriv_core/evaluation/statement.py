@@ -1,0 +1,107 @@
+"""Figures in the words of a ward: what each means, and what it does not.
+
+>>> in_words("calibration_error", 0.0712), in_words("auroc", 0.9)
+('7.1%', '0.900')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from medpriv_core.evaluation.calibration import ReliabilityBin
+from medpriv_core.evaluation.intervals import Interval
+from medpriv_core.evaluation.multiplicity import AbstentionPoint, Multiplicity
+
+
+@dataclass(frozen=True)
+class FigureWords:
+    """What a figure is called and what it means; ``share`` says that it is read in percent."""
+
+    title: str
+    meaning: str
+    share: bool = False
+
+
+WORDS: dict[str, FigureWords] = {
+    "accuracy": FigureWords("Accuracy", "share of images that were called right", share=True),
+    "balanced_accuracy": FigureWords(
+        "Balanced accuracy", "mean over the classes of the share found, so that a rare one counts as much", share=True
+    ),
+    "auroc": FigureWords(
+        "AUROC",
+        "chance that of two images, one of the class and one not, the right one looks more like it; 0.5: guessing",
+    ),
+    "kappa": FigureWords("Kappa, quadratic weights", "agreement on the grade, near misses weigh less; 0: guessing"),
+    "calibration_error": FigureWords(
+        "Calibration error",
+        "mean distance between how sure the network is and how often it is right, in 15 bins",
+        share=True,
+    ),
+    "brier_score": FigureWords("Brier score", "mean squared error of the probabilities; 0 at best, 2 at worst"),
+    "log_loss": FigureWords("Log loss", "how surprised the network is by the truth, in nats; 0 at best"),
+}
+
+
+def in_words(name: str, value: float | None) -> str:
+    """The figure as people read it; "unknown" where the test images do not allow it."""
+    if value is None:
+        return "unknown"
+    return f"{value:.1%}" if WORDS[name].share else f"{value:.3f}"
+
+
+def interval_in_words(name: str, interval: Interval | None) -> str:
+    """From where to where; empty where there is none."""
+    return "" if interval is None else f"{in_words(name, interval.low)} to {in_words(name, interval.high)}"
+
+
+def accuracy_sentence(
+    accuracy: float, interval: Interval | None, *, images: int, majority: str, majority_rate: float
+) -> str:
+    """How often the network is right, beside what someone gets who never looks at an image.
+
+    ``majority`` is the most frequent class of these images, ``majority_rate`` its share.
+    """
+    within = f" (95 % interval {interval_in_words('accuracy', interval)})" if interval else ""
+    return (
+        f"Of {images:,} test images, {accuracy:.1%} were called right{within}. Whoever called every image {majority} "
+        f"would be right for {majority_rate:.1%}."
+    )
+
+
+def calibration_sentence(error: float, interval: Interval | None, bins: Sequence[ReliabilityBin]) -> str:
+    """Whether the network is surer than it should be, and by how much."""
+    answers = sum(of.count for of in bins)
+    sure = sum(of.count * of.confidence for of in bins) / answers
+    right = sum(of.count * of.accuracy for of in bins) / answers
+    if abs(sure - right) < 0.005:
+        lean = "On average it is as sure as it is right"
+    else:
+        lean = f"On average it is {'too sure' if sure > right else 'not sure enough'}"
+    within = f"; 95 % interval {interval_in_words('calibration_error', interval)}" if interval else ""
+    return (
+        f"{lean}: it says {sure:.1%} and is right for {right:.1%} of the images. The calibration error is {error:.1%} "
+        f"(15 bins{within})."
+    )
+
+
+def multiplicity_sentence(found: Multiplicity, accuracies: Sequence[float]) -> str:
+    """For how many images the diagnosis hangs on the seed, and how alike the networks are otherwise."""
+    interval = found.ambiguity_interval
+    return (
+        f"For {found.ambiguity:.1%} of the {found.images:,} test images (95 % interval {interval.low:.1%} to "
+        f"{interval.high:.1%}) the diagnosis depends on the seed: the {found.networks} networks do not all agree. Yet "
+        f"their accuracies lie between {min(accuracies):.1%} and {max(accuracies):.1%}."
+    )
+
+
+def abstention_sentence(points: Sequence[AbstentionPoint]) -> str:
+    """What asking for unanimity costs and brings, against the vote of the majority."""
+    first, last = points[0], points[-1]
+    if last.accuracy is None or first.accuracy is None:
+        return "The networks never all agree, so asking for that would leave every image to a human being."
+    return (
+        f"If an answer is given only where all networks agree, {last.deferred:.1%} of the images are left to a human "
+        f"being, and {last.accuracy:.1%} of the answers are right; by majority, {first.accuracy:.1%} of the answers "
+        f"for {first.coverage:.1%} of the images."
+    )
