@@ -132,6 +132,12 @@ def estimate_disk_of_all(specs: Sequence[RunSpec], *, sizes: Sizes) -> DiskEstim
     return DiskEstimate(own_mb=sum(map(_own_mb, specs)), shared_mb=sum(shared.values()))
 
 
+def estimate_missing_mb(home: DataHome, spec: RunSpec, *, train_size: int, test_size: int) -> float:
+    """MB of the shared files that no finished run has left behind yet."""
+    there = {key for run in _finished_runs(home) for key in _shared_mb(run.spec, run.train_size, run.test_size)}
+    return sum(size for key, size in _shared_mb(spec, train_size, test_size).items() if key not in there)
+
+
 def _own_mb(spec: RunSpec) -> float:
     """Of a run's checkpoint."""
     all_weights = _mb(PARAMETERS)
