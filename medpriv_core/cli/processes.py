@@ -1,4 +1,4 @@
-"""``worker``, ``runner`` and ``predictor``: the processes behind the app. People have no need to start them."""
+"""``worker``, ``runner``, ``predictor`` and ``weights``: the processes behind the app. Nobody needs to start them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import signal
 import sys
 from pathlib import Path
 
+from medpriv_core.cli.output import print_json
 from medpriv_core.cli.parser import Commands
-from medpriv_core.errors import RunError
+from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.home import data_home
+from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.runner import run_runner
 
 
@@ -24,6 +26,10 @@ def add_to(commands: Commands) -> None:
     runner.set_defaults(command=_runner)
     predictor = commands.add_parser("predictor", help="answer what networks say of pictures (started by the app)")
     predictor.set_defaults(command=_predictor)
+    weights = commands.add_parser("weights", help="write networks of runs as safetensors files (started by the export)")
+    weights.add_argument("folder", type=Path)
+    weights.add_argument("directories", type=Path, nargs="+")
+    weights.set_defaults(command=_weights)
 
 
 def _worker(options: argparse.Namespace) -> int:
@@ -49,3 +55,16 @@ def _predictor(_options: argparse.Namespace) -> None:
         from medpriv_core.training.prediction_server import serve_predictions  # torch comes with it
 
         serve_predictions(sys.stdin.buffer, replies)
+
+
+def _weights(options: argparse.Namespace) -> None:
+    from medpriv_core.training.released_weights import release_weights  # torch comes with it
+
+    # One run without a network must not keep the others from theirs.
+    complaints = {}
+    for directory in options.directories:
+        try:
+            release_weights(RunDirectory(directory), options.folder / f"{directory.name}.safetensors")
+        except MedprivError as error:
+            complaints[directory.name] = str(error)
+    print_json({"complaints": complaints})

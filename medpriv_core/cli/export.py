@@ -1,0 +1,89 @@
+"""``export``: take runs away as zips, tables or TensorBoard events. ``import``: bring a run from another machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from medpriv_core.cli.output import print_json
+from medpriv_core.cli.parser import Commands, add_json_option
+from medpriv_core.errors import RunError
+from medpriv_core.exports.tables import epochs_csv, runs_csv
+from medpriv_core.exports.tensorboard import write_event_file
+from medpriv_core.home import data_home
+from medpriv_core.runs import service
+from medpriv_core.runs.imports import import_run
+
+
+def add_to(commands: Commands) -> None:
+    """Add the commands to the parser."""
+    parser = commands.add_parser("export", help="take runs away: zip, CSV or TensorBoard events")
+    kinds = parser.add_subparsers(title="what", metavar="WHAT", required=True)
+    run = kinds.add_parser("run", help="one zip a run: settings, figures, guarantee, charts, network and model card")
+    run.add_argument("ids", metavar="RUN", nargs="+", help="as shown by: runs list; of several, a zip of their zips")
+    run.add_argument(
+        "--output", type=Path, metavar="ZIP", help="default: medpriv-run-RUN.zip, or medpriv-runs.zip, in this folder"
+    )
+    add_json_option(run)
+    run.set_defaults(command=_run)
+    table = kinds.add_parser("csv", help="a table with one line a run, or one an epoch")
+    table.add_argument("ids", metavar="RUN", nargs="*", help="default: all runs in the list")
+    table.add_argument("--epochs", action="store_true", help="one line for every finished epoch")
+    table.add_argument("--output", type=Path, metavar="CSV", help="default: standard output")
+    table.set_defaults(command=_table)
+    events = kinds.add_parser("tensorboard", help="an event file with the figures of every epoch")
+    events.add_argument("id", metavar="RUN", help="as shown by: runs list")
+    events.add_argument("folder", type=Path, metavar="FOLDER", help="TensorBoard's log folder; made if missing")
+    add_json_option(events)
+    events.set_defaults(command=_events)
+    bring = commands.add_parser("import", help="bring a run from another machine: a zip made by export run")
+    bring.add_argument("file", type=Path, metavar="ZIP")
+    add_json_option(bring)
+    bring.set_defaults(command=_import)
+
+
+def _run(options: argparse.Namespace) -> None:
+    # Charts come with it, whose libraries take half a second to load.
+    from medpriv_core.exports.run_archive import archive_name, export_run, export_runs
+
+    home = data_home()
+    several = len(options.ids) > 1
+    path = options.output or Path("medpriv-runs.zip" if several else archive_name(options.ids[0]))
+    content = export_runs(home, options.ids) if several else export_run(home, options.ids[0])
+    path.write_bytes(content)
+    _say(options, {"runs": options.ids, "file": str(path), "bytes": len(content)}, f"Written: {path}")
+
+
+def _table(options: argparse.Namespace) -> None:
+    home = data_home()
+    summaries = service.list_runs(home)
+    unknown = sorted(set(options.ids) - {run.id for run in summaries})
+    if unknown:
+        raise RunError(f"There is no run {unknown[0]}. The list of runs shows those that exist.")
+    chosen = [run for run in summaries if not options.ids or run.id in options.ids]
+    text = epochs_csv([service.load_run(home, run.id) for run in chosen]) if options.epochs else runs_csv(chosen)
+    if options.output:
+        options.output.write_bytes(text.encode())
+        print(f"Written: {options.output}")
+    else:
+        sys.stdout.write(text.replace("\r\n", "\n"))
+
+
+def _events(options: argparse.Namespace) -> None:
+    path = write_event_file(service.load_run(data_home(), options.id), options.folder)
+    _say(options, {"run": options.id, "file": str(path)}, f"Written: {path}")
+
+
+def _import(options: argparse.Namespace) -> None:
+    home = data_home()
+    run_id = import_run(home, options.file)
+    name = service.load_run(home, run_id).name
+    _say(options, {"run": run_id, "name": name}, f"Imported: {run_id}  {name}")
+
+
+def _say(options: argparse.Namespace, facts: dict[str, object], sentence: str) -> None:
+    if options.json:
+        print_json(facts)
+    else:
+        print(sentence)

@@ -1,0 +1,215 @@
+"""What goes with a network that is handed on: a model card, and its guarantee with all that it rests on.
+
+The sections are those of Mitchell et al. 2019, "Model cards for model reporting", as far as they apply. Every figure is
+computed from what the run recorded, with its interval, and what is not protected is said as plainly as what is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from medpriv_core.datasets.base import DatasetInfo
+from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.errors import MedprivError
+from medpriv_core.evaluation.intervals import wilson_interval
+from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, read_predictions
+from medpriv_core.palette import METHOD_STYLES
+from medpriv_core.privacy.checks import check_run
+from medpriv_core.privacy.image_epsilon import image_guarantee
+from medpriv_core.privacy.statement import local_dp_meaning
+from medpriv_core.privacy.verdict import run_verdict
+from medpriv_core.results.guarantee import held_guarantee
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.imports import is_imported
+from medpriv_core.runs.service import Run
+from medpriv_core.spec import RunSpec
+
+NOT_A_DEVICE = (
+    "This network is for research and teaching. It is not a medical device, nobody has tested it on patients, and its "
+    "output must not decide about anyone's care."
+)
+IMPORTED = (
+    "This run came from another machine. The guarantee is reckoned from what it says that it recorded, and is as good "
+    "as whoever sent it."
+)
+SYNTHETIC = "All its images are SYNTHETIC: drawn by a program, of no patient. It can say nothing about real ones."
+LEARNED = {
+    "head": "the last layer alone; everything below is the frozen public network",
+    "norms": "the last layer, and scale and shift of the normalisation layers",
+    "all": "all layers",
+}
+FIGURES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "auroc": "AUROC",
+    "kappa": "Kappa, quadratic weights",
+    "calibration_error": "Calibration error (top label)",
+    "brier_score": "Brier score",
+    "log_loss": "Log loss",
+}
+TEST_SETS = {"test": "test images", "test_noised": "noised test images"}
+_LIGHTS = {"green": "holds", "amber": "needs attention", "red": "FAILS"}
+
+
+def guarantee_text(run: Run, spec: RunSpec, *, imported: bool) -> str:
+    """What is guaranteed to whom, in words, with delta, adjacency, sampling, accountant and every condition."""
+    lines = [f"Privacy guarantee of the run {run.id}", "", *_guarantee(run, spec)]
+    if imported:
+        lines += ["", IMPORTED]
+    lines += ["", "Not protected:"]
+    lines += [f"- {item}" for item in _unprotected(spec)]
+    checks = check_run(spec, setup=run.setup, last=run.last)
+    if checks:
+        lines += ["", "What it rests on:"]
+        lines += [f"- [{_LIGHTS[check.state]}] {check.name}: {check.sentence}" for check in checks]
+    return "\n".join(lines) + "\n"
+
+
+def model_card(run: Run, spec: RunSpec, directory: RunDirectory, *, has_network: bool) -> str:
+    """The card as markdown; ``directory`` is where the run's predictions lie."""
+    info, classes = dataset_info(spec.dataset), run.setup.get("classes") or []
+    parts = [
+        f"# {_plain(run.name)}",
+        f"**{NOT_A_DEVICE}**",
+        "## What it was trained on",
+        _training(info, spec, run.setup),
+        "## What it is",
+        _network(spec, classes, has_network=has_network),
+        "## How good it is",
+        "\n".join(_measured(run, directory, ordered=info.ordered)),
+        "## What it guarantees",
+        "\n\n".join([*_guarantee(run, spec), *([IMPORTED] if is_imported(directory) else [])]),
+        "The file guarantee.txt lists every condition that this rests on.",
+        "## What is not protected",
+        "\n".join(f"- {item}" for item in _unprotected(spec)),
+        "## Made with",
+        _versions(run),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _training(info: DatasetInfo, spec: RunSpec, setup: Mapping[str, Any]) -> str:
+    counts = zip(setup.get("classes") or [], setup.get("train_class_counts") or [], strict=False)
+    by_class = ", ".join(f"{_plain(name)} {count:,}" for name, count in counts)
+    sentences = [f"{info.title}. {info.source}"]
+    if info.synthetic:
+        sentences.append(f"**{SYNTHETIC}**")
+    if setup.get("train_size"):
+        sentences.append(f"{setup['train_size']:,} training images{f' ({by_class})' if by_class else ''}.")
+    sentences.append(
+        f"Each was squashed to {spec.image_size} pixels a side. What the network makes of images of other people, "
+        "machines or hospitals is not known."
+    )
+    return " ".join(sentences)
+
+
+def _network(spec: RunSpec, classes: Iterable[str], *, has_network: bool) -> str:
+    beta = f" with β = {spec.beta:g}, {spec.noise_draw.replace('_', ' ')}" if spec.method == "local_dp" else ""
+    sentences = [
+        f"A ResNet-18. Learned: {LEARNED[spec.trainable]}. Method: {METHOD_STYLES[spec.method].title}{beta}. Began "
+        f"with the pretrained weights: {_plain(spec.weights)}. Classes, in the order of the outputs: "
+        f"{', '.join(map(_plain, classes)) or 'not recorded'}."
+    ]
+    if not has_network:
+        return " ".join([*sentences, "The network itself is not in this archive, because its checkpoint is gone."])
+    sentences.append(
+        "The numbers are in model.safetensors, named as in torchvision's ResNet-18; its header says how images are "
+        "brought in."
+    )
+    if spec.trainable == "head":
+        sentences.append(
+            "It holds the last layer, to be put on the frozen network whose fingerprint stands in the header as "
+            "frozen_rest_sha256."
+        )
+    return " ".join(sentences)
+
+
+def _measured(run: Run, directory: RunDirectory, *, ordered: bool) -> list[str]:
+    from medpriv_core.evaluation.report import report  # scikit-learn comes with it
+
+    if not run.last:
+        return ["The run ended before its first epoch was finished, so nothing was measured."]
+    lines = [f"After epoch {run.last['epoch']}, the last one."]
+    majority = run.setup.get("majority_rate")
+    if majority is not None:
+        lines.append(f"Always naming the most frequent class is right on {majority:.1%} of the test images.")
+    predictions = readable_predictions(directory)
+    lines += ["", "| figure | images | value | 95 % interval |", "| --- | --- | --- | --- |"]
+    if predictions is None or predictions.epoch != run.last["epoch"]:
+        for test_set, title in TEST_SETS.items():
+            for name, words in FIGURES.items():
+                value = run.last.get(f"{test_set}_{name}")
+                if value is not None:
+                    interval = _wilson(value, run.setup.get("test_size")) if name == "accuracy" else "not recorded"
+                    lines.append(f"| {words} | {title} | {value:.3f} | {interval} |")
+        return lines
+    for test_set, probabilities in predictions.test_sets.items():
+        for figure in report(probabilities, predictions.labels, ordered=ordered):
+            if figure.value is not None:
+                interval = f"{figure.interval.low:.3f} to {figure.interval.high:.3f}" if figure.interval else "none"
+                words, title = FIGURES.get(figure.name, figure.name), TEST_SETS[test_set]
+                lines.append(f"| {words} | {title} | {figure.value:.3f} | {interval} |")
+    return [
+        *lines,
+        "",
+        "Intervals are over other images of the same kind: Wilson's for accuracy, else the bootstrap's.",
+    ]
+
+
+def _wilson(accuracy: float, images: int | None) -> str:
+    if not images:
+        return "not recorded"
+    low, high = wilson_interval(round(accuracy * images), images)
+    return f"{low:.3f} to {high:.3f}"
+
+
+def readable_predictions(directory: RunDirectory) -> Predictions | None:
+    """The run's predictions; None where there are none or they are damaged."""
+    try:
+        return read_predictions(directory.path / FILE_NAME)
+    except MedprivError:
+        return None
+
+
+def _guarantee(run: Run, spec: RunSpec) -> list[str]:
+    if not run.last:
+        return ["The run ended before its first epoch was finished, so there is no result to guarantee anything for."]
+    held = held_guarantee(spec, run.setup, run.last)
+    statement = f"{held.statement[:1].upper()}{held.statement[1:]}."
+    if spec.method == "local_dp" and spec.beta is not None:
+        values = spec.image_size**2 * dataset_info(spec.dataset).channels
+        guarantee = image_guarantee(beta=spec.beta, values=values, draw=spec.noise_draw, delta=spec.delta)
+        return [statement, local_dp_meaning(guarantee)]
+    verdict = run_verdict(spec, setup=run.setup, last=run.last)
+    if verdict is None:
+        return [statement]
+    return [statement, verdict.sentence]
+
+
+def _unprotected(spec: RunSpec) -> list[str]:
+    items = ["The test images, and the figures measured on them.", "Whoever hands in an image to be judged."]
+    if spec.method == "none":
+        return ["The people in the training set: this network was trained without privacy.", *items]
+    if spec.method == "local_dp":
+        return ["The labels of the training images, which were used as they are.", *items]
+    return [
+        "What all training images have in common: the network is made to learn it.",
+        "People with several images in the training set, beyond the one image that the guarantee is about.",
+        "Choices made after looking at several runs: each further run on the same images spends its own ε.",
+        *items,
+    ]
+
+
+def _versions(run: Run) -> str:
+    names = {"medpriv_version": "medpriv", "torch_version": "torch", "opacus_version": "Opacus"}
+    found = [f"{title} {_plain(str(run.setup[name]))}" for name, title in names.items() if run.setup.get(name)]
+    seconds = run.last.get("elapsed_s")
+    trained = f" Trained for {math.ceil(seconds):,} s." if isinstance(seconds, int | float) else ""
+    return f"{', '.join(found) or 'versions not recorded'}.{trained}"
+
+
+def _plain(text: str) -> str:
+    """A text from a person or a file in which markdown sees no mark-up and no second line."""
+    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|" else sign for sign in " ".join(text.split()))

@@ -1,0 +1,227 @@
+"""Everything about one run in one zip, to be archived, handed on, or imported on another machine.
+
+The network comes as safetensors with a model card, the guarantee in words with every condition that it rests on, and
+the figures as the app shows them. What is left out is told in ``medpriv_core.runs.archive_format``.
+
+The checkpoint is read in a process of its own, by ``python -m medpriv_core weights``: reading it needs torch, which the
+web process must not load. The worker could write the safetensors at a run's end instead, but then each run would lie
+on the disk twice, and those that exist already or were stopped would have none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+import medpriv_core
+from medpriv_core.errors import RunError
+from medpriv_core.evaluation.predictions import FILE_NAME
+from medpriv_core.exports.charts import to_png, to_svg
+from medpriv_core.exports.model_card import guarantee_text, model_card, readable_predictions
+from medpriv_core.figures.curves import RunCurves
+from medpriv_core.figures.dashboard import View, dashboard_figure
+from medpriv_core.home import DataHome
+from medpriv_core.processes import PACKAGE_PARENT
+from medpriv_core.results.guarantee import held_guarantee
+from medpriv_core.runs.archive_format import FORMAT, SETUP_TEXTS, VERSION
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.imports import is_imported, read_import_mark
+from medpriv_core.runs.service import Run, load_run
+from medpriv_core.spec import RunSpec
+
+WEIGHTS_TIME_LIMIT_S = 300.0
+# Zips keep local times; this one is the earliest that they can hold.
+_NO_DATE = (1980, 1, 1, 0, 0, 0)
+_PACKED = (".json", ".jsonl", ".txt", ".md", ".svg")
+
+
+def export_run(home: DataHome, run_id: str) -> bytes:
+    """The zip of one run. Raises ``RunError`` for a run that does not exist, has not ended or has damaged files."""
+    return _export(home, [run_id])[run_id]
+
+
+def export_runs(home: DataHome, run_ids: Sequence[str]) -> bytes:
+    """One zip with the zips of several runs; the errors are as for ``export_run``."""
+    if not run_ids:
+        raise RunError("No run is chosen; choose those to be exported.")
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as archive:
+        for run_id, content in _export(home, list(dict.fromkeys(run_ids))).items():
+            _add(archive, archive_name(run_id), content)
+    return output.getvalue()
+
+
+def archive_name(run_id: str) -> str:
+    """What the zip of a run is called."""
+    return f"medpriv-run-{run_id}.zip"
+
+
+def _export(home: DataHome, run_ids: Sequence[str]) -> dict[str, bytes]:
+    runs = [_ended(load_run(home, run_id)) for run_id in run_ids]
+    with tempfile.TemporaryDirectory(prefix="medpriv-export-") as folder:
+        _write_networks(home, run_ids, Path(folder))
+        return {run.id: _archive(home, run, Path(folder) / f"{run.id}.safetensors") for run in runs}
+
+
+def _ended(run: Run) -> Run:
+    if not run.ended:
+        raise RunError(f"Run {run.id} is {run.state}; wait until it has ended, or stop it, then export it.")
+    if run.spec is None:
+        raise RunError(f"Run {run.id} cannot be exported: {run.message}")
+    return run
+
+
+def _archive(home: DataHome, run: Run, network: Path) -> bytes:
+    directory = RunDirectory(home.runs / run.id)
+    assert run.spec is not None
+    spec = _portable_spec(run.spec)
+    setup, outcome = portable_setup(run.setup), portable_outcome(directory.read_outcome())
+    # Damaged predictions would keep the whole zip from being imported.
+    predictions = _read(directory.path / FILE_NAME) if readable_predictions(directory) else None
+    # An imported run brought its network along.
+    weights = _read(network) or _read(directory.path / "model.safetensors")
+    files: dict[str, bytes | None] = {
+        "about.json": _json(_about(directory, run, weights)),
+        "spec.json": _json(spec.to_dict()),
+        "setup.json": _json(setup),
+        "metrics.jsonl": "".join(json.dumps(row, allow_nan=False) + "\n" for row in run.epochs).encode(),
+        "outcome.json": _json(outcome) if outcome else None,
+        "labels.json": _json({"name": run.name, "tags": list(run.tags), "notes": run.notes}),
+        "predictions.npz": predictions,
+        "model.safetensors": weights,
+        "guarantee.txt": guarantee_text(run, spec, imported=is_imported(directory)).encode(),
+        "model_card.md": model_card(run, spec, directory, has_network=weights is not None).encode(),
+    }
+    if run.epochs:
+        figure = accuracy_chart(run, spec)
+        about = [f"{name}: {value}" for name, value in _caption(run, spec)]
+        title = f"Accuracy: {run.name}"
+        files["accuracy.png"] = to_png(figure, title=title, caption=about)
+        files["accuracy.svg"] = to_svg(figure, title=title, caption=about)
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as archive:
+        for name, content in files.items():
+            if content is not None:
+                _add(archive, name, content)
+    return output.getvalue()
+
+
+def accuracy_chart(run: Run, spec: RunSpec) -> Any:
+    """Accuracy of one run against the epochs, as the page of runs shows it."""
+    curves = RunCurves(
+        id=run.id,
+        name=run.name,
+        method=spec.method,
+        dataset=spec.dataset,
+        total_epochs=spec.epochs,
+        epochs=run.epochs,
+        setup=run.setup,
+        one_step=spec.sampling_scheme == "full_batch",
+    )
+    return dashboard_figure([curves], View())
+
+
+def portable_setup(setup: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run recorded at its start, without texts that could name a file, a folder or a person."""
+    return {name: value for name, value in setup.items() if name in SETUP_TEXTS or _is_figure(value)}
+
+
+def portable_outcome(outcome: Mapping[str, Any] | None) -> dict[str, Any]:
+    """How a run ended, without its message, which may name an image that could not be read."""
+    kept = {name: value for name, value in (outcome or {}).items() if _is_figure(value)}
+    return kept | ({"state": outcome["state"], "message": None} if outcome else {})
+
+
+def _is_figure(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(_is_figure(part) for part in value)
+    return value is None or isinstance(value, bool | int | float)
+
+
+def _portable_spec(spec: RunSpec) -> RunSpec:
+    """Of a path to pretrained weights, only the file's name."""
+    return spec.changed(weights=PurePath(spec.weights.replace("\\", "/")).name or spec.weights)
+
+
+def _about(directory: RunDirectory, run: Run, weights: bytes | None) -> dict[str, Any]:
+    assert run.spec is not None
+    file = Path(run.spec.weights)
+    pretrained: dict[str, Any] = {"file": file.name}
+    if file.is_file():
+        pretrained["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    mark = read_import_mark(directory) or {}
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "medpriv_version": medpriv_core.__version__,
+        "id": mark.get("id", run.id),
+        "state": run.state,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "pretrained_weights": mark.get("pretrained_weights", pretrained),
+        "model_sha256": hashlib.sha256(weights).hexdigest() if weights else None,
+    }
+
+
+def _caption(run: Run, spec: RunSpec) -> list[tuple[str, str]]:
+    held = held_guarantee(spec, run.setup, run.last)
+    return [
+        ("Run", f"{run.id}, seed {spec.seed}, {len(run.epochs)} of {spec.epochs} epochs, {spec.image_size} pixels"),
+        ("Guarantee", held.statement),
+    ]
+
+
+def _write_networks(home: DataHome, run_ids: Sequence[str], folder: Path) -> None:
+    """Put ``<run id>.safetensors`` of every run that has a checkpoint into ``folder``."""
+    directories = [RunDirectory(home.runs / run_id) for run_id in run_ids]
+    with_network = [str(directory.path) for directory in directories if directory.checkpoint.is_file()]
+    if not with_network:
+        return
+    command = [sys.executable, "-m", "medpriv_core", "weights", str(folder), *with_network]
+    # The package need not be installed, and the caller's folder may be any.
+    path = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
+    try:
+        done = subprocess.run(
+            command,
+            env=os.environ | {"PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=WEIGHTS_TIME_LIMIT_S,
+            check=True,
+        )
+        complaints = json.loads(done.stdout)["complaints"]
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
+        raise RunError(
+            "The process that reads the networks failed, most likely because the memory of this machine is full. Close "
+            "other programs and try again."
+        ) from error
+    for sentence in complaints.values():
+        raise RunError(sentence)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    member = zipfile.ZipInfo(name, date_time=_NO_DATE)
+    member.external_attr = 0o644 << 16
+    packed = name.endswith(_PACKED)
+    archive.writestr(member, content, zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED)

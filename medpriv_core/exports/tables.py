@@ -1,0 +1,138 @@
+"""Runs and their epochs as CSV tables, for spreadsheets and statistics programs.
+
+A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula, and runs are named by people. So
+such a text gets an apostrophe in front, as OWASP advises. Each epsilon has its delta, adjacency, sampling and
+accountant beside it, and is the one that holds for what was recorded. Infinite numbers are written as "inf".
+
+>>> safe_cell("=HYPERLINK(1)"), safe_cell(-0.5), safe_cell(None)
+("'=HYPERLINK(1)", '-0.5', '')
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import PurePath
+from typing import Any
+
+from medpriv_core.errors import MedprivError
+from medpriv_core.results.guarantee import HeldGuarantee, held_guarantee
+from medpriv_core.runs.service import Run, RunSummary
+from medpriv_core.spec import RunSpec
+
+SPEC_COLUMNS = tuple(field.name for field in fields(RunSpec))
+SETUP_COLUMNS = ("train_size", "test_size", "majority_rate", "parameters", "medpriv_version", "torch_version")
+GUARANTEE_COLUMNS = ("epsilon", "delta", "protects", "adjacency", "sampling", "accountant", "guarantee")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# Of a row of metrics.jsonl; they stand under "epsilon" in the run's own columns, or are no figures.
+_NO_FIGURES = {"epoch", "epsilon", "delta"}
+
+
+def runs_csv(runs: Sequence[RunSummary]) -> str:
+    """One line a run, with a header: what it is called, its settings, last and best figures, and its guarantee.
+
+    ``best_`` marks the epoch with the best test accuracy: chosen on the test images, so it flatters the run.
+    """
+    figures = _figure_names(row for run in runs for row in (run.last, run.best))
+    lines = [_about(run) | _settings(run) | _facts(run) | _figures(run, figures) for run in runs]
+    # Settings and figures that share a name with what holds are told apart by a prefix.
+    names = ["run", "name", "tags", "notes", "state", "created", "started", "ended"]
+    names += [f"spec_{name}" for name in SPEC_COLUMNS] + list(SETUP_COLUMNS) + list(GUARANTEE_COLUMNS)
+    names += [f"{which}_{name}" for which in ("last", "best") for name in ("epoch", *figures)]
+    return _table(names, lines)
+
+
+def epochs_csv(runs: Sequence[Run]) -> str:
+    """One line for every finished epoch of these runs, with a header; ``epsilon`` as the run's ledger had it then."""
+    figures = _figure_names(row for run in runs for row in run.epochs)
+    names = ["run", "name", "method", "epoch", *figures, "epsilon", "delta"]
+    lines = []
+    for run in runs:
+        method = run.spec.method if run.spec else None
+        for row in run.epochs:
+            # JSON has no infinity: null says that no epsilon holds.
+            epsilon = {"epsilon": "inf" if row["epsilon"] is None else row["epsilon"]} if "epsilon" in row else {}
+            lines.append({"run": run.id, "name": run.name, "method": method} | dict(row) | epsilon)
+    return _table(names, lines)
+
+
+def safe_cell(value: Any) -> str:
+    """A value as a cell that no spreadsheet takes for a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        value = " ".join("" if part is None else str(part) for part in value)
+    if isinstance(value, str):
+        return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) else value
+    return str(value)
+
+
+def _table(names: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> str:
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\r\n")  # as RFC 4180 has it
+    writer.writerow(names)
+    writer.writerows([safe_cell(line.get(name)) for name in names] for line in lines)
+    return output.getvalue()
+
+
+def _about(run: RunSummary) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "name": run.name,
+        "tags": ", ".join(run.tags),
+        "notes": run.notes,
+        "state": run.state,
+        "created": _when(run.created_at),
+        "started": _when(run.started_at),
+        "ended": _when(run.ended_at),
+    }
+
+
+def _settings(run: RunSummary) -> dict[str, Any]:
+    if run.spec is None:
+        return {}
+    values = run.spec.to_dict()
+    values["weights"] = PurePath(values["weights"]).name  # where it lies is the business of its owner
+    return {f"spec_{name}": value for name, value in values.items()}
+
+
+def _facts(run: RunSummary) -> dict[str, Any]:
+    facts: dict[str, Any] = {name: run.setup.get(name) for name in SETUP_COLUMNS}
+    if held := _held(run):
+        facts |= {
+            "epsilon": held.epsilon,
+            "delta": held.delta,
+            "protects": held.unit,
+            "adjacency": held.adjacency,
+            "sampling": held.sampling,
+            "accountant": held.accountant,
+            "guarantee": held.statement,
+        }
+    return facts
+
+
+def _held(run: RunSummary) -> HeldGuarantee | None:
+    """What holds for a run that has trained; None for one whose files do not say."""
+    if run.spec is None or not run.last:
+        return None
+    try:
+        return held_guarantee(run.spec, run.setup, run.last)
+    except MedprivError:
+        return None  # of a dataset that this version does not know
+
+
+def _figures(run: RunSummary, names: Sequence[str]) -> dict[str, Any]:
+    rows = {"last": run.last, "best": run.best}
+    return {f"{which}_{name}": row.get(name) for which, row in rows.items() for name in ("epoch", *names)}
+
+
+def _figure_names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """All figures that any row has, in the order of their first appearance."""
+    return list(dict.fromkeys(name for row in rows for name in row if name not in _NO_FIGURES))
+
+
+def _when(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,248 @@
+"""What the files of an imported run say, checked before anything is kept: settings, figures, facts and labels.
+
+An imported run is drawn on charts beside one's own, and its epsilon is reckoned from what it says that it recorded. So
+figures must be figures, in the order of the epochs and within their bounds, and the facts must be such that the
+accountant can count them. That they are true, nobody can check here: an imported run is as good as its sender.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import PurePosixPath
+from typing import Any
+
+from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.errors import RunError
+from medpriv_core.privacy.checks import check_run
+from medpriv_core.privacy.facts import GUARANTEE
+from medpriv_core.privacy.verdict import run_verdict
+from medpriv_core.runs.archive_format import FORMAT, VERSION
+from medpriv_core.runs.archive_members import CHOOSE, FOREIGN
+from medpriv_core.runs.labels import LONGEST_NOTES, clean_name, clean_tags
+from medpriv_core.runs.store import ENDED
+from medpriv_core.spec import BOUNDS, RunSpec
+
+MAX_DEPTH = 8
+MAX_PARTS = 5000  # values in one JSON object
+MOST_STEPS = 10_000_000
+MOST_IMAGES = 100_000_000
+LATEST_S = 1e11  # as a time since 1970: the year 5138
+_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4,16}")
+_TEXT = re.compile("[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]*")
+_SHARES = ("accuracy", "auroc", "calibration_error")
+_ABOUT = ("id", "state", "created_at", "started_at", "ended_at", "medpriv_version", "pretrained_weights")
+
+
+@dataclass(frozen=True)
+class ArchivedRun:
+    """The files of a run's zip as they go into its directory, checked."""
+
+    about: dict[str, Any]
+    spec: RunSpec
+    setup: dict[str, Any]
+    epochs: list[dict[str, Any]]
+    outcome: dict[str, Any]
+    labels: dict[str, Any]
+
+
+def check_files(files: Mapping[str, bytes]) -> ArchivedRun:
+    """The JSON files of a run's zip; raises ``RunError``, ``SettingError`` or ``DatasetError`` where one is not fit."""
+    about = _about(read_object(files["about.json"], "about.json"))
+    spec = _spec(read_object(files["spec.json"], "spec.json"))
+    setup = _setup(read_object(files["setup.json"], "setup.json"))
+    epochs = _epochs(files["metrics.jsonl"], spec)
+    if about["state"] == "finished" and not epochs:
+        raise changed("metrics.jsonl")
+    _check_accounting(spec, setup, epochs)
+    outcome = read_object(files["outcome.json"], "outcome.json") if "outcome.json" in files else {}
+    labels = read_object(files["labels.json"], "labels.json") if "labels.json" in files else {}
+    return ArchivedRun(about, spec, setup, epochs, _outcome(outcome, about["state"]), _labels(labels, about["id"]))
+
+
+def read_object(content: bytes, name: str) -> dict[str, Any]:
+    """The JSON object in ``content``, of limited depth and size; raises ``RunError`` naming the file ``name``."""
+    try:
+        value = json.loads(content.decode(), parse_constant=_refuse)
+        if isinstance(value, dict) and _parts(value, MAX_DEPTH) <= MAX_PARTS:
+            return value
+    except (ValueError, RecursionError) as error:
+        raise changed(name) from error
+    raise changed(name)
+
+
+def changed(name: str) -> RunError:
+    """The error for a file that is not as medpriv writes it."""
+    return RunError(
+        f"The file {name} in this zip is damaged or was changed. Export the run again on the other machine, and bring "
+        "that file."
+    )
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _parts(value: Any, depth: int) -> int:
+    """How many values there are in a JSON value; raises ``ValueError`` for what no file of a run holds."""
+    if isinstance(value, dict | list):
+        if depth == 0:
+            raise ValueError("too deep")
+        inner = [*value, *value.values()] if isinstance(value, dict) else value
+        return 1 + sum(_parts(part, depth - 1) for part in inner)
+    if isinstance(value, str):
+        if len(value) > LONGEST_NOTES or not _TEXT.fullmatch(value):
+            raise ValueError("a text with control characters, or too long")
+    elif value is not None and not abs(value) < 1e18:
+        raise ValueError("a number too large")
+    return 1
+
+
+def _about(about: dict[str, Any]) -> dict[str, Any]:
+    if about.get("format") != FORMAT or not _is_whole(about.get("version")):
+        raise RunError(f"{FOREIGN}. {CHOOSE}")
+    if about["version"] > VERSION:
+        raise RunError("This run was exported by a newer version of medpriv. Update medpriv, then import it.")
+    proper = (
+        isinstance(about.get("id"), str)
+        and _ID.fullmatch(about["id"])
+        and about.get("state") in ENDED
+        and _is_number(about.get("created_at"))
+        and all(_is_time(about.get(name)) for name in ("created_at", "started_at", "ended_at"))
+    )
+    if not proper:
+        raise changed("about.json")
+    return {name: about.get(name) for name in _ABOUT}
+
+
+def _spec(values: dict[str, Any]) -> RunSpec:
+    unknown = sorted(set(values) - {field.name for field in fields(RunSpec)})
+    if unknown:
+        raise RunError(
+            f"This run has settings that this version of medpriv does not know ({', '.join(unknown)[:100]}). Update "
+            "medpriv, then import it."
+        )
+    try:
+        spec = RunSpec.from_dict(values)
+        spec = spec.changed(weights=PurePosixPath(spec.weights).name or "none")
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise changed("spec.json") from error
+    dataset_info(spec.dataset)  # of which this version must know something
+    return spec
+
+
+def _setup(setup: dict[str, Any]) -> dict[str, Any]:
+    counts = [setup.get(name, []) for name in ("train_class_counts", "test_class_counts")]
+    classes, share = setup.get("classes", []), setup.get("majority_rate")
+    sizes = [setup.get(name) for name in ("train_size", "test_size")]
+    proper = (
+        isinstance(classes, list)
+        and all(isinstance(name, str) and 0 < len(name) < 200 for name in classes)
+        and all(isinstance(some, list) and all(map(_is_whole, some)) for some in counts)
+        and all(size is None or (_is_whole(size) and 0 < size <= MOST_IMAGES) for size in sizes)
+        and (share is None or _is_share(share))
+        and all(isinstance(setup.get(name, ""), str) for name in ("device", "precision", "weights", "medpriv_version"))
+    )
+    if not proper:
+        raise changed("setup.json")
+    return setup
+
+
+def _check_accounting(spec: RunSpec, setup: Mapping[str, Any], epochs: list[dict[str, Any]]) -> None:
+    """Make sure, by trying, that epsilon and every condition can be reckoned from what was recorded."""
+    if spec.method != "dp_sgd":
+        return
+    facts = setup.get(GUARANTEE, {})
+    stretches = facts.get("earlier_segments") or [] if isinstance(facts, dict) else None
+    steps = epochs[-1]["steps"] if epochs else 0
+    # Beyond these bounds the accountants would take hours.
+    bounded = (
+        isinstance(stretches, list)
+        and len(stretches) <= 100
+        and all(isinstance(stretch, dict) and _is_countable(stretch) for stretch in [facts, *stretches])
+        and steps <= MOST_STEPS
+        and _is_whole(setup.get("train_size", 1))
+    )
+    if not bounded:
+        raise changed("setup.json")
+    try:
+        last = epochs[-1] if epochs else {}
+        run_verdict(spec, setup=setup, last=last)
+        check_run(spec, setup=setup, last=last)
+    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
+        raise changed("setup.json") from error
+
+
+def _is_countable(stretch: Mapping[str, Any]) -> bool:
+    low, high = BOUNDS["noise_multiplier"]
+    limits: dict[str, Callable[[Any], bool]] = {
+        "noise_multiplier": lambda value: _is_number(value) and low <= value <= high,
+        "sample_rate": lambda value: _is_number(value) and 0 < value <= 1,
+        "steps": lambda value: _is_whole(value) and 0 <= value <= MOST_STEPS,
+        "steps_per_epoch": lambda value: _is_whole(value) and 0 < value <= MOST_STEPS,
+        "clipped_together": lambda value: _is_whole(value) and 0 < value <= MOST_IMAGES,
+    }
+    return all(stretch.get(name) is None or fits(stretch[name]) for name, fits in limits.items())
+
+
+def _epochs(content: bytes, spec: RunSpec) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for line in content.splitlines():
+        row = read_object(line, "metrics.jsonl")
+        epoch: Any = row.get("epoch")
+        before = rows[-1]["epoch"] if rows else 0
+        # Without its epsilon, an epoch must not be shown as private.
+        private = {"epsilon", "delta", "steps"} if spec.method == "dp_sgd" else set()
+        proper = _is_whole(epoch) and before < epoch <= spec.epochs and private <= set(row)
+        if not proper or not all(_is_figure(name, value) for name, value in row.items()):
+            raise changed("metrics.jsonl")
+        rows.append(row)
+    return rows
+
+
+def _is_figure(name: str, value: Any) -> bool:
+    if name == "finished_at":
+        return isinstance(value, str) and len(value) < 50
+    if isinstance(value, list):  # figures by class
+        return all(part is None or _is_share(part) for part in value)
+    if name in ("steps", "delta"):
+        return (_is_whole(value) if name == "steps" else _is_share(value)) and value > 0
+    if value is None:
+        return True
+    if name.endswith(_SHARES):
+        return _is_share(value)
+    return _is_number(value) and (value >= 0 or name != "epsilon")
+
+
+def _outcome(outcome: dict[str, Any], state: str) -> dict[str, Any]:
+    figures = {name: value for name, value in outcome.items() if name not in ("state", "message")}
+    if not all(_is_figure(name, value) for name, value in figures.items()):
+        raise changed("outcome.json")
+    return {"state": state, "message": None, **figures}
+
+
+def _labels(labels: dict[str, Any], run_id: str) -> dict[str, Any]:
+    name, tags, notes = labels.get("name", run_id), labels.get("tags", []), labels.get("notes", "")
+    if not (isinstance(name, str) and isinstance(notes, str) and isinstance(tags, list)):
+        raise changed("labels.json")
+    if not all(isinstance(tag, str) for tag in tags):
+        raise changed("labels.json")
+    return {"name": clean_name(name), "tags": list(clean_tags(tags)), "notes": notes}
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1
+
+
+def _is_time(value: Any) -> bool:
+    return value is None or (_is_number(value) and 0 <= value < LATEST_S)

@@ -1,0 +1,109 @@
+"""Runs to take away and to bring in: zips, tables, TensorBoard events, and the upload of a run's zip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from medpriv_core.errors import MedprivError
+from medpriv_core.exports.run_archive import archive_name, export_run, export_runs
+from medpriv_core.exports.tables import epochs_csv, runs_csv
+from medpriv_core.exports.tensorboard import event_file, event_file_name
+from medpriv_core.home import DataHome, data_home
+from medpriv_core.runs import service
+from medpriv_core.runs.imports import import_run
+from medpriv_core.runs.service import RunSummary
+from pages.parts.words import sentence
+
+# Excel takes a file without this mark for one in the old code page, and shows β as two other letters.
+BYTE_ORDER_MARK = "\ufeff"
+
+
+def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> None:
+    """Downloads of these runs, of one or of many: nothing is made before its button is pressed."""
+    if not runs:
+        st.caption("Choose runs to take them away.")
+        return
+    home, one = data_home(), runs[0] if len(runs) == 1 else None
+    ended = [run for run in runs if run.ended]
+    with st.container(horizontal=True):
+        if ended:
+            ids = [run.id for run in ended]
+            _button(
+                "Zip" if one else f"Zip of {len(ids)} runs",
+                lambda: export_run(home, ids[0]) if one else export_runs(home, ids),
+                archive_name(ids[0]) if one else "medpriv-runs.zip",
+                "application/zip",
+                key=f"{key}_zip",
+                about="Settings, figures, guarantee in words, charts, and the network with its model card; without "
+                "anything that names this machine or an image. Can be imported on another machine. Takes some seconds.",
+            )
+        _button(
+            "Table of runs",
+            lambda: BYTE_ORDER_MARK + runs_csv(runs),
+            "medpriv-runs.csv",
+            "text/csv",
+            key=f"{key}_runs",
+            about="CSV, one line a run: settings, last and best figures, and the ε that holds with what it depends on.",
+        )
+        _button(
+            "Table of epochs",
+            lambda: BYTE_ORDER_MARK + epochs_csv([service.load_run(home, run.id) for run in runs]),
+            f"medpriv-epochs-{one.id}.csv" if one else "medpriv-epochs.csv",
+            "text/csv",
+            key=f"{key}_epochs",
+            about="CSV, one line for every finished epoch.",
+        )
+        if one and one.epochs_done:
+            _button(
+                "TensorBoard",
+                lambda: event_file(service.load_run(home, one.id)),
+                event_file_name(one),
+                "application/octet-stream",
+                key=f"{key}_events",
+                about="The figures of every epoch as an event file. Put it into a folder and open that with "
+                "TensorBoard.",
+            )
+    waiting = len(runs) - len(ended)
+    if waiting:
+        st.caption(f"{waiting} of these {len(runs)} runs have not ended yet and are in the tables only.")
+
+
+def draw_import(*, key: str = "import_runs") -> None:
+    """An upload of zips of runs, which join the list; what is refused is said with its reason."""
+    home = data_home()
+    number = st.session_state.setdefault(f"{key}_number", 0)
+    with st.form(f"{key}_form", border=False, enter_to_submit=False):
+        files = st.file_uploader(
+            "Zips of runs, as medpriv exports them",
+            type="zip",
+            accept_multiple_files=True,
+            key=f"{key}_{number}",
+        )
+        pressed = st.form_submit_button("Import", icon=":material/upload:", key=f"{key}_button")
+    if pressed and files:
+        said = [_import(home, file.name, file.getvalue()) for file in files]
+        # What was uploaded is not needed any more; an uploader of another name is an empty one.
+        st.session_state[f"{key}_number"] = number + 1
+        st.session_state[f"{key}_said"] = said
+        st.rerun()
+    for good, text in st.session_state.pop(f"{key}_said", []):
+        (st.success if good else st.error)(text, icon=f":material/{'check_circle' if good else 'error'}:")
+
+
+def _import(home: DataHome, file_name: str, content: bytes) -> tuple[bool, str]:
+    try:
+        run_id = import_run(home, content)
+    except MedprivError as error:
+        return False, f"{_shown(file_name)}: {sentence(error)}"
+    return True, f"Imported: {_shown(service.load_run(home, run_id).name)}. It is in the list below."
+
+
+def _shown(text: str) -> str:
+    """Somebody's text as code, in which markdown sees nothing to carry out."""
+    return f"`{text.replace('`', ' ')}`"
+
+
+def _button(label: str, make: Callable[[], bytes | str], file_name: str, mime: str, *, key: str, about: str) -> None:
+    st.download_button(label, make, file_name, mime, key=key, help=about, icon=":material/download:", on_click="ignore")
