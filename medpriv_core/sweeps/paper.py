@@ -9,9 +9,10 @@ trained so that an ε holds: Poisson sampling, each image's gradient clipped by 
 [5.002, 9.7, 19.55]
 
 Two ways to train. *Head*: the last layer alone on what the frozen network says of 224-pixel images, with the settings
-of the preset *sound DP* (``recipes.py``) but for two: the paper's batches and epochs, because full batches would change
-what a noise multiplier means, and no variants of the images, because each kind of image noise would need its own. The
-learning rate is scaled down so that rate times steps is that of the recipe. *All*: every layer, by the paper's text.
+of the preset *sound DP* (``recipes.py``) but for three: the paper's batches and epochs, because full batches would
+change what a noise multiplier means; no variants of the images, because each kind of image noise would need its own; and
+no class weights, which were chosen for networks that see clean images. The learning rate is scaled down so that rate
+times steps is that of the recipe. *All*: every layer, by the paper's text.
 """
 
 from __future__ import annotations
@@ -131,10 +132,9 @@ def _head_settings(dataset: str, *, ordered: bool) -> dict[str, Any]:
 def _head_learning(
     dataset: str, *, ordered: bool, epsilon: float, train_size: int, batch_size: int, epochs: int
 ) -> dict[str, Any]:
-    """What the recipe sets for this epsilon, its learning rate spread over the steps of these batches."""
+    """The recipe's learning rate for this epsilon, spread over the steps of these batches."""
     recipe = recipe_for(dataset, ordered=ordered).settings(epsilon)
     steps = epochs * steps_per_epoch(batch_size=batch_size, train_size=train_size)
     # A rate above the recipe's own was never tried, and diverges at some point.
     rate = recipe["learning_rate"] * min(1.0, recipe["epochs"] / steps)
-    settings = {"learning_rate": float(f"{rate:.3g}"), "class_weights": recipe["class_weights"]}
-    return {name: value for name, value in settings.items() if value != RunSpec.__dataclass_fields__[name].default}
+    return {"learning_rate": float(f"{rate:.3g}")}
