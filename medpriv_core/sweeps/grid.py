@@ -53,9 +53,12 @@ class Axis:
     def __post_init__(self) -> None:
         if not self.cells:
             raise SettingError(f"[{self.name}] is to be varied, but has no values; give at least one.")
-        for place, cell in enumerate(self.cells):
-            if any(dict(cell.settings) == dict(other.settings) for other in self.cells[:place]):
+        seen: set[str] = set()
+        for cell in self.cells:
+            settings = repr(sorted(cell.settings.items()))
+            if settings in seen:
                 raise SettingError(f"[{self.name}] has {cell.name} twice; leave one out.")
+            seen.add(settings)
 
 
 @dataclass(frozen=True)
