@@ -21,6 +21,7 @@ from medpriv_core.runs.extension import Extension, plan_extension
 from medpriv_core.runs.labels import clean_name, clean_tags, rename, set_notes, set_tags
 from medpriv_core.runs.naming import device_slot, name_run
 from medpriv_core.runs.rebuilding import rebuild_table
+from medpriv_core.runs.room import check_room, dataset_sizes
 from medpriv_core.runs.runner import ensure_runner
 from medpriv_core.runs.store import Place, RunRow, RunStore
 from medpriv_core.runs.summary import Run, RunSummary, read_run, summarise
@@ -64,13 +65,14 @@ def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequ
     dataset = open_dataset(home, spec.dataset)
     if not dataset.info.trainable:
         raise SettingError(f"{dataset.info.title} is a single picture to look at; choose a dataset to train on.")
-    train_size = len(dataset.split("train").labels)
-    spec.check_dataset_size(train_size)
+    sizes = dataset_sizes(dataset)
+    spec.check_dataset_size(sizes["train_size"])
     if spec.method == "dp_sgd":
         # Nobody should wait in the queue for a guarantee that cannot be computed.
-        plan_run(spec, train_size=train_size)
+        plan_run(spec, train_size=sizes["train_size"])
     # The worker may run in another folder than the one that a relative path was meant for.
     spec = spec.changed(weights=resolve_weights(spec.weights))
+    check_room(home, spec, setup=sizes)
     name, tags = name_run(spec) if name is None else clean_name(name), clean_tags(tags)
     home.check_writable()
     run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
@@ -118,13 +120,16 @@ def cancel(home: DataHome, run_id: str) -> None:
 
 
 def resume(home: DataHome, run_id: str) -> None:
-    """Queue a stopped or failed run again; it goes on from its last checkpoint, its epsilon carried on."""
+    """Queue a stopped or failed run again; it goes on from its last checkpoint, its epsilon carried on.
+
+    Raises ``RunError`` for any other run, and ``DataHomeError`` if the disk has too little room for it.
+    """
     directory = RunDirectory(home.runs / run_id)
     with RunStore(home).changing(run_id) as change:
         refuse_deleted(change.row)
         if change.row.state not in ("cancelled", "failed"):
             raise RunError(f"Run {run_id} is {change.row.state}; only a stopped or failed run can be resumed.")
-        directory.read_spec()
+        check_room(home, directory.read_spec(), setup=directory.read_setup())
         directory.clear_outcome()
         change.requeue()
     ensure_runner(home)
@@ -145,6 +150,7 @@ def extend(home: DataHome, run_id: str, *, epochs: int) -> None:
     store = RunStore(home)
     (run,) = summarise(home, [store.get(run_id)])
     _, spec = plan_extension(run, directory, epochs=epochs)
+    check_room(home, spec, setup=run.setup)
     with store.changing(run_id) as change:
         # Counting epsilon can take seconds, so it was done before.
         if summarise(home, [change.row]) != [run]:
