@@ -118,7 +118,7 @@ def _assignment(text: str, *, several: bool) -> tuple[str, list[Any]]:
     kinds = [kind for kind in get_args(get_type_hints(RunSpec)[name]) if kind is not type(None)]
     kind = get_type_hints(RunSpec)[name] if not kinds else kinds[0]
     if name == "class_weights":
-        raise SettingError("[class_weights] cannot be varied here; use the run command for it.")
+        raise SettingError("[class_weights] cannot be set here; the presets have them, and the run command takes them.")
     parts = values.split(",") if several else [values]
     return name, [_value(name, kind, part.strip()) for part in parts]
 
@@ -157,7 +157,8 @@ def _launch(home: DataHome, grid: Grid, title: str, options: argparse.Namespace)
 
 
 def _plan_in_words(plan: SweepPlan) -> list[str]:
-    lines = [f"{len(plan.runs)} runs: {plan.to_train} to train, {plan.reused} there already."]
+    noun = "run" if len(plan.runs) == 1 else "runs"
+    lines = [f"{len(plan.runs)} {noun}: {plan.to_train} to train, {plan.reused} there already."]
     lines += [f"Left out: {other.name}. {other.reason}" for other in plan.impossible]
     if plan.to_train:
         basis = "going by like runs on this machine" if plan.measured else "in part a rough guess"
