@@ -1,19 +1,21 @@
-"""``runs``: list, look at, stop and resume training runs."""
+"""``runs``: list, look at, stop, resume, extend, name and delete training runs."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 from medpriv_core.cli.output import print_json
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.home import data_home
 from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import epsilon_spent
-from medpriv_core.runs.service import RunSummary
+from medpriv_core.runs.service import Extension, RunSummary
+from medpriv_core.runs.store import Place
 
 # Figures of an epoch as they are shown, in this order, where there are any.
 ACCURACIES = {
@@ -25,22 +27,40 @@ ACCURACIES = {
 
 def add_to(commands: Commands) -> None:
     """Add the commands to the parser."""
-    parser = commands.add_parser("runs", help="list, show, stop and resume training runs")
+    parser = commands.add_parser("runs", help="list, show, stop, resume, extend, name and delete training runs")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="every run, the newest first")
+    listing.add_argument("--deleted", action="store_true", help="those that were deleted, instead of the others")
     add_json_option(listing)
     listing.set_defaults(command=_list)
+    added = {}
     for name, command, text in (
         ("show", _show, "one run with its settings and every epoch"),
         ("log", _log, "the last lines that the worker printed"),
         ("stop", _stop, "stop a run; its checkpoint is kept"),
         ("resume", _resume, "go on with a stopped or failed run"),
+        ("extend", _extend, "let a run that has ended go on to more epochs; says first what epsilon then holds"),
+        ("rename", _rename, "give a run another name"),
+        ("tag", _tag, "give a run these tags in place of those it has"),
+        ("note", _note, "write the notes of a run anew"),
+        ("delete", _delete, "put a run away; it is removed for good after 30 days"),
+        ("restore", _restore, "bring a deleted run back"),
+        ("purge", _purge, "remove a deleted run for good, now"),
+        ("move", _move, "give a waiting run another place in the queue"),
     ):
-        action = actions.add_parser(name, help=text)
+        added[name] = action = actions.add_parser(name, help=text)
         action.add_argument("id", metavar="RUN", help="as shown by: runs list")
-        if name == "show":
-            add_json_option(action)
         action.set_defaults(command=command)
+    add_json_option(added["show"])
+    added["extend"].add_argument("--epochs", type=int, required=True, metavar="N", help="in all")
+    added["extend"].add_argument("--dry-run", action="store_true", help="only say what it would cost")
+    add_json_option(added["extend"])
+    added["rename"].add_argument("name", metavar="NAME")
+    added["tag"].add_argument("tags", nargs="*", metavar="TAG", help="without any, all tags are taken off")
+    added["note"].add_argument("notes", metavar="TEXT")
+    added["move"].add_argument("where", choices=get_args(Place))
+    rebuilding = actions.add_parser("rebuild", help="make a damaged table of runs again from the runs' folders")
+    rebuilding.set_defaults(command=_rebuild)
 
 
 def describe(run: RunSummary) -> dict[str, Any]:
@@ -59,16 +79,19 @@ def epoch_in_words(row: Mapping[str, Any]) -> str:
 
 
 def _list(options: argparse.Namespace) -> None:
-    runs = service.list_runs(data_home())
+    runs = service.list_runs(data_home(), deleted=options.deleted)
     if options.json:
         print_json({"runs": [describe(run) for run in runs]})
         return
-    if not runs:
+    if not runs and options.deleted:
+        print("No deleted runs.")
+    elif not runs:
         print("No runs yet. Start one with: python -m medpriv_core run --dataset synthetic_chest")
     for run in runs:
         last = run.last
         reached = f"epoch {last['epoch']:>4}, test accuracy {last['test_accuracy']:.3f}" if last else "no epoch yet"
-        print(f"{run.id}  {run.state:9}  {reached}  {run.name}")
+        tags = f"  [{', '.join(run.tags)}]" if run.tags else ""
+        print(f"{run.id}  {run.state:9}  {reached}  {run.name}{tags}")
         if run.message:
             print(f"    {run.message}")
 
@@ -79,8 +102,9 @@ def _show(options: argparse.Namespace) -> None:
         print_json(describe(run))
         return
     print(f"{run.id}  {run.state}  {run.name}")
-    if run.message:
-        print(run.message)
+    for line in (run.message, run.tags and f"Tags: {', '.join(run.tags)}", run.notes):
+        if line:
+            print(line)
     if run.spec:
         print("  ".join(f"{name} {value}" for name, value in run.spec.to_dict().items() if value is not None))
     for row in run.epochs:
@@ -99,3 +123,69 @@ def _stop(options: argparse.Namespace) -> None:
 def _resume(options: argparse.Namespace) -> None:
     service.resume(data_home(), options.id)
     print(f"{options.id} is in the queue again.")
+
+
+def _extend(options: argparse.Namespace) -> None:
+    planned = service.extension(data_home(), options.id, epochs=options.epochs)
+    if options.json:
+        print_json(asdict(planned))
+    else:
+        for line in _in_words(planned):
+            print(line)
+    if options.dry_run:
+        return
+    service.extend(data_home(), options.id, epochs=options.epochs)
+    if not options.json:
+        print(f"{options.id} is in the queue again, to go on to epoch {options.epochs}.")
+
+
+def _in_words(planned: Extension) -> Iterator[str]:
+    """What going on costs."""
+    if planned.epsilon_before is not None:
+        now = format_epsilon(planned.epsilon_before)
+        yield f"Now ε = {now} holds, and after epoch {planned.epochs} {planned.statement}."
+    if planned.seconds is not None:
+        yield f"It takes about {format_duration(planned.seconds)}."
+    yield from planned.remarks
+
+
+def _rename(options: argparse.Namespace) -> None:
+    service.rename(data_home(), options.id, options.name)
+    print(f"{options.id} is now called {service.load_run(data_home(), options.id).name}.")
+
+
+def _tag(options: argparse.Namespace) -> None:
+    service.set_tags(data_home(), options.id, options.tags)
+    print(f"Tags of {options.id}: {', '.join(service.load_run(data_home(), options.id).tags) or 'none'}")
+
+
+def _note(options: argparse.Namespace) -> None:
+    run = service.load_run(data_home(), options.id)
+    service.set_notes(data_home(), options.id, options.notes, expected=run.notes)
+    print(f"The notes of {options.id} are written." if options.notes else f"{options.id} has no notes any more.")
+
+
+def _delete(options: argparse.Namespace) -> None:
+    service.delete(data_home(), options.id)
+    print(f"{options.id} is deleted. For 30 days it can be had back: python -m medpriv_core runs restore {options.id}")
+
+
+def _restore(options: argparse.Namespace) -> None:
+    service.restore(data_home(), options.id)
+    print(f"{options.id} is in the list.")
+
+
+def _purge(options: argparse.Namespace) -> None:
+    service.purge(data_home(), options.id)
+    print(f"{options.id} is removed for good.")
+
+
+def _move(options: argparse.Namespace) -> None:
+    service.move(data_home(), options.id, options.where)
+    place = service.load_run(data_home(), options.id).place
+    print(f"{options.id} is number {place} in the queue." if place else f"{options.id} has left the queue.")
+
+
+def _rebuild(_options: argparse.Namespace) -> None:
+    count = service.rebuild(data_home())
+    print(f"The table of runs has {count:,} runs from their folders; those that waited are shown as stopped.")

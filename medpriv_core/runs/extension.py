@@ -15,7 +15,7 @@ from medpriv_core.errors import RunError
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, composed_epsilon
 from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.plan import plan_run
-from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.privacy.statement import dp_sgd_statement, format_delta, format_epsilon
 from medpriv_core.privacy.verdict import recorded_segments, run_verdict
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.estimate import START_S
@@ -43,6 +43,23 @@ class Extension:
     accountant: Accountant | None
     seconds: float | None
     remarks: tuple[str, ...]
+
+    @property
+    def statement(self) -> str | None:
+        """``epsilon_after`` in full; None unless it is DP-SGD."""
+        if self.epsilon_after is None:
+            return None
+        assert self.delta is not None
+        assert self.adjacency is not None
+        assert self.sampling is not None
+        assert self.accountant is not None
+        return dp_sgd_statement(
+            epsilon=self.epsilon_after,
+            delta=self.delta,
+            adjacency=self.adjacency,
+            sampling=self.sampling,
+            accountant=self.accountant,
+        )
 
 
 def plan_extension(run: RunSummary, directory: RunDirectory, *, epochs: int) -> tuple[Extension, RunSpec]:

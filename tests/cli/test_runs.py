@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.facts import planned_facts
+from medpriv_core.privacy.plan import plan_run
+from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RunStore
@@ -106,6 +109,80 @@ def test_stop_and_resume(medpriv: Command, filled: dict[str, str]):
     assert state() == "queued"
 
 
+def test_names_tags_and_notes(medpriv: Command, filled: dict[str, str]):
+    run_id = filled["finished"]
+    assert medpriv("runs", "rename", run_id, "The  good one").out == f"{run_id} is now called The good one.\n"
+    assert medpriv("runs", "tag", run_id, "paper", "seed 1").out == f"Tags of {run_id}: paper, seed 1\n"
+    assert medpriv("runs", "note", run_id, "Compare with DPSGD_3.").code == 0
+    assert medpriv("runs", "show", run_id).out.splitlines()[:3] == [
+        f"{run_id}  finished  The good one",
+        "Tags: paper, seed 1",
+        "Compare with DPSGD_3.",
+    ]
+    assert "The good one  [paper, seed 1]" in medpriv("runs", "list").out
+    assert medpriv("runs", "tag", run_id).out == f"Tags of {run_id}: none\n"
+    assert medpriv("runs", "note", run_id, "").out == f"{run_id} has no notes any more.\n"
+
+
+def test_delete_restore_and_purge(medpriv: Command, refused: Refusal, filled: dict[str, str], home: DataHome):
+    run_id = filled["finished"]
+    assert f"runs restore {run_id}" in medpriv("runs", "delete", run_id).out
+    assert run_id not in medpriv("runs", "list").out
+    assert run_id in medpriv("runs", "list", "--deleted").out
+    assert medpriv("runs", "restore", run_id).code == 0
+    assert "has not been deleted" in refused("runs", "purge", run_id)
+    medpriv("runs", "delete", run_id)
+    assert medpriv("runs", "purge", run_id).code == 0
+    assert medpriv("runs", "list", "--deleted").out == "No deleted runs.\n"
+    assert not (home.runs / run_id).exists()
+    assert "stop it first" in refused("runs", "delete", filled["queued"])
+
+
+def test_move_in_the_queue(medpriv: Command, refused: Refusal, filled: dict[str, str], home: DataHome):
+    newest = service.submit(home, RunSpec(dataset="synthetic_chest", weights="none"))
+    assert medpriv("runs", "move", newest, "first").out == f"{newest} is number 1 in the queue.\n"
+    assert medpriv("runs", "move", newest, "down").out == f"{newest} is number 2 in the queue.\n"
+    assert "is finished; only a run that waits" in refused("runs", "move", filled["finished"], "up")
+    assert "invalid choice: 'last'" in refused("runs", "move", newest, "last")
+
+
+def test_extend_says_what_holds_before_it_queues(
+    medpriv: Command, refused: Refusal, filled: dict[str, str], home: DataHome
+):
+    run_id = filled["finished"]
+    assert "no checkpoint on this machine" in refused("runs", "extend", run_id, "--epochs", "4")
+    directory = RunDirectory(home.runs / run_id)
+    directory.checkpoint.touch()
+    spec = directory.read_spec()
+    facts = planned_facts(spec, train_size=640).to_dict()
+    directory.write_setup({"train_size": 640, "test_size": 160, "guarantee": facts})
+    plans = [plan_run(spec.changed(epochs=epochs), train_size=640) for epochs in (2, 4)]
+    directory.append_epoch({"epoch": 2, "epsilon": plans[0].epsilon, "delta": 1e-5, "steps": 20, "elapsed_s": 60.0})
+
+    planned = medpriv("runs", "extend", run_id, "--epochs", "4", "--dry-run")
+    before, after = (format_epsilon(plan.epsilon) for plan in plans)
+    assert planned.out.splitlines() == [
+        f"Now ε = {before} holds, and after epoch 4 ε = {after} (δ = 1e-5; one image added or removed; Poisson "
+        "sampling; PLD accountant).",
+        "It takes about 68 s.",
+    ]
+    assert medpriv("runs", "show", run_id, "--json").json["state"] == "finished"
+    answer = medpriv("runs", "extend", run_id, "--epochs", "4", "--json").json
+    assert answer["epsilon_after"] == pytest.approx(plans[1].epsilon)
+    run = medpriv("runs", "show", run_id, "--json").json
+    assert (run["state"], run["spec"]["epochs"]) == ("queued", 4)
+
+
+def test_a_damaged_table_is_made_again(medpriv: Command, refused: Refusal, filled: dict[str, str], home: DataHome):
+    assert "is sound and has every run" in refused("runs", "rebuild")
+    for beside in home.root.glob("runs.sqlite3-*"):
+        beside.unlink()
+    _not_a_database(home.database)
+    assert "runs rebuild makes the table again" in refused("runs", "list")
+    assert "has 3 runs from their folders" in medpriv("runs", "rebuild").out
+    assert len(medpriv("runs", "list", "--json").json["runs"]) == 3
+
+
 def test_a_run_whose_settings_are_damaged_is_shown_with_the_reason(
     medpriv: Command, filled: dict[str, str], home: DataHome
 ):
@@ -116,10 +193,28 @@ def test_a_run_whose_settings_are_damaged_is_shown_with_the_reason(
     assert medpriv("runs", "show", filled["finished"], "--json").json["spec"] is None
 
 
-@pytest.mark.parametrize("action", ["show", "log", "stop", "resume"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show"],
+        ["log"],
+        ["stop"],
+        ["resume"],
+        ["extend", "--epochs", "4"],
+        ["rename", "x"],
+        ["tag", "x"],
+        ["note", "x"],
+        ["delete"],
+        ["restore"],
+        ["purge"],
+        ["move", "first"],
+    ],
+    ids=" ".join,
+)
 @pytest.mark.parametrize("run_id", ["nothing", "../x", "", "' OR 1=1 --", "x" * 5000])
-def test_an_unknown_run_is_refused(refused: Refusal, home: DataHome, action: str, run_id: str):
-    said = refused("runs", action, run_id)
+def test_an_unknown_run_is_refused(refused: Refusal, home: DataHome, arguments: list[str], run_id: str):
+    action, *rest = arguments
+    said = refused("runs", action, run_id, *rest)
     assert said == f"There is no run {run_id}. The list of runs shows those that exist."
 
 
