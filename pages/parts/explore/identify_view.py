@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from medpriv_core.attacks.reidentification import SuccessRate, identify, success_curves, success_rate
+from medpriv_core.attacks.reidentification import CurvePoint, SuccessRate, identify, success_curves, success_rate
 from medpriv_core.attacks.statement import identification_statement
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.datasets.viewing import Gallery
 from medpriv_core.figures.identification import identification_figure
+from medpriv_core.mechanisms.catalog import MECHANISMS
 from medpriv_core.mechanisms.laplace import to_unit
 from medpriv_core.uploads.fitting import fit
 from pages.parts import cached
 from pages.parts.badges import origin_badge
+from pages.parts.charts import draw_chart
+from pages.parts.explore.noise_choice import Noise
 from pages.parts.explore.scene import Scene
 from pages.parts.explore.terms import draw_terms
 from pages.parts.picture_viewer import encode_png
@@ -37,7 +40,7 @@ def draw(scene: Scene) -> None:
             icon=":material/groups:",
         )
         return
-    gallery, words = found
+    gallery, name, badge, words = found
     with st.spinner("Comparing the noised picture with every picture of the gallery…"):
         success = _success(scene, gallery)
     st.info(
@@ -45,13 +48,13 @@ def draw(scene: Scene) -> None:
         icon=":material/person_search:",
     )
     _draw_likeliest(scene, gallery)
-    st.caption(words)
+    st.caption(f"{badge} {words}")
     draw_terms("gallery", "likelihood", "95 % interval")
-    _draw_curves(scene, gallery)
+    _draw_curves(scene, gallery, name, gallery_words=words)
 
 
-def _gallery(scene: Scene) -> tuple[Gallery, str] | None:
-    """The pictures to compare with, and what is to be said of them; None if there is no dataset of several."""
+def _gallery(scene: Scene) -> tuple[Gallery, str, str, str] | None:
+    """The pictures to compare with, their dataset, its badge, and words on them; None if no dataset has several."""
     entry, index = scene.chosen.dataset, scene.chosen.index
     worst = (
         "Each trial noises another of them, and the attacker holds the very picture that was noised: the worst case, "
@@ -61,13 +64,15 @@ def _gallery(scene: Scene) -> tuple[Gallery, str] | None:
         size = min(max(scene.picture.shape[:2]), LARGEST_SIDE)
         gallery = cached.gallery(entry.info.name, entry.location, index, size)
         count = len(gallery.pictures)
-        return gallery, f"Gallery: {count} training images of this dataset, squashed to {size} × {size} pixels. {worst}"
+        words = f"Gallery: {count} training images of {entry.info.title}, squashed to {size} × {size} pixels. {worst}"
+        return gallery, entry.info.name, origin_badge(entry.info), words
     entries = {name: one for name, one in cached.available_datasets().items() if _has_several(one)}
     if not entries:
         return None
+    names = sorted(entries, key=lambda one: _unlike(entries[one], scene))
     name = st.selectbox(
         "Among the pictures of",
-        list(entries),
+        names,
         format_func=lambda key: entries[key].info.title,
         key="gallery_of",
         persist_state="session",
@@ -78,11 +83,17 @@ def _gallery(scene: Scene) -> tuple[Gallery, str] | None:
     height, width, channels = picture.shape
     others = cached.pictures_to_tell_from(name, entries[name].location, (height, width, channels))
     info = entries[name].info
-    return Gallery(np.concatenate([picture[np.newaxis], others]), 0), (
-        f"{origin_badge(info)} Gallery: the picture above and {len(others)} training images of {info.title}, squashed "
+    words = (
+        f"Gallery: the picture above and {len(others)} training images of {info.title}, squashed "
         f"to its {width} × {height} pixels{' and turned grey' if channels == 1 < info.channels else ''}. {worst} The "
         "less the picture above is like them (another device, another part of the body), the easier it is to find."
     )
+    return Gallery(np.concatenate([picture[np.newaxis], others]), 0), name, origin_badge(info), words
+
+
+def _unlike(entry: DatasetEntry, scene: Scene) -> tuple[bool, bool]:
+    """The least for real pictures of as many colours."""
+    return entry.info.channels != scene.picture.shape[2], entry.info.synthetic
 
 
 def _has_several(entry: DatasetEntry) -> bool:
@@ -105,25 +116,19 @@ def _draw_likeliest(scene: Scene, gallery: Gallery) -> None:
         column.caption("**the right one**" if right else "another picture")
 
 
-def _draw_curves(scene: Scene, gallery: Gallery) -> None:
-    noise = scene.yours.noise
+def _draw_curves(scene: Scene, gallery: Gallery, name: str, *, gallery_words: str) -> None:
     st.markdown("**More noise protects; more pixels betray**")
-    points = list(
-        success_curves(
-            gallery.pictures,
-            lambda beta: noise.changed(beta=beta).mechanism(),
-            betas=CURVE_BETAS,
-            sides=CURVE_SIDES,
-            seed=noise.seed,
-        )
-    )
-    st.plotly_chart(
+    with st.spinner("Trying other sizes and amounts of noise… (some ten seconds in colour, the first time)"):
+        points = _points((*scene.chosen.key, name), gallery.pictures, scene.yours.noise.changed(beta=1.0))
+    kind = MECHANISMS[scene.yours.noise.name].title
+    draw_chart(
         identification_figure(points),
         key="identification",
+        name="How often the patient is found",
         alt="; ".join(
             f"{p.shape[1]} by {p.shape[0]} pixels, β {p.beta:g}: found in {p.success.rate:.0%}" for p in points
         ),
-        config={"displayModeBar": False},
+        caption=(f"{kind}; {points[0].success.draws} trials each, bars are 95 % intervals", gallery_words),
     )
     with st.expander("The same numbers"):
         st.dataframe(
@@ -139,6 +144,24 @@ def _draw_curves(scene: Scene, gallery: Gallery) -> None:
             hide_index=True,
             width="content",
         )
+
+
+# They do not depend on the amount of noise that is chosen, so moving it need not wait for them.
+@st.cache_data(max_entries=8, show_spinner=False, scope="session")
+def _points(
+    key: tuple[str | float | None, ...],  # noqa: ARG001  # what the cache tells galleries apart by
+    _gallery: np.ndarray,
+    noise: Noise,
+) -> list[CurvePoint]:
+    return list(
+        success_curves(
+            _gallery,
+            lambda beta: noise.changed(beta=beta).mechanism(),
+            betas=CURVE_BETAS,
+            sides=CURVE_SIDES,
+            seed=noise.seed,
+        )
+    )
 
 
 def _success(scene: Scene, gallery: Gallery) -> SuccessRate:

@@ -85,13 +85,13 @@ def choose_noise(shape: tuple[int, int, int]) -> Noise:
     else:
         betas = with_linked(BETAS, "beta", low=BOUNDS["beta"][0], high=BOUNDS["beta"][1])
         beta = row.select_slider(
-            f"Your amount of noise ({MECHANISMS[name].beta_term} β): sharper ← → more noise",
+            "Your amount of noise (β): sharper ← → more noise",
             betas,
             value=from_link("beta", betas, 0.5),
             key="beta",
             persist_state="session",
             width=380,
-            help=TERMS["β"],
+            help=f"{TERMS['β']} Of this kind of noise: {MECHANISMS[name].beta_term}.",
         )
         to_link(epsilon=None, beta=beta)
     if row.button("Draw again", icon=":material/casino:", key="redraw", help="New random numbers, same settings."):

@@ -13,6 +13,7 @@ from medpriv_core.privacy.statement import (
     image_lesion_statement,
     image_unit_statement,
 )
+from pages.parts.charts import draw_chart
 from pages.parts.explore.scene import Scene
 from pages.parts.explore.terms import TERMS
 
@@ -39,11 +40,15 @@ def draw(scene: Scene) -> None:
     )
     _draw_lesion(scene)
     st.markdown("**Brightness before and after**")
-    st.plotly_chart(
+    draw_chart(
         histogram_figure(scene.picture, panel.pixels),
         key="histogram",
+        name="Brightness before and after the noise",
         alt=histogram_alt(scene.picture, panel.pixels),
-        config={"displayModeBar": False},
+        caption=(
+            f"{info.title}, β = {scene.yours.noise.beta:.4g}. The picture: {image_epsilon_statement(guarantee)}.",
+            f"Source: {scene.chosen.source}",
+        ),
     )
     st.markdown(
         f"""

@@ -50,8 +50,7 @@ def choose_own() -> OwnPicture | None:
         return None
     kept: _Kept = st.session_state[KEPT]
     frame, centre, width, curve = _choose_view(kept)
-    for note in kept.upload.notes:
-        st.caption(f":material/info: {note}")
+    st.caption(f":material/info: {' '.join(kept.upload.notes)}")
     return OwnPicture(
         picture=kept.upload.render(frame, centre, width, curve=curve),
         key=("own", kept.file_id, frame, centre or 0.0, width or 0.0, curve or ""),

@@ -61,9 +61,9 @@ def choose_picture() -> Chosen | None:
             picture=fit(own.picture, size),
             key=(*own.key, size),
             label="your own picture",
-            badge=":blue-badge[your own]",
+            badge=":blue-badge[own]",
             source="Own picture of the presenter.",
-            keeping="It stays in this app's memory, for this tab alone, until you close or reload it.",
+            keeping="Your own picture stays in this app's memory, for this tab alone, until you close or reload it.",
             dataset=None,
         )
     return _choose_from_dataset(row)
