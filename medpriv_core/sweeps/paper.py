@@ -10,9 +10,9 @@ trained so that an ε holds: Poisson sampling, each image's gradient clipped by 
 
 Two ways to train. *Head*: the last layer alone on what the frozen network says of 224-pixel images, with the settings
 of the preset *sound DP* (``recipes.py``) but for three: the paper's batches and epochs, because full batches would
-change what a noise multiplier means; no variants of the images, because each kind of image noise would need its own; and
-no class weights, which were chosen for networks that see clean images. The learning rate is scaled down so that rate
-times steps is that of the recipe. *All*: every layer, by the paper's text.
+change what a noise multiplier means; no variants of the images, because each kind of image noise would need its own;
+and no class weights, which were chosen for networks that see clean images. The learning rate is scaled down so that
+rate times steps is that of the recipe. *All*: every layer, by the paper's text.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from medpriv_core.presets import PRESETS, authors_noise
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.privacy.plan import plan_dp_sgd
 from medpriv_core.recipes import recipe_for
-from medpriv_core.spec import NOISE_DRAWS, NoiseDraw, RunSpec, check_bound
+from medpriv_core.spec import NOISE_DRAWS, NoiseDraw, check_bound
 from medpriv_core.sweeps.grid import Axis, Cell, Grid, vary
 
 PAPER_BETAS = (1, 2, 4)
