@@ -7,7 +7,8 @@ answers. The calibration error is the mean distance of the two, weighted by the 
 
 Two warnings. With two classes it is easily confused with another figure, which bins the probability of the *second
 class* against its frequency; that one is not computed here. And it is biased upwards on few images: even a perfectly
-calibrated network has an error above zero on 624 images, so an interval stands beside it.
+calibrated network has an error above zero on 624 of them. So an interval stands beside it, and what perfection would
+show on as many images (Bröcker and Smith 2007).
 
 >>> confidence = np.tile([0.95, 0.85, 0.75, 0.65, 0.55], 2)
 >>> right = np.array([1, 1, 1, 0, 1, 1, 0, 1, 1, 0])
@@ -25,6 +26,8 @@ import numpy as np
 from medpriv_core.evaluation.intervals import Interval, bootstrap_interval, wilson_interval
 
 BINS = 15
+IMAGINED = 300  # test sets in which every answer is right as often as the network is sure
+SEED = 0
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,18 @@ def calibration_interval(probabilities: np.ndarray, labels: np.ndarray, *, bins:
     confidence, right = _top_label(probabilities, labels)
     gap, numbers = confidence - right, _bin_numbers(confidence, bins)
     return bootstrap_interval(lambda drawn: _weighted_gap(gap[drawn], numbers[drawn], bins), images=len(labels))
+
+
+def perfect_error(probabilities: np.ndarray, *, bins: int = BINS) -> float:
+    """The calibration error to expect on as many images, if each answer were right exactly as often as it is sure."""
+    confidence = probabilities.max(1).astype(np.float64)
+    numbers = _bin_numbers(confidence, bins)
+    random = np.random.default_rng(SEED)
+    errors = [
+        _weighted_gap(confidence - (random.random(len(confidence)) < confidence), numbers, bins)
+        for _ in range(IMAGINED)
+    ]
+    return float(np.mean(errors))
 
 
 def reliability_bins(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = BINS) -> list[ReliabilityBin]:

@@ -100,10 +100,11 @@ def _dp_sgd(runs: Sequence[TrainedRun]) -> JointGuarantee:
             sample_rate=min(rate for _, rate, _ in stretches), delta=delta, steps=sum(n for _, _, n in stretches)
         ),
     )
+    dearest = max((verdict for verdict in verdicts if verdict), key=lambda verdict: verdict.epsilon)
     return JointGuarantee(
         together,
-        f"Whoever gets one of the {many} networks has ε = {format_epsilon(max(each))} (δ = {format_delta(delta)}); "
-        f"whoever gets all of them, or answers that all had a part in: {statement}.",
+        f"Whoever gets one of the {many} networks: {dearest.statement}. Whoever gets all of them, or answers that all had "
+        f"a part in: {statement}.",
     )
 
 

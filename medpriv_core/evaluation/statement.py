@@ -64,13 +64,18 @@ def accuracy_sentence(
     """
     within = f" (95 % interval {interval_in_words('accuracy', interval)})" if interval else ""
     return (
-        f"Of {images:,} test images, {accuracy:.1%} were called right{within}. Whoever called every image {majority} "
+        f"Of {images:,} test images, {accuracy:.1%} were called right{within}. Whoever called every image “{majority}” "
         f"would be right for {majority_rate:.1%}."
     )
 
 
-def calibration_sentence(error: float, interval: Interval | None, bins: Sequence[ReliabilityBin]) -> str:
-    """Whether the network is surer than it should be, and by how much."""
+def calibration_sentence(
+    error: float, interval: Interval | None, bins: Sequence[ReliabilityBin], *, perfect: float
+) -> str:
+    """Whether the network is surer than it should be, and by how much.
+
+    ``perfect`` is the error that a perfectly calibrated network would show on as many images.
+    """
     answers = sum(of.count for of in bins)
     sure = sum(of.count * of.confidence for of in bins) / answers
     right = sum(of.count * of.accuracy for of in bins) / answers
@@ -81,7 +86,7 @@ def calibration_sentence(error: float, interval: Interval | None, bins: Sequence
     within = f"; 95 % interval {interval_in_words('calibration_error', interval)}" if interval else ""
     return (
         f"{lean}: it says {sure:.1%} and is right for {right:.1%} of the images. The calibration error is {error:.1%} "
-        f"(15 bins{within})."
+        f"(15 bins{within}); on as many images a perfect network would show about {perfect:.1%}."
     )
 
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-# From almost none to all images of a class. Plotly writes dark on light cells and light on dark ones.
-SCALE = ((0.0, "#EAF1F6"), (0.5, "#5FA3CC"), (1.0, "#003F66"))
+# From none to all images of a class. Plotly writes dark on light cells and white on dark ones, and neither can be read
+# on those in between, so the scale hurries past them.
+SCALE = ((0.0, "#EEF4F8"), (0.5, "#A8CDE4"), (0.55, "#2F78A8"), (1.0, "#003F66"))
 LEAST_HEIGHT, ROW_HEIGHT = 280, 56
 
 
@@ -30,6 +31,7 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str]) -> go.Figure:
             y=list(names),
             text=texts,
             texttemplate="%{text}",
+            textfont={"size": 14},
             hovertemplate="is %{y}, was called %{x}: %{text}<extra></extra>",
             zmin=0,
             zmax=1,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from medpriv_core.evaluation.calibration import reliability_bins
+from medpriv_core.evaluation.calibration import perfect_error, reliability_bins
 from medpriv_core.evaluation.confusion import class_table, confusion_matrix
 from medpriv_core.evaluation.intervals import Interval
 from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, read_predictions
@@ -28,6 +28,7 @@ from medpriv_core.runs.summary import RunSummary
 from pages.parts.charts import draw_chart
 from pages.parts.messages import explain_errors
 
+CHART_WIDTH = 720  # pixels; these charts are about as wide as high
 TEST_SETS = {"test": "as they are", "test_noised": "with noise"}
 NOT_COVERED = (
     "Counted on patients' test images without noise: for your eyes, and not covered by any ε. Intervals are about "
@@ -146,13 +147,14 @@ def _draw_confusion(
 ) -> None:
     st.markdown("**What was taken for what**")
     matrix = confusion_matrix(probabilities.argmax(1), labels, classes=len(names))
-    draw_chart(
-        confusion_figure(matrix, names),
-        key=f"confusion_{run.id}",
-        name=f"Confusion matrix, {run.name}",
-        alt=confusion_alt(matrix, names),
-        caption=[about],
-    )
+    with st.container(width=CHART_WIDTH):
+        draw_chart(
+            confusion_figure(matrix, names),
+            key=f"confusion_{run.id}",
+            name=f"Confusion matrix, {run.name}",
+            alt=confusion_alt(matrix, names),
+            caption=[about],
+        )
     st.dataframe(
         [
             {
@@ -178,15 +180,16 @@ def _draw_calibration(
     bins = reliability_bins(probabilities, labels)
     error = next(figure for figure in figures if figure.name == "calibration_error")
     assert error.value is not None
-    sentence = calibration_sentence(error.value, error.interval, bins)
+    sentence = calibration_sentence(error.value, error.interval, bins, perfect=perfect_error(probabilities))
     st.markdown(sentence)
-    draw_chart(
-        reliability_figure(bins, classes=probabilities.shape[1], method=run.spec.method),
-        key=f"reliability_{run.id}",
-        name=f"Calibration, {run.name}",
-        alt=reliability_alt(bins),
-        caption=[about, sentence],
-    )
+    with st.container(width=CHART_WIDTH):
+        draw_chart(
+            reliability_figure(bins, classes=probabilities.shape[1], method=run.spec.method),
+            key=f"reliability_{run.id}",
+            name=f"Calibration, {run.name}",
+            alt=reliability_alt(bins),
+            caption=[about, sentence],
+        )
     with st.expander("The same numbers", key=f"bins_{run.id}"):
         st.dataframe(
             [
@@ -200,10 +203,6 @@ def _draw_calibration(
                 for of in bins
             ],
             hide_index=True,
-        )
-        st.caption(
-            "With few images even a perfectly calibrated network has an error above zero, and the interval has that "
-            "bias once more: read both as an upper end."
         )
 
 
@@ -255,13 +254,14 @@ def _draw_threshold(
         "good."
     )
     area = next(figure.value for figure in figures if figure.name == "auroc")
-    draw_chart(
-        roc_figure(curve, row, positive=positive, method=run.spec.method),
-        key=f"roc_{run.id}",
-        name=f"ROC curve, {run.name}",
-        alt=roc_alt(row, positive=positive, auroc=area or 0.0),
-        caption=[about],
-    )
+    with st.container(width=CHART_WIDTH):
+        draw_chart(
+            roc_figure(curve, row, positive=positive, method=run.spec.method),
+            key=f"roc_{run.id}",
+            name=f"ROC curve, {run.name}",
+            alt=roc_alt(row, positive=positive, auroc=area or 0.0),
+            caption=[about],
+        )
 
 
 def _draw_best(curve: RocCurve, key: str) -> None:

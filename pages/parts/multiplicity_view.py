@@ -36,7 +36,15 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import Method
 from pages.parts.charts import draw_chart
-from pages.parts.evaluation_view import NOT_COVERED, TEST_SETS, choose_test_set, run_predictions, share, span
+from pages.parts.evaluation_view import (
+    CHART_WIDTH,
+    NOT_COVERED,
+    TEST_SETS,
+    choose_test_set,
+    run_predictions,
+    share,
+    span,
+)
 from pages.parts.messages import explain_errors
 
 STEADY = ("accuracy", "balanced_accuracy", "auroc", "kappa", "calibration_error")
@@ -127,13 +135,14 @@ def _draw_means(runs: Sequence[RunSummary], test_set: str) -> None:
 
 def _draw_agreement(found: Multiplicity, method: Method, key: str, about: str) -> None:
     st.markdown("**On how many images do they agree?**")
-    draw_chart(
-        consensus_figure(found, method=method),
-        key=f"consensus_{key}",
-        name=f"Agreement of {found.networks} networks",
-        alt=consensus_alt(found),
-        caption=[about],
-    )
+    with st.container(width=CHART_WIDTH):
+        draw_chart(
+            consensus_figure(found, method=method),
+            key=f"consensus_{key}",
+            name=f"Agreement of {found.networks} networks",
+            alt=consensus_alt(found),
+            caption=[about],
+        )
     with st.expander("The same numbers", key=f"agreement_{key}"):
         st.dataframe(
             [
@@ -162,13 +171,14 @@ def _draw_agreement(found: Multiplicity, method: Method, key: str, about: str) -
 def _draw_abstention(points: Sequence[AbstentionPoint], networks: int, method: Method, key: str, about: str) -> None:
     st.markdown("**What if it stays silent where they quarrel?**")
     st.markdown(abstention_sentence(points))
-    draw_chart(
-        abstention_figure(points, networks=networks, method=method),
-        key=f"abstention_{key}",
-        name=f"Answers where {networks} networks agree",
-        alt=abstention_alt(points, networks=networks),
-        caption=[about],
-    )
+    with st.container(width=CHART_WIDTH):
+        draw_chart(
+            abstention_figure(points, networks=networks, method=method),
+            key=f"abstention_{key}",
+            name=f"Answers where {networks} networks agree",
+            alt=abstention_alt(points, networks=networks),
+            caption=[about],
+        )
     with st.expander("The same numbers", key=f"abstaining_{key}"):
         st.dataframe(
             [

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics
 
 from medpriv_core.evaluation.calibration import (
@@ -13,6 +14,7 @@ from medpriv_core.evaluation.calibration import (
     calibration_error,
     calibration_interval,
     log_loss,
+    perfect_error,
     reliability_bins,
 )
 
@@ -73,6 +75,15 @@ def test_the_interval_surrounds_the_error_and_is_the_same_at_every_look(answers)
     assert interval is not None
     assert interval.low < calibration_error(*answers) < interval.high
     assert calibration_interval(*answers) == interval
+
+
+def test_even_perfection_has_an_error_which_many_images_make_small() -> None:
+    """300 answers given with 80 %: the expected distance of the share of right ones from 80 % is that of a binomial."""
+    sure = np.tile([0.8, 0.2], (300, 1))
+    expected = np.abs(np.arange(301) - 240) @ stats.binom(300, 0.8).pmf(np.arange(301))
+    assert perfect_error(sure) == pytest.approx(expected / 300, rel=0.15)
+    assert perfect_error(np.tile(sure, (100, 1))) < perfect_error(sure) / 5
+    assert perfect_error(np.tile([1.0, 0.0], (300, 1))) == 0
 
 
 def test_brier_score_and_log_loss_are_those_of_scikit_learn(answers: tuple[np.ndarray, np.ndarray]) -> None:

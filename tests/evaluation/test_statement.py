@@ -37,7 +37,7 @@ def test_accuracy_stands_beside_what_never_looking_gets() -> None:
     sentence = accuracy_sentence(0.9, Interval(0.87, 0.92), images=624, majority="pneumonia", majority_rate=0.625)
     assert sentence == (
         "Of 624 test images, 90.0% were called right (95 % interval 87.0% to 92.0%). Whoever called every image "
-        "pneumonia would be right for 62.5%."
+        "“pneumonia” would be right for 62.5%."
     )
 
 
@@ -47,9 +47,10 @@ def test_accuracy_stands_beside_what_never_looking_gets() -> None:
 def test_who_is_too_sure_is_told(confidence: float, words: str) -> None:
     probabilities = np.tile([confidence, 1 - confidence], (8, 1))
     bins = reliability_bins(probabilities, np.array([0, 0, 0, 1] * 2))
-    sentence = calibration_sentence(0.1, None, bins)
+    sentence = calibration_sentence(0.1, None, bins, perfect=0.0312)
     assert words in sentence
     assert "is right for 75.0% of the images" in sentence
+    assert "a perfect network would show about 3.1%" in sentence
 
 
 def test_the_share_whose_diagnosis_hangs_on_the_seed() -> None:
