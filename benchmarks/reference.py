@@ -1,0 +1,111 @@
+"""The reference set that is shipped with medpriv: the paper's grid, honestly redone, and what sound DP reaches.
+
+    python -m benchmarks.reference chest_xray [--home FOLDER]
+    python -m benchmarks.reference idrid
+
+Three sweeps a dataset, each with seeds 0, 1, 2: the paper's grid for the last layer on 224-pixel images, the same for
+all layers on small images and for few epochs (what two cores can do), and the preset *sound DP* at ε = 1, 3, 8 and
+without privacy. The dataset must have been added to the data home, and ImageNet's weights be there
+(``MEDPRIV_WEIGHTS``). Runs that are there already are not repeated, so a stopped benchmark goes on where it was. The
+file goes to ``medpriv_core/results/data/reference/``; what is in it is the last epoch of every run, never the best one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from medpriv_core.datasets.catalog import ADDABLE
+from medpriv_core.datasets.registry import open_dataset
+from medpriv_core.home import DataHome, data_home
+from medpriv_core.recipes import recipe_for
+from medpriv_core.results.reference import FOLDER, ReferenceRun, write_reference
+from medpriv_core.runs import service as runs
+from medpriv_core.sweeps import service as sweeps
+from medpriv_core.sweeps.grid import Axis, Cell, Grid, vary
+from medpriv_core.sweeps.paper import paper_grid, paper_title
+
+SEEDS = 3
+# Epochs for all layers: the paper's 50 would take days on two cores.
+FULL_EPOCHS = {"chest_xray": 5}
+FULL_EPOCHS_OF_SMALL_SETS = 20
+EPSILONS = (math.inf, 8.0, 3.0, 1.0)
+LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "dp-accounting")
+POLL_S = 2.0
+
+
+def grids(home: DataHome, dataset: str) -> Iterator[tuple[str, Grid]]:
+    """Title and grid of each sweep."""
+    train_size = len(open_dataset(home, dataset).split("train").labels)
+    yield paper_title(dataset, "head"), paper_grid(dataset, train_size=train_size, seeds=SEEDS)
+    yield f"Sound DP · {dataset}", sound_grid(dataset)
+    epochs = FULL_EPOCHS.get(dataset, FULL_EPOCHS_OF_SMALL_SETS)
+    full = paper_grid(dataset, train_size=train_size, seeds=SEEDS, trainable="all", epochs=epochs)
+    yield paper_title(dataset, "all"), full
+
+
+def sound_grid(dataset: str) -> Grid:
+    """The preset *sound DP* at each epsilon, and without privacy."""
+    recipe = recipe_for(dataset, ordered=ADDABLE[dataset].ordered)
+    cells = [Cell(f"ε {epsilon:g}", recipe.settings(epsilon)) for epsilon in EPSILONS]
+    return Grid({"dataset": dataset}, (vary("seed", range(SEEDS)), Axis("epsilon", tuple(cells))))
+
+
+def run_sweep(home: DataHome, title: str, grid: Grid) -> list[str]:
+    """Queue what is missing and wait for it; returns the ids of all its runs, in the order of the grid."""
+    sweep_id = sweeps.submit(home, grid, title=title)
+    try:
+        while (status := sweeps.load_sweep(home, sweep_id)).state not in ("finished", "stopped"):
+            print(f"\r{title}: {status.done} of {status.total} runs   ", end="", file=sys.stderr, flush=True)
+            time.sleep(POLL_S)
+        print(file=sys.stderr)
+        if status.state != "finished":
+            messages = {run.message for run in status.members if run is not None and run.message}
+            raise SystemExit(f"{title}: {status.to_resume} runs did not finish. {' '.join(sorted(messages))}")
+        return status.run_ids
+    finally:
+        sweeps.delete(home, sweep_id)  # the runs stay
+
+
+def reference_run(home: DataHome, run_id: str) -> ReferenceRun:
+    """What is shipped of a run, without the place where its weights lay."""
+    run = runs.load_run(home, run_id)
+    assert run.spec is not None
+    return ReferenceRun(run.id, run.name, run.spec.changed(weights="imagenet"), run.setup, run.epochs)
+
+
+def about(dataset: str, members: Sequence[ReferenceRun]) -> dict[str, Any]:
+    """How the runs were made."""
+    devices = sorted({str(run.setup["device"]) for run in members})
+    return {
+        "command": f"python -m benchmarks.reference {dataset}",
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores; trained on {', '.join(devices)}",
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+    }
+
+
+def main() -> None:
+    """Run what is missing and write the file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("dataset", choices=sorted(ADDABLE))
+    parser.add_argument("--home", type=Path, help="data home (default: that of the app)")
+    options = parser.parse_args()
+    home = DataHome(options.home) if options.home else data_home()
+    run_ids = [run_id for title, grid in grids(home, options.dataset) for run_id in run_sweep(home, title, grid)]
+    path = FOLDER / f"{options.dataset}.json.gz"
+    members = [reference_run(home, run_id) for run_id in dict.fromkeys(run_ids)]
+    write_reference(path, members, about=about(options.dataset, members))
+    print(f"{len(members)} runs, {path.stat().st_size / 1e6:.1f} MB: {path}")
+
+
+if __name__ == "__main__":
+    main()
