@@ -103,8 +103,8 @@ def _dp_sgd(runs: Sequence[TrainedRun]) -> JointGuarantee:
     dearest = max((verdict for verdict in verdicts if verdict), key=lambda verdict: verdict.epsilon)
     return JointGuarantee(
         together,
-        f"Whoever gets one of the {many} networks: {dearest.statement}. Whoever gets all of them, or answers that all had "
-        f"a part in: {statement}.",
+        f"Whoever gets one of the {many} networks: {dearest.statement}. Whoever gets all of them, or answers that all "
+        f"had a part in: {statement}.",
     )
 
 
