@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from medpriv_core.cli.output import ProgressBar, print_json
 from medpriv_core.cli.parser import Commands, add_json_option
@@ -13,12 +13,13 @@ from medpriv_core.errors import SettingError
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.presets import PRESETS, preset_settings
 from medpriv_core.progress import format_duration
-from medpriv_core.spec import NOISE_DRAWS, NoiseDraw, RunSpec
+from medpriv_core.spec import NOISE_DRAWS, NoiseDraw
 from medpriv_core.sweeps import service
 from medpriv_core.sweeps.cost import SweepPlan, plan_sweep
-from medpriv_core.sweeps.grid import Axis, Grid, vary
+from medpriv_core.sweeps.grid import Grid, vary
 from medpriv_core.sweeps.paper import EPOCHS, MULTIPLIERS, PAPER_TRAINABLE, paper_grid, paper_title
 from medpriv_core.sweeps.service import SweepStatus
+from medpriv_core.sweeps.values import parse_values
 
 DRAWS: dict[str, Sequence[NoiseDraw]] = {"both": NOISE_DRAWS, **{draw: (draw,) for draw in NOISE_DRAWS}}
 
@@ -101,42 +102,21 @@ def _grid(options: argparse.Namespace) -> None:
     base: dict[str, Any] = {"dataset": options.dataset, "weights": options.weights, "device": options.device}
     base |= preset_settings(options.preset, dataset=options.dataset, ordered=ordered)
     for text in options.set:
-        name, (value,) = _assignment(text, several=False)
-        base[name] = value
-    axes: list[Axis] = [vary(*_assignment(text, several=True)) for text in options.vary]
-    title = options.title or f"Grid · {options.dataset}"
-    _launch(data_home(), Grid(base, tuple(axes)), title, options)
+        name, values = _assignment(text)
+        if len(values) != 1:
+            raise SettingError(f"[{name}] is set to {len(values)} values for all runs; give one, or vary it.")
+        base[name] = values[0]
+    axes = tuple(vary(*_assignment(text)) for text in options.vary)
+    _launch(data_home(), Grid(base, axes), options.title or f"Grid · {options.dataset}", options)
 
 
-def _assignment(text: str, *, several: bool) -> tuple[str, list[Any]]:
-    """ "learning_rate=0.1,1" -> ("learning_rate", [0.1, 1.0])."""
+def _assignment(text: str) -> tuple[str, list[Any]]:
+    """ "learning-rate=0.1,1" -> ("learning_rate", [0.1, 1.0])."""
     name, equals, values = text.partition("=")
+    if not equals:
+        raise SettingError(f"{text!r} gives no value; write SETTING=VALUE.")
     name = name.strip().replace("-", "_")
-    if not equals or name not in RunSpec.__dataclass_fields__:
-        known = ", ".join(RunSpec.__dataclass_fields__)
-        raise SettingError(f"{text!r} names no setting; write SETTING=VALUE with one of {known}.")
-    kinds = [kind for kind in get_args(get_type_hints(RunSpec)[name]) if kind is not type(None)]
-    kind = get_type_hints(RunSpec)[name] if not kinds else kinds[0]
-    if name == "class_weights":
-        raise SettingError("[class_weights] cannot be set here; the presets have them, and the run command takes them.")
-    parts = values.split(",") if several else [values]
-    return name, [_value(name, kind, part.strip()) for part in parts]
-
-
-def _value(name: str, kind: Any, text: str) -> Any:
-    if text == "none" and name in ("crop_size", "memory_mb", "beta", "noise_multiplier", "target_epsilon"):
-        return None
-    if kind is bool:
-        if text not in ("true", "false"):
-            raise SettingError(f"[{name}] must be true or false, but is {text!r}.")
-        return text == "true"
-    if kind not in (int, float):
-        return text
-    try:
-        return kind(text)
-    except ValueError:
-        noun = "a whole number" if kind is int else "a number"
-        raise SettingError(f"[{name}] must be {noun}, but is {text!r}.") from None
+    return name, parse_values(name, values)
 
 
 def _launch(home: DataHome, grid: Grid, title: str, options: argparse.Namespace) -> None:
