@@ -40,8 +40,8 @@ def main() -> None:
     to_link(view=None if view == FIGURE_3 else view)
     report = report_cost(choice.here, column, dataset=choice.title, protocol=protocol)
     sentence.info(report.sentence, icon=":material/balance:")
-    if report.statements:
-        sentence.caption("  \n".join(report.statements))
+    if report.footnotes:
+        sentence.caption("  \n".join(report.footnotes))
     draw_sources(choice)
     if any(group.first.source == "authors" for group in choice.groups):
         draw_differences()

@@ -84,6 +84,7 @@ def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
         xaxis={
             "title": "ε that holds (more privacy to the left)",
             "type": "log",
+            "dtick": 1,  # whole powers of ten
             "domain": FINITE if endless else [0, 1],
             **_range(drawn),
         },

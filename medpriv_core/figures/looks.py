@@ -13,7 +13,7 @@ from medpriv_core.results.groups import Group
 from medpriv_core.results.result import Result
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-VARIANTS = ("", "-open", "-open-dot")
+VARIANTS = ("", "-open")
 OPACITIES = (1.0, 0.85, 0.7)
 # One number for the whole picture protects nothing, so it must not look like noise for each pixel.
 PER_IMAGE_MARKER = "triangle-up"

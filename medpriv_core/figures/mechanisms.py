@@ -37,7 +37,7 @@ def mechanisms_figure(
         cols=1,
         subplot_titles=list(groups),
         row_heights=[count + 1 for count in counts],
-        vertical_spacing=GAP_PX / height,
+        vertical_spacing=GAP_PX / height if len(groups) > 1 else 0,
     )
     for row, (title, members) in enumerate(groups.items(), start=1):
         for group, look in zip(members, looks_of(members), strict=True):
@@ -94,7 +94,7 @@ def _point(group: Group, look: Look, found: Estimate, series: str, *, filled: bo
 
 def _lines(label: str) -> str:
     """A label in short lines, so that it leaves room for the points on a narrow window."""
-    return "<br>".join(textwrap.wrap(label, LABEL_WIDTH))
+    return "<br>".join(textwrap.wrap(label.replace(" = ", "\u00a0=\u00a0"), LABEL_WIDTH))
 
 
 def _lowest(figure: go.Figure) -> float:

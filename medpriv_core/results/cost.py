@@ -56,7 +56,7 @@ TALKED_ABOUT_EPSILON = 1.0
 class Cost:
     """By how much ``private`` lies below ``baseline`` in one figure; negative where it lies above.
 
-    ``low`` and ``high`` are None where neither of the two figures has an interval; ``rests_on`` says which have one.
+    ``low`` and ``high`` are None where neither of the two figures has an interval; ``rests_on`` says where it is from.
     """
 
     private: Group
@@ -76,7 +76,7 @@ def privacy_costs(groups: Sequence[Group], column: str, protocol: Protocol = "la
         other = baseline.estimate(column, protocol) if baseline else None
         if baseline is not None and mine is not None and other is not None:
             low, high = difference_interval(other, mine) if protocol == "last_epoch" else (None, None)
-            rests_on = f"{mine.words} with privacy, {other.words} without"
+            rests_on = f"{mine.words}, against {other.words}"
             costs.append(Cost(group, baseline, 100 * (other.mean - mine.mean), low, high, rests_on))
     return costs
 
@@ -118,10 +118,10 @@ def difference_interval(first: Estimate, second: Estimate) -> tuple[float, float
 
 @dataclass(frozen=True)
 class CostReport:
-    """What the runs on screen say of the cost: a paragraph of markdown, and each epsilon in it in full."""
+    """What the runs on screen say of the cost: a paragraph of markdown, and what each figure in it rests on."""
 
     sentence: str
-    statements: tuple[str, ...] = ()
+    footnotes: tuple[str, ...] = ()
 
 
 def report_cost(groups: Sequence[Group], column: str, *, dataset: str, protocol: Protocol = "last_epoch") -> CostReport:
@@ -139,7 +139,7 @@ def report_cost(groups: Sequence[Group], column: str, *, dataset: str, protocol:
             said = " ".join(_said(cost, figure) for cost in chosen)
             return CostReport(
                 f"**{dataset}**, {place}: {said} {_about(chosen, protocol)}",
-                tuple(f"{cost.private.label}: {cost.private.first.guarantee.statement}" for cost in chosen),
+                tuple(_footnote(cost) for cost in chosen),
             )
     return CostReport(
         f"**{dataset}**: nothing on screen says what privacy costs in {figure}. That takes runs with and without "
@@ -200,8 +200,12 @@ def _about(costs: Sequence[Cost], protocol: Protocol) -> str:
         return "By the best epoch on the test images, which flatters all of them and has no honest interval."
     if all(cost.low is None for cost in costs):
         return "Against no privacy; from one run each, so how much of it is chance is not known."
-    rests = list(dict.fromkeys(cost.rests_on for cost in costs))
-    return f"Against no privacy; in brackets the 95 % interval of the difference, from: {'; or '.join(rests)}."
+    return "Against no privacy; in brackets the 95 % interval of the difference."
+
+
+def _footnote(cost: Cost) -> str:
+    interval = f" Interval: {cost.rests_on}." if cost.low is not None else ""
+    return f"{cost.private.label}, against {cost.baseline.label}: {cost.private.first.guarantee.statement}.{interval}"
 
 
 def _mean(group: Group, column: str) -> float:

@@ -45,7 +45,7 @@ class Estimate:
         return {
             "seeds": f"the t-interval over {self.runs} runs",
             "test_images": "Wilson's interval for other test images of one run",
-            "none": "a single run without an interval",
+            "none": "one run, without an interval",
         }[self.kind]
 
 

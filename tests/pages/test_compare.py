@@ -1,0 +1,165 @@
+"""The compare page from the first start on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from medpriv_core.home import DataHome
+from medpriv_core.results import reference
+from medpriv_core.results.reference import ReferenceRun, write_reference
+from medpriv_core.runs import service
+from tests.pages.conftest import texts
+from tests.results.made import LOCAL, PLAIN, PRIVATE, rows_of, setup_of
+from tests.results.stored import store_run
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True)
+def reference_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The shipped set changes with time; each test has its own."""
+    monkeypatch.setattr(reference.read_references, "__defaults__", (tmp_path / "references",))
+    return tmp_path / "references"
+
+
+def labels_on(page: AppTest) -> list[str]:
+    return [str(label) for label in page.dataframe[0].value["runs on screen"]]
+
+
+def chart(page: AppTest) -> dict:  # type: ignore[type-arg]
+    (element,) = page.get("plotly_chart")
+    return dict(json.loads(element.proto.spec))
+
+
+def test_the_first_start_shows_the_authors_curves_and_claims_no_more(open_page: OpenPage) -> None:
+    page = open_page("compare")
+
+    assert not page.exception
+    assert not page.error
+    assert len(chart(page)["data"]) == 8  # no privacy and three of Local-DP, on test and training images
+    said = texts(page)
+    assert "in the authors' logs" in said
+    assert "ε not established" in said
+    assert "Your own runs appear here as they finish." in said
+    assert "Colour order" in said
+
+
+def test_own_runs_stand_in_front_and_are_spoken_of(home: DataHome, open_page: OpenPage) -> None:
+    store_run(home, "a", PLAIN, (0.6, 0.9))
+    store_run(home, "b", LOCAL, (0.6, 0.7))
+
+    page = open_page("compare")
+
+    assert not page.error
+    assert "in your runs: Local-DP at β = 2 for each pixel" in page.info[0].value
+    assert "costs 20.0 points of accuracy" in page.info[0].value
+    assert labels_on(page) == ["No privacy", "Local-DP β = 2"]
+    assert "drawn by a program" in texts(page)
+
+
+def test_runs_that_are_not_finished_or_deleted_are_not_compared(home: DataHome, open_page: OpenPage) -> None:
+    store_run(home, "a", PLAIN)
+    store_run(home, "b", LOCAL)
+    store_run(home, "c", LOCAL.changed(beta=4.0), state="cancelled")
+    service.delete(home, "b")
+
+    assert labels_on(open_page("compare", dataset="synthetic_chest")) == ["No privacy"]
+
+
+def test_the_address_names_the_runs_to_compare(home: DataHome, open_page: OpenPage) -> None:
+    for run_id, spec in (("a", PLAIN), ("b", LOCAL), ("c", LOCAL.changed(beta=4.0))):
+        store_run(home, run_id, spec)
+
+    page = open_page("compare", runs="a,c,gone")
+
+    assert labels_on(page) == ["No privacy", "Local-DP β = 4"]
+    assert "only 2 chosen ones are shown. 1 of those in the address is not" in texts(page)
+
+    page.button(key="compare_all").click().run()
+    assert labels_on(page) == ["No privacy", "Local-DP β = 2", "Local-DP β = 4"]
+
+
+def test_tags_narrow_down_own_runs(home: DataHome, open_page: OpenPage) -> None:
+    store_run(home, "a", PLAIN, tags=["pilot"])
+    store_run(home, "b", LOCAL)
+
+    page = open_page("compare", tags="pilot", dataset="synthetic_chest")
+
+    assert labels_on(page) == ["No privacy"]
+
+
+def test_figure_4_calls_the_best_epoch_what_it_is(home: DataHome, open_page: OpenPage) -> None:
+    store_run(home, "a", PLAIN, (0.9, 0.8))
+    page = open_page("compare", view="Figure 4", sources="mine")
+    assert page.dataframe[0].value["test accuracy"][0] == pytest.approx(80)
+    assert not page.warning
+
+    page.radio(key="figure4_protocol").set_value("best_on_test").run()
+
+    assert page.dataframe[0].value["test accuracy"][0] == pytest.approx(90)
+    assert "chosen on the test images" in page.warning[0].value
+    assert "95 % interval" not in " ".join(page.dataframe[0].value.columns)
+
+
+def test_the_frontier_measures_by_auroc_where_it_is_known(home: DataHome, open_page: OpenPage) -> None:
+    store_run(home, "a", PLAIN, auroc=0.95)
+    store_run(home, "b", PRIVATE, auroc=0.90)
+
+    page = open_page("compare", view="Frontier")
+
+    assert page.radio(key="frontier_measure_test_auroc_test_accuracy_test_balanced_accuracy").value == "test_auroc"
+    assert "costs 5.0 points of AUROC" in page.info[0].value
+    assert "Poisson sampling" in texts(page)
+
+
+def test_the_frontier_of_the_authors_has_accuracy_alone(open_page: OpenPage) -> None:
+    page = open_page("compare", view="Frontier")
+
+    assert page.radio(key="frontier_measure_test_accuracy").value == "test_accuracy"
+    assert not page.error
+
+
+def test_choosing_no_runs_leaves_the_authors_on_screen(open_page: OpenPage) -> None:
+    page = open_page("compare", sources="nobody")
+
+    assert not page.error
+    assert "Nothing is chosen" in texts(page)
+
+
+def test_a_reference_set_is_shown_with_how_it_was_made(reference_folder: Path, open_page: OpenPage) -> None:
+    runs = [
+        ReferenceRun(str(number), "n", spec, setup_of(spec), rows_of(spec, (0.6, 0.8 - 0.1 * number), 0.9))
+        for number, spec in enumerate((PLAIN, LOCAL))
+    ]
+    about = {"command": "the command", "date": "2026-11-22", "machine": "two cores", "versions": {"torch": "2"}}
+    write_reference(reference_folder / "synthetic_chest.json.gz", runs, about=about)
+
+    page = open_page("compare", dataset="synthetic_chest")
+
+    assert "in the reference set" in page.info[0].value
+    assert any(code.value == "the command" for code in page.code)
+
+
+def test_a_damaged_reference_set_is_named_and_the_rest_is_shown(reference_folder: Path, open_page: OpenPage) -> None:
+    reference_folder.mkdir()
+    (reference_folder / "chest_xray.json.gz").write_bytes(b"broken")
+
+    page = open_page("compare")
+
+    assert "chest_xray.json.gz is damaged" in page.error[0].value
+    assert "in the authors' logs" in page.info[0].value
+
+
+def test_every_view_opens_with_own_runs_of_every_method(home: DataHome, open_page: OpenPage) -> None:
+    for number, spec in enumerate((PLAIN, LOCAL, LOCAL.changed(noise_draw="per_image"), PRIVATE)):
+        store_run(home, f"r{number}", spec)
+
+    for view in ("Figure 3", "Figure 4", "Frontier"):
+        page = open_page("compare", view=view)
+        assert not page.error
+        assert len(page.get("plotly_chart")) == 1, "only the open view is computed"

@@ -1,0 +1,63 @@
+"""Results made for tests, with figures that are chosen and not trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from medpriv_core.privacy.facts import planned_facts
+from medpriv_core.privacy.plan import plan_run
+from medpriv_core.results.made import make_result
+from medpriv_core.results.result import Result, Source
+from medpriv_core.spec import RunSpec
+
+TRAIN_SIZE, TEST_SIZE = 640, 160
+PLAIN = RunSpec(dataset="synthetic_chest", weights="none", epochs=2)
+LOCAL = PLAIN.changed(method="local_dp", beta=2.0)
+SHIFTED = LOCAL.changed(noise_draw="per_image")
+PRIVATE = PLAIN.changed(method="dp_sgd", noise_multiplier=4.0)
+
+
+def setup_of(spec: RunSpec) -> dict[str, Any]:
+    """What a run of ``spec`` records at its start."""
+    setup: dict[str, Any] = {"train_size": TRAIN_SIZE, "test_size": TEST_SIZE, "majority_rate": 0.6}
+    setup["classes"] = ["Normal", "Pneumonia"]
+    if spec.method == "dp_sgd":
+        setup["noise_multiplier"] = spec.noise_multiplier
+        setup["guarantee"] = planned_facts(spec, train_size=TRAIN_SIZE).to_dict()
+    return setup
+
+
+def rows_of(spec: RunSpec, accuracies: Sequence[float], auroc: float | None = None) -> list[dict[str, Any]]:
+    """A row an epoch with these test accuracies; training accuracies lie 0.05 higher."""
+    rows = []
+    for epoch, accuracy in enumerate(accuracies, start=1):
+        row: dict[str, Any] = {"epoch": epoch, "train_accuracy": accuracy + 0.05, "test_accuracy": accuracy}
+        if auroc is not None:
+            row |= {"test_auroc": auroc, "test_balanced_accuracy": accuracy - 0.1}
+        if spec.method == "dp_sgd":
+            plan = plan_run(spec.changed(epochs=epoch), train_size=TRAIN_SIZE)
+            row |= {"epsilon": plan.epsilon, "delta": spec.delta, "steps": epoch * plan.mechanism.steps_per_epoch}
+        rows.append(row)
+    return rows
+
+
+def result(
+    spec: RunSpec = PLAIN,
+    accuracies: Sequence[float] = (0.7, 0.8),
+    *,
+    auroc: float | None = 0.9,
+    source: Source = "mine",
+    run_id: str = "r1",
+    tags: Sequence[str] = (),
+) -> Result:
+    """A finished run with these test accuracies, an epoch each."""
+    return make_result(
+        source=source,
+        id=run_id,
+        name=f"name of {run_id}",
+        spec=spec,
+        setup=setup_of(spec),
+        epochs=rows_of(spec, accuracies, auroc),
+        tags=tags,
+    )

@@ -1,0 +1,76 @@
+"""The epsilon beside a result is the one that holds, never the one that a run was named after."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from medpriv_core.results.guarantee import held_guarantee
+from medpriv_core.spec import RunSpec
+from tests.results.made import PLAIN, PRIVATE, SHIFTED, TRAIN_SIZE, result, rows_of, setup_of
+
+
+def test_local_dp_has_the_epsilon_of_the_stored_picture() -> None:
+    spec = RunSpec(dataset="chest_xray", image_size=256, method="local_dp", beta=1.0)
+
+    held = held_guarantee(spec, {}, {})
+
+    # 24,993 by the PLD accountant; ours may lie 0.5 % above it.
+    assert 24_993 <= held.epsilon < 24_993 * 1.005
+    assert (held.delta, held.adjacency) == (1e-5, "any two pictures")
+    assert "24,99" in held.statement or "25,0" in held.statement
+
+
+def test_colour_pictures_have_three_times_as_many_values() -> None:
+    grey = RunSpec(dataset="chest_xray", image_size=64, method="local_dp", beta=1.0)
+
+    colour = held_guarantee(grey.changed(dataset="aptos2019"), {}, {})
+
+    assert 2.8 < colour.epsilon / held_guarantee(grey, {}, {}).epsilon < 3.1
+
+
+def test_one_number_a_picture_has_no_finite_epsilon() -> None:
+    assert math.isinf(result(SHIFTED).epsilon)
+
+
+def test_without_privacy_nobody_is_protected() -> None:
+    held = result(PLAIN).guarantee
+
+    assert math.isinf(held.epsilon)
+    assert held.unit == "nobody"
+
+
+def test_dp_sgd_says_all_that_its_epsilon_depends_on() -> None:
+    held = result(PRIVATE).guarantee
+
+    assert held.epsilon == pytest.approx(rows_of(PRIVATE, (0.7, 0.8))[-1]["epsilon"], rel=1e-6)
+    assert held.delta == PRIVATE.delta
+    assert held.adjacency == "one image added or removed"
+    assert held.sampling == "Poisson sampling"
+    assert held.accountant == "PLD accountant"
+
+
+def test_a_row_that_understates_its_epsilon_is_not_believed() -> None:
+    last = rows_of(PRIVATE, (0.7, 0.8))[-1]
+
+    held = held_guarantee(PRIVATE, setup_of(PRIVATE), last | {"epsilon": 1e-3})
+
+    assert held.epsilon == pytest.approx(last["epsilon"], rel=1e-6)
+
+
+def test_the_authors_way_holds_no_epsilon() -> None:
+    spec = PRIVATE.changed(
+        engine="microbatch", microbatch_size=4, sampling="shuffled", norm="batch_norm", trainable="all"
+    )
+
+    held = held_guarantee(spec, setup_of(spec), {"epsilon": None, "delta": 1e-5, "steps": 20})
+
+    assert math.isinf(held.epsilon)
+
+
+def test_a_run_that_did_not_record_its_steps_has_nothing_established() -> None:
+    held = held_guarantee(PRIVATE, {"train_size": TRAIN_SIZE}, {"epsilon": 1.0})
+
+    assert not held.established
+    assert math.isinf(held.epsilon)

@@ -1,0 +1,50 @@
+"""Labels: order, and telling apart what stands side by side."""
+
+from __future__ import annotations
+
+from medpriv_core.results.authors import read_authors
+from medpriv_core.results.groups import group_results
+from medpriv_core.results.labels import labelled
+from medpriv_core.spec import RunSpec
+from tests.results.made import LOCAL, PLAIN, PRIVATE, SHIFTED, result
+
+
+def labels(*specs: RunSpec) -> list[str]:
+    results = [result(spec, run_id=str(number)) for number, spec in enumerate(specs)]
+    return [group.label for group in labelled(group_results(results))]
+
+
+def test_groups_stand_from_no_noise_to_most() -> None:
+    found = labels(PRIVATE.changed(noise_multiplier=8.0), LOCAL.changed(beta=4.0), SHIFTED, PRIVATE, LOCAL, PLAIN)
+
+    assert found[:4] == ["No privacy", "Local-DP β = 2 per image", "Local-DP β = 2", "Local-DP β = 4"]
+    assert found[4].startswith("DP-SGD σ = 4, ε = ")
+    assert found[5].startswith("DP-SGD σ = 8, ε = ")
+
+
+def test_runs_of_one_strength_are_told_apart_by_the_settings_in_which_they_differ() -> None:
+    assert labels(PLAIN, PLAIN.changed(image_size=32)) == ["No privacy, 64 px", "No privacy, 32 px"]
+
+
+def test_many_differences_are_numbered_and_kept_for_the_table() -> None:
+    other = PLAIN.changed(learning_rate=0.1, momentum=0.5, batch_size=32)
+    groups = labelled(group_results([result(PLAIN, run_id="a"), result(other, run_id="b")]))
+
+    assert [group.label for group in groups] == ["No privacy, setting 1", "No privacy, setting 2"]
+    assert "learning rate 0.1" in groups[1].details
+    assert "batch size 32" in groups[1].details
+
+
+def test_every_label_of_a_dataset_is_its_own() -> None:
+    runs = [result(PLAIN, run_id="a"), result(PLAIN, source="reference", run_id="b"), *read_authors()]
+    groups = labelled(group_results(runs))
+
+    named = [(group.first.dataset, group.label) for group in groups]
+
+    assert len(set(named)) == len(named) == 30
+
+
+def test_the_authors_label_of_dp_sgd_is_in_quotes_beside_its_noise_multiplier() -> None:
+    found = [group.label for group in labelled(group_results(read_authors()))]
+
+    assert "DP-SGD “β = 1”, σ = 5.002 (authors v4)" in found
