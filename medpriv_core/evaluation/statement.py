@@ -105,8 +105,10 @@ def abstention_sentence(points: Sequence[AbstentionPoint]) -> str:
     first, last = points[0], points[-1]
     if last.accuracy is None or first.accuracy is None:
         return "The networks never all agree, so asking for that would leave every image to a human being."
-    return (
+    unanimous = (
         f"If an answer is given only where all networks agree, {last.deferred:.1%} of the images are left to a human "
-        f"being, and {last.accuracy:.1%} of the answers are right; by majority, {first.accuracy:.1%} of the answers "
-        f"for {first.coverage:.1%} of the images."
+        f"being, and {last.accuracy:.1%} of the answers are right"
     )
+    if len(points) == 1:
+        return f"{unanimous}."
+    return f"{unanimous}; by majority, {first.accuracy:.1%} of the answers for {first.coverage:.1%} of the images."

@@ -65,4 +65,6 @@ def test_what_unanimity_costs_and_brings() -> None:
     sentence = abstention_sentence(abstention_curve(calls, labels))
     assert "33.3% of the images are left to a human being, and 50.0% of the answers are right" in sentence
     assert "by majority, 66.7% of the answers for 100.0%" in sentence
+    of_two = abstention_sentence(abstention_curve(calls[:2], labels))
+    assert of_two.endswith("and 50.0% of the answers are right.")
     assert "never all agree" in abstention_sentence(abstention_curve(np.array([[0], [1]]), np.array([0])))
