@@ -140,8 +140,9 @@ def describe(one: Noised) -> tuple[str, ...]:
     guarantee, saturated = one.guarantee, f"{one.panel.saturated_share:.0%} of values black or white"
     if math.isinf(guarantee.epsilon_image):
         return ("No finite ε, for a pixel or for the picture", saturated)
+    delta = f" (δ = {format_delta(guarantee.delta)})"
     return (
-        f"ε of {guarantee.unit}: **{format_epsilon(guarantee.unit_epsilon)}**",
-        f"ε of the picture: **{format_epsilon(guarantee.epsilon_image)}** (δ = {format_delta(guarantee.delta)})",
+        f"ε of {guarantee.unit}: **{format_epsilon(guarantee.unit_epsilon)}**{delta if guarantee.unit_delta else ''}",
+        f"ε of the picture: **{format_epsilon(guarantee.epsilon_image)}**{delta}",
         saturated,
     )

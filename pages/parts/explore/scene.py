@@ -75,7 +75,8 @@ def noised(chosen: Chosen, noise: Noise, *, place: int) -> Noised:
     patience: AbstractContextManager[None] = nullcontext()
     if not is_quick(noise.name, chosen):
         patience = st.spinner(
-            f"Drawing exact noise for {chosen.picture.size:,} values: about {exact_noise_s(chosen):.0f} seconds…",
+            f"Drawing exact noise for {chosen.picture.size:,} values: about {exact_noise_s(chosen):.0f} seconds, more "
+            "if the machine is busy…",
             show_time=True,
         )
     with patience:
