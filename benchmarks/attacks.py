@@ -146,7 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, prog="python -m benchmarks.attacks", formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("report", choices=REPORTS)
+    parser.add_argument("report", choices=REPORTS, nargs="?", default="time")
     parser.add_argument("--images", type=Path, nargs="+", default=[], metavar="FOLDER")
     options = parser.parse_args()
     REPORTS[options.report](options.images)
