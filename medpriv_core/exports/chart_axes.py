@@ -22,7 +22,7 @@ Direction = Literal["x", "y"]
 
 @dataclass
 class Scale:
-    """One axis of a panel: ``layout`` is Plotly's description of it; names of categories get whole numbers."""
+    """One axis, on one panel or several: ``layout`` is Plotly's description; names of categories get whole numbers."""
 
     direction: Direction
     layout: Any
@@ -36,6 +36,11 @@ class Scale:
         self.kind = _KINDS[self.layout.type]
         if self.layout.categoryarray is not None:
             self.kind, self.categories = "category", [str(name) for name in self.layout.categoryarray]
+
+    @property
+    def name(self) -> str:
+        """What traces call the axis: "x", "y2"."""
+        return str(self.layout.plotly_name).replace("axis", "")
 
     def positions(self, values: Iterable[Any] | None) -> np.ndarray:
         """Values of a trace as numbers along the axis; NaN where there is none."""
@@ -65,11 +70,16 @@ class Scale:
 
 @dataclass
 class Panel:
-    """One pair of axes: what is drawn on, its scales, and rank, name and looks of what the legend explains."""
+    """One pair of axes.
+
+    labelled  whether numbers and titles of the x and y axis stand here; an axis of several panels has them once
+    legend    rank, name and looks of what the legend explains
+    """
 
     axes: Axes
     x: Scale
     y: Scale
+    labelled: tuple[bool, bool] = (True, True)
     legend: list[tuple[float, str, Any]] = field(default_factory=list)
 
     def domain(self) -> tuple[float, float, float, float]:
@@ -86,14 +96,16 @@ class Panel:
 
     def finish(self) -> None:
         """Ranges, ticks, grid and titles; after everything is drawn."""
-        for scale in (self.x, self.y):
+        for scale, labelled in zip((self.x, self.y), self.labelled, strict=True):
             _set_range(self.axes, scale)
-            _set_ticks(self.axes, scale)
-            _set_title(self.axes, scale)
+            _set_ticks(self.axes, scale, labelled=labelled)
+            if labelled:
+                _set_title(self.axes, scale)
         for name, spine in self.axes.spines.items():
             spine.set_visible(name in ("left", "bottom"))
             spine.set_color(FAINT)
         self.axes.set_axisbelow(True)
+        self.axes.patch.set_visible(False)  # it would hide lines that reach over several panels
 
 
 def match_ranges(panels: Sequence[Panel]) -> None:
@@ -102,18 +114,16 @@ def match_ranges(panels: Sequence[Panel]) -> None:
         groups: dict[str, list[Panel]] = {}
         for panel in panels:
             scale: Scale = getattr(panel, direction)
-            groups.setdefault(scale.layout.matches or _name(scale), []).append(panel)
+            groups.setdefault(scale.layout.matches or scale.name, []).append(panel)
         for leader, group in groups.items():
-            ends = [end for panel in group for end in getattr(panel.axes, f"get_{direction}lim")()]
-            ranges = [s.layout.range for s in (getattr(panel, direction) for panel in group) if _name(s) == leader]
-            for panel in group:
+            # A panel without a finite value has the limits 0 and 1, which mean nothing.
+            drawn = [panel for panel in group if np.isfinite(panel.axes.dataLim.get_points()).all()] or group
+            ends = [end for panel in drawn for end in getattr(panel.axes, f"get_{direction}lim")()]
+            scales: list[Scale] = [getattr(panel, direction) for panel in group]
+            wanted = next((scale.layout.range for scale in scales if scale.name == leader), None)
+            for panel, scale in zip(group, scales, strict=True):
                 getattr(panel.axes, f"set_{direction}lim")(min(ends), max(ends))
-                getattr(panel, direction).range = next(iter(ranges), None)
-
-
-def _name(scale: Scale) -> str:
-    """What traces call the axis: "x", "y2"."""
-    return str(scale.layout.plotly_name).replace("axis", "")
+                scale.range = wanted
 
 
 def _set_range(axes: Axes, scale: Scale) -> None:
@@ -133,7 +143,7 @@ def _set_range(axes: Axes, scale: Scale) -> None:
         getattr(axes, f"set_{scale.direction}lim")(low, high)
 
 
-def _set_ticks(axes: Axes, scale: Scale) -> None:
+def _set_ticks(axes: Axes, scale: Scale, *, labelled: bool) -> None:
     layout = scale.layout
     axis = axes.xaxis if scale.direction == "x" else axes.yaxis
     low, high = sorted(getattr(axes, f"get_{scale.direction}lim")())
@@ -142,7 +152,7 @@ def _set_ticks(axes: Axes, scale: Scale) -> None:
     if layout.tickvals is not None:
         inside = [(value, label) for value, label in zip(values, labels, strict=True) if low <= value <= high]
         values, labels = np.array([value for value, _ in inside]), [label for _, label in inside]
-    if layout.showticklabels is False:
+    if layout.showticklabels is False or not labelled:
         labels = [""] * len(values)
     axis.set_ticks([], minor=True)
     axis.set_ticks(list(values), labels=labels, color=INK, **lettering(TICK_SIZE))

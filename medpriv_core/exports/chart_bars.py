@@ -92,7 +92,7 @@ def draw_bars(panel: Panel, trace: Any, fallback: str, places: BarPlaces) -> Non
         bar.set_hatch(_HATCHES[shape or ""])
     ends = bottoms + lengths
     draw_errors(panel, trace, ends if flat else centres, centres if flat else ends, INK)
-    if trace.text is None and trace.texttemplate is None:
+    if (trace.text is None and trace.texttemplate is None) or trace.textposition == "none":
         return
     error = extent_of(trace.error_x if flat else trace.error_y, len(where))
     ends = ends if error is None else ends + error[1]

@@ -14,20 +14,22 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medpriv_core.exports.chart_axes import Panel, Scale, match_ranges
-from medpriv_core.exports.chart_looks import FAINT, INK, PAPER, UnknownChart, colour, dash, lettering, plain_text
-from medpriv_core.exports.chart_traces import POINTS, draw_traces
+from medpriv_core.exports.chart_looks import FAINT, INK, PAPER, UnknownChart, lettering, plain_text
+from medpriv_core.exports.chart_notes import Places, draw_annotation, draw_shape, make_room
+from medpriv_core.exports.chart_traces import draw_traces
 from medpriv_core.exports.lettering import text_width, wrap
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     from matplotlib.figure import Figure
-    from matplotlib.transforms import Affine2D, Transform
+    from matplotlib.transforms import Affine2D
 
 WIDTH, HEIGHT = 1600, 900  # pixels of a slide; a long caption or legend makes the picture higher
-LEAST_PLOT = 520  # pixels, title, legend and caption not counted
+LEAST_PLOT = 520  # pixels of the panels; more where the chart on screen is tall
 DPI = 100
 MARGIN = 44
 TITLE_POINTS, LEGEND_POINTS, CAPTION_POINTS = 19.0, 12.0, 11.5
@@ -78,16 +80,20 @@ def _draw(figure: go.Figure, title: str, caption: Sequence[str]) -> Figure:
     for key, panel in panels.items():
         traces = [(place, trace) for place, trace in enumerate(figure.data) if _axes_of(trace) == key and _shown(trace)]
         draw_traces(panel, traces)
+    places = Places(panels, paper + drawn.transFigure)
+    for shape in figure.layout.shapes:
+        make_room(places, shape)
     match_ranges(list(panels.values()))
     for panel in panels.values():
         panel.finish()
-    places = _Places(panels, paper + drawn.transFigure)
     for shape in figure.layout.shapes:
-        _draw_shape(places, shape)
+        draw_shape(places, shape)
     for annotation in figure.layout.annotations:
-        _draw_annotation(places, annotation)
+        draw_annotation(places, annotation)
     title = plain_text(figure.layout.title.text) or plain_text(title)
-    _arrange(drawn, list(panels.values()), paper, title, caption)
+    entries = _legend_entries(figure, panels.values())
+    room = max(LEAST_PLOT, PIXELS * float(figure.layout.height or 0))
+    _arrange(drawn, list(panels.values()), paper, _Words(title, tuple(caption), entries), room)
     return drawn
 
 
@@ -104,27 +110,40 @@ def _panels(figure: go.Figure, drawn: Figure) -> dict[tuple[str, str], Panel]:
     for trace in figure.data:
         if trace.type == "pie" or not hasattr(trace, "xaxis"):
             raise UnknownChart(f"The export cannot draw traces of type {trace.type!r}.")
-    keys = dict.fromkeys([_axes_of(trace) for trace in figure.data] or [("x", "y")])
+    keys = list(dict.fromkeys([_axes_of(trace) for trace in figure.data] or [("x", "y")]))
+    layouts = {name: figure.layout[f"{name[0]}axis{name[1:]}"] for key in keys for name in key}
+    if any(layout.overlaying for layout in layouts.values()):
+        raise UnknownChart("The export knows no axes laid over others.")
+    scales = {name: Scale("x" if name.startswith("x") else "y", layout) for name, layout in layouts.items()}
     panels = {}
     for x, y in keys:
-        layouts = [figure.layout[f"{name[0]}axis{name[1:]}"] for name in (x, y)]
-        if any(layout.overlaying for layout in layouts):
-            raise UnknownChart("The export knows no axes laid over others.")
-        panels[x, y] = Panel(drawn.add_axes((0.1, 0.1, 0.8, 0.8)), Scale("x", layouts[0]), Scale("y", layouts[1]))
+        # An axis of several panels is labelled on the one at whose other axis it is anchored.
+        at_x, at_y = layouts[y].anchor or f"x{y[1:]}", layouts[x].anchor or f"y{x[1:]}"
+        labelled = (at_y == y or (x, at_y) not in keys, at_x == x or (at_x, y) not in keys)
+        panels[x, y] = Panel(drawn.add_axes((0.1, 0.1, 0.8, 0.8)), scales[x], scales[y], labelled)
     return panels
 
 
-def _arrange(drawn: Figure, panels: Sequence[Panel], paper: Affine2D, title: str, caption: Sequence[str]) -> None:
-    """Title, legend, panels and caption from top to bottom, each in the room that it needs."""
+@dataclass(frozen=True)
+class _Words:
+    """What stands around the panels; the legend as looks and names."""
+
+    title: str
+    caption: tuple[str, ...]
+    legend: list[tuple[Any, str]]
+
+
+def _arrange(drawn: Figure, panels: Sequence[Panel], paper: Affine2D, words: _Words, room: float) -> None:
+    """Title, legend, panels and caption from top to bottom, each in the room that it needs (panels: ``room``)."""
     inner = WIDTH - 2 * MARGIN
-    title_lines = _wrapped(title, inner, TITLE_POINTS, bold=True)
-    notes = [line for text in caption for line in _wrapped(plain_text(text), inner, CAPTION_POINTS)]
-    handles, labels = _legend_entries(panels)
+    title_lines = _wrapped(words.title, inner, TITLE_POINTS, bold=True)
+    notes = [line for text in words.caption for line in _wrapped(plain_text(text), inner, CAPTION_POINTS)]
+    handles, labels = [handle for handle, _ in words.legend], [label for _, label in words.legend]
     entry = max((text_width(label, LEGEND_POINTS * PIXELS, bold=False) for label in labels), default=0.0) + 84
     columns = max(1, min(len(labels), int(inner // entry)))
     above = MARGIN + _height(title_lines, TITLE_POINTS) + _height(range(-(-len(labels) // columns)), LEGEND_POINTS) + 24
     below = MARGIN * 0.6 + _height(notes, CAPTION_POINTS) + 10
-    height = max(HEIGHT, LEAST_PLOT + above + below)
+    height = max(HEIGHT, room + above + below)
     drawn.set_size_inches(WIDTH / DPI, height / DPI)
 
     def write(lines: Sequence[str], top: float, size: float, paint: str, *, bold: bool = False) -> None:
@@ -179,9 +198,15 @@ def _place_panels(drawn: Figure, panels: Sequence[Panel], paper: Affine2D, above
         box[3] -= max(0.0, max(extent.y1 for extent in extents) - bounds[3])
 
 
-def _legend_entries(panels: Iterable[Panel]) -> tuple[list[Any], list[str]]:
+def _legend_entries(figure: go.Figure, panels: Iterable[Panel]) -> list[tuple[Any, str]]:
+    """Looks and names in the order of the screen, where a lone trace has no legend either."""
+    wanted = figure.layout.showlegend
+    if wanted is False or (wanted is None and len(figure.data) == 1 and not figure.data[0].showlegend):
+        return []
     entries = sorted((entry for panel in panels for entry in panel.legend), key=lambda entry: entry[0])
-    return [handle for _, _, handle in entries], [name for _, name, _ in entries]
+    if "reversed" in (figure.layout.legend.traceorder or ""):
+        entries.reverse()
+    return [(handle, name) for _, name, handle in entries]
 
 
 def _wrapped(text: str, width: float, size: float, *, bold: bool = False) -> list[str]:
@@ -190,91 +215,3 @@ def _wrapped(text: str, width: float, size: float, *, bold: bool = False) -> lis
 
 def _height(lines: Sequence[Any], size: float) -> float:
     return len(lines) * LINE * size * PIXELS
-
-
-class _Places:
-    """Where shapes and annotations are, by the names of the axes that they refer to."""
-
-    def __init__(self, panels: dict[tuple[str, str], Panel], paper: Transform) -> None:
-        self._panels, self._paper = panels, paper
-
-    def find(self, x_ref: str, y_ref: str) -> tuple[Panel, Transform]:
-        """The panel to draw on, and the way from the references' coordinates to the picture."""
-        from matplotlib.transforms import blended_transform_factory
-
-        names = [reference.split()[0] for reference in (x_ref, y_ref)]
-        panel = next(
-            (
-                one
-                for key, one in self._panels.items()
-                if all(n in (k, "paper") for n, k in zip(names, key, strict=True))
-            ),
-            next(iter(self._panels.values())),
-        )
-        parts = [
-            self._paper if ref == "paper" else panel.axes.transAxes if _is_share(ref) else panel.axes.transData
-            for ref in (x_ref, y_ref)
-        ]
-        return panel, blended_transform_factory(*parts)
-
-
-def _draw_shape(places: _Places, shape: Any) -> None:
-    from matplotlib.patches import Rectangle
-
-    panel, transform = places.find(shape.xref or "x", shape.yref or "y")
-    x = [panel.x.position(value) for value in (shape.x0, shape.x1)]
-    y = [panel.y.position(value) for value in (shape.y0, shape.y1)]
-    style: dict[str, Any] = {
-        "linestyle": dash(shape.line.dash),
-        "linewidth": POINTS * 1.2 * float(2 if shape.line.width is None else shape.line.width),
-        "alpha": shape.opacity,
-        "transform": transform,
-    }
-    limits = panel.axes.get_xlim(), panel.axes.get_ylim()
-    if shape.type == "line":
-        panel.axes.plot(x, y, color=colour(shape.line.color, INK), zorder=1.8, **style)
-    elif shape.type == "rect":
-        face = colour(shape.fillcolor, "none")
-        edge = colour(shape.line.color, "none")
-        corner = min(x), min(y)
-        panel.axes.add_patch(
-            Rectangle(corner, abs(x[1] - x[0]), abs(y[1] - y[0]), facecolor=face, edgecolor=edge, zorder=0.5, **style)
-        )
-    else:
-        raise UnknownChart(f"The export cannot draw shapes of type {shape.type!r}.")
-    panel.axes.set(xlim=limits[0], ylim=limits[1])
-
-
-def _draw_annotation(places: _Places, note: Any) -> None:
-    x_ref, y_ref = note.xref or "x", note.yref or "y"
-    panel, transform = places.find(x_ref, y_ref)
-    x = float(note.x) if _is_share(x_ref) else panel.x.position(note.x, annotation=True)
-    y = float(note.y) if _is_share(y_ref) else panel.y.position(note.y, annotation=True)
-    aside = {None: "center", "auto": "center", "left": "left", "center": "center", "right": "right"}[note.xanchor]
-    align = {None: "center", "auto": "center", "top": "top", "middle": "center", "bottom": "bottom"}[note.yanchor]
-    offset = (POINTS * float(note.xshift or 0), POINTS * float(note.yshift or 0))
-    arrow = None
-    if note.showarrow is not False:
-        pixels = (-10 if note.ax is None else note.ax), (-30 if note.ay is None else note.ay)
-        offset = (POINTS * float(pixels[0]), -POINTS * float(pixels[1]))
-        arrow = {"arrowstyle": "->", "color": FAINT}
-    elif note.yanchor in ("top", "bottom") and not note.yshift:
-        # Letters should not touch the line that they stand beside.
-        offset = (offset[0], 3.0 if note.yanchor == "bottom" else -3.0)
-    panel.axes.annotate(
-        plain_text(note.text),
-        (x, y),
-        xycoords=transform,
-        xytext=offset,
-        textcoords="offset points",
-        ha=aside,
-        va=align,
-        color=colour(note.font.color, FAINT),
-        arrowprops=arrow,
-        rotation=-float(note.textangle or 0),
-        **lettering(POINTS * float(note.font.size or 12) * 1.15),
-    )
-
-
-def _is_share(reference: str) -> bool:
-    return reference == "paper" or reference.endswith("domain")

@@ -1,0 +1,96 @@
+"""One figure of each kind that the app draws, for tests of their export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import plotly.graph_objects as go
+
+from medpriv_core.attacks.reidentification import CurvePoint, SuccessRate
+from medpriv_core.evaluation.calibration import reliability_bins
+from medpriv_core.evaluation.confusion import confusion_matrix
+from medpriv_core.evaluation.multiplicity import abstention_curve, compare_seeds
+from medpriv_core.evaluation.thresholds import at_threshold, roc_curve
+from medpriv_core.figures.calibration import reliability_figure
+from medpriv_core.figures.confusion import confusion_figure
+from medpriv_core.figures.curves import RunCurves
+from medpriv_core.figures.dashboard import View, dashboard_figure
+from medpriv_core.figures.epochs import epochs_figure
+from medpriv_core.figures.frontier import frontier_figure
+from medpriv_core.figures.histogram import histogram_figure
+from medpriv_core.figures.identification import identification_figure
+from medpriv_core.figures.mechanisms import mechanisms_figure
+from medpriv_core.figures.multiplicity import abstention_figure, consensus_figure
+from medpriv_core.figures.roc import roc_figure
+from medpriv_core.results.authors import read_authors
+from medpriv_core.results.groups import Group, group_results
+from medpriv_core.results.labels import labelled
+from medpriv_core.spec import METHODS
+
+LABELS = np.arange(60) % 2
+VALUES = np.clip(0.5 * LABELS + np.linspace(0, 0.5, 60), 0.01, 0.99)
+PROBABILITIES = np.stack([1 - VALUES, VALUES], axis=1).astype(np.float32)
+ROWS = [
+    {"epoch": epoch, "train_accuracy": 0.9 - 0.4 / epoch, "test_accuracy": 0.8 - 0.2 / epoch, "elapsed_s": 2.0 * epoch}
+    for epoch in range(1, 31)
+]
+
+
+def groups() -> list[Group]:
+    """The authors' chest X-ray runs, as the compare page shows them."""
+    return labelled(group_results(result for result in read_authors() if result.dataset == "chest_xray"))
+
+
+def dashboard(view: View) -> go.Figure:
+    """Four runs, two of one method, whose names try to be mark-up."""
+    methods = (*METHODS, "dp_sgd")
+    names = ("plain", "_hidden", "$x^2$", "<b>a & b</b>")
+    runs = [
+        RunCurves(str(place), name, method, "chest", 30, ROWS, setup={"majority_rate": 0.6, "classes": ["a", "b"]})
+        for place, (method, name) in enumerate(zip(methods, names, strict=True))
+    ]
+    return dashboard_figure(runs, view)
+
+
+def identification() -> go.Figure:
+    """Two sizes of picture at three amounts of noise."""
+    points = [
+        CurvePoint(beta=beta, shape=(size, size), success=SuccessRate(found=8, draws=20, chance=0.1))
+        for beta in (0.5, 1.0, 4.0)
+        for size in (32, 64)
+    ]
+    return identification_figure(points)
+
+
+def calls() -> np.ndarray:
+    """What five networks say of 60 images."""
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 2, (5, 60))
+
+
+def roc() -> go.Figure:
+    """Of a network that is mostly right."""
+    chosen = at_threshold(VALUES, LABELS, threshold=0.5)
+    return roc_figure(roc_curve(VALUES, LABELS), chosen, positive="ill", method="none")
+
+
+SAMPLES: dict[str, Callable[[], go.Figure]] = {
+    "dashboard_figure": lambda: dashboard(View()),
+    "epochs_figure": lambda: epochs_figure(groups(), majority_rate=0.625),
+    "mechanisms_figure": lambda: mechanisms_figure(
+        {"Chest X-rays": groups()}, protocol="last_epoch", majority_rates={"Chest X-rays": 0.625}
+    ),
+    "frontier_figure": lambda: frontier_figure(groups(), "test_accuracy"),
+    "histogram_figure": lambda: histogram_figure(np.full((8, 8), 90, np.uint8), np.zeros((8, 8), np.uint8)),
+    "identification_figure": identification,
+    "confusion_figure": lambda: confusion_figure(
+        confusion_matrix(PROBABILITIES.argmax(1), LABELS, classes=2), ["healthy", "ill"]
+    ),
+    "reliability_figure": lambda: reliability_figure(
+        reliability_bins(PROBABILITIES, LABELS), classes=2, method="dp_sgd"
+    ),
+    "abstention_figure": lambda: abstention_figure(abstention_curve(calls(), LABELS), networks=5, method="none"),
+    "consensus_figure": lambda: consensus_figure(compare_seeds(calls()), method="local_dp"),
+    "roc_figure": roc,
+}
