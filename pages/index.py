@@ -31,6 +31,7 @@ chosen = st.navigation(
     [
         st.Page("explore.py", title="Explore", icon=":material/visibility:", default=True),
         st.Page("train.py", title="Train", icon=":material/tune:"),
+        st.Page("sweep.py", title="Sweep", icon=":material/grid_view:"),
         st.Page("runs.py", title="Runs", icon=":material/monitoring:"),
         st.Page("compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page("datasets.py", title="Datasets", icon=":material/photo_library:"),

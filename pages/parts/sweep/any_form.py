@@ -1,0 +1,131 @@
+"""The form of any other grid: a preset that all runs share, and up to three settings that are varied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from medpriv_core.datasets.registry import DatasetEntry
+from medpriv_core.presets import PRESETS, preset_settings
+from medpriv_core.spec import METHODS
+from medpriv_core.sweeps.grid import Axis, Cell, Grid
+from medpriv_core.sweeps.service import LONGEST_TITLE
+from medpriv_core.sweeps.values import parse_values
+from pages.parts.sweep.request import Request, choose_dataset, choose_device, choose_weights, write_title
+from pages.parts.words import CHOICES, HELP, LABELS, in_words
+
+# What can be varied, and the values that stand there at first where they are numbers.
+NUMBERS = {
+    "seed": "0, 1, 2",
+    "learning_rate": "0.01, 0.1, 1",
+    "epochs": "5, 10, 20",
+    "batch_size": "32, 64, 128",
+    "beta": "1, 2, 4",
+    "noise_multiplier": "1, 2, 4",
+    "target_epsilon": "1, 3, 8",
+    "max_grad_norm": "0.1, 1",
+    "image_size": "32, 64",
+    "momentum": "0, 0.9",
+    "weight_decay": "0, 0.001",
+    "average_last": "0, 0.5",
+    "augmentation_multiplicity": "1, 2",
+    "delta": "1e-5, 1e-6",
+}
+WORDS = ("method", "noise_draw", "trainable", "features", "norm", "sampling")
+SWITCHES = ("augment", "standardise", "head_bias")
+VARIED = (*NUMBERS, *WORDS, *SWITCHES)
+AT_FIRST = ("learning_rate", "seed", None)
+# How strong a method is where neither the preset nor an axis says it.
+STRENGTHS: dict[str, dict[str, Any]] = {"none": {}, "local_dp": {"beta": 1.0}, "dp_sgd": {"target_epsilon": 3.0}}
+
+
+def draw() -> Request:
+    """The controls; raises ``SettingError`` or ``DatasetError`` for what cannot be."""
+    st.caption("All combinations of up to three settings, on top of what a preset says.")
+    left, right = st.columns(2)
+    entry = choose_dataset(left, key="sweep_any_dataset")
+    weights = choose_weights(right, key="sweep_any_weights")
+    left, right = st.columns(2)
+    preset = left.selectbox(
+        "All runs share the settings of",
+        list(PRESETS),
+        format_func=lambda name: PRESETS[name].title,
+        key="sweep_any_preset",
+        persist_state="session",
+    )
+    settings = preset_settings(preset, dataset=entry.info.name, ordered=entry.info.ordered)
+    method = right.segmented_control(
+        LABELS["method"],
+        METHODS,
+        format_func=lambda name: CHOICES["method"][name],
+        default=settings.get("method", "none"),
+        required=True,
+        key=f"sweep_any_method_{preset}",
+        persist_state="session",
+        help=HELP["method"],
+    )
+    assert method is not None
+    axes = [axis for place, name in enumerate(AT_FIRST) if (axis := draw_axis(place, name)) is not None]
+    with st.expander("More settings", icon=":material/tune:"):
+        left, right = st.columns(2)
+        device = choose_device(left, key="sweep_any_device")
+        title = write_title(right, default=_title(entry), limit=LONGEST_TITLE, key="sweep_any_title")
+    base = _with_method(settings, method) | {"dataset": entry.info.name, "weights": weights, "device": device}
+    return Request(Grid(base, tuple(axes)), title)
+
+
+def draw_axis(place: int, at_first: str | None) -> Axis | None:
+    """One setting and its values; None where nothing is chosen."""
+    left, right = st.columns([2, 3])
+    name = left.selectbox(
+        ("Vary", "and", "and")[place],
+        VARIED,
+        index=None if at_first is None else VARIED.index(at_first),
+        format_func=lambda setting: LABELS[setting],
+        placeholder="nothing more",
+        key=f"sweep_any_setting_{place}",
+        persist_state="session",
+    )
+    if name is None:
+        return None
+    key = f"sweep_any_values_{place}_{name}"
+    values: list[Any]
+    if name in NUMBERS:
+        text = right.text_input(
+            "Values",
+            NUMBERS[name],
+            key=key,
+            persist_state="session",
+            help="Numbers with commas between them.",
+        )
+        values = parse_values(name, text) if text.strip() else []
+    else:
+        options: list[Any] = list(CHOICES[name]) if name in WORDS else [True, False]
+        values = right.multiselect(
+            "Values",
+            options,
+            default=options,
+            format_func=lambda value: in_words(name, value),
+            key=key,
+            persist_state="session",
+        )
+    return Axis(name, tuple(_cell(name, value) for value in values))
+
+
+def _cell(name: str, value: Any) -> Cell:
+    settings = {name: value} | (STRENGTHS[value] if name == "method" else {})
+    return Cell(f"{LABELS[name]}: {in_words(name, value)}", settings)
+
+
+def _with_method(settings: dict[str, Any], method: str) -> dict[str, Any]:
+    """The preset's settings with another method: of what belongs to one alone, only what this one has."""
+    if settings.get("method", "none") == method:
+        return settings
+    alone = {"beta", "noise_multiplier", "target_epsilon", "noise_draw", "engine", "microbatch_size"}
+    shared = {name: value for name, value in settings.items() if name not in alone}
+    return shared | {"method": method} | STRENGTHS[method]
+
+
+def _title(entry: DatasetEntry) -> str:
+    return f"Grid · {entry.info.name}"

@@ -1,0 +1,169 @@
+"""All sweeps: how far each of them is, what can be done with it, and where its runs are."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from medpriv_core.home import DataHome
+from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.progress import format_duration
+from medpriv_core.runs.directory import epsilon_spent
+from medpriv_core.runs.summary import RunSummary
+from medpriv_core.sweeps import service
+from medpriv_core.sweeps.files import SweepRun
+from medpriv_core.sweeps.service import MemberState, SweepState, SweepStatus
+from pages.parts import cached
+from pages.parts.messages import explain_errors
+
+REFRESH_S = 2.0
+MOST_SHOWN = 20
+SWEEP_STATES: dict[SweepState, tuple[str, str]] = {
+    "waiting": ("waiting", "gray"),
+    "running": ("running", "blue"),
+    "finished": ("finished", "green"),
+    "stopped": ("stopped", "orange"),
+}
+RUN_STATES: dict[MemberState, str] = {
+    "queued": "waiting",
+    "running": "running",
+    "finished": "finished",
+    "failed": "failed",
+    "cancelled": "stopped",
+    "missing": "not there",
+}
+
+
+def draw_list(was_busy: bool) -> None:
+    """Every sweep, the newest first."""
+    with explain_errors():
+        found = service.list_sweeps(cached.home())
+        if was_busy != any(status.state in ("running", "waiting") for status in found.sweeps):
+            st.rerun()  # the whole page, so that the refreshing ends or begins
+        if not found.sweeps and not found.complaints:
+            st.info(
+                "No sweeps yet. The paper's grid on synthetic images takes a few minutes.",
+                icon=":material/hourglass_empty:",
+            )
+        for complaint in found.complaints:
+            st.warning(complaint, icon=":material/broken_image:")
+        for status in found.sweeps[:MOST_SHOWN]:
+            draw_sweep(status)
+        if len(found.sweeps) > MOST_SHOWN:
+            st.caption(f"{len(found.sweeps) - MOST_SHOWN} older ones: python -m medpriv_core sweep list")
+
+
+def draw_sweep(status: SweepStatus) -> None:
+    """One sweep: title, progress, buttons, runs."""
+    sweep = status.sweep
+    label, colour = SWEEP_STATES[status.state]
+    with st.container(border=True, key=f"sweep_card_{sweep.id}"):
+        begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(sweep.created_at))
+        st.markdown(f"#### {_plain(sweep.title)} :{colour}-badge[{label}] :small[{begun}]")
+        st.progress(status.share, progress_words(status))
+        draw_buttons(status)
+        draw_failure(status)
+        with st.expander(f"{status.total} runs", key=f"sweep_runs_{sweep.id}", on_change="rerun") as runs:
+            if runs.open:
+                draw_runs(status)
+
+
+def progress_words(status: SweepStatus) -> str:
+    """ "12 of 30 runs finished · 2 failed · about 5 min left"."""
+    counts = Counter(status.states)
+    parts = [f"{status.done} of {status.total} runs finished"]
+    parts += [f"{counts[state]} {RUN_STATES[state]}" for state in ("failed", "cancelled", "missing") if counts[state]]
+    if status.seconds_left:
+        parts.append(f"about {format_duration(status.seconds_left)} left")
+    reused = sum(entry.reused for entry in status.sweep.runs)
+    if reused:
+        parts.append(f"{reused} were there before")
+    return " · ".join(parts)
+
+
+def draw_buttons(status: SweepStatus) -> None:
+    """Stop, resume, forget; and the ways to its runs."""
+    sweep_id = status.sweep.id
+    row = st.container(horizontal=True, vertical_alignment="center")
+    if status.state in ("running", "waiting"):
+        row.button(
+            "Stop all",
+            icon=":material/stop:",
+            key=f"sweep_stop_{sweep_id}",
+            on_click=act,
+            args=(service.stop, sweep_id),
+            help="Checkpoints are kept; you can resume later.",
+        )
+    if status.to_resume:
+        row.button(
+            f"Resume {status.to_resume}",
+            icon=":material/resume:",
+            key=f"sweep_resume_{sweep_id}",
+            type="primary",
+            on_click=act,
+            args=(service.resume, sweep_id),
+            help="Stopped and failed runs go on, deleted ones come back, those never queued are queued.",
+        )
+    if status.run_ids:
+        ids = ",".join(status.run_ids)
+        row.page_link("compare.py", label="Compare", icon=":material/compare_arrows:", query_params={"runs": ids})
+        row.page_link("runs.py", label="Runs", icon=":material/monitoring:", query_params={"runs": ids})
+    with row.popover("Forget", icon=":material/delete:", key=f"sweep_forget_{sweep_id}"):
+        st.markdown("Its runs stay in the list of runs, with its title as a tag.")
+        st.button("Forget this sweep", key=f"sweep_delete_{sweep_id}", on_click=act, args=(service.delete, sweep_id))
+
+
+def act(action: Callable[[DataHome, str], Any], sweep_id: str) -> None:
+    """Do something to a sweep and say so if that is not possible."""
+    with explain_errors():
+        action(cached.home(), sweep_id)
+
+
+def draw_failure(status: SweepStatus) -> None:
+    """Why the first of its failed runs failed; the others are in the table."""
+    failed = [run for run in status.members if run is not None and run.state == "failed"]
+    if failed:
+        more = f" ({len(failed)} runs failed; the table says why.)" if len(failed) > 1 else ""
+        st.error(f"{failed[0].message or 'A run failed without a word.'}{more}", icon=":material/error:")
+
+
+def draw_runs(status: SweepStatus) -> None:
+    """The runs in the order of the grid, and what was left out of it."""
+    st.dataframe(
+        [
+            describe(entry, run, state)
+            for entry, run, state in zip(status.sweep.runs, status.members, status.states, strict=True)
+        ],
+        hide_index=True,
+        key=f"sweep_table_{status.sweep.id}",
+        column_config={
+            "test accuracy": st.column_config.NumberColumn(format="%.1f %%"),
+            "test AUROC": st.column_config.NumberColumn(format="%.3f"),
+        },
+    )
+    for name, reason in status.sweep.impossible:
+        st.caption(f"Left out: {name}. {reason}")
+
+
+def describe(entry: SweepRun, run: RunSummary | None, state: MemberState) -> dict[str, object]:
+    """One line of the table."""
+    last = run.last if run is not None else {}
+    accuracy, epsilon = last.get("test_accuracy"), epsilon_spent(last)
+    return {
+        "run": entry.name,
+        "state": RUN_STATES[state] + (", there before" if entry.reused else ""),
+        "epoch": f"{run.epochs_done if run else 0} of {entry.spec.epochs}",
+        "test accuracy": None if accuracy is None else 100 * accuracy,
+        "test AUROC": last.get("test_auroc"),
+        "ε spent": "" if epsilon is None else f"{format_epsilon(epsilon)} (δ = {format_delta(last['delta'])})",
+        "message": (run.message or "") if run else "",
+    }
+
+
+def _plain(title: str) -> str:
+    """A title that people typed, so that markdown leaves it alone."""
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>()#+!|~$:" else sign for sign in title)
