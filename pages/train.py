@@ -11,7 +11,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError, SettingError, WeightsError
-from medpriv_core.presets import PRESETS
 from medpriv_core.privacy.checks import check_plan
 from medpriv_core.privacy.plan import DpSgdPlan, plan_run
 from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon
@@ -25,7 +24,7 @@ from pages.parts import cached
 from pages.parts.guarantee import draw_green_lights, draw_lights, draw_verdict
 from pages.parts.protection import draw_local_dp
 from pages.parts.run_form import draw_form
-from pages.parts.run_presets import chosen_preset, differences, draw_presets
+from pages.parts.run_presets import chosen_preset, differences, draw_presets, source
 from pages.parts.words import sentence
 
 MOST_IMAGES_PER_PATIENT = 20
@@ -41,7 +40,9 @@ def main() -> None:
     with form:
         entry, values = draw_form(entries, authors=preset == "authors")
     if phrases := differences(values):
-        changed.caption(f"Changed from *{PRESETS[preset].title}*: " + "; ".join(phrases) + ".")
+        changed.caption(f"{source()}: {'; '.join(phrases)}.")
+    elif preset is None:
+        changed.caption(f"{source()}: nothing yet.")
     with summary.container(border=True, key="summary"):
         draw_summary(values, entry)
 

@@ -16,10 +16,9 @@ from medpriv_core.spec import BOUNDS
 from medpriv_core.weights_source import IMAGENET_SIZE_MB, weights_status
 from pages.parts import cached
 from pages.parts.badges import origin_badge
-from pages.parts.run_presets import choose_authors_noise, follow_preset
+from pages.parts.run_presets import SIZES, choose_authors_noise, follow_preset
 from pages.parts.words import CHOICES, HELP, LABELS
 
-SIZES = (28, 32, 64, 96, 128, 160, 224, 256)
 PRIVACY_BY = {"target_epsilon": "the privacy budget (ε)", "noise_multiplier": "the noise (σ)"}
 PAPER_BETAS = (1, 2, 4)
 

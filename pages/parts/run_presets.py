@@ -11,9 +11,11 @@ from medpriv_core.presets import PRESETS, SOUND_EPSILON, authors_noise, preset_s
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import weights_status
 from pages.parts import cached
-from pages.parts.words import LABELS, in_words
+from pages.parts.words import CHOICES, LABELS, in_words, plain
 
-CHOSEN, SETTINGS = "train_preset", "train_preset_settings"
+CHOSEN, SETTINGS, COPIED = "train_preset", "train_preset_settings", "train_copied_from"
+SIZES = (28, 32, 64, 96, 128, 160, 224, 256)
+STRENGTHS = ("beta", "noise_multiplier", "target_epsilon")
 # What the form holds where a setting belongs to another method.
 FORM_DEFAULTS: dict[str, Any] = {
     **{name: field.default for name, field in RunSpec.__dataclass_fields__.items() if name != "dataset"},
@@ -24,11 +26,20 @@ FORM_DEFAULTS: dict[str, Any] = {
 MOST_CLASSES = 10
 
 
-def chosen_preset() -> str:
-    """The name of the preset that the form was last filled from; at first that of the quick one."""
-    if CHOSEN not in st.session_state:
+def chosen_preset() -> str | None:
+    """The name of the preset that the form was last filled from, at first that of the quick one; None for a run."""
+    if SETTINGS not in st.session_state:
         apply_preset("quick")
-    return str(st.session_state[CHOSEN])
+    name: str | None = st.session_state[CHOSEN]
+    return name
+
+
+def source() -> str:
+    """What the form was last filled from, as markdown: "Changed from *Sound DP*", "Copied from *a run*"."""
+    preset = chosen_preset()
+    if preset is not None:
+        return f"Changed from *{PRESETS[preset].title}*"
+    return f"Copied from *{plain(st.session_state[COPIED])}*; changed"
 
 
 def apply_preset(name: str) -> None:
@@ -37,11 +48,31 @@ def apply_preset(name: str) -> None:
     st.session_state.update(controls(settings) | {CHOSEN: name, SETTINGS: settings})
 
 
+def apply_copy(name: str, spec: RunSpec) -> None:
+    """Put the settings of a run called ``name`` into the form; what the form cannot say is told as a difference."""
+    # Of noise and privacy budget the spec holds the one that was given.
+    settings = {key: value for key, value in vars(spec).items() if value is not None or key not in STRENGTHS}
+    form = controls(settings)
+    if spec.image_size not in SIZES:
+        form["train_image_size"] = min(SIZES, key=lambda size: abs(size - spec.image_size))
+    if spec.device not in CHOICES["device"]:
+        form["train_device"] = spec.device.partition(":")[0]
+    if spec.weights not in CHOICES["weights"]:
+        form |= {"train_weights": "path", "train_weights_path": spec.weights}
+    if spec.dataset not in cached.available_datasets():
+        form["train_dataset"] = "synthetic_chest"
+        name = f"{name} (its dataset, {spec.dataset}, is not on this machine)"
+    st.session_state.update(form | {CHOSEN: None, COPIED: name, SETTINGS: settings})
+
+
 def follow_preset() -> None:
     """After a change of dataset or epsilon: what is still as the preset had it becomes what it has now."""
+    preset = chosen_preset()
+    if preset is None:
+        return  # a copied run has no other version of itself
     before = st.session_state[SETTINGS]
     after = form_settings(
-        chosen_preset(),
+        preset,
         paper_beta=st.session_state.get("train_authors_beta") or 1,
         target_epsilon=st.session_state["train_target_epsilon"],
     )
@@ -94,7 +125,7 @@ def controls(settings: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def draw_presets(chosen: str) -> None:
+def draw_presets(chosen: str | None) -> None:
     """One card a preset."""
     row = st.container(horizontal=True, key="presets")
     for preset in PRESETS.values():

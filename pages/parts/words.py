@@ -138,3 +138,8 @@ def in_words(setting: str, value: Any) -> str:
     if isinstance(value, str):
         return CHOICES.get(setting, {}).get(value, value)
     return f"{value:,}" if isinstance(value, int) else format_delta(value)
+
+
+def plain(text: str) -> str:
+    """What people wrote themselves, such as the name of a run, so that markdown shows it as it is."""
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+-.!|~<>$:" else sign for sign in text)

@@ -1,0 +1,257 @@
+"""Any number of runs on one chart, each told apart by colour, dash and marker.
+
+Colour is the method's, everywhere the same. Several runs of one method share it and differ in dash and marker. Curves
+of training images are thin, with open markers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from medpriv_core.figures.curves import (
+    MEASURES,
+    PART_TITLES,
+    Axis,
+    Measure,
+    Part,
+    RunCurves,
+    best_epoch,
+    smoothed,
+    styles_of,
+    thinned,
+)
+from medpriv_core.palette import METHOD_STYLES, NOISED_TEST_DASH, REFERENCE_COLOUR, TEST_DASH, TRAIN_DASH
+
+# Five and seven have no common divisor: 35 runs of one method until a pair of dash and marker comes again.
+DASHES = ("solid", "dot", "longdash", "dashdot", "dash")
+MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "pentagon")
+PART_DASHES: dict[Part, str] = {"train": TRAIN_DASH, "test": TEST_DASH, "test_noised": NOISED_TEST_DASH}
+FAINT, FAINTER = 0.25, 0.12
+# Of a curve; the markers of a thousand epochs would hide their own line.
+MOST_MARKERS = 25
+# A box with every curve's value at once helps with few curves and covers the chart with many.
+MOST_UNIFIED = 4
+MINUTES_FROM_S = 180
+
+
+@dataclass(frozen=True)
+class View:
+    """How the chart is looked at; the address of the page holds the same.
+
+    smoothing    weight of the running mean, 0 (none) to below 1
+    marks        whether best and last epoch are marked
+    hidden       ids of runs that only the legend shows
+    highlighted  id of the run before the others; None: all alike
+    """
+
+    measure: str = "accuracy"
+    against: Axis = "epoch"
+    parts: tuple[Part, ...] = ("train", "test", "test_noised")
+    smoothing: float = 0.0
+    log_x: bool = False
+    log_y: bool = False
+    marks: bool = True
+    hidden: frozenset[str] = frozenset()
+    highlighted: str | None = None
+
+
+def dashboard_figure(runs: Sequence[RunCurves], view: View) -> go.Figure:
+    """One figure of these runs, epoch by epoch. Nothing in it but what was stored: no clock, so equal epochs draw an
+    equal chart."""
+    measure = MEASURES[view.measure]
+    unit_s, time_title = _time_unit(runs) if view.against == "time" else (1.0, "")
+    figure = go.Figure()
+    styles = styles_of(runs)
+    # The highlighted run last, on top of the others; the legend keeps the order of the runs.
+    for place, run in sorted(enumerate(runs), key=lambda item: item[1].id == view.highlighted):
+        for part in drawn_parts(view):
+            _draw_curve(figure, run, part, view, style=styles[run.id], unit_s=unit_s, rank=place, alone=len(runs) == 1)
+    _draw_floors(figure, runs, view)
+    curves = sum(trace.showlegend is not False for trace in figure.data)
+    figure.update_layout(
+        height=430 + 9 * curves,  # room for the legend
+        margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        # Below the axis, where a long legend takes no room from the curves.
+        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "traceorder": "normal"},
+        hovermode="x unified" if curves <= MOST_UNIFIED else "closest",
+        xaxis=_x_axis(runs, view, time_title),
+        yaxis=_y_axis(runs, view, measure),
+    )
+    return figure
+
+
+def drawn_parts(view: View) -> list[Part]:
+    """The sets of images on which the view shows its figure; epsilon is of no images, and always there."""
+    parts = MEASURES[view.measure].parts
+    return [part for part in parts if part in view.parts or len(parts) == 1]
+
+
+def _draw_curve(
+    figure: go.Figure,
+    run: RunCurves,
+    part: Part,
+    view: View,
+    *,
+    style: tuple[int, bool],
+    unit_s: float,
+    rank: int,
+    alone: bool,
+) -> None:
+    measure, method = MEASURES[view.measure], METHOD_STYLES[run.method]
+    points = run.points(measure, part, view.against)
+    if not points:
+        return
+    number, only_one = style
+    marker = method.marker if only_one else MARKERS[(MARKERS.index(method.marker) + number) % len(MARKERS)]
+    training = part == "train" and measure.name != "epsilon"
+    values = smoothed([value for _, value, _ in points], view.smoothing)
+    best = best_epoch(run, measure, part) if view.marks and part == "test" else None
+    kept = thinned(len(points), [place for place, point in enumerate(points) if point[2] == best])
+    title = PART_TITLES[part] if alone else run.name if part == "test" else f"{run.name} ({PART_TITLES[part]})"
+    if measure.name == "epsilon":
+        title = run.name
+    strength = 1.0 if view.highlighted in (None, run.id) else FAINT
+    common: dict[str, Any] = {
+        "x": [points[place][0] / unit_s for place in kept],
+        "visible": "legendonly" if run.id in view.hidden else True,
+        "legendrank": 1000 + 10 * rank + measure.parts.index(part),
+    }
+    line = {
+        "color": method.colour,
+        "dash": PART_DASHES[part] if only_one and measure.name != "epsilon" else DASHES[number % len(DASHES)],
+        "width": (1.2 if training else 2) + (view.highlighted == run.id),
+    }
+    group = f"{run.id} {part}"
+    if view.smoothing:
+        figure.add_scatter(
+            **common,
+            y=[points[place][1] for place in kept],
+            mode="lines",
+            line=line | {"width": 1},
+            opacity=strength * FAINT,
+            legendgroup=group,
+            showlegend=False,
+            hoverinfo="skip",
+        )
+    figure.add_scatter(
+        **common,
+        y=[values[place] for place in kept],
+        name=title,
+        legendgroup=group,
+        mode="lines+markers",
+        line=line,
+        opacity=strength,
+        marker={
+            "symbol": f"{marker}-open" if training else marker,
+            "size": 7,
+            "maxdisplayed": MOST_MARKERS,
+        },
+        customdata=[(points[place][2], _said(run, measure, points[place][1])) for place in kept],
+        hovertemplate=f"epoch %{{customdata[0]}}: %{{customdata[1]}}<extra>{title}</extra>",
+    )
+    if view.marks:
+        _draw_marks(figure, common, kept, points, values, best, group=group, colour=method.colour, strength=strength)
+
+
+def _draw_marks(
+    figure: go.Figure,
+    common: dict[str, Any],
+    kept: Sequence[int],
+    points: Sequence[tuple[float, float, int]],
+    values: Sequence[float],
+    best: int | None,
+    *,
+    group: str,
+    colour: str,
+    strength: float,
+) -> None:
+    """A star on the best epoch by the test images, a ring around the last one."""
+    places = [place for place in kept if points[place][2] == best or place == len(points) - 1]
+    figure.add_scatter(
+        **common | {"x": [common["x"][kept.index(place)] for place in places]},
+        y=[values[place] for place in places],
+        mode="markers",
+        legendgroup=group,
+        showlegend=False,
+        hoverinfo="skip",
+        opacity=strength,
+        cliponaxis=False,
+        marker={
+            "symbol": ["star" if points[place][2] == best else "circle-open" for place in places],
+            "size": 14,
+            "color": colour,
+            "line": {"width": 2, "color": colour},
+        },
+    )
+
+
+def _said(run: RunCurves, measure: Measure, value: float) -> str:
+    if measure.name == "epsilon":
+        return f"ε = {measure.format(value)} ({run.terms})"
+    return measure.format(value)
+
+
+def _draw_floors(figure: go.Figure, runs: Sequence[RunCurves], view: View) -> None:
+    """What one gets without looking at the pictures: the line to beat, one for each dataset that has its own."""
+    measure = MEASURES[view.measure]
+    floors: dict[float, list[str]] = {}
+    for run in runs:
+        floor = run.floor(measure)
+        if floor is not None and not (view.log_y and floor <= 0) and run.dataset not in floors.setdefault(floor, []):
+            floors[floor].append(run.dataset)
+    for floor, datasets in floors.items():
+        of = f" ({', '.join(datasets)})" if len(floors) > 1 else ""
+        figure.add_hline(
+            y=floor,
+            line={"color": REFERENCE_COLOUR, "dash": "longdashdot", "width": 1},
+            annotation={"text": f"{measure.guessing}: {measure.format(floor)}{of}", "font": {"size": 12}},
+            annotation_position="bottom right",
+        )
+
+
+def _time_unit(runs: Sequence[RunCurves]) -> tuple[float, str]:
+    """Seconds in a unit of the axis, and its name."""
+    longest = max((float(run.epochs[-1].get("elapsed_s") or 0) for run in runs if run.epochs), default=0.0)
+    return (60.0, "minutes of training") if longest >= MINUTES_FROM_S else (1.0, "seconds of training")
+
+
+def _x_axis(runs: Sequence[RunCurves], view: View, time_title: str) -> dict[str, Any]:
+    if view.against == "time":
+        return {"title": time_title} | ({"type": "log"} if view.log_x else {"rangemode": "tozero"})
+    one_step = bool(runs) and all(run.one_step for run in runs)
+    axis: dict[str, Any] = {"title": "epoch (one step)" if one_step else "epoch"}
+    if view.log_x:
+        return axis | {"type": "log", "dtick": "D2"}
+    longest = max((run.total_epochs for run in runs), default=2)
+    # The axis spans the whole run from the start: curves grow, they do not jump.
+    return axis | {"range": [0.5, max(longest, 2) + 0.5], "dtick": max(1, round(longest / 10))}
+
+
+def _y_axis(runs: Sequence[RunCurves], view: View, measure: Measure) -> dict[str, Any]:
+    axis: dict[str, Any] = {
+        "title": measure.title.lower() if measure.name not in ("auroc", "epsilon") else measure.title
+    }
+    if view.smoothing:
+        axis["title"] += f"<br>smoothed by {view.smoothing:g}, as measured: faint"
+    if measure.share:
+        axis["tickformat"] = ".0%"
+    if view.log_y:
+        return axis | {"type": "log"} | ({"tickformat": ".2~%"} if measure.share else {})
+    if measure.better != "high":
+        return axis | {"rangemode": "tozero"}
+    lowest = [
+        value
+        for run in runs
+        if run.id not in view.hidden
+        for values in (
+            *([value for _, value, _ in run.points(measure, part, view.against)] for part in drawn_parts(view)),
+            [floor for floor in (run.floor(measure),) if floor is not None],
+        )
+        for value in values
+    ]
+    floor = min(lowest, default=0.5) - 0.08
+    return axis | {"range": [floor if measure.name == "kappa" else max(0.0, floor), 1.02]}

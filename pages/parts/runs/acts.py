@@ -1,0 +1,108 @@
+"""Doing something to runs, saying what happened, and taking a deletion back.
+
+Nothing that can be undone is asked about first. What happened is said in a bar at the lower edge of the window, which
+is in view wherever the button was and moves nothing on the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from medpriv_core.errors import MedprivError
+from medpriv_core.runs import service
+from pages.parts import cached
+from pages.parts.words import sentence
+
+SAID, ACTED = "runs_said", "runs_acted"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the bar says; ``deleted`` are the ids that *Undo* brings back."""
+
+    text: str
+    failed: bool = False
+    deleted: tuple[str, ...] = ()
+
+
+def act(done: str, action: Callable[[], object]) -> None:
+    """Do something to a run; say that it was ``done`` (as markdown), or why it could not be."""
+    try:
+        action()
+    except MedprivError as error:
+        _say(Said(sentence(error), failed=True))
+    else:
+        _say(Said(done))
+
+
+def delete(ids: Sequence[str]) -> None:
+    """Put runs away; those that cannot be are left, with the reason."""
+    deleted, reasons = [], []
+    for run_id in ids:
+        try:
+            service.delete(cached.home(), run_id)
+        except MedprivError as error:
+            reasons.append(sentence(error))
+        else:
+            deleted.append(run_id)
+    count = "1 run" if len(deleted) == 1 else f"{len(deleted)} runs"
+    text = " ".join([*([f"Deleted {count}."] if deleted else []), *dict.fromkeys(reasons)])
+    _say(Said(text, failed=bool(reasons), deleted=tuple(deleted)))
+
+
+def restore(ids: Sequence[str]) -> None:
+    """Bring deleted runs back."""
+    count = "1 run is" if len(ids) == 1 else f"{len(ids)} runs are"
+
+    def bring_back() -> None:
+        for run_id in ids:
+            service.restore(cached.home(), run_id)
+
+    act(f"{count} back.", bring_back)
+
+
+def draw_said() -> None:
+    """The bar, if there is something to say."""
+    said: Said | None = st.session_state.get(SAID)
+    if said is None:
+        return
+    st.html(
+        "<style>.st-key-runs_bar {position: fixed; left: 50%; bottom: 1.25rem; transform: translateX(-50%); "
+        "z-index: 1000; width: max-content; max-width: calc(100vw - 2rem); padding: 0.4rem 0.9rem; "
+        "border-radius: 0.5rem; background: #2B333B; box-shadow: 0 2px 12px #0006;} "
+        ".st-key-runs_bar p {color: #fff;}</style>"
+    )
+    with st.container(key="runs_bar", horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f":material/{'error' if said.failed else 'check_circle'}: {said.text}", width="content")
+        if said.deleted:
+            st.button("Undo", key="undo", icon=":material/undo:", on_click=restore, args=(said.deleted,))
+        st.button("", key="close_said", icon=":material/close:", help="Close", type="tertiary", on_click=_close)
+
+
+def touched() -> None:
+    """Something was done here that the rest of the page shows too."""
+    st.session_state[ACTED] = True
+
+
+def begin_page() -> None:
+    """At the start of the whole page: everything that was done is about to be shown."""
+    st.session_state.pop(ACTED, None)
+
+
+def begin_fragment() -> None:
+    """At the start of a fragment: what was done in it concerns the rest of the page too."""
+    if st.session_state.pop(ACTED, False):
+        st.rerun()
+
+
+def _say(said: Said) -> None:
+    st.session_state[SAID] = said
+    st.session_state[ACTED] = True
+
+
+def _close() -> None:
+    st.session_state.pop(SAID, None)
+    st.session_state[ACTED] = True

@@ -1,0 +1,255 @@
+"""One chart for any number of runs, and the controls that say what is on it.
+
+The figure is made only from stored epochs, because every change of it throws away the visitor's zoom. *Pause* keeps it
+as it is while the runs go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import streamlit as st
+
+from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.errors import DatasetError
+from medpriv_core.figures.curves import (
+    MEASURES,
+    PART_TITLES,
+    Axis,
+    Measure,
+    RunCurves,
+    describe_curves,
+    epsilon_terms,
+    last_and_best,
+    parts_of,
+)
+from medpriv_core.figures.dashboard import View, dashboard_figure, drawn_parts
+from medpriv_core.palette import METHOD_STYLES
+from medpriv_core.runs.service import Run
+from pages.parts.charts import draw_chart
+from pages.parts.runs.address import MOST_SMOOTHING, first_parts, view_from_link, view_to_link
+from pages.parts.runs.states import distinct_names
+from pages.parts.words import plain
+
+PAUSED = "runs_paused"
+AGAINST: dict[Axis, str] = {"epoch": "Epoch", "time": "Time"}
+
+
+def draw_chart_of(runs: Sequence[Run]) -> None:
+    """Controls, chart, what it shows in words, and its numbers."""
+    live = any(not run.ended for run in runs)
+    view = draw_controls(runs, live=live)
+    measure = MEASURES[view.measure]
+    names = distinct_names(runs)
+    curves = [
+        curves_of(run, names[run.id], with_epsilon=measure.name == "epsilon")
+        for run in held(runs)
+        if run.spec is not None
+    ]
+    wanted = drawn_parts(view)
+    drawn = [run for run in curves if set(parts_of([run], measure)) & set(wanted)]
+    if not drawn and not (live and not any(run.epochs for run in runs)):
+        st.info(nothing_drawn(runs, measure, elsewhere=bool(parts_of(curves, measure))), icon=":material/show_chart:")
+        return
+    draw_chart(
+        dashboard_figure(curves, view),
+        key="runs_chart",
+        name=f"{measure.title} of {runs[0].name if len(runs) == 1 else f'{len(runs)} runs'}",
+        alt=describe_curves(curves, measure, view.against),
+        caption=[f"{run.name}: {run.terms}" for run in drawn if run.terms],
+    )
+    st.caption(legend_words(runs, curves, view))
+    left_out = [run.name for run in curves if run not in drawn and run.epochs]
+    if left_out:
+        reason = " (no ε that grows, or none that holds)" if measure.name == "epsilon" else ""
+        st.caption(f"Not on this chart, because it was not measured{reason}: {plain(', '.join(left_out))}.")
+    numbers = st.expander("The same numbers as a table", key="runs_numbers", on_change="rerun")
+    if numbers.open:
+        numbers.dataframe(
+            last_and_best(curves, measure),
+            hide_index=True,
+            column_config={
+                title: st.column_config.NumberColumn(format="%.1f %%" if measure.share else "%.4g")
+                for title in ("at the last", "at the best")
+            },
+        )
+
+
+def draw_controls(runs: Sequence[Run], *, live: bool) -> View:
+    """What the visitor wants to see, also put into the address."""
+    first = view_from_link(runs=len(runs))
+    row = st.container(horizontal=True, vertical_alignment="bottom", key="runs_controls")
+    images_key = f"runs_images_{len(first_parts(len(runs)))}"
+    start(
+        runs_figure=first.measure,
+        runs_against=first.against,
+        runs_smoothing=round(100 * first.smoothing),
+        runs_log_x=first.log_x,
+        runs_log_y=first.log_y,
+        runs_marks=first.marks,
+        **{images_key: list(first.parts)},
+    )
+    measure = row.selectbox(
+        "Figure",
+        list(MEASURES),
+        format_func=lambda name: MEASURES[name].title,
+        key="runs_figure",
+        width=230,
+    )
+    against = row.segmented_control(
+        "Against",
+        list(AGAINST),
+        required=True,
+        format_func=lambda name: AGAINST[name],
+        key="runs_against",
+    )
+    parts = row.pills(
+        "Images",
+        list(PART_TITLES),
+        selection_mode="multi",
+        format_func=lambda part: PART_TITLES[part].capitalize(),
+        key=images_key,  # of few and of many runs, other images are drawn at first
+    )
+    with row.popover("Smoothing, axes", icon=":material/tune:", key="runs_axes"):
+        smoothing = st.slider(
+            "Smoothing (%)",
+            0,
+            MOST_SMOOTHING,
+            step=5,
+            key="runs_smoothing",
+            help="A running mean over the epochs: each counts this much less than the one after it.",
+        )
+        log_x = st.toggle("Logarithmic across", key="runs_log_x")
+        log_y = st.toggle("Logarithmic upwards", key="runs_log_y")
+        marks = st.toggle("Mark best and last epoch", key="runs_marks")
+    view = View(
+        measure=measure,
+        against=against or "epoch",
+        parts=tuple(parts),
+        smoothing=smoothing / 100,
+        log_x=log_x,
+        log_y=log_y,
+        marks=marks,
+    )
+    if len(runs) > 1:
+        with row.popover("Hide, highlight", icon=":material/visibility:", key="runs_hiding"):
+            view = hide_and_highlight(runs, view, first)
+    if live:
+        row.toggle(
+            "Pause",
+            key="runs_pause",
+            on_change=pause,
+            args=(runs,),
+            help="The chart stays as it is, with your zoom; the runs go on.",
+        )
+    view_to_link(view, runs=len(runs))
+    return view
+
+
+def hide_and_highlight(runs: Sequence[Run], view: View, first: View) -> View:
+    """Which of several runs are hidden, and which one stands before the others."""
+    names = distinct_names(runs)
+    hidden_key, highlighted_key = (f"runs_{what}_{','.join(names)}" for what in ("hidden", "highlighted"))
+    start(
+        **{
+            hidden_key: [run_id for run_id in names if run_id in first.hidden],
+            highlighted_key: first.highlighted if first.highlighted in names else None,
+        }
+    )
+    hidden = st.multiselect(
+        "Hide",
+        list(names),
+        format_func=lambda run_id: names[run_id],
+        key=hidden_key,
+        placeholder="All are shown",
+    )
+    highlighted = st.selectbox(
+        "Highlight",
+        list(names),
+        None,
+        format_func=lambda run_id: names[run_id],
+        key=highlighted_key,
+        placeholder="None",
+    )
+    return replace(view, hidden=frozenset(hidden), highlighted=highlighted)
+
+
+def start(**values: object) -> None:
+    """What controls say when they first appear, by their keys."""
+    for key, value in values.items():
+        if key not in st.session_state:
+            st.session_state[key] = value
+
+
+def pause(runs: Sequence[Run]) -> None:
+    """Remember up to which epoch each run is drawn from now on, or let the chart go on."""
+    paused = st.session_state["runs_pause"]
+    st.session_state[PAUSED] = {run.id: run.epochs_done for run in runs} if paused else {}
+
+
+def is_paused() -> bool:
+    """Whether the chart is to stay as it is."""
+    return bool(st.session_state.get("runs_pause"))
+
+
+def held(runs: Sequence[Run]) -> list[Run]:
+    """The runs with the epochs that are to be drawn: while paused, those that were there at the click."""
+    if not is_paused():
+        return list(runs)
+    until = st.session_state.get(PAUSED, {})
+    return [replace(run, epochs=[row for row in run.epochs if row["epoch"] <= until.get(run.id, 0)]) for run in runs]
+
+
+def curves_of(run: Run, name: str, *, with_epsilon: bool) -> RunCurves:
+    """A run as the chart needs it; its epsilon is looked into only where it is drawn."""
+    assert run.spec is not None
+    return RunCurves(
+        id=run.id,
+        name=name,
+        method=run.spec.method,
+        dataset=dataset_title(run.spec.dataset),
+        total_epochs=run.spec.epochs,
+        epochs=run.epochs,
+        setup=run.setup,
+        one_step=run.spec.sampling_scheme == "full_batch",
+        terms=epsilon_terms(run.spec, setup=run.setup, epochs=run.epochs) if with_epsilon else None,
+    )
+
+
+def dataset_title(name: str) -> str:
+    """The dataset's title, or its name if this version does not know it."""
+    try:
+        return dataset_info(name).title
+    except DatasetError:
+        return name
+
+
+def nothing_drawn(runs: Sequence[Run], measure: Measure, *, elsewhere: bool) -> str:
+    """Why there is no chart; ``elsewhere``: the figure is there for images that are not chosen."""
+    if not any(run.epochs for run in runs):
+        return "No epoch was finished, so there is no curve."
+    if elsewhere:
+        return f"{measure.title} was not measured on the images chosen above; choose others."
+    these = "this run" if len(runs) == 1 else "these runs"
+    if measure.name == "epsilon":
+        return f"There is no ε that grows and holds in {these}; the guarantee below says what does."
+    return f"{measure.title} was not measured in {these}."
+
+
+def legend_words(runs: Sequence[Run], curves: Sequence[RunCurves], view: View) -> str:
+    """How to read the chart, and of one run the facts about it."""
+    said = []
+    if len(runs) == 1 and runs[0].spec is not None:
+        run = runs[0]
+        said = [
+            METHOD_STYLES[runs[0].spec.method].title,
+            run.setup.get("device"),
+            run.setup.get("weights", "").rstrip("."),
+        ]
+    if view.marks and MEASURES[view.measure].better and any(run.epochs for run in curves):
+        said.append("ring: last epoch; star: best epoch on the test images, an optimistic choice")
+    if is_paused():
+        newer = sum(run.epochs_done - st.session_state.get(PAUSED, {}).get(run.id, 0) for run in runs)
+        said.append(f"paused, {newer} newer epochs wait" if newer else "paused")
+    return " · ".join(fact for fact in said if fact)

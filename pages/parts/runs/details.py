@@ -1,0 +1,139 @@
+"""All about one run: what holds, its numbers, its settings, what people wrote on it, its log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from medpriv_core.privacy.checks import check_run
+from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.privacy.verdict import run_verdict
+from medpriv_core.runs import service
+from medpriv_core.runs.directory import RunDirectory, epsilon_spent
+from medpriv_core.runs.service import Run
+from pages.parts import cached
+from pages.parts.guarantee import draw_green_lights, draw_lights, draw_verdict
+from pages.parts.protection import draw_local_dp
+from pages.parts.runs.label_form import draw_labels
+from pages.parts.words import LABELS, in_words
+
+MOST_ROWS = 100
+COLUMNS = {
+    "epoch": "epoch",
+    "train_accuracy": "train accuracy",
+    "test_accuracy": "test accuracy",
+    "test_balanced_accuracy": "test balanced accuracy",
+    "test_auroc": "test AUROC",
+    "test_calibration_error": "test calibration error",
+    "test_kappa": "test kappa",
+    "test_noised_accuracy": "test accuracy, noised images",
+    "train_loss": "train loss",
+    "test_loss": "test loss",
+    "epsilon": "ε so far",
+    "images_per_s": "images a second",
+}
+IN_PERCENT = ("accuracy", "calibration_error")
+
+
+def draw_details(run: Run, known_tags: list[str]) -> None:
+    """The tabs; only the open one is computed."""
+    guarantee, numbers, settings, labels, log = st.tabs(
+        ["Guarantee", "Numbers", "Settings", "Name, tags, notes", "Log"], key="runs_details", on_change="rerun"
+    )
+    if guarantee.open:
+        with guarantee:
+            draw_guarantee(run)
+    if numbers.open:
+        with numbers:
+            draw_epochs(run)
+    if settings.open:
+        with settings:
+            draw_settings(run)
+    if labels.open:
+        with labels:
+            draw_labels(run, known_tags)
+    if log.open:
+        with log:
+            st.code(service.read_log(cached.home(), run.id) or "Nothing yet.", language=None)
+
+
+def draw_guarantee(run: Run) -> None:
+    """What holds for the network as it is now, and why, by what the run recorded about itself."""
+    if run.spec is None:
+        st.caption("Without its settings, nothing can be said about this run.")
+        return
+    if run.spec.method == "none":
+        st.markdown("**No protection.** The network may remember single patients; nothing bounds what it gives away.")
+    if run.spec.method == "local_dp":
+        draw_local_dp(run.spec)
+    if run.spec.method != "dp_sgd":
+        return
+    # An outcome also counts the steps of an epoch that was stopped half-way.
+    outcome = RunDirectory(cached.home().runs / run.id).read_outcome() or {}
+    last = outcome if outcome.get("steps") else run.last
+    verdict = run_verdict(run.spec, setup=run.setup, last=last)
+    if verdict is not None:
+        draw_verdict(verdict, prefix="Spent: " if run.ended else "Spent so far: ")
+        st.caption("The curves themselves are computed without noise and are for your eyes: ε does not cover them.")
+    elif last:
+        st.warning("This run did not record enough to say which ε holds.", icon=":material/warning:")
+    else:
+        st.caption("Nothing is spent before the first epoch.")
+    if checks := check_run(run.spec, setup=run.setup, last=last):
+        draw_lights(checks)
+        draw_green_lights(checks, key=f"lights_{run.id}")
+
+
+def draw_epochs(run: Run) -> None:
+    """The numbers of the curves, epoch by epoch; of many epochs, some."""
+    if not run.epochs:
+        st.caption("No epoch yet.")
+        return
+    columns = {name: title for name, title in COLUMNS.items() if any(name in row for row in run.epochs)}
+    every = -(-len(run.epochs) // MOST_ROWS)
+    shown = [row for row in run.epochs[:-1] if row["epoch"] % every == 0] + run.epochs[-1:]
+    if every > 1:
+        st.caption(f"One epoch in {every}, and the last one; all are in metrics.jsonl of the run's folder.")
+    st.dataframe(
+        [
+            {title: spent(row) if name == "epsilon" else number(row, name) for name, title in columns.items()}
+            for row in reversed(shown)
+        ],
+        hide_index=True,
+        column_config={
+            title: st.column_config.NumberColumn(format=number_format(name))
+            for name, title in columns.items()
+            if name not in ("epoch", "epsilon")
+        },
+    )
+
+
+def draw_settings(run: Run) -> None:
+    """Every setting, called as in the form."""
+    if run.spec is None:
+        st.caption(run.message or "")
+        return
+    values = run.spec.to_dict()
+    rows = [{"setting": "Dataset", "value": values["dataset"]}]
+    rows += [
+        {"setting": LABELS[name], "value": in_words(name, values[name])} for name in LABELS if values[name] is not None
+    ]
+    st.dataframe(rows, hide_index=True, height="content")
+
+
+def number(epoch: dict[str, Any], name: str) -> float | None:
+    """One number of an epoch, shares in percent."""
+    value = epoch.get(name)
+    return 100 * value if value is not None and name.endswith(IN_PERCENT) else value
+
+
+def number_format(name: str) -> str:
+    """How such numbers are written."""
+    return "%.1f %%" if name.endswith(IN_PERCENT) else "%.0f" if name == "images_per_s" else "%.4g"
+
+
+def spent(epoch: dict[str, Any]) -> str:
+    """Epsilon after an epoch with its delta, rounded up; empty where the method has none."""
+    epsilon = epsilon_spent(epoch)
+    return "" if epsilon is None else f"{format_epsilon(epsilon)} (δ = {format_delta(epoch['delta'])})"

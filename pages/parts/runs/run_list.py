@@ -1,0 +1,208 @@
+"""All runs in one table: filtered, sorted by a click on a column, chosen for the chart, deleted together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+
+import streamlit as st
+
+from medpriv_core.palette import METHOD_STYLES
+from medpriv_core.privacy.dp_sgd import accountant_of
+from medpriv_core.privacy.mechanism import mechanism_of
+from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon
+from medpriv_core.runs import service
+from medpriv_core.runs.directory import epsilon_spent
+from medpriv_core.runs.service import RunSummary
+from medpriv_core.spec import RunSpec
+from pages.parts import cached
+from pages.parts.messages import explain_errors
+from pages.parts.runs.acts import begin_fragment, delete, restore, touched
+from pages.parts.runs.address import choose
+from pages.parts.runs.chart import dataset_title
+from pages.parts.runs.states import STATE_LABELS, begun, distinct_names, state_word
+
+TABLE_HEIGHT = 420
+SELECTION = "runs_table"
+
+
+def draw_list(chosen: Sequence[str]) -> None:
+    """Filters, table, and what can be done to the chosen runs; ``chosen`` are the ids on the chart."""
+    with explain_errors():
+        begin_fragment()
+        runs = service.list_runs(cached.home())
+        shown = draw_filters(runs)
+        draw_table(shown, chosen)
+        draw_bulk([run for run in runs if run.id in chosen])
+        draw_deleted()
+
+
+def draw_filters(runs: Sequence[RunSummary]) -> list[RunSummary]:
+    """Controls that narrow the list, and the runs that are left."""
+    row = st.container(horizontal=True, vertical_alignment="bottom", key="runs_filters")
+    text = row.text_input("Search", key="runs_search", icon=":material/search:", placeholder="Name or notes", width=220)
+    datasets = {run.spec.dataset for run in runs if run.spec}
+    methods = {run.spec.method for run in runs if run.spec}
+    tags = sorted({tag for run in runs for tag in run.tags})
+    wanted_datasets = narrow(row, "Dataset", {name: dataset_title(name) for name in sorted(datasets)})
+    wanted_methods = narrow(
+        row, "Method", {name: style.title for name, style in METHOD_STYLES.items() if name in methods}
+    )
+    wanted_states = narrow(row, "State", {state: word for state, (word, _) in STATE_LABELS.items()})
+    wanted_tags = narrow(row, "Tag", {tag: tag for tag in tags}) if tags else []
+    words = text.casefold().split()
+    return [
+        run
+        for run in runs
+        if all(word in f"{run.name} {run.notes}".casefold() for word in words)
+        and (not wanted_datasets or (run.spec and run.spec.dataset in wanted_datasets))
+        and (not wanted_methods or (run.spec and run.spec.method in wanted_methods))
+        and (not wanted_states or run.state in wanted_states)
+        and (not wanted_tags or set(wanted_tags) & set(run.tags))
+    ]
+
+
+def narrow(row: st.delta_generator.DeltaGenerator, label: str, titles: dict[str, str]) -> list[str]:
+    """Which of these are wanted; none means all."""
+    return row.multiselect(
+        label,
+        list(titles),
+        format_func=lambda name: titles.get(name, name),
+        key=f"runs_filter_{label.lower()}",
+        placeholder="All",
+        width=190,
+    )
+
+
+def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
+    """One line a run; the marked ones are on the chart."""
+    if not runs:
+        st.info("No run matches these filters.", icon=":material/filter_alt_off:")
+        return
+    rows = [place for place, run in enumerate(runs) if run.id in chosen]
+    # A selection is made of row numbers: it must not outlive the list that it was made in.
+    key = f"{SELECTION}_{hash(tuple(run.id for run in runs))}"
+    selected = st.session_state.get(key)
+    if selected is None or sorted(selected["selection"]["rows"]) != rows:
+        st.session_state[key] = {"selection": {"rows": rows}}
+    st.dataframe(
+        [describe(run) for run in runs],
+        hide_index=True,
+        height=TABLE_HEIGHT if len(runs) > 10 else "auto",
+        key=key,
+        on_select=lambda: select(key, [run.id for run in runs], chosen),
+        selection_mode="multi-row",
+        placeholder="",
+        column_config={
+            "run": st.column_config.TextColumn(width="large", pinned=True),
+            "test accuracy": st.column_config.NumberColumn(format="%.1f %%"),
+            "balanced": st.column_config.NumberColumn(format="%.1f %%", help="Balanced accuracy on the test images"),
+            "AUROC": st.column_config.NumberColumn(format="%.3f", help="On the test images"),
+            "ε spent": st.column_config.NumberColumn(
+                format="%.3g", help="By the run's own ledger, rounded up; the next column says with what it holds."
+            ),
+            "begun": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+        },
+    )
+
+
+def select(key: str, ids: Sequence[str], chosen: Sequence[str]) -> None:
+    """Put the marked rows on the chart; chosen runs that the filters hide stay on it."""
+    marked = [ids[row] for row in st.session_state[key]["selection"]["rows"]]
+    stay = [run_id for run_id in chosen if run_id not in ids or run_id in marked]
+    choose([*stay, *(run_id for run_id in marked if run_id not in stay)])
+    touched()
+
+
+def draw_bulk(chosen: Sequence[RunSummary]) -> None:
+    """What can be done to several runs at once."""
+    ended = [run.id for run in chosen if run.ended]
+    row = st.container(horizontal=True, vertical_alignment="center", key="runs_bulk")
+    row.caption("Mark rows to put them on the chart." if len(chosen) < 2 else f"{len(chosen)} runs are on the chart.")
+    if len(chosen) > 1:
+        row.button("Clear the choice", key="clear", icon=":material/deselect:", on_click=choose_none)
+        row.button(
+            "Delete 1 run" if len(ended) == 1 else f"Delete {len(ended)} runs",
+            key="delete_chosen",
+            icon=":material/delete:",
+            disabled=not ended,
+            on_click=delete,
+            args=(ended,),
+            help=None if len(ended) == len(chosen) else "Those that still wait or run stay.",
+        )
+
+
+def choose_none() -> None:
+    """Back to the run that the page shows by itself."""
+    choose([])
+    touched()
+
+
+def draw_deleted() -> None:
+    """The runs that were put away, to be brought back."""
+    place = st.expander("Deleted runs", key="runs_deleted", icon=":material/delete:", on_change="rerun")
+    if not place.open:
+        return
+    with place:
+        gone = service.list_runs(cached.home(), deleted=True)
+        if not gone:
+            st.caption("None. A deleted run is kept for 30 days.")
+            return
+        names = distinct_names(gone)
+        back = st.multiselect(
+            "Deleted runs, kept for 30 days",
+            list(names),
+            format_func=lambda run_id: names.get(run_id, run_id),
+            key="runs_restore",
+            placeholder="Choose which to bring back",
+        )
+        st.button("Restore", key="restore", icon=":material/undo:", disabled=not back, on_click=restore, args=(back,))
+
+
+def describe(run: RunSummary) -> dict[str, object]:
+    """One line of the table."""
+    spec, last = run.spec, run.last
+    epsilon = epsilon_spent(last) if last else None
+    return {
+        "run": run.name,
+        "state": state_word(run),
+        "dataset": dataset_title(spec.dataset) if spec else None,
+        "method": METHOD_STYLES[spec.method].title if spec else None,
+        "epochs": run.epochs_done,
+        "of": spec.epochs if spec else None,
+        "test accuracy": percent(last.get("test_accuracy")),
+        "balanced": percent(last.get("test_balanced_accuracy")),
+        "AUROC": last.get("test_auroc"),
+        "β": spec.beta if spec else None,
+        "ε spent": None if epsilon is None or math.isinf(epsilon) else float(format_epsilon(epsilon).replace(",", "")),
+        "ε in full": "" if epsilon is None or spec is None else full_epsilon(spec, run, epsilon),
+        "tags": list(run.tags),
+        "begun": begun(run),
+        "message": run.message or "",
+    }
+
+
+def full_epsilon(spec: RunSpec, run: RunSummary, epsilon: float) -> str:
+    """The ledger's epsilon with delta, adjacency, sampling and accountant."""
+    train_size = run.setup.get("train_size")
+    if not train_size or not run.last.get("steps"):
+        return "not enough was recorded to say what holds"
+    return _full_epsilon(spec, int(train_size), int(run.last["steps"]), float(run.last["delta"]), epsilon)
+
+
+@lru_cache(maxsize=5000)
+def _full_epsilon(spec: RunSpec, train_size: int, steps: int, delta: float, epsilon: float) -> str:
+    mechanism = mechanism_of(spec, train_size=train_size)
+    return dp_sgd_statement(
+        epsilon=epsilon,
+        delta=delta,
+        adjacency=mechanism.adjacency,
+        sampling=mechanism.sampling,
+        accountant=accountant_of(sample_rate=mechanism.sample_rate, delta=delta, steps=steps),
+    )
+
+
+def percent(share: float | None) -> float | None:
+    """A share in percent."""
+    return None if share is None else 100 * share
