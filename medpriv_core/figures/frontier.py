@@ -19,7 +19,8 @@ from medpriv_core.results.groups import Estimate, Group
 
 PLOT_PX = 440
 LINE_PX = 20  # of the legend
-FINITE, BROKEN_OFF = [0.0, 0.8], [0.84, 1.0]  # shares of the width
+GAP = 0.04  # share of the width between the axis and the strip
+NARROWEST, WIDEST, EACH = 0.15, 0.4, 0.022  # of the strip, and what a point adds to it
 
 
 def floor_of(group: Group, column: str) -> tuple[float, str] | None:
@@ -45,6 +46,7 @@ def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
     found = [(group, look, group.estimate(column)) for group, look in zip(groups, looks_of(groups), strict=True)]
     drawn = [(group, look, estimate) for group, look, estimate in found if estimate is not None]
     endless = [group.label for group, _, _ in drawn if math.isinf(group.epsilon)]
+    strip = min(WIDEST, NARROWEST + EACH * len(endless)) if endless else 0.0
     for number, (group, look, estimate) in enumerate(drawn, start=1):
         place = (endless.index(group.label) + 1) / (len(endless) + 1) if group.label in endless else None
         figure.add_trace(_point(group, look, estimate, place, column, number))
@@ -85,7 +87,7 @@ def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
             "title": "ε that holds (more privacy to the left)",
             "type": "log",
             "dtick": 1,  # whole powers of ten
-            "domain": FINITE if endless else [0, 1],
+            "domain": [0, 1 - strip - GAP] if endless else [0, 1],
             **_range(drawn),
         },
         yaxis={"title": title, "tickformat": ".2f" if column == "test_auroc" else ".0%"},
@@ -93,7 +95,7 @@ def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
     if endless:
         figure.update_layout(
             xaxis2={
-                "domain": BROKEN_OFF,
+                "domain": [1 - strip, 1],
                 "anchor": "y",
                 "range": [0, 1],
                 "tickvals": [0.5],
@@ -103,7 +105,14 @@ def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
             }
         )
         figure.add_annotation(
-            xref="paper", yref="paper", x=0.82, y=0, text="//", showarrow=False, yanchor="middle", font={"size": 16}
+            xref="paper",
+            yref="paper",
+            x=1 - strip - GAP / 2,
+            y=0,
+            text="//",
+            showarrow=False,
+            yanchor="middle",
+            font={"size": 16},
         )
     return figure
 

@@ -9,15 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, get_args
 
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.results.groups import Group
 from medpriv_core.results.result import Result
-from medpriv_core.spec import METHODS
+from medpriv_core.spec import METHODS, Trainable
 
-LONGEST_DETAILS = 28  # characters in a label; longer ones become "setting 1" and stand in the table
+LONGEST_DETAILS = 32  # characters in a label; longer ones become "setting 1" and stand in the table
+# The first settings in which groups differ, as few as tell them apart.
+_PREFIXES = (slice(0, 1), slice(0, 2), slice(0, 3))
+_TELLING = ("trainable", "image_size", "features", "sampling", "epochs")
 # Settings that the strength already says, or that do not matter to the result.
 _SAID = {"dataset", "method", "beta", "noise_draw", "noise_multiplier", "target_epsilon", "seed", "device", "memory_mb"}
 _WORDS: dict[str, str] = {
@@ -39,7 +42,6 @@ _WORDS: dict[str, str] = {
     "sampling=full_batch": "full batches",
     "sampling=poisson": "Poisson batches",
     "sampling=shuffled": "shuffled batches",
-    "sampling=auto": "usual batches",
 }
 _UNITS = {"image_size": "{} px", "epochs": "{} epochs", "augmentation_multiplicity": "{} variants"}
 
@@ -65,48 +67,69 @@ def labelled(groups: Sequence[Group]) -> list[Group]:
     Where two of one strength stand side by side, the label names the settings in which they differ, or numbers them.
     """
     ordered = sorted(groups, key=lambda group: _order(group.first))
-    several = len({group.first.source for group in groups} - {"authors"}) > 1
     kin: dict[tuple[str, str], list[Group]] = {}
     for group in ordered:
-        kin.setdefault((group.first.dataset, _title(group.first, several)), []).append(group)
+        kin.setdefault((group.first.dataset, _title(group, ordered)), []).append(group)
     named: dict[int, Group] = {}
     for (_, title), same in kin.items():
-        for number, (group, details) in enumerate(zip(same, _differences(same), strict=True), start=1):
-            short = details if len(details) <= LONGEST_DETAILS else f"setting {number}"
-            named[id(group)] = replace(group, label=", ".join(filter(None, [title, short])), details=details)
+        names = _differing(same)
+        short = next((few for few in map(names.__getitem__, _PREFIXES) if _tells_apart(same, few)), None)
+        for number, group in enumerate(same, start=1):
+            details = _details(group, names) if len(same) > 1 else ""
+            said = f"setting {number}" if short is None else _details(group, short)
+            named[id(group)] = replace(
+                group, label=", ".join(filter(None, [title, said if len(same) > 1 else ""])), details=details
+            )
     return [named[id(group)] for group in ordered]
 
 
 def _order(result: Result) -> tuple[Any, ...]:
     noise = result.noise_multiplier if result.method == "dp_sgd" else result.beta
+    authors = result.source == "authors"
     return (
         METHODS.index(result.method),
-        result.noise_draw or "",
+        authors,
+        result.noise_draw == "per_image",
+        get_args(Trainable).index(result.trainable),
         # The authors' multipliers belong to the label, by which the paper orders them.
-        (result.beta if result.source == "authors" else noise) or 0.0,
-        result.source == "authors",
+        (result.beta if authors else noise) or 0.0,
         result.version or 0,
     )
 
 
-def _title(result: Result, several_sources: bool) -> str:
-    if result.source == "authors":
-        return f"{strength_of(result)} (authors v{result.version})"
-    source = " (reference)" if several_sources and result.source == "reference" else ""
-    return f"{strength_of(result)}{source}"
+def _title(group: Group, others: Sequence[Group]) -> str:
+    """The strength, and what is trained or whose it is where others of the dataset differ in that."""
+    first = group.first
+    if first.source == "authors":
+        return f"{strength_of(first)} (authors v{first.version})"
+    beside = [other.first for other in others if other.first.dataset == first.dataset]
+    own = [other for other in beside if other.source != "authors"]
+    trained = f", {_WORDS[f'trainable={first.trainable}']}" if len({other.trainable for other in own}) > 1 else ""
+    several = len({other.source for other in own}) > 1
+    return f"{strength_of(first)}{trained}{' (reference)' if several and first.source == 'reference' else ''}"
 
 
-def _differences(groups: list[Group]) -> list[str]:
-    """For each of some groups of one strength the settings by which it differs from another of them, in words."""
-    specs = [asdict(group.first.spec) if group.first.spec else {} for group in groups]
+def _differing(groups: Sequence[Group]) -> list[str]:
+    """The settings in which groups of one title differ, the most telling ones first."""
+    specs = [_settings(group) for group in groups]
     names = [name for name in specs[0] if name not in _SAID and any(spec[name] != specs[0][name] for spec in specs)]
-    details = [", ".join(_word(name, spec[name]) for name in names) for spec in specs]
-    if len(set(details)) < len(details):
-        # Alike in every setting that is named: then they differ in how long they went on, or in what was recorded.
-        details = [
-            ", ".join(filter(None, [said, f"run {g.first.id}"])) for said, g in zip(details, groups, strict=True)
-        ]
-    return details
+    return sorted(names, key=lambda name: _TELLING.index(name) if name in _TELLING else len(_TELLING))
+
+
+def _tells_apart(groups: Sequence[Group], names: Sequence[str]) -> bool:
+    details = [_details(group, names) for group in groups]
+    return len(set(details)) == len(details) and max(map(len, details)) <= LONGEST_DETAILS
+
+
+def _details(group: Group, names: Sequence[str]) -> str:
+    settings = _settings(group)
+    return ", ".join(_word(name, settings[name]) for name in names)
+
+
+def _settings(group: Group) -> dict[str, Any]:
+    """Those of its specification, with the sampling that "auto" means; none for the authors' runs."""
+    spec = group.first.spec
+    return asdict(spec) | {"sampling": spec.sampling_scheme} if spec else {}
 
 
 def _word(name: str, value: Any) -> str:

@@ -17,7 +17,7 @@ def labels(*specs: RunSpec) -> list[str]:
 def test_groups_stand_from_no_noise_to_most() -> None:
     found = labels(PRIVATE.changed(noise_multiplier=8.0), LOCAL.changed(beta=4.0), SHIFTED, PRIVATE, LOCAL, PLAIN)
 
-    assert found[:4] == ["No privacy", "Local-DP β = 2 per image", "Local-DP β = 2", "Local-DP β = 4"]
+    assert found[:4] == ["No privacy", "Local-DP β = 2", "Local-DP β = 4", "Local-DP β = 2 per image"]
     assert found[4].startswith("DP-SGD σ = 4, ε = ")
     assert found[5].startswith("DP-SGD σ = 8, ε = ")
 
@@ -27,12 +27,30 @@ def test_runs_of_one_strength_are_told_apart_by_the_settings_in_which_they_diffe
 
 
 def test_many_differences_are_numbered_and_kept_for_the_table() -> None:
-    other = PLAIN.changed(learning_rate=0.1, momentum=0.5, batch_size=32)
-    groups = labelled(group_results([result(PLAIN, run_id="a"), result(other, run_id="b")]))
+    runs = [
+        result(PLAIN.changed(learning_rate=rate, max_grad_norm=norm, class_weights=weights), run_id=f"{rate}{norm}")
+        for rate, norm, weights in (
+            (0.125, 0.125, (1.0, 0.125)),
+            (0.125, 0.375, (1.0, 0.375)),
+            (0.1, 0.375, (1.0, 0.125)),
+        )
+    ]
+    groups = labelled(group_results(runs))
 
-    assert [group.label for group in groups] == ["No privacy, setting 1", "No privacy, setting 2"]
-    assert "learning rate 0.1" in groups[1].details
-    assert "batch size 32" in groups[1].details
+    assert [group.label for group in groups] == [f"No privacy, setting {number}" for number in (1, 2, 3)]
+    assert groups[2].details == "max grad norm 0.375, learning rate 0.1, class weights 1 : 0.125"
+
+
+def test_the_fewest_and_most_telling_settings_are_named_first() -> None:
+    other = PLAIN.changed(learning_rate=0.1, epochs=3)
+
+    assert labels(PLAIN, other) == ["No privacy, 2 epochs", "No privacy, 3 epochs"]
+
+
+def test_what_is_trained_is_named_wherever_it_differs() -> None:
+    found = labels(PLAIN, PLAIN.changed(trainable="all"), LOCAL)
+
+    assert found == ["No privacy, last layer", "No privacy, all layers", "Local-DP β = 2, last layer"]
 
 
 def test_every_label_of_a_dataset_is_its_own() -> None:
