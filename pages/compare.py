@@ -41,7 +41,9 @@ def main() -> None:
     report = report_cost(choice.here, column, dataset=choice.title, protocol=protocol)
     sentence.info(report.sentence, icon=":material/balance:")
     if report.footnotes:
-        sentence.caption("  \n".join(report.footnotes))
+        with sentence.expander("What these figures rest on"):
+            for footnote in report.footnotes:
+                st.markdown(f"- {footnote}")
     draw_sources(choice)
     if any(group.first.source == "authors" for group in choice.groups):
         draw_differences()

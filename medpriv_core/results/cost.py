@@ -155,7 +155,7 @@ def _chosen(costs: Sequence[Cost]) -> list[Cost]:
         kind = (first.method, first.noise_draw)
         if kind not in kinds or _rank(cost) < _rank(kinds[kind]):
             kinds[kind] = cost
-    return [kinds[kind] for kind in sorted(kinds, key=lambda kind: (kind[0] != "dp_sgd", kind[1] or ""))]
+    return [kinds[kind] for kind in sorted(kinds, key=lambda kind: (kind[0] != "dp_sgd", kind[1] == "per_image"))]
 
 
 def _rank(cost: Cost) -> tuple[float, int]:
@@ -204,7 +204,7 @@ def _about(costs: Sequence[Cost], protocol: Protocol) -> str:
 
 
 def _footnote(cost: Cost) -> str:
-    interval = f" Interval: {cost.rests_on}." if cost.low is not None else ""
+    interval = f" The interval comes from {cost.rests_on}." if cost.low is not None else ""
     return f"{cost.private.label}, against {cost.baseline.label}: {cost.private.first.guarantee.statement}.{interval}"
 
 

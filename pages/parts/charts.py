@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+# Plotly looks into pandas if somebody has loaded it; half loaded, by the page of another visitor, it fails there.
+import pandas  # noqa: F401
 import plotly.graph_objects as go
 import streamlit as st
 
