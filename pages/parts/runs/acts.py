@@ -14,6 +14,7 @@ import streamlit as st
 from medpriv_core.errors import MedprivError
 from medpriv_core.runs import service
 from pages.parts import cached
+from pages.parts.runs.address import choose, chosen_ids
 from pages.parts.words import sentence
 
 SAID, ACTED = "runs_said", "runs_acted"
@@ -21,11 +22,12 @@ SAID, ACTED = "runs_said", "runs_acted"
 
 @dataclass(frozen=True)
 class Said:
-    """What the bar says; ``deleted`` are the ids that *Undo* brings back."""
+    """What the bar says; ``deleted`` are the ids that *Undo* brings back, ``shown`` those then on the chart."""
 
     text: str
     failed: bool = False
     deleted: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
 
 
 def act(done: str, action: Callable[[], object]) -> None:
@@ -39,7 +41,8 @@ def act(done: str, action: Callable[[], object]) -> None:
 
 
 def delete(ids: Sequence[str]) -> None:
-    """Put runs away; those that cannot be are left, with the reason."""
+    """Put runs away and take them off the chart; those that cannot be are left, with the reason."""
+    shown = chosen_ids()
     deleted, reasons = [], []
     for run_id in ids:
         try:
@@ -48,20 +51,25 @@ def delete(ids: Sequence[str]) -> None:
             reasons.append(sentence(error))
         else:
             deleted.append(run_id)
-    count = "1 run" if len(deleted) == 1 else f"{len(deleted)} runs"
-    text = " ".join([*([f"Deleted {count}."] if deleted else []), *dict.fromkeys(reasons)])
-    _say(Said(text, failed=bool(reasons), deleted=tuple(deleted)))
+    choose([run_id for run_id in shown if run_id not in deleted])
+    text = " ".join([*([f"Deleted {count(deleted)}."] if deleted else []), *dict.fromkeys(reasons)])
+    _say(Said(text, failed=bool(reasons), deleted=tuple(deleted), shown=tuple(shown)))
 
 
-def restore(ids: Sequence[str]) -> None:
-    """Bring deleted runs back."""
-    count = "1 run is" if len(ids) == 1 else f"{len(ids)} runs are"
+def restore(ids: Sequence[str], shown: Sequence[str]) -> None:
+    """Bring deleted runs back, and onto the chart those that were ``shown``."""
 
     def bring_back() -> None:
         for run_id in ids:
             service.restore(cached.home(), run_id)
+        choose(shown)
 
-    act(f"{count} back.", bring_back)
+    act(f"{count(ids).capitalize()} {'is' if len(ids) == 1 else 'are'} back.", bring_back)
+
+
+def count(ids: Sequence[str]) -> str:
+    """How many runs, in words."""
+    return "1 run" if len(ids) == 1 else f"{len(ids)} runs"
 
 
 def draw_said() -> None:
@@ -73,12 +81,19 @@ def draw_said() -> None:
         "<style>.st-key-runs_bar {position: fixed; left: 50%; bottom: 1.25rem; transform: translateX(-50%); "
         "z-index: 1000; width: max-content; max-width: calc(100vw - 2rem); padding: 0.4rem 0.9rem; "
         "border-radius: 0.5rem; background: #2B333B; box-shadow: 0 2px 12px #0006;} "
-        ".st-key-runs_bar p {color: #fff;}</style>"
+        ".st-key-runs_bar p, .st-key-runs_bar button {color: #fff;}</style>"
     )
     with st.container(key="runs_bar", horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f":material/{'error' if said.failed else 'check_circle'}: {said.text}", width="content")
         if said.deleted:
-            st.button("Undo", key="undo", icon=":material/undo:", on_click=restore, args=(said.deleted,))
+            st.button(
+                "Undo",
+                key="undo",
+                icon=":material/undo:",
+                type="tertiary",
+                on_click=restore,
+                args=(said.deleted, said.shown),
+            )
         st.button("", key="close_said", icon=":material/close:", help="Close", type="tertiary", on_click=_close)
 
 

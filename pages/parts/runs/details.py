@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
@@ -13,9 +14,11 @@ from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory, epsilon_spent
 from medpriv_core.runs.service import Run
 from pages.parts import cached
+from pages.parts.evaluation_view import draw_evaluation
 from pages.parts.guarantee import draw_green_lights, draw_lights, draw_verdict
 from pages.parts.protection import draw_local_dp
 from pages.parts.runs.label_form import draw_labels
+from pages.parts.take_away_runs import draw_take_away
 from pages.parts.words import LABELS, in_words
 
 MOST_ROWS = 100
@@ -38,24 +41,26 @@ IN_PERCENT = ("accuracy", "calibration_error")
 
 def draw_details(run: Run, known_tags: list[str]) -> None:
     """The tabs; only the open one is computed."""
-    guarantee, numbers, settings, labels, log = st.tabs(
-        ["Guarantee", "Numbers", "Settings", "Name, tags, notes", "Log"], key="runs_details", on_change="rerun"
-    )
-    if guarantee.open:
-        with guarantee:
-            draw_guarantee(run)
-    if numbers.open:
-        with numbers:
-            draw_epochs(run)
-    if settings.open:
-        with settings:
-            draw_settings(run)
-    if labels.open:
-        with labels:
-            draw_labels(run, known_tags)
-    if log.open:
-        with log:
-            st.code(service.read_log(cached.home(), run.id) or "Nothing yet.", language=None)
+    drawings: dict[str, Callable[[], None]] = {
+        "Guarantee": lambda: draw_guarantee(run),
+        "Numbers": lambda: draw_epochs(run),
+        "Evaluation": lambda: draw_evaluation(cached.home(), run),
+        "Settings": lambda: draw_settings(run),
+        "Name, tags, notes": lambda: draw_labels(run, known_tags),
+        "Take away": lambda: draw_take_away([run], key=f"take_{run.id}"),
+        "Log": lambda: draw_log(run),
+    }
+    for tab, draw in zip(
+        st.tabs(list(drawings), key="runs_details", on_change="rerun"), drawings.values(), strict=True
+    ):
+        if tab.open:
+            with tab:
+                draw()
+
+
+def draw_log(run: Run) -> None:
+    """What the worker printed last."""
+    st.code(service.read_log(cached.home(), run.id) or "Nothing yet.", language=None)
 
 
 def draw_guarantee(run: Run) -> None:

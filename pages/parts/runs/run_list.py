@@ -18,10 +18,11 @@ from medpriv_core.runs.service import RunSummary
 from medpriv_core.spec import RunSpec
 from pages.parts import cached
 from pages.parts.messages import explain_errors
-from pages.parts.runs.acts import begin_fragment, delete, restore, touched
+from pages.parts.runs.acts import begin_fragment, count, delete, restore, touched
 from pages.parts.runs.address import choose
 from pages.parts.runs.chart import dataset_title
 from pages.parts.runs.states import STATE_LABELS, begun, distinct_names, state_word
+from pages.parts.take_away_runs import draw_import, draw_take_away
 
 TABLE_HEIGHT = 420
 SELECTION = "runs_table"
@@ -34,7 +35,19 @@ def draw_list(chosen: Sequence[str]) -> None:
         runs = service.list_runs(cached.home())
         shown = draw_filters(runs)
         draw_table(shown, chosen)
-        draw_bulk([run for run in runs if run.id in chosen])
+        on_chart = [run for run in runs if run.id in chosen]
+        draw_bulk(on_chart)
+        if len(on_chart) > 1:
+            take = st.expander(
+                "Take the chosen runs away", key="runs_take", icon=":material/download:", on_change="rerun"
+            )
+            if take.open:
+                with take:
+                    draw_take_away(on_chart, key="take_chosen")
+        bring = st.expander("Bring runs in", key="runs_bring", icon=":material/upload:", on_change="rerun")
+        if bring.open:
+            with bring:
+                draw_import()
         draw_deleted()
 
 
@@ -110,6 +123,8 @@ def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
 def select(key: str, ids: Sequence[str], chosen: Sequence[str]) -> None:
     """Put the marked rows on the chart; chosen runs that the filters hide stay on it."""
     marked = [ids[row] for row in st.session_state[key]["selection"]["rows"]]
+    if set(marked) == set(chosen) & set(ids):
+        return  # the table only repeats what it was told; a page that follows what trains goes on doing so
     stay = [run_id for run_id in chosen if run_id not in ids or run_id in marked]
     choose([*stay, *(run_id for run_id in marked if run_id not in stay)])
     touched()
@@ -123,7 +138,7 @@ def draw_bulk(chosen: Sequence[RunSummary]) -> None:
     if len(chosen) > 1:
         row.button("Clear the choice", key="clear", icon=":material/deselect:", on_click=choose_none)
         row.button(
-            "Delete 1 run" if len(ended) == 1 else f"Delete {len(ended)} runs",
+            f"Delete {count(ended)}",
             key="delete_chosen",
             icon=":material/delete:",
             disabled=not ended,
@@ -157,7 +172,9 @@ def draw_deleted() -> None:
             key="runs_restore",
             placeholder="Choose which to bring back",
         )
-        st.button("Restore", key="restore", icon=":material/undo:", disabled=not back, on_click=restore, args=(back,))
+        st.button(
+            "Restore", key="restore", icon=":material/undo:", disabled=not back, on_click=restore, args=(back, back)
+        )
 
 
 def describe(run: RunSummary) -> dict[str, object]:
