@@ -23,7 +23,7 @@ def main() -> None:
     st.title("What does the whole grid show?", anchor=False)
     if NEXT_VIEW in st.session_state:  # after a launch
         st.session_state["sweep_view"] = NAMES[st.session_state.pop(NEXT_VIEW)]
-    busy = any(status.state in ("running", "waiting") for status in service.list_sweeps(cached.home()).sweeps)
+    busy = any(status.under_way for status in service.list_sweeps(cached.home()).sweeps)
     default = NAMES[from_link("view", list(NAMES), "sweeps" if busy else "paper")]
     tabs = dict(zip(VIEWS, st.tabs(VIEWS, default=default, key="sweep_view", on_change="rerun"), strict=True))
     for name, title in NAMES.items():

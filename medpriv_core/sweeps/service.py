@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -45,7 +44,7 @@ PHASE = "Queueing runs"
 
 # missing: deleted, or not yet queued.
 MemberState = RunState | Literal["missing"]
-SweepState = Literal["waiting", "running", "finished", "stopped"]
+SweepState = Literal["waiting", "running", "stopping", "finished", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -87,14 +86,18 @@ class SweepStatus:
         return [run.id for run in self.members if run is not None]
 
     @property
+    def under_way(self) -> list[RunSummary]:
+        """Its runs that are in the queue or being trained."""
+        return [run for run in self.members if run is not None and not run.ended]
+
+    @property
     def state(self) -> SweepState:
-        """finished: all are; stopped: some are not, and nothing is under way."""
-        counts = Counter(self.states)
-        if counts["running"]:
-            return "running"
-        if counts["queued"]:
-            return "waiting"
-        return "finished" if counts["finished"] == self.total else "stopped"
+        """finished: all are; stopping: what is still trained has been asked to stop; stopped: nothing is under way."""
+        if not self.under_way:
+            return "finished" if self.done == self.total else "stopped"
+        if all(run.stopping for run in self.under_way):
+            return "stopping"
+        return "running" if "running" in self.states else "waiting"
 
     @property
     def to_resume(self) -> int:

@@ -101,6 +101,7 @@ def test_a_running_run_is_asked_to_stop_last(home: DataHome, monkeypatch: pytest
     service.stop(home, sweep_id)
     assert order[-1] == running.id
     assert runs.load_run(home, running.id).stopping
+    assert service.load_sweep(home, sweep_id).state == "stopping"
 
 
 def test_runs_of_others_that_were_reused_go_on(home: DataHome):

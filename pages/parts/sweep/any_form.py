@@ -66,17 +66,17 @@ def draw() -> Request:
         help=HELP["method"],
     )
     assert method is not None
-    axes = [axis for place, name in enumerate(AT_FIRST) if (axis := draw_axis(place, name)) is not None]
+    varied = [axis for place, name in enumerate(AT_FIRST) if (axis := draw_axis(place, name)) is not None]
     with st.expander("More settings", icon=":material/tune:"):
         left, right = st.columns(2)
         device = choose_device(left, key="sweep_any_device")
         title = write_title(right, default=_title(entry), limit=LONGEST_TITLE, key="sweep_any_title")
-    base = _with_method(settings, method) | {"dataset": entry.info.name, "weights": weights, "device": device}
-    return Request(Grid(base, tuple(axes)), title)
+    base = {"dataset": entry.info.name, "weights": weights, "device": device}
+    return Request(_grid(settings | base, method, varied), title)
 
 
-def draw_axis(place: int, at_first: str | None) -> Axis | None:
-    """One setting and its values; None where nothing is chosen."""
+def draw_axis(place: int, at_first: str | None) -> tuple[str, list[Any]] | None:
+    """A setting and its values; None where nothing is chosen."""
     left, right = st.columns([2, 3])
     name = left.selectbox(
         ("Vary", "and", "and")[place],
@@ -110,21 +110,33 @@ def draw_axis(place: int, at_first: str | None) -> Axis | None:
             key=key,
             persist_state="session",
         )
-    return Axis(name, tuple(_cell(name, value) for value in values))
+    return name, values
 
 
-def _cell(name: str, value: Any) -> Cell:
-    settings = {name: value} | (STRENGTHS[value] if name == "method" else {})
-    return Cell(f"{LABELS[name]}: {in_words(name, value)}", settings)
+def _grid(settings: dict[str, Any], method: str, varied: list[tuple[str, list[Any]]]) -> Grid:
+    """All combinations; where the method is varied, each has its usual strength unless that is varied too."""
+    names = [name for name, _ in varied]
+    if "method" in names:
+        base = _without_method(settings)
+    elif settings.get("method", "none") == method:
+        base = settings
+    else:
+        base = _without_method(settings) | {"method": method} | STRENGTHS[method]
+    axes = []
+    for name, values in varied:
+        cells = []
+        for value in values:
+            strength = STRENGTHS[value] if name == "method" else {}
+            strength = {key: much for key, much in strength.items() if key not in names}
+            cells.append(Cell(f"{LABELS[name]}: {in_words(name, value)}", {name: value} | strength))
+        axes.append(Axis(name, tuple(cells)))
+    return Grid(base, tuple(axes))
 
 
-def _with_method(settings: dict[str, Any], method: str) -> dict[str, Any]:
-    """The preset's settings with another method: of what belongs to one alone, only what this one has."""
-    if settings.get("method", "none") == method:
-        return settings
-    alone = {"beta", "noise_multiplier", "target_epsilon", "noise_draw", "engine", "microbatch_size"}
-    shared = {name: value for name, value in settings.items() if name not in alone}
-    return shared | {"method": method} | STRENGTHS[method]
+def _without_method(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings but for those that belong to one method alone."""
+    alone = {"method", "beta", "noise_draw", "noise_multiplier", "target_epsilon", "engine", "microbatch_size"}
+    return {name: value for name, value in settings.items() if name not in alone}
 
 
 def _title(entry: DatasetEntry) -> str:

@@ -70,7 +70,7 @@ def draw_cost(plan: SweepPlan) -> None:
 
 def draw_launch(plan: SweepPlan, request: Request) -> None:
     """The button, and what happens when it is pressed."""
-    label = f"Launch {_runs(plan.to_train)}" if plan.to_train else "Show the finished runs as a sweep"
+    label = f"Launch {_runs(plan.to_train)}" if plan.to_train else "Show the runs that are there as a sweep"
     place = st.container()
     if not st.button(label, type="primary", icon=":material/play_arrow:", key="sweep_launch", width="stretch"):
         return

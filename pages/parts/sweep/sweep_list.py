@@ -19,12 +19,14 @@ from medpriv_core.sweeps.files import SweepRun
 from medpriv_core.sweeps.service import MemberState, SweepState, SweepStatus
 from pages.parts import cached
 from pages.parts.messages import explain_errors
+from pages.parts.words import plain
 
 REFRESH_S = 2.0
 MOST_SHOWN = 20
 SWEEP_STATES: dict[SweepState, tuple[str, str]] = {
     "waiting": ("waiting", "gray"),
     "running": ("running", "blue"),
+    "stopping": ("stopping", "blue"),
     "finished": ("finished", "green"),
     "stopped": ("stopped", "orange"),
 }
@@ -42,7 +44,7 @@ def draw_list(was_busy: bool) -> None:
     """Every sweep, the newest first."""
     with explain_errors():
         found = service.list_sweeps(cached.home())
-        if was_busy != any(status.state in ("running", "waiting") for status in found.sweeps):
+        if was_busy != any(status.under_way for status in found.sweeps):
             st.rerun()  # the whole page, so that the refreshing ends or begins
         if not found.sweeps and not found.complaints:
             st.info(
@@ -62,8 +64,7 @@ def draw_sweep(status: SweepStatus) -> None:
     sweep = status.sweep
     label, colour = SWEEP_STATES[status.state]
     with st.container(border=True, key=f"sweep_card_{sweep.id}"):
-        begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(sweep.created_at))
-        st.markdown(f"#### {_plain(sweep.title)} :{colour}-badge[{label}] :small[{begun}]")
+        st.markdown(f"#### {plain(sweep.title)} :{colour}-badge[{label}]")
         st.progress(status.share, progress_words(status))
         draw_buttons(status)
         draw_failure(status)
@@ -75,6 +76,7 @@ def draw_sweep(status: SweepStatus) -> None:
 def progress_words(status: SweepStatus) -> str:
     """ "12 of 30 runs finished · 2 failed · about 5 min left"."""
     counts = Counter(status.states)
+    begun = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.sweep.created_at))
     parts = [f"{status.done} of {status.total} runs finished"]
     parts += [f"{counts[state]} {RUN_STATES[state]}" for state in ("failed", "cancelled", "missing") if counts[state]]
     if status.seconds_left:
@@ -82,23 +84,24 @@ def progress_words(status: SweepStatus) -> str:
     reused = sum(entry.reused for entry in status.sweep.runs)
     if reused:
         parts.append(f"{reused} were there before")
-    return " · ".join(parts)
+    return " · ".join([*parts, f"begun {begun}"])
 
 
 def draw_buttons(status: SweepStatus) -> None:
     """Stop, resume, forget; and the ways to its runs."""
     sweep_id = status.sweep.id
     row = st.container(horizontal=True, vertical_alignment="center")
-    if status.state in ("running", "waiting"):
+    if status.under_way:
         row.button(
             "Stop all",
             icon=":material/stop:",
             key=f"sweep_stop_{sweep_id}",
+            disabled=status.state == "stopping",
             on_click=act,
             args=(service.stop, sweep_id),
             help="Checkpoints are kept; you can resume later.",
         )
-    if status.to_resume:
+    if status.to_resume and status.state != "stopping":
         row.button(
             f"Resume {status.to_resume}",
             icon=":material/resume:",
@@ -139,6 +142,7 @@ def draw_runs(status: SweepStatus) -> None:
             for entry, run, state in zip(status.sweep.runs, status.members, status.states, strict=True)
         ],
         hide_index=True,
+        placeholder="",
         key=f"sweep_table_{status.sweep.id}",
         column_config={
             "test accuracy": st.column_config.NumberColumn(format="%.1f %%"),
@@ -162,8 +166,3 @@ def describe(entry: SweepRun, run: RunSummary | None, state: MemberState) -> dic
         "ε spent": "" if epsilon is None else f"{format_epsilon(epsilon)} (δ = {format_delta(last['delta'])})",
         "message": (run.message or "") if run else "",
     }
-
-
-def _plain(title: str) -> str:
-    """A title that people typed, so that markdown leaves it alone."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>()#+!|~$:" else sign for sign in title)
