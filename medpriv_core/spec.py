@@ -11,6 +11,7 @@ medpriv_core.errors.SettingError: beta must be between 0.001 and 10000, but is -
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
@@ -281,7 +282,7 @@ def _check_class_weights(spec: RunSpec) -> None:
 
 
 def _check_types(spec: RunSpec) -> None:
-    hints = get_type_hints(RunSpec)
+    hints = _type_hints()
     _check_class_weights(spec)
     for field in fields(spec):
         if field.name == "class_weights":
@@ -302,6 +303,12 @@ def _check_types(spec: RunSpec) -> None:
             continue
         if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)):
             raise SettingError(f"[{field.name}] must be a {kind.__name__}, but is {value!r}.")
+
+
+@functools.cache
+def _type_hints() -> dict[str, Any]:
+    # Resolving them takes a millisecond, and a list of runs has hundreds of specifications.
+    return get_type_hints(RunSpec)
 
 
 def _is_device(name: str) -> bool:

@@ -86,7 +86,7 @@ def _read_on(path: Path, log: _Log) -> _Log:
 def _row(line: bytes) -> dict[int, Row]:
     """The epoch in a line under its number; nothing in a torn line."""
     try:
-        row = json.loads(line)
+        row = json.loads(line.decode())
         return {int(row["epoch"]): row}
     except (ValueError, KeyError, TypeError):
         return {}

@@ -5,13 +5,14 @@ Only what needs transactions is here; everything else about a run is in its dire
 
 from __future__ import annotations
 
+import functools
 import json
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome, explain_disk_errors
@@ -20,6 +21,7 @@ from medpriv_core.runs.database import transaction
 RunState = Literal["queued", "running", "finished", "failed", "cancelled"]
 STATES: tuple[RunState, ...] = get_args(RunState)
 ENDED: tuple[RunState, ...] = ("finished", "failed", "cancelled")
+KEPT_ROWS = 5000
 Place = Literal["first", "up", "down"]  # in the queue, as it is now
 
 
@@ -200,7 +202,13 @@ def _one(rows: list[RunRow], run_id: str) -> RunRow:
 
 
 def _row(row: sqlite3.Row) -> RunRow:
-    values = dict(row)
+    return _make_row(tuple(row.keys()), tuple(row))
+
+
+@functools.lru_cache(maxsize=KEPT_ROWS)
+def _make_row(names: tuple[str, ...], found: tuple[Any, ...]) -> RunRow:
+    """The same record for the same row: most of a list stays as it was a second ago."""
+    values = dict(zip(names, found, strict=True))
     values["cancel_requested"] = bool(values["cancel_requested"])
     values["tags"] = tuple(json.loads(values["tags"]))
     return RunRow(**values)

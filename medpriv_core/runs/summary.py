@@ -21,6 +21,7 @@ from medpriv_core.runs.store import ENDED, RunRow, RunState
 from medpriv_core.spec import RunSpec
 
 KEPT_RUNS = 5000
+FILES = ("spec.json", "setup.json", "metrics.jsonl", "checkpoint.pt")
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,14 @@ def summarise(home: DataHome, rows: Sequence[RunRow]) -> list[RunSummary]:
     """The runs of these rows, in their order."""
     waiting = sorted((row.position, row.id) for row in rows if row.state == "queued")
     places = {run_id: place for place, (_, run_id) in enumerate(waiting, start=1)}
-    return [_summary(home, row, places.get(row.id)) for row in rows]
+    runs = str(home.runs)
+    return [_summary(f"{runs}/{row.id}", row, places.get(row.id)) for row in rows]
 
 
 def read_run(home: DataHome, row: RunRow, *, place: int | None) -> Run:
     """One run with all its epochs."""
-    summary = _summary(home, row, place)
     directory = RunDirectory(home.runs / row.id)
+    summary = _summary(str(directory.path), row, place)
     return Run(
         **{field.name: getattr(summary, field.name) for field in fields(RunSummary)},
         progress=directory.read_progress() if row.state == "running" else {},
@@ -112,12 +114,39 @@ class _Files:
     has_checkpoint: bool
 
 
-_kept: OrderedDict[str, _Files] = OrderedDict()
+@dataclass(frozen=True)
+class _Kept:
+    """A run as it was shown last, and what it was made of."""
+
+    files: _Files
+    row: RunRow
+    place: int | None
+    summary: RunSummary
+
+
+_kept: OrderedDict[str, _Kept] = OrderedDict()
 _keeping = threading.Lock()
 
 
-def _summary(home: DataHome, row: RunRow, place: int | None) -> RunSummary:
-    files = _read_files(f"{home.runs}/{row.id}")
+def _summary(path: str, row: RunRow, place: int | None) -> RunSummary:
+    # Paths as strings: building five hundred times four of them takes longer than looking at the files.
+    versions = tuple([signature(f"{path}/{name}") for name in FILES])
+    with _keeping:
+        kept = _kept.get(path)
+    unchanged = kept is not None and kept.files.versions == versions
+    if kept is not None and unchanged and (kept.row, kept.place) == (row, place):
+        return kept.summary
+    files = kept.files if kept is not None and unchanged else _read_files(RunDirectory(Path(path)), versions)
+    summary = _put_together(row, place, files)
+    with _keeping:
+        _kept[path] = _Kept(files, row, place, summary)
+        _kept.move_to_end(path)
+        if len(_kept) > KEPT_RUNS:
+            _kept.popitem(last=False)
+    return summary
+
+
+def _put_together(row: RunRow, place: int | None, files: _Files) -> RunSummary:
     return RunSummary(
         id=row.id,
         name=row.name,
@@ -140,24 +169,7 @@ def _summary(home: DataHome, row: RunRow, place: int | None) -> RunSummary:
     )
 
 
-def _read_files(path: str) -> _Files:
-    # Strings, because building five hundred times four paths takes longer than looking at the files.
-    names = ("spec.json", "setup.json", "metrics.jsonl", "checkpoint.pt")
-    versions = tuple(signature(f"{path}/{name}") for name in names)
-    with _keeping:
-        found = _kept.get(path)
-        if found is not None and found.versions == versions:
-            _kept.move_to_end(path)
-            return found
-    found = _read_anew(RunDirectory(Path(path)), versions)
-    with _keeping:
-        _kept[path] = found
-        if len(_kept) > KEPT_RUNS:
-            _kept.popitem(last=False)
-    return found
-
-
-def _read_anew(directory: RunDirectory, versions: tuple[Signature | None, ...]) -> _Files:
+def _read_files(directory: RunDirectory, versions: tuple[Signature | None, ...]) -> _Files:
     spec, complaint, setup = None, None, {}
     try:
         with explain_disk_errors(directory.path):
