@@ -47,8 +47,9 @@ def main() -> None:
     )
     draw_terms("ε", "δ", "neighbours", "β", "values", "black or white")
     yours = noised(chosen, noise, place=YOURS_PLACE) if arrangement == FIGURE_2 else shown[-1][1]
+    aside = "Your noise, which Figure 2 does not show: " if arrangement == FIGURE_2 else ""
     sentence.info(
-        image_meaning(yours.guarantee, blurred_correlation=yours.panel.blurred_correlation),
+        aside + image_meaning(yours.guarantee, blurred_correlation=yours.panel.blurred_correlation),
         icon=":material/lightbulb:",
     )
     draw_questions(Scene(chosen, yours))

@@ -21,7 +21,10 @@ def undoing_statement(best: Attempt) -> str:
     attempt = f"the best attempt, “{best.title}”,"
     numbers = f"(correlation {correlation:.2f} with the original, SSIM {ssim:.2f}; both are 1 for the same picture)"
     if correlation >= RECOGNISED_CORRELATION and ssim >= RECOGNISED_SSIM:
-        return f"The noise can be undone: {attempt} brings back a picture much like the original {numbers}."
+        return (
+            f"The noise can be undone: {attempt} brings back what the picture shows as a whole, if not its finest "
+            f"details {numbers}."
+        )
     if correlation >= OUTLINES_CORRELATION:
         return f"The noise can be undone in part: {attempt} brings back the outlines {numbers}."
     return (

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypedDict, Unpack, get_args
 
 from scipy import optimize
 
@@ -66,6 +66,15 @@ class ImageGuarantee:
     epsilon_image: float
     accountant: ImageAccountant
     exact: bool
+
+
+class ReleaseSettings(TypedDict, total=False):
+    """What ``mechanism_guarantee`` has defaults for."""
+
+    delta: float
+    copies: int
+    block: int
+    changed_pixels: int
 
 
 def checked_name(name: str) -> MechanismName:
@@ -173,18 +182,11 @@ def lesion_epsilon(
 
 
 def beta_for_image_epsilon(
-    mechanism_name: str,
-    *,
-    epsilon: float,
-    shape: Shape,
-    delta: float = 1e-5,
-    copies: int = 1,
-    block: int = 8,
-    changed_pixels: int = 16,
+    mechanism_name: str, *, epsilon: float, shape: Shape, **settings: Unpack[ReleaseSettings]
 ) -> float:
-    """A beta of four digits with which the whole picture has at most ``epsilon`` at ``delta``, and hardly less.
+    """A beta of four digits with which the whole picture has at most ``epsilon`` at its delta, and hardly less.
 
-    Other settings as of ``mechanism_guarantee``. Raises ``SettingError`` where no beta within its bounds does that.
+    ``settings`` as of ``mechanism_guarantee``. Raises ``SettingError`` where no beta within its bounds does that.
     """
     low, high = BOUNDS["beta"]
     if not 0 < epsilon < math.inf:
@@ -195,16 +197,8 @@ def beta_for_image_epsilon(
         return math.log(max(spent(math.exp(log_beta)), 1e-9 * epsilon) / epsilon)
 
     def spent(beta: float) -> float:
-        guarantee = mechanism_guarantee(
-            mechanism_name,
-            beta=min(max(beta, low), high),
-            shape=shape,
-            delta=delta,
-            copies=copies,
-            block=block,
-            changed_pixels=changed_pixels,
-        )
-        return guarantee.epsilon_image
+        clipped = min(max(beta, low), high)
+        return mechanism_guarantee(mechanism_name, beta=clipped, shape=shape, **settings).epsilon_image
 
     if math.isinf(spent(high)):
         raise SettingError(

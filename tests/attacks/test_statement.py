@@ -20,7 +20,7 @@ def attempt(ssim: float | None, correlation: float | None) -> Attempt:
 @pytest.mark.parametrize(
     ("ssim", "correlation", "words"),
     [
-        (0.67, 0.93, "much like the original"),
+        (0.67, 0.93, "what the picture shows as a whole"),
         (0.2, 0.93, "in part"),
         (0.67, 0.6, "in part"),
         (0.1, 0.3, "None of these attempts brings back much"),

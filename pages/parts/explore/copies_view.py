@@ -22,8 +22,8 @@ MOST_VALUES = 20_000_000  # drawn at once: about half a second
 def draw(scene: Scene) -> None:
     """A slider for the number of copies, the average of them, and ε of all together."""
     st.markdown(
-        "A picture that is handed out more than once with fresh noise (or the frames of a video, or one visit a year) "
-        "can be averaged. Every copy adds to ε."
+        "If a picture is handed out more than once with fresh noise (or as the frames of a video, or once a year), "
+        "whoever has the copies can average the noise away. Every copy adds to ε."
     )
     noise, mechanism = scene.yours.noise, scene.yours.panel.mechanism
     copies = int(st.select_slider("Copies of the picture", COPIES, value=8, key="copies", width=420))

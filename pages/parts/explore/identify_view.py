@@ -118,7 +118,7 @@ def _draw_likeliest(scene: Scene, gallery: Gallery) -> None:
 
 def _draw_curves(scene: Scene, gallery: Gallery, name: str, *, gallery_words: str) -> None:
     st.markdown("**More noise protects; more pixels betray**")
-    with st.spinner("Trying other sizes and amounts of noise… (some ten seconds in colour, the first time)"):
+    with st.spinner("Trying other sizes and amounts of noise… (some seconds the first time)"):
         points = _points((*scene.chosen.key, name), gallery.pictures, scene.yours.noise.changed(beta=1.0))
     kind = MECHANISMS[scene.yours.noise.name].title
     draw_chart(

@@ -16,6 +16,7 @@ from pages.parts.explore.copies_view import COPIES
 from pages.parts.explore.noise_choice import BY_BETA, DELTA
 from pages.parts.explore.picture_choice import FROM_DATASET, OWN, WANTED_SIZE
 from pages.parts.explore.scene import Scene
+from pages.parts.links import to_link
 
 WAITING, SEEN = "loaded_settings", "settings_file_seen"
 TOLD = ("dataset", "class_name", "image", "size", "mechanism", "beta")
@@ -57,18 +58,14 @@ def take_loaded() -> None:
     state["mechanism"], state["by"] = settings.mechanism, BY_BETA
     # As whole numbers are written in the options and in links: 2, not 2.0.
     beta = int(settings.beta) if settings.beta.is_integer() else settings.beta
-    state["beta"], state["block"], state["changed_pixels"] = beta, settings.block, settings.changed_pixels
-    state[WANTED_SIZE], state["copies"] = settings.size, settings.copies
+    state["beta"], state[WANTED_SIZE], state["copies"] = beta, settings.size, settings.copies
     if settings.seed is not None:
         state["noise_seed"] = settings.seed
     # Numbers that no control offers become options by being in the address.
-    for parameter, value in (
-        ("beta", beta),
-        ("size", settings.size),
-        ("block", settings.block),
-        ("changed_pixels", settings.changed_pixels),
-    ):
-        st.query_params[parameter] = str(value)
+    to_link(beta=beta, size=settings.size)
+    if settings.mechanism == "dp_pix":
+        state["block"], state["changed_pixels"] = settings.block, settings.changed_pixels
+        to_link(block=settings.block, changed_pixels=settings.changed_pixels)
 
 
 def _check(settings: ExploreSettings) -> None:

@@ -54,7 +54,7 @@ def draw(scene: Scene) -> None:
         f"""
 - Every value of the picture lies between 0 (black) and 1 (white). After the noise, what is below 0 is shown black and
   what is above 1 white; that changes the looks, but not the protection.
-- **ε of {guarantee.unit}** holds if two pictures differ in nothing else.
+- **ε of {guarantee.unit}** holds for two pictures that differ in no more than that.
 - **ε of the picture** counts any two pictures as neighbours, as Local-DP demands: the losses of all noised values add
   up. At δ = {format_delta(guarantee.delta)} it is an upper bound, never too low and at most 0.5 % too high, or exact.
 - A further noised copy of the same picture adds its ε to that of the first.

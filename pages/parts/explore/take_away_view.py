@@ -19,6 +19,7 @@ from pages.parts.explore.loading import offer_loading
 from pages.parts.explore.pictures import AMOUNTS, FIGURE_2, KINDS, arranged, describe
 from pages.parts.explore.scene import Noised, Scene
 from pages.parts.explore.undo_view import attempts_of
+from pages.parts.links import from_link
 
 UNDONE = "Can it be undone?"
 SHEETS: dict[str, str] = {
@@ -32,7 +33,8 @@ SHEETS: dict[str, str] = {
 def draw(scene: Scene) -> None:
     """Everything as a download; slides are drawn when the button is pressed."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    which = row.selectbox("Slide", list(SHEETS), key="slide", width=260)
+    shown = list(SHEETS).index(from_link("compare", list(SHEETS), AMOUNTS))
+    which = row.selectbox("Slide", list(SHEETS), index=shown, key="slide", width=260)
     theme: Theme = row.segmented_control(
         "Background", ("light", "dark"), default="light", required=True, format_func=str.capitalize, key="slide_theme"
     )
