@@ -16,13 +16,15 @@ PANELS = {"test_accuracy": "test images", "train_accuracy": "training images"}
 MOST_MARKERS = 12
 LINE_PX = 20  # of the legend
 PANELS_PX = 560
+LEGEND_RANK = 1000  # Plotly's usual one, from which ranks count
 
 
 def epochs_figure(groups: Sequence[Group], *, majority_rate: float | None) -> go.Figure:
     """Accuracy against epoch, a panel for test and one for training images, a line for each labelled group.
 
     The line is the mean over the group's runs, with a band for its t-interval where there are several. The authors'
-    runs lie behind the others in grey. ``majority_rate`` (0 to 1) is drawn into the panel of the test images.
+    runs lie behind the others in grey. ``majority_rate`` (0 to 1) is drawn into the panel of the test images. The axis
+    ends with the longest private run: what goes on longer without privacy must not press the others together.
     """
     figure = make_subplots(
         rows=len(PANELS), cols=1, shared_xaxes=True, vertical_spacing=0.08, subplot_titles=list(PANELS.values())
@@ -33,7 +35,8 @@ def epochs_figure(groups: Sequence[Group], *, majority_rate: float | None) -> go
             course = group.course(column)
             if any(estimate.kind == "seeds" for _, estimate in course):
                 figure.add_trace(_band(course, group, look), row=row, col=1)
-            figure.add_trace(_line(course, group, look, in_legend=row == 1), row=row, col=1)
+            rank = LEGEND_RANK + groups.index(group) + (len(groups) if group.first.source == "authors" else 0)
+            figure.add_trace(_line(course, group, look, rank, in_legend=row == 1), row=row, col=1)
     if majority_rate is not None:
         figure.add_hline(
             y=majority_rate,
@@ -44,20 +47,21 @@ def epochs_figure(groups: Sequence[Group], *, majority_rate: float | None) -> go
             annotation_position="bottom right",
         )
     figure.update_yaxes(title="accuracy", tickformat=".0%")
-    last = max((group.first.final["epoch"] for group in groups), default=1)
+    private = [group for group in groups if group.first.method != "none"] or groups
+    last = max((group.first.final["epoch"] for group in private), default=1)
     figure.update_xaxes(range=[0, last + 1])
     figure.update_xaxes(title="epoch", row=len(PANELS), col=1)
     figure.update_layout(
         height=PANELS_PX + LINE_PX * len(groups),
         margin={"l": 10, "r": 10, "t": 30, "b": 10},
         # Below: on a narrow window it takes a line for each group, and must not push the panels about.
-        legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0, "traceorder": "reversed"},
+        legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0},
         hovermode="closest",
     )
     return figure
 
 
-def _line(course: list[tuple[int, Estimate]], group: Group, look: Look, *, in_legend: bool) -> go.Scatter:
+def _line(course: list[tuple[int, Estimate]], group: Group, look: Look, rank: int, *, in_legend: bool) -> go.Scatter:
     authors = group.first.source == "authors"
     return go.Scatter(
         x=[epoch for epoch, _ in course],
@@ -65,6 +69,7 @@ def _line(course: list[tuple[int, Estimate]], group: Group, look: Look, *, in_le
         customdata=[_range(estimate) for _, estimate in course],
         name=group.label,
         legendgroup=group.label,
+        legendrank=rank,
         showlegend=in_legend,
         mode="lines+markers",
         opacity=look.opacity,

@@ -80,7 +80,7 @@ def choose_runs() -> Choice:
         key="compare_dataset",
         width=280,
     )
-    to_link(dataset=dataset)
+    to_link(dataset=None if dataset == datasets[0] else dataset)
     _say_chosen(chosen_ids, mine)
     return Choice(dataset, labelled(group_results(results)), references)
 
