@@ -175,25 +175,16 @@ def _cost(
 
 
 def _checker(home: DataHome, entries: Mapping[str, DatasetEntry]) -> Callable[[RunSpec], None]:
-    """What raises the sentence that queueing a run would; what many runs have in common is looked at once."""
-    opened: dict[str, MedprivError | None] = {}
-
-    def open_once(name: str) -> None:
-        if name not in opened:
-            try:
-                info = open_dataset(home, name).info
-                opened[name] = None
-            except MedprivError as error:
-                opened[name] = error
-            else:
-                if not info.trainable:
-                    opened[name] = SettingError(f"{info.title} is a single picture to look at; choose a dataset.")
-        if (problem := opened[name]) is not None:
-            raise problem
+    """What raises the sentence that queueing a run would, without reading any dataset's files."""
 
     def check(spec: RunSpec) -> None:
-        open_once(spec.dataset)
-        train_size = entries[spec.dataset].train or 0
+        entry = entries.get(spec.dataset)
+        if entry is None or not entry.available:
+            open_dataset(home, spec.dataset)  # it says what is wrong
+        assert entry is not None
+        if not entry.info.trainable:
+            raise SettingError(f"{entry.info.title} is a single picture to look at; choose a dataset to train on.")
+        train_size = entry.train or 0
         spec.check_dataset_size(train_size)
         resolve_weights(spec.weights)
         if spec.method == "dp_sgd":

@@ -257,7 +257,7 @@ def _seconds_left(entries: Sequence[SweepRun], members: Sequence[RunSummary | No
         if run.state == "finished" and not entry.reused and run.started_at and run.ended_at:
             took += run.ended_at - run.started_at
             expected += entry.estimate_s
-        elif not run.ended:
+        elif not run.ended and not run.stopping:
             under_way = True
             left += entry.estimate_s * (1 - _share(run))
     if not under_way:

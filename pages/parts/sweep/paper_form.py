@@ -67,19 +67,17 @@ def draw() -> Request:
         "authors": "As the authors ran it (σ " + ", ".join(f"{sigma:g}" for sigma in noise.values()) + ")",
         "text": "As the text reads (σ = β)",
     }
-    multipliers = st.segmented_control(
+    # Not a row of segments: on a narrow window it would be cut off.
+    multipliers = st.radio(
         "Noise of DP-SGD for β = 1, 2, 4",
         MULTIPLIERS,
         format_func=lambda name: titles[name],
-        default="authors",
-        required=True,
         key="sweep_paper_multipliers",
         persist_state="session",
         help="What the paper calls β is a label: the authors' published notebooks ran these noise multipliers, found "
         "for claims of ε = 1, 0.5 and 0.25.",
     )
     assert trainable is not None
-    assert multipliers is not None
     with st.expander("More settings", icon=":material/tune:"):
         left, right = st.columns(2)
         size = left.select_slider(

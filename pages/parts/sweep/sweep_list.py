@@ -159,7 +159,7 @@ def describe(entry: SweepRun, run: RunSummary | None, state: MemberState) -> dic
     accuracy, epsilon = last.get("test_accuracy"), epsilon_spent(last)
     return {
         "run": entry.name,
-        "state": RUN_STATES[state] + (", there before" if entry.reused else ""),
+        "state": ("stopping" if run and run.stopping else RUN_STATES[state]) + (", reused" if entry.reused else ""),
         "epoch": f"{run.epochs_done if run else 0} of {entry.spec.epochs}",
         "test accuracy": None if accuracy is None else 100 * accuracy,
         "test AUROC": last.get("test_auroc"),
