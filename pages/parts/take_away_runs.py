@@ -97,7 +97,7 @@ def _import(home: DataHome, file_name: str, content: bytes) -> tuple[bool, str]:
         run_id = import_run(home, content)
     except MedprivError as error:
         return False, f"{_shown(file_name)}: {sentence(error)}"
-    return True, f"Imported: {_shown(service.load_run(home, run_id).name)}. It is in the list below."
+    return True, f"Imported: {_shown(service.load_run(home, run_id).name)}. It is in the list."
 
 
 def _shown(text: str) -> str:

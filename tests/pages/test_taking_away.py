@@ -1,0 +1,102 @@
+"""Charts and runs to take away, and runs to bring in, on a page of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from medpriv_core.exports import charts
+from medpriv_core.home import DataHome
+from medpriv_core.runs import service
+from pages.parts.charts import file_name_of
+from tests.exports.runs import PLAIN, put_run
+from tests.runs.archives import RUN_ID, members, zipped
+
+
+@pytest.fixture(autouse=True)
+def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+
+
+def chart_page() -> None:
+    import plotly.graph_objects as go
+
+    from pages.parts.charts import draw_chart
+
+    figure = go.Figure(go.Scatter(x=[1, 2], y=[0.5, 0.75]))
+    draw_chart(figure, key="chart", name="Accuracy, DP-SGD ε = 1", alt="It rises.", caption=["ε = 1 (δ = 1e-5)"])
+
+
+def runs_page() -> None:
+    from medpriv_core.home import data_home
+    from medpriv_core.runs import service
+    from pages.parts.take_away_runs import draw_import, draw_take_away
+
+    draw_take_away(service.list_runs(data_home()))
+    draw_import()
+
+
+def open_page(script: Callable[[], None]) -> AppTest:
+    page = AppTest.from_function(script, default_timeout=60).run()
+    assert not page.exception
+    return page
+
+
+def labels(page: AppTest) -> list[str]:
+    return [button.label for button in page.get("download_button")]
+
+
+def test_a_chart_has_its_downloads_and_nothing_is_drawn_before_a_click(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(charts, "_draw", lambda *_: drawn.append("drawn"))
+
+    page = open_page(chart_page)
+
+    assert labels(page) == ["PNG", "SVG"]
+    assert drawn == []
+
+
+def test_files_are_named_after_what_they_show() -> None:
+    assert file_name_of("Accuracy, DP-SGD ε = 1") == "medpriv-accuracy-dp-sgd-epsilon-1"
+    assert file_name_of("../../etc/passwd") == "medpriv-etc-passwd"
+    assert len(file_name_of("x" * 500)) < 100
+
+
+def test_without_runs_there_is_nothing_to_take_but_something_to_bring(home: DataHome) -> None:
+    page = open_page(runs_page)
+
+    assert labels(page) == []
+    assert [element.label for element in page.get("file_uploader")] == ["Zips of runs, as medpriv exports them"]
+
+
+def test_one_run_or_several_can_be_taken(home: DataHome) -> None:
+    put_run(home, predictions=False)
+    one = labels(open_page(runs_page))
+    put_run(home, run_id="20260102-030405-eeee", predictions=False)
+    two = labels(open_page(runs_page))
+
+    assert one == ["Zip", "Table of runs", "Table of epochs", "TensorBoard"]
+    assert two == ["Zip of 2 runs", "Table of runs", "Table of epochs"]
+
+
+def test_a_run_that_waits_is_in_the_tables_only(home: DataHome) -> None:
+    service.submit(home, PLAIN)
+
+    page = open_page(runs_page)
+
+    assert labels(page) == ["Table of runs", "Table of epochs"]
+    assert "have not ended" in page.caption[0].value
+
+
+def test_an_uploaded_run_joins_the_list_and_a_foreign_file_is_refused(home: DataHome) -> None:
+    page = open_page(runs_page)
+
+    page.file_uploader[0].set_value([("good.zip", zipped(members()), "application/zip"), ("bad.zip", b"x", "")])
+    page.button[0].click()
+    page.run()
+
+    assert "Pilot" in page.success[0].value
+    assert "bad.zip" in page.error[0].value
+    assert [run.id for run in service.list_runs(home)] == [RUN_ID]
