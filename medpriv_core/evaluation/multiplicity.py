@@ -152,6 +152,19 @@ def calls_of(predictions: Sequence[Predictions], test_set: str = "test") -> tupl
     return np.stack([found.test_sets[test_set].argmax(1) for found in predictions]), labels
 
 
+def distinct_networks(predictions: Sequence[Predictions]) -> list[int]:
+    """The places of networks that differ, the first of each: those with the very same probabilities are one network.
+
+    Where the last layer alone learns, from zeros, and every image is in every step, nothing in training is left to
+    chance, and each seed gives the same network.
+    """
+    places: list[int] = []
+    for place, found in enumerate(predictions):
+        if not any(np.array_equal(found.test, predictions[other].test) for other in places):
+            places.append(place)
+    return places
+
+
 def _votes(calls: np.ndarray) -> np.ndarray:
     """How many networks name each class, int64 (classes, n)."""
     return np.stack([(calls == number).sum(0) for number in range(int(calls.max()) + 1)])

@@ -93,6 +93,11 @@ def calibration_sentence(
 def multiplicity_sentence(found: Multiplicity, accuracies: Sequence[float]) -> str:
     """For how many images the diagnosis hangs on the seed, and how alike the networks are otherwise."""
     interval = found.ambiguity_interval
+    if not found.ambiguity:
+        return (
+            f"All {found.networks} networks agree on all {found.images:,} test images: on images like these, the "
+            f"diagnosis depends on the seed for at most {interval.high:.1%} (95 % interval)."
+        )
     return (
         f"For {found.ambiguity:.1%} of the {found.images:,} test images (95 % interval {interval.low:.1%} to "
         f"{interval.high:.1%}) the diagnosis depends on the seed: the {found.networks} networks do not all agree. Yet "

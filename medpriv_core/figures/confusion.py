@@ -8,8 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 # From none to all images of a class. Plotly writes dark on light cells and white on dark ones, and neither can be read
-# on those in between, so the scale hurries past them.
-SCALE = ((0.0, "#EEF4F8"), (0.5, "#A8CDE4"), (0.55, "#2F78A8"), (1.0, "#003F66"))
+# on those in between, so the scale leaves them out: dark cells hold more than half of their row.
+SCALE = ((0.0, "#EEF4F8"), (0.5, "#A8CDE4"), (0.5, "#2F78A8"), (1.0, "#003F66"))
 LEAST_HEIGHT, ROW_HEIGHT = 280, 56
 
 

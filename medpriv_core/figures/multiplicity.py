@@ -40,7 +40,11 @@ def abstention_figure(points: Sequence[AbstentionPoint], *, networks: int, metho
     figure.update_layout(
         height=340,
         margin={"l": 10, "r": 20, "t": 20, "b": 10},
-        xaxis={"title": "images that get an answer (coverage)", "tickformat": ".0%"},
+        xaxis={
+            "title": "images that get an answer (coverage)",
+            "tickformat": ".0%",
+            "range": [min((point.coverage for point, _, _ in known), default=0.0) - 0.05, 1.02],
+        },
         yaxis={"title": "right among them", "tickformat": ".0%"},
     )
     return figure

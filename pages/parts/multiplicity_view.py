@@ -14,6 +14,7 @@ from medpriv_core.evaluation.multiplicity import (
     abstention_curve,
     calls_of,
     compare_seeds,
+    distinct_networks,
 )
 from medpriv_core.evaluation.predictions import Predictions
 from medpriv_core.evaluation.seeds import seed_groups
@@ -49,6 +50,15 @@ from pages.parts.messages import explain_errors
 
 STEADY = ("accuracy", "balanced_accuracy", "auroc", "kappa", "calibration_error")
 
+TOO_FEW = (
+    "Whether a diagnosis depends on the seed takes at least two finished runs with the same settings and different "
+    "seeds that kept their predictions. Train one more with another seed."
+)
+ONE_NETWORK = (
+    "These runs made exactly the same predictions, so they are one network and say nothing about chance. Where the "
+    "last layer alone learns and every image is in every step, training often does not depend on the seed at all."
+)
+
 
 def seeds_of(runs: Sequence[RunSummary]) -> list[list[RunSummary]]:
     """Among ``runs``, the finished ones of one setting, for each setting with at least two different networks."""
@@ -65,16 +75,16 @@ def draw_multiplicity(home: DataHome, runs: Sequence[RunSummary]) -> None:
         missing = [run.name for run, found in read if found is None]
         if missing:
             st.caption(f"Without predictions, and so left out: {', '.join(missing)}.")
-        if len(kept) < 2 or kept[0][0].spec is None:
-            st.info(
-                "Whether a diagnosis depends on the seed takes at least two finished runs with the same settings and "
-                "different seeds that kept their predictions. Train one more with another seed.",
-                icon=":material/casino:",
-            )
+        different = [kept[place] for place in distinct_networks([found for _, found in kept])]
+        if len(different) < 2 or kept[0][0].spec is None:
+            st.info(ONE_NETWORK if len(kept) > 1 else TOO_FEW, icon=":material/casino:")
             return
-        key = "_".join(sorted(run.id for run, _ in kept))
-        test_set = choose_test_set(kept[0][1], key=f"seeds_set_{key}")
-        _draw(home, [run for run, _ in kept], [found for _, found in kept], test_set, kept[0][0].spec.method, key)
+        if len(different) < len(kept):
+            st.caption("Runs with exactly the same predictions are one network, and count once.")
+        key = "_".join(sorted(run.id for run, _ in different))
+        test_set = choose_test_set(different[0][1], key=f"seeds_set_{key}")
+        runs, found = [run for run, _ in different], [found for _, found in different]
+        _draw(home, runs, found, test_set, kept[0][0].spec.method, key)
 
 
 def _draw(

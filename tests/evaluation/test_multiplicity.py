@@ -9,7 +9,7 @@ import pytest
 
 from medpriv_core.errors import SettingError
 from medpriv_core.evaluation.intervals import wilson_interval
-from medpriv_core.evaluation.multiplicity import abstention_curve, calls_of, compare_seeds
+from medpriv_core.evaluation.multiplicity import abstention_curve, calls_of, compare_seeds, distinct_networks
 from medpriv_core.evaluation.predictions import Predictions
 
 CALLS = np.array([[1, 0, 1, 0, 1], [1, 1, 1, 0, 0], [1, 0, 1, 0, 1]])
@@ -90,3 +90,9 @@ def test_runs_that_do_not_belong_together_are_refused() -> None:
         calls_of([one, predictions([0, 1], [0, 1])], "test_noised")
     with pytest.raises(SettingError, match="at least two"):
         calls_of([])
+
+
+def test_the_same_network_twice_is_one() -> None:
+    one, other = predictions([0, 1], [0, 1]), predictions([1, 1], [0, 1])
+    assert distinct_networks([one, predictions([0, 1], [0, 1]), other, other]) == [0, 2]
+    assert distinct_networks([one, predictions([0, 1, 1], [0, 1, 1])]) == [0, 1]

@@ -60,6 +60,12 @@ def test_the_share_whose_diagnosis_hangs_on_the_seed() -> None:
     assert "between 60.0% and 80.0%" in sentence
 
 
+def test_networks_that_never_differ_are_not_said_to() -> None:
+    sentence = multiplicity_sentence(compare_seeds(np.tile([0, 1, 1, 0], (3, 10))), [0.6, 0.6, 0.6])
+    assert sentence.startswith("All 3 networks agree on all 40 test images")
+    assert "at most 8.8%" in sentence
+
+
 def test_what_unanimity_costs_and_brings() -> None:
     calls, labels = np.array([[1, 0, 1], [1, 1, 1], [1, 0, 1]]), np.array([1, 0, 0])
     sentence = abstention_sentence(abstention_curve(calls, labels))

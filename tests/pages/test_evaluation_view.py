@@ -159,3 +159,11 @@ def test_runs_that_kept_nothing_are_left_out_by_name(add_run: ADD) -> None:
 def test_one_seed_is_not_compared(add_run: ADD) -> None:
     add_run("r1", SPEC)
     assert "at least two finished runs" in draw(several_runs).info[0].value
+
+
+def test_seeds_that_change_nothing_are_one_network(add_run: ADD, home: DataHome) -> None:
+    for seed in range(2):
+        add_run(f"r{seed}", SPEC.changed(seed=seed))
+    same = (home.runs / "r0" / FILE_NAME).read_bytes()
+    (home.runs / "r1" / FILE_NAME).write_bytes(same)
+    assert "exactly the same predictions" in draw(several_runs).info[0].value
