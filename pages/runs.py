@@ -40,7 +40,7 @@ def main() -> None:
     refresh_s = REFRESH_S if busy else None
     st.fragment(run_every=refresh_s)(draw_running)(busy_signature(runs), shown)
     watching = any(not run.ended for run in runs if run.id in shown) and not is_paused()
-    st.fragment(run_every=REFRESH_S if watching else None)(draw_runs)(shown, tags_of(runs))
+    st.fragment(run_every=2 * REFRESH_S if watching else None)(draw_runs)(shown, tags_of(runs))
     st.subheader("All runs", anchor=False)
     st.fragment(run_every=2 * REFRESH_S if busy and not is_paused() else None)(draw_list)(shown)
 

@@ -77,22 +77,18 @@ def draw_chart_of(runs: Sequence[Run]) -> None:
 
 
 def draw_controls(runs: Sequence[Run], *, live: bool) -> View:
-    """What the visitor wants to see, also put into the address."""
+    """What the visitor wants to see, also put into the address.
+
+    The controls start with what the address says. Setting their state instead would be lost where the first refresh
+    comes before the browser has drawn them.
+    """
     first = view_from_link(runs=len(runs))
     row = st.container(horizontal=True, vertical_alignment="bottom", key="runs_controls")
     images_key = f"runs_images_{len(first_parts(len(runs)))}"
-    start(
-        runs_figure=first.measure,
-        runs_against=first.against,
-        runs_smoothing=round(100 * first.smoothing),
-        runs_log_x=first.log_x,
-        runs_log_y=first.log_y,
-        runs_marks=first.marks,
-        **{images_key: list(first.parts)},
-    )
     measure = row.selectbox(
         "Figure",
         list(MEASURES),
+        index=list(MEASURES).index(first.measure),
         format_func=lambda name: MEASURES[name].title,
         key="runs_figure",
         width=230,
@@ -100,6 +96,7 @@ def draw_controls(runs: Sequence[Run], *, live: bool) -> View:
     against = row.segmented_control(
         "Against",
         list(AGAINST),
+        default=first.against,
         required=True,
         format_func=lambda name: AGAINST[name],
         key="runs_against",
@@ -108,6 +105,7 @@ def draw_controls(runs: Sequence[Run], *, live: bool) -> View:
         "Images",
         list(PART_TITLES),
         selection_mode="multi",
+        default=first.parts,
         format_func=lambda part: PART_TITLES[part].capitalize(),
         key=images_key,  # of few and of many runs, other images are drawn at first
     )
@@ -116,13 +114,14 @@ def draw_controls(runs: Sequence[Run], *, live: bool) -> View:
             "Smoothing (%)",
             0,
             MOST_SMOOTHING,
-            step=5,
+            round(100 * first.smoothing),
+            5,
             key="runs_smoothing",
             help="A running mean over the epochs: each counts this much less than the one after it.",
         )
-        log_x = st.toggle("Logarithmic across", key="runs_log_x")
-        log_y = st.toggle("Logarithmic upwards", key="runs_log_y")
-        marks = st.toggle("Mark best and last epoch", key="runs_marks")
+        log_x = st.toggle("Logarithmic across", first.log_x, key="runs_log_x")
+        log_y = st.toggle("Logarithmic upwards", first.log_y, key="runs_log_y")
+        marks = st.toggle("Mark best and last epoch", first.marks, key="runs_marks")
     view = View(
         measure=measure,
         against=against or "epoch",
@@ -151,15 +150,10 @@ def hide_and_highlight(runs: Sequence[Run], view: View, first: View) -> View:
     """Which of several runs are hidden, and which one stands before the others."""
     names = distinct_names(runs)
     hidden_key, highlighted_key = (f"runs_{what}_{','.join(names)}" for what in ("hidden", "highlighted"))
-    start(
-        **{
-            hidden_key: [run_id for run_id in names if run_id in first.hidden],
-            highlighted_key: first.highlighted if first.highlighted in names else None,
-        }
-    )
     hidden = st.multiselect(
         "Hide",
         list(names),
+        [run_id for run_id in names if run_id in first.hidden],
         format_func=lambda run_id: names[run_id],
         key=hidden_key,
         placeholder="All are shown",
@@ -167,19 +161,12 @@ def hide_and_highlight(runs: Sequence[Run], view: View, first: View) -> View:
     highlighted = st.selectbox(
         "Highlight",
         list(names),
-        None,
+        list(names).index(first.highlighted) if first.highlighted in names else None,
         format_func=lambda run_id: names[run_id],
         key=highlighted_key,
         placeholder="None",
     )
     return replace(view, hidden=frozenset(hidden), highlighted=highlighted)
-
-
-def start(**values: object) -> None:
-    """What controls say when they first appear, by their keys."""
-    for key, value in values.items():
-        if key not in st.session_state:
-            st.session_state[key] = value
 
 
 def pause(runs: Sequence[Run]) -> None:

@@ -23,35 +23,33 @@ class Labels:
 
 def draw_labels(run: Run, known_tags: list[str]) -> None:
     """The form. It stays as the visitor left it while the run goes on, also if somebody else changes the run."""
-    now, seen_key = Labels(run.name, run.tags, run.notes), f"labels_seen_{run.id}"
-    keys = {what: f"label_{what}_{run.id}" for what in ("name", "tags", "notes")}
-    seen: Labels = st.session_state.get(seen_key, now)
-    if seen_key not in st.session_state or keys["name"] not in st.session_state:
-        seen = now
-        st.session_state.update(
-            {seen_key: now, keys["name"]: now.name, keys["tags"]: list(now.tags), keys["notes"]: now.notes}
-        )
+    now = Labels(run.name, run.tags, run.notes)
+    seen: Labels = st.session_state.setdefault(f"labels_seen_{run.id}", now)
+    keys = [f"{what}_{run.id}_{filled(run.id)}" for what in ("name", "tags", "notes")]
     with st.form(f"labels_{run.id}", border=False):
-        st.text_input("Name", key=keys["name"])
+        st.text_input("Name", seen.name, key=keys[0])
         st.multiselect(
             "Tags",
-            sorted({*known_tags, *st.session_state[keys["tags"]]}),
-            key=keys["tags"],
+            sorted({*known_tags, *seen.tags, *st.session_state.get(keys[1], ())}),
+            seen.tags,
+            key=keys[1],
             accept_new_options=True,
             placeholder="Choose or type a tag",
         )
-        st.text_area("Notes", key=keys["notes"], height=140)
-        st.form_submit_button("Save", icon=":material/save:", on_click=save, args=(run.id, seen))
+        st.text_area("Notes", seen.notes, key=keys[2], height=140)
+        st.form_submit_button(
+            "Save", key=f"save_{run.id}", icon=":material/save:", on_click=save, args=(run.id, keys, seen)
+        )
     if now != seen:
         st.warning("Somebody else changed this run since you opened it. What it says now:", icon=":material/group:")
         st.code(f"{now.name}\n{', '.join(now.tags) or 'no tags'}\n{now.notes or 'no notes'}", language=None)
         st.button("Take what it says now", key=f"labels_again_{run.id}", on_click=forget, args=(run.id,))
 
 
-def save(run_id: str, seen: Labels) -> None:
+def save(run_id: str, keys: list[str], seen: Labels) -> None:
     """Write what was changed in the form, unless it was changed by somebody else too."""
     home = cached.home()
-    name, tags, notes = (st.session_state[f"label_{what}_{run_id}"] for what in ("name", "tags", "notes"))
+    name, tags, notes = (st.session_state[key] for key in keys)
 
     def change() -> None:
         if name != seen.name:
@@ -65,6 +63,13 @@ def save(run_id: str, seen: Labels) -> None:
     act("Saved.", change)
 
 
+def filled(run_id: str) -> int:
+    """How often the form of this run was filled anew; each time its fields are new ones."""
+    times: int = st.session_state.get(f"labels_filled_{run_id}", 0)
+    return times
+
+
 def forget(run_id: str) -> None:
     """Fill the form anew with what the run says."""
     st.session_state.pop(f"labels_seen_{run_id}", None)
+    st.session_state[f"labels_filled_{run_id}"] = filled(run_id) + 1

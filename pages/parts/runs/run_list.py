@@ -96,9 +96,8 @@ def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
     rows = [place for place, run in enumerate(runs) if run.id in chosen]
     # A selection is made of row numbers: it must not outlive the list that it was made in.
     key = f"{SELECTION}_{hash(tuple(run.id for run in runs))}"
-    selected = st.session_state.get(key)
-    if selected is None or sorted(selected["selection"]["rows"]) != rows:
-        st.session_state[key] = {"selection": {"rows": rows}}
+    if key in st.session_state and sorted(st.session_state[key]["selection"]["rows"]) != rows:
+        st.session_state[key] = {"selection": {"rows": rows}}  # chosen elsewhere
     st.dataframe(
         [describe(run) for run in runs],
         hide_index=True,
@@ -106,6 +105,7 @@ def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
         key=key,
         on_select=lambda: select(key, [run.id for run in runs], chosen),
         selection_mode="multi-row",
+        selection_default={"selection": {"rows": rows}},
         placeholder="",
         column_config={
             "run": st.column_config.TextColumn(width="large", pinned=True),
