@@ -14,12 +14,9 @@ from pages.parts import cached
 from pages.parts.sweep.request import NEXT_VIEW, Request
 from pages.parts.words import sentence
 
-HEADER = "Before you launch"
-
 
 def draw_refusal(error: MedprivError) -> None:
     """Why there is nothing to launch, and the button greyed."""
-    st.subheader(HEADER, anchor=False)
     st.error(f"This cannot be launched: {sentence(error)}", icon=":material/block:")
     st.button(
         "Launch", type="primary", icon=":material/play_arrow:", key="sweep_launch", disabled=True, width="stretch"
@@ -34,7 +31,6 @@ def draw_summary(request: Request) -> None:
     except MedprivError as error:
         draw_refusal(error)
         return
-    st.subheader(HEADER, anchor=False)
     draw_runs(plan)
     draw_cost(plan)
     draw_launch(plan, request)
