@@ -21,7 +21,9 @@ def main() -> None:
     sentence = st.container()
     choice = choose_runs()
     view = from_link("view", VIEWS, FIGURE_3)
-    tabs = dict(zip(VIEWS, st.tabs(VIEWS, default=view, key="compare_view", on_change="rerun"), strict=True))
+    # The same at every run of this page: tabs whose default changes spring back to it.
+    opened_on = st.session_state.setdefault("compare_opened_on", view)
+    tabs = dict(zip(VIEWS, st.tabs(VIEWS, default=opened_on, key="compare_view", on_change="rerun"), strict=True))
     column, protocol = "test_accuracy", LAST_EPOCH
     with tabs[FIGURE_3]:
         if tabs[FIGURE_3].open:

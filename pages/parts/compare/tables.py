@@ -14,6 +14,9 @@ from medpriv_core.results.result import SOURCE_TITLES, Protocol
 from medpriv_core.results.table import FIGURES, export_rows, to_csv
 from pages.parts.charts import file_name_of
 
+# The figures whose interval is worth a column.
+WITH_INTERVAL = ("test_accuracy", "test_auroc")
+
 
 def draw_table(groups: Sequence[Group], *, key: str, name: str, protocol: Protocol = "last_epoch") -> None:
     """One line a group under a chart, and a button that takes all numbers of each run away."""
@@ -43,8 +46,8 @@ def _line(group: Group, protocol: Protocol) -> dict[str, Any]:
         found = group.estimate(column, protocol)
         if found is not None:
             line[title] = found.mean if column == "test_auroc" else 100 * found.mean
-            if column in ("test_accuracy", "test_auroc") and protocol == "last_epoch":
-                line[f"{title}, 95 % interval"] = interval(found, percent=column != "test_auroc")
+        if column in WITH_INTERVAL and protocol == "last_epoch":
+            line[f"{title}, 95 % interval"] = interval(found, percent=column != "test_auroc") if found else ""
     first = group.first
     return line | {
         "ε that holds": "not established" if not first.guarantee.established else format_epsilon(group.epsilon),
