@@ -13,6 +13,11 @@ from pages.parts.words import sentence
 
 log = logging.getLogger("medpriv")
 
+OUR_FAULT = (
+    "Something went wrong inside medpriv, and it is not your doing. The terminal in which the app runs has the "
+    "details; reload the page to go on."
+)
+
 
 @contextmanager
 def explain_errors() -> Iterator[None]:
@@ -27,8 +32,4 @@ def explain_errors() -> Iterator[None]:
     except Exception:
         # Streamlit's own control flow (stop, rerun) is no Exception and passes through.
         log.exception("A page failed")
-        st.error(
-            "Something went wrong inside medpriv, and it is not your doing. The terminal in which the app runs has "
-            "the details; reload the page to go on.",
-            icon=":material/error:",
-        )
+        st.error(OUR_FAULT, icon=":material/error:")

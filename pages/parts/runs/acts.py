@@ -14,6 +14,7 @@ import streamlit as st
 from medpriv_core.errors import MedprivError
 from medpriv_core.runs import service
 from pages.parts import cached
+from pages.parts.messages import OUR_FAULT, log
 from pages.parts.runs.address import choose, chosen_ids
 from pages.parts.words import sentence
 
@@ -36,6 +37,10 @@ def act(done: str, action: Callable[[], object]) -> None:
         action()
     except MedprivError as error:
         _say(Said(sentence(error), failed=True))
+    except Exception:
+        # Callbacks run before the page and its messages.
+        log.exception("A button failed")
+        _say(Said(OUR_FAULT, failed=True))
     else:
         _say(Said(done))
 
