@@ -47,7 +47,7 @@ def main() -> None:
     )
     draw_terms("ε", "δ", "neighbours", "β", "values", "black or white")
     yours = noised(chosen, noise, place=YOURS_PLACE) if arrangement == FIGURE_2 else shown[-1][1]
-    aside = "Your noise, which Figure 2 does not show: " if arrangement == FIGURE_2 else ""
+    aside = "Figure 2 does not show your noise. " if arrangement == FIGURE_2 else ""
     sentence.info(
         aside + image_meaning(yours.guarantee, blurred_correlation=yours.panel.blurred_correlation),
         icon=":material/lightbulb:",
