@@ -113,7 +113,9 @@ def _network(spec: RunSpec, classes: Iterable[str], *, has_network: bool) -> str
         f"{', '.join(map(_plain, classes)) or 'not recorded'}."
     ]
     if not has_network:
-        return " ".join([*sentences, "The network itself is not in this archive, because its checkpoint is gone."])
+        return " ".join(
+            [*sentences, "The network itself is not in this archive, because its checkpoint is gone or damaged."]
+        )
     sentences.append(
         "The numbers are in model.safetensors, named as in torchvision's ResNet-18; its header says how images are "
         "brought in."

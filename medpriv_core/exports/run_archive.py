@@ -25,13 +25,13 @@ from typing import Any
 import medpriv_core
 from medpriv_core.errors import RunError
 from medpriv_core.evaluation.predictions import FILE_NAME
+from medpriv_core.exports.captions import describe_runs
 from medpriv_core.exports.charts import to_png, to_svg
 from medpriv_core.exports.model_card import guarantee_text, model_card, readable_predictions
 from medpriv_core.figures.curves import RunCurves
 from medpriv_core.figures.dashboard import View, dashboard_figure
 from medpriv_core.home import DataHome
 from medpriv_core.processes import PACKAGE_PARENT
-from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.runs.archive_format import FORMAT, SETUP_TEXTS, VERSION
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.imports import is_imported, read_import_mark
@@ -103,7 +103,7 @@ def _archive(home: DataHome, run: Run, network: Path) -> bytes:
     }
     if run.epochs:
         figure = accuracy_chart(run, spec)
-        about = [f"{name}: {value}" for name, value in _caption(run, spec)]
+        about = describe_runs([run])
         title = f"Accuracy: {run.name}"
         files["accuracy.png"] = to_png(figure, title=title, caption=about)
         files["accuracy.svg"] = to_svg(figure, title=title, caption=about)
@@ -173,16 +173,8 @@ def _about(directory: RunDirectory, run: Run, weights: bytes | None) -> dict[str
     }
 
 
-def _caption(run: Run, spec: RunSpec) -> list[tuple[str, str]]:
-    held = held_guarantee(spec, run.setup, run.last)
-    return [
-        ("Run", f"{run.id}, seed {spec.seed}, {len(run.epochs)} of {spec.epochs} epochs, {spec.image_size} pixels"),
-        ("Guarantee", held.statement),
-    ]
-
-
 def _write_networks(home: DataHome, run_ids: Sequence[str], folder: Path) -> None:
-    """Put ``<run id>.safetensors`` of every run that has a checkpoint into ``folder``."""
+    """Put ``<run id>.safetensors`` of every run that has a readable checkpoint into ``folder``."""
     directories = [RunDirectory(home.runs / run_id) for run_id in run_ids]
     with_network = [str(directory.path) for directory in directories if directory.checkpoint.is_file()]
     if not with_network:
@@ -191,7 +183,7 @@ def _write_networks(home: DataHome, run_ids: Sequence[str], folder: Path) -> Non
     # The package need not be installed, and the caller's folder may be any.
     path = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
     try:
-        done = subprocess.run(
+        subprocess.run(
             command,
             env=os.environ | {"PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
@@ -199,14 +191,11 @@ def _write_networks(home: DataHome, run_ids: Sequence[str], folder: Path) -> Non
             timeout=WEIGHTS_TIME_LIMIT_S,
             check=True,
         )
-        complaints = json.loads(done.stdout)["complaints"]
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
+    except (OSError, subprocess.SubprocessError) as error:
         raise RunError(
             "The process that reads the networks failed, most likely because the memory of this machine is full. Close "
             "other programs and try again."
         ) from error
-    for sentence in complaints.values():
-        raise RunError(sentence)
 
 
 def _read(path: Path) -> bytes | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 # Plotly looks into pandas if somebody has loaded it; half loaded, by the page of another visitor, it fails there.
 import pandas  # noqa: F401
@@ -15,20 +15,26 @@ from medpriv_core.exports.charts import to_png, to_svg
 _NO_FILE_NAME = re.compile(r"[^a-z0-9]+")
 
 
-def draw_chart(figure: go.Figure, *, key: str, name: str, alt: str, caption: Sequence[str] = ()) -> None:
+Caption = Sequence[str] | Callable[[], Sequence[str]]
+
+
+def draw_chart(figure: go.Figure, *, key: str, name: str, alt: str, caption: Caption = ()) -> None:
     """The chart, and below it a row of downloads as PNG and SVG, which are drawn when they are clicked.
 
     ``name`` is what the chart shows, for example "Accuracy of Chest X-rays, DP-SGD": the title of the export, if the
     figure has none, and its file's name. ``caption`` stands below the exported chart, a statement a line: settings, and
-    each ε in full. ``alt`` is the chart in words.
+    each ε in full; a function that gives them is called at the click. ``alt`` is the chart in words.
     """
     st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False})
     file_name = file_name_of(name)
-    lines = tuple(caption)
+
+    def lines() -> Sequence[str]:
+        return caption() if callable(caption) else caption
+
     with st.container(horizontal=True, gap="small"):
         st.download_button(
             "PNG",
-            lambda: to_png(figure, title=name, caption=lines),
+            lambda: to_png(figure, title=name, caption=lines()),
             f"{file_name}.png",
             "image/png",
             key=f"{key}_png",
@@ -39,7 +45,7 @@ def draw_chart(figure: go.Figure, *, key: str, name: str, alt: str, caption: Seq
         )
         st.download_button(
             "SVG",
-            lambda: to_svg(figure, title=name, caption=lines),
+            lambda: to_svg(figure, title=name, caption=lines()),
             f"{file_name}.svg",
             "image/svg+xml",
             key=f"{key}_svg",

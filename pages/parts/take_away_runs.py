@@ -16,6 +16,8 @@ from medpriv_core.runs.imports import import_run
 from medpriv_core.runs.service import RunSummary
 from pages.parts.words import sentence
 
+# The browser gives up a download that is not there after three minutes.
+MOST_ZIPPED = 50
 # Excel takes a file without this mark for one in the old code page, and shows β as two other letters.
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -28,7 +30,7 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
     home, one = data_home(), runs[0] if len(runs) == 1 else None
     ended = [run for run in runs if run.ended]
     with st.container(horizontal=True):
-        if ended:
+        if 0 < len(ended) <= MOST_ZIPPED:
             ids = [run.id for run in ended]
             _button(
                 "Zip" if one else f"Zip of {len(ids)} runs",
@@ -65,6 +67,8 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
                 about="The figures of every epoch as an event file. Put it into a folder and open that with "
                 "TensorBoard.",
             )
+    if len(ended) > MOST_ZIPPED:
+        st.caption(f"For a zip choose at most {MOST_ZIPPED} runs; the command `export run` takes any number.")
     waiting = len(runs) - len(ended)
     if waiting:
         st.caption(f"{waiting} of these {len(runs)} runs have not ended yet and are in the tables only.")

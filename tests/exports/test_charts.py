@@ -14,10 +14,12 @@ import pytest
 from PIL import Image
 
 from medpriv_core import figures
+from medpriv_core.exports.captions import describe_runs
 from medpriv_core.exports.chart_looks import UnknownChart
 from medpriv_core.exports.charts import HEIGHT, WIDTH, to_png, to_svg
 from medpriv_core.figures.dashboard import View
 from tests.exports.chart_samples import SAMPLES, dashboard
+from tests.exports.runs import LOCAL, PLAIN, PRIVATE, made_run
 
 BLUE = (0, 114, 178)
 
@@ -157,3 +159,19 @@ def test_the_same_chart_gives_the_same_file_also_from_several_threads() -> None:
 def test_what_cannot_be_drawn_is_said_and_not_left_out(figure: go.Figure, what: str) -> None:
     with pytest.raises(UnknownChart, match=what):
         to_png(figure)
+
+
+def test_the_caption_of_runs_has_every_epsilon_in_full_and_calls_synthetic_images_so() -> None:
+    lines = describe_runs([made_run(spec) for spec in (PLAIN, LOCAL, PRIVATE)])
+
+    assert "no ε holds" in lines[0]
+    assert "any two pictures" in lines[1]
+    assert all(word in lines[2] for word in ("ε = ", "δ = 1e-5", "one image added or removed", "Poisson", "PLD"))
+    assert all("SYNTHETIC" in line for line in lines)
+
+
+def test_the_caption_of_many_runs_says_how_many_it_leaves_out() -> None:
+    lines = describe_runs([made_run(PLAIN)] * 20)
+
+    assert len(lines) == 13
+    assert lines[-1].startswith("8 more runs")
