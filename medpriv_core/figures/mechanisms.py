@@ -16,9 +16,9 @@ from medpriv_core.results.result import Protocol
 
 # column -> what it is called, and whether its marker is filled
 SERIES = {"test_accuracy": ("test images", True), "train_accuracy": ("training images", False)}
-ROW_PX = 34
+ROW_PX, LINE_PX = 8, 14  # of a row: the space around its label, and each line of the longest label
 GAP_PX = 90  # between two panels: numbers of the upper axis, title of the lower one
-LABEL_WIDTH = 24  # characters in a line
+LABEL_WIDTH = 30  # characters in a line
 
 
 def mechanisms_figure(
@@ -31,7 +31,8 @@ def mechanisms_figure(
     that of a maximum is not the one of its epoch. ``majority_rates`` by the same titles.
     """
     counts = [len(members) for members in groups.values()]
-    height = ROW_PX * (sum(counts) + len(groups)) + GAP_PX * (len(groups) - 1)
+    lines = max((_lines(group.label).count("<br>") + 1 for members in groups.values() for group in members), default=1)
+    height = (ROW_PX + LINE_PX * max(2, lines)) * (sum(counts) + len(groups)) + GAP_PX * (len(groups) - 1)
     figure = make_subplots(
         rows=len(groups),
         cols=1,
