@@ -181,7 +181,13 @@ def _paces(past: list[_Finished]) -> dict[tuple[object, ...], float]:
             expected = _rough_seconds(run.spec, run.train_size, run.test_size, stored=features in known)
             longest[kind] = run.took_s, expected
         known.add(features)
-    return {kind: max(took - START_S, 1.0) / (expected - START_S) for kind, (took, expected) in longest.items()}
+    return {kind: _pace(took, expected) for kind, (took, expected) in longest.items()}
+
+
+def _pace(took: float, expected: float) -> float:
+    work = expected - START_S
+    # Of a run that is nearly all start, what lies beyond a usual start tells of a busy machine and not of the work.
+    return max(took - START_S, 1.0) / work if work > START_S else took / expected
 
 
 # Nothing changes a finished run any more, and a form asks again at every change of a control.

@@ -62,6 +62,13 @@ def test_a_run_that_found_its_features_is_not_mistaken_for_a_fast_machine(
     assert seconds(home, SPEC.changed(image_size=96)) > first
 
 
+def test_a_short_run_on_a_busy_machine_does_not_make_long_ones_endless(home: DataHome, monkeypatch: pytest.MonkeyPatch):
+    long = SPEC.changed(image_size=224, epochs=500)
+    short, expected = seconds(home, SPEC.changed(epochs=1)), seconds(home, long)
+    record(home, SPEC.changed(epochs=1), 5 * short, monkeypatch)
+    assert expected < seconds(home, long) < 6 * expected
+
+
 def test_engines_differ_as_measured(home: DataHome):
     ordinary = seconds(home, SPEC.changed(trainable="all", epochs=200))
     private = SPEC.changed(trainable="all", epochs=200, method="dp_sgd", noise_multiplier=1.0)
