@@ -55,4 +55,4 @@ def identification_statement(success: SuccessRate, *, pictures: int, beta: float
     )
     if low > success.chance:
         return f"{found} Noise that hides the picture from the eye does not hide whose it is."
-    return f"{found} With so much noise this attack does no better than guessing."
+    return f"{found} With so much noise these trials show no more than guessing would."

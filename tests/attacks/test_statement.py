@@ -47,6 +47,6 @@ def test_finding_the_patient_is_set_against_guessing():
     found = identification_statement(SuccessRate(found=97, draws=100, chance=0.01), pictures=100, beta=2)
     assert "97 of 100 trials" in found
     assert "does not hide whose it is" in found
-    assert "no better than guessing" in identification_statement(
+    assert "no more than guessing would" in identification_statement(
         SuccessRate(found=2, draws=100, chance=0.01), pictures=100, beta=500
     )

@@ -286,7 +286,8 @@ def test_settings_of_an_own_picture_ask_for_the_picture(open_page: OpenPage):
     assert original["pixels"].shape == (20, 30)
     assert yours["title"] == "yours, β = 2"
     assert page.selectbox(key="mechanism").value == "gaussian"
-    assert yours["lines"][0].startswith("ε of one pixel") and "(δ = 1e-5)" in yours["lines"][0]
+    assert yours["lines"][0].startswith("ε of one pixel")
+    assert "(δ = 1e-5)" in yours["lines"][0]
 
 
 def test_settings_that_cannot_be_shown_are_explained(open_page: OpenPage):
