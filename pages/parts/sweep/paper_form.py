@@ -26,7 +26,7 @@ def draw() -> Request:
     """The controls; raises ``SettingError`` or ``DatasetError`` for what cannot be."""
     st.caption(
         "No privacy, noise on the images (Local-DP) and noise on the gradients (DP-SGD), each with β = 1, 2 and 4: the "
-        "cells of the paper's Figures 3 and 4, trained so that an ε holds."
+        "cells of the paper's Figures 3 and 4. DP-SGD is trained so that its ε holds, unlike the authors' own runs."
     )
     left, right = st.columns(2)
     entry = choose_dataset(left, key="sweep_paper_dataset")
