@@ -93,6 +93,19 @@ def test_tags_narrow_down_own_runs(home: DataHome, open_page: OpenPage) -> None:
     assert labels_on(page) == ["No privacy"]
 
 
+def test_of_very_many_settings_the_newest_are_shown(
+    home: DataHome, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pages.parts.compare.choice.MOST_OWN_GROUPS", 2)
+    for number in range(4):
+        store_run(home, f"r{number}", LOCAL.changed(beta=1.0 + number))
+
+    page = open_page("compare", sources="mine")
+
+    assert labels_on(page) == ["Local-DP β = 3", "Local-DP β = 4"]
+    assert "Of 4 settings of my runs the newest 2 are shown" in texts(page)
+
+
 def test_figure_4_calls_the_best_epoch_what_it_is(home: DataHome, open_page: OpenPage) -> None:
     store_run(home, "a", PLAIN, (0.9, 0.8))
     page = open_page("compare", view="Figure 4", sources="mine")

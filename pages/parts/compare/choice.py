@@ -24,6 +24,8 @@ NOTEBOOKS = {
     "repetition": "Their repetition (5)",
     "both": "Both",
 }
+# Of one's own runs; more lines than this nobody can tell apart.
+MOST_OWN_GROUPS = 60
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,16 @@ def choose_runs() -> Choice:
     )
     to_link(dataset=None if dataset == datasets[0] else dataset)
     _say_chosen(chosen_ids, mine)
-    return Choice(dataset, labelled(group_results(results)), references)
+    groups = group_results(results)
+    own = [group for group in groups if group.first.source == "mine" and group.first.dataset == dataset]
+    if len(own) > MOST_OWN_GROUPS:
+        st.caption(
+            f"Of {len(own)} settings of my runs the newest {MOST_OWN_GROUPS} are shown; give runs a tag to choose "
+            "others."
+        )
+        old = {id(group) for group in own[:-MOST_OWN_GROUPS]}
+        groups = [group for group in groups if id(group) not in old]
+    return Choice(dataset, labelled(groups), references)
 
 
 def _choose_sources(row: DeltaGenerator, results: Mapping[Source, list[Result]], *, own_only: bool) -> list[Source]:

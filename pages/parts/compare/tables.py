@@ -70,5 +70,11 @@ def interval(found: Estimate, *, percent: bool) -> str:
 
 
 def what_holds(groups: Sequence[Group]) -> list[str]:
-    """Each epsilon of a chart in full, a line a group: what stands below the chart when it is taken away."""
-    return [f"{group.label}: {group.first.guarantee.statement}" for group in groups]
+    """Each epsilon of a chart in full, once for all groups that have the same: what stands below it when exported."""
+    several = len({group.first.dataset for group in groups}) > 1
+    labels: dict[str, list[str]] = {}
+    for group in groups:
+        if group.first.method != "none":
+            place = f"{dataset_info(group.first.dataset).title}, " if several else ""
+            labels.setdefault(group.first.guarantee.statement, []).append(f"{place}{group.label}")
+    return [f"{'; '.join(names)}: {statement}" for statement, names in labels.items()]
