@@ -48,9 +48,11 @@ class BarPlaces:
         self._heights: dict[float, float] = {}
 
     def shift(self, trace: Any) -> float:
+        """How far the bars of a trace stand beside their place."""
         return self._shift[id(trace)]
 
     def bottoms(self, places: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Where bars of these lengths begin: at 0, or on top of those before them."""
         if self.mode not in ("stack", "relative"):
             return np.zeros(len(places))
         bottoms = np.array([self._heights.get(place, 0.0) for place in places])
@@ -63,6 +65,7 @@ _HATCHES = {"": "", "/": "//", "\\": "\\\\", "x": "xx", "-": "--", "|": "||", "+
 
 
 def draw_bars(panel: Panel, trace: Any, fallback: str, places: BarPlaces) -> None:
+    """The bars of one trace, upright or lying, with error bars, patterns and texts beyond their ends."""
     flat = trace.orientation == "h"
     x, y = both(panel, trace)
     where, lengths = (y, x) if flat else (x, y)

@@ -21,6 +21,7 @@ def enter(panel: Panel, trace: Any, handle: Any) -> None:
 
 
 def draw_errors(panel: Panel, trace: Any, x: np.ndarray, y: np.ndarray, paint: Any) -> None:
+    """Intervals of a trace as bars, along either axis."""
     bars = {f"{name}err": extent_of(getattr(trace, f"error_{name}"), len(x)) for name in ("x", "y")}
     drawn: dict[str, Any] = {name: extent for name, extent in bars.items() if extent is not None}
     if drawn:
@@ -45,6 +46,7 @@ def both(panel: Panel, trace: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def texts_of(trace: Any, count: int) -> list[str]:
+    """The text at each point."""
     x, y = (spread(value, count) for value in (trace.x, trace.y))
     return [fill_template(trace, (place,), {"x": x[place], "y": y[place]}) for place in range(count)]
 
@@ -73,8 +75,10 @@ def fill_template(trace: Any, place: tuple[int, ...], values: dict[str, Any]) ->
 
 
 def is_list(value: Any) -> bool:
+    """Whether a setting differs from point to point."""
     return value is not None and not isinstance(value, str | int | float)
 
 
 def spread(value: Any, count: int) -> list[Any]:
+    """One value a point, of a setting that may be one for all."""
     return list(value) if is_list(value) else [value] * count
