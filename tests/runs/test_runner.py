@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 
 import pytest
@@ -131,3 +132,37 @@ def test_a_worker_that_cannot_be_started_fails_its_run_and_not_the_next(
     queue(home, "b")
     runner.tick()
     assert store.get("b").state == "running"
+
+
+def test_two_runners_that_fight_never_put_two_runs_on_one_device(home: DataHome, store: RunStore):
+    for number in range(6):
+        queue(home, str(number))
+    crowds: list[int] = []
+
+    class Counting(Workers):
+        def start(self, run_id: str, directory: RunDirectory) -> int:
+            crowds.append(len(store.in_state("running")))
+            directory.write_outcome("finished")
+            return 4242
+
+    def fight() -> None:
+        runner = Runner(home, Counting())
+        while runner.tick():
+            pass
+
+    fighters = [threading.Thread(target=fight) for _ in range(2)]
+    for fighter in fighters:
+        fighter.start()
+    for fighter in fighters:
+        fighter.join()
+    assert crowds == [1] * 6
+    assert {row.state for row in store.all()} == {"finished"}
+
+
+def test_what_was_deleted_a_month_ago_is_purged_by_the_runner(home: DataHome, store: RunStore):
+    queue(home, "a")
+    store.cancel("a")
+    with store.changing("a") as change:
+        change.put(deleted_at=1.0)
+    assert runner_module.run_runner(home, idle_exit_s=0.01)
+    assert store.all(deleted=True) == []
