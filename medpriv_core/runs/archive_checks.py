@@ -25,6 +25,8 @@ from medpriv_core.runs.labels import LONGEST_NOTES, clean_name, clean_tags
 from medpriv_core.runs.store import ENDED
 from medpriv_core.spec import BOUNDS, RunSpec
 
+# Why is not part of the zip, because it might name an image.
+FAILED_ELSEWHERE = "This run failed on the machine that it came from."
 MAX_DEPTH = 8
 MAX_PARTS = 5000  # values in one JSON object
 MOST_STEPS = 10_000_000
@@ -220,7 +222,7 @@ def _outcome(outcome: dict[str, Any], state: str) -> dict[str, Any]:
     figures = {name: value for name, value in outcome.items() if name not in ("state", "message")}
     if not all(_is_figure(name, value) for name, value in figures.items()):
         raise changed("outcome.json")
-    return {"state": state, "message": None, **figures}
+    return {"state": state, "message": FAILED_ELSEWHERE if state == "failed" else None, **figures}
 
 
 def _labels(labels: dict[str, Any], run_id: str) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def _row(run: ArchivedRun) -> RunRow:
         created_at=run.about["created_at"],
         started_at=run.about["started_at"],
         ended_at=run.about["ended_at"],
-        message=None,
+        message=run.outcome["message"],
         tags=tuple(run.labels["tags"]),
         notes=run.labels["notes"],
         deleted_at=None,

@@ -89,6 +89,18 @@ def test_the_same_run_is_not_imported_twice(home: DataHome) -> None:
         import_run(home, zipped(members()))
 
 
+def test_a_run_that_failed_says_where_and_is_the_same_after_the_table_is_made_again(home: DataHome) -> None:
+    import_run(home, changed("about.json", state="failed"))
+    (before,) = service.list_runs(home)
+
+    home.database.unlink()
+    service.rebuild(home)
+
+    (after,) = service.list_runs(home)
+    assert before.message == "This run failed on the machine that it came from."
+    assert (after.id, after.name, after.state, after.message) == (before.id, before.name, "failed", before.message)
+
+
 def test_of_a_path_to_weights_only_the_name_is_kept(home: DataHome) -> None:
     import_run(home, changed("spec.json", weights="/etc/../home/somebody/w.pth"))
 
