@@ -124,12 +124,13 @@ def resume(home: DataHome, run_id: str) -> None:
 
     Raises ``RunError`` for any other run, and ``DataHomeError`` if the disk has too little room for it.
     """
-    directory = RunDirectory(home.runs / run_id)
-    with RunStore(home).changing(run_id) as change:
-        refuse_deleted(change.row)
-        if change.row.state not in ("cancelled", "failed"):
-            raise RunError(f"Run {run_id} is {change.row.state}; only a stopped or failed run can be resumed.")
-        check_room(home, directory.read_spec(), setup=directory.read_setup())
+    directory, store = RunDirectory(home.runs / run_id), RunStore(home)
+    _check_resumable(store.get(run_id))
+    check_room(
+        home, directory.read_spec(), setup=directory.read_setup()
+    )  # may take a while, so others are not kept out
+    with store.changing(run_id) as change:
+        _check_resumable(change.row)
         directory.clear_outcome()
         change.requeue()
     ensure_runner(home)
@@ -181,7 +182,8 @@ def rebuild(home: DataHome) -> int:
     return count
 
 
-def refuse_deleted(row: RunRow) -> None:
-    """Raise ``RunError`` if the run has been put away."""
+def _check_resumable(row: RunRow) -> None:
     if row.deleted_at is not None:
         raise RunError(f"Run {row.id} has been deleted; restore it first.")
+    if row.state not in ("cancelled", "failed"):
+        raise RunError(f"Run {row.id} is {row.state}; only a stopped or failed run can be resumed.")
