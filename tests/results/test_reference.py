@@ -88,6 +88,7 @@ def test_an_epsilon_in_the_file_is_not_believed(written: Path) -> None:
     [
         (lambda content: content.update(format=99), "format 99"),
         (lambda content: content["about"].pop("command"), "how it was made"),
+        (lambda content: content["about"].update(versions="torch 2"), "how it was made"),
         (lambda content: content.update(runs=[]), "no runs"),
         (lambda content: content["runs"][0].pop("setup"), "a run without"),
         (lambda content: content["runs"][0].update(id="b"), "same id"),
