@@ -113,7 +113,7 @@ def choose_one(runs: Sequence[Run]) -> Run:
 
 def draw_head(run: Run) -> None:
     """Name, state, and why it failed."""
-    st.markdown(f"### {plain(run.name)} {state_badge(run)}")
+    st.subheader(f"{plain(run.name)} {state_badge(run)}", anchor=False)
     if run.message:
         st.error(run.message, icon=":material/error:")
 

@@ -13,6 +13,7 @@ from pydicom.data import get_testdata_file
 
 from medpriv_core.runs import service
 from tests.browser.conftest import PATIENCE_S, App
+from tests.pages.recorded_runs import add_run, put_in_state
 from tests.processes import processes
 
 pytestmark = pytest.mark.browser
@@ -60,6 +61,17 @@ def epochs_shown(page: Page) -> int:
     chart = page.get_by_label(re.compile("Accuracy against epoch; after epoch"))
     chart.first.wait_for(timeout=LONG_MS)
     return int(re.search(r"after epoch (\d+)", chart.first.get_attribute("aria-label") or "").group(1))  # type: ignore[union-attr]
+
+
+def wait_for_more_than(page: Page, epochs: int) -> None:
+    """Wait until the curve has more epochs than these."""
+    page.wait_for_function(
+        """least => [...document.querySelectorAll('[aria-label]')].some(element => {
+            const found = /after epoch (\\d+)/.exec(element.getAttribute('aria-label'));
+            return found && Number(found[1]) > least;
+        })""",
+        arg=epochs,
+    )
 
 
 def test_a_deep_link_on_a_fresh_server_opens_its_page_with_the_menu(page: Page, app: App):
@@ -138,21 +150,37 @@ def test_a_quick_run_draws_its_curve_finishes_and_is_found_after_a_reload(page: 
 def test_a_long_run_grows_is_stopped_and_resumed(page: Page, app: App):
     run_id = launch(page, app, epochs=1000)
     first = epochs_shown(page)
-    page.wait_for_timeout(2500)
-    assert epochs_shown(page) > first
+    wait_for_more_than(page, first)
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("stopped", exact=True).first).to_be_visible()
+    expect(page.get_by_text("stopped", exact=True).first).to_be_visible(timeout=PATIENCE_S * 1000)
     stopped_at = service.load_run(app.home, run_id).epochs[-1]["epoch"]
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
-    expect(page.get_by_label(re.compile("Accuracy against epoch; after epoch"))).to_be_visible()
-    page.wait_for_function(
-        """least => [...document.querySelectorAll('[aria-label]')].some(element => {
-            const found = /after epoch (\\d+)/.exec(element.getAttribute('aria-label'));
-            return found && Number(found[1]) > least;
-        })""",
-        arg=stopped_at,
-    )
+    wait_for_more_than(page, stopped_at)
+
+
+def test_runs_are_chosen_in_the_table_drawn_together_deleted_and_brought_back(page: Page, app: App):
+    for run_id in ("r1", "r2", "r3"):
+        add_run(app.home, run_id)
+        put_in_state(app.home, run_id, "finished")
+    page.goto(f"{app.url}/runs")
+    table = page.get_by_test_id("stDataFrame").last
+    table.scroll_into_view_if_needed()
+    expect(page.get_by_text("Mark rows to put them on the chart.")).to_be_visible(timeout=PATIENCE_S * 1000)
+    box = table.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 15, box["y"] + 2.5 * 35)  # the box of the second row, below the header
+    page.wait_for_url(re.compile("runs=r3(,|%2C)r2"))
+    together = page.get_by_label("Accuracy against epoch of 2 runs; at the end: name of r3 80.0%; name of r2 80.0%.")
+    expect(together.first).to_be_visible(timeout=PATIENCE_S * 1000)
+    page.reload()
+    expect(together.first).to_be_visible(timeout=PATIENCE_S * 1000)
+    page.get_by_role("button", name="Delete 2 runs").click()
+    expect(page.get_by_text("Deleted 2 runs.")).to_be_visible(timeout=PATIENCE_S * 1000)
+    expect(together).to_have_count(0, timeout=PATIENCE_S * 1000)
+    assert [run.id for run in service.list_runs(app.home)] == ["r1"]
+    page.get_by_role("button", name="Undo").click()
+    expect(together.first).to_be_visible(timeout=PATIENCE_S * 1000)
 
 
 def test_the_guarantee_is_there_before_a_launch_and_by_what_was_recorded_after_it(page: Page, app: App):
