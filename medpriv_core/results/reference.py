@@ -115,8 +115,8 @@ def _check(content: Any, path: Path) -> tuple[Result, ...]:
             f"The reference file {path.name} has format {found!r}, but this version of medpriv reads {FORMAT}."
         )
     about, runs = content.get("about"), content.get("runs")
-    told = isinstance(about, dict) and all(about.get(key) for key in ABOUT)
-    if not told or not isinstance(about["versions"], dict):
+    told = isinstance(about, dict) and all(about.get(key) for key in ABOUT) and isinstance(about["versions"], dict)
+    if not told:
         raise RunError(f"The reference file {path.name} does not say how it was made ({', '.join(ABOUT)}).")
     if not isinstance(runs, list) or not runs:
         raise RunError(f"The reference file {path.name} has no runs.")
