@@ -25,7 +25,7 @@ from pages.parts.guarantee import draw_green_lights, draw_lights, draw_verdict
 from pages.parts.protection import draw_local_dp
 from pages.parts.run_form import draw_form
 from pages.parts.run_presets import chosen_preset, differences, draw_presets, source
-from pages.parts.words import sentence
+from pages.parts.words import format_size, sentence
 
 MOST_IMAGES_PER_PATIENT = 20
 
@@ -100,13 +100,6 @@ def draw_cost(spec: RunSpec, train_size: int, test_size: int) -> None:
         f"**Memory:** about {format_size(memory_mb)} · **Disk:** about {format_size(disk.own_mb)}, and up to "
         f"{format_size(disk.shared_mb)} of prepared images shared with like runs"
     )
-
-
-def format_size(megabytes: float) -> str:
-    """MB in words: "90 MB", "1.5 GB"."""
-    if megabytes >= 950:
-        return f"{megabytes / 1000:.1f} GB"
-    return f"{max(1, round(megabytes, -1 if megabytes >= 100 else None)):.0f} MB"
 
 
 def draw_dp_sgd(spec: RunSpec, plan: DpSgdPlan, train_size: int, more: DeltaGenerator) -> None:

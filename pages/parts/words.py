@@ -143,3 +143,10 @@ def in_words(setting: str, value: Any) -> str:
 def plain(text: str) -> str:
     """What people wrote themselves, such as the name of a run, so that markdown shows it as it is."""
     return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+-.!|~<>$:" else sign for sign in text)
+
+
+def format_size(megabytes: float) -> str:
+    """MB in words: "90 MB", "1.5 GB"."""
+    if megabytes >= 950:
+        return f"{megabytes / 1000:.1f} GB"
+    return f"{max(1, round(megabytes, -1 if megabytes >= 100 else None)):.0f} MB"

@@ -12,7 +12,7 @@ from medpriv_core.sweeps import service
 from medpriv_core.sweeps.cost import SweepPlan, plan_sweep
 from pages.parts import cached
 from pages.parts.sweep.request import NEXT_VIEW, Request
-from pages.parts.words import sentence
+from pages.parts.words import format_size, sentence
 
 
 def draw_refusal(error: MedprivError) -> None:
@@ -59,8 +59,8 @@ def draw_cost(plan: SweepPlan) -> None:
     basis = "going by like runs on this machine" if plan.measured else "in part a rough guess"
     st.markdown(
         f"**Time:** about {format_duration(plan.seconds)}, one run after the other ({basis})  \n"
-        f"**Memory:** about {_size(plan.memory_mb)} for the largest · **Disk:** about {_size(plan.disk.own_mb)}, and "
-        f"up to {_size(plan.disk.shared_mb)} that runs share, counted once"
+        f"**Memory:** about {format_size(plan.memory_mb)} for the largest · **Disk:** about "
+        f"{format_size(plan.disk.own_mb)}, and up to {format_size(plan.disk.shared_mb)} that runs share, counted once"
     )
 
 
@@ -114,7 +114,3 @@ def draw_privacy(plan: SweepPlan) -> None:
 
 def _runs(count: int) -> str:
     return f"{count:,} {'run' if count == 1 else 'runs'}"
-
-
-def _size(megabytes: float) -> str:
-    return f"{megabytes / 1000:.1f} GB" if megabytes >= 950 else f"{max(1, round(megabytes)):.0f} MB"
