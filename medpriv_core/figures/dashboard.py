@@ -70,7 +70,9 @@ def dashboard_figure(runs: Sequence[RunCurves], view: View) -> go.Figure:
     for place, run in sorted(enumerate(runs), key=lambda item: item[1].id == view.highlighted):
         for part in drawn_parts(view):
             _draw_curve(figure, run, part, view, style=styles[run.id], unit_s=unit_s, rank=place, alone=len(runs) == 1)
-    _draw_floors(figure, runs, view)
+    # What is drawn decides how far the axes go. How a run looks is decided by all of them, and stays from figure to figure.
+    drawn = [run for run in runs if any(run.points(measure, part, view.against) for part in drawn_parts(view))] or runs
+    _draw_floors(figure, drawn, view)
     curves = sum(trace.showlegend is not False for trace in figure.data)
     figure.update_layout(
         height=430 + 9 * curves,  # room for the legend
@@ -78,8 +80,8 @@ def dashboard_figure(runs: Sequence[RunCurves], view: View) -> go.Figure:
         # Below the axis, where a long legend takes no room from the curves.
         legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "traceorder": "normal"},
         hovermode="x unified" if curves <= MOST_UNIFIED else "closest",
-        xaxis=_x_axis(runs, view, time_title),
-        yaxis=_y_axis(runs, view, measure),
+        xaxis=_x_axis(drawn, view, time_title),
+        yaxis=_y_axis(drawn, view, measure),
     )
     return figure
 
@@ -203,13 +205,15 @@ def _draw_floors(figure: go.Figure, runs: Sequence[RunCurves], view: View) -> No
         floor = run.floor(measure)
         if floor is not None and not (view.log_y and floor <= 0) and run.dataset not in floors.setdefault(floor, []):
             floors[floor].append(run.dataset)
-    for floor, datasets in floors.items():
+    highest = max(floors, default=None)
+    for floor, datasets in sorted(floors.items(), reverse=True):
         of = f" ({', '.join(datasets)})" if len(floors) > 1 else ""
         figure.add_hline(
             y=floor,
             line={"color": REFERENCE_COLOUR, "dash": "longdashdot", "width": 1},
             annotation={"text": f"{measure.guessing}: {measure.format(floor)}{of}", "font": {"size": 12}},
-            annotation_position="bottom right",
+            # Two that lie close together do not write over each other.
+            annotation_position="top right" if len(floors) > 1 and floor == highest else "bottom right",
         )
 
 

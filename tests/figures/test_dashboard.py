@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import plotly.graph_objects as go
 
 from medpriv_core.figures.curves import RunCurves
@@ -79,6 +81,15 @@ def test_each_dataset_has_its_line_to_beat():
     figure = dashboard_figure([run("a"), run("b"), run("c", dataset="Eyes", majority=0.3)], TEST_ONLY)
     texts = [note.text for note in figure.layout.annotations]
     assert texts == ["always the most frequent class: 60.0% (Chests)", "always the most frequent class: 30.0% (Eyes)"]
+
+
+def test_runs_without_the_figure_do_not_stretch_its_axes_nor_change_how_others_look():
+    runs = [run("a", "dp_sgd"), run("b", "dp_sgd", epochs=50), run("c", "dp_sgd")]
+    runs[1] = replace(runs[1], terms=None)
+    figure = dashboard_figure(runs, View(measure="epsilon", marks=False))
+    assert list(figure.layout.xaxis.range) == [0.5, 5.5]
+    accuracy = named(dashboard_figure(runs, TEST_ONLY))
+    assert [trace.marker.symbol for trace in figure.data] == [accuracy[name].marker.symbol for name in ("a", "c")]
 
 
 def test_time_is_in_minutes_once_it_is_long():

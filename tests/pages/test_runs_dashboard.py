@@ -205,7 +205,7 @@ def test_a_paused_chart_stays_while_the_run_goes_on(open_page: OpenPage, home: D
     directory.append_epoch({"epoch": 3, "train_accuracy": 0.9, "test_accuracy": 0.9, "elapsed_s": 3.0})
     page.run()
     assert chart(page) == before
-    assert "paused, 1 newer epochs wait" in texts(page)
+    assert "paused, 1 newer epoch waits" in texts(page)
     page.toggle(key="runs_pause").set_value(False).run()
     assert chart(page)["data"][0]["x"] == [1, 2, 3]
 

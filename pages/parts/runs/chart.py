@@ -33,6 +33,7 @@ from pages.parts.runs.states import distinct_names
 from pages.parts.words import plain
 
 PAUSED = "runs_paused"
+MOST_NAMES = 5
 AGAINST: dict[Axis, str] = {"epoch": "Epoch", "time": "Time"}
 
 
@@ -62,8 +63,9 @@ def draw_chart_of(runs: Sequence[Run]) -> None:
     st.caption(legend_words(runs, curves, view))
     left_out = [run.name for run in curves if run not in drawn and run.epochs]
     if left_out:
-        reason = " (no ε that grows, or none that holds)" if measure.name == "epsilon" else ""
-        st.caption(f"Not on this chart, because it was not measured{reason}: {plain(', '.join(left_out))}.")
+        reason = "no ε that grows and holds" if measure.name == "epsilon" else "not measured"
+        more = f" and {len(left_out) - MOST_NAMES} more" if len(left_out) > MOST_NAMES else ""
+        st.caption(f"Not on this chart ({reason}): {plain(', '.join(left_out[:MOST_NAMES]))}{more}.")
     numbers = st.expander("The same numbers as a table", key="runs_numbers", on_change="rerun")
     if numbers.open:
         numbers.dataframe(
@@ -238,5 +240,5 @@ def legend_words(runs: Sequence[Run], curves: Sequence[RunCurves], view: View) -
         said.append("ring: last epoch; star: best epoch on the test images, an optimistic choice")
     if is_paused():
         newer = sum(run.epochs_done - st.session_state.get(PAUSED, {}).get(run.id, 0) for run in runs)
-        said.append(f"paused, {newer} newer epochs wait" if newer else "paused")
+        said.append("paused" + (f", {newer} newer epoch{'s wait' if newer > 1 else ' waits'}" if newer else ""))
     return " · ".join(fact for fact in said if fact)

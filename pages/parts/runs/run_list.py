@@ -108,7 +108,7 @@ def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
         selection_default={"selection": {"rows": rows}},
         placeholder="",
         column_config={
-            "run": st.column_config.TextColumn(width="large", pinned=True),
+            "run": st.column_config.TextColumn(width="large"),
             "test accuracy": st.column_config.NumberColumn(format="%.1f %%"),
             "balanced": st.column_config.NumberColumn(format="%.1f %%", help="Balanced accuracy on the test images"),
             "AUROC": st.column_config.NumberColumn(format="%.3f", help="On the test images"),
