@@ -16,7 +16,7 @@ from typing import Any
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.epoch_log import Row, Signature, read_rows, signature
+from medpriv_core.runs.epoch_log import Row, Signature, read_ends, signature
 from medpriv_core.runs.store import ENDED, RunRow, RunState
 from medpriv_core.spec import RunSpec
 
@@ -176,19 +176,14 @@ def _read_files(directory: RunDirectory, versions: tuple[Signature | None, ...])
             spec, setup = directory.read_spec(), directory.read_setup()
     except MedprivError as error:
         complaint = str(error)
-    epochs = read_rows(directory.path / "metrics.jsonl")
+    last, best = read_ends(directory.path / "metrics.jsonl")
     return _Files(
         versions=versions,
         spec=spec,
         complaint=complaint,
         setup=setup,
-        last=epochs[-1] if epochs else {},
-        best=max(epochs, key=_accuracy) if epochs else {},
-        epochs_done=epochs[-1]["epoch"] if epochs else 0,
+        last=last,
+        best=best,
+        epochs_done=last.get("epoch", 0),
         has_checkpoint=versions[-1] is not None,
     )
-
-
-def _accuracy(row: Row) -> float:
-    accuracy = row.get("test_accuracy")
-    return -1.0 if accuracy is None else accuracy

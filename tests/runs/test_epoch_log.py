@@ -119,3 +119,35 @@ def test_rows_of_many_files_are_not_kept_for_ever(tmp_path: Path, monkeypatch: p
         read_rows(file)
     assert list(epoch_log._logs) == [str(file) for file in files[-3:]]
     assert [epochs(file) for file in files] == [[1]] * 10
+
+
+def written(epoch: int, accuracy: float | None) -> bytes:
+    row = {"epoch": epoch, "train_accuracy": 0.99, "test_accuracy": accuracy, "test_noised_accuracy": 0.5}
+    return json.dumps(row).encode() + b"\n"
+
+
+USUAL = b"".join(written(epoch, value) for epoch, value in ((1, 0.5), (2, None), (3, 0.75), (4, 0.75), (5, 1e-7)))
+
+
+@pytest.mark.parametrize(
+    ("content", "last", "best"),
+    [
+        (b"", None, None),
+        (USUAL, 5, 3),
+        (written(1, None), 1, 1),
+        (USUAL + b'{"epoch": 6, "test_accuracy": 0.9', 5, 3),
+        (USUAL + written(6, 0.9)[:-1], 6, 6),
+        (USUAL + b'{"epoch": 9, "test_acc\n' + written(6, 0.9), 6, 6),
+        (USUAL + b'{"epoch": 9, "test_accuracy": 0.9, "x": }\n', 5, 3),
+        (USUAL + written(3, 0.1), 5, 4),  # a later line for an epoch counts
+        (b'{"test_accuracy": 0.9, "epoch": 1}\n' + written(2, 0.1), 2, 1),
+        (line(1) + line(2), 2, 1),
+        (b'{"epoch": 1, "test_accuracy": 1-2}\n', None, None),
+    ],
+)
+def test_last_and_best_epoch_are_those_of_all_rows(log: Path, content: bytes, last: int | None, best: int | None):
+    log.write_bytes(content)
+    for _ in range(2):  # read quickly, then from all rows
+        found = epoch_log.read_ends(log)
+        assert tuple(row.get("epoch") for row in found) == (last, best)
+        read_rows(log)

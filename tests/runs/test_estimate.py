@@ -87,11 +87,13 @@ def test_a_pass_keeps_no_more_than_its_budget():
     at_most_1_gib = estimate_memory(whole, **SIZES)
     assert estimate_memory(whole.changed(batch_size=128), **SIZES) == at_most_1_gib
     assert estimate_memory(whole.changed(sampling="full_batch"), **SIZES) == at_most_1_gib
-    assert at_most_1_gib - estimate_memory(whole.changed(memory_mb=512), **SIZES) == pytest.approx(536.87, abs=0.1)
-    # 160 numbers of four bytes for each of 64 x 64 pixels of 10 images.
+    assert at_most_1_gib - estimate_memory(whole.changed(memory_mb=512), **SIZES) == pytest.approx(
+        1.35 * 536.87, abs=0.2
+    )
+    # 160 numbers of four bytes for each of 64 x 64 pixels of 10 images, and a third more that is freed and kept.
     few = SPEC.changed(trainable="all", batch_size=10)
     assert estimate_memory(few.changed(batch_size=20), **SIZES) - estimate_memory(few, **SIZES) == pytest.approx(
-        26.2144
+        1.35 * 26.2144
     )
 
 
@@ -117,3 +119,23 @@ def test_images_and_features_are_on_disk_once():
     assert estimate_disk(everything, **SIZES).shared_mb == pytest.approx(800 * 64 * 64 / 1e6)
     noised = everything.changed(method="local_dp", beta=1.0)
     assert estimate_disk(noised, **SIZES).shared_mb == pytest.approx(2 * 800 * 64 * 64 / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "measured_mb"),
+    [
+        ({}, 1361),
+        ({"momentum": 0.0}, 1347),
+        ({"batch_size": 256}, 2018),
+        ({"image_size": 128}, 2029),
+        ({"method": "dp_sgd", "noise_multiplier": 1.0}, 1578),
+        ({"method": "dp_sgd", "noise_multiplier": 1.0, "image_size": 32, "batch_size": 32}, 1302),
+        ({"method": "dp_sgd", "noise_multiplier": 1.0, "average_last": 0.5}, 1634),
+        ({"method": "dp_sgd", "noise_multiplier": 1.0, "batch_size": 256}, 1774),
+    ],
+    ids=str,
+)
+def test_memory_is_about_what_workers_were_measured_to_take(settings: dict, measured_mb: float):
+    # Peaks of real workers (ru_maxrss) with all layers of ResNet-18 on the processor.
+    estimate = estimate_memory(SPEC.changed(trainable="all", **settings), **SIZES)
+    assert 0.98 * measured_mb < estimate < 1.3 * measured_mb

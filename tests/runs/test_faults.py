@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.faults import PRIVATE, Trial, kill_everything, spoil_table, tear_last_line
 from medpriv_core.home import DataHome
+from medpriv_core.runs import service
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.store import RunStore
 from tests.small_data import NAME, add_small_dataset
 
 
@@ -23,3 +28,43 @@ def test_what_was_shown_stays_true_whatever_is_killed_torn_or_spoilt(home: DataH
     assert trial.violations == []
     assert trial.epochs_shown > 1
     assert trial.resumed >= 2
+
+
+def row(epoch: int, **values: object) -> dict[str, object]:
+    return {"epoch": epoch, "steps": 40 * epoch, "epsilon": 5.0, "test_accuracy": 0.5} | values
+
+
+@pytest.mark.parametrize(
+    ("after", "violation"),
+    [
+        ([row(1), row(2), row(3)], None),
+        ([row(1)], "Epoch 2 of r was shown and is None now"),
+        ([row(1), row(2, test_accuracy=0.6)], "Epoch 2 of r was shown and is"),
+        ([row(1), row(2), row(4)], "have gaps"),
+        ([row(1), row(2), row(3), row(3)], "has an epoch twice"),
+        ([row(1), row(2), row(3, steps=119)], "counts 119 steps"),
+        ([row(1), row(2), row(3, epsilon=0.1)], "says ε = 0.1"),
+    ],
+)
+def test_the_loop_notices_what_does_not_hold(
+    home: DataHome, monkeypatch: pytest.MonkeyPatch, after: list[dict], violation: str | None
+):
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    monkeypatch.setattr(service, "submit", lambda home, spec: "r")
+    monkeypatch.setattr(Trial, "app", lambda trial: None)
+    directory = RunDirectory(home.runs / "r")
+    directory.create(PRIVATE)
+    directory.write_setup({"train_size": 640})
+    RunStore(home).add("r", name="r", slot="cpu")
+    trial = Trial(home, seed=0, specs=[PRIVATE])
+    directory.append_epochs([row(1), row(2)])
+
+    def fault(trial: Trial) -> None:
+        (home.runs / "r" / "metrics.jsonl").unlink()
+        directory.append_epochs(after)
+
+    trial.round(fault, after_epoch=False, wait_s=0.001)
+    if violation is None:
+        assert trial.violations == []
+    else:
+        assert any(violation in sentence for sentence in trial.violations)
