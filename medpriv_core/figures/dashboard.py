@@ -36,6 +36,7 @@ MOST_MARKERS = 25
 # A box with every curve's value at once helps with few curves and covers the chart with many.
 MOST_UNIFIED = 4
 MINUTES_FROM_S = 180
+EARLY = 100
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def dashboard_figure(runs: Sequence[RunCurves], view: View) -> go.Figure:
     for place, run in sorted(enumerate(runs), key=lambda item: item[1].id == view.highlighted):
         for part in drawn_parts(view):
             _draw_curve(figure, run, part, view, style=styles[run.id], unit_s=unit_s, rank=place, alone=len(runs) == 1)
-    # What is drawn decides how far the axes go. How a run looks is decided by all of them, and stays from figure to figure.
+    # What is drawn decides how far the axes go; how a run looks is decided by all, and stays from figure to figure.
     drawn = [run for run in runs if any(run.points(measure, part, view.against) for part in drawn_parts(view))] or runs
     _draw_floors(figure, drawn, view)
     curves = sum(trace.showlegend is not False for trace in figure.data)
@@ -112,7 +113,9 @@ def _draw_curve(
     training = part == "train" and measure.name != "epsilon"
     values = smoothed([value for _, value, _ in points], view.smoothing)
     best = best_epoch(run, measure, part) if view.marks and part == "test" else None
-    kept = thinned(len(points), [place for place, point in enumerate(points) if point[2] == best])
+    # A logarithmic axis gives the first epochs the most room.
+    early = range(min(EARLY, len(points)) if view.log_x else 0)
+    kept = thinned(len(points), [*early, *(place for place, point in enumerate(points) if point[2] == best)])
     title = PART_TITLES[part] if alone else run.name if part == "test" else f"{run.name} ({PART_TITLES[part]})"
     if measure.name == "epsilon":
         title = run.name

@@ -106,6 +106,12 @@ def test_axes_can_be_logarithmic_and_else_span_the_whole_run():
     assert list(dashboard_figure([run("a", epochs=2), run("b")], TEST_ONLY).layout.xaxis.range) == [0.5, 5.5]
 
 
+def test_a_long_run_keeps_its_first_epochs_where_the_axis_is_logarithmic():
+    long = run("a", epochs=1000)
+    assert list(dashboard_figure([long], TEST_ONLY).data[0].x[:2]) == [1, 4]
+    assert list(dashboard_figure([long], replace(TEST_ONLY, log_x=True)).data[0].x[:4]) == [1, 2, 3, 4]
+
+
 def test_epsilon_is_one_curve_a_run_and_says_what_it_depends_on():
     figure = dashboard_figure(
         [run("a", "dp_sgd"), run("b", "dp_sgd")], View(measure="epsilon", parts=("test",), marks=False)
