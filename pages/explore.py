@@ -59,7 +59,9 @@ def main() -> None:
 def draw_questions(scene: Scene) -> None:
     """A tab for each question; only the open one computes, and what is set within it leaves the pictures alone."""
     titles = list(QUESTIONS)
-    tabs = st.tabs(titles, default=from_link("question", titles, titles[0]), key="question", on_change="rerun")
+    # The same at every run of this page: tabs whose default changes spring back to it.
+    opened_on = st.session_state.setdefault("explore_opened_on", from_link("question", titles, titles[0]))
+    tabs = st.tabs(titles, default=opened_on, key="question", on_change="rerun")
     for tab, (title, draw) in zip(tabs, QUESTIONS.items(), strict=True):
         if tab.open:
             to_link(question=None if title == titles[0] else title)

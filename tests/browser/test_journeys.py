@@ -117,6 +117,10 @@ def test_an_image_is_found_in_the_grid_and_the_noise_on_it_is_undone(page: Page,
     page.get_by_text("Try to undo the noise").click()
     expect(page.get_by_text(re.compile("The noise can be undone"))).to_be_visible()
     expect(page.get_by_role("img", name=re.compile("Best that an attacker could choose"))).to_be_visible()
+    for question in ("Several copies", "Formula and numbers"):
+        page.get_by_role("tab", name=question).click()
+        page.wait_for_url(re.compile("question=" + re.escape(question.replace(" ", "+"))))
+        expect(page.get_by_role("tab", name=question)).to_have_attribute("aria-selected", "true")
 
 
 def test_an_own_dicom_is_shown_windowed_and_taken_away_without_its_name(page: Page, app: App, tmp_path: Path):
