@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from medpriv_core.home import DataHome
 from tests.processes import processes
@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 PATIENCE_S = 60
+# No test asks how fast a page is: on a busy machine the first one of a server takes more than the default of 5 s.
+expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 @dataclass
