@@ -186,8 +186,13 @@ def held(runs: Sequence[Run]) -> list[Run]:
     """The runs with the epochs that are to be drawn: while paused, those that were there at the click."""
     if not is_paused():
         return list(runs)
-    until = st.session_state.get(PAUSED, {})
-    return [replace(run, epochs=[row for row in run.epochs if row["epoch"] <= until.get(run.id, 0)]) for run in runs]
+    return [replace(run, epochs=[row for row in run.epochs if row["epoch"] <= held_at(run)]) for run in runs]
+
+
+def held_at(run: Run) -> int:
+    """The last epoch that is drawn while paused; of a run chosen since then, all."""
+    epoch: int = st.session_state.get(PAUSED, {}).get(run.id, run.epochs_done)
+    return epoch
 
 
 def curves_of(run: Run, name: str, *, with_epsilon: bool) -> RunCurves:
@@ -239,6 +244,6 @@ def legend_words(runs: Sequence[Run], curves: Sequence[RunCurves], view: View) -
     if view.marks and MEASURES[view.measure].better and any(run.epochs for run in curves):
         said.append("ring: last epoch; star: best epoch on the test images, an optimistic choice")
     if is_paused():
-        newer = sum(run.epochs_done - st.session_state.get(PAUSED, {}).get(run.id, 0) for run in runs)
+        newer = sum(run.epochs_done - held_at(run) for run in runs)
         said.append("paused" + (f", {newer} newer epoch{'s wait' if newer > 1 else ' waits'}" if newer else ""))
     return " · ".join(fact for fact in said if fact)
