@@ -17,7 +17,7 @@ from pages.parts.runs.chart import draw_chart_of, is_paused
 from pages.parts.runs.control import draw_control
 from pages.parts.runs.details import draw_details
 from pages.parts.runs.progress_view import REFRESH_S, busy_signature, draw_running
-from pages.parts.runs.run_list import draw_list
+from pages.parts.runs.run_list import draw_bringing, draw_deleted, draw_list
 from pages.parts.runs.states import distinct_names, state_badge
 from pages.parts.words import plain, sentence
 
@@ -34,6 +34,8 @@ def main() -> None:
     if not runs:
         st.info("No runs yet. A quick one takes less than a minute.", icon=":material/hourglass_empty:")
         st.page_link("train.py", label="Set up a run", icon=":material/tune:")
+        draw_bringing()
+        draw_deleted()
         return
     shown = shown_runs(runs)
     busy = any(not run.ended for run in runs)

@@ -22,7 +22,6 @@ from medpriv_core.privacy.statement import local_dp_meaning
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.imports import is_imported
 from medpriv_core.runs.service import Run
 from medpriv_core.spec import RunSpec
 
@@ -80,7 +79,7 @@ def model_card(run: Run, spec: RunSpec, directory: RunDirectory, *, has_network:
         "## How good it is",
         "\n".join(_measured(run, directory, ordered=info.ordered)),
         "## What it guarantees",
-        "\n\n".join([*_guarantee(run, spec), *([IMPORTED] if is_imported(directory) else [])]),
+        "\n\n".join([*_guarantee(run, spec), *([IMPORTED] if directory.imported else [])]),
         "The file guarantee.txt lists every condition that this rests on.",
         "## What is not protected",
         "\n".join(f"- {item}" for item in _unprotected(spec)),

@@ -34,7 +34,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.processes import PACKAGE_PARENT
 from medpriv_core.runs.archive_format import FORMAT, SETUP_TEXTS, VERSION
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.imports import is_imported, read_import_mark
+from medpriv_core.runs.imports import read_import_mark
 from medpriv_core.runs.service import Run, load_run
 from medpriv_core.spec import RunSpec
 
@@ -98,7 +98,7 @@ def _archive(home: DataHome, run: Run, network: Path) -> bytes:
         "labels.json": _json({"name": run.name, "tags": list(run.tags), "notes": run.notes}),
         "predictions.npz": predictions,
         "model.safetensors": weights,
-        "guarantee.txt": guarantee_text(run, spec, imported=is_imported(directory)).encode(),
+        "guarantee.txt": guarantee_text(run, spec, imported=directory.imported).encode(),
         "model_card.md": model_card(run, spec, directory, has_network=weights is not None).encode(),
     }
     if run.epochs:

@@ -9,7 +9,9 @@
 ``outcome.json``        how the run ended; missing while it runs or if it was killed
 ``worker.log``          what the worker printed
 ``worker.lock``         held by the worker for as long as it lives
+``predictions.npz``     what the network said of the test images after the last epoch written (replaced by rename)
 ``labels.json``         name, tags and notes: what people call it; written by ``service``
+``imported.json``       only in a run from another machine: what its zip said of it
 ======================  =============================================================
 
 Between ``spec.json`` and ``outcome.json`` only the worker writes its files, so they work on a shared disk too.
@@ -47,6 +49,15 @@ class RunDirectory:
     @property
     def log(self) -> Path:
         return self.path / "worker.log"
+
+    @property
+    def import_mark(self) -> Path:
+        return self.path / "imported.json"
+
+    @property
+    def imported(self) -> bool:
+        """Whether the run came in a zip from elsewhere, without the state of its training."""
+        return self.import_mark.exists()
 
     @property
     def lock(self) -> Path:

@@ -198,7 +198,7 @@ def _pace(took: float, expected: float) -> float:
 def _read_finished(path: Path, took_s: float) -> _Finished | None:
     directory = RunDirectory(path)
     setup = directory.read_setup()
-    if setup.get("resumed_from_epoch") is not None or "train_size" not in setup:
+    if setup.get("resumed_from_epoch") is not None or not {"train_size", "test_size"} <= setup.keys():
         return None
     try:
         spec = directory.read_spec()

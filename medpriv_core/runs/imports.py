@@ -24,7 +24,6 @@ from medpriv_core.runs.archive_members import MAX_BYTES, read_members
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RunRow, RunStore
 
-MARK = "imported.json"
 _BINARY = ("predictions.npz", "model.safetensors")
 
 
@@ -58,22 +57,8 @@ def import_run(home: DataHome, source: bytes | Path) -> str:
 
 def read_import_mark(directory: RunDirectory) -> dict[str, Any] | None:
     """What an imported run said of itself, and when it was imported; None for a run of this data home."""
-    mark = read_json(directory.path / MARK)
+    mark = read_json(directory.import_mark)
     return mark if isinstance(mark, dict) else None
-
-
-def is_imported(directory: RunDirectory) -> bool:
-    """Whether the run came in a zip from elsewhere."""
-    return (directory.path / MARK).exists()
-
-
-def refuse_imported(directory: RunDirectory) -> None:
-    """Raise ``RunError`` if the run was imported: it can neither go on nor be given more epochs."""
-    if is_imported(directory):
-        raise RunError(
-            f"Run {directory.path.name} was imported without the state of its training, so it cannot go on. Start a "
-            "new run with the same settings."
-        )
 
 
 def _read_source(source: bytes | Path) -> bytes:
@@ -102,7 +87,7 @@ def _write(part: RunDirectory, run: ArchivedRun, files: dict[str, bytes]) -> Non
         part.write_setup(run.setup)
         part.append_epochs(run.epochs)
         write_json(part.path / "outcome.json", run.outcome)
-        write_json(part.path / MARK, run.about | {"imported_at": time.time()})
+        write_json(part.import_mark, run.about | {"imported_at": time.time()})
         for name in _BINARY:
             if name in files:
                 (part.path / name).write_bytes(files[name])

@@ -125,12 +125,11 @@ def resume(home: DataHome, run_id: str) -> None:
     Raises ``RunError`` for any other run, and ``DataHomeError`` if the disk has too little room for it.
     """
     directory, store = RunDirectory(home.runs / run_id), RunStore(home)
-    _check_resumable(store.get(run_id))
-    check_room(
-        home, directory.read_spec(), setup=directory.read_setup()
-    )  # may take a while, so others are not kept out
+    _check_resumable(store.get(run_id), directory)
+    # Before the transaction, because it may take a while, and others are not to wait for it.
+    check_room(home, directory.read_spec(), setup=directory.read_setup())
     with store.changing(run_id) as change:
-        _check_resumable(change.row)
+        _check_resumable(change.row, directory)
         directory.clear_outcome()
         change.requeue()
     ensure_runner(home)
@@ -182,8 +181,13 @@ def rebuild(home: DataHome) -> int:
     return count
 
 
-def _check_resumable(row: RunRow) -> None:
+def _check_resumable(row: RunRow, directory: RunDirectory) -> None:
     if row.deleted_at is not None:
         raise RunError(f"Run {row.id} has been deleted; restore it first.")
     if row.state not in ("cancelled", "failed"):
         raise RunError(f"Run {row.id} is {row.state}; only a stopped or failed run can be resumed.")
+    if directory.imported:
+        raise RunError(
+            f"Run {row.id} was imported without the state of its training, so it cannot go on. Start a new run "
+            "with the same settings."
+        )

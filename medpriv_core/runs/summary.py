@@ -36,6 +36,7 @@ class RunSummary:
     setup         facts fixed at the start; empty before
     last, best    the last finished epoch and the one with the best test accuracy; empty before the first
     has_checkpoint  whether there is something to go on from
+    imported      it came from another machine, without the state of its training
     """
 
     id: str
@@ -56,6 +57,7 @@ class RunSummary:
     best: Row
     epochs_done: int
     has_checkpoint: bool
+    imported: bool
 
     @property
     def ended(self) -> bool:
@@ -64,7 +66,8 @@ class RunSummary:
     @property
     def resumable(self) -> bool:
         """Whether ``resume`` would continue it."""
-        return self.state in ("cancelled", "failed") and self.spec is not None and self.deleted_at is None
+        stopped = self.state in ("cancelled", "failed")
+        return stopped and self.spec is not None and self.deleted_at is None and not self.imported
 
     @property
     def extendable(self) -> bool:
@@ -112,6 +115,7 @@ class _Files:
     best: Row
     epochs_done: int
     has_checkpoint: bool
+    imported: bool
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,7 @@ def _put_together(row: RunRow, place: int | None, files: _Files) -> RunSummary:
         best=files.best,
         epochs_done=files.epochs_done,
         has_checkpoint=files.has_checkpoint,
+        imported=files.imported,
     )
 
 
@@ -186,4 +191,5 @@ def _read_files(directory: RunDirectory, versions: tuple[Signature | None, ...])
         best=best,
         epochs_done=last.get("epoch", 0),
         has_checkpoint=versions[-1] is not None,
+        imported=directory.imported,
     )

@@ -20,7 +20,7 @@ from medpriv_core.errors import DatasetError, MedprivError, RunError
 from medpriv_core.home import DataHome
 from medpriv_core.runs import archive_format, archive_members, service
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.imports import import_run, is_imported, read_import_mark, refuse_imported
+from medpriv_core.runs.imports import import_run, read_import_mark
 from medpriv_core.runs.store import RunStore
 from tests.results.made import LOCAL, PLAIN, PRIVATE
 from tests.runs.archives import RUN_ID, changed, members, zipped
@@ -60,23 +60,34 @@ def test_it_can_be_read_from_a_file(home: DataHome, tmp_path: Path) -> None:
     assert import_run(home, tmp_path / "run.zip") == RUN_ID
 
 
-def test_it_is_marked_and_cannot_go_on(home: DataHome) -> None:
-    import_run(home, zipped(members()))
-    directory = RunDirectory(home.runs / RUN_ID)
+@pytest.mark.parametrize("state", ["finished", "failed", "cancelled"])
+def test_it_is_marked_and_cannot_go_on(home: DataHome, state: str) -> None:
+    import_run(home, zipped(members() | changed_state(state)))
 
-    assert is_imported(directory)
-    assert (read_import_mark(directory) or {})["id"] == RUN_ID
-    assert not service.list_runs(home)[0].extendable
-    with pytest.raises(RunError, match="imported without the state of its training"):
-        refuse_imported(directory)
+    run = service.load_run(home, RUN_ID)
+    assert (run.state, run.imported) == (state, True)
+    assert (read_import_mark(RunDirectory(home.runs / RUN_ID)) or {})["id"] == RUN_ID
+    assert not run.extendable
+    assert not run.resumable
+    if state != "finished":
+        with pytest.raises(RunError, match="imported without the state of its training"):
+            service.resume(home, RUN_ID)
+    with pytest.raises(RunError, match="no checkpoint on this machine"):
+        service.extend(home, RUN_ID, epochs=100)
+    assert service.load_run(home, RUN_ID).state == state
+
+
+def changed_state(state: str) -> dict[str, bytes]:
+    """What a zip says of a run that ended so."""
+    about, outcome = (json.loads(members()[name]) | {"state": state} for name in ("about.json", "outcome.json"))
+    return {"about.json": json.dumps(about).encode(), "outcome.json": json.dumps(outcome).encode()}
 
 
 def test_a_run_of_this_machine_is_not_marked(home: DataHome) -> None:
-    directory = RunDirectory(home.runs / service.submit(home, PLAIN))
+    run_id = service.submit(home, PLAIN)
 
-    assert not is_imported(directory)
-    assert read_import_mark(directory) is None
-    refuse_imported(directory)
+    assert not service.load_run(home, run_id).imported
+    assert read_import_mark(RunDirectory(home.runs / run_id)) is None
 
 
 def test_the_same_run_is_not_imported_twice(home: DataHome) -> None:

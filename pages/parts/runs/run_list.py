@@ -44,11 +44,16 @@ def draw_list(chosen: Sequence[str]) -> None:
             if take.open:
                 with take:
                     draw_take_away(on_chart, key="take_chosen")
-        bring = st.expander("Bring runs in", key="runs_bring", icon=":material/upload:", on_change="rerun")
-        if bring.open:
-            with bring:
-                draw_import()
+        draw_bringing()
         draw_deleted()
+
+
+def draw_bringing() -> None:
+    """Runs from another machine."""
+    bring = st.expander("Bring runs in", key="runs_bring", icon=":material/upload:", on_change="rerun")
+    if bring.open:
+        with bring:
+            draw_import()
 
 
 def draw_filters(runs: Sequence[RunSummary]) -> list[RunSummary]:

@@ -24,8 +24,9 @@ def state_word(run: RunSummary) -> str:
 
 
 def state_badge(run: RunSummary) -> str:
-    """The state as markdown."""
-    return f":{STATE_LABELS[run.state][1]}-badge[{state_word(run)}]"
+    """The state as markdown, and where the run comes from if that is not here."""
+    elsewhere = " :gray-badge[from another machine]" if run.imported else ""
+    return f":{STATE_LABELS[run.state][1]}-badge[{state_word(run)}]{elsewhere}"
 
 
 def begun(run: RunSummary) -> datetime:
