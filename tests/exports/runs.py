@@ -39,6 +39,7 @@ def made_run(spec: RunSpec = PLAIN, *, accuracies: Sequence[float] = ACCURACIES,
         best=max(rows, key=lambda one: one["test_accuracy"]),
         epochs_done=len(rows),
         has_checkpoint=False,
+        imported=False,
         progress={},
         epochs=rows,
     )
