@@ -1,11 +1,11 @@
 """The reference set that is shipped with medpriv: the paper's grid, honestly redone, and what sound DP reaches.
 
-    python -m benchmarks.reference chest_xray [--home FOLDER]
+    python -m benchmarks.reference chest_xray [--parts head sound all] [--home FOLDER]
     python -m benchmarks.reference idrid
 
-Three sweeps a dataset, each with seeds 0, 1, 2: the paper's grid for the last layer on 224-pixel images, the same for
-all layers on small images and for few epochs (what two cores can do), and the preset *sound DP* at ε = 1, 3, 8 and
-without privacy. The dataset must have been added to the data home, and ImageNet's weights be there
+Three parts a dataset, each a sweep with seeds 0, 1, 2: *head*, the paper's grid for the last layer on 224-pixel images;
+*sound*, the preset of that name at ε = 1, 3, 8 and without privacy; *all*, the paper's grid for all layers on small
+images and for few epochs, which is what two cores can do. The dataset must have been added to the data home, and ImageNet's weights be there
 (``MEDPRIV_WEIGHTS``). Runs that are there already are not repeated, so a stopped benchmark goes on where it was. The
 file goes to ``medpriv_core/results/data/reference/``; what is in it is the last epoch of every run, never the best one.
 """
@@ -18,7 +18,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from medpriv_core.sweeps.grid import Axis, Cell, Grid, vary
 from medpriv_core.sweeps.paper import paper_grid, paper_title
 
 SEEDS = 3
+PARTS = ("head", "sound", "all")
 # Epochs for all layers: the paper's 50 would take days on two cores.
 FULL_EPOCHS = {"chest_xray": 5}
 FULL_EPOCHS_OF_SMALL_SETS = 20
@@ -42,14 +43,16 @@ LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "dp-accounting")
 POLL_S = 2.0
 
 
-def grids(home: DataHome, dataset: str) -> Iterator[tuple[str, Grid]]:
-    """Title and grid of each sweep."""
+def sweep_of(home: DataHome, dataset: str, part: str) -> tuple[str, Grid]:
+    """Title and grid of one part."""
+    if part == "sound":
+        return f"Sound DP · {dataset}", sound_grid(dataset)
     train_size = len(open_dataset(home, dataset).split("train").labels)
-    yield paper_title(dataset, "head"), paper_grid(dataset, train_size=train_size, seeds=SEEDS)
-    yield f"Sound DP · {dataset}", sound_grid(dataset)
+    if part == "head":
+        return paper_title(dataset, "head"), paper_grid(dataset, train_size=train_size, seeds=SEEDS)
     epochs = FULL_EPOCHS.get(dataset, FULL_EPOCHS_OF_SMALL_SETS)
     full = paper_grid(dataset, train_size=train_size, seeds=SEEDS, trainable="all", epochs=epochs)
-    yield paper_title(dataset, "all"), full
+    return paper_title(dataset, "all"), full
 
 
 def sound_grid(dataset: str) -> Grid:
@@ -82,11 +85,11 @@ def reference_run(home: DataHome, run_id: str) -> ReferenceRun:
     return ReferenceRun(run.id, run.name, run.spec.changed(weights="imagenet"), run.setup, run.epochs)
 
 
-def about(dataset: str, members: Sequence[ReferenceRun]) -> dict[str, Any]:
+def about(dataset: str, parts: Sequence[str], members: Sequence[ReferenceRun]) -> dict[str, Any]:
     """How the runs were made."""
     devices = sorted({str(run.setup["device"]) for run in members})
     return {
-        "command": f"python -m benchmarks.reference {dataset}",
+        "command": f"python -m benchmarks.reference {dataset} --parts {' '.join(parts)}",
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores; trained on {', '.join(devices)}",
         "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
@@ -97,13 +100,15 @@ def main() -> None:
     """Run what is missing and write the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("dataset", choices=sorted(ADDABLE))
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--home", type=Path, help="data home (default: that of the app)")
     options = parser.parse_args()
     home = DataHome(options.home) if options.home else data_home()
-    run_ids = [run_id for title, grid in grids(home, options.dataset) for run_id in run_sweep(home, title, grid)]
+    parts = [part for part in PARTS if part in options.parts]
+    run_ids = [run_id for part in parts for run_id in run_sweep(home, *sweep_of(home, options.dataset, part))]
     path = FOLDER / f"{options.dataset}.json.gz"
     members = [reference_run(home, run_id) for run_id in dict.fromkeys(run_ids)]
-    write_reference(path, members, about=about(options.dataset, members))
+    write_reference(path, members, about=about(options.dataset, parts, members))
     print(f"{len(members)} runs, {path.stat().st_size / 1e6:.1f} MB: {path}")
 
 
