@@ -5,9 +5,11 @@
 
 Three parts a dataset, each a sweep with seeds 0, 1, 2: *head*, the paper's grid for the last layer on 224-pixel images;
 *sound*, the preset of that name at ε = 1, 3, 8 and without privacy; *all*, the paper's grid for all layers on small
-images and for few epochs, which is what two cores can do. The dataset must have been added to the data home, and ImageNet's weights be there
-(``MEDPRIV_WEIGHTS``). Runs that are there already are not repeated, so a stopped benchmark goes on where it was. The
-file goes to ``medpriv_core/results/data/reference/``; what is in it is the last epoch of every run, never the best one.
+images and for few epochs, which is what two cores can do.
+
+The dataset must have been added to the data home, and ImageNet's weights be there (``MEDPRIV_WEIGHTS``). Runs that are
+there already are not repeated, so a stopped benchmark goes on where it was. The file goes to
+``medpriv_core/results/data/reference/`` and has every epoch of every run.
 """
 
 from __future__ import annotations
