@@ -28,8 +28,12 @@ from typing import Any
 from medpriv_core.datasets.catalog import ADDABLE
 from medpriv_core.datasets.registry import open_dataset
 from medpriv_core.home import DataHome, data_home
+from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.recipes import recipe_for
-from medpriv_core.results.reference import FOLDER, ReferenceRun, write_reference
+from medpriv_core.results.groups import Estimate, group_results
+from medpriv_core.results.labels import labelled
+from medpriv_core.results.reference import FOLDER, ReferenceRun, read_reference, write_reference
+from medpriv_core.results.result import Result
 from medpriv_core.runs import service as runs
 from medpriv_core.sweeps import service as sweeps
 from medpriv_core.sweeps.grid import Axis, Cell, Grid, vary
@@ -41,6 +45,13 @@ PARTS = ("head", "sound", "all")
 FULL_EPOCHS = {"chest_xray": 5}
 FULL_EPOCHS_OF_SMALL_SETS = 20
 EPSILONS = (math.inf, 8.0, 3.0, 1.0)
+FIGURES = {
+    "train_accuracy": "train accuracy",
+    "test_accuracy": "test accuracy",
+    "test_balanced_accuracy": "balanced accuracy",
+    "test_auroc": "AUROC",
+    "test_kappa": "kappa",
+}
 LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "dp-accounting")
 POLL_S = 2.0
 
@@ -98,8 +109,25 @@ def about(dataset: str, parts: Sequence[str], members: Sequence[ReferenceRun]) -
     }
 
 
+def table(results: Sequence[Result]) -> list[str]:
+    """The last epoch as a Markdown table: means over seeds, with intervals where there are any."""
+    figures = {column: title for column, title in FIGURES.items() if results[0].figure(column) is not None}
+    lines = ["| | ε | " + " | ".join(figures.values()) + " |", "| --- | --- |" + " --- |" * len(figures)]
+    for group in labelled(group_results(results)):
+        held = format_epsilon(group.epsilon) if math.isfinite(group.epsilon) else "none"
+        cells = [_in_words(group.estimate(column)) for column in figures]
+        lines.append(f"| {group.label} | {held} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def _in_words(value: Estimate | None) -> str:
+    if value is None:
+        return ""
+    return f"{value.mean:.3f}" + (f" ({value.low:.3f} to {value.high:.3f})" if value.kind == "seeds" else "")
+
+
 def main() -> None:
-    """Run what is missing and write the file."""
+    """Run what is missing, write the file and print its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("dataset", choices=sorted(ADDABLE))
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
@@ -111,7 +139,8 @@ def main() -> None:
     path = FOLDER / f"{options.dataset}.json.gz"
     members = [reference_run(home, run_id) for run_id in dict.fromkeys(run_ids)]
     write_reference(path, members, about=about(options.dataset, parts, members))
-    print(f"{len(members)} runs, {path.stat().st_size / 1e6:.1f} MB: {path}")
+    print(f"{len(members)} runs, {path.stat().st_size / 1e6:.1f} MB: {path}\n")
+    print("\n".join(table(read_reference(path).results)))
 
 
 if __name__ == "__main__":
