@@ -1,4 +1,4 @@
-"""The compare page in a real browser: from the authors' curves to one's own frontier, and away as CSV."""
+"""The compare page in a real browser: from the reference set to one's own frontier, and away as CSV."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.results.stored import store_run
 pytestmark = pytest.mark.browser
 
 
-def test_own_runs_join_the_authors_and_their_frontier_can_be_taken_away(page: Page, app: App) -> None:
+def test_own_runs_join_the_reference_set_and_their_frontier_can_be_taken_away(page: Page, app: App) -> None:
     page.goto(f"{app.url}/compare")
     expect(page.get_by_label(re.compile("Accuracy against epoch. No privacy"))).to_be_visible(timeout=PATIENCE_S * 1000)
-    expect(page.get_by_text("in the authors' logs")).to_be_visible()
+    expect(page.get_by_text("in the reference set")).to_be_visible()
 
     store_run(app.home, "a", PLAIN, auroc=0.95)
     store_run(app.home, "b", PRIVATE, auroc=0.90)

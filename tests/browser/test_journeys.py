@@ -181,7 +181,7 @@ def test_runs_are_chosen_in_the_table_drawn_together_deleted_and_brought_back(pa
     expect(together.first).to_be_visible(timeout=PATIENCE_S * 1000)
     page.get_by_role("button", name="Delete 2 runs").click()
     expect(page.get_by_text("Deleted 2 runs.")).to_be_visible(timeout=PATIENCE_S * 1000)
-    expect(together).to_have_count(0, timeout=PATIENCE_S * 1000)
+    expect(together).to_have_count(0)
     assert [run.id for run in service.list_runs(app.home)] == ["r1"]
     page.get_by_role("button", name="Undo").click()
     expect(together.first).to_be_visible(timeout=PATIENCE_S * 1000)
