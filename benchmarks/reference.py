@@ -15,6 +15,7 @@ there already are not repeated, so a stopped benchmark goes on where it was. The
 from __future__ import annotations
 
 import argparse
+import hashlib
 import math
 import os
 import platform
@@ -38,6 +39,7 @@ from medpriv_core.runs import service as runs
 from medpriv_core.sweeps import service as sweeps
 from medpriv_core.sweeps.grid import Axis, Cell, Grid, vary
 from medpriv_core.sweeps.paper import paper_grid, paper_title
+from medpriv_core.weights_source import resolve_weights
 
 SEEDS = 3
 PARTS = ("head", "sound", "all")
@@ -105,8 +107,16 @@ def about(dataset: str, parts: Sequence[str], members: Sequence[ReferenceRun]) -
         "command": f"python -m benchmarks.reference {dataset} --parts {' '.join(parts)}",
         "date": time.strftime("%Y-%m-%d"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores; trained on {', '.join(devices)}",
+        "weights": weights_in_words(resolve_weights("imagenet")),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
     }
+
+
+def weights_in_words(weights: str) -> str:
+    """Which file the pretrained weights were: torchvision's own, or a local one by its content."""
+    if weights == "imagenet":
+        return "ImageNet, torchvision's own file"
+    return f"{Path(weights).name}, SHA-256 {hashlib.sha256(Path(weights).read_bytes()).hexdigest()}"
 
 
 def table(results: Sequence[Result]) -> list[str]:

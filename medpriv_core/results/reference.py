@@ -4,7 +4,8 @@ One file a dataset, ``data/reference/<dataset>.json.gz``, holds a JSON object:
 
 ============  =========================================================================================================
 ``format``    the number of this layout, ``FORMAT``
-``about``     how the runs were made: ``command``, ``date``, ``machine``, ``versions`` (an object), all for people
+``about``     how the runs were made: ``command``, ``date``, ``machine``, ``weights`` (which file the pretrained ones
+              were), ``versions`` (an object), all for people
 ``runs``      a list of {``id``, ``name``, ``spec``, ``setup``, ``epochs``}: RunSpec, ``setup.json`` and rows of
               ``metrics.jsonl`` as a run directory holds them
 ============  =========================================================================================================
@@ -32,7 +33,7 @@ from medpriv_core.spec import RunSpec
 
 FORMAT = 1
 FOLDER = Path(__file__).parent / "data" / "reference"
-ABOUT = ("command", "date", "machine", "versions")
+ABOUT = ("command", "date", "machine", "weights", "versions")
 MOST_BYTES = 64 << 20  # unpacked; a damaged or foreign file must not fill the memory
 MOST_EPOCHS = 100_000
 

@@ -149,7 +149,13 @@ def test_a_reference_set_is_shown_with_how_it_was_made(reference_folder: Path, o
         ReferenceRun(str(number), "n", spec, setup_of(spec), rows_of(spec, (0.6, 0.8 - 0.1 * number), 0.9))
         for number, spec in enumerate((PLAIN, LOCAL))
     ]
-    about = {"command": "the command", "date": "2026-11-22", "machine": "two cores", "versions": {"torch": "2"}}
+    about = {
+        "command": "the command",
+        "date": "2026-11-22",
+        "machine": "two cores",
+        "weights": "a file",
+        "versions": {"torch": "2"},
+    }
     write_reference(reference_folder / "synthetic_chest.json.gz", runs, about=about)
 
     page = open_page("compare", dataset="synthetic_chest")

@@ -12,6 +12,7 @@ import pytest
 
 from medpriv_core.errors import RunError
 from medpriv_core.results import reference
+from medpriv_core.results.groups import group_results
 from medpriv_core.results.reference import ReferenceRun, read_reference, read_references, write_reference
 from medpriv_core.spec import RunSpec
 from tests.results.made import LOCAL, PLAIN, PRIVATE, rows_of, setup_of
@@ -20,6 +21,7 @@ ABOUT = {
     "command": "python -m benchmarks.reference",
     "date": "2026-11-22",
     "machine": "two cores",
+    "weights": "a file",
     "versions": {"medpriv": "0.1.0", "torch": "2.14.1"},
 }
 
@@ -144,3 +146,14 @@ def test_nothing_is_written_that_could_not_be_read(tmp_path: Path) -> None:
 def test_the_shipped_files_are_in_order() -> None:
     for shipped in read_references():
         assert shipped.results
+
+
+def test_the_shipped_set_has_the_papers_grid_with_three_seeds_a_cell() -> None:
+    for reference in read_references():
+        groups = group_results(reference.results)
+        drawn = {(group.first.method, group.first.noise_draw, group.first.beta) for group in groups}
+        assert {("local_dp", draw, beta) for draw in ("per_pixel", "per_image") for beta in (1.0, 2.0, 4.0)} <= drawn
+        assert len({group.first.noise_multiplier for group in groups if group.first.method == "dp_sgd"}) >= 3
+        assert {len(group.results) for group in groups} == {3}
+        assert not any(result.synthetic for result in reference.results)
+    assert {reference.results[0].dataset for reference in read_references()} == {"chest_xray", "idrid"}

@@ -22,3 +22,4 @@ def draw_sources(choice: Choice) -> None:
             with st.expander("How the reference set was made"):
                 st.code(str(about["command"]), language=None)
                 st.caption(f"{about['date']} · {about['machine']} · {versions}")
+                st.caption(f"Pretrained weights: {about['weights']}")
