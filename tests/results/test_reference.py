@@ -149,11 +149,11 @@ def test_the_shipped_files_are_in_order() -> None:
 
 
 def test_the_shipped_set_has_the_papers_grid_with_three_seeds_a_cell() -> None:
-    for reference in read_references():
-        groups = group_results(reference.results)
+    for shipped in read_references():
+        groups = group_results(shipped.results)
         drawn = {(group.first.method, group.first.noise_draw, group.first.beta) for group in groups}
         assert {("local_dp", draw, beta) for draw in ("per_pixel", "per_image") for beta in (1.0, 2.0, 4.0)} <= drawn
         assert len({group.first.noise_multiplier for group in groups if group.first.method == "dp_sgd"}) >= 3
         assert {len(group.results) for group in groups} == {3}
-        assert not any(result.synthetic for result in reference.results)
-    assert {reference.results[0].dataset for reference in read_references()} == {"chest_xray", "idrid"}
+        assert not any(result.synthetic for result in shipped.results)
+    assert {shipped.results[0].dataset for shipped in read_references()} == {"chest_xray", "idrid"}
