@@ -1,6 +1,6 @@
 """Makes the pictures of the README: starts the app on an empty data home, uses it, and photographs it.
 
-    MEDPRIV_WEIGHTS=resnet18.pth python -m docs.screenshots [explore] [train] [runs]
+    MEDPRIV_WEIGHTS=resnet18.pth python -m docs.screenshots [explore] [train] [runs] [compare]
 
 Needs Chromium. Without ``MEDPRIV_WEIGHTS`` the run starts from random weights. Its 640 pictures of 224 pixels take
 minutes.
@@ -101,7 +101,7 @@ def take_train(page: Page, port: int) -> None:
 
 def take_runs(page: Page, port: int) -> None:
     """A private run on the synthetic radiographs, after its last epoch."""
-    page.set_viewport_size({"width": 1280, "height": 1000})
+    page.set_viewport_size({"width": 1280, "height": 1330})
     open_train(page, port)
     page.locator(".st-key-preset_sound button").click()
     page.get_by_text("one image added or removed").wait_for()
@@ -116,6 +116,15 @@ def take_runs(page: Page, port: int) -> None:
     page.screenshot(path=IMAGES / "runs.png")
 
 
+def take_compare(page: Page, port: int) -> None:
+    """The frontier over the reference set."""
+    page.set_viewport_size({"width": 1280, "height": 1260})
+    page.goto(f"http://127.0.0.1:{port}/compare?view=Frontier")
+    page.get_by_label(re.compile("AUROC against the epsilon that holds")).wait_for()
+    page.wait_for_timeout(5000)
+    page.screenshot(path=IMAGES / "compare.png")
+
+
 def open_train(page: Page, port: int) -> None:
     """The train page, drawn to its end."""
     page.goto(f"http://127.0.0.1:{port}/train")
@@ -123,7 +132,7 @@ def open_train(page: Page, port: int) -> None:
     page.get_by_role("button", name="Launch").wait_for()
 
 
-PICTURES = {"explore": take_explore, "train": take_train, "runs": take_runs}
+PICTURES = {"explore": take_explore, "train": take_train, "runs": take_runs, "compare": take_compare}
 
 
 if __name__ == "__main__":
