@@ -138,6 +138,20 @@ def write_json(path: Path, value: Any) -> None:
         part.unlink(missing_ok=True)
 
 
+def replace_file(path: Path, content: bytes | memoryview) -> None:
+    """Replace ``path`` in one step and wait until the disk has it; raises ``DataHomeError`` where the disk refuses."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    with explain_disk_errors(path.parent):
+        try:
+            with open(part, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
 def read_json(path: Path) -> Any:
     """The JSON in ``path``, or None where the file is missing or not (yet) valid JSON."""
     try:

@@ -8,8 +8,6 @@ patients' images without noise: the epsilon of the run does not cover it.
 from __future__ import annotations
 
 import io
-import os
-import secrets
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from medpriv_core.errors import RunError
-from medpriv_core.home import explain_disk_errors
+from medpriv_core.home import replace_file
 
 FILE_NAME = "predictions.npz"
 # Of the arrays together; a million test images of ten classes need 90 MB.
@@ -51,16 +49,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     arrays: dict[str, Any] = {"epoch": predictions.epoch, "labels": predictions.labels, **predictions.test_sets}
     content = io.BytesIO()
     np.savez(content, **arrays)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    with explain_disk_errors(path.parent):
-        try:
-            with open(part, "wb") as file:
-                file.write(content.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+    replace_file(path, content.getbuffer())
 
 
 def read_predictions(path: Path) -> Predictions | None:

@@ -9,8 +9,6 @@ that drew the mechanism's noise is in it.
 from __future__ import annotations
 
 import io
-import os
-import secrets
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ import torch
 from torch import Tensor
 
 from medpriv_core.errors import RunError
-from medpriv_core.home import explain_disk_errors
+from medpriv_core.home import replace_file
 
 
 @dataclass
@@ -66,16 +64,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     # Through memory, because torch's own writer hides a full disk in an internal error.
     content = io.BytesIO()
     torch.save(vars(checkpoint), content)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    with explain_disk_errors(path.parent):
-        try:
-            with open(part, "wb") as file:
-                file.write(content.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+    replace_file(path, content.getbuffer())
 
 
 def load_checkpoint(path: Path) -> Checkpoint | None:

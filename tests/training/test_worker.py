@@ -146,7 +146,7 @@ def test_a_full_disk_at_the_checkpoint_keeps_the_one_before(directory, home, mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("medpriv_core.training.checkpoint.os.fsync", refuse)
+        patched.setattr("os.fsync", refuse)
         assert run_worker(directory.path, home) == 2
     assert "is full" in directory.read_outcome()["message"]
     assert directory.checkpoint.read_bytes() == before
