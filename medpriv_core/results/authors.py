@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.presets import AUTHORS_APTOS, AUTHORS_CHEST
 from medpriv_core.results.guarantee import NO_PRIVACY, HeldGuarantee, held_guarantee, not_established
 from medpriv_core.results.result import Result
@@ -29,6 +30,7 @@ FILE = Path(__file__).parent / "data" / "authors_runs.csv"
 SOURCE = "Singh, Sikka, Kotti and Trask 2020, outputs of the notebooks at github.com/sahibsin/DP_DeepLearning_Pneumonia"
 
 IMAGE_SIZE = 256
+EPOCHS = tuple(range(1, 51))
 REPETITION = 5  # version of the notebooks that repeated all runs
 # Every logged accuracy is a whole number of images over this many (a test does the sum).
 TEST_SIZES = {"chest_xray": 624, "aptos2019": 733}
@@ -103,13 +105,23 @@ DIFFERENCES = (
 )
 
 
-@functools.cache
 def read_authors() -> tuple[Result, ...]:
-    """The 28 logged runs, in the order of the file."""
+    """The 28 logged runs, in the order of the file; raises ``RunError`` if it is damaged."""
+    try:
+        return _read_unchanged(FILE, FILE.stat().st_mtime_ns)
+    # What is no such table fails in many ways: a column that is not there, a word for a number, an unknown dataset, ...
+    except (OSError, csv.Error, ValueError, LookupError, TypeError, StopIteration, MedprivError) as error:
+        raise RunError(f"The file of the authors' logs, {FILE.name}, is damaged; install medpriv again.") from error
+
+
+@functools.lru_cache(maxsize=2)
+def _read_unchanged(path: Path, _written_ns: int) -> tuple[Result, ...]:
     rows: dict[str, list[dict[str, str]]] = {}
-    with open(FILE, encoding="utf-8", newline="") as file:
+    with open(path, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             rows.setdefault(row["series"], []).append(row)
+    if {tuple(int(row["epoch"]) for row in lines) for lines in rows.values()} != {EPOCHS}:
+        raise ValueError("epochs are missing")
     return tuple(_result(series, lines) for series, lines in rows.items())
 
 

@@ -23,7 +23,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.home import explain_disk_errors
@@ -55,6 +55,13 @@ class ReferenceSet:
 
     about: Mapping[str, Any]
     results: tuple[Result, ...]
+
+
+class References(NamedTuple):
+    """All that is shipped and can be read, and a sentence for each file that cannot."""
+
+    sets: tuple[ReferenceSet, ...]
+    complaints: tuple[str, ...]
 
 
 def write_reference(path: Path, runs: Sequence[ReferenceRun], *, about: Mapping[str, Any]) -> None:
@@ -97,10 +104,15 @@ def read_reference(path: Path) -> ReferenceSet:
     return ReferenceSet(content["about"] if isinstance(content, dict) else {}, _check(content, path))
 
 
-def read_references(folder: Path = FOLDER) -> tuple[ReferenceSet, ...]:
-    """All shipped sets; none is a normal state."""
-    files = sorted(folder.glob("*.json.gz"))
-    return tuple(_read_unchanged(file, file.stat().st_mtime_ns) for file in files)
+def read_references(folder: Path = FOLDER) -> References:
+    """All shipped sets; none is a normal state. A damaged file does not hide the others."""
+    sets, complaints = [], []
+    for file in sorted(folder.glob("*.json.gz")):
+        try:
+            sets.append(_read_unchanged(file, file.stat().st_mtime_ns))
+        except RunError as error:
+            complaints.append(str(error))
+    return References(tuple(sets), tuple(complaints))
 
 
 @functools.lru_cache(maxsize=32)

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from medpriv_core.home import DataHome
-from medpriv_core.results import reference
+from medpriv_core.results import authors, reference
 from medpriv_core.results.reference import ReferenceRun, write_reference
 from medpriv_core.runs import service
 from tests.pages.conftest import texts
@@ -18,6 +18,17 @@ from tests.results.made import LOCAL, PLAIN, PRIVATE, rows_of, setup_of
 from tests.results.stored import store_run
 
 OpenPage = Callable[..., AppTest]
+RUNS = [
+    ReferenceRun(str(number), "n", spec, setup_of(spec), rows_of(spec, (0.6, 0.8 - 0.1 * number), 0.9))
+    for number, spec in enumerate((PLAIN, LOCAL))
+]
+ABOUT = {
+    "command": "the command",
+    "date": "2026-11-22",
+    "machine": "two cores",
+    "weights": "a file",
+    "versions": {"torch": "2"},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -145,18 +156,7 @@ def test_choosing_no_runs_leaves_the_authors_on_screen(open_page: OpenPage) -> N
 
 
 def test_a_reference_set_is_shown_with_how_it_was_made(reference_folder: Path, open_page: OpenPage) -> None:
-    runs = [
-        ReferenceRun(str(number), "n", spec, setup_of(spec), rows_of(spec, (0.6, 0.8 - 0.1 * number), 0.9))
-        for number, spec in enumerate((PLAIN, LOCAL))
-    ]
-    about = {
-        "command": "the command",
-        "date": "2026-11-22",
-        "machine": "two cores",
-        "weights": "a file",
-        "versions": {"torch": "2"},
-    }
-    write_reference(reference_folder / "synthetic_chest.json.gz", runs, about=about)
+    write_reference(reference_folder / "synthetic_chest.json.gz", RUNS, about=ABOUT)
 
     page = open_page("compare", dataset="synthetic_chest")
 
@@ -164,14 +164,29 @@ def test_a_reference_set_is_shown_with_how_it_was_made(reference_folder: Path, o
     assert any(code.value == "the command" for code in page.code)
 
 
-def test_a_damaged_reference_set_is_named_and_the_rest_is_shown(reference_folder: Path, open_page: OpenPage) -> None:
+def test_damaged_files_are_named_and_the_rest_is_shown(
+    home: DataHome, reference_folder: Path, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reference_folder.mkdir()
-    (reference_folder / "chest_xray.json.gz").write_bytes(b"broken")
+    (reference_folder / "idrid.json.gz").write_bytes(b"broken")
+    write_reference(reference_folder / "synthetic_chest.json.gz", RUNS, about=ABOUT)
 
+    page = open_page("compare", dataset="synthetic_chest")
+
+    assert ["idrid.json.gz is damaged" in error.value for error in page.error] == [True]
+    assert "in the reference set" in page.info[0].value
+
+    monkeypatch.setattr(authors, "FILE", reference_folder / "gone.csv")
     page = open_page("compare")
 
-    assert "chest_xray.json.gz is damaged" in page.error[0].value
-    assert "in the authors' logs" in page.info[0].value
+    assert ["is damaged" in error.value for error in page.error] == [True, True]
+    assert labels_on(page) == ["No privacy", "Local-DP β = 2"]
+
+    (reference_folder / "synthetic_chest.json.gz").unlink()
+    page = open_page("compare")
+
+    assert not page.exception
+    assert "No run is left to compare" in page.info[0].value
 
 
 def test_every_view_opens_with_own_runs_of_every_method(home: DataHome, open_page: OpenPage) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from medpriv_core.errors import RunError
+from medpriv_core.results import authors
 from medpriv_core.results.authors import DIFFERENCES, FILE, read_authors
 from medpriv_core.results.result import Result
 
@@ -62,3 +66,24 @@ def test_the_differences_that_matter_are_listed() -> None:
 
     for word in ("noise draw", "best epoch", "noise multipliers", "colour order", "batchnorm"):
         assert word in listed
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "",
+        lambda text: text.replace("test_accuracy", "accuracy"),
+        lambda text: text.replace("chest_xray", "unheard_of"),
+        lambda text: text.replace(",50,", ",fifty,"),
+        lambda text: text[: len(text) // 2],
+    ],
+)
+def test_damaged_logs_are_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[str], str]
+) -> None:
+    damaged = tmp_path / "authors_runs.csv"
+    damaged.write_text(damage(FILE.read_text(encoding="utf-8")), encoding="utf-8")
+    monkeypatch.setattr(authors, "FILE", damaged)
+
+    with pytest.raises(RunError, match=r"authors_runs\.csv, is damaged; install medpriv again"):
+        read_authors()

@@ -64,15 +64,25 @@ def test_the_same_runs_give_the_same_bytes(written: Path, tmp_path: Path) -> Non
 
 
 def test_no_files_are_a_normal_state(tmp_path: Path) -> None:
-    assert read_references(tmp_path) == ()
-    assert read_references(tmp_path / "absent") == ()
+    assert read_references(tmp_path) == ((), ())
+    assert read_references(tmp_path / "absent") == ((), ())
+
+
+def test_a_damaged_file_is_named_and_does_not_hide_the_others(written: Path) -> None:
+    (written.parent / "another.json.gz").write_bytes(b"broken")
+
+    read = read_references(written.parent)
+
+    assert [len(each.results) for each in read.sets] == [3]
+    (complaint,) = read.complaints
+    assert complaint.startswith("The reference file another.json.gz is damaged")
 
 
 def test_a_file_is_read_anew_after_it_was_replaced(written: Path) -> None:
-    before = read_references(written.parent)
+    before = read_references(written.parent).sets
     write_reference(written, RUNS[:1], about=ABOUT)
 
-    after = read_references(written.parent)
+    after = read_references(written.parent).sets
 
     assert [len(each.results) for each in (*before, *after)] == [3, 1]
 
@@ -144,16 +154,18 @@ def test_nothing_is_written_that_could_not_be_read(tmp_path: Path) -> None:
 
 
 def test_the_shipped_files_are_in_order() -> None:
-    for shipped in read_references():
-        assert shipped.results
+    read = read_references()
+
+    assert read.complaints == ()
+    assert all(shipped.results for shipped in read.sets)
 
 
 def test_the_shipped_set_has_the_papers_grid_with_three_seeds_a_cell() -> None:
-    for shipped in read_references():
+    for shipped in read_references().sets:
         groups = group_results(shipped.results)
         drawn = {(group.first.method, group.first.noise_draw, group.first.beta) for group in groups}
         assert {("local_dp", draw, beta) for draw in ("per_pixel", "per_image") for beta in (1.0, 2.0, 4.0)} <= drawn
         assert len({group.first.noise_multiplier for group in groups if group.first.method == "dp_sgd"}) >= 3
         assert {len(group.results) for group in groups} == {3}
         assert not any(result.synthetic for result in shipped.results)
-    assert {shipped.results[0].dataset for shipped in read_references()} == {"chest_xray", "idrid"}
+    assert {shipped.results[0].dataset for shipped in read_references().sets} == {"chest_xray", "idrid"}

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.datasets.registry import dataset_info
-from medpriv_core.results.authors import REPETITION, read_authors
 from medpriv_core.results.groups import Group, group_results
 from medpriv_core.results.labels import labelled
-from medpriv_core.results.mine import read_mine
-from medpriv_core.results.reference import ReferenceSet, read_references
+from medpriv_core.results.reference import ReferenceSet
 from medpriv_core.results.result import SOURCE_TITLES, SOURCES, Result, Source
+from medpriv_core.results.selection import Notebooks, datasets_of, gather_results, of_notebooks
 from pages.parts import cached
 from pages.parts.links import from_link, to_link
-from pages.parts.messages import explain_errors
 
-NOTEBOOKS = {
+NOTEBOOKS: dict[Notebooks, str] = {
     "paper": "Those behind the paper (3, 4)",
     "repetition": "Their repetition (5)",
     "both": "Both",
@@ -52,16 +50,11 @@ class Choice:
 
 def choose_runs() -> Choice:
     """The controls above the views, and the runs that they leave."""
-    references: tuple[ReferenceSet, ...] = ()
-    with explain_errors():
-        references = read_references()
     chosen_ids = [run for run in st.query_params.get("runs", "").split(",") if run]
-    mine = read_mine(cached.home(), chosen=chosen_ids or None)
-    by_source: dict[Source, list[Result]] = {
-        "reference": [result for reference in references for result in reference.results],
-        "authors": list(read_authors()),
-        "mine": mine,
-    }
+    there = gather_results(cached.home(), chosen=chosen_ids or None)
+    for complaint in there.complaints:
+        st.error(complaint, icon=":material/error:")
+    by_source, mine = there.results, there.results["mine"]
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     sources = _choose_sources(row, by_source, own_only=bool(chosen_ids and mine))
     kept = {source: by_source[source] for source in sources}
@@ -71,9 +64,12 @@ def choose_runs() -> Choice:
         kept["mine"] = _choose_tag(row, kept["mine"])
     results = [result for source in kept for result in kept[source]]
     if not results:
-        results = list(read_authors())
+        results = list(by_source["authors"])
+        if not results:
+            st.info("No run is left to compare. Choose others above, or train one.", icon=":material/filter_alt_off:")
+            st.stop()
         st.info("Nothing is chosen, so the authors' logs stay on screen.", icon=":material/filter_alt_off:")
-    datasets = sorted({result.dataset for result in results}, key=lambda name: _place(name, mine))
+    datasets = datasets_of(results, mine)
     dataset = row.selectbox(
         "Dataset",
         datasets,
@@ -93,10 +89,10 @@ def choose_runs() -> Choice:
         )
         old = {id(group) for group in own[:-MOST_OWN_GROUPS]}
         groups = [group for group in groups if id(group) not in old]
-    return Choice(dataset, labelled(groups), references)
+    return Choice(dataset, labelled(groups), there.references)
 
 
-def _choose_sources(row: DeltaGenerator, results: Mapping[Source, list[Result]], *, own_only: bool) -> list[Source]:
+def _choose_sources(row: DeltaGenerator, results: Mapping[Source, Sequence[Result]], *, own_only: bool) -> list[Source]:
     there = [source for source in SOURCES if results[source]]
     wanted = st.query_params.get("sources")
     default = ["mine"] if own_only and wanted is None else there
@@ -115,7 +111,7 @@ def _choose_sources(row: DeltaGenerator, results: Mapping[Source, list[Result]],
     return [source for source in there if source in chosen]
 
 
-def _choose_notebooks(row: DeltaGenerator, results: list[Result]) -> list[Result]:
+def _choose_notebooks(row: DeltaGenerator, results: Sequence[Result]) -> list[Result]:
     names = list(NOTEBOOKS)
     chosen = row.selectbox(
         "The authors' notebooks",
@@ -128,10 +124,10 @@ def _choose_notebooks(row: DeltaGenerator, results: list[Result]) -> list[Result
         width=250,
     )
     to_link(notebooks=None if chosen == names[0] else chosen)
-    return [result for result in results if chosen == "both" or (result.version == REPETITION) == (chosen != names[0])]
+    return of_notebooks(results, chosen)
 
 
-def _choose_tag(row: DeltaGenerator, results: list[Result]) -> list[Result]:
+def _choose_tag(row: DeltaGenerator, results: Sequence[Result]) -> Sequence[Result]:
     tags = sorted({tag for result in results for tag in result.tags})
     if not tags:
         return results
@@ -143,12 +139,7 @@ def _choose_tag(row: DeltaGenerator, results: list[Result]) -> list[Result]:
     return [result for result in results if not chosen or set(chosen) & set(result.tags)]
 
 
-def _place(dataset: str, mine: list[Result]) -> tuple[bool, bool, str]:
-    """Where a dataset stands: those with own runs first, then chest X-rays, which the paper draws."""
-    return all(result.dataset != dataset for result in mine), dataset != "chest_xray", dataset
-
-
-def _say_chosen(ids: list[str], mine: list[Result]) -> None:
+def _say_chosen(ids: list[str], mine: Sequence[Result]) -> None:
     """That only some of one's own runs are shown, and a way back to all."""
     if not ids:
         return

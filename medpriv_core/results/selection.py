@@ -1,0 +1,64 @@
+"""Which runs are compared: all that there are, narrowed down by where they come from and what learned in them.
+
+The compare page and ``python -m medpriv_core compare`` choose by these functions, so that the same choice shows the
+same lines. A file of medpriv's own that is damaged hides its own runs only, and is complained about in a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from medpriv_core.errors import RunError
+from medpriv_core.home import DataHome
+from medpriv_core.results.authors import REPETITION, read_authors
+from medpriv_core.results.mine import read_mine
+from medpriv_core.results.reference import ReferenceSet, read_references
+from medpriv_core.results.result import Result, Source
+
+Notebooks = Literal["paper", "repetition", "both"]
+
+
+@dataclass(frozen=True)
+class Available:
+    """All finished runs that can be compared.
+
+    references  how the runs of the reference set were made
+    complaints  a sentence for each shipped file that cannot be read
+    """
+
+    results: Mapping[Source, Sequence[Result]]
+    references: tuple[ReferenceSet, ...]
+    complaints: tuple[str, ...]
+
+
+def gather_results(home: DataHome, *, chosen: Collection[str] | None = None) -> Available:
+    """The runs of all sources; with ``chosen``, of the data home only those of these ids."""
+    references, complaints = read_references()
+    authors: tuple[Result, ...] = ()
+    try:
+        authors = read_authors()
+    except RunError as error:
+        complaints = (*complaints, str(error))
+    results: dict[Source, Sequence[Result]] = {
+        "reference": [result for reference in references for result in reference.results],
+        "authors": authors,
+        "mine": read_mine(home, chosen=chosen),
+    }
+    return Available(results, references, complaints)
+
+
+def of_notebooks(results: Sequence[Result], notebooks: Notebooks) -> list[Result]:
+    """Of the authors' runs those behind the paper (notebooks 3 and 4), their repetition (5), or both."""
+    return [
+        result for result in results if notebooks == "both" or (result.version == REPETITION) == (notebooks != "paper")
+    ]
+
+
+def datasets_of(results: Sequence[Result], mine: Sequence[Result]) -> list[str]:
+    """The datasets of ``results``: those with own runs (``mine``) first, then chest X-rays, which the paper draws."""
+    own = {result.dataset for result in mine}
+    return sorted(
+        {result.dataset for result in results}, key=lambda name: (name not in own, name != "chest_xray", name)
+    )
