@@ -24,7 +24,7 @@ from medpriv_core.runs.rebuilding import rebuild_table
 from medpriv_core.runs.room import check_room, dataset_sizes
 from medpriv_core.runs.runner import ensure_runner
 from medpriv_core.runs.store import Place, RunRow, RunStore
-from medpriv_core.runs.summary import Run, RunSummary, read_run, summarise
+from medpriv_core.runs.summary import Run, RunSummary, read_run, read_summary, summarise
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import resolve_weights
 
@@ -140,7 +140,7 @@ def extension(home: DataHome, run_id: str, *, epochs: int) -> Extension:
 
     Raises ``RunError`` for a run that cannot go on, and ``SettingError`` for an impossible number of epochs.
     """
-    (run,) = summarise(home, [RunStore(home).get(run_id)])
+    run = read_summary(home, RunStore(home).get(run_id))
     return plan_extension(run, RunDirectory(home.runs / run_id), epochs=epochs)[0]
 
 
@@ -148,12 +148,12 @@ def extend(home: DataHome, run_id: str, *, epochs: int) -> None:
     """Queue an ended run again, to go on to ``epochs`` epochs in all with the noise that it had; raises as above."""
     directory = RunDirectory(home.runs / run_id)
     store = RunStore(home)
-    (run,) = summarise(home, [store.get(run_id)])
+    run = read_summary(home, store.get(run_id))
     _, spec = plan_extension(run, directory, epochs=epochs)
     check_room(home, spec, setup=run.setup)
     with store.changing(run_id) as change:
         # Counting epsilon can take seconds, so it was done before.
-        if summarise(home, [change.row]) != [run]:
+        if read_summary(home, change.row) != run:
             raise RunError(f"Run {run_id} was changed by someone else just now; look at it again.")
         directory.change_spec(spec)
         directory.clear_outcome()

@@ -22,6 +22,7 @@ from medpriv_core.spec import RunSpec
 
 KEPT_RUNS = 5000
 FILES = ("spec.json", "setup.json", "metrics.jsonl", "checkpoint.pt")
+FOLDER = (".",)
 
 
 @dataclass(frozen=True)
@@ -85,17 +86,29 @@ class Run(RunSummary):
 
 
 def summarise(home: DataHome, rows: Sequence[RunRow]) -> list[RunSummary]:
-    """The runs of these rows, in their order."""
+    """The runs of these rows, in their order, for a list.
+
+    Of a run that has ended only its directory is looked at, which tells of every file that was replaced as a whole:
+    all that medpriv does. ``read_summary`` looks at the files themselves.
+    """
     waiting = sorted((row.position, row.id) for row in rows if row.state == "queued")
     places = {run_id: place for place, (_, run_id) in enumerate(waiting, start=1)}
     runs = str(home.runs)
-    return [_summary(f"{runs}/{row.id}", row, places.get(row.id)) for row in rows]
+    return [
+        _summary(f"{runs}/{row.id}", row, places.get(row.id), of=FOLDER if row.state in ENDED else FILES)
+        for row in rows
+    ]
+
+
+def read_summary(home: DataHome, row: RunRow, *, place: int | None = None) -> RunSummary:
+    """One run, also where a file of it was changed by other hands."""
+    return _summary(str(home.runs / row.id), row, place, of=FILES)
 
 
 def read_run(home: DataHome, row: RunRow, *, place: int | None) -> Run:
     """One run with all its epochs."""
     directory = RunDirectory(home.runs / row.id)
-    summary = _summary(str(directory.path), row, place)
+    summary = read_summary(home, row, place=place)
     return Run(
         **{field.name: getattr(summary, field.name) for field in fields(RunSummary)},
         progress=directory.read_progress() if row.state == "running" else {},
@@ -128,23 +141,23 @@ class _Kept:
     summary: RunSummary
 
 
-_kept: OrderedDict[str, _Kept] = OrderedDict()
+_kept: OrderedDict[tuple[str, tuple[str, ...]], _Kept] = OrderedDict()
 _keeping = threading.Lock()
 
 
-def _summary(path: str, row: RunRow, place: int | None) -> RunSummary:
-    # Paths as strings: building five hundred times four of them takes longer than looking at the files.
-    versions = tuple([signature(f"{path}/{name}") for name in FILES])
+def _summary(path: str, row: RunRow, place: int | None, *, of: tuple[str, ...]) -> RunSummary:
+    # Paths as strings: building five hundred of them takes longer than looking at the files.
+    versions = tuple([signature(f"{path}/{name}") for name in of])
     with _keeping:
-        kept = _kept.get(path)
+        kept = _kept.get((path, of))
     unchanged = kept is not None and kept.files.versions == versions
     if kept is not None and unchanged and (kept.row, kept.place) == (row, place):
         return kept.summary
     files = kept.files if kept is not None and unchanged else _read_files(RunDirectory(Path(path)), versions)
     summary = _put_together(row, place, files)
     with _keeping:
-        _kept[path] = _Kept(files, row, place, summary)
-        _kept.move_to_end(path)
+        _kept[path, of] = _Kept(files, row, place, summary)
+        _kept.move_to_end((path, of))
         if len(_kept) > KEPT_RUNS:
             _kept.popitem(last=False)
     return summary
@@ -190,6 +203,6 @@ def _read_files(directory: RunDirectory, versions: tuple[Signature | None, ...])
         last=last,
         best=best,
         epochs_done=last.get("epoch", 0),
-        has_checkpoint=versions[-1] is not None,
+        has_checkpoint=directory.checkpoint.exists(),
         imported=directory.imported,
     )
