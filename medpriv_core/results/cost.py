@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.results.groups import Estimate, Group
-from medpriv_core.results.labels import strength_of
+from medpriv_core.results.labels import learned_in, strength_of
 from medpriv_core.results.result import Protocol, Source
 
 # Settings in which a private run has to differ from one without privacy.
@@ -136,9 +136,11 @@ def report_cost(groups: Sequence[Group], column: str, *, dataset: str, protocol:
         costs = privacy_costs(own, column, protocol)
         if costs:
             chosen = _chosen(costs)
-            said = " ".join(_said(cost, figure) for cost in chosen)
+            learned, *others = {learned_in(cost.private.results) for cost in chosen}
+            where = f" ({learned})" if learned and not others else ""
+            said = " ".join(_said(cost, figure, with_learned=bool(others)) for cost in chosen)
             return CostReport(
-                f"**{dataset}**, {place}: {said} {_about(chosen, protocol)}",
+                f"**{dataset}**, {place}{where}: {said} {_about(chosen, protocol)}",
                 tuple(_footnote(cost) for cost in chosen),
             )
     return CostReport(
@@ -166,11 +168,12 @@ def _rank(cost: Cost) -> tuple[float, int]:
     return (round(far, 1) if math.isfinite(far) else 1e9) + noise, distance(cost.private, cost.baseline)
 
 
-def _said(cost: Cost, figure: str) -> str:
+def _said(cost: Cost, figure: str, *, with_learned: bool) -> str:
     verb = "costs" if cost.points >= 0 else "gains"
     size = abs(cost.points)
     unit = "point" if f"{size:.1f}" == "1.0" else "points"
-    against = f"{_subject(cost.private)} {verb} {size:.1f} {unit} of {figure}"
+    learned = f" ({learned_in(cost.private.results)})" if with_learned else ""
+    against = f"{_subject(cost.private)}{learned} {verb} {size:.1f} {unit} of {figure}"
     if cost.low is None or cost.high is None:
         return f"{against}."
     low, high = (cost.low, cost.high) if cost.points >= 0 else (-cost.high, -cost.low)

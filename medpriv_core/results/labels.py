@@ -7,14 +7,14 @@ protects less over more steps, and the same epsilon costs more noise on fewer im
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any, get_args
 
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.results.groups import Group
-from medpriv_core.results.result import Result
+from medpriv_core.results.result import TRAINED_TITLES, Result
 from medpriv_core.spec import METHODS, Trainable
 
 LONGEST_DETAILS = 32  # characters in a label; longer ones become "setting 1" and stand in the table
@@ -43,7 +43,7 @@ _WORDS: dict[str, str] = {
     "sampling=poisson": "Poisson batches",
     "sampling=shuffled": "shuffled batches",
 }
-_UNITS = {"image_size": "{} px", "epochs": "{} epochs", "augmentation_multiplicity": "{} variants"}
+_UNITS = {"image_size": "{} pixels", "epochs": "{} epochs", "augmentation_multiplicity": "{} variants"}
 
 
 def strength_of(result: Result) -> str:
@@ -59,6 +59,14 @@ def strength_of(result: Result) -> str:
         return f"{title} “β = {result.beta:g}”, {sigma}"
     held = f"ε = {format_epsilon(result.epsilon)}" if math.isfinite(result.epsilon) else "no ε"
     return f"{title} {sigma}, {held}"
+
+
+def learned_in(results: Iterable[Result]) -> str:
+    """What learned in these runs, on how large pictures: "all layers, 64 pixels"; empty for the authors' runs."""
+    own = [result for result in results if result.source != "authors"]
+    layers = [title.lower() for name, title in TRAINED_TITLES.items() if any(each.trainable == name for each in own)]
+    sizes = [str(size) for size in sorted({result.image_size for result in own})]
+    return f"{' and '.join(layers)}, {' and '.join(sizes)} pixels" if own else ""
 
 
 def labelled(groups: Sequence[Group]) -> list[Group]:
@@ -104,7 +112,11 @@ def _title(group: Group, others: Sequence[Group]) -> str:
         return f"{strength_of(first)} (authors v{first.version})"
     beside = [other.first for other in others if other.first.dataset == first.dataset]
     own = [other for other in beside if other.source != "authors"]
-    trained = f", {_WORDS[f'trainable={first.trainable}']}" if len({other.trainable for other in own}) > 1 else ""
+    trained = ""
+    if len({other.trainable for other in own}) > 1:
+        trained = f", {_word('trainable', first.trainable)}"
+        if len({other.image_size for other in own}) > 1:
+            trained += f", {_word('image_size', first.image_size)}"
     several = len({other.source for other in own}) > 1
     return f"{strength_of(first)}{trained}{' (reference)' if several and first.source == 'reference' else ''}"
 

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from medpriv_core.results.authors import REPETITION, read_authors
+from medpriv_core.results.groups import Group, group_results
+from medpriv_core.results.labels import labelled
 from medpriv_core.results.mine import read_mine
 from medpriv_core.results.reference import ReferenceSet, read_references
 from medpriv_core.results.result import Result, Source
+from medpriv_core.spec import Trainable
 
 Notebooks = Literal["paper", "repetition", "both"]
+# Of one's own runs; more lines than this nobody can tell apart.
+MOST_OWN_GROUPS = 60
 
 
 @dataclass(frozen=True)
@@ -62,3 +67,39 @@ def datasets_of(results: Sequence[Result], mine: Sequence[Result]) -> list[str]:
     return sorted(
         {result.dataset for result in results}, key=lambda name: (name not in own, name != "chest_xray", name)
     )
+
+
+def trained_in(results: Sequence[Result], dataset: str) -> list[Trainable]:
+    """What learned in the runs of a dataset, the authors' apart: in these all layers did, in ways of their own."""
+    there = {result.trainable for result in results if result.dataset == dataset and result.source != "authors"}
+    return [name for name in get_args(Trainable) if name in there]
+
+
+def usual_trained(results: Sequence[Result], dataset: str) -> list[Trainable]:
+    """Of what learned the part to look at first: that of one's own runs, so that none is hidden, else the smallest.
+
+    Last layer and all layers together make twenty bars that nobody reads.
+    """
+    return (
+        trained_in([result for result in results if result.source == "mine"], dataset)
+        or trained_in(results, dataset)[:1]
+    )
+
+
+def compare_results(
+    results: Sequence[Result], dataset: str, *, trained: Collection[Trainable]
+) -> tuple[list[Group], int]:
+    """The labelled groups of all datasets, from no noise to most, and how many of one's own on this one are too many.
+
+    Of ``dataset`` those stay in which ``trained`` learned, the authors' too; of other datasets also those in which
+    something learned that ``dataset`` does not offer. Of one's own groups the newest ``MOST_OWN_GROUPS`` stay.
+    """
+    offered = trained_in(results, dataset)
+    groups = group_results(
+        result
+        for result in results
+        if result.source == "authors" or result.trainable in trained or result.trainable not in offered
+    )
+    own = [group for group in groups if group.first.source == "mine" and group.first.dataset == dataset]
+    old = {id(group) for group in own[:-MOST_OWN_GROUPS]}
+    return labelled([group for group in groups if id(group) not in old]), len(old)

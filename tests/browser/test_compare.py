@@ -23,7 +23,7 @@ def test_own_runs_join_the_reference_set_and_their_frontier_can_be_taken_away(pa
     store_run(app.home, "a", PLAIN, auroc=0.95)
     store_run(app.home, "b", PRIVATE, auroc=0.90)
     page.reload()
-    expect(page.get_by_text("in your runs: DP-SGD with ε =")).to_be_visible()
+    expect(page.get_by_text("in your runs (the last layer, 64 pixels): DP-SGD with ε =")).to_be_visible()
     page.get_by_role("tab", name="Frontier").click()
     expect(page.get_by_label(re.compile("AUROC against the epsilon that holds"))).to_be_visible()
     page.wait_for_url(re.compile("view=Frontier"))

@@ -67,7 +67,7 @@ def test_own_runs_stand_in_front_and_are_spoken_of(home: DataHome, open_page: Op
     page = open_page("compare")
 
     assert not page.error
-    assert "in your runs: Local-DP at β = 2 for each pixel" in page.info[0].value
+    assert "in your runs (the last layer, 64 pixels): Local-DP at β = 2 for each pixel" in page.info[0].value
     assert "costs 20.0 points of accuracy" in page.info[0].value
     assert labels_on(page) == ["No privacy", "Local-DP β = 2"]
     assert "drawn by a program" in texts(page)
@@ -107,14 +107,14 @@ def test_tags_narrow_down_own_runs(home: DataHome, open_page: OpenPage) -> None:
 def test_of_very_many_settings_the_newest_are_shown(
     home: DataHome, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pages.parts.compare.choice.MOST_OWN_GROUPS", 2)
+    monkeypatch.setattr("medpriv_core.results.selection.MOST_OWN_GROUPS", 2)
     for number in range(4):
         store_run(home, f"r{number}", LOCAL.changed(beta=1.0 + number))
 
     page = open_page("compare", sources="mine")
 
     assert labels_on(page) == ["Local-DP β = 3", "Local-DP β = 4"]
-    assert "Of 4 settings of my runs the newest 2 are shown" in texts(page)
+    assert "the newest settings are shown and 2 older ones not" in texts(page)
 
 
 def test_figure_4_calls_the_best_epoch_what_it_is(home: DataHome, open_page: OpenPage) -> None:
@@ -128,6 +128,36 @@ def test_figure_4_calls_the_best_epoch_what_it_is(home: DataHome, open_page: Ope
     assert page.dataframe[0].value["test accuracy"][0] == pytest.approx(90)
     assert "chosen on the test images" in page.warning[0].value
     assert "95 % interval" not in " ".join(page.dataframe[0].value.columns)
+
+
+def test_last_layer_and_all_layers_stand_side_by_side_only_on_demand(
+    home: DataHome, reference_folder: Path, open_page: OpenPage
+) -> None:
+    deep = [
+        ReferenceRun(f"deep{run.id}", run.name, spec, run.setup, run.epochs)
+        for run in RUNS
+        for spec in (run.spec.changed(trainable="all", image_size=32),)
+    ]
+    write_reference(reference_folder / "synthetic_chest.json.gz", [*RUNS, *deep], about=ABOUT)
+
+    page = open_page("compare", dataset="synthetic_chest", view="Figure 4", sources="reference")
+    assert labels_on(page) == ["No privacy", "Local-DP β = 2"]
+    assert "in the reference set (the last layer, 64 pixels): " in page.info[0].value
+
+    (learned,) = (choice for choice in page.button_group if choice.label == "What learned")
+    assert learned.options == ["The last layer, 64 pixels", "All layers, 32 pixels", "Side by side"]
+    learned.set_value("together").run()
+    assert labels_on(page) == [
+        "No privacy, last layer, 64 pixels",
+        "No privacy, all layers, 32 pixels",
+        "Local-DP β = 2, last layer, 64 pixels",
+        "Local-DP β = 2, all layers, 32 pixels",
+    ]
+
+    store_run(home, "a", PLAIN.changed(trainable="all"))
+    page = open_page("compare", dataset="synthetic_chest")
+    assert labels_on(page) == ["No privacy (reference)", "No privacy", "Local-DP β = 2 (reference)"]
+    assert page.dataframe[0].value["differs from others in"].tolist() == [""] * 3
 
 
 def test_the_frontier_measures_by_auroc_where_it_is_known(home: DataHome, open_page: OpenPage) -> None:

@@ -73,7 +73,7 @@ def test_the_sentence_says_the_points_their_interval_and_the_epsilon() -> None:
     runs = [result(PLAIN, (0.6, 0.9), run_id="a"), result(PRIVATE, (0.6, 0.7), run_id="b")]
     report = report_cost(groups_of(*runs), "test_accuracy", dataset="Chest X-rays")
 
-    assert report.sentence.startswith("**Chest X-rays**, in your runs: DP-SGD with ε = ")
+    assert report.sentence.startswith("**Chest X-rays**, in your runs (the last layer, 64 pixels): DP-SGD with ε = ")
     assert "costs 20.0 points of accuracy (" in report.sentence
     assert "δ = 1e-5" in report.sentence
     assert "Poisson sampling" in report.footnotes[0]
@@ -90,6 +90,19 @@ def test_a_gain_is_not_called_a_cost() -> None:
     runs = [result(PLAIN, (0.6, 0.7), run_id="a"), result(PRIVATE, (0.6, 0.9), run_id="b")]
 
     assert "gains 20.0 points" in report_cost(groups_of(*runs), "test_accuracy", dataset="X").sentence
+
+
+def test_what_learned_is_said_of_each_cost_where_it_differs() -> None:
+    runs = [result(PLAIN, run_id="a"), result(PRIVATE, run_id="b")]
+    deep = [
+        result(spec.changed(trainable="all", image_size=32), run_id=name) for spec, name in ((PLAIN, "c"), (LOCAL, "d"))
+    ]
+
+    sentence = report_cost(groups_of(*runs, *deep), "test_accuracy", dataset="X").sentence
+
+    assert "in your runs: DP-SGD with ε = " in sentence
+    assert "δ = 1e-5 (the last layer, 64 pixels) costs" in sentence
+    assert " for the picture) (all layers, 32 pixels) costs" in sentence
 
 
 def test_one_run_each_says_that_chance_is_not_known() -> None:

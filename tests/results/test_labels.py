@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from medpriv_core.results.authors import read_authors
 from medpriv_core.results.groups import group_results
-from medpriv_core.results.labels import labelled
+from medpriv_core.results.labels import labelled, learned_in
 from medpriv_core.spec import RunSpec
 from tests.results.made import LOCAL, PLAIN, PRIVATE, SHIFTED, result
 
@@ -23,7 +23,7 @@ def test_groups_stand_from_no_noise_to_most() -> None:
 
 
 def test_runs_of_one_strength_are_told_apart_by_the_settings_in_which_they_differ() -> None:
-    assert labels(PLAIN, PLAIN.changed(image_size=32)) == ["No privacy, 64 px", "No privacy, 32 px"]
+    assert labels(PLAIN, PLAIN.changed(image_size=32)) == ["No privacy, 64 pixels", "No privacy, 32 pixels"]
 
 
 def test_many_differences_are_numbered_and_kept_for_the_table() -> None:
@@ -51,6 +51,24 @@ def test_what_is_trained_is_named_wherever_it_differs() -> None:
     found = labels(PLAIN, PLAIN.changed(trainable="all"), LOCAL)
 
     assert found == ["No privacy, last layer", "No privacy, all layers", "Local-DP β = 2, last layer"]
+
+
+def test_what_is_trained_comes_with_the_size_of_the_pictures_where_that_differs_too() -> None:
+    found = labels(PLAIN, PLAIN.changed(trainable="all", image_size=32), LOCAL)
+
+    assert found == [
+        "No privacy, last layer, 64 pixels",
+        "No privacy, all layers, 32 pixels",
+        "Local-DP β = 2, last layer, 64 pixels",
+    ]
+
+
+def test_what_learned_is_said_in_words() -> None:
+    runs = [result(PLAIN), result(PLAIN.changed(trainable="all", image_size=32))]
+
+    assert learned_in(runs[:1]) == "the last layer, 64 pixels"
+    assert learned_in(runs) == "the last layer and all layers, 32 and 64 pixels"
+    assert learned_in(read_authors()) == ""
 
 
 def test_every_label_of_a_dataset_is_its_own() -> None:

@@ -9,11 +9,20 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.datasets.registry import dataset_info
-from medpriv_core.results.groups import Group, group_results
-from medpriv_core.results.labels import labelled
+from medpriv_core.results.groups import Group
+from medpriv_core.results.labels import learned_in
 from medpriv_core.results.reference import ReferenceSet
 from medpriv_core.results.result import SOURCE_TITLES, SOURCES, Result, Source
-from medpriv_core.results.selection import Notebooks, datasets_of, gather_results, of_notebooks
+from medpriv_core.results.selection import (
+    Notebooks,
+    compare_results,
+    datasets_of,
+    gather_results,
+    of_notebooks,
+    trained_in,
+    usual_trained,
+)
+from medpriv_core.spec import Trainable
 from pages.parts import cached
 from pages.parts.links import from_link, to_link
 
@@ -22,8 +31,7 @@ NOTEBOOKS: dict[Notebooks, str] = {
     "repetition": "Their repetition (5)",
     "both": "Both",
 }
-# Of one's own runs; more lines than this nobody can tell apart.
-MOST_OWN_GROUPS = 60
+TOGETHER = "together"
 
 
 @dataclass(frozen=True)
@@ -80,16 +88,12 @@ def choose_runs() -> Choice:
     )
     to_link(dataset=None if dataset == datasets[0] else dataset)
     _say_chosen(chosen_ids, mine)
-    groups = group_results(results)
-    own = [group for group in groups if group.first.source == "mine" and group.first.dataset == dataset]
-    if len(own) > MOST_OWN_GROUPS:
+    groups, old = compare_results(results, dataset, trained=_choose_trained(row, results, dataset))
+    if old:
         st.caption(
-            f"Of {len(own)} settings of my runs the newest {MOST_OWN_GROUPS} are shown; give runs a tag to choose "
-            "others."
+            f"Of my runs the newest settings are shown and {old} older ones not; give runs a tag to choose them."
         )
-        old = {id(group) for group in own[:-MOST_OWN_GROUPS]}
-        groups = [group for group in groups if id(group) not in old]
-    return Choice(dataset, labelled(groups), there.references)
+    return Choice(dataset, groups, there.references)
 
 
 def _choose_sources(row: DeltaGenerator, results: Mapping[Source, Sequence[Result]], *, own_only: bool) -> list[Source]:
@@ -137,6 +141,31 @@ def _choose_tag(row: DeltaGenerator, results: Sequence[Result]) -> Sequence[Resu
     )
     to_link(tags=",".join(chosen) or None)
     return [result for result in results if not chosen or set(chosen) & set(result.tags)]
+
+
+def _choose_trained(row: DeltaGenerator, results: Sequence[Result], dataset: str) -> Sequence[Trainable]:
+    """Which layers learned, asked only where runs differ in that."""
+    there = trained_in(results, dataset)
+    if len(there) < 2:
+        return there
+    here = [result for result in results if result.dataset == dataset]
+    titles: dict[str, str] = {
+        name: learned_in(result for result in here if result.trainable == name).capitalize() for name in there
+    }
+    titles[TOGETHER] = "Side by side"
+    usual = usual_trained(results, dataset)
+    default = usual[0] if len(usual) == 1 else TOGETHER
+    chosen = row.segmented_control(
+        "What learned",
+        list(titles),
+        default=from_link("learned", list(titles), default),
+        required=True,
+        format_func=titles.__getitem__,
+        key=f"compare_trained_{dataset}_{'_'.join(there)}",
+        help="In the reference set and in my runs. In the authors' runs all layers learned.",
+    )
+    to_link(learned=None if chosen == default else chosen)
+    return there if chosen == TOGETHER else [name for name in there if name == chosen]
 
 
 def _say_chosen(ids: list[str], mine: Sequence[Result]) -> None:
