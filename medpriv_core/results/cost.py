@@ -150,14 +150,21 @@ def report_cost(groups: Sequence[Group], column: str, *, dataset: str, protocol:
 
 
 def _chosen(costs: Sequence[Cost]) -> list[Cost]:
-    """One of DP-SGD and one of each kind of Local-DP; of several of one strength that most like its baseline."""
-    kinds: dict[tuple[str, str | None], Cost] = {}
+    """One of DP-SGD and one of each kind of Local-DP; of several of one strength that most like its baseline.
+
+    If these can be had where the same layers learned on pictures of one size, then there, or as many of them as can.
+    """
+    kinds: dict[str, dict[tuple[str, str | None], Cost]] = {}
     for cost in costs:
         first = cost.private.first
+        here = kinds.setdefault(learned_in(cost.private.results), {})
         kind = (first.method, first.noise_draw)
-        if kind not in kinds or _rank(cost) < _rank(kinds[kind]):
-            kinds[kind] = cost
-    return [kinds[kind] for kind in sorted(kinds, key=lambda kind: (kind[0] != "dp_sgd", kind[1] == "per_image"))]
+        if kind not in here or _rank(cost) < _rank(here[kind]):
+            here[kind] = cost
+    chosen: dict[tuple[str, str | None], Cost] = {}
+    for here in sorted(kinds.values(), key=len, reverse=True):
+        chosen = here | chosen
+    return [chosen[kind] for kind in sorted(chosen, key=lambda kind: (kind[0] != "dp_sgd", kind[1] == "per_image"))]
 
 
 def _rank(cost: Cost) -> tuple[float, int]:

@@ -105,6 +105,20 @@ def test_what_learned_is_said_of_each_cost_where_it_differs() -> None:
     assert " for the picture) (all layers, 32 pixels) costs" in sentence
 
 
+def test_side_by_side_what_learned_alike_is_spoken_of() -> None:
+    runs = [result(spec, run_id=f"a{number}") for number, spec in enumerate((PLAIN, PRIVATE, LOCAL))]
+    deep = [
+        result(spec.changed(trainable="all"), run_id=f"b{number}")
+        for number, spec in enumerate((PLAIN, PRIVATE.changed(noise_multiplier=1.5), LOCAL.changed(beta=1.0)))
+    ]
+
+    report = report_cost(groups_of(*runs, *deep), "test_accuracy", dataset="X")
+
+    assert "in your runs (the last layer, 64 pixels): DP-SGD" in report.sentence
+    assert all("last layer" in footnote for footnote in report.footnotes)
+    assert len(report.footnotes) == 2
+
+
 def test_one_run_each_says_that_chance_is_not_known() -> None:
     runs = [result(PLAIN, run_id="a"), result(PRIVATE, auroc=0.88, run_id="b")]
 
