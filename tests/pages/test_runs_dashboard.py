@@ -87,6 +87,16 @@ def test_of_many_runs_only_test_images_are_drawn_at_first(open_page: OpenPage, h
     assert legend(open_page("runs", runs="r1,r2,r3,r4")) == [f"name of r{number}" for number in range(1, 5)]
 
 
+def test_noised_test_images_are_offered_where_a_run_looks_at_them(open_page: OpenPage, home: DataHome):
+    add_ended(home, "r1")
+    add_ended(home, "r2", method="local_dp", beta=1.0)
+    plain = open_page("runs", run="r1").button_group(key="runs_images_2_2")
+    assert plain.options == ["Training", "Test"]
+    both = open_page("runs", runs="r1,r2", images="test_noised").button_group(key="runs_images_3_3")
+    assert both.options == ["Training", "Test", "Test, noised images"]
+    assert both.value == ["test_noised"]
+
+
 def test_what_was_not_measured_is_said(open_page: OpenPage, home: DataHome):
     add_ended(home, "r1")
     page = open_page("runs", run="r1", figure="kappa")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from medpriv_core.figures.curves import MEASURES, PART_TITLES, Part
+from medpriv_core.figures.curves import MEASURES, Part
 from medpriv_core.figures.dashboard import View
 from pages.parts.links import from_link, number_from_link, to_link
 
@@ -25,15 +25,18 @@ def choose(ids: Sequence[str]) -> None:
     to_link(run=ids[0] if len(ids) == 1 else None, runs=",".join(ids) if len(ids) > 1 else None)
 
 
-def view_from_link(*, runs: int) -> View:
-    """How the address wants that many runs looked at; what it does not say is as in a first look."""
-    default = View(parts=first_parts(runs))
+def view_from_link(*, runs: int, offered: Sequence[Part]) -> View:
+    """How the address wants that many runs looked at; what it does not say is as in a first look.
+
+    ``offered`` are the sets of images that the visitor can choose from.
+    """
+    default = View(parts=first_parts(runs, offered))
     axes = st.query_params.get("log", "")
     images = st.query_params.get("images")
     return View(
         measure=from_link("figure", list(MEASURES), default.measure),
         against=from_link("against", ("epoch", "time"), default.against),
-        parts=default.parts if images is None else tuple(part for part in PART_TITLES if part in images.split(",")),
+        parts=default.parts if images is None else tuple(part for part in offered if part in images.split(",")),
         smoothing=number_from_link("smooth", low=0, high=MOST_SMOOTHING, default=0) / 100,
         log_x="x" in axes,
         log_y="y" in axes,
@@ -43,9 +46,9 @@ def view_from_link(*, runs: int) -> View:
     )
 
 
-def view_to_link(view: View, *, runs: int) -> None:
+def view_to_link(view: View, *, runs: int, offered: Sequence[Part]) -> None:
     """Put a view into the address, without what a first look shows anyway."""
-    default = View(parts=first_parts(runs))
+    default = View(parts=first_parts(runs, offered))
     to_link(
         figure=None if view.measure == default.measure else view.measure,
         against=None if view.against == default.against else view.against,
@@ -58,6 +61,6 @@ def view_to_link(view: View, *, runs: int) -> None:
     )
 
 
-def first_parts(runs: int) -> tuple[Part, ...]:
+def first_parts(runs: int, offered: Sequence[Part]) -> tuple[Part, ...]:
     """The images whose curves are drawn at first: of many runs the test images alone, or nobody could follow them."""
-    return tuple(PART_TITLES) if runs <= FEW_RUNS else ("test",)
+    return tuple(offered) if runs <= FEW_RUNS else ("test",)

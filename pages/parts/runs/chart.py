@@ -18,6 +18,7 @@ from medpriv_core.figures.curves import (
     PART_TITLES,
     Axis,
     Measure,
+    Part,
     RunCurves,
     describe_curves,
     epsilon_terms,
@@ -84,9 +85,11 @@ def draw_controls(runs: Sequence[Run], *, live: bool) -> View:
     The controls start with what the address says. Setting their state instead would be lost where the first refresh
     comes before the browser has drawn them.
     """
-    first = view_from_link(runs=len(runs))
+    offered = offered_parts(runs)
+    first = view_from_link(runs=len(runs), offered=offered)
     row = st.container(horizontal=True, vertical_alignment="bottom", key="runs_controls")
-    images_key = f"runs_images_{len(first_parts(len(runs)))}"
+    # Where other images are drawn at first, or can be chosen, it is another control.
+    images_key = f"runs_images_{len(first_parts(len(runs), offered))}_{len(offered)}"
     measure = row.selectbox(
         "Figure",
         list(MEASURES),
@@ -105,11 +108,11 @@ def draw_controls(runs: Sequence[Run], *, live: bool) -> View:
     )
     parts = row.pills(
         "Images",
-        list(PART_TITLES),
+        offered,
         selection_mode="multi",
         default=first.parts,
         format_func=lambda part: PART_TITLES[part].capitalize(),
-        key=images_key,  # of few and of many runs, other images are drawn at first
+        key=images_key,
     )
     with row.popover("Smoothing, axes", icon=":material/tune:", key="runs_axes"):
         smoothing = st.slider(
@@ -144,8 +147,14 @@ def draw_controls(runs: Sequence[Run], *, live: bool) -> View:
             args=(runs,),
             help="The chart stays as it is, with your zoom; the runs go on.",
         )
-    view_to_link(view, runs=len(runs))
+    view_to_link(view, runs=len(runs), offered=offered)
     return view
+
+
+def offered_parts(runs: Sequence[Run]) -> list[Part]:
+    """The sets of images to choose from: noised test images only where a run looks at them."""
+    noised = any(run.spec is not None and run.spec.method == "local_dp" for run in runs)
+    return [part for part in PART_TITLES if noised or part != "test_noised"]
 
 
 def hide_and_highlight(runs: Sequence[Run], view: View, first: View) -> View:
