@@ -30,7 +30,7 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
     home, one = data_home(), runs[0] if len(runs) == 1 else None
     ended = [run for run in runs if run.ended]
     with st.container(horizontal=True):
-        if 0 < len(ended) <= MOST_ZIPPED:
+        if ended:
             ids = [run.id for run in ended]
             _button(
                 "Zip" if one else f"Zip of {len(ids)} runs",
@@ -40,6 +40,7 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
                 key=f"{key}_zip",
                 about="Settings, figures, guarantee in words, charts, and the network with its model card; without "
                 "anything that names this machine or an image. Can be imported on another machine. Takes some seconds.",
+                disabled=len(ids) > MOST_ZIPPED,
             )
         _button(
             "Table of runs",
@@ -68,7 +69,10 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
                 "TensorBoard.",
             )
     if len(ended) > MOST_ZIPPED:
-        st.caption(f"For a zip choose at most {MOST_ZIPPED} runs; the command `export run` takes any number.")
+        st.caption(
+            f"A zip made here holds at most {MOST_ZIPPED} runs: choose fewer. Where the app runs, "
+            "`python -m medpriv_core export run` takes any number."
+        )
     waiting = len(runs) - len(ended)
     if waiting:
         st.caption(f"{waiting} of these {len(runs)} runs have not ended yet and are in the tables only.")
@@ -109,5 +113,24 @@ def _shown(text: str) -> str:
     return f"`{text.replace('`', ' ')}`"
 
 
-def _button(label: str, make: Callable[[], bytes | str], file_name: str, mime: str, *, key: str, about: str) -> None:
-    st.download_button(label, make, file_name, mime, key=key, help=about, icon=":material/download:", on_click="ignore")
+def _button(
+    label: str,
+    make: Callable[[], bytes | str],
+    file_name: str,
+    mime: str,
+    *,
+    key: str,
+    about: str,
+    disabled: bool = False,
+) -> None:
+    st.download_button(
+        label,
+        make,
+        file_name,
+        mime,
+        key=key,
+        help=about,
+        icon=":material/download:",
+        on_click="ignore",
+        disabled=disabled,
+    )

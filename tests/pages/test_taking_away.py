@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from medpriv_core.exports import charts
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service
+from pages.parts import take_away_runs
 from pages.parts.charts import file_name_of
 from tests.exports.runs import PLAIN, put_run
 from tests.runs.archives import RUN_ID, members, zipped
@@ -79,6 +80,18 @@ def test_one_run_or_several_can_be_taken(home: DataHome) -> None:
 
     assert one == ["Zip", "Table of runs", "Table of epochs", "TensorBoard"]
     assert two == ["Zip of 2 runs", "Table of runs", "Table of epochs"]
+
+
+def test_too_many_runs_for_a_zip_are_told_before_the_click(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(take_away_runs, "MOST_ZIPPED", 1)
+    put_run(home, predictions=False)
+    assert not open_page(runs_page).get("download_button")[0].proto.disabled
+    put_run(home, run_id="20260102-030405-eeee", predictions=False)
+
+    page = open_page(runs_page)
+
+    assert page.get("download_button")[0].proto.disabled
+    assert "at most 1 runs" in page.caption[0].value
 
 
 def test_a_run_that_waits_is_in_the_tables_only(home: DataHome) -> None:
