@@ -7,7 +7,20 @@ import sys
 from collections.abc import Sequence
 
 import medpriv_core
-from medpriv_core.cli import audit, bench, datasets, epsilon, export, noise, predict, processes, run, runs, sweep
+from medpriv_core.cli import (
+    audit,
+    bench,
+    compare,
+    datasets,
+    epsilon,
+    export,
+    noise,
+    predict,
+    processes,
+    run,
+    runs,
+    sweep,
+)
 from medpriv_core.cli.parser import Parser
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import Cancelled
@@ -49,7 +62,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"medpriv {medpriv_core.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (datasets, noise, epsilon, run, runs, sweep, export, predict, bench, audit, processes):
+    for module in (datasets, noise, epsilon, run, runs, sweep, compare, export, predict, bench, audit, processes):
         module.add_to(commands)
     return parser
 

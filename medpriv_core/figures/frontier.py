@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 
 from medpriv_core.figures.looks import Look, looks_of
 from medpriv_core.palette import REFERENCE_COLOUR
-from medpriv_core.results.cost import MEASURES
+from medpriv_core.results.cost import MEASURES, format_measure
 from medpriv_core.results.groups import Estimate, Group
 
 PLOT_PX = 440
@@ -72,7 +72,7 @@ def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
                 xref="paper",
                 x=0.01,
                 y=value,
-                text=f"{'best without privacy' if above else words}: {_number(value, column)}",
+                text=f"{'best without privacy' if above else words}: {format_measure(value, column)}",
                 showarrow=False,
                 xanchor="left",
                 yanchor="bottom" if above else "top",
@@ -120,7 +120,7 @@ def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
 def _point(group: Group, look: Look, estimate: Estimate, place: float | None, column: str, number: int) -> go.Scatter:
     first = group.first
     bars = estimate.kind != "none"
-    interval = f" ({_number(estimate.low, column)} to {_number(estimate.high, column)})" if bars else ""
+    interval = f" ({format_measure(estimate.low, column)} to {format_measure(estimate.high, column)})" if bars else ""
     ids = ", ".join(result.id for result in group.results[:3]) + (" …" if len(group.results) > 3 else "")
     return go.Scatter(
         x=[group.epsilon if place is None else place],
@@ -142,7 +142,7 @@ def _point(group: Group, look: Look, estimate: Estimate, place: float | None, co
         }
         if bars
         else None,
-        hovertemplate=f"{MEASURES[column]} {_number(estimate.mean, column)}{interval}<br>{estimate.words}<br>"
+        hovertemplate=f"{MEASURES[column]} {format_measure(estimate.mean, column)}{interval}<br>{estimate.words}<br>"
         f"{_wrapped(first.guarantee.statement)}<br>{ids}<extra>{group.label}</extra>",
     )
 
@@ -159,10 +159,6 @@ def _range(drawn: Sequence[tuple[Group, Look, Estimate]]) -> dict[str, list[floa
     return {"range": [math.floor(math.log10(low) - 0.1), math.ceil(math.log10(high) + 0.1)]}
 
 
-def _number(value: float, column: str) -> str:
-    return f"{value:.3f}" if column == "test_auroc" else f"{value:.1%}"
-
-
 def _wrapped(text: str, width: int = 70) -> str:
     return "<br>".join(textwrap.wrap(text, width))
 
@@ -173,5 +169,5 @@ def frontier_alt(groups: Sequence[Group], column: str) -> str:
     for group in groups:
         estimate = group.estimate(column)
         if estimate is not None:
-            said.append(f"{group.label}: {_number(estimate.mean, column)}")
+            said.append(f"{group.label}: {format_measure(estimate.mean, column)}")
     return f"{MEASURES[column]} against the epsilon that holds. {'; '.join(said)}."

@@ -52,6 +52,15 @@ IN_WORDS: dict[Source, str] = {
 TALKED_ABOUT_EPSILON = 1.0
 
 
+def format_measure(value: float, column: str) -> str:
+    """A figure as people read it.
+
+    >>> format_measure(0.9123, "test_auroc"), format_measure(0.9123, "test_accuracy")
+    ('0.912', '91.2%')
+    """
+    return f"{value:.3f}" if column == "test_auroc" else f"{value:.1%}"
+
+
 @dataclass(frozen=True)
 class Cost:
     """By how much ``private`` lies below ``baseline`` in one figure; negative where it lies above.

@@ -61,6 +61,11 @@ def of_notebooks(results: Sequence[Result], notebooks: Notebooks) -> list[Result
     ]
 
 
+def with_tags(results: Sequence[Result], tags: Collection[str]) -> list[Result]:
+    """Those that have one of the tags; all where none is wanted."""
+    return [result for result in results if not tags or set(tags) & set(result.tags)]
+
+
 def datasets_of(results: Sequence[Result], mine: Sequence[Result]) -> list[str]:
     """The datasets of ``results``: those with own runs (``mine``) first, then chest X-rays, which the paper draws."""
     own = {result.dataset for result in mine}

@@ -21,6 +21,7 @@ from medpriv_core.results.selection import (
     of_notebooks,
     trained_in,
     usual_trained,
+    with_tags,
 )
 from medpriv_core.spec import Trainable
 from pages.parts import cached
@@ -140,7 +141,7 @@ def _choose_tag(row: DeltaGenerator, results: Sequence[Result]) -> Sequence[Resu
         "Tags of my runs", tags, default=wanted, key=f"compare_tags_{'_'.join(tags)}", placeholder="All", width=250
     )
     to_link(tags=",".join(chosen) or None)
-    return [result for result in results if not chosen or set(chosen) & set(result.tags)]
+    return with_tags(results, chosen)
 
 
 def _choose_trained(row: DeltaGenerator, results: Sequence[Result], dataset: str) -> Sequence[Trainable]:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from medpriv_core.figures.epochs import epochs_alt, epochs_figure
+from medpriv_core.figures.comparison import figure_3
 from medpriv_core.palette import METHOD_STYLES
-from medpriv_core.results.groups import Group
 from medpriv_core.spec import METHODS, Method
 from pages.parts.charts import draw_chart
 from pages.parts.compare.choice import Choice
-from pages.parts.compare.tables import draw_table, what_holds
+from pages.parts.compare.tables import draw_table
 
 # The paper draws no privacy and Local-DP; DP-SGD is one click away.
 PAPER_METHODS: tuple[Method, ...] = ("none", "local_dp")
 
 
-def draw(choice: Choice) -> list[Group]:
-    """The chart with its table; gives back the groups that it shows."""
+def draw(choice: Choice) -> None:
+    """The chart with its table."""
     there = [method for method in METHODS if any(group.first.method == method for group in choice.here)]
     usual = [method for method in there if method in PAPER_METHODS] or there
     methods = st.pills(
@@ -31,15 +30,12 @@ def draw(choice: Choice) -> list[Group]:
     shown = [group for group in choice.here if group.first.method in methods]
     if not shown:
         st.info("No line is left: choose a method.", icon=":material/filter_alt_off:")
-        return []
-    rate = next((group.first.majority_rate for group in shown if group.first.majority_rate), None)
-    figure = epochs_figure(shown, majority_rate=rate)
-    name = f"Figure 3, accuracy against epoch: {choice.title}"
-    draw_chart(figure, key="figure3", name=name, alt=epochs_alt(shown), caption=what_holds(shown))
+        return
+    chart = figure_3(shown)
+    draw_chart(chart.figure, key="figure3", name=chart.name, alt=chart.alt, caption=chart.caption)
     st.caption(
         "Accuracy after each epoch on clean images, for Local-DP's training curve on noised ones. A line is the mean "
         "of runs that differ in their seed alone, its band the 95 % t-interval of that mean; a line without a band is "
         "one run. Click a line of the legend to hide it; double-click the chart to see all epochs."
     )
-    draw_table(shown, key="figure3", name=name)
-    return shown
+    draw_table(shown, key="figure3", name=chart.name)

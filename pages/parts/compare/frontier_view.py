@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from medpriv_core.figures.frontier import frontier_alt, frontier_figure
+from medpriv_core.figures.comparison import frontier
 from medpriv_core.results.cost import MEASURES
 from pages.parts.charts import draw_chart
 from pages.parts.compare.choice import Choice
-from pages.parts.compare.tables import draw_table, what_holds
+from pages.parts.compare.tables import draw_table
 from pages.parts.links import from_link, to_link
 
 
@@ -29,25 +29,18 @@ def choose_measure(choice: Choice) -> str:
 
 def draw(choice: Choice, column: str) -> None:
     """The chart with its table."""
-    shown = [group for group in choice.here if group.estimate(column) is not None]
-    name = f"Privacy and {MEASURES[column]}: {choice.title}"
-    draw_chart(
-        frontier_figure(shown, column),
-        key="frontier",
-        name=name,
-        alt=frontier_alt(shown, column),
-        caption=what_holds(shown),
-    )
+    chart = frontier(choice.here, column)
+    draw_chart(chart.figure, key="frontier", name=chart.name, alt=chart.alt, caption=chart.caption)
     st.caption(
         "Two kinds of ε share this axis, and they protect different things: DP-SGD's is about whether an image was in "
         "the training set, against anyone who gets the model; Local-DP's is about what a picture shows, against "
         "anyone who gets the noised picture, the one who trains included. Bars: 95 % intervals, over runs that differ "
         "in their seed where there are several, else Wilson's; a point without a bar is one run."
     )
-    hidden = len(choice.here) - len(shown)
+    hidden = len(choice.here) - len(chart.groups)
     if hidden:
         st.caption(
             f"{hidden} {'line has' if hidden == 1 else 'lines have'} not measured {MEASURES[column]} and cannot be "
             "shown; the authors logged accuracies only."
         )
-    draw_table(shown, key="frontier", name=name)
+    draw_table(chart.groups, key="frontier", name=chart.name)

@@ -67,14 +67,3 @@ def interval(found: Estimate, *, percent: bool) -> str:
     if percent:
         return f"{100 * found.low:.1f} to {100 * found.high:.1f} % ({kind})"
     return f"{found.low:.3f} to {found.high:.3f} ({kind})"
-
-
-def what_holds(groups: Sequence[Group]) -> list[str]:
-    """Each epsilon of a chart in full, once for all groups that have the same: what stands below it when exported."""
-    several = len({group.first.dataset for group in groups}) > 1
-    labels: dict[str, list[str]] = {}
-    for group in groups:
-        if group.first.method != "none":
-            place = f"{dataset_info(group.first.dataset).title}, " if several else ""
-            labels.setdefault(group.first.guarantee.statement, []).append(f"{place}{group.label}")
-    return [f"{'; '.join(names)}: {statement}" for statement, names in labels.items()]
