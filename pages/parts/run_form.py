@@ -12,7 +12,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.datasets.registry import DatasetEntry, dataset_info
 from medpriv_core.presets import authors_noise
-from medpriv_core.spec import BOUNDS
 from medpriv_core.weights_source import IMAGENET_SIZE_MB, weights_status
 from pages.parts import cached
 from pages.parts.badges import origin_badge
@@ -226,14 +225,13 @@ def choose_weights(place: DeltaGenerator) -> str:
 
 
 def number(place: DeltaGenerator, name: str, *, step: float, label: str | None = None, **options: Any) -> Any:
-    """A number within the bounds of a RunSpec setting."""
-    low, high = BOUNDS[name]
-    if isinstance(step, int):
-        low, high = int(low), int(high)
+    """A number for a RunSpec setting.
+
+    The field has no bounds of its own: it would keep what is out of them to itself, and the last good value would be
+    launched. The specification says what is wrong beside the greyed button.
+    """
     options.setdefault("help", HELP.get(name))
-    return place.number_input(
-        label or LABELS[name], low, high, step=step, key=f"train_{name}", persist_state="session", **options
-    )
+    return place.number_input(label or LABELS[name], step=step, key=f"train_{name}", persist_state="session", **options)
 
 
 def choice(place: DeltaGenerator, name: str) -> Any:

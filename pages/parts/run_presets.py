@@ -8,7 +8,7 @@ import streamlit as st
 
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.presets import PRESETS, SOUND_EPSILON, authors_noise, preset_settings
-from medpriv_core.spec import RunSpec
+from medpriv_core.spec import BOUNDS, RunSpec
 from medpriv_core.weights_source import weights_status
 from pages.parts import cached
 from pages.parts.words import CHOICES, LABELS, in_words, plain
@@ -70,11 +70,15 @@ def follow_preset() -> None:
     preset = chosen_preset()
     if preset is None:
         return  # a copied run has no other version of itself
+    target_epsilon = st.session_state["train_target_epsilon"]
+    low, high = BOUNDS["target_epsilon"]
+    if not low <= target_epsilon <= high:
+        return  # no recipe for it; why it cannot be launched is said beside the button
     before = st.session_state[SETTINGS]
     after = form_settings(
         preset,
         paper_beta=st.session_state.get("train_authors_beta") or 1,
-        target_epsilon=st.session_state["train_target_epsilon"],
+        target_epsilon=target_epsilon,
     )
     if "target_epsilon" in after:
         after["target_epsilon"] = SOUND_EPSILON  # a change of epsilon itself is to be told

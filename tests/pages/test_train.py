@@ -114,6 +114,19 @@ def test_weights_of_ones_own_are_judged_as_the_run_will_judge_them(
     assert "attention] **Pretrained weights.** Training starts from a file of weights" in texts(page)
 
 
+def test_a_number_out_of_bounds_is_told_and_nothing_else_is_launched(open_page: OpenPage):
+    page = open_page("train")
+    page.button(key="preset_sound").click().run()
+    page.number_input(key="train_target_epsilon").set_value(-1.0).run()
+    assert not page.exception
+    assert "**Privacy budget (ε)** must be between" in page.error[0].value
+    assert page.button(key="launch").disabled
+    page.number_input(key="train_target_epsilon").set_value(3.0).run()
+    page.number_input(key="train_epochs").set_value(2000).run()
+    assert "**Epochs** must be between 1 and 1000, but is 2000." in page.error[0].value
+    assert page.button(key="launch").disabled
+
+
 def test_the_authors_way_shows_its_red_lights_first_and_no_epsilon(open_page: OpenPage):
     page = open_page("train")
     page.button(key="preset_authors").click().run()
