@@ -71,6 +71,14 @@ def dataset_info(name: str) -> DatasetInfo:
     return _embedded()[name].info if name in _embedded() else ADDABLE[name]
 
 
+def dataset_title(name: str) -> str:
+    """What a dataset is called on screen; its name, if this version does not know it."""
+    try:
+        return dataset_info(name).title
+    except DatasetError:
+        return name
+
+
 def list_datasets(home: DataHome) -> list[DatasetEntry]:
     """Every known dataset, available or not; opens no image."""
     records = _read_registry(home)

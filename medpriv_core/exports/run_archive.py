@@ -28,7 +28,7 @@ from medpriv_core.evaluation.predictions import FILE_NAME
 from medpriv_core.exports.captions import describe_runs
 from medpriv_core.exports.charts import to_png, to_svg
 from medpriv_core.exports.model_card import guarantee_text, model_card, readable_predictions
-from medpriv_core.figures.curves import RunCurves
+from medpriv_core.figures.curves import curves_of
 from medpriv_core.figures.dashboard import View, dashboard_figure
 from medpriv_core.home import DataHome
 from medpriv_core.processes import PACKAGE_PARENT
@@ -102,7 +102,7 @@ def _archive(home: DataHome, run: Run, network: Path) -> bytes:
         "model_card.md": model_card(run, spec, directory, has_network=weights is not None).encode(),
     }
     if run.epochs:
-        figure = accuracy_chart(run, spec)
+        figure = dashboard_figure([curves_of(run)], View())
         about = describe_runs([run])
         title = f"Accuracy: {run.name}"
         files["accuracy.png"] = to_png(figure, title=title, caption=about)
@@ -113,21 +113,6 @@ def _archive(home: DataHome, run: Run, network: Path) -> bytes:
             if content is not None:
                 _add(archive, name, content)
     return output.getvalue()
-
-
-def accuracy_chart(run: Run, spec: RunSpec) -> Any:
-    """Accuracy of one run against the epochs, as the page of runs shows it."""
-    curves = RunCurves(
-        id=run.id,
-        name=run.name,
-        method=spec.method,
-        dataset=spec.dataset,
-        total_epochs=spec.epochs,
-        epochs=run.epochs,
-        setup=run.setup,
-        one_step=spec.sampling_scheme == "full_batch",
-    )
-    return dashboard_figure([curves], View())
 
 
 def portable_setup(setup: Mapping[str, Any]) -> dict[str, Any]:

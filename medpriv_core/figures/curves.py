@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from medpriv_core.datasets.registry import dataset_title
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.privacy.verdict import SAME, ledger_epsilon, run_verdict
+from medpriv_core.runs.service import Run
 from medpriv_core.spec import Method, RunSpec
 
 Part = Literal["train", "test", "test_noised"]
@@ -108,6 +110,25 @@ class RunCurves:
             "auroc": 0.5,
             "kappa": 0.0,
         }.get(measure.name)
+
+
+def curves_of(run: Run, *, name: str | None = None, with_epsilon: bool = False) -> RunCurves:
+    """A run whose specification can be read, as the chart needs it, under its own or another name.
+
+    Its epsilon is looked into only where it is to be drawn (``with_epsilon``), because that takes time.
+    """
+    assert run.spec is not None
+    return RunCurves(
+        id=run.id,
+        name=run.name if name is None else name,
+        method=run.spec.method,
+        dataset=dataset_title(run.spec.dataset),
+        total_epochs=run.spec.epochs,
+        epochs=run.epochs,
+        setup=run.setup,
+        one_step=run.spec.sampling_scheme == "full_batch",
+        terms=epsilon_terms(run.spec, setup=run.setup, epochs=run.epochs) if with_epsilon else None,
+    )
 
 
 def epsilon_terms(spec: RunSpec, *, setup: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> str | None:

@@ -10,6 +10,7 @@ from medpriv_core.figures.curves import (
     MEASURES,
     RunCurves,
     best_epoch,
+    curves_of,
     describe_curves,
     epsilon_terms,
     last_and_best,
@@ -19,6 +20,7 @@ from medpriv_core.figures.curves import (
 )
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.spec import RunSpec
+from tests.exports.runs import PLAIN, PRIVATE, made_run
 
 ACCURACY, LOSS, EPSILON = MEASURES["accuracy"], MEASURES["loss"], MEASURES["epsilon"]
 ROWS = [
@@ -133,3 +135,18 @@ def test_charts_are_told_in_words():
         "Accuracy against time of 2 runs; at the end: A run 80.0%; Another 60.0%."
     )
     assert parts_of([RUN, other], LOSS) == ["test"]
+
+
+def test_a_run_becomes_curves_under_the_title_of_its_dataset():
+    run = made_run(PRIVATE)
+
+    curves = curves_of(run)
+
+    assert (curves.name, curves.method, curves.terms) == (run.name, "dp_sgd", None)
+    assert curves.dataset == "Synthetic chest radiographs"
+    assert [value for _, value, _ in curves.points(ACCURACY, "test", "epoch")] == [0.7, 0.8]
+    assert "Poisson sampling" in (curves_of(run, name="a", with_epsilon=True).terms or "")
+
+
+def test_a_dataset_that_this_version_does_not_know_keeps_its_name():
+    assert curves_of(made_run(PLAIN.changed(dataset="unheard_of"))).dataset == "unheard_of"

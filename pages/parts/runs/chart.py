@@ -11,8 +11,6 @@ from dataclasses import replace
 
 import streamlit as st
 
-from medpriv_core.datasets.registry import dataset_info
-from medpriv_core.errors import DatasetError
 from medpriv_core.figures.curves import (
     MEASURES,
     PART_TITLES,
@@ -20,8 +18,8 @@ from medpriv_core.figures.curves import (
     Measure,
     Part,
     RunCurves,
+    curves_of,
     describe_curves,
-    epsilon_terms,
     last_and_best,
     parts_of,
 )
@@ -45,7 +43,7 @@ def draw_chart_of(runs: Sequence[Run]) -> None:
     measure = MEASURES[view.measure]
     names = distinct_names(runs)
     curves = [
-        curves_of(run, names[run.id], with_epsilon=measure.name == "epsilon")
+        curves_of(run, name=names[run.id], with_epsilon=measure.name == "epsilon")
         for run in held(runs)
         if run.spec is not None
     ]
@@ -202,30 +200,6 @@ def held_at(run: Run) -> int:
     """The last epoch that is drawn while paused; of a run chosen since then, all."""
     epoch: int = st.session_state.get(PAUSED, {}).get(run.id, run.epochs_done)
     return epoch
-
-
-def curves_of(run: Run, name: str, *, with_epsilon: bool) -> RunCurves:
-    """A run as the chart needs it; its epsilon is looked into only where it is drawn."""
-    assert run.spec is not None
-    return RunCurves(
-        id=run.id,
-        name=name,
-        method=run.spec.method,
-        dataset=dataset_title(run.spec.dataset),
-        total_epochs=run.spec.epochs,
-        epochs=run.epochs,
-        setup=run.setup,
-        one_step=run.spec.sampling_scheme == "full_batch",
-        terms=epsilon_terms(run.spec, setup=run.setup, epochs=run.epochs) if with_epsilon else None,
-    )
-
-
-def dataset_title(name: str) -> str:
-    """The dataset's title, or its name if this version does not know it."""
-    try:
-        return dataset_info(name).title
-    except DatasetError:
-        return name
 
 
 def nothing_drawn(runs: Sequence[Run], measure: Measure, *, elsewhere: bool) -> str:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import streamlit as st
 
+from medpriv_core.datasets.registry import dataset_title
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.dp_sgd import accountant_of
 from medpriv_core.privacy.mechanism import mechanism_of
@@ -20,7 +21,6 @@ from pages.parts import cached
 from pages.parts.messages import explain_errors
 from pages.parts.runs.acts import begin_fragment, count, delete, restore, touched
 from pages.parts.runs.address import choose
-from pages.parts.runs.chart import dataset_title
 from pages.parts.runs.states import STATE_LABELS, begun, distinct_names, state_word
 from pages.parts.take_away_runs import draw_import, draw_take_away
 
