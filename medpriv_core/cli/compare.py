@@ -84,6 +84,8 @@ def _compare(options: argparse.Namespace) -> None:
         print_json(facts | {"groups": rows})
         return
     print("\n".join(_in_words(groups, report, options.column, options.protocol)))
+    if any(found and found.kind == "none" for found in (group.estimate(options.column) for group in groups)):
+        print("A figure without an interval is of one run whose predictions on the test images are not kept here.")
     if hidden:
         print(f"Not shown: runs in which other layers learned; to see them add: --trainable {' '.join(hidden)}")
     for file in filter(None, (options.csv, options.figure)):

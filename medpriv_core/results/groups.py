@@ -4,7 +4,8 @@ What the interval is about depends on how many runs there are, and must be said 
 
 - several runs: a t-interval of their mean. It says what another training would give on the *same* test images.
 - one run: for a share of test images, Wilson's interval. It says what *other* test images would give with the same
-  network. Other figures of a single run have none.
+  network. So does the bootstrap's, for AUROC and balanced accuracy, where the run has kept its predictions. Other
+  figures of a single run have none.
 
 Runs without noise that differ only in a seed which nothing uses are one run: their figures are the same to the last
 digit, and an interval of width 0 would promise a certainty that nobody has.
@@ -14,13 +15,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from medpriv_core.evaluation.intervals import seed_mean, wilson_interval
+from medpriv_core.results.image_intervals import image_interval
 from medpriv_core.results.result import Protocol, Result
 
-IntervalKind = Literal["seeds", "test_images", "none"]
+IntervalKind = Literal["seeds", "test_images", "bootstrap", "none"]
 # Figures that are a share of the images of one split, and that split.
 SHARES = {"train_accuracy": "train", "test_accuracy": "test", "test_noised_accuracy": "test"}
 
@@ -29,7 +31,7 @@ SHARES = {"train_accuracy": "train", "test_accuracy": "test", "test_noised_accur
 class Estimate:
     """A figure of a group with its interval of 95 %; without one, ``low`` and ``high`` are the figure itself.
 
-    kind  what the interval is about: other trainings (seeds), other test images, or nothing
+    kind  what the interval is about: other trainings (seeds), other test images (by Wilson or bootstrap), or nothing
     runs  how many different ones it was computed from
     """
 
@@ -45,6 +47,7 @@ class Estimate:
         return {
             "seeds": f"the t-interval over {self.runs} runs",
             "test_images": "Wilson's interval for other test images of one run",
+            "bootstrap": "the bootstrap over the test images of one run",
             "none": "one run, without an interval",
         }[self.kind]
 
@@ -73,7 +76,13 @@ class Group:
 
     def estimate(self, column: str, protocol: Protocol = "last_epoch") -> Estimate | None:
         """The figure of the last epoch (or of the best one) with its interval; None where no run has it."""
-        return estimate([result.figure(column, protocol) for result in self.results], column, self._size(column))
+        values = [result.figure(column, protocol) for result in self.results]
+        found = estimate(values, column, self._size(column))
+        if found is None or found.kind != "none" or protocol != "last_epoch":
+            return found
+        return _over_images(
+            found, next(result for result in self.results if result.figure(column) == found.mean), column
+        )
 
     def course(self, column: str) -> list[tuple[int, Estimate]]:
         """The figure after each epoch that all runs have, with intervals over seeds."""
@@ -108,6 +117,16 @@ def _different(members: list[Result]) -> list[Result]:
     if members[0].method == "dp_sgd":
         return members  # each run draws its own noise, whatever its seed
     return list({member.seed: member for member in members}.values())
+
+
+def _over_images(found: Estimate, result: Result, column: str) -> Estimate:
+    """The figure of one run with an interval over its test images, if it has kept its predictions."""
+    if result.predictions is None:
+        return found
+    interval = image_interval(result.predictions, column, epoch=result.final["epoch"])
+    if interval is None:
+        return found
+    return replace(found, low=min(interval.low, found.mean), high=max(interval.high, found.mean), kind="bootstrap")
 
 
 def estimate(values: Sequence[float | None], column: str, images: int | None) -> Estimate | None:

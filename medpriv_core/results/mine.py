@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection
+from dataclasses import replace
 
 from medpriv_core.errors import MedprivError
+from medpriv_core.evaluation.predictions import FILE_NAME
 from medpriv_core.home import DataHome
 from medpriv_core.results.made import make_result
 from medpriv_core.results.result import Result
@@ -35,8 +37,9 @@ def _read(home: DataHome, run_id: str, _ended_at: float | None, name: str, tags:
         run = service.load_run(home, run_id)
         if run.spec is None or not run.epochs:
             return None
-        return make_result(
+        result = make_result(
             source="mine", id=run.id, name=name, spec=run.spec, setup=run.setup, epochs=run.epochs, tags=tags
         )
+        return replace(result, predictions=home.runs / run.id / FILE_NAME)
     except MedprivError:
         return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from medpriv_core.results.guarantee import HeldGuarantee
@@ -44,6 +45,7 @@ class Result:
     protocol      in one sentence: what was trained and measured, and how
     spec          None for the authors' runs, whose settings are known only in part
     version       of the authors' notebook
+    predictions   the file with what the network says of each test image; None where it is not kept here
     """
 
     source: Source
@@ -68,6 +70,7 @@ class Result:
     spec: RunSpec | None = None
     version: int | None = None
     tags: tuple[str, ...] = ()
+    predictions: Path | None = None
 
     @property
     def final(self) -> Mapping[str, Any]:

@@ -44,6 +44,13 @@ def test_it_prints_the_answer_what_it_rests_on_and_a_line_a_group(medpriv: Comma
     assert "Poisson sampling" in answer.out
 
 
+def test_one_run_without_its_predictions_is_said_to_have_no_interval(medpriv: Command, runs: DataHome) -> None:
+    note = "A figure without an interval is of one run whose predictions"
+
+    assert note in medpriv("compare", CHEST, "--column", "test_auroc").out
+    assert note not in medpriv("compare", CHEST).out
+
+
 def test_the_authors_are_there_from_the_first_start(medpriv: Command, home: DataHome) -> None:
     answer = medpriv("compare", "chest_xray", "--source", "authors", "--notebooks", "repetition", "--json")
 

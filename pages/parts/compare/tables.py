@@ -15,7 +15,7 @@ from medpriv_core.results.table import FIGURES, export_rows, to_csv
 from pages.parts.charts import file_name_of
 
 # The figures whose interval is worth a column.
-WITH_INTERVAL = ("test_accuracy", "test_auroc")
+WITH_INTERVAL = ("test_accuracy", "test_balanced_accuracy", "test_auroc")
 
 
 def draw_table(groups: Sequence[Group], *, key: str, name: str, protocol: Protocol = "last_epoch") -> None:
@@ -63,7 +63,7 @@ def interval(found: Estimate, *, percent: bool) -> str:
     """ "86.1 to 90.2 (t, 3 runs)"; empty where there is none."""
     if found.kind == "none":
         return ""
-    kind = f"t, {found.runs} runs" if found.kind == "seeds" else "Wilson, 1 run"
+    kind = {"seeds": f"t, {found.runs} runs", "bootstrap": "bootstrap, 1 run"}.get(found.kind, "Wilson, 1 run")
     if percent:
         return f"{100 * found.low:.1f} to {100 * found.high:.1f} % ({kind})"
     return f"{found.low:.3f} to {found.high:.3f} ({kind})"
