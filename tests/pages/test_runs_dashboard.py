@@ -62,6 +62,13 @@ def test_runs_of_one_name_are_told_apart(open_page: OpenPage, home: DataHome):
     assert all(name.startswith("name of r1 (") for name in names)
 
 
+def test_seeds_tell_runs_of_one_name_apart(open_page: OpenPage, home: DataHome):
+    for seed in (0, 1):
+        add_ended(home, f"r{seed}", seed=seed)
+        service.rename(home, f"r{seed}", "Pilot")
+    assert legend(open_page("runs", runs="r0,r1", images="test")) == ["Pilot (seed 0)", "Pilot (seed 1)"]
+
+
 def test_the_address_holds_figure_images_and_axes(open_page: OpenPage, home: DataHome):
     add_ended(home, "r1", "r2")
     page = open_page("runs", runs="r1,r2", figure="loss", images="test", log="xy", smooth="50", hide="r2", marks="off")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -35,11 +34,22 @@ def begun(run: RunSummary) -> datetime:
 
 
 def distinct_names(runs: Sequence[RunSummary]) -> dict[str, str]:
-    """What to call each of these runs, by id: its name, and where several have the same, when it was submitted."""
+    """What to call each of these runs, by id: its name, and where several have the same, what tells them apart.
+
+    That is the seed, else when each was submitted, else the end of its id.
+    """
     names = {run.id: run.name for run in runs}
-    for more in (lambda run: f"{begun(run):%Y-%m-%d %H:%M:%S}", lambda run: run.id[-4:]):
-        often = Counter(names.values())
+    for more in (
+        lambda run: f"seed {run.spec.seed}" if run.spec else "",
+        lambda run: f"{begun(run):%Y-%m-%d %H:%M:%S}",
+        lambda run: run.id[-4:],
+    ):
+        marks: dict[str, set[str]] = {}
+        for run in runs:
+            marks.setdefault(names[run.id], set()).add(more(run))
+        # A mark that all of one name share says nothing.
         names = {
-            run.id: f"{names[run.id]} ({more(run)})" if often[names[run.id]] > 1 else names[run.id] for run in runs
+            run.id: f"{names[run.id]} ({more(run)})" if more(run) and len(marks[names[run.id]]) > 1 else names[run.id]
+            for run in runs
         }
     return names
