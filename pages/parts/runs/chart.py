@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from medpriv_core.exports.captions import describe_runs
 from medpriv_core.figures.curves import (
     MEASURES,
     PART_TITLES,
@@ -52,12 +53,13 @@ def draw_chart_of(runs: Sequence[Run]) -> None:
     if not drawn and not (live and not any(run.epochs for run in runs)):
         st.info(nothing_drawn(runs, measure, elsewhere=bool(parts_of(curves, measure))), icon=":material/show_chart:")
         return
+    shown_ids = {run.id for run in drawn} - view.hidden
     draw_chart(
         dashboard_figure(curves, view),
         key="runs_chart",
         name=f"{measure.title} of {runs[0].name if len(runs) == 1 else f'{len(runs)} runs'}",
         alt=describe_curves(curves, measure, view.against),
-        caption=[f"{run.name}: {run.terms}" for run in drawn if run.terms],
+        caption=lambda: describe_runs([replace(run, name=names[run.id]) for run in runs if run.id in shown_ids]),
     )
     st.caption(legend_words(runs, curves, view))
     left_out = [run.name for run in curves if run not in drawn and run.epochs]
@@ -224,6 +226,8 @@ def legend_words(runs: Sequence[Run], curves: Sequence[RunCurves], view: View) -
             run.setup.get("device"),
             run.setup.get("weights", "").rstrip("."),
         ]
+    if not any(run.epochs for run in curves):
+        said.append("the curve begins with the first epoch")
     if view.marks and MEASURES[view.measure].better and any(run.epochs for run in curves):
         said.append("ring: last epoch; star: best epoch on the test images, an optimistic choice")
     if is_paused():
