@@ -33,7 +33,8 @@ def main() -> None:
         return
     if not runs:
         st.info("No runs yet. A quick one takes less than a minute.", icon=":material/hourglass_empty:")
-        st.page_link("train.py", label="Set up a run", icon=":material/tune:")
+        if st.button("Set up a run", key="set_up", type="primary", icon=":material/tune:"):
+            st.switch_page("train.py")
         draw_bringing()
         draw_deleted()
         return
