@@ -12,6 +12,7 @@ from medpriv_core.errors import MedprivError
 from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.messages import explain_errors
+from pages.parts.words import plain
 
 FETCHABLE = ("pneumoniamnist", "retinamnist")
 REFRESH_S = 0.5
@@ -39,7 +40,7 @@ def draw_entry(entry: DatasetEntry) -> None:
     if entry.problem:
         st.error(entry.problem, icon=":material/error:")
     if entry.location:
-        st.caption(f"From `{entry.location}`")
+        st.caption(f"From {plain(str(entry.location))}")
         st.button("Forget it", key=f"forget_{name}", on_click=forget, args=(name,), help="Your files are not touched.")
     if entry.how_to_add and not entry.available:
         st.markdown(entry.how_to_add)
