@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from benchmarks.faults import PRIVATE, Trial, kill_everything, spoil_table, tear_last_line
+from benchmarks import trial as trials
+from benchmarks.faults import kill_everything, spoil_table, tear_last_line
+from benchmarks.trial import PRIVATE, Trial
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RunStore
+from tests.processes import processes
 from tests.small_data import NAME, add_small_dataset
 
 
@@ -68,3 +74,28 @@ def test_the_loop_notices_what_does_not_hold(
         assert trial.violations == []
     else:
         assert any(violation in sentence for sentence in trial.violations)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_loop_notices_two_workers_at_one_run(home: DataHome, monkeypatch: pytest.MonkeyPatch, workers: int):
+    monkeypatch.setattr(trials, "TWO_WORKERS_S", 0.0)
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    monkeypatch.setattr(service, "submit", lambda home, spec: "r")
+    monkeypatch.setattr(Trial, "app", lambda trial: None)
+    RunDirectory(home.runs / "r").create(PRIVATE)
+    RunStore(home).add("r", name="r", slot="cpu")
+    RunStore(home).claim_next()
+    # What waits here looks like a worker from outside, and is none.
+    pretence = [sys.executable, "-S", "-c", "input()", "medpriv_core", "worker", str(home.runs / "r")]
+    waiting = [subprocess.Popen(pretence, stdin=subprocess.PIPE) for _ in range(workers)]
+    try:
+        while len(processes(home, " worker ")) < workers:
+            assert all(process.poll() is None for process in waiting)
+            time.sleep(0.01)
+        trial = Trial(home, seed=0, specs=[PRIVATE])
+        trial.round(lambda trial: None, after_epoch=False, wait_s=0.001)
+        trial.look()
+    finally:
+        for process in waiting:
+            process.communicate(b"\n")
+    assert set(trial.violations) == ({"2 workers were at r."} if workers == 2 else set())
