@@ -20,7 +20,7 @@ run: $(INSTALLED)
 	$(BIN)/python -m streamlit run app.py
 
 test: $(INSTALLED_DEV)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .

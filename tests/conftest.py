@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,16 @@ import pytest
 from medpriv_core.home import DataHome, data_home
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+if beside := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    # Test processes beside each other share the processors, as do the programs that they start.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(beside))))
+
+
+@pytest.fixture(autouse=True)
+def own_main_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit's AppTest puts its script in this place, which processes that a later test starts would run."""
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from medpriv_core.datasets.base import DatasetInfo, PreparedDataset, PreparedSplit
 from medpriv_core.home import DataHome
@@ -19,6 +20,12 @@ from medpriv_core.training.reporting import Reporter
 from medpriv_core.training.session import Session, open_session
 
 SIZE = 32
+
+
+@pytest.fixture(autouse=True)
+def same_start() -> None:
+    """A network that a test does not fill itself begins alike, whichever tests were there before."""
+    torch.manual_seed(0)
 
 
 def toy_split(n: int, rng: np.random.Generator, size: int = SIZE) -> PreparedSplit:

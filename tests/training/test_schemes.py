@@ -62,7 +62,8 @@ def test_full_batch_training_is_gradient_descent_on_the_weighted_loss(class_weig
 @pytest.mark.parametrize("scheme", ["full_batch", "shuffled"])
 def test_a_private_step_clips_each_gradient_then_weighs_it_and_divides_by_the_planned_size(scheme, class_weights):
     rng = np.random.default_rng(0)
-    values, labels = rng.normal(size=(30, 6)), rng.integers(0, 2, 30)
+    # Faint and strong ones by turns, so that some gradients are shorter than the clipping norm and some are longer.
+    values, labels = rng.normal(size=(30, 6)) * np.tile([0.2, 2], 15)[:, None], rng.integers(0, 2, 30)
     examples = Examples(torch.tensor(values).float(), torch.tensor(labels), lambda batch, _generator: batch)
     head = nn.Linear(6, 2)
     before = head_weights(head)
