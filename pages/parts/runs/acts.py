@@ -1,13 +1,13 @@
 """Doing something to runs, saying what happened, and taking a deletion back.
 
 Nothing that can be undone is asked about first. What happened is said in a bar at the lower edge of the window, which
-is in view wherever the button was and moves nothing on the page.
+is in view wherever the button was and moves nothing on the page. It goes by itself where there is nothing left to do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
@@ -18,17 +18,22 @@ from pages.parts.messages import OUR_FAULT, log
 from pages.parts.runs.address import choose, chosen_ids
 from pages.parts.words import sentence
 
-SAID, ACTED = "runs_said", "runs_acted"
+SAID, ACTED, COUNT = "runs_said", "runs_acted", "runs_said_count"
+SAID_S = 8
 
 
 @dataclass(frozen=True)
 class Said:
-    """What the bar says; ``deleted`` are the ids that *Undo* brings back, ``shown`` those then on the chart."""
+    """What the bar says; ``deleted`` are the ids that *Undo* brings back, ``shown`` those then on the chart.
+
+    ``number`` counts what was said in this session: each bar is a new one, and its time begins anew.
+    """
 
     text: str
     failed: bool = False
     deleted: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
+    number: int = 0
 
 
 def act(done: str, action: Callable[[], object]) -> None:
@@ -82,13 +87,17 @@ def draw_said() -> None:
     said: Said | None = st.session_state.get(SAID)
     if said is None:
         return
+    stays = said.failed or said.deleted
     st.html(
-        "<style>.st-key-runs_bar {position: fixed; left: 50%; bottom: 1.25rem; transform: translateX(-50%); "
+        "<style>[class*='st-key-runs_bar'] {position: fixed; left: 50%; bottom: 1.25rem; transform: translateX(-50%); "
         "z-index: 1000; width: max-content; max-width: calc(100vw - 2rem); padding: 0.4rem 0.9rem; "
         "border-radius: 0.5rem; background: #2B333B; box-shadow: 0 2px 12px #0006;} "
-        ".st-key-runs_bar p, .st-key-runs_bar button {color: #fff;}</style>"
+        "[class*='st-key-runs_bar'] :is(p, button) {color: #fff;} "
+        f".st-key-runs_bar_passing_{said.number} {{animation: passing 0s {SAID_S}s forwards;}} "
+        "@keyframes passing {to {visibility: hidden;}}</style>"
     )
-    with st.container(key="runs_bar", horizontal=True, vertical_alignment="center", gap="small"):
+    key = f"runs_bar_{'staying' if stays else 'passing'}_{said.number}"
+    with st.container(key=key, horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f":material/{'error' if said.failed else 'check_circle'}: {said.text}", width="content")
         if said.deleted:
             st.button(
@@ -119,7 +128,8 @@ def begin_fragment() -> None:
 
 
 def _say(said: Said) -> None:
-    st.session_state[SAID] = said
+    st.session_state[COUNT] = st.session_state.get(COUNT, 0) + 1
+    st.session_state[SAID] = replace(said, number=st.session_state[COUNT])
     st.session_state[ACTED] = True
 
 
