@@ -68,6 +68,7 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
                 about="The figures of every epoch as an event file. Put it into a folder and open that with "
                 "TensorBoard.",
             )
+    st.caption("The zip can be brought in on another machine; the tables open in a spreadsheet.")
     if len(ended) > MOST_ZIPPED:
         st.caption(
             f"A zip made here holds at most {MOST_ZIPPED} runs: choose fewer. Where the app runs, "

@@ -91,7 +91,7 @@ def test_too_many_runs_for_a_zip_are_told_before_the_click(home: DataHome, monke
     page = open_page(runs_page)
 
     assert page.get("download_button")[0].proto.disabled
-    assert "at most 1 runs" in page.caption[0].value
+    assert "at most 1 runs" in page.caption[1].value
 
 
 def test_a_run_that_waits_is_in_the_tables_only(home: DataHome) -> None:
@@ -100,7 +100,7 @@ def test_a_run_that_waits_is_in_the_tables_only(home: DataHome) -> None:
     page = open_page(runs_page)
 
     assert labels(page) == ["Table of runs", "Table of epochs"]
-    assert "have not ended" in page.caption[0].value
+    assert "have not ended" in page.caption[1].value
 
 
 def test_an_uploaded_run_joins_the_list_and_a_foreign_file_is_refused(home: DataHome) -> None:
