@@ -145,7 +145,7 @@ def draw_controls(runs: Sequence[Run], *, live: bool) -> View:
             key="runs_pause",
             on_change=pause,
             args=(runs,),
-            help="Each new epoch draws the chart anew, and your zoom is lost. Paused, it stays as it is; the runs go on.",
+            help="Each new epoch draws the chart anew, without your zoom. Paused, it stays as it is; the runs go on.",
         )
     view_to_link(view, runs=len(runs), offered=offered)
     return view
