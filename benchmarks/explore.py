@@ -10,12 +10,8 @@ each picture for some seconds are a class.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -26,7 +22,9 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.served_app import serve_app
+from medpriv_core.home import DataHome
+
 SLIDER = "Your amount of noise"
 BETAS = ("0.3", "0.7", "1.5", "3", "6", "12", "25", "100")
 VISITORS = 10
@@ -103,26 +101,8 @@ def report(title: str, seconds: list[float]) -> None:
 
 
 def main() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory() as home:
-        app = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-            cwd=ROOT,
-            env=os.environ | {"MEDPRIV_HOME": home},
-            stdout=subprocess.DEVNULL,
-        )
-        try:
-            while True:
-                with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.1)
-            asyncio.run(measure(port))
-        finally:
-            app.terminate()
-            app.wait()
+    with tempfile.TemporaryDirectory() as folder, serve_app(DataHome(Path(folder))) as app:
+        asyncio.run(measure(app.port))
 
 
 if __name__ == "__main__":

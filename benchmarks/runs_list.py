@@ -27,7 +27,7 @@ from medpriv_core.spec import RunSpec
 
 SPEC = RunSpec(dataset="synthetic_chest", weights="none", method="dp_sgd", noise_multiplier=1.0)
 WATCHED_S = 10.0
-CLASSES = 5
+GRADES = ["none", "mild", "moderate", "severe", "proliferative"]
 ROUNDS = 20
 
 
@@ -37,7 +37,10 @@ def epoch(number: int) -> dict[str, object]:
     for name in ("accuracy", "loss", "balanced_accuracy", "auroc", "kappa", "calibration_error"):
         row |= {f"test_{name}": 0.8123456789, f"test_noised_{name}": 0.712345678901}
     for name in ("recall", "precision"):
-        row |= {f"test_class_{name}": [0.123456789] * CLASSES, f"test_noised_class_{name}": [0.987654321] * CLASSES}
+        row |= {
+            f"test_class_{name}": [0.123456789] * len(GRADES),
+            f"test_noised_class_{name}": [0.987654321] * len(GRADES),
+        }
     return row | {"epsilon": number / 7, "delta": 1e-5, "steps": 10 * number, "images_per_s": 812.3, "elapsed_s": 1.5}
 
 
@@ -47,7 +50,7 @@ def fill(home: DataHome, *, runs: int, epochs: int) -> str:
     for number in range(runs):
         directory = RunDirectory(home.runs / f"run-{number:05d}")
         directory.create(SPEC.changed(seed=number))
-        directory.write_setup({"train_size": 640, "test_size": 160, "majority_rate": 0.6, "classes": CLASSES})
+        directory.write_setup({"train_size": 640, "test_size": 160, "majority_rate": 0.6, "classes": GRADES})
         directory.append_epochs([epoch(count) for count in range(1, epochs + 1)])
         directory.checkpoint.write_bytes(b"")
         store.add(directory.path.name, name=f"run {number}", slot="cpu")

@@ -11,17 +11,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.served_app import serve_app
 from medpriv_core.home import DataHome
 from medpriv_core.locks import is_held
 from medpriv_core.runs import service
@@ -33,30 +30,20 @@ PATIENCE_S = 900
 
 def main() -> None:
     wanted = sys.argv[1:] or list(PICTURES)
-    with socket.socket() as free, tempfile.TemporaryDirectory() as home:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-            cwd=ROOT,
-            env=os.environ | {"MEDPRIV_HOME": home},
-        )
+    with tempfile.TemporaryDirectory() as folder:
+        home = DataHome(Path(folder))
         try:
-            wait_until_up(f"http://127.0.0.1:{port}/_stcore/health")
-            with sync_playwright() as playwright:
+            with serve_app(home) as app, sync_playwright() as playwright:
                 browser = playwright.chromium.launch(
                     executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
                 )
                 for name in wanted:
                     page = browser.new_page(viewport={"width": 1280, "height": 960})
-                    PICTURES[name](page, port)
+                    PICTURES[name](page, app.port)
                     page.close()
                 browser.close()
         finally:
-            server.terminate()
-            server.wait()
-            end_runs(DataHome(Path(home)))
+            end_runs(home)
 
 
 def end_runs(home: DataHome) -> None:
@@ -67,18 +54,6 @@ def end_runs(home: DataHome) -> None:
     deadline = time.monotonic() + 60
     while is_held(home.runner_lock) and time.monotonic() < deadline:
         time.sleep(0.5)
-
-
-def wait_until_up(address: str) -> None:
-    """Return when the server answers; raises ``TimeoutError`` after a minute."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(address, timeout=1):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.2)
-    raise TimeoutError(address)
 
 
 def take_explore(page: Page, port: int) -> None:

@@ -1,0 +1,64 @@
+"""The app on a port of its own, as its user starts it, for measurements and pictures."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from medpriv_core.home import DataHome
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE_S = 60
+
+
+@dataclass(frozen=True)
+class ServedApp:
+    """A server that answers, and its process."""
+
+    port: int
+    pid: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def serve_app(home: DataHome) -> Iterator[ServedApp]:
+    """A server on this data home until the block ends; raises ``TimeoutError`` if it is not up within a minute."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+        cwd=ROOT,
+        env=os.environ | {"MEDPRIV_HOME": str(home.root)},
+        stdout=subprocess.DEVNULL,
+    )
+    app = ServedApp(port, server.pid)
+    try:
+        _wait_until_up(f"{app.url}/_stcore/health")
+        yield app
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait_until_up(address: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(address, timeout=1):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    raise TimeoutError(f"the app did not answer at {address}")
