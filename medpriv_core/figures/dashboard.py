@@ -6,8 +6,9 @@ of training images are thin, with open markers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import plotly.graph_objects as go
@@ -43,7 +44,7 @@ EARLY = 100
 class View:
     """How the chart is looked at; the address of the page holds the same.
 
-    smoothing    weight of the running mean, 0 (none) to below 1
+    smoothing    weight of the running mean, 0 (none) to below 1; epsilon is never smoothed, or it would look smaller
     marks        whether best and last epoch are marked
     hidden       ids of runs that only the legend shows
     highlighted  id of the run before the others; None: all alike
@@ -64,6 +65,8 @@ def dashboard_figure(runs: Sequence[RunCurves], view: View) -> go.Figure:
     """One figure of these runs, epoch by epoch. Nothing in it but what was stored: no clock, so equal epochs draw an
     equal chart."""
     measure = MEASURES[view.measure]
+    if measure.name == "epsilon":
+        view = replace(view, smoothing=0.0)
     unit_s, time_title = _time_unit(runs) if view.against == "time" else (1.0, "")
     figure = go.Figure()
     styles = styles_of(runs)
@@ -218,6 +221,8 @@ def _draw_floors(figure: go.Figure, runs: Sequence[RunCurves], view: View) -> No
             # Two that lie close together do not write over each other.
             annotation_position="top right" if len(floors) > 1 and floor == highest else "bottom right",
         )
+        if view.log_y:  # where Plotly wants the logarithm of a text's place, but not of a line's
+            figure.layout.annotations[-1].y = math.log10(floor)
 
 
 def _time_unit(runs: Sequence[RunCurves]) -> tuple[float, str]:

@@ -60,6 +60,19 @@ def test_smoothing_draws_the_measured_values_faint_and_says_so():
     assert smooth.customdata[2][1] == "90.0%"  # what the box on the curve says is what was measured
 
 
+def test_epsilon_is_never_drawn_smaller_than_it_is():
+    figure = dashboard_figure([run("r")], View(measure="epsilon", smoothing=0.9, marks=False))
+    (curve,) = figure.data
+    assert list(curve.y) == [row["epsilon"] for row in run("r").epochs]
+    assert "smoothed" not in figure.layout.yaxis.title.text
+
+
+def test_the_line_to_beat_has_its_words_beside_it_on_a_logarithmic_axis_too():
+    figure = dashboard_figure([run("r", majority=0.1)], View(log_y=True))
+    assert figure.layout.shapes[0].y0 == 0.1
+    assert figure.layout.annotations[0].y == -1
+
+
 def test_best_and_last_epoch_are_marked_on_the_curve():
     marks = dashboard_figure([run("r")], View(parts=("test",))).data[-1]
     assert list(marks.x) == [3, 5]
