@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from medpriv_core.runs.service import RunSummary
@@ -15,6 +16,13 @@ STATE_LABELS: dict[RunState, tuple[str, str]] = {
     "failed": ("failed", "red"),
     "cancelled": ("stopped", "orange"),
 }
+
+# What may tell runs of one name apart, the plainest first.
+MARKS: tuple[Callable[[RunSummary], str], ...] = (
+    lambda run: f"seed {run.spec.seed}" if run.spec else "no settings",
+    lambda run: f"{begun(run):%Y-%m-%d %H:%M:%S}",
+    lambda run: f"{begun(run):%Y-%m-%d %H:%M:%S}, {run.id[-4:]}",
+)
 
 
 def state_word(run: RunSummary) -> str:
@@ -36,20 +44,16 @@ def begun(run: RunSummary) -> datetime:
 def distinct_names(runs: Sequence[RunSummary]) -> dict[str, str]:
     """What to call each of these runs, by id: its name, and where several have the same, what tells them apart.
 
-    That is the seed, else when each was submitted, else the end of its id.
+    That is the seed, else when each was submitted, else that and the end of its id.
     """
     names = {run.id: run.name for run in runs}
-    for more in (
-        lambda run: f"seed {run.spec.seed}" if run.spec else "",
-        lambda run: f"{begun(run):%Y-%m-%d %H:%M:%S}",
-        lambda run: run.id[-4:],
-    ):
-        marks: dict[str, set[str]] = {}
-        for run in runs:
-            marks.setdefault(names[run.id], set()).add(more(run))
-        # A mark that all of one name share says nothing.
-        names = {
-            run.id: f"{names[run.id]} ({more(run)})" if more(run) and len(marks[names[run.id]]) > 1 else names[run.id]
-            for run in runs
-        }
+    for name, often in Counter(names.values()).items():
+        if often == 1:
+            continue
+        alike = [run for run in runs if run.name == name]
+        for mark_of in MARKS:
+            marks = [mark_of(run) for run in alike]
+            if len(set(marks)) == often:
+                break
+        names |= {run.id: f"{name} ({mark})" for run, mark in zip(alike, marks, strict=True)}
     return names
