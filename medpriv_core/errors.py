@@ -32,12 +32,17 @@ class SettingError(MedprivError):
     'Set Layers to GroupNorm.'
     """
 
+    @property
+    def template(self) -> str:
+        """The message with settings and values in brackets."""
+        return super().__str__()
+
     def __str__(self) -> str:
         return self.worded(lambda setting, value: setting if value is None else value)
 
     def worded(self, word: Callable[[str, str | None], str]) -> str:
         """The message with what ``word`` says for a setting (its value is None) or for one of its values."""
-        return SETTING.sub(lambda found: word(found[1], found[2]), super().__str__())
+        return SETTING.sub(lambda found: word(found[1], found[2]), self.template)
 
 
 class DatasetError(MedprivError):

@@ -19,7 +19,7 @@ from pages.parts.runs.details import draw_details
 from pages.parts.runs.progress_view import REFRESH_S, busy_signature, draw_running
 from pages.parts.runs.run_list import draw_bringing, draw_deleted, draw_list
 from pages.parts.runs.states import distinct_names, state_badge
-from pages.parts.words import plain, sentence
+from pages.parts.words import plain, sentence, why_failed
 
 
 def main() -> None:
@@ -118,7 +118,7 @@ def draw_head(run: Run) -> None:
     """Name, state, and why it failed."""
     st.subheader(f"{plain(run.name)} {state_badge(run)}", anchor=False)
     if run.message:
-        st.error(run.message, icon=":material/error:")
+        st.error(why_failed(run), icon=":material/error:")
 
 
 def tags_of(runs: Sequence[RunSummary]) -> list[str]:

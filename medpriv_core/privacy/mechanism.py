@@ -99,9 +99,11 @@ def mechanism_of_loop(
     if train_size < 1:
         raise SettingError("There are no training records.")
     if sampling != "full_batch" and not 1 <= batch_size <= train_size:
-        raise SettingError(f"batch_size must be between 1 and the {train_size} training records, but is {batch_size}.")
+        raise SettingError(
+            f"[batch_size] must be between 1 and the {train_size} training records, but is {batch_size}."
+        )
     if microbatch_size < 1:
-        raise SettingError(f"microbatch_size must be at least 1, but is {microbatch_size}.")
+        raise SettingError(f"[microbatch_size] must be at least 1, but is {microbatch_size}.")
     return Mechanism(
         sampling=sampling,
         sample_rate=sampling_rate(batch_size=batch_size, train_size=train_size) if sampling == "poisson" else 1.0,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.epoch_log import Row, Signature, read_ends, signature
+from medpriv_core.runs.failure import in_plain_words, kept_words
 from medpriv_core.runs.store import ENDED, RunRow, RunState
 from medpriv_core.spec import RunSpec
 
@@ -30,7 +31,8 @@ class RunSummary:
     """What a list shows of a run; nothing in it is to be changed.
 
     stopping      asked to stop, still saving
-    message       one sentence where it failed
+    message       one sentence where it failed, settings called as on the command line
+    kept_message  the same for ``medpriv_core.runs.failure``, by which pages call settings as in the form
     spec          None where spec.json is damaged; ``message`` then says so
     deleted_at    put away then; None for a run in the list
     place         in the queue, where 1 is next; None unless it waits
@@ -59,6 +61,7 @@ class RunSummary:
     epochs_done: int
     has_checkpoint: bool
     imported: bool
+    kept_message: str | None = field(default=None, kw_only=True)
 
     @property
     def ended(self) -> bool:
@@ -164,6 +167,7 @@ def _summary(path: str, row: RunRow, place: int | None, *, of: tuple[str, ...]) 
 
 
 def _put_together(row: RunRow, place: int | None, files: _Files) -> RunSummary:
+    message = files.complaint or row.message
     return RunSummary(
         id=row.id,
         name=row.name,
@@ -172,7 +176,8 @@ def _put_together(row: RunRow, place: int | None, files: _Files) -> RunSummary:
         created_at=row.created_at,
         started_at=row.started_at,
         ended_at=row.ended_at,
-        message=files.complaint or row.message,
+        message=message and in_plain_words(message),
+        kept_message=message,
         tags=row.tags,
         notes=row.notes,
         deleted_at=row.deleted_at,
@@ -193,7 +198,7 @@ def _read_files(directory: RunDirectory, versions: tuple[Signature | None, ...])
         with explain_disk_errors(directory.path):
             spec, setup = directory.read_spec(), directory.read_setup()
     except MedprivError as error:
-        complaint = str(error)
+        complaint = kept_words(error)
     last, best = read_ends(directory.path / "metrics.jsonl")
     return _Files(
         versions=versions,

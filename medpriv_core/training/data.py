@@ -40,7 +40,7 @@ def check_data(data: TrainingData, spec: RunSpec) -> None:
     spec.check_dataset_size(len(data.train.train.labels))
     if spec.class_weights is not None and len(spec.class_weights) != len(info.classes):
         raise SettingError(
-            f"class_weights has {len(spec.class_weights)} numbers, but {info.title} has {len(info.classes)} classes "
+            f"[class_weights] has {len(spec.class_weights)} numbers, but {info.title} has {len(info.classes)} classes "
             f"({', '.join(info.classes)}); give one number for each."
         )
 

@@ -38,10 +38,12 @@ def resolve_device(name: str) -> torch.device:
         count = torch.cuda.device_count()
         if (device.index or 0) >= count:
             found = f"only {count} CUDA device(s) were" if count else "no CUDA device was"
-            raise SettingError(f"device is {name}, but {found} found on this machine; choose auto or cpu.")
+            raise SettingError(f"[device] is {name}, but {found} found on this machine; choose auto or cpu.")
         return torch.device("cuda", device.index or 0)
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise SettingError("device is mps, but this machine has no Apple GPU that PyTorch can use; choose auto or cpu.")
+        raise SettingError(
+            "[device] is mps, but this machine has no Apple GPU that PyTorch can use; choose auto or cpu."
+        )
     return device
 
 
@@ -56,7 +58,9 @@ def mixed_dtype(precision: Precision, device: torch.device) -> torch.dtype | Non
     if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.bfloat16
     if precision == "mixed":
-        raise SettingError(f"precision is mixed, but the device {device} has no fast bfloat16; choose auto or float32.")
+        raise SettingError(
+            f"[precision] is mixed, but the device {device} has no fast bfloat16; choose auto or float32."
+        )
     return None
 
 

@@ -65,8 +65,8 @@ def mixed_precision(spec: RunSpec, device: torch.device) -> torch.dtype | None:
         return mixed_dtype(spec.precision, device)
     if spec.precision == "mixed":
         raise SettingError(
-            f"The engine {spec.engine} needs float32, because rounded gradients would exceed the clipping norm; set "
-            "precision to auto or float32, or take the engine one_pass."
+            f"[engine] is [engine={spec.engine}], which needs float32, because rounded gradients would exceed the "
+            "clipping norm; set [precision] to auto or float32, or [engine] to [engine=one_pass]."
         )
     return None
 

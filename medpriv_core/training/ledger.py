@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from medpriv_core.errors import RunError
+from medpriv_core.errors import SettingError
 from medpriv_core.privacy.calibration import solve_noise_multiplier
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
@@ -59,7 +59,7 @@ def open_ledger(spec: RunSpec, *, train_size: int, steps_left: int, segments: li
     """The ledger of a run that has taken ``segments`` and has ``steps_left`` steps of the loop to take.
 
     A ``target_epsilon`` is solved for the noise multiplier at the start; a resumed run keeps that noise.
-    Raises ``RunError`` if it would then end above the target, ``SettingError`` if no noise reaches it.
+    Raises ``SettingError`` if it would then end above the target, or if no noise reaches it.
     """
     mechanism = mechanism_of(spec, train_size=train_size)
     noise_multiplier = spec.noise_multiplier
@@ -78,8 +78,8 @@ def open_ledger(spec: RunSpec, *, train_size: int, steps_left: int, segments: li
     if spec.target_epsilon is not None:
         planned = ledger.epsilon(more_steps=steps_left)
         if planned > spec.target_epsilon:
-            raise RunError(
+            raise SettingError(
                 f"Going on to epoch {spec.epochs} would spend epsilon {planned:.4g}, more than this run's target of "
-                f"{spec.target_epsilon:g}. Raise target_epsilon, or start a new run with more epochs."
+                f"{spec.target_epsilon:g}. Raise [target_epsilon], or start a new run with more epochs."
             )
     return ledger

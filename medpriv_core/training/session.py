@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from medpriv_core import __version__
-from medpriv_core.errors import RunError
+from medpriv_core.errors import RunError, SettingError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.privacy.facts import GUARANTEE
@@ -96,7 +96,7 @@ def open_session(
     """Build the network, go back to the checkpoint if there is one, and record ``setup.json``.
 
     Raises ``SettingError`` for settings that this machine or dataset cannot serve, ``WeightsError`` and
-    ``DownloadError`` for the weights, ``RunError`` if the checkpoint does not belong to this run.
+    ``DownloadError`` for the weights, ``RunError`` or ``SettingError`` if the checkpoint does not belong to this run.
     """
     check_data(data, spec)
     device = resolve_device(spec.device)
@@ -217,9 +217,8 @@ def _check_same_run(saved: Checkpoint, spec: RunSpec, data: TrainingData) -> Non
     before = {field.name: field.default for field in fields(RunSpec)} | saved.settings
     changed = sorted(name for name in now if now[name] != before[name])
     if changed:
-        raise RunError(
-            f"This run began with another {', '.join(changed)}, which cannot change on the way; start a new run."
-        )
+        settings = ", ".join(f"[{name}]" for name in changed)
+        raise SettingError(f"This run began with another {settings}, which cannot change on the way; start a new run.")
     if saved.dataset != data.clean.key:
         raise RunError(
             f"The images of {data.clean.info.title} have changed since this run began, so it cannot go on; start a "

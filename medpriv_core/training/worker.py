@@ -31,6 +31,7 @@ from medpriv_core.errors import DataHomeError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import OutcomeState, RunDirectory
+from medpriv_core.runs.failure import in_plain_words, kept_words
 from medpriv_core.training.memory import keep_freed_memory
 from medpriv_core.training.reporting import Reporter
 
@@ -83,7 +84,7 @@ def _run(directory: RunDirectory, home: DataHome) -> int:
     except Cancelled:
         return _end(directory, EXIT_OK, "cancelled", None, facts)
     except MedprivError as error:
-        return _end(directory, error.exit_code, "failed", str(error), facts)
+        return _end(directory, error.exit_code, "failed", kept_words(error), facts)
     except Exception as error:
         traceback.print_exc()
         if _is_memory_error(error):
@@ -116,7 +117,7 @@ def _train(directory: RunDirectory, home: DataHome, report: Reporter, facts: dic
 
 
 def _end(directory: RunDirectory, code: int, state: OutcomeState, message: str | None, facts: dict[str, Any]) -> int:
-    _log(message or f"{state}.")
+    _log(in_plain_words(message) if message else f"{state}.")
     try:
         with explain_disk_errors(directory.path):
             directory.write_outcome(state, message, **facts, exit_code=code)

@@ -7,6 +7,8 @@ from typing import Any
 from medpriv_core.errors import MedprivError, SettingError
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.statement import format_delta
+from medpriv_core.runs.failure import reworded
+from medpriv_core.runs.summary import RunSummary
 
 LABELS: dict[str, str] = {
     "image_size": "Pixels a side",
@@ -120,11 +122,25 @@ CHOICES: dict[str, dict[str, str]] = {
 
 def sentence(error: MedprivError) -> str:
     """What is wrong, as markdown, with settings and their values called as in the form."""
-    if not isinstance(error, SettingError):
-        return str(error)
-    return error.worded(
-        lambda setting, value: f"*{in_words(setting, value)}*" if value else f"**{LABELS.get(setting, setting)}**"
-    )
+    return error.worded(_marked) if isinstance(error, SettingError) else str(error)
+
+
+def why_failed(run: RunSummary) -> str:
+    """Why a run failed, as markdown, with settings and their values called as in the form; empty if it did not."""
+    return reworded(run.kept_message or "", _marked)
+
+
+def why_failed_plainly(run: RunSummary) -> str:
+    """The same for a cell of a table, which knows no markdown."""
+    return reworded(run.kept_message or "", _called)
+
+
+def _called(setting: str, value: str | None) -> str:
+    return in_words(setting, value) if value else LABELS.get(setting, setting)
+
+
+def _marked(setting: str, value: str | None) -> str:
+    return f"*{_called(setting, value)}*" if value else f"**{_called(setting, value)}**"
 
 
 def in_words(setting: str, value: Any) -> str:

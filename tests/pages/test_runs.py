@@ -60,13 +60,13 @@ def test_each_state_shows_its_curve_and_what_can_be_done(
     open_page: OpenPage, home: DataHome, state: RunState, buttons: set[str]
 ):
     add_run(home)
-    put_in_state(home, "r1", state, "It broke." if state == "failed" else None)
+    put_in_state(home, "r1", state, "Lower [batch_size]." if state == "failed" else None)
     page = open_page("runs", run="r1")
     assert not page.exception
     assert keys(page) == {"duplicate", *buttons}
     assert len(page.get("plotly_chart")) == 1
     assert "name of r1" in texts(page)
-    assert [error.value for error in page.error] == (["It broke."] if state == "failed" else [])
+    assert [error.value for error in page.error] == (["Lower **Batch size**."] if state == "failed" else [])
 
 
 def test_progress_says_the_phase_and_the_time_left(open_page: OpenPage, home: DataHome):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from medpriv_core.errors import RunError
+from medpriv_core.errors import SettingError
 from medpriv_core.privacy.dp_sgd import composed_epsilon, steps_per_epoch
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.spec import RunSpec
@@ -123,5 +123,5 @@ def test_a_target_is_kept_over_a_resume():
     assert first.epsilon() < first.epsilon(more_steps=8) <= 5.0
     again = opened(spec, segments=first.segments)
     assert again.noise_multiplier == first.noise_multiplier
-    with pytest.raises(RunError, match="more than this run's target of 5"):
+    with pytest.raises(SettingError, match="more than this run's target of 5"):
         opened(spec.changed(epochs=8), segments=first.segments)

@@ -175,7 +175,7 @@ def test_a_target_epsilon_is_reached_and_not_exceeded_also_when_resumed(new_run)
     run.train(spec)
     assert run.directory.read_setup()["noise_multiplier"] == planned
     assert 2.9 < run.directory.read_epochs()[-1]["epsilon"] <= 3.0
-    with pytest.raises(RunError, match=r"more than this run's target of 3"):
+    with pytest.raises(SettingError, match=r"more than this run's target of 3"):
         run.train(spec.changed(epochs=5))
 
 
@@ -230,7 +230,7 @@ def test_a_damaged_checkpoint_is_refused(new_run):
 def test_a_checkpoint_goes_on_only_with_its_own_settings_images_and_weights(new_run, toy):
     run = new_run()
     run.train(toy_spec(epochs=1))
-    with pytest.raises(RunError, match="another learning_rate"):
+    with pytest.raises(SettingError, match="another learning_rate"):
         run.train(toy_spec(learning_rate=0.5))
     other = new_run(clean=PreparedDataset(toy.info, "other-key", 32, toy.folder, toy.train, toy.test))
     other.directory.path.mkdir()

@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock
 
 from medpriv_core.datasets.base import PreparedDataset
-from medpriv_core.errors import DatasetError
+from medpriv_core.errors import DatasetError, SettingError
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training import worker
@@ -96,6 +96,17 @@ def test_what_the_user_can_put_right_fails_with_its_sentence(directory, home, mo
     directory.create(toy_spec())
     assert run_worker(directory.path, home) == 2
     assert directory.read_outcome() == {"state": "failed", "message": "The folder has no images.", "exit_code": 2}
+
+
+def test_settings_are_kept_so_that_a_page_can_call_them_as_its_form_does(directory, home, monkeypatch, capsys):
+    def prepare(*args, **kwargs):
+        raise SettingError("Set [norm] to [norm=group_norm].")
+
+    monkeypatch.setattr(worker, "prepare_dataset", prepare)
+    directory.create(toy_spec())
+    assert run_worker(directory.path, home) == 2
+    assert directory.read_outcome()["message"] == "Set [norm] to [norm=group_norm]."
+    assert capsys.readouterr().err.splitlines()[-1] == "Set norm to group_norm."
 
 
 def test_an_internal_error_fails_in_one_sentence_and_leaves_the_traceback_to_the_log(

@@ -115,18 +115,21 @@ def _clipped_layers(trained: nn.Module) -> list[ClippedLayer]:
         named = f"{type(module).__name__} {name!r}" if name else type(module).__name__
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             raise SettingError(
-                f"The layer {named} mixes the images of a batch, so no image has a gradient of its own; take "
-                "norm frozen_batch_norm or group_norm."
+                f"The layer {named} mixes the images of a batch, so no image has a gradient of its own; set "
+                "[norm] to [norm=frozen_batch_norm] or [norm=group_norm]."
             )
         own = [parameter for parameter in module.parameters(recurse=False) if parameter.requires_grad]
         if not own:
             continue
         if type(module) not in LAYERS or not _is_plain(module):
             raise SettingError(
-                f"The layer {named} cannot be clipped by the engine one_pass; take the engine opacus, or freeze it."
+                f"The layer {named} cannot be clipped by [engine=one_pass]; set [engine] to [engine=opacus], or freeze "
+                "it."
             )
         if not seen.isdisjoint(own):
-            raise SettingError(f"The layer {named} shares a parameter with another one; take the engine opacus.")
+            raise SettingError(
+                f"The layer {named} shares a parameter with another one; set [engine] to [engine=opacus]."
+            )
         seen.update(own)
         layers.append(LAYERS[type(module)](module))
     if not layers:

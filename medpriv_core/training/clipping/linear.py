@@ -22,8 +22,8 @@ class ClippedLinear(ClippedLayer):
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         if x.dim() not in (2, 3):
             raise SettingError(
-                f"The engine one_pass clips Linear layers on one or several rows of features an image, but got the "
-                f"shape {tuple(x.shape)}; take the engine opacus."
+                f"[engine=one_pass] clips Linear layers on one or several rows of features an image, but got the shape "
+                f"{tuple(x.shape)}; set [engine] to [engine=opacus]."
             )
         return F.linear(x, self.module.weight, self.module.bias), (x,)
 

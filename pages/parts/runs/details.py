@@ -19,7 +19,7 @@ from pages.parts.guarantee import draw_green_lights, draw_lights, draw_verdict
 from pages.parts.protection import draw_local_dp
 from pages.parts.runs.label_form import draw_labels
 from pages.parts.take_away_runs import draw_take_away
-from pages.parts.words import LABELS, in_words
+from pages.parts.words import LABELS, in_words, why_failed
 
 MOST_ROWS = 100
 COLUMNS = {
@@ -117,7 +117,7 @@ def draw_epochs(run: Run) -> None:
 def draw_settings(run: Run) -> None:
     """Every setting, called as in the form."""
     if run.spec is None:
-        st.caption(run.message or "")
+        st.caption(why_failed(run))
         return
     values = run.spec.to_dict()
     rows = [{"setting": "Dataset", "value": values["dataset"]}]

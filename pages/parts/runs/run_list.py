@@ -23,6 +23,7 @@ from pages.parts.runs.acts import begin_fragment, count, delete, restore, touche
 from pages.parts.runs.address import choose
 from pages.parts.runs.states import STATE_LABELS, begun, distinct_names, state_word
 from pages.parts.take_away_runs import draw_import, draw_take_away
+from pages.parts.words import why_failed_plainly
 
 TABLE_HEIGHT = 420
 SELECTION = "runs_table"
@@ -201,7 +202,7 @@ def describe(run: RunSummary) -> dict[str, object]:
         "ε in full": "" if epsilon is None or spec is None else full_epsilon(spec, run, epsilon),
         "tags": list(run.tags),
         "begun": begun(run),
-        "message": run.message or "",
+        "message": why_failed_plainly(run),
     }
 
 

@@ -19,7 +19,7 @@ from medpriv_core.sweeps.files import SweepRun
 from medpriv_core.sweeps.service import MemberState, SweepState, SweepStatus
 from pages.parts import cached
 from pages.parts.messages import explain_errors
-from pages.parts.words import plain
+from pages.parts.words import plain, why_failed, why_failed_plainly
 
 REFRESH_S = 2.0
 MOST_SHOWN = 20
@@ -131,7 +131,7 @@ def draw_failure(status: SweepStatus) -> None:
     failed = [run for run in status.members if run is not None and run.state == "failed"]
     if failed:
         more = f" ({len(failed)} runs failed; the table says why.)" if len(failed) > 1 else ""
-        st.error(f"{failed[0].message or 'A run failed without a word.'}{more}", icon=":material/error:")
+        st.error(f"{why_failed(failed[0]) or 'A run failed without a word.'}{more}", icon=":material/error:")
 
 
 def draw_runs(status: SweepStatus) -> None:
@@ -164,5 +164,5 @@ def describe(entry: SweepRun, run: RunSummary | None, state: MemberState) -> dic
         "test accuracy": None if accuracy is None else 100 * accuracy,
         "test AUROC": last.get("test_auroc"),
         "ε spent": "" if epsilon is None else f"{format_epsilon(epsilon)} (δ = {format_delta(last['delta'])})",
-        "message": (run.message or "") if run else "",
+        "message": why_failed_plainly(run) if run else "",
     }

@@ -277,7 +277,7 @@ def test_the_network_is_itself_again_after_the_pass(network):
         (nn.BatchNorm2d(4, affine=False), "BatchNorm2d 'odd' mixes the images of a batch"),
         (
             nn.ConvTranspose2d(4, 4, 3),
-            "ConvTranspose2d 'odd' cannot be clipped by the engine one_pass; take the engine",
+            "ConvTranspose2d 'odd' cannot be clipped by one_pass; set engine to opacus",
         ),
         (nn.Conv2d(4, 4, 3, padding="same"), "Conv2d 'odd' cannot be clipped"),
         (nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), "Conv2d 'odd' cannot be clipped"),

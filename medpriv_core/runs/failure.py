@@ -1,0 +1,39 @@
+"""Why a run failed, as it is kept and as it is shown.
+
+A sentence on settings is kept as its error has it, with each setting in brackets: "Lower [batch_size]." So a page can
+call the setting as its form does, and the command line as its option does. Brackets around anything else, for example
+in the name of a folder, are left alone.
+
+>>> in_plain_words("Lower [batch_size]; /data/[old] is full.")
+'Lower batch_size; /data/[old] is full.'
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import fields
+
+from medpriv_core.errors import SETTING, MedprivError, SettingError
+from medpriv_core.spec import RunSpec
+
+NAMES = {field.name for field in fields(RunSpec)}
+
+
+def kept_words(error: MedprivError) -> str:
+    """The sentence of an error, to be kept."""
+    return error.template if isinstance(error, SettingError) else str(error)
+
+
+def in_plain_words(kept: str) -> str:
+    """A kept sentence with settings called as in specifications and on the command line."""
+    return reworded(kept, lambda setting, value: value or setting)
+
+
+def reworded(kept: str, word: Callable[[str, str | None], str]) -> str:
+    """A kept sentence with what ``word`` says for a setting (its value is None) or for one of its values."""
+
+    def replaced(found: re.Match[str]) -> str:
+        return word(found[1], found[2]) if found[1] in NAMES else found[0]
+
+    return SETTING.sub(replaced, kept)
