@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from medpriv_core.palette import METHOD_STYLES, REFERENCE_COLOUR
 from medpriv_core.results.groups import Group
 from medpriv_core.results.result import Result
+from medpriv_core.spec import Trainable
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 VARIANTS = ("", "-open")
@@ -34,28 +36,38 @@ class Look:
 
 def looks_of(groups: Sequence[Group]) -> list[Look]:
     """A look for each group, in the order of ``groups``; groups of one method differ in dash and marker."""
-    ranks: dict[str, int] = {}
+    ranks: dict[tuple[str, bool], int] = {}
+    layers = [name for name in get_args(Trainable) if any(_trained(group) == name for group in groups)]
     looks = []
     for group in groups:
         first = group.first
         authors = first.source == "authors"
         marker = _marker(first)
-        rank = AUTHORS_RANKS.get(first.beta, 0) if authors else ranks.setdefault(marker, 0)
+        # Where last layer and all layers stand side by side, hollow markers tell the latter.
+        hollow = not authors and first.trainable != layers[0]
+        kind = (marker, hollow)
+        rank = AUTHORS_RANKS.get(first.beta, 0) if authors else ranks.setdefault(kind, 0)
         if not authors:
-            ranks[marker] += 1
+            ranks[kind] += 1
+        variant = hollow if len(layers) > 1 and not authors else rank
         colour = REFERENCE_COLOUR if authors else METHOD_STYLES[first.method].colour
         looks.append(
             Look(
                 colour=colour,
                 # No noise is a solid line; the weakest noise is the first broken one.
                 dash=DASHES[(rank + (first.method != "none")) % len(DASHES)],
-                marker=marker + VARIANTS[rank % len(VARIANTS)],
+                marker=marker + VARIANTS[variant % len(VARIANTS)],
                 shape=marker,
                 opacity=OPACITIES[min(rank, len(OPACITIES) - 1)],
                 band=_transparent(colour),
             )
         )
     return looks
+
+
+def _trained(group: Group) -> Trainable | None:
+    """What learned; None for the authors' runs, which are grey and told apart by that."""
+    return None if group.first.source == "authors" else group.first.trainable
 
 
 def _marker(result: Result) -> str:

@@ -43,6 +43,18 @@ def test_groups_are_told_apart_without_colour(groups: list[Group]) -> None:
     assert len(set(own)) == len(own)
 
 
+def test_side_by_side_all_layers_are_hollow_and_have_the_dash_of_the_same_noise() -> None:
+    specs = [PLAIN, LOCAL, LOCAL.changed(beta=4.0)]
+    specs += [spec.changed(trainable="all", image_size=32) for spec in specs]
+    groups = labelled(group_results([result(spec, run_id=str(number)) for number, spec in enumerate(specs)] + CHEST))
+
+    looks = {group.label: look for group, look in zip(groups, looks_of(groups), strict=True)}
+
+    last, deep = (looks[f"Local-DP β = 4, {what}"] for what in ("last layer, 64 pixels", "all layers, 32 pixels"))
+    assert (last.marker, deep.marker) == ("square", "square-open")
+    assert last.dash == deep.dash != looks["Local-DP β = 2, last layer, 64 pixels"].dash
+
+
 def test_the_methods_have_their_colours_and_the_authors_are_grey(groups: list[Group]) -> None:
     for group, look in zip(groups, looks_of(groups), strict=True):
         expected = REFERENCE_COLOUR if group.first.source == "authors" else METHOD_STYLES[group.first.method].colour
