@@ -65,7 +65,9 @@ def add_to(commands: Commands) -> None:
 
 def describe(run: RunSummary) -> dict[str, Any]:
     """One run as JSON: names of the fields are those of the run directory."""
-    return asdict(run) | {"spec": run.spec.to_dict() if run.spec else None}
+    facts = asdict(run) | {"spec": run.spec.to_dict() if run.spec else None}
+    del facts["kept_message"]  # ``message`` for pages
+    return facts
 
 
 def epoch_in_words(row: Mapping[str, Any]) -> str:

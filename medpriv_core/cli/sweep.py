@@ -13,6 +13,7 @@ from medpriv_core.errors import SettingError
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.presets import PRESETS, preset_settings
 from medpriv_core.progress import format_duration
+from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.spec import NOISE_DRAWS, NoiseDraw
 from medpriv_core.sweeps import service
 from medpriv_core.sweeps.cost import SweepPlan, plan_sweep
@@ -217,7 +218,7 @@ def _show(options: argparse.Namespace) -> None:
         if run is not None and run.message:
             print(f"    {run.message}")
     for name, reason in status.sweep.impossible:
-        print(f"  left out: {name}. {reason}")
+        print(f"  left out: {name}. {in_plain_words(reason)}")
 
 
 def _in_words(status: SweepStatus) -> str:
@@ -239,7 +240,7 @@ def _describe(status: SweepStatus) -> dict[str, Any]:
             {"name": entry.name, "id": entry.run_id, "state": state, "reused": entry.reused}
             for entry, state in zip(sweep.runs, status.states, strict=True)
         ],
-        "impossible": [{"name": name, "reason": reason} for name, reason in sweep.impossible],
+        "impossible": [{"name": name, "reason": in_plain_words(reason)} for name, reason in sweep.impossible],
     }
 
 

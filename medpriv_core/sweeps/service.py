@@ -21,6 +21,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.locks import hold_lock
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.runs import service
+from medpriv_core.runs.failure import kept_words
 from medpriv_core.runs.store import RunState
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.sweeps.cost import plan_sweep
@@ -130,7 +131,7 @@ def submit(home: DataHome, grid: Grid, *, title: str, progress: ProgressCallback
         title=title,
         created_at=time.time(),
         runs=tuple(SweepRun(run.name, run.spec, None, False, run.seconds) for run in plan.runs),
-        impossible=tuple((other.name, str(other.reason)) for other in plan.impossible),
+        impossible=tuple((other.name, kept_words(other.reason)) for other in plan.impossible),
     )
     with hold_lock(_lock(home, sweep.id)):
         write_sweep(home, sweep)

@@ -127,7 +127,12 @@ def sentence(error: MedprivError) -> str:
 
 def why_failed(run: RunSummary) -> str:
     """Why a run failed, as markdown, with settings and their values called as in the form; empty if it did not."""
-    return reworded(run.kept_message or "", _marked)
+    return in_form_words(run.kept_message or "")
+
+
+def in_form_words(kept: str) -> str:
+    """A sentence that was kept (``medpriv_core.runs.failure``), as markdown in the words of the form."""
+    return reworded(kept, _marked)
 
 
 def why_failed_plainly(run: RunSummary) -> str:

@@ -19,7 +19,7 @@ from medpriv_core.sweeps.files import SweepRun
 from medpriv_core.sweeps.service import MemberState, SweepState, SweepStatus
 from pages.parts import cached
 from pages.parts.messages import explain_errors
-from pages.parts.words import plain, why_failed, why_failed_plainly
+from pages.parts.words import in_form_words, plain, why_failed, why_failed_plainly
 
 REFRESH_S = 2.0
 MOST_SHOWN = 20
@@ -83,7 +83,7 @@ def progress_words(status: SweepStatus) -> str:
         parts.append(f"about {format_duration(status.seconds_left)} left")
     reused = sum(entry.reused for entry in status.sweep.runs)
     if reused:
-        parts.append(f"{reused} were there before")
+        parts.append(f"{reused} {'was' if reused == 1 else 'were'} there before")
     return " · ".join([*parts, f"begun {begun}"])
 
 
@@ -150,7 +150,7 @@ def draw_runs(status: SweepStatus) -> None:
         },
     )
     for name, reason in status.sweep.impossible:
-        st.caption(f"Left out: {name}. {reason}")
+        st.caption(f"Left out: {plain(name)}. {in_form_words(reason)}")
 
 
 def describe(entry: SweepRun, run: RunSummary | None, state: MemberState) -> dict[str, object]:
