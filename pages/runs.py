@@ -84,7 +84,7 @@ def draw_runs(shown: tuple[str, ...], known_tags: list[str]) -> None:
             st.subheader(f"{len(runs)} runs", anchor=False)
         elif runs[0].state != "running":
             draw_head(runs[0])
-        if any(not run.ended or run.epochs for run in runs):
+        if any(run.spec is not None and (not run.ended or run.epochs) for run in runs):
             draw_chart_of(runs)
         run = choose_one(runs)
         draw_control(run)

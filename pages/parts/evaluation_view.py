@@ -31,7 +31,7 @@ from pages.parts.messages import explain_errors
 CHART_WIDTH = 720  # pixels; these charts are about as wide as high
 TEST_SETS = {"test": "as they are", "test_noised": "with noise"}
 NOT_COVERED = (
-    "Counted on patients' test images without noise: for your eyes, and not covered by any ε. Intervals are about "
+    "Counted exactly, without noise: for your eyes, and not covered by any ε. Intervals are about "
     "other images of the same kind, not about another training run, and take every image for another patient's."
 )
 
@@ -40,7 +40,10 @@ def draw_evaluation(home: DataHome, run: RunSummary) -> None:
     """All that a run's predictions on its test images say; a sentence where it kept none."""
     with explain_errors():
         predictions = run_predictions(home, run.id)
-        if run.spec is None or predictions is None:
+        if run.spec is None:
+            st.caption("Without its settings, nothing can be said about this run.")
+            return
+        if predictions is None:
             st.info(
                 "There are no predictions of this run to evaluate: it has not finished an epoch, or an earlier version "
                 "of medpriv trained it. A run with the same settings will keep its predictions.",

@@ -79,6 +79,12 @@ def test_progress_says_the_phase_and_the_time_left(open_page: OpenPage, home: Da
     assert bar.text == "Epoch 3 of 5 · 100 images a second · 2 min left"
 
 
+def test_runs_on_synthetic_images_are_labelled(open_page: OpenPage, home: DataHome):
+    add_run(home)
+    put_in_state(home, "r1", "finished")
+    assert open_page("runs").subheader[0].value.endswith(":orange-badge[synthetic]")
+
+
 def test_the_table_has_the_numbers_of_the_curve(open_page: OpenPage, home: DataHome):
     add_run(home)
     page = open_tab(open_page("runs"), "Numbers")
@@ -192,6 +198,7 @@ def test_a_damaged_run_is_shown_with_its_reason(open_page: OpenPage, home: DataH
     page = open_page("runs")
     assert not page.exception
     assert "spec.json" in page.error[0].value
+    assert "not measured" not in texts(page)
 
 
 def test_a_damaged_table_of_runs_is_explained(open_page: OpenPage, home: DataHome):

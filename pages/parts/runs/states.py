@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 
+from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.errors import DatasetError
 from medpriv_core.runs.service import RunSummary
 from medpriv_core.runs.store import RunState
+from pages.parts.badges import origin_badge
 
 STATE_LABELS: dict[RunState, tuple[str, str]] = {
     "queued": ("waiting", "gray"),
@@ -31,9 +35,14 @@ def state_word(run: RunSummary) -> str:
 
 
 def state_badge(run: RunSummary) -> str:
-    """The state as markdown, and where the run comes from if that is not here."""
-    elsewhere = " :gray-badge[from another machine]" if run.imported else ""
-    return f":{STATE_LABELS[run.state][1]}-badge[{state_word(run)}]{elsewhere}"
+    """The state as markdown, where the run comes from if that is not here, and whether its images show patients."""
+    badges = [f":{STATE_LABELS[run.state][1]}-badge[{state_word(run)}]"]
+    if run.imported:
+        badges.append(":gray-badge[from another machine]")
+    if run.spec is not None:
+        with suppress(DatasetError):  # of a later version
+            badges.append(origin_badge(dataset_info(run.spec.dataset)))
+    return " ".join(badges)
 
 
 def begun(run: RunSummary) -> datetime:
