@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.datasets.registry import DatasetEntry
-from medpriv_core.errors import MedprivError, SettingError, WeightsError
+from medpriv_core.errors import MedprivError, RunTableError, SettingError, WeightsError
 from medpriv_core.privacy.checks import check_plan
 from medpriv_core.privacy.plan import DpSgdPlan, plan_run
 from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon
@@ -22,6 +22,7 @@ from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import resolve_weights
 from pages.parts import cached
 from pages.parts.guarantee import draw_green_lights, draw_lights, draw_verdict
+from pages.parts.messages import show_error
 from pages.parts.protection import draw_local_dp
 from pages.parts.run_form import draw_form
 from pages.parts.run_presets import chosen_preset, differences, draw_presets, source
@@ -60,8 +61,13 @@ def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
         protection.error(f"This cannot be launched: {sentence(error)}", icon=":material/block:")
         draw_launch(launch, None)
         return
-    with cost:
-        draw_cost(spec, train_size, test_size)
+    try:
+        with cost:
+            draw_cost(spec, train_size, test_size)
+    except RunTableError as error:
+        show_error(protection, error)
+        draw_launch(launch, None)
+        return
     draw_launch(launch, spec)
     with protection:
         if plan is not None:

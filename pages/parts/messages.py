@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import streamlit as st
 
-from medpriv_core.errors import MedprivError
+from medpriv_core.errors import MedprivError, RunTableError
 from pages.parts.words import sentence
 
 log = logging.getLogger("medpriv")
@@ -17,6 +18,13 @@ OUR_FAULT = (
     "Something went wrong inside medpriv, and it is not your doing. The terminal in which the app runs has the "
     "details; reload the page to go on."
 )
+
+
+def show_error(place: Any, error: MedprivError) -> None:
+    """An error as a message in ``place``, with the way to where it can be mended, if there is one."""
+    place.error(sentence(error), icon=":material/error:")
+    if isinstance(error, RunTableError):
+        place.page_link("runs.py", label="Mend it on the page of runs", icon=":material/build:")
 
 
 @contextmanager
@@ -28,7 +36,7 @@ def explain_errors() -> Iterator[None]:
     try:
         yield
     except MedprivError as error:
-        st.error(sentence(error), icon=":material/error:")
+        show_error(st, error)
     except Exception:
         # Streamlit's own control flow (stop, rerun) is no Exception and passes through.
         log.exception("A page failed")

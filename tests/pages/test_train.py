@@ -367,3 +367,12 @@ def test_a_data_home_that_cannot_be_written_is_explained(
     page = open_page("train")
     assert not page.exception
     assert any("is not a folder" in error.value for error in page.error)
+
+
+def test_a_damaged_table_of_runs_is_told_where_the_button_is(open_page: OpenPage, home: DataHome):
+    home.root.mkdir(exist_ok=True)
+    home.database.write_bytes(b"no database" * 1000)
+    page = open_page("train")
+    assert not page.exception
+    assert any("is damaged" in error.value for error in page.error)
+    assert page.button(key="launch").disabled
