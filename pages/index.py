@@ -24,7 +24,9 @@ st.html(
     }
     .st-key-presets > [data-testid="stLayoutWrapper"] {flex: 1 1 17rem; width: auto;}
     /* Streamlit's grey for the letters on a chart is too faint on white. */
-    .stPlotlyChart :is(.xtick, .ytick, .g-xtitle, .g-ytitle, .annotation) text {fill: currentColor !important;}
+    .stPlotlyChart :is([class$="tick"], [class^="g-x"], [class^="g-y"], .annotation) text {
+        fill: currentColor !important;
+    }
     [class*="st-key-pixels"] img {image-rendering: pixelated; max-width: none; background: #808080;}
     </style>"""
 )
