@@ -62,11 +62,18 @@ def test_runs_of_one_name_are_told_apart(open_page: OpenPage, home: DataHome):
     assert all(name.startswith("name of r1 (") for name in names)
 
 
-def test_seeds_tell_runs_of_one_name_apart(open_page: OpenPage, home: DataHome):
-    for seed in (0, 1):
-        add_ended(home, f"r{seed}", seed=seed)
-        service.rename(home, f"r{seed}", "Pilot")
-    assert legend(open_page("runs", runs="r0,r1", images="test")) == ["Pilot (seed 0)", "Pilot (seed 1)"]
+def test_settings_tell_runs_of_one_name_apart(open_page: OpenPage, home: DataHome):
+    for seed, rate in ((0, 0.1), (1, 0.1), (1, 0.01)):
+        run_id = f"r{seed}{rate}"
+        add_ended(home, run_id, seed=seed, learning_rate=rate)
+        service.rename(home, run_id, "Pilot")
+    page = open_page("runs", runs="r00.1,r10.1,r10.01", images="test")
+    assert legend(page) == [
+        "Pilot (learning rate 0.1, seed 0)",
+        "Pilot (learning rate 0.1, seed 1)",
+        "Pilot (learning rate 0.01, seed 1)",
+    ]
+    assert legend(open_page("runs", runs="r00.1,r10.1", images="test")) == ["Pilot (seed 0)", "Pilot (seed 1)"]
 
 
 def test_the_address_holds_figure_images_and_axes(open_page: OpenPage, home: DataHome):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -12,6 +12,9 @@ from medpriv_core.errors import DatasetError
 from medpriv_core.runs.service import RunSummary
 from medpriv_core.runs.store import RunState
 from pages.parts.badges import origin_badge
+from pages.parts.words import LABELS, in_words
+
+MOST_DIFFERENCES = 3
 
 STATE_LABELS: dict[RunState, tuple[str, str]] = {
     "queued": ("waiting", "gray"),
@@ -20,13 +23,6 @@ STATE_LABELS: dict[RunState, tuple[str, str]] = {
     "failed": ("failed", "red"),
     "cancelled": ("stopped", "orange"),
 }
-
-# What may tell runs of one name apart, the plainest first.
-MARKS: tuple[Callable[[RunSummary], str], ...] = (
-    lambda run: f"seed {run.spec.seed}" if run.spec else "no settings",
-    lambda run: f"{begun(run):%Y-%m-%d %H:%M:%S}",
-    lambda run: f"{begun(run):%Y-%m-%d %H:%M:%S}, {run.id[-4:]}",
-)
 
 
 def state_word(run: RunSummary) -> str:
@@ -53,16 +49,27 @@ def begun(run: RunSummary) -> datetime:
 def distinct_names(runs: Sequence[RunSummary]) -> dict[str, str]:
     """What to call each of these runs, by id: its name, and where several have the same, what tells them apart.
 
-    That is the seed, else when each was submitted, else that and the end of its id.
+    That are the settings in which they differ, else when each was submitted, else that and the end of its id.
     """
     names = {run.id: run.name for run in runs}
     for name, often in Counter(names.values()).items():
         if often == 1:
             continue
         alike = [run for run in runs if run.name == name]
-        for mark_of in MARKS:
-            marks = [mark_of(run) for run in alike]
-            if len(set(marks)) == often:
-                break
+        times = [f"{begun(run):%Y-%m-%d %H:%M:%S}" for run in alike]
+        ends = [f"{time}, {run.id[-4:]}" for time, run in zip(times, alike, strict=True)]
+        marks = next((marks for marks in (differences(alike), times) if len(set(marks)) == often), ends)
         names |= {run.id: f"{name} ({mark})" for run, mark in zip(alike, marks, strict=True)}
     return names
+
+
+def differences(runs: Sequence[RunSummary]) -> list[str]:
+    """For each of these runs, its values of the settings in which they differ; nothing where those are many."""
+    specs = [run.spec for run in runs if run.spec is not None]
+    settings = [name for name in LABELS if len({getattr(spec, name) for spec in specs}) > 1]
+    if len(specs) < len(runs) or len(settings) > MOST_DIFFERENCES:
+        return []
+    return [
+        ", ".join(f"{LABELS[name].lower()} {in_words(name, getattr(spec, name))}" for name in settings)
+        for spec in specs
+    ]
