@@ -11,6 +11,7 @@ from medpriv_core.runs import service
 from medpriv_core.runs.service import Run, RunSummary
 from pages.parts import cached
 from pages.parts.messages import explain_errors
+from pages.parts.multiplicity_view import draw_seeds
 from pages.parts.runs.acts import act, begin_fragment, begin_page, draw_said
 from pages.parts.runs.address import chosen_ids
 from pages.parts.runs.chart import draw_chart_of, is_paused
@@ -86,6 +87,7 @@ def draw_runs(shown: tuple[str, ...], known_tags: list[str]) -> None:
             draw_head(runs[0])
         if any(run.spec is not None and (not run.ended or run.epochs) for run in runs):
             draw_chart_of(runs)
+        draw_seeds(cached.home(), runs)
         run = choose_one(runs)
         draw_control(run)
         draw_details(run, known_tags)

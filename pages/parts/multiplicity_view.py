@@ -67,6 +67,28 @@ def seeds_of(runs: Sequence[RunSummary]) -> list[list[RunSummary]]:
     return [[finished[run_id] for run_id in group] for group in groups]
 
 
+def draw_seeds(home: DataHome, runs: Sequence[RunSummary]) -> None:
+    """Where some of ``runs`` differ by their seed alone: how far they agree, once the visitor wants to know."""
+    groups = {group[0].id: group for group in seeds_of(runs)}
+    if not groups:
+        return
+    place = st.expander(
+        "Do networks trained from other seeds agree?", key="runs_seeds", icon=":material/casino:", on_change="rerun"
+    )
+    if not place.open:
+        return
+    with place:
+        first = next(iter(groups))
+        if len(groups) > 1:
+            first = st.selectbox(
+                "Runs of one setting",
+                list(groups),
+                format_func=lambda run_id: f"{groups[run_id][0].name} and {len(groups[run_id]) - 1} more",
+                key=f"runs_seeds_of_{','.join(groups)}",
+            )
+        draw_multiplicity(home, groups[first])
+
+
 def draw_multiplicity(home: DataHome, runs: Sequence[RunSummary]) -> None:
     """How far ``runs``, one group of ``seeds_of``, agree; a sentence where they cannot be compared."""
     with explain_errors():

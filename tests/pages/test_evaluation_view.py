@@ -167,3 +167,14 @@ def test_seeds_that_change_nothing_are_one_network(add_run: ADD, home: DataHome)
     same = (home.runs / "r0" / FILE_NAME).read_bytes()
     (home.runs / "r1" / FILE_NAME).write_bytes(same)
     assert "exactly the same predictions" in draw(several_runs).info[0].value
+
+
+def test_seeds_are_compared_on_the_page_of_runs_when_asked_for(add_run: ADD, open_page: Callable[..., AppTest]) -> None:
+    for seed in range(2):
+        add_run(f"r{seed}", PRIVATE.changed(seed=seed))
+    page = open_page("runs", runs="r0,r1")
+    assert "On how many images do they agree?" not in texts(page)
+    page.session_state["runs_seeds"] = True
+    page.run()
+    assert not page.exception
+    assert "On how many images do they agree?" in texts(page)
