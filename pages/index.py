@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.cached import home, wake_accountant
+from pages.parts.links import say_link_again
 from pages.parts.messages import explain_errors
 
 # A file of our own: a named symbol would be fetched from another company's server by the browser.
@@ -46,5 +47,6 @@ with explain_errors():
     home().check_writable()
 with explain_errors():
     chosen.run()
+    say_link_again()
 # Whatever page came first is on its way to the screen.
 wake_accountant()

@@ -49,3 +49,12 @@ def to_link(**values: object) -> None:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != str(value):
             st.query_params[name] = str(value)
+
+
+def say_link_again() -> None:
+    """Put the address as this run of a page has it into the address bar once more, at its end.
+
+    Who clicks twice in quick succession asks the second time with the address of before the first: what the page then
+    finds there already, it does not write, though the first answer has changed it in the browser meanwhile.
+    """
+    st.query_params.from_dict(st.query_params.to_dict())
