@@ -82,6 +82,7 @@ def _draw_scatter(
             markerfacecolor=point if filled else "none",
             markeredgewidth=1.4,
             markevery=max(1, math.ceil(len(x) / most)) if most else None,
+            clip_on=trace.cliponaxis is not False,
             zorder=3,
         )
         enter(panel, trace, curve)
@@ -114,6 +115,7 @@ def _draw_varied_markers(panel: Panel, trace: Any, x: np.ndarray, y: np.ndarray,
             markeredgecolor=point,
             markerfacecolor=point if filled else "none",
             markeredgewidth=1.4,
+            clip_on=trace.cliponaxis is not False,
             zorder=4,
         )
         if named and place == 0:

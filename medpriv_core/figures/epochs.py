@@ -53,7 +53,7 @@ def epochs_figure(groups: Sequence[Group], *, majority_rate: float | None) -> go
     figure.update_xaxes(title="epoch", row=len(PANELS), col=1)
     figure.update_layout(
         height=PANELS_PX + LINE_PX * len(groups),
-        margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        margin={"l": 10, "r": 10, "t": 54, "b": 10},
         # Below: on a narrow window it takes a line for each group, and must not push the panels about.
         legend={"orientation": "h", "y": -0.12, "yanchor": "top", "x": 0, "tracegroupgap": 0},
         hovermode="closest",

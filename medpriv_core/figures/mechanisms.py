@@ -60,7 +60,7 @@ def mechanisms_figure(
     figure.update_xaxes(title="accuracy", row=len(groups), col=1)
     figure.update_layout(
         height=height + GAP_PX,
-        margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        margin={"l": 10, "r": 10, "t": 54, "b": 10},
         showlegend=False,
         hovermode="closest",
     )

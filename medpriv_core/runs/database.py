@@ -97,8 +97,9 @@ def check_sound(file: Path) -> None:
 
 def _damaged(file: Path, reason: str) -> RunTableError:
     return RunTableError(
-        f"medpriv's table of runs ({file}) is damaged ({reason}). The runs themselves are in the folder beside it: "
-        "python -m medpriv_core runs rebuild makes the table again from them."
+        f"medpriv's table of runs ({file}) is damaged ({reason}). The runs themselves are in the folder beside it, and "
+        "the table can be made again from them: by the button on the page of runs, or with python -m medpriv_core runs "
+        "rebuild."
     )
 
 

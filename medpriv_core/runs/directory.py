@@ -73,7 +73,10 @@ class RunDirectory:
         """The run's specification; raises ``RunError`` where the file is missing or damaged."""
         values = read_json(self.path / "spec.json")
         if values is None:
-            raise RunError(f"The run at {self.path} has no readable spec.json; it cannot be shown or resumed.")
+            raise RunError(
+                f"The run at {self.path} has no readable spec.json, so it cannot be shown or resumed. Put the file back, "
+                "or delete the run."
+            )
         return RunSpec.from_dict(values)
 
     def change_spec(self, spec: RunSpec) -> None:
