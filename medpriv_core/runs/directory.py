@@ -74,8 +74,8 @@ class RunDirectory:
         values = read_json(self.path / "spec.json")
         if values is None:
             raise RunError(
-                f"The run at {self.path} has no readable spec.json, so it cannot be shown or resumed. Put the file back, "
-                "or delete the run."
+                f"The run at {self.path} has no readable spec.json, so it cannot be shown or resumed. Put the file "
+                "back, or delete the run."
             )
         return RunSpec.from_dict(values)
 
