@@ -145,7 +145,7 @@ def test_last_layer_and_all_layers_stand_side_by_side_only_on_demand(
     assert "in the reference set (the last layer, 64 pixels): " in page.info[0].value
 
     (learned,) = (choice for choice in page.button_group if choice.label == "What learned")
-    assert learned.options == ["The last layer, 64 pixels", "All layers, 32 pixels", "Side by side"]
+    assert learned.options == ["Last layer, 64 pixels", "All layers, 32 pixels", "Side by side"]
     learned.set_value("together").run()
     assert labels_on(page) == [
         "No privacy, last layer, 64 pixels",

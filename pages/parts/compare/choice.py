@@ -150,8 +150,10 @@ def _choose_trained(row: DeltaGenerator, results: Sequence[Result], dataset: str
     if len(there) < 2:
         return there
     here = [result for result in results if result.dataset == dataset]
+    # Without the article, so that all fit a narrow window.
     titles: dict[str, str] = {
-        name: learned_in(result for result in here if result.trainable == name).capitalize() for name in there
+        name: learned_in(result for result in here if result.trainable == name).removeprefix("the ").capitalize()
+        for name in there
     }
     titles[TOGETHER] = "Side by side"
     usual = usual_trained(results, dataset)
