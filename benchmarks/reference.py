@@ -32,9 +32,10 @@ from medpriv_core.home import DataHome, data_home
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.recipes import recipe_for
 from medpriv_core.results.groups import Estimate, group_results
-from medpriv_core.results.labels import labelled
+from medpriv_core.results.labels import labelled, learned_in
 from medpriv_core.results.reference import FOLDER, ReferenceRun, read_reference, write_reference
 from medpriv_core.results.result import Result
+from medpriv_core.results.selection import trained_in
 from medpriv_core.runs import service as runs
 from medpriv_core.sweeps import service as sweeps
 from medpriv_core.sweeps.grid import Axis, Cell, Grid, vary
@@ -150,7 +151,10 @@ def main() -> None:
     members = [reference_run(home, run_id) for run_id in dict.fromkeys(run_ids)]
     write_reference(path, members, about=about(options.dataset, parts, members))
     print(f"{len(members)} runs, {path.stat().st_size / 1e6:.1f} MB: {path}\n")
-    print("\n".join(table(read_reference(path).results)))
+    results = read_reference(path).results
+    for trained in trained_in(results, options.dataset):
+        alike = [result for result in results if result.trainable == trained]
+        print(f"### {learned_in(alike).capitalize()}\n", *table(alike), "", sep="\n")
 
 
 if __name__ == "__main__":
