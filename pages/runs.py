@@ -17,10 +17,15 @@ from pages.parts.runs.address import chosen_ids
 from pages.parts.runs.chart import draw_chart_of, is_paused
 from pages.parts.runs.control import draw_control
 from pages.parts.runs.details import draw_details
-from pages.parts.runs.progress_view import REFRESH_S, busy_signature, draw_running
+from pages.parts.runs.progress_view import busy_signature, draw_running
 from pages.parts.runs.run_list import draw_bringing, draw_deleted, draw_list
 from pages.parts.runs.states import distinct_names, state_badge
+from pages.parts.runs.watchers import refresh_s
 from pages.parts.words import plain, sentence, why_failed
+
+# At least so long between two looks; a run that begins or ends makes the whole page anew.
+CHART_S = 2.0
+LIST_S = 10.0
 
 
 def main() -> None:
@@ -41,12 +46,12 @@ def main() -> None:
         return
     shown = shown_runs(runs)
     busy = any(not run.ended for run in runs)
-    refresh_s = REFRESH_S if busy else None
-    st.fragment(run_every=refresh_s)(draw_running)(busy_signature(runs), shown)
+    every_s = refresh_s() if busy else None
+    st.fragment(run_every=every_s)(draw_running)(busy_signature(runs), shown, every_s)
     watching = any(not run.ended for run in runs if run.id in shown) and not is_paused()
-    st.fragment(run_every=2 * REFRESH_S if watching else None)(draw_runs)(shown, tags_of(runs))
+    st.fragment(run_every=max(CHART_S, every_s) if every_s and watching else None)(draw_runs)(shown, tags_of(runs))
     st.subheader("All runs", anchor=False)
-    st.fragment(run_every=2 * REFRESH_S if busy and not is_paused() else None)(draw_list)(shown)
+    st.fragment(run_every=LIST_S if busy and not is_paused() else None)(draw_list)(shown)
 
 
 def draw_damage(error: RunTableError) -> None:

@@ -178,7 +178,7 @@ def test_a_damaged_table_is_made_again(medpriv: Command, refused: Refusal, fille
     for beside in home.root.glob("runs.sqlite3-*"):
         beside.unlink()
     _not_a_database(home.database)
-    assert "runs rebuild makes the table again" in refused("runs", "list")
+    assert "with python -m medpriv_core runs rebuild" in refused("runs", "list")
     assert "has 3 runs from their folders" in medpriv("runs", "rebuild").out
     assert len(medpriv("runs", "list", "--json").json["runs"]) == 3
 

@@ -13,18 +13,20 @@ from pages.parts.messages import explain_errors
 from pages.parts.runs.acts import act, begin_fragment
 from pages.parts.runs.address import choose
 from pages.parts.runs.states import state_badge
+from pages.parts.runs.watchers import refresh_s
 from pages.parts.words import plain
 
-REFRESH_S = 1.0
 
+def draw_running(was_busy: tuple[str, ...], shown: tuple[str, ...], every_s: float | None) -> None:
+    """A card for each running run and a line on those that wait, drawn again ``every_s`` seconds.
 
-def draw_running(was_busy: tuple[str, ...], shown: tuple[str, ...]) -> None:
-    """A card for each running run and a line on those that wait; ``was_busy``: as ``busy_signature`` had it."""
+    ``was_busy``: as ``busy_signature`` had it.
+    """
     with explain_errors():
         begin_fragment()
         runs = service.list_runs(cached.home())
-        if busy_signature(runs) != was_busy:
-            st.rerun()  # the whole page, so that the refreshing ends or begins
+        if busy_signature(runs) != was_busy or (every_s and refresh_s() != every_s):
+            st.rerun()  # the whole page, so that the refreshing ends, begins or takes another pace
         running = [run for run in runs if run.state == "running"]
         for run in running:
             try:
