@@ -62,6 +62,15 @@ def fill(home: DataHome, *, runs: int, epochs: int) -> str:
     return rows[0].id
 
 
+def read_options(description: str) -> argparse.Namespace:
+    """How many runs of how many epochs lie in the store, and how many tabs watch."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=500)
+    parser.add_argument("--epochs", type=int, default=50)
+    parser.add_argument("--tabs", type=int, default=20)
+    return parser.parse_args()
+
+
 def measure(function: Callable[[], object]) -> float:
     """Seconds that a call takes."""
     begun = time.perf_counter()
@@ -97,11 +106,7 @@ def watch(home: DataHome, run_id: str, *, tabs: int) -> float:
 
 def main() -> None:
     """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=500)
-    parser.add_argument("--epochs", type=int, default=50)
-    parser.add_argument("--tabs", type=int, default=20)
-    options = parser.parse_args()
+    options = read_options(__doc__ or "")
     with tempfile.TemporaryDirectory() as folder:
         home = DataHome(Path(folder) / "home")
         run_id = fill(home, runs=options.runs, epochs=options.epochs)

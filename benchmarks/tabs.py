@@ -9,7 +9,6 @@ and what server and browser use. The browser shares the machine with the server 
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import statistics
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
-from benchmarks.runs_list import epoch, fill
+from benchmarks.runs_list import epoch, fill, read_options
 from benchmarks.served_app import ServedApp, serve_app
 from medpriv_core.home import DataHome
 from medpriv_core.locks import hold_lock
@@ -87,11 +86,7 @@ def watch(tabs: Sequence[Page], app: ServedApp, directory: RunDirectory, first: 
 
 def main() -> None:
     """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--tabs", type=int, default=20)
-    parser.add_argument("--runs", type=int, default=500)
-    parser.add_argument("--epochs", type=int, default=50)
-    options = parser.parse_args()
+    options = read_options(__doc__ or "")
     with tempfile.TemporaryDirectory() as folder:
         home = DataHome(Path(folder) / "home")
         run_id = fill(home, runs=options.runs, epochs=options.epochs)
@@ -105,7 +100,8 @@ def main() -> None:
             opened = [open_tab(visitor, app, run_id) for _ in range(options.tabs)]
             tabs, seconds = zip(*opened, strict=True)
             print(f"{options.tabs} tabs, {options.runs} runs of {options.epochs} epochs")
-            print(f"the page opens in        {seconds[0]:6.2f} s at a new server, then {min(seconds[1:]):.2f} s")
+            then = f", then {min(seconds[1:]):.2f} s" if len(seconds) > 1 else ""
+            print(f"the page opens in        {seconds[0]:6.2f} s at a new server{then}")
             watch(tabs, app, directory, options.epochs + 2)
             browser.close()
 
