@@ -89,22 +89,22 @@ class Runner:
         elif row.cancel_requested:
             self._store.end(row.id, "cancelled", "It was ended before it could save; its last checkpoint is kept.")
         else:
-            self._store.end(row.id, "failed", _describe_death(poll.exit_code))
+            self._store.end(row.id, "failed", _describe_death(poll.exit_code, saved=directory.checkpoint.exists()))
         log.info("run %s ended: %s", row.id, self._store.get(row.id).state)
 
     def _directory(self, row: RunRow) -> RunDirectory:
         return RunDirectory(self._home.runs / row.id)
 
 
-def _describe_death(exit_code: int | None) -> str:
-    kept = "Resume continues from its last checkpoint."
+def _describe_death(exit_code: int | None, *, saved: bool) -> str:
+    then = "Resume continues from its last checkpoint." if saved else "Nothing was saved yet, so Resume begins anew."
     if exit_code is None:
-        return f"The worker is gone and left no word (killed, or the machine restarted). {kept}"
+        return f"The training is gone and left no word (killed, or the machine restarted). {then}"
     if exit_code == -signal.SIGKILL:
-        return f"The worker was killed (signal 9), perhaps because memory ran out. {kept}"
+        return f"The training was killed (signal 9), perhaps because memory ran out. {then}"
     if exit_code < 0:
-        return f"The worker was ended by signal {-exit_code}. {kept}"
-    return f"The worker stopped with exit code {exit_code}; its log says why."
+        return f"The training was ended by signal {-exit_code}. {then}"
+    return f"The training stopped with exit code {exit_code}; its log says why."
 
 
 def run_runner(home: DataHome, *, idle_exit_s: float = IDLE_EXIT_S) -> bool:

@@ -239,5 +239,5 @@ def test_a_killed_app_loses_no_run_and_a_killed_worker_is_shown(page: Page, app:
     assert epochs_shown(page) >= before
     (worker,) = processes(app.home, " worker ")
     os.kill(worker.pid, signal.SIGKILL)
-    expect(page.get_by_text("The worker was killed (signal 9)").first).to_be_visible()
+    expect(page.get_by_text("The training was killed (signal 9)").first).to_be_visible()
     expect(page.get_by_role("button", name="Resume")).to_be_visible()

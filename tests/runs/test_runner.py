@@ -97,6 +97,19 @@ def test_a_worker_gone_without_an_outcome_has_failed(
     assert sentence in (store.get("a").message or "")
 
 
+@pytest.mark.parametrize(("saved", "then"), [(True, "continues from its last checkpoint"), (False, "begins anew")])
+def test_a_killed_run_says_what_resume_would_do(
+    home: DataHome, runner: Runner, store: RunStore, workers: Workers, saved: bool, then: str
+):
+    directory = queue(home, "a")
+    runner.tick()
+    if saved:
+        directory.checkpoint.write_bytes(b"")
+    workers.polls["a"] = Poll(alive=False, exit_code=-9)
+    runner.tick()
+    assert then in (store.get("a").message or "")
+
+
 def test_a_run_left_running_by_a_dead_machine_is_marked_failed(home: DataHome, runner: Runner, store: RunStore):
     queue(home, "a")
     store.claim_next()
