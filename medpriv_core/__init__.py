@@ -5,4 +5,4 @@ epsilon holds), ``training`` (the only room that imports torch) and ``runs`` (qu
 directories, worker processes). Nothing in here imports streamlit.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
