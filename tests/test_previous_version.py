@@ -1,0 +1,68 @@
+"""What version 0.1.0 left behind opens: its data home, its runs in every place that shows them, its exports."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from medpriv_core.exports.run_archive import export_run
+from medpriv_core.home import DataHome
+from medpriv_core.runs import service
+from medpriv_core.runs.imports import import_run
+from tests.cli.conftest import Command, medpriv  # noqa: F401 - a fixture
+
+FIXTURES = Path(__file__).parent / "fixtures"
+FINISHED = "20261130-073513-effc20b6"
+STOPPED = "20261130-073624-0e3342e2"
+DELETED = "20261130-073602-eb317bbf"
+
+
+@pytest.fixture(autouse=True)
+def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+
+
+@pytest.fixture
+def old_home(home: DataHome) -> DataHome:
+    """The data home of 0.1.0, which no runner clears of what was deleted long ago."""
+    home.root.mkdir(parents=True)
+    with zipfile.ZipFile(FIXTURES / "home_0_1_0.zip") as archive:
+        archive.extractall(home.root)
+    return home
+
+
+def test_every_run_is_in_the_list_with_its_figures(old_home: DataHome) -> None:
+    runs = {run.id: run for run in service.list_runs(old_home)}
+
+    assert len(runs) == 4
+    assert all(run.spec is not None and run.last.get("test_accuracy") for run in runs.values())
+    assert (runs[STOPPED].state, runs[STOPPED].epochs_done) == ("cancelled", 10)
+    assert [run.id for run in service.list_runs(old_home, deleted=True)] == [DELETED]
+
+
+def test_every_command_shows_an_old_run(medpriv: Command, old_home: DataHome) -> None:  # noqa: F811
+    for run in service.list_runs(old_home):
+        assert medpriv("runs", "show", run.id).code == 0
+        assert medpriv("runs", "show", run.id, "--json").json["id"] == run.id
+    assert medpriv("compare", "synthetic_chest").code == 0
+    assert medpriv("sweep", "list").code == 0
+
+
+def test_an_old_run_can_be_exported_and_imported_elsewhere(
+    old_home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported = {run.id: export_run(old_home, run.id) for run in service.list_runs(old_home)}
+    elsewhere = DataHome(tmp_path / "elsewhere")
+    for run_id, content in exported.items():
+        assert import_run(elsewhere, content) == run_id
+    assert len(service.list_runs(elsewhere)) == 4
+
+
+def test_an_export_of_the_old_version_is_imported_and_can_be_looked_at(home: DataHome) -> None:
+    assert import_run(home, FIXTURES / "run_dp_sgd_0_1_0.zip") == FINISHED
+
+    run = service.load_run(home, FINISHED)
+    assert (len(run.epochs), run.imported) == (3, True)
+    assert run.last["epsilon"] == pytest.approx(4.179, abs=0.001)
