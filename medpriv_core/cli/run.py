@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any, get_args, get_type_hints
 
@@ -102,7 +101,7 @@ def _run(options: argparse.Namespace) -> int:
         if run.epochs:
             last = run.epochs[-1]
             print(f"{run.state} after epoch {last['epoch']}: test accuracy {last['test_accuracy']:.4f}")
-        _print_guarantee(run, outcome)
+        _print_guarantee(run)
     if run.message:
         print(f"medpriv: {run.message}", file=sys.stderr)
     if run.state == "cancelled":
@@ -110,16 +109,16 @@ def _run(options: argparse.Namespace) -> int:
     return 0 if run.state == "finished" else int(outcome.get("exit_code", 1))
 
 
-def _print_guarantee(run: Run, outcome: Mapping[str, Any]) -> None:
+def _print_guarantee(run: Run) -> None:
     """Which epsilon holds for a DP-SGD run, and each condition that fails."""
     if run.spec is None:
         return
-    # An outcome also counts the steps of an epoch that was stopped half-way.
-    last = outcome if outcome.get("steps") else run.epochs[-1] if run.epochs else {}
-    if (verdict := run_verdict(run.spec, setup=run.setup, last=last)) is not None:
+    if run.spent is not None and run.spent.place is not None:
+        print(run.spent.place)
+    if (verdict := run_verdict(run.spec, setup=run.setup, spent=run.spent)) is not None:
         print(verdict.statement)
         print(verdict.sentence)
-    for check in check_run(run.spec, setup=run.setup, last=last):
+    for check in check_run(run.spec, setup=run.setup, spent=run.spent):
         if check.state == "red":
             print(f"{check.name} fails: {check.sentence}")
 

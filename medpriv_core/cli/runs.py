@@ -11,6 +11,7 @@ from medpriv_core.cli.output import print_json
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.home import data_home
 from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import epsilon_spent
@@ -66,6 +67,7 @@ def add_to(commands: Commands) -> None:
 def describe(run: RunSummary) -> dict[str, Any]:
     """One run as JSON: names of the fields are those of the run directory."""
     facts = asdict(run) | {"spec": run.spec.to_dict() if run.spec else None}
+    facts["spent"] = run.spent.to_dict() | {"recorded": run.spent.recorded} if run.spent else None
     del facts["kept_message"]  # ``message`` for pages
     return facts
 
@@ -78,6 +80,16 @@ def epoch_in_words(row: Mapping[str, Any]) -> str:
     if (epsilon := epsilon_spent(row)) is not None:
         parts.append(f"ε {format_epsilon(epsilon)} (δ {format_delta(row['delta'])})")
     return "  ".join(parts)
+
+
+def spent_in_words(run: RunSummary) -> Iterator[str]:
+    """What the network of a run has spent, in full, and where it was stopped."""
+    if run.spec is None or run.spent is None:
+        return
+    if (verdict := run_verdict(run.spec, setup=run.setup, spent=run.spent)) is not None:
+        yield f"Spent: {verdict.statement}"
+    if run.spent.place is not None and run.ended:
+        yield run.spent.place
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -111,6 +123,8 @@ def _show(options: argparse.Namespace) -> None:
         print("  ".join(f"{name} {value}" for name, value in run.spec.to_dict().items() if value is not None))
     for row in run.epochs:
         print(epoch_in_words(row))
+    for line in spent_in_words(run):
+        print(line)
 
 
 def _log(options: argparse.Namespace) -> None:

@@ -24,18 +24,19 @@ from medpriv_core.evaluation.seeds import setting_of
 from medpriv_core.privacy.dp_sgd import accountant_of, composed_epsilon
 from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.mechanism import mechanism_of
+from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import ADJACENCY_WORDS, dp_sgd_statement, format_delta, format_epsilon
-from medpriv_core.privacy.verdict import SAME, recorded_segments, run_verdict
+from medpriv_core.privacy.verdict import SAME, network_segments, run_verdict
 from medpriv_core.spec import RunSpec
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """What a run recorded of itself: spec.json, setup.json, and its outcome or last epoch."""
+    """What a run recorded of itself: spec.json, setup.json, and what its network has spent."""
 
     spec: RunSpec
     setup: Mapping[str, Any]
-    last: Mapping[str, Any]
+    spent: Spent | None
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def joint_guarantee(runs: Sequence[TrainedRun]) -> JointGuarantee:
 
 def _dp_sgd(runs: Sequence[TrainedRun]) -> JointGuarantee:
     many, delta = len(runs), runs[0].spec.delta
-    verdicts = [run_verdict(run.spec, setup=run.setup, last=run.last) for run in runs]
+    verdicts = [run_verdict(run.spec, setup=run.setup, spent=run.spent) for run in runs]
     each = [math.inf if verdict is None else verdict.epsilon for verdict in verdicts]
     if math.isinf(max(each)):
         return JointGuarantee(math.inf, "For at least one of them no ε is established, so none holds for all together.")
@@ -85,7 +86,8 @@ def _dp_sgd(runs: Sequence[TrainedRun]) -> JointGuarantee:
         )
     stretches: list[tuple[float, float, int]] = []
     for run, mechanism, fact, epsilon in zip(runs, mechanisms, facts, each, strict=True):
-        segments = recorded_segments(fact, steps=int(run.last["steps"]))
+        assert run.spent is not None  # it has a verdict
+        segments = network_segments(fact, run.spent)
         own = mechanism.stretches(segments) if segments is not None else []
         if composed_epsilon(own, delta=delta) < epsilon * (1 - SAME):
             return _sum(each, many * delta, ADJACENCY_WORDS[adjacency])

@@ -59,7 +59,7 @@ def guarantee_text(run: Run, spec: RunSpec, *, imported: bool) -> str:
         lines += ["", IMPORTED]
     lines += ["", "Not protected:"]
     lines += [f"- {item}" for item in _unprotected(spec)]
-    checks = check_run(spec, setup=run.setup, last=run.last)
+    checks = check_run(spec, setup=run.setup, spent=run.spent, imported=imported)
     if checks:
         lines += ["", "What it rests on:"]
         lines += [f"- [{_LIGHTS[check.state]}] {check.name}: {check.sentence}" for check in checks]
@@ -131,8 +131,9 @@ def _measured(run: Run, directory: RunDirectory, *, ordered: bool) -> list[str]:
     from medpriv_core.evaluation.report import report  # scikit-learn comes with it
 
     if not run.last:
-        return ["The run ended before its first epoch was finished, so nothing was measured."]
-    lines = [f"After epoch {run.last['epoch']}, the last one."]
+        stopped = [] if run.spent is None or run.spent.place is None else [run.spent.place]
+        return [*stopped, "The run ended before its first epoch was finished, so nothing was measured."]
+    lines = [_when_measured(run)]
     majority = run.setup.get("majority_rate")
     if majority is not None:
         lines.append(f"Always naming the most frequent class is right on {majority:.1%} of the test images.")
@@ -159,6 +160,13 @@ def _measured(run: Run, directory: RunDirectory, *, ordered: bool) -> list[str]:
     ]
 
 
+def _when_measured(run: Run) -> str:
+    """At the end of which epoch, and whether that is still the network that goes with the card."""
+    if run.spent is not None and run.spent.place is not None:
+        return f"{run.spent.place} Of the network as it is handed on, nothing was measured."
+    return f"After epoch {run.last['epoch']}, the last one."
+
+
 def _wilson(accuracy: float, images: int | None) -> str:
     if not images:
         return "not recorded"
@@ -175,15 +183,17 @@ def readable_predictions(directory: RunDirectory) -> Predictions | None:
 
 
 def _guarantee(run: Run, spec: RunSpec) -> list[str]:
-    if not run.last:
-        return ["The run ended before its first epoch was finished, so there is no result to guarantee anything for."]
-    held = held_guarantee(spec, run.setup, run.last)
+    if run.spent is None and not run.last:
+        return ["The run ended before a network was kept, so there is no result to guarantee anything for."]
+    held = held_guarantee(spec, run.setup, run.spent)
     statement = f"{held.statement[:1].upper()}{held.statement[1:]}."
+    if run.spent is not None and run.spent.place is not None and spec.method == "dp_sgd":
+        statement += f" It holds for the network as it is handed on, with all its steps: {_lower(run.spent.place)}"
     if spec.method == "local_dp" and spec.beta is not None:
         values = spec.image_size**2 * dataset_info(spec.dataset).channels
         guarantee = image_guarantee(beta=spec.beta, values=values, draw=spec.noise_draw, delta=spec.delta)
         return [statement, local_dp_meaning(guarantee)]
-    verdict = run_verdict(spec, setup=run.setup, last=run.last)
+    verdict = run_verdict(spec, setup=run.setup, spent=run.spent)
     if verdict is None:
         return [statement]
     return [statement, verdict.sentence]
@@ -209,6 +219,10 @@ def _versions(run: Run) -> str:
     seconds = run.last.get("elapsed_s")
     trained = f" Trained for {math.ceil(seconds):,} s." if isinstance(seconds, int | float) else ""
     return f"{', '.join(found) or 'versions not recorded'}.{trained}"
+
+
+def _lower(sentence: str) -> str:
+    return f"{sentence[:1].lower()}{sentence[1:]}"
 
 
 def _plain(text: str) -> str:

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -36,6 +37,7 @@ from medpriv_core.runs.archive_format import FORMAT, SETUP_TEXTS, VERSION
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.imports import read_import_mark
 from medpriv_core.runs.service import Run, load_run
+from medpriv_core.runs.spent_record import with_bond
 from medpriv_core.spec import RunSpec
 
 WEIGHTS_TIME_LIMIT_S = 300.0
@@ -69,6 +71,11 @@ def _export(home: DataHome, run_ids: Sequence[str]) -> dict[str, bytes]:
     runs = [_ended(load_run(home, run_id)) for run_id in run_ids]
     with tempfile.TemporaryDirectory(prefix="medpriv-export-") as folder:
         _write_networks(home, run_ids, Path(folder))
+        for run in runs:
+            # Its figures must be those of the network that has just been read.
+            if _ended(load_run(home, run.id)).spent != run.spent:
+                raise RunError(f"Run {run.id} has gone on just now; export it again.")
+        runs = [replace(run, spent=with_bond(run.spent, RunDirectory(home.runs / run.id))) for run in runs]
         return {run.id: _archive(home, run, Path(folder) / f"{run.id}.safetensors") for run in runs}
 
 
@@ -95,6 +102,7 @@ def _archive(home: DataHome, run: Run, network: Path) -> bytes:
         "setup.json": _json(setup),
         "metrics.jsonl": "".join(json.dumps(row, allow_nan=False) + "\n" for row in run.epochs).encode(),
         "outcome.json": _json(outcome) if outcome else None,
+        "spent.json": _json(run.spent.to_dict()) if run.spent is not None and run.spent.recorded else None,
         "labels.json": _json({"name": run.name, "tags": list(run.tags), "notes": run.notes}),
         "predictions.npz": predictions,
         "model.safetensors": weights,

@@ -25,9 +25,20 @@ from medpriv_core.spec import RunSpec
 
 SPEC_COLUMNS = tuple(field.name for field in fields(RunSpec))
 SETUP_COLUMNS = ("train_size", "test_size", "majority_rate", "parameters", "medpriv_version", "torch_version")
-GUARANTEE_COLUMNS = ("epsilon", "delta", "protects", "adjacency", "sampling", "accountant", "guarantee")
+GUARANTEE_COLUMNS = (
+    "steps",
+    "stopped",
+    "epsilon",
+    "delta",
+    "protects",
+    "adjacency",
+    "sampling",
+    "accountant",
+    "guarantee",
+)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 # Of a row of metrics.jsonl; they stand under "epsilon" in the run's own columns, or are no figures.
+# ``steps`` and ``epsilon`` are those of the network, which may have been stopped after its last row.
 _NO_FIGURES = {"epoch", "epsilon", "delta"}
 
 
@@ -101,6 +112,8 @@ def _settings(run: RunSummary) -> dict[str, Any]:
 
 def _facts(run: RunSummary) -> dict[str, Any]:
     facts: dict[str, Any] = {name: run.setup.get(name) for name in SETUP_COLUMNS}
+    if run.spent is not None:
+        facts |= {"steps": run.spent.steps, "stopped": run.spent.place}
     if held := _held(run):
         facts |= {
             "epsilon": held.epsilon,
@@ -116,10 +129,10 @@ def _facts(run: RunSummary) -> dict[str, Any]:
 
 def _held(run: RunSummary) -> HeldGuarantee | None:
     """What holds for a run that has trained; None for one whose files do not say."""
-    if run.spec is None or not run.last:
+    if run.spec is None or (run.spent is None and not run.last):
         return None
     try:
-        return held_guarantee(run.spec, run.setup, run.last)
+        return held_guarantee(run.spec, run.setup, run.spent)
     except MedprivError:
         return None  # of a dataset that this version does not know
 

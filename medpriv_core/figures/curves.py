@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from medpriv_core.datasets.registry import dataset_title
+from medpriv_core.privacy.spent import spent_at
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.privacy.verdict import SAME, ledger_epsilon, run_verdict
 from medpriv_core.runs.service import Run
@@ -137,8 +138,9 @@ def epsilon_terms(spec: RunSpec, *, setup: Mapping[str, Any], epochs: Sequence[M
     None where its epochs must not be drawn: methods whose epsilon does not grow, runs for which no finite epsilon
     holds, and those for which more holds than their epochs say.
     """
-    verdict = run_verdict(spec, setup=setup, last=epochs[-1]) if epochs else None
-    if verdict is None or ledger_epsilon(epochs[-1]) * (1 + SAME) < verdict.epsilon:
+    spent = spent_at(epochs[-1]) if epochs else None
+    verdict = run_verdict(spec, setup=setup, spent=spent)
+    if spent is None or verdict is None or ledger_epsilon(spent) * (1 + SAME) < verdict.epsilon:
         return None
     return verdict.statement.removeprefix(f"ε = {format_epsilon(verdict.epsilon)} (").removesuffix(")")
 

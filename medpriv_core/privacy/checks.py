@@ -23,6 +23,7 @@ from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.facts import planned_facts, recorded_facts
 from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.plan import plan_run
+from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.privacy.verdict import SAME, ledger_epsilon, recorded_segments
 from medpriv_core.spec import RunSpec
@@ -49,17 +50,25 @@ def check_plan(spec: RunSpec, *, train_size: int) -> list[Check]:
     return _checks(case, accounting)
 
 
-def check_run(spec: RunSpec, *, setup: Mapping[str, Any], last: Mapping[str, Any]) -> list[Check]:
+def check_run(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None, imported: bool = False) -> list[Check]:
     """The checks of a run that has begun, by what was recorded; none unless it is DP-SGD.
 
-    ``setup`` is its ``setup.json``; ``last`` its outcome or last finished epoch, or empty.
+    ``setup`` is its ``setup.json``, ``spent`` the record of its network. Of an ``imported`` run no condition holds for
+    certain: what was recorded elsewhere is the word of its sender.
     """
     if spec.method != "dp_sgd" or not setup.get("train_size"):
         return []
     facts = recorded_facts(setup)
     noise_multiplier = facts.noise_multiplier or setup.get("noise_multiplier")
-    case = Case(spec, facts, int(setup["train_size"]), noise_multiplier, int(last.get("steps") or 0))
-    return _checks(case, _check_accounting(case, last))
+    case = Case(spec, facts, int(setup["train_size"]), noise_multiplier, spent.steps if spent is not None else 0)
+    checks = _checks(case, _check_accounting(case, spent))
+    return [_by_its_sender(check) for check in checks] if imported else checks
+
+
+def _by_its_sender(check: Check) -> Check:
+    if check.state != "green":
+        return check
+    return Check(check.name, "amber", f"So says its sender, and nobody here can check it: {check.sentence}")
 
 
 def _checks(case: Case, accounting: Check) -> list[Check]:
@@ -80,14 +89,21 @@ def _checks(case: Case, accounting: Check) -> list[Check]:
     ]
 
 
-def _check_accounting(case: Case, last: Mapping[str, Any]) -> Check:
-    """Of a run: steps and rate as recorded, against specification and ledger."""
+def _check_accounting(case: Case, spent: Spent | None) -> Check:
+    """Of a network: steps and rate as recorded, against specification and ledger."""
     name = "Accounting"
     mechanism, segments = case.facts.mechanism(), recorded_segments(case.facts, steps=case.steps)
     if mechanism is None or segments is None:
         return not_recorded(name, "the rate and the steps that its loop took")
-    if not case.steps:
-        return Check(name, "green", "No step has been taken yet, so nothing of the privacy budget is spent.")
+    if spent is None:
+        return Check(name, "green", "No step has been kept yet, so nothing of the privacy budget is spent.")
+    if spent.bond == "broken":
+        return Check(
+            name,
+            "red",
+            "The checkpoint in this run's folder is not the one that its record was written for, so what its network "
+            "has spent is not known.",
+        )
     meant = mechanism_of(case.spec, train_size=case.train_size)
     if (meant.sampling, meant.sample_rate, meant.steps_per_epoch) != (
         mechanism.sampling,
@@ -95,21 +111,41 @@ def _check_accounting(case: Case, last: Mapping[str, Any]) -> Check:
         mechanism.steps_per_epoch,
     ):
         return Check(name, "red", "The loop drew its batches in another way than its settings say.")
-    epochs, per_epoch = last.get("epoch"), mechanism.steps_per_epoch
-    if epochs is not None and not epochs * per_epoch <= case.steps < (epochs + 1) * per_epoch:
+    taken = spent.epochs * mechanism.steps_per_epoch + spent.step
+    if spent.steps < taken:
         return Check(
             name,
             "red",
-            f"The ledger counts {case.steps:,} steps, but {epochs} epochs of {per_epoch:,} steps are finished.",
+            f"The ledger counts {spent.steps:,} steps, but {spent.epochs} epochs of {mechanism.steps_per_epoch:,} "
+            f"steps {f'and {spent.step:,} steps more ' if spent.step else ''}are finished.",
         )
-    spent = composed_epsilon(mechanism.stretches(segments), delta=float(last.get("delta", case.spec.delta)))
-    if ledger_epsilon(last) < spent * (1 - SAME):
+    cost = composed_epsilon(
+        mechanism.stretches(segments), delta=case.spec.delta if spent.delta is None else spent.delta
+    )
+    if ledger_epsilon(spent) < cost * (1 - SAME):
         return Check(
             name,
             "red",
-            f"The ledger says ε = {format_epsilon(ledger_epsilon(last))}, but what the loop recorded costs "
-            f"ε = {format_epsilon(spent)}.",
+            f"The ledger says ε = {format_epsilon(ledger_epsilon(spent))}, but what the loop recorded costs "
+            f"ε = {format_epsilon(cost)}.",
+        )
+    if not spent.recorded:
+        return Check(
+            name,
+            "amber",
+            f"The ledger covers the {spent.steps:,} steps that this run's files tell of, but an earlier version wrote "
+            "them, which did not record for which network: whether its checkpoint has taken more is not known.",
+        )
+    if spent.steps > taken:
+        return Check(
+            name,
+            "amber",
+            f"The ledger counts {spent.steps:,} steps, {spent.steps - taken:,} more than this network has behind it, "
+            "because the run once went on from an older checkpoint than its record: the larger number holds.",
         )
     return Check(
-        name, "green", f"The ledger covers exactly the {case.steps:,} steps, and the draws, that the loop recorded."
+        name,
+        "green",
+        f"The ledger covers exactly the {spent.steps:,} steps, and the draws, that the loop recorded up to the network "
+        "in its checkpoint.",
     )

@@ -18,6 +18,7 @@ from medpriv_core.privacy.dp_sgd import Accountant, accountant_of, composed_epsi
 from medpriv_core.privacy.facts import GuaranteeFacts, recorded_facts
 from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
 from medpriv_core.privacy.plan import claimed_rate, plan_run
+from medpriv_core.privacy.spent import Spent, first_steps
 from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, what_does_not_hold
 from medpriv_core.spec import RunSpec
 
@@ -50,19 +51,22 @@ def planned_verdict(spec: RunSpec, *, train_size: int) -> Verdict | None:
     return _verdict(plan.epsilon, plan.claimed_epsilon, spec.delta, plan.mechanism, plan.accountant)
 
 
-def run_verdict(spec: RunSpec, *, setup: Mapping[str, Any], last: Mapping[str, Any]) -> Verdict | None:
-    """For a run that has taken steps, by what was recorded; None unless it is DP-SGD and has taken some.
+def run_verdict(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None) -> Verdict | None:
+    """For a network that has taken steps, by what was recorded; None unless it is DP-SGD and has taken some.
 
-    ``setup`` is its ``setup.json``, ``last`` its outcome or last finished epoch with epsilon, delta and steps. Where
-    both the ledger and the recorded facts say an epsilon, the larger one holds.
+    ``setup`` is the run's ``setup.json``, ``spent`` the record of the network. Where both the ledger and the recorded
+    facts say an epsilon, the larger one holds. None also for a network that the record was not written for.
     """
-    if spec.method != "dp_sgd" or not last.get("steps") or not setup.get("train_size"):
+    if spec.method != "dp_sgd" or spent is None or not spent.steps or not setup.get("train_size"):
         return None
-    steps, delta, train_size = int(last["steps"]), float(last.get("delta", spec.delta)), int(setup["train_size"])
+    if spent.bond == "broken":
+        return None
+    steps, train_size = spent.steps, int(setup["train_size"])
+    delta = spec.delta if spent.delta is None else spent.delta
     facts = recorded_facts(setup)
     mechanism = facts.mechanism() or mechanism_of(spec, train_size=train_size)
-    epsilon = claimed = ledger_epsilon(last)
-    segments = recorded_segments(facts, steps=steps)
+    epsilon = claimed = ledger_epsilon(spent)
+    segments = network_segments(facts, spent)
     if segments is not None:
         epsilon = max(epsilon, composed_epsilon(mechanism.stretches(segments), delta=delta))
         rate = claimed_rate(batch_size=spec.batch_size, train_size=train_size, sampling=mechanism.sampling)
@@ -71,16 +75,25 @@ def run_verdict(spec: RunSpec, *, setup: Mapping[str, Any], last: Mapping[str, A
     return _verdict(epsilon, claimed, delta, mechanism, accountant)
 
 
-def ledger_epsilon(last: Mapping[str, Any]) -> float:
-    """Epsilon as a run's ledger wrote it; JSON has no infinity and says null."""
-    return math.inf if last.get("epsilon") is None else float(last["epsilon"])
+def ledger_epsilon(spent: Spent) -> float:
+    """Epsilon as the run's ledger has it; infinite where it says none."""
+    return math.inf if spent.epsilon is None else spent.epsilon
+
+
+def network_segments(facts: GuaranteeFacts, spent: Spent) -> list[dict[str, Any]] | None:
+    """The stretches of a network's steps: by what its loop recorded, else by its ledger; None where neither says."""
+    by_loop = recorded_segments(facts, steps=spent.steps)
+    if by_loop is None and spent.segments is not None:
+        return [dict(segment) for segment in spent.segments]
+    return by_loop
 
 
 def recorded_segments(facts: GuaranteeFacts, *, steps: int) -> list[dict[str, Any]] | None:
     """The stretches that ``steps`` steps must consist of, by recorded facts; None where these do not say."""
     if facts.mechanism() is None or facts.noise_multiplier is None or facts.earlier_segments is None:
         return None
-    segments = [dict(segment) for segment in facts.earlier_segments]
+    # A session may have begun with more steps than an epoch before it had.
+    segments = first_steps(facts.earlier_segments, steps)
     now = {"noise_multiplier": facts.noise_multiplier, "sample_rate": facts.sample_rate}
     left = max(0, steps - sum(int(segment["steps"]) for segment in segments))
     if segments and segments[-1] == now | {"steps": segments[-1]["steps"]}:

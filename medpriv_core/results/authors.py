@@ -171,4 +171,4 @@ def _guarantee(method: Method, beta: float | None, dataset: str, claimed: str) -
     if method == "dp_sgd":
         return not_established(f"ε = {float(claimed):g} was claimed, but {WHY_NOT_ESTABLISHED}")
     spec = RunSpec(dataset=dataset, method="local_dp", beta=beta, noise_draw="per_image", image_size=IMAGE_SIZE)
-    return held_guarantee(spec, {}, {})
+    return held_guarantee(spec, {}, None)

@@ -4,7 +4,7 @@ It is not always the one that the run was named after. Local-DP at beta = 1 has 
 as a whole has tens of thousands, and any two pictures are neighbours under Local-DP:
 
 >>> from medpriv_core.spec import RunSpec
->>> held = held_guarantee(RunSpec(dataset="chest_xray", image_size=224, method="local_dp", beta=1.0), {}, {})
+>>> held = held_guarantee(RunSpec(dataset="chest_xray", image_size=224, method="local_dp", beta=1.0), {}, None)
 >>> held.unit, round(held.epsilon, -3)
 ('one whole picture', 19000.0)
 """
@@ -15,7 +15,7 @@ import functools
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from medpriv_core.datasets.registry import dataset_info
@@ -23,6 +23,7 @@ from medpriv_core.privacy.dp_sgd import accountant_of
 from medpriv_core.privacy.facts import GUARANTEE, recorded_facts
 from medpriv_core.privacy.image_epsilon import image_guarantee
 from medpriv_core.privacy.mechanism import mechanism_of
+from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import (
     ACCOUNTANT_WORDS,
     ADJACENCY_WORDS,
@@ -34,6 +35,7 @@ from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.spec import NoiseDraw, RunSpec
 
 DP_SGD_UNIT = "one training image"
+NO_STEPS = "the run did not record its steps"
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ def not_established(why: str) -> HeldGuarantee:
     return HeldGuarantee(math.inf, None, DP_SGD_UNIT, "", "", "", f"ε is not established: {why}", established=False)
 
 
-def held_guarantee(spec: RunSpec, setup: Mapping[str, Any], last: Mapping[str, Any]) -> HeldGuarantee:
-    """What holds for a run by what it recorded: ``setup`` is its ``setup.json``, ``last`` its last row or outcome."""
+def held_guarantee(spec: RunSpec, setup: Mapping[str, Any], spent: Spent | None) -> HeldGuarantee:
+    """What holds for a run's network: ``setup`` is the run's ``setup.json``, ``spent`` the record of the network."""
     if spec.method == "none":
         return NO_PRIVACY
     if spec.method == "local_dp":
@@ -72,8 +74,10 @@ def held_guarantee(spec: RunSpec, setup: Mapping[str, Any], last: Mapping[str, A
         return _of_picture(spec.beta, spec.noise_draw, spec.delta, spec.image_size, dataset_info(spec.dataset).channels)
     # Runs that differ in their seed alone spend alike, and composing takes a fifth of a second.
     facts = json.dumps([setup.get("train_size"), setup.get(GUARANTEE)], sort_keys=True)
-    spent = json.dumps([last.get("epsilon"), last.get("delta", spec.delta), last.get("steps")])
-    return _of_training(spec.changed(seed=0, device="auto"), facts, spent)
+    # Which checkpoint it was is the run's own affair.
+    ledger = None if spent is None else replace(spent, checkpoint=None, segments=None)
+    segments = json.dumps(None if spent is None else spent.segments)
+    return _of_training(spec.changed(seed=0, device="auto"), facts, ledger, segments)
 
 
 @functools.lru_cache(maxsize=256)
@@ -91,13 +95,14 @@ def _of_picture(beta: float, draw: NoiseDraw, delta: float, side: int, channels:
 
 
 @functools.lru_cache(maxsize=1024)
-def _of_training(spec: RunSpec, facts: str, spent: str) -> HeldGuarantee:
+def _of_training(spec: RunSpec, facts: str, ledger: Spent | None, segments: str) -> HeldGuarantee:
     train_size, recorded = json.loads(facts)
-    epsilon, delta, steps = json.loads(spent)
     setup = {"train_size": train_size, GUARANTEE: recorded}
-    verdict = run_verdict(spec, setup=setup, last={"epsilon": epsilon, "delta": delta, "steps": steps})
-    if verdict is None:
-        return not_established("the run did not record its steps")
+    spent = ledger and replace(ledger, segments=json.loads(segments))
+    verdict = run_verdict(spec, setup=setup, spent=spent)
+    if verdict is None or spent is None:
+        broken = spent is not None and spent.bond == "broken"
+        return not_established("its checkpoint is not the one that was recorded" if broken else NO_STEPS)
     mechanism = recorded_facts(setup).mechanism() or mechanism_of(spec, train_size=train_size)
     return HeldGuarantee(
         epsilon=verdict.epsilon,
@@ -105,6 +110,8 @@ def _of_training(spec: RunSpec, facts: str, spent: str) -> HeldGuarantee:
         unit=DP_SGD_UNIT,
         adjacency=ADJACENCY_WORDS[mechanism.adjacency],
         sampling=SAMPLING_WORDS[mechanism.sampling],
-        accountant=ACCOUNTANT_WORDS[accountant_of(sample_rate=mechanism.sample_rate, delta=verdict.delta, steps=steps)],
+        accountant=ACCOUNTANT_WORDS[
+            accountant_of(sample_rate=mechanism.sample_rate, delta=verdict.delta, steps=spent.steps)
+        ],
         statement=f"the training set: {verdict.statement}",
     )

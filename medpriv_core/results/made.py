@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.privacy.spent import Spent
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.results.result import Result, Source
 from medpriv_core.spec import RunSpec
@@ -30,9 +31,12 @@ def make_result(
     spec: RunSpec,
     setup: Mapping[str, Any],
     epochs: Sequence[Mapping[str, Any]],
+    spent: Spent | None,
     tags: Sequence[str] = (),
 ) -> Result:
     """The result of a finished run: ``setup`` is its ``setup.json``, ``epochs`` at least one row of its metrics.
+
+    ``spent`` is the record of its network.
 
     Raises ``DatasetError`` for a dataset that this version does not know.
     """
@@ -50,7 +54,7 @@ def make_result(
         trainable=spec.trainable,
         image_size=spec.image_size,
         seed=spec.seed,
-        guarantee=held_guarantee(spec, setup, epochs[-1]),
+        guarantee=held_guarantee(spec, setup, spent),
         majority_rate=setup.get("majority_rate"),
         classes=tuple(setup.get("classes", info.classes)),
         epochs=tuple(epochs),

@@ -38,7 +38,14 @@ def _read(home: DataHome, run_id: str, _ended_at: float | None, name: str, tags:
         if run.spec is None or not run.epochs:
             return None
         result = make_result(
-            source="mine", id=run.id, name=name, spec=run.spec, setup=run.setup, epochs=run.epochs, tags=tags
+            source="mine",
+            id=run.id,
+            name=name,
+            spec=run.spec,
+            setup=run.setup,
+            epochs=run.epochs,
+            spent=run.spent,
+            tags=tags,
         )
         return replace(result, predictions=home.runs / run.id / FILE_NAME)
     except MedprivError:

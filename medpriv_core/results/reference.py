@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.home import explain_disk_errors
+from medpriv_core.privacy.spent import spent_at
 from medpriv_core.results.made import make_result
 from medpriv_core.results.result import Result
 from medpriv_core.spec import RunSpec
@@ -152,6 +153,7 @@ def _result(run: Any, path: Path) -> Result:
             spec=RunSpec.from_dict(run["spec"]),
             setup=run["setup"],
             epochs=run["epochs"],
+            spent=spent_at(run["epochs"][-1]),
         )
     except (MedprivError, TypeError, ValueError, KeyError) as error:
         raise RunError(f"The reference file {path.name} has a damaged run {run['id']}: {error}") from None

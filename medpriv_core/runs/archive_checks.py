@@ -18,6 +18,7 @@ from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import RunError
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.facts import GUARANTEE
+from medpriv_core.privacy.spent import Spent, spent_from_dict, spent_without_record
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.runs.archive_format import FORMAT, VERSION
 from medpriv_core.runs.archive_members import CHOOSE, FOREIGN
@@ -48,6 +49,7 @@ class ArchivedRun:
     epochs: list[dict[str, Any]]
     outcome: dict[str, Any]
     labels: dict[str, Any]
+    spent: Spent | None
 
 
 def check_files(files: Mapping[str, bytes]) -> ArchivedRun:
@@ -58,10 +60,12 @@ def check_files(files: Mapping[str, bytes]) -> ArchivedRun:
     epochs = _epochs(files["metrics.jsonl"], spec)
     if about["state"] == "finished" and not epochs:
         raise changed("metrics.jsonl")
-    _check_accounting(spec, setup, epochs)
     outcome = read_object(files["outcome.json"], "outcome.json") if "outcome.json" in files else {}
+    outcome = _outcome(outcome, about["state"])
     labels = read_object(files["labels.json"], "labels.json") if "labels.json" in files else {}
-    return ArchivedRun(about, spec, setup, epochs, _outcome(outcome, about["state"]), _labels(labels, about["id"]))
+    spent = _spent(read_object(files["spent.json"], "spent.json"), spec, epochs) if "spent.json" in files else None
+    _check_accounting(spec, setup, spent, epochs=epochs, outcome=outcome)
+    return ArchivedRun(about, spec, setup, epochs, outcome, _labels(labels, about["id"]), spent)
 
 
 def read_object(content: bytes, name: str) -> dict[str, Any]:
@@ -152,13 +156,32 @@ def _setup(setup: dict[str, Any]) -> dict[str, Any]:
     return setup
 
 
-def _check_accounting(spec: RunSpec, setup: Mapping[str, Any], epochs: list[dict[str, Any]]) -> None:
+def _spent(values: dict[str, Any], spec: RunSpec, epochs: list[dict[str, Any]]) -> Spent:
+    """The record of the network; it must cover every epoch that is shown."""
+    try:
+        spent = spent_from_dict(values)
+    except ValueError as error:
+        raise changed("spent.json") from error
+    shown = max((row.get("steps", 0) for row in epochs), default=0)
+    if (spent.epsilon is None) == (spec.method == "dp_sgd") or spent.steps < shown:
+        raise changed("spent.json")
+    return spent
+
+
+def _check_accounting(
+    spec: RunSpec,
+    setup: Mapping[str, Any],
+    spent: Spent | None,
+    *,
+    epochs: list[dict[str, Any]],
+    outcome: Mapping[str, Any],
+) -> None:
     """Make sure, by trying, that epsilon and every condition can be reckoned from what was recorded."""
     if spec.method != "dp_sgd":
         return
     facts = setup.get(GUARANTEE, {})
     stretches = facts.get("earlier_segments") or [] if isinstance(facts, dict) else None
-    steps = epochs[-1]["steps"] if epochs else 0
+    steps = max(epochs[-1]["steps"] if epochs else 0, outcome.get("steps") or 0)
     # Beyond these bounds the accountants would take hours.
     bounded = (
         isinstance(stretches, list)
@@ -171,8 +194,9 @@ def _check_accounting(spec: RunSpec, setup: Mapping[str, Any], epochs: list[dict
         raise changed("setup.json")
     try:
         last = epochs[-1] if epochs else {}
-        run_verdict(spec, setup=setup, last=last)
-        check_run(spec, setup=setup, last=last)
+        spent = spent or spent_without_record(spec, setup=setup, last=last, outcome=outcome)
+        run_verdict(spec, setup=setup, spent=spent)
+        check_run(spec, setup=setup, spent=spent, imported=True)
     except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
         raise changed("setup.json") from error
 

@@ -17,6 +17,7 @@ KEPT: dict[str, int] = {
     "setup.json": MB,
     "metrics.jsonl": 16 * MB,
     "outcome.json": MB,
+    "spent.json": MB,
     "labels.json": MB,
     "predictions.npz": 256 * MB,
     "model.safetensors": 256 * MB,

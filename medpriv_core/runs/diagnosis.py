@@ -18,10 +18,12 @@ import numpy as np
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import ImageError, MedprivError, RunError
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import Verdict, run_verdict
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.prediction_process import PROCESS
+from medpriv_core.runs.spent_record import read_spent
 from medpriv_core.runs.store import RunRow, RunStore
 from medpriv_core.spec import RunSpec, Trainable
 
@@ -70,6 +72,7 @@ class _Record:
     spec: RunSpec
     setup: dict[str, Any]
     outcome: dict[str, Any]
+    spent: Spent | None
 
 
 def runs_for_diagnosis(home: DataHome, dataset: str) -> list[TrainedRun]:
@@ -126,12 +129,13 @@ def _read_record(home: DataHome, row: RunRow) -> _Record:
             f"Files of run {row.id} are missing or damaged, so nobody knows how good its network is; choose another "
             "run, or train it again."
         )
-    return _Record(row.id, directory, spec, setup, outcome)
+    spent = read_spent(directory, spec, setup=setup, last=outcome)
+    return _Record(row.id, directory, spec, setup, outcome, spent)
 
 
 def _trained_run(record: _Record) -> TrainedRun:
     spec, accuracy = record.spec, record.outcome["test_accuracy"]
-    verdict = run_verdict(spec, setup=record.setup, last=record.outcome)
+    verdict = run_verdict(spec, setup=record.setup, spent=record.spent)
     title = f"{_method(spec, verdict)}, {LEARNED[spec.trainable]}: {_percent(accuracy)} of test images right"
     channels = dataset_info(spec.dataset).channels
     return TrainedRun(record.id, title, verdict, accuracy, spec.image_size, channels)

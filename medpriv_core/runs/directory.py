@@ -6,6 +6,7 @@
 ``progress.json``       what the worker is doing right now (replaced by rename)
 ``metrics.jsonl``       one line a finished epoch, appended and flushed to disk
 ``checkpoint.pt``       model, optimizer and privacy ledger (replaced by rename)
+``spent.json``          what the network in the checkpoint has spent; see ``spent_record``
 ``outcome.json``        how the run ended; missing while it runs or if it was killed
 ``worker.log``          what the worker printed
 ``worker.lock``         held by the worker for as long as it lives

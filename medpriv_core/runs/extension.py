@@ -7,9 +7,7 @@ the target.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from medpriv_core.errors import RunError
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, composed_epsilon
@@ -17,7 +15,6 @@ from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import dp_sgd_statement, format_delta, format_epsilon
 from medpriv_core.privacy.verdict import recorded_segments, run_verdict
-from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.estimate import START_S
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import RunSpec, Sampling
@@ -62,7 +59,7 @@ class Extension:
         )
 
 
-def plan_extension(run: RunSummary, directory: RunDirectory, *, epochs: int) -> tuple[Extension, RunSpec]:
+def plan_extension(run: RunSummary, *, epochs: int) -> tuple[Extension, RunSpec]:
     """What going on to ``epochs`` epochs in all costs, and the specification with which the run would go on.
 
     Raises ``RunError`` for a run that cannot go on, and ``SettingError`` for an impossible number of epochs.
@@ -85,11 +82,13 @@ def plan_extension(run: RunSummary, directory: RunDirectory, *, epochs: int) -> 
         raise unknown
     longer = spec.changed(epochs=epochs, noise_multiplier=facts.noise_multiplier, target_epsilon=None)
     plan_run(longer, train_size=train_size)  # refuses more steps than epsilon is computed for
-    last = _steps_taken(directory, run)
-    before = run_verdict(spec, setup=run.setup, last=last)
-    steps = max(epochs * mechanism.steps_per_epoch, int(last.get("steps", 0)))
+    before = run_verdict(spec, setup=run.setup, spent=run.spent)
+    if before is None or run.spent is None:
+        raise unknown
+    # Steps that count though the network in the checkpoint has not taken them stay counted.
+    steps = max(epochs * mechanism.steps_per_epoch + max(0, run.spent.beyond), run.spent.steps)
     segments = recorded_segments(facts, steps=steps)
-    if before is None or segments is None:
+    if segments is None:
         raise unknown
     delta = before.delta
     after = max(before.epsilon, composed_epsilon(mechanism.stretches(segments), delta=delta))
@@ -129,12 +128,6 @@ def _check_extendable(run: RunSummary) -> RunSpec:
     if not run.epochs_done:
         raise RunError(f"Run {run.id} was ended before its first epoch; resume it instead.")
     return run.spec
-
-
-def _steps_taken(directory: RunDirectory, run: RunSummary) -> Mapping[str, Any]:
-    """The run's last word on steps and epsilon: an outcome also counts an epoch that was stopped half-way."""
-    outcome = directory.read_outcome() or {}
-    return outcome if outcome.get("steps") else run.last
 
 
 def _seconds(run: RunSummary, epochs: int) -> float | None:

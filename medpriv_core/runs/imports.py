@@ -22,6 +22,7 @@ from medpriv_core.runs.archive_checks import ArchivedRun, changed, check_files
 from medpriv_core.runs.archive_format import KEPT
 from medpriv_core.runs.archive_members import MAX_BYTES, read_members
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunRow, RunStore
 
 _BINARY = ("predictions.npz", "model.safetensors")
@@ -87,6 +88,8 @@ def _write(part: RunDirectory, run: ArchivedRun, files: dict[str, bytes]) -> Non
         part.write_setup(run.setup)
         part.append_epochs(run.epochs)
         write_json(part.path / "outcome.json", run.outcome)
+        if run.spent is not None:
+            write_record(part, run.spent)
         write_json(part.import_mark, run.about | {"imported_at": time.time()})
         for name in _BINARY:
             if name in files:

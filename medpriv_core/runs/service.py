@@ -141,7 +141,7 @@ def extension(home: DataHome, run_id: str, *, epochs: int) -> Extension:
     Raises ``RunError`` for a run that cannot go on, and ``SettingError`` for an impossible number of epochs.
     """
     run = read_summary(home, RunStore(home).get(run_id))
-    return plan_extension(run, RunDirectory(home.runs / run_id), epochs=epochs)[0]
+    return plan_extension(run, epochs=epochs)[0]
 
 
 def extend(home: DataHome, run_id: str, *, epochs: int) -> None:
@@ -149,7 +149,7 @@ def extend(home: DataHome, run_id: str, *, epochs: int) -> None:
     directory = RunDirectory(home.runs / run_id)
     store = RunStore(home)
     run = read_summary(home, store.get(run_id))
-    _, spec = plan_extension(run, directory, epochs=epochs)
+    _, spec = plan_extension(run, epochs=epochs)
     check_room(home, spec, setup=run.setup)
     with store.changing(run_id) as change:
         # Counting epsilon can take seconds, so it was done before.

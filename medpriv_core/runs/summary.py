@@ -15,14 +15,17 @@ from typing import Any
 
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.privacy.spent import Spent
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.epoch_log import Row, Signature, read_ends, signature
 from medpriv_core.runs.failure import in_plain_words, kept_words
+from medpriv_core.runs.spent_record import FILE_NAME as SPENT
+from medpriv_core.runs.spent_record import read_spent
 from medpriv_core.runs.store import ENDED, RunRow, RunState
 from medpriv_core.spec import RunSpec
 
 KEPT_RUNS = 5000
-FILES = ("spec.json", "setup.json", "metrics.jsonl", "checkpoint.pt")
+FILES = ("spec.json", "setup.json", "metrics.jsonl", "checkpoint.pt", SPENT, "outcome.json")
 FOLDER = (".",)
 
 
@@ -40,6 +43,7 @@ class RunSummary:
     last, best    the last finished epoch and the one with the best test accuracy; empty before the first
     has_checkpoint  whether there is something to go on from
     imported      it came from another machine, without the state of its training
+    spent         what its network as it lies there has spent, and how far it is; None before anything was kept
     """
 
     id: str
@@ -62,6 +66,7 @@ class RunSummary:
     has_checkpoint: bool
     imported: bool
     kept_message: str | None = field(default=None, kw_only=True)
+    spent: Spent | None = field(default=None, kw_only=True)
 
     @property
     def ended(self) -> bool:
@@ -132,6 +137,7 @@ class _Files:
     epochs_done: int
     has_checkpoint: bool
     imported: bool
+    spent: Spent | None
 
 
 @dataclass(frozen=True)
@@ -189,17 +195,19 @@ def _put_together(row: RunRow, place: int | None, files: _Files) -> RunSummary:
         epochs_done=files.epochs_done,
         has_checkpoint=files.has_checkpoint,
         imported=files.imported,
+        spent=files.spent,
     )
 
 
 def _read_files(directory: RunDirectory, versions: tuple[Signature | None, ...]) -> _Files:
-    spec, complaint, setup = None, None, {}
+    spec, complaint, setup, spent = None, None, {}, None
+    last, best = read_ends(directory.path / "metrics.jsonl")
     try:
         with explain_disk_errors(directory.path):
             spec, setup = directory.read_spec(), directory.read_setup()
+            spent = read_spent(directory, spec, setup=setup, last=last)
     except MedprivError as error:
         complaint = kept_words(error)
-    last, best = read_ends(directory.path / "metrics.jsonl")
     return _Files(
         versions=versions,
         spec=spec,
@@ -210,4 +218,5 @@ def _read_files(directory: RunDirectory, versions: tuple[Signature | None, ...])
         epochs_done=last.get("epoch", 0),
         has_checkpoint=directory.checkpoint.exists(),
         imported=directory.imported,
+        spent=spent,
     )

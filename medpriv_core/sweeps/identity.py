@@ -23,7 +23,7 @@ from typing import Any
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import WeightsError
 from medpriv_core.privacy.facts import recorded_facts
-from medpriv_core.privacy.verdict import recorded_segments
+from medpriv_core.privacy.verdict import network_segments
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import resolve_weights
@@ -59,12 +59,15 @@ def _identity(spec: RunSpec, weights: str) -> RunSpec:
 def reusable_runs(runs: Iterable[RunSummary], entries: Mapping[str, DatasetEntry]) -> dict[RunSpec, RunSummary]:
     """The runs that can stand in for one of the same ``identity``: finished ones, then those still on their way.
 
-    Not those of other images under the same name, nor DP-SGD runs that did not record what their guarantee rests on.
+    Not those of other images under the same name, nor DP-SGD runs that did not record what their guarantee rests on,
+    nor imported ones: nobody here knows how those were trained.
     """
     found: dict[RunSpec, RunSummary] = {}
     for state in ("finished", "running", "queued"):
         for run in runs:
-            if run.state != state or run.stopping or run.spec is None or not _same_images(run, entries):
+            if run.state != state or run.stopping or run.imported:
+                continue
+            if run.spec is None or not _same_images(run, entries):
                 continue
             if state == "finished" and run.spec.method == "dp_sgd" and recorded_steps(run) is None:
                 continue
@@ -74,9 +77,9 @@ def reusable_runs(runs: Iterable[RunSummary], entries: Mapping[str, DatasetEntry
 
 def recorded_steps(run: RunSummary) -> list[dict[str, Any]] | None:
     """The stretches of steps of a DP-SGD run as it recorded them; None where it did not."""
-    if not run.last.get("steps"):
+    if run.spent is None or not run.spent.steps:
         return None
-    return recorded_segments(recorded_facts(run.setup), steps=int(run.last["steps"]))
+    return network_segments(recorded_facts(run.setup), run.spent)
 
 
 def _same_images(run: RunSummary, entries: Mapping[str, DatasetEntry]) -> bool:

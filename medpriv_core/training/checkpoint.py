@@ -1,8 +1,9 @@
 """The checkpoint: all that a run needs to go on where it stopped, privacy ledger included.
 
-It is replaced by rename, so a reader finds the old one or the new one and never half of one. It is written *before*
-the lines in ``metrics.jsonl`` of the epochs that it is the first to hold, and holds all lines so far: a kill between
-the two loses nothing, and no released epoch is ever missing from the ledger. No seed and no state of the generators
+It is replaced by rename, so a reader finds the old one or the new one and never half of one, and always together with
+the record of what it has spent (``medpriv_core.runs.spent_record``). Both are written *before* the lines in
+``metrics.jsonl`` of the epochs that they are the first to hold, and the checkpoint holds all lines so far: a kill in
+between loses nothing, and no released epoch is ever missing from the ledger. No seed and no state of the generators
 that drew the mechanism's noise is in it.
 """
 
@@ -17,7 +18,6 @@ import torch
 from torch import Tensor
 
 from medpriv_core.errors import RunError
-from medpriv_core.home import replace_file
 
 
 @dataclass
@@ -59,12 +59,12 @@ class Checkpoint:
     average: dict[str, Any] | None = None
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Replace the file at ``path``; raises ``DataHomeError`` where the disk refuses."""
-    # Through memory, because torch's own writer hides a full disk in an internal error.
+def pack_checkpoint(checkpoint: Checkpoint) -> memoryview:
+    """The bytes of the file, for ``spent_record.write_checkpoint_and_record``."""
+    # In memory, because torch's own writer hides a full disk in an internal error, and for the record's digest.
     content = io.BytesIO()
     torch.save(vars(checkpoint), content)
-    replace_file(path, content.getbuffer())
+    return content.getbuffer()
 
 
 def load_checkpoint(path: Path) -> Checkpoint | None:

@@ -1,4 +1,4 @@
-"""Finished epochs on their way to the disk: first the checkpoint that counts their steps, then what people see.
+"""Finished epochs on their way to the disk: first record and checkpoint that count their steps, then what people see.
 
 An epoch's figures and predictions are a release, so nobody may see them before the ledger on the disk covers their
 steps. A checkpoint waits for the disk, though, and an epoch of one small step takes milliseconds. So epochs are
@@ -17,7 +17,8 @@ from typing import Any
 from medpriv_core.errors import RunError
 from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, read_predictions, write_predictions
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.training.checkpoint import Checkpoint, save_checkpoint
+from medpriv_core.runs.spent_record import digest_of, write_checkpoint_and_record
+from medpriv_core.training.checkpoint import Checkpoint, pack_checkpoint
 from medpriv_core.training.session import Session
 
 WRITE_EVERY_S = 1.0
@@ -79,7 +80,10 @@ class Journal:
 
     def _write(self, checkpoint: Checkpoint) -> None:
         rows = self._held
-        save_checkpoint(self._directory.checkpoint, replace(checkpoint, rows=[*self._session.rows, *rows]))
+        content = pack_checkpoint(replace(checkpoint, rows=[*self._session.rows, *rows]))
+        spent = self._session.spent_by(checkpoint, digest=digest_of(content))
+        write_checkpoint_and_record(self._directory, content, spent)
+        self._session.spent = spent
         self._session.rows += rows
         self._held, self._finished = [], None
         if rows:

@@ -1,6 +1,7 @@
 """The privacy ledger of a DP-SGD run: every step taken, in this session and the ones before it.
 
-A resumed run that forgot its earlier steps would understate epsilon, so the ledger is part of the checkpoint.
+A resumed run that forgot its earlier steps would understate epsilon, so the ledger is part of the checkpoint, and of
+the record beside it (``medpriv_core.runs.spent_record``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from medpriv_core.errors import SettingError
 from medpriv_core.privacy.calibration import solve_noise_multiplier
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
+from medpriv_core.privacy.spent import Segments, Spent, count_steps
 from medpriv_core.spec import RunSpec
 
 
@@ -53,6 +55,31 @@ class Ledger:
         if last == kind | {"steps": last["steps"]}:
             return [*earlier, last | {"steps": last["steps"] + steps}]
         return [*earlier, last, kind | {"steps": steps}]
+
+
+def spent_before(
+    saved: Segments, recorded: Spent | None, *, mechanism: Mechanism, delta: float
+) -> tuple[list[dict[str, Any]], str | None]:
+    """The stretches that a session goes on from, and a sentence where checkpoint and record do not agree on them.
+
+    ``saved`` is the ledger in the checkpoint, empty without one. What costs more holds: somebody may have the network
+    that a record counted and an older checkpoint does not.
+    """
+    by_checkpoint = [dict(segment) for segment in saved]
+    by_record = by_checkpoint
+    if recorded is not None and recorded.segments is not None:
+        by_record = [dict(segment) for segment in recorded.segments]
+    if by_record == by_checkpoint:
+        return by_checkpoint, None
+
+    def cost(segments: list[dict[str, Any]]) -> tuple[float, int]:
+        return composed_epsilon(mechanism.stretches(segments), delta=delta), count_steps(segments)
+
+    larger = max(by_checkpoint, by_record, key=cost)
+    return larger, (
+        f"The checkpoint counts {count_steps(by_checkpoint):,} steps and the record of what was spent "
+        f"{count_steps(by_record):,}; the privacy budget goes on from {count_steps(larger):,}, which costs more."
+    )
 
 
 def open_ledger(spec: RunSpec, *, train_size: int, steps_left: int, segments: list[dict[str, Any]]) -> Ledger:

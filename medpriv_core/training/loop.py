@@ -26,7 +26,6 @@ from medpriv_core.training.device import using_threads
 from medpriv_core.training.evaluation import Evaluation, Tally, evaluate
 from medpriv_core.training.examples import Batch
 from medpriv_core.training.journal import Journal
-from medpriv_core.training.ledger import Ledger
 from medpriv_core.training.reporting import Reporter
 from medpriv_core.training.sampling import augmentation_generator, epoch_batches
 from medpriv_core.training.session import Session
@@ -80,17 +79,17 @@ def _train_epochs(session: Session, clock: _Clock, journal: Journal) -> None:
 
 
 def facts(session: Session) -> dict[str, Any]:
-    """The last epoch on the disk, and under DP-SGD the epsilon of all steps taken, for the run's outcome."""
+    """The last epoch on the disk, and under DP-SGD what the network in the checkpoint has spent, for the outcome."""
     last = dict(session.rows[-1]) if session.rows else {}
-    if session.ledger is not None:
-        last |= _privacy_spent(session.ledger, session.spec.delta)
+    spent = session.spent
+    if session.ledger is not None and spent is not None and spent.epsilon is not None:
+        last |= _privacy_spent(spent.epsilon, session.spec.delta, spent.steps)
     return last
 
 
-def _privacy_spent(ledger: Ledger, delta: float) -> dict[str, Any]:
-    epsilon = ledger.epsilon()
+def _privacy_spent(epsilon: float, delta: float, steps: int) -> dict[str, Any]:
     # JSON has no infinity; ``epsilon_spent`` reads the null back as one.
-    return {"epsilon": epsilon if math.isfinite(epsilon) else None, "delta": delta, "steps": ledger.steps}
+    return {"epsilon": epsilon if math.isfinite(epsilon) else None, "delta": delta, "steps": steps}
 
 
 class _Clock:
@@ -207,7 +206,7 @@ def _epoch_row(session: Session, clock: _Clock, evaluations: dict[str, Evaluatio
         figures |= scores(evaluation.probabilities, evaluation.labels, ordered=session.ordered)
         row |= {f"{name}_{figure}": value for figure, value in figures.items()}
     if session.ledger is not None:
-        row |= _privacy_spent(session.ledger, session.spec.delta)
+        row |= _privacy_spent(session.ledger.epsilon(), session.spec.delta, session.ledger.steps)
     clock.work_done()
     return row | {
         "images_per_s": position.seen / position.epoch_s if position.epoch_s else None,

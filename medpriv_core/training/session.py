@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -14,8 +14,11 @@ from medpriv_core.errors import RunError, SettingError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.privacy.facts import GUARANTEE
+from medpriv_core.privacy.mechanism import mechanism_of
+from medpriv_core.privacy.spent import Spent, spent_by
 from medpriv_core.progress import ProgressCallback
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.spent_record import checkpoint_digest, read_record, write_record
 from medpriv_core.spec import RunSpec
 from medpriv_core.training import engines
 from medpriv_core.training.averaging import WeightAverage, first_averaged
@@ -26,7 +29,7 @@ from medpriv_core.training.evidence import guarantee_facts
 from medpriv_core.training.examples import Examples
 from medpriv_core.training.features import KINDS, Backbone, FeatureStore
 from medpriv_core.training.inputs import feature_inputs, image_inputs
-from medpriv_core.training.ledger import Ledger, open_ledger
+from medpriv_core.training.ledger import Ledger, open_ledger, spent_before
 from medpriv_core.training.model import ResNet18, build_model
 from medpriv_core.training.steps import Stepper
 from medpriv_core.training.weights import fingerprint, load_weights
@@ -49,6 +52,8 @@ class Session:
     threads         cores of the processor for the steps
     ledger          of DP-SGD; else None
     position, rows  how far the run is, and the finished epochs that a checkpoint holds
+    spent           the record of the checkpoint on the disk; None before the first
+    remark          a sentence where checkpoint and record did not agree
     """
 
     spec: RunSpec
@@ -67,6 +72,8 @@ class Session:
     average: WeightAverage | None
     ordered: bool
     threads: int
+    spent: Spent | None = None
+    remark: str | None = None
 
     @property
     def result(self) -> nn.Module:
@@ -88,6 +95,10 @@ class Session:
             rows=self.rows,
             average=self.average.state_dict() if self.average else None,
         )
+
+    def spent_by(self, checkpoint: Checkpoint, *, digest: str | None) -> Spent:
+        """The record that belongs to a checkpoint of this session, whose file has this digest."""
+        return _spent_by(checkpoint, self.ledger, steps_per_epoch=self.steps, digest=digest)
 
 
 def open_session(
@@ -124,12 +135,19 @@ def open_session(
             average.load_state_dict(saved.average)
     parameters = sum(parameter.numel() for parameter in trained.parameters() if parameter.requires_grad)
 
-    ledger = None
+    ledger, remark, spent = None, None, read_record(directory)
     if spec.method == "dp_sgd":
         progress(NOISE_PHASE, 0, 1)
         steps_left = max(0, (spec.epochs - position.epochs_done) * steps - position.step)
-        segments = saved.ledger if saved else []
+        mechanism = mechanism_of(spec, train_size=train_size)
+        segments, remark = spent_before(saved.ledger if saved else [], spent, mechanism=mechanism, delta=spec.delta)
         ledger = open_ledger(spec, train_size=train_size, steps_left=steps_left, segments=segments)
+    if saved is not None:
+        # A checkpoint of an earlier version has no record, and one that was put back has another's.
+        goes_on = replace(saved, ledger=ledger.segments if ledger else [])
+        before, spent = spent, _spent_by(goes_on, ledger, steps_per_epoch=steps, digest=checkpoint_digest(directory))
+        if spent != before:
+            write_record(directory, spent)
 
     # Stored features reach the last layer alone, which is small and quick: no need to mix precisions there.
     stored = spec.trainable == "head" and not spec.augment
@@ -167,7 +185,7 @@ def open_session(
             stepper=stepper,
             ledger=ledger,
             steps_per_epoch=steps,
-            earlier_segments=saved.ledger if saved else [],
+            earlier_segments=ledger.segments,
         )
         guarantee = {GUARANTEE: facts.to_dict()}
     directory.write_setup(
@@ -208,6 +226,19 @@ def open_session(
         average=average,
         ordered=data.clean.info.ordered,
         threads=step_threads(numbers) if stored else torch.get_num_threads(),
+        spent=spent,
+        remark=remark,
+    )
+
+
+def _spent_by(checkpoint: Checkpoint, ledger: Ledger | None, *, steps_per_epoch: int, digest: str | None) -> Spent:
+    position = Position(**checkpoint.position)
+    epochs, step = position.epochs_done, position.step
+    if ledger is None:
+        steps = epochs * steps_per_epoch + step
+        return Spent(epochs=epochs, step=step, steps=steps, steps_per_epoch=steps_per_epoch, checkpoint=digest)
+    return spent_by(
+        ledger.mechanism, checkpoint.ledger, delta=ledger.delta, epochs=epochs, step=step, checkpoint=digest
     )
 
 

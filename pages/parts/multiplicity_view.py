@@ -33,7 +33,6 @@ from medpriv_core.figures.multiplicity import (
     consensus_figure,
 )
 from medpriv_core.home import DataHome
-from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import Method
 from pages.parts.charts import draw_chart
@@ -106,11 +105,10 @@ def draw_multiplicity(home: DataHome, runs: Sequence[RunSummary]) -> None:
         key = "_".join(sorted(run.id for run, _ in different))
         test_set = choose_test_set(different[0][1], key=f"seeds_set_{key}")
         runs, found = [run for run, _ in different], [found for _, found in different]
-        _draw(home, runs, found, test_set, kept[0][0].spec.method, key)
+        _draw(runs, found, test_set, kept[0][0].spec.method, key)
 
 
 def _draw(
-    home: DataHome,
     runs: Sequence[RunSummary],
     predictions: Sequence[Predictions],
     test_set: str,
@@ -125,14 +123,13 @@ def _draw(
     _draw_agreement(found, method, key, about)
     _draw_abstention(points, found.networks, method, key, about)
     st.markdown("**What do these networks cost together?**")
-    st.markdown(joint_guarantee([_trained(home, run) for run in runs]).sentence)
+    st.markdown(joint_guarantee([_trained(run) for run in runs]).sentence)
     st.caption(NOT_COVERED)
 
 
-def _trained(home: DataHome, run: RunSummary) -> TrainedRun:
+def _trained(run: RunSummary) -> TrainedRun:
     assert run.spec is not None
-    outcome = RunDirectory(home.runs / run.id).read_outcome() or {}
-    return TrainedRun(run.spec, run.setup, outcome if outcome.get("steps") else run.last)
+    return TrainedRun(run.spec, run.setup, run.spent)
 
 
 def _draw_means(runs: Sequence[RunSummary], test_set: str) -> None:

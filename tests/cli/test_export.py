@@ -14,7 +14,7 @@ from safetensors import safe_open
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.training.checkpoint import Checkpoint, save_checkpoint
+from medpriv_core.training.checkpoint import Checkpoint, pack_checkpoint
 from tests.cli.conftest import Command, Refusal
 from tests.exports.runs import PRIVATE, RUN_ID, put_run
 
@@ -28,7 +28,7 @@ def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def put_checkpoint(directory: RunDirectory) -> None:
     layer = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
-    save_checkpoint(directory.checkpoint, Checkpoint(layer, None, {}, {}, "key", {"epochs_done": 2}))
+    directory.checkpoint.write_bytes(pack_checkpoint(Checkpoint(layer, None, {}, {}, "key", {"epochs_done": 2})))
 
 
 def test_a_run_goes_to_another_machine_and_back(medpriv: Command, home: DataHome, tmp_path: Path, monkeypatch) -> None:

@@ -11,6 +11,7 @@ from medpriv_core.evaluation.composition import TrainedRun, joint_guarantee
 from medpriv_core.evaluation.seeds import seed_groups
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.facts import GUARANTEE, planned_facts
+from medpriv_core.privacy.spent import spent_at
 from medpriv_core.spec import RunSpec
 
 PRIVATE = RunSpec(dataset="x", method="dp_sgd", noise_multiplier=1.0, batch_size=128, epochs=50)
@@ -19,7 +20,8 @@ RECORDS, STEPS = 5232, 2050
 
 def run(spec: RunSpec, *, epsilon: float | None, recorded: bool = True) -> TrainedRun:
     facts = {GUARANTEE: planned_facts(spec, train_size=RECORDS).to_dict()} if recorded else {}
-    return TrainedRun(spec, {"train_size": RECORDS} | facts, {"epsilon": epsilon, "delta": spec.delta, "steps": STEPS})
+    row = {"epoch": 50, "epsilon": epsilon, "delta": spec.delta, "steps": STEPS}
+    return TrainedRun(spec, {"train_size": RECORDS} | facts, spent_at(row))
 
 
 @pytest.mark.parametrize(("sigma", "one", "five"), [(1.0, 7.16, 18.6), (2.0, 2.45, 6.10), (4.0, 1.06, 2.59)])
@@ -59,12 +61,12 @@ def test_without_an_epsilon_of_each_there_is_none_of_all() -> None:
     assert joint_guarantee(runs).epsilon == math.inf
     mixing = PRIVATE.changed(norm="batch_norm", trainable="all", engine="microbatch", microbatch_size=4)
     assert joint_guarantee([run(mixing, epsilon=1.0)] * 2).epsilon == math.inf
-    open_run = TrainedRun(RunSpec(dataset="x"), {}, {})
+    open_run = TrainedRun(RunSpec(dataset="x"), {}, None)
     assert joint_guarantee([open_run, open_run]).epsilon == math.inf
 
 
 def test_noised_images_are_paid_for_once() -> None:
-    noised = TrainedRun(RunSpec(dataset="x", method="local_dp", beta=1.0), {}, {})
+    noised = TrainedRun(RunSpec(dataset="x", method="local_dp", beta=1.0), {}, None)
     joint = joint_guarantee([noised, noised])
     assert joint.epsilon is None
     assert "no more than one" in joint.sentence

@@ -98,7 +98,7 @@ def test_the_zip_is_the_same_each_time_and_carries_no_dates(home: DataHome) -> N
 def test_the_guarantee_is_told_in_full_with_what_is_not_protected(home: DataHome, spec: RunSpec) -> None:
     put_run(home, spec)
     run = read(home)
-    held = held_guarantee(spec, run.setup, run.last)
+    held = held_guarantee(spec, run.setup, run.spent)
 
     files = unpacked(export_run(home, RUN_ID))
 

@@ -44,7 +44,7 @@ def test_last_and_best_figures_are_told_apart() -> None:
 @pytest.mark.parametrize("spec", [PRIVATE, LOCAL, PLAIN])
 def test_epsilon_is_the_one_that_holds_and_has_all_it_depends_on_beside_it(spec: RunSpec) -> None:
     run = made_run(spec)
-    held = held_guarantee(spec, run.setup, run.last)
+    held = held_guarantee(spec, run.setup, run.spent)
 
     (line,) = lines(runs_csv([run]))
 
@@ -84,7 +84,9 @@ def test_no_path_gets_into_the_table() -> None:
 
 
 def test_a_run_that_never_began_or_whose_files_are_damaged_has_a_line_too() -> None:
-    waiting = replace(made_run(PRIVATE), setup={}, last={}, best={}, epochs=[], state="queued", ended_at=None)
+    waiting = replace(
+        made_run(PRIVATE), setup={}, last={}, best={}, spent=None, epochs=[], state="queued", ended_at=None
+    )
     damaged = replace(waiting, spec=None)
 
     table = lines(runs_csv([waiting, damaged]))

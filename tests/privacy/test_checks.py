@@ -14,6 +14,7 @@ from medpriv_core.privacy.conditions import Check
 from medpriv_core.privacy.facts import GuaranteeFacts, planned_facts, recorded_facts
 from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.plan import plan_run
+from medpriv_core.privacy.spent import Spent, spent_at
 from medpriv_core.privacy.statement import dp_sgd_meaning
 from medpriv_core.privacy.verdict import planned_verdict, run_verdict
 from medpriv_core.spec import RunSpec
@@ -38,7 +39,7 @@ def named(checks: list[Check], name: str) -> Check:
 
 
 def recorded(spec: RunSpec, *, steps: int | None = None, epsilon: float | None = -1.0, **changes):
-    """``setup.json`` and outcome of a run that did what its specification says, but for ``changes``."""
+    """``setup.json`` and record of a run that did what its specification says, but for ``changes``."""
     facts = replace(planned_facts(spec, train_size=N), **changes)
     setup = {"train_size": N, "noise_multiplier": 5.002, "guarantee": facts.to_dict()}
     mechanism = mechanism_of(spec, train_size=N)
@@ -46,10 +47,17 @@ def recorded(spec: RunSpec, *, steps: int | None = None, epsilon: float | None =
     if epsilon == -1.0:
         counted = mechanism.counted_steps(steps)
         epsilon = mechanism.account(noise_multiplier=5.002, delta=spec.delta).epsilon(counted)
-    epochs, last = steps // mechanism.steps_per_epoch, {"steps": steps, "delta": spec.delta}
-    # As it comes back from the disk, where infinity is null.
-    last |= {"epoch": epochs, "epsilon": epsilon if epsilon is not None and math.isfinite(epsilon) else None}
-    return json.loads(json.dumps({"setup": setup, "last": last}))
+    epochs, step = divmod(steps, mechanism.steps_per_epoch)
+    spent = Spent(
+        epochs=epochs,
+        step=step,
+        steps=steps,
+        steps_per_epoch=mechanism.steps_per_epoch,
+        epsilon=math.inf if epsilon is None else epsilon,
+        delta=spec.delta,
+    )
+    # As it comes back from the disk.
+    return {"setup": json.loads(json.dumps(setup)), "spent": spent}
 
 
 @pytest.mark.parametrize("settings", [{}, {"sampling": "full_batch"}, {"augment": True}], ids=str)
@@ -63,9 +71,9 @@ def test_a_sound_run_has_no_red_light_before_or_after(settings: dict):
 @pytest.mark.parametrize("method", ["none", "local_dp"])
 def test_other_methods_have_no_checks(method: str):
     spec = RunSpec(dataset="synthetic_chest", method=method, beta=1.0 if method == "local_dp" else None)
-    assert check_plan(spec, train_size=N) == check_run(spec, setup={"train_size": N}, last={}) == []
+    assert check_plan(spec, train_size=N) == check_run(spec, setup={"train_size": N}, spent=None) == []
     assert planned_verdict(spec, train_size=N) is None
-    assert run_verdict(spec, setup={"train_size": N}, last={"steps": 5}) is None
+    assert run_verdict(spec, setup={"train_size": N}, spent=spent_at({"epoch": 1, "steps": 5})) is None
 
 
 def test_the_authors_run_is_red_where_it_fails_and_says_what_holds():
@@ -118,7 +126,7 @@ def test_a_loop_that_did_otherwise_than_its_settings_say_has_no_epsilon(changes:
     run = recorded(spec, **changes)
     checks = check_run(spec, **run)
     assert named(checks, name).state == "red"
-    assert run["last"]["epsilon"] is not None
+    assert math.isfinite(run["spent"].epsilon)
     verdict = run_verdict(spec, **run)
     assert verdict.epsilon == math.inf
     assert verdict.sentence.startswith("No ε holds")
@@ -135,7 +143,7 @@ def test_recorded_microbatches_double_the_sensitivity_whatever_the_ledger_says()
     run = recorded(spec, clipped_together=4)
     checks = check_run(spec, **run)
     assert lights(checks, "red") == {"Clipping", "Accounting"}
-    assert run_verdict(spec, **run).epsilon > 2 * run["last"]["epsilon"]
+    assert run_verdict(spec, **run).epsilon > 2 * run["spent"].epsilon
 
 
 @pytest.mark.parametrize(
@@ -159,7 +167,7 @@ def test_steps_and_rate_must_match_the_ledger(changes: dict, words: str | None):
 def test_a_missing_step_is_noticed():
     spec = dp_sgd()
     run = recorded(spec, steps=40 * 41)
-    run["last"]["epoch"] = 41
+    run["spent"] = replace(run["spent"], epochs=41)
     check = named(check_run(spec, **run), "Accounting")
     assert (check.state, "1,640 steps, but 41 epochs of 41" in check.sentence) == ("red", True)
 
@@ -178,13 +186,16 @@ def test_a_resumed_run_with_other_noise_is_neither_a_fault_nor_a_false_claim():
     check = named(check_run(spec, **run), "Accounting")
     assert (check.state, "The ledger says" in check.sentence) == ("red", True)
     verdict = run_verdict(spec, **run)
-    assert verdict.epsilon > run["last"]["epsilon"]
+    assert verdict.epsilon > run["spent"].epsilon
     assert verdict.claimed_epsilon is None
 
 
 def test_a_run_of_an_earlier_version_is_amber_where_nothing_was_recorded():
     spec = dp_sgd()
-    run = {"setup": {"train_size": N, "noise_multiplier": 5.002}, "last": {"steps": 41, "epsilon": 0.2, "epoch": 1}}
+    run = {
+        "setup": {"train_size": N, "noise_multiplier": 5.002},
+        "spent": spent_at({"steps": 41, "epsilon": 0.2, "epoch": 1}),
+    }
     checks = check_run(spec, **run)
     silent = {"Sampling", "Clipping", "Images kept apart", "Batch size", "Accounting", "Preprocessing"}
     assert lights(checks, "amber") == silent | {"Augmentation", "Noise generator", "Noise not repeatable"}
@@ -222,7 +233,7 @@ def test_a_delta_of_one_over_n_is_red_after_and_refused_before():
     spec = dp_sgd(delta=2e-4)
     with pytest.raises(SettingError, match="must be below 1/n"):
         check_plan(spec, train_size=N)
-    run = {"setup": {"train_size": N, "noise_multiplier": 5.002}, "last": {}}
+    run = {"setup": {"train_size": N, "noise_multiplier": 5.002}, "spent": None}
     assert named(check_run(spec, **run), "Delta").state == "red"
 
 

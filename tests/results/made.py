@@ -7,6 +7,7 @@ from typing import Any
 
 from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.privacy.plan import plan_run
+from medpriv_core.privacy.spent import spent_at
 from medpriv_core.results.made import make_result
 from medpriv_core.results.result import Result, Source
 from medpriv_core.spec import RunSpec
@@ -52,12 +53,14 @@ def result(
     tags: Sequence[str] = (),
 ) -> Result:
     """A finished run with these test accuracies, an epoch each."""
+    rows = rows_of(spec, accuracies, auroc)
     return make_result(
         source=source,
         id=run_id,
         name=f"name of {run_id}",
         spec=spec,
         setup=setup_of(spec),
-        epochs=rows_of(spec, accuracies, auroc),
+        epochs=rows,
+        spent=spent_at(rows[-1]),
         tags=tags,
     )

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from medpriv_core.privacy.spent import spent_at
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.spec import RunSpec
 from tests.results.made import PLAIN, PRIVATE, SHIFTED, TRAIN_SIZE, result, rows_of, setup_of
@@ -14,7 +15,7 @@ from tests.results.made import PLAIN, PRIVATE, SHIFTED, TRAIN_SIZE, result, rows
 def test_local_dp_has_the_epsilon_of_the_stored_picture() -> None:
     spec = RunSpec(dataset="chest_xray", image_size=256, method="local_dp", beta=1.0)
 
-    held = held_guarantee(spec, {}, {})
+    held = held_guarantee(spec, {}, None)
 
     # 24,993 by the PLD accountant; ours may lie 0.5 % above it.
     assert 24_993 <= held.epsilon < 24_993 * 1.005
@@ -25,9 +26,9 @@ def test_local_dp_has_the_epsilon_of_the_stored_picture() -> None:
 def test_colour_pictures_have_three_times_as_many_values() -> None:
     grey = RunSpec(dataset="chest_xray", image_size=64, method="local_dp", beta=1.0)
 
-    colour = held_guarantee(grey.changed(dataset="aptos2019"), {}, {})
+    colour = held_guarantee(grey.changed(dataset="aptos2019"), {}, None)
 
-    assert 2.8 < colour.epsilon / held_guarantee(grey, {}, {}).epsilon < 3.1
+    assert 2.8 < colour.epsilon / held_guarantee(grey, {}, None).epsilon < 3.1
 
 
 def test_one_number_a_picture_has_no_finite_epsilon() -> None:
@@ -54,7 +55,7 @@ def test_dp_sgd_says_all_that_its_epsilon_depends_on() -> None:
 def test_a_row_that_understates_its_epsilon_is_not_believed() -> None:
     last = rows_of(PRIVATE, (0.7, 0.8))[-1]
 
-    held = held_guarantee(PRIVATE, setup_of(PRIVATE), last | {"epsilon": 1e-3})
+    held = held_guarantee(PRIVATE, setup_of(PRIVATE), spent_at(last | {"epsilon": 1e-3}))
 
     assert held.epsilon == pytest.approx(last["epsilon"], rel=1e-6)
 
@@ -64,13 +65,13 @@ def test_the_authors_way_holds_no_epsilon() -> None:
         engine="microbatch", microbatch_size=4, sampling="shuffled", norm="batch_norm", trainable="all"
     )
 
-    held = held_guarantee(spec, setup_of(spec), {"epsilon": None, "delta": 1e-5, "steps": 20})
+    held = held_guarantee(spec, setup_of(spec), spent_at({"epoch": 1, "epsilon": None, "delta": 1e-5, "steps": 20}))
 
     assert math.isinf(held.epsilon)
 
 
 def test_a_run_that_did_not_record_its_steps_has_nothing_established() -> None:
-    held = held_guarantee(PRIVATE, {"train_size": TRAIN_SIZE}, {"epsilon": 1.0})
+    held = held_guarantee(PRIVATE, {"train_size": TRAIN_SIZE}, spent_at({"epoch": 1, "epsilon": 1.0}))
 
     assert not held.established
     assert math.isinf(held.epsilon)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.verdict import run_verdict
+from medpriv_core.runs.spent_record import read_record
 from medpriv_core.training.evidence import mixing_layers
 from medpriv_core.training.model import build_model
 from tests.training.conftest import Run, toy_spec
@@ -20,13 +21,15 @@ DP = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
 def lights(run: Run, **settings: Any) -> dict[str, str]:
     spec = toy_spec(**DP, **settings)
     run.train(spec)
-    checks = check_run(spec, setup=run.directory.read_setup(), last=run.directory.read_epochs()[-1])
+    checks = check_run(spec, setup=run.directory.read_setup(), spent=read_record(run.directory))
     return {check.name: check.state for check in checks}
 
 
 def verdict_of(run: Run, **settings: Any):
     last = run.directory.read_epochs()[-1]
-    return last, run_verdict(toy_spec(**DP, **settings), setup=run.directory.read_setup(), last=last)
+    return last, run_verdict(
+        toy_spec(**DP, **settings), setup=run.directory.read_setup(), spent=read_record(run.directory)
+    )
 
 
 @pytest.mark.parametrize("settings", [{}, {"engine": "opacus"}, {"sampling": "full_batch"}, {"augment": True}])

@@ -27,13 +27,13 @@ def slow_to_write(monkeypatch):
 @pytest.fixture
 def checkpoints(monkeypatch) -> list[int]:
     """The number of finished epochs in each checkpoint written."""
-    save, written = journal.save_checkpoint, []
+    pack, written = journal.pack_checkpoint, []
 
-    def counted(path, checkpoint):
+    def counted(checkpoint):
         written.append(len(checkpoint.rows))
-        save(path, checkpoint)
+        return pack(checkpoint)
 
-    monkeypatch.setattr(journal, "save_checkpoint", counted)
+    monkeypatch.setattr(journal, "pack_checkpoint", counted)
     return written
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from medpriv_core.errors import RunError
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.spec import RunSpec
-from medpriv_core.training.checkpoint import Checkpoint, save_checkpoint
+from medpriv_core.training.checkpoint import Checkpoint, pack_checkpoint
 from medpriv_core.training.released_weights import release_weights
 
 SPEC = RunSpec(dataset="synthetic_chest", weights="none", epochs=3)
@@ -25,7 +25,8 @@ def put_checkpoint(path: Path, trained: dict[str, Tensor], spec: RunSpec = SPEC,
     directory.create(spec)
     directory.write_setup({"classes": ["healthy", "ill"]})
     content = {"backbone": "abc", "optimizer": {}, "settings": {}, "dataset": "key", "position": {"epochs_done": 3}}
-    save_checkpoint(directory.checkpoint, Checkpoint(trained=trained, **content | values))  # type: ignore[arg-type]
+    checkpoint = Checkpoint(trained=trained, **content | values)  # type: ignore[arg-type]
+    directory.checkpoint.write_bytes(pack_checkpoint(checkpoint))
     return directory
 
 

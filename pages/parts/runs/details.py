@@ -13,6 +13,7 @@ from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory, epsilon_spent
 from medpriv_core.runs.service import Run
+from medpriv_core.runs.spent_record import with_bond
 from pages.parts import cached
 from pages.parts.evaluation_view import draw_evaluation
 from pages.parts.guarantee import draw_green_lights, draw_lights, draw_verdict
@@ -74,18 +75,18 @@ def draw_guarantee(run: Run) -> None:
         draw_local_dp(run.spec)
     if run.spec.method != "dp_sgd":
         return
-    # An outcome also counts the steps of an epoch that was stopped half-way.
-    outcome = RunDirectory(cached.home().runs / run.id).read_outcome() or {}
-    last = outcome if outcome.get("steps") else run.last
-    verdict = run_verdict(run.spec, setup=run.setup, last=last)
+    spent = with_bond(run.spent, RunDirectory(cached.home().runs / run.id)) if run.ended else run.spent
+    verdict = run_verdict(run.spec, setup=run.setup, spent=spent)
     if verdict is not None:
         draw_verdict(verdict, prefix="Spent: " if run.ended else "Spent so far: ")
         st.caption("The curves themselves are computed without noise and are for your eyes: ε does not cover them.")
-    elif last:
+    elif spent is not None or run.last:
         st.warning("This run did not record enough to say which ε holds.", icon=":material/warning:")
     else:
-        st.caption("Nothing is spent before the first epoch.")
-    if checks := check_run(run.spec, setup=run.setup, last=last):
+        st.caption("Nothing of it was kept yet, so nothing is spent.")
+    if run.ended and spent is not None and spent.place is not None:
+        st.markdown(spent.place)
+    if checks := check_run(run.spec, setup=run.setup, spent=spent, imported=run.imported):
         draw_lights(checks)
         draw_green_lights(checks, key=f"lights_{run.id}")
 
@@ -102,7 +103,7 @@ def draw_epochs(run: Run) -> None:
         st.caption(f"One epoch in {every}, and the last one; all are in metrics.jsonl of the run's folder.")
     st.dataframe(
         [
-            {title: spent(row) if name == "epsilon" else number(row, name) for name, title in columns.items()}
+            {title: epsilon_of(row) if name == "epsilon" else number(row, name) for name, title in columns.items()}
             for row in reversed(shown)
         ],
         hide_index=True,
@@ -138,7 +139,7 @@ def number_format(name: str) -> str:
     return "%.1f %%" if name.endswith(IN_PERCENT) else "%.0f" if name == "images_per_s" else "%.4g"
 
 
-def spent(epoch: dict[str, Any]) -> str:
+def epsilon_of(epoch: dict[str, Any]) -> str:
     """Epsilon after an epoch with its delta, rounded up; empty where the method has none."""
     epsilon = epsilon_spent(epoch)
     return "" if epsilon is None else f"{format_epsilon(epsilon)} (δ = {format_delta(epoch['delta'])})"

@@ -14,7 +14,6 @@ from medpriv_core.privacy.dp_sgd import accountant_of
 from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon
 from medpriv_core.runs import service
-from medpriv_core.runs.directory import epsilon_spent
 from medpriv_core.runs.service import RunSummary
 from medpriv_core.spec import RunSpec
 from pages.parts import cached
@@ -186,7 +185,7 @@ def draw_deleted() -> None:
 def describe(run: RunSummary) -> dict[str, object]:
     """One line of the table."""
     spec, last = run.spec, run.last
-    epsilon = epsilon_spent(last) if last else None
+    epsilon = run.spent.epsilon if run.spent is not None else None
     return {
         "run": run.name,
         "state": state_word(run),
@@ -199,19 +198,21 @@ def describe(run: RunSummary) -> dict[str, object]:
         "AUROC": last.get("test_auroc"),
         "β": spec.beta if spec else None,
         "ε spent": None if epsilon is None or math.isinf(epsilon) else float(format_epsilon(epsilon).replace(",", "")),
-        "ε in full": "" if epsilon is None or spec is None else full_epsilon(spec, run, epsilon),
+        "ε in full": "" if epsilon is None or spec is None else full_epsilon(spec, run),
         "tags": list(run.tags),
         "begun": begun(run),
         "message": why_failed_plainly(run),
     }
 
 
-def full_epsilon(spec: RunSpec, run: RunSummary, epsilon: float) -> str:
-    """The ledger's epsilon with delta, adjacency, sampling and accountant."""
-    train_size = run.setup.get("train_size")
-    if not train_size or not run.last.get("steps"):
+def full_epsilon(spec: RunSpec, run: RunSummary) -> str:
+    """The ledger's epsilon with delta, adjacency, sampling and accountant, and where the run was stopped."""
+    train_size, spent = run.setup.get("train_size"), run.spent
+    if not train_size or spent is None or not spent.steps or spent.epsilon is None:
         return "not enough was recorded to say what holds"
-    return _full_epsilon(spec, int(train_size), int(run.last["steps"]), float(run.last["delta"]), epsilon)
+    delta = spec.delta if spent.delta is None else spent.delta
+    full = _full_epsilon(spec, int(train_size), spent.steps, delta, spent.epsilon)
+    return f"{full}. {spent.place}" if run.ended and spent.place is not None else full
 
 
 @lru_cache(maxsize=5000)

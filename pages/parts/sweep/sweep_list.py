@@ -12,7 +12,6 @@ import streamlit as st
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.progress import format_duration
-from medpriv_core.runs.directory import epsilon_spent
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.sweeps import service
 from medpriv_core.sweeps.files import SweepRun
@@ -156,13 +155,15 @@ def draw_runs(status: SweepStatus) -> None:
 def describe(entry: SweepRun, run: RunSummary | None, state: MemberState) -> dict[str, object]:
     """One line of the table."""
     last = run.last if run is not None else {}
-    accuracy, epsilon = last.get("test_accuracy"), epsilon_spent(last)
+    spent = run.spent if run is not None else None
+    accuracy, epsilon = last.get("test_accuracy"), spent.epsilon if spent is not None else None
+    delta = entry.spec.delta if spent is None or spent.delta is None else spent.delta
     return {
         "run": entry.name,
         "state": ("stopping" if run and run.stopping else RUN_STATES[state]) + (", reused" if entry.reused else ""),
         "epoch": f"{run.epochs_done if run else 0} of {entry.spec.epochs}",
         "test accuracy": None if accuracy is None else 100 * accuracy,
         "test AUROC": last.get("test_auroc"),
-        "ε spent": "" if epsilon is None else f"{format_epsilon(epsilon)} (δ = {format_delta(last['delta'])})",
+        "ε spent": "" if epsilon is None else f"{format_epsilon(epsilon)} (δ = {format_delta(delta)})",
         "message": why_failed_plainly(run) if run else "",
     }

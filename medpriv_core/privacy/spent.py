@@ -1,0 +1,240 @@
+"""What the network of a run has spent and how far it is: one record, bound to the weights that lie on the disk.
+
+The rows of ``metrics.jsonl`` speak of ends of epochs. A run can be stopped between two, and then the network that is
+resumed, exported or asked has taken more steps than its last row says. So the worker writes a ``Spent`` together with
+each checkpoint (``medpriv_core.runs.spent_record``), and everything that says an epsilon of a *network* reads that.
+
+Runs of earlier versions have no such record. Of them the most that their files show is taken, and ``recorded`` is
+False: nobody knows whether their checkpoint has taken more.
+
+>>> spent = Spent(epochs=1, step=73, steps=153, steps_per_epoch=80, epsilon=3.72, delta=1e-5)
+>>> spent.place
+'It was stopped in epoch 2, after 153 steps; figures are of the end of epoch 1.'
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, get_args
+
+from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, composed_epsilon
+from medpriv_core.privacy.facts import recorded_facts
+from medpriv_core.privacy.mechanism import Mechanism
+from medpriv_core.spec import BOUNDS, RunSpec, Sampling
+
+Segments = Sequence[Mapping[str, Any]]
+Bond = Literal["unknown", "holds", "broken"]
+
+MOST_STEPS = 10_000_000
+MOST_SEGMENTS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What the network of a run has behind it.
+
+    epochs           that it has finished
+    step             steps of the epoch under way; 0 between two epochs
+    steps            that count: those of the network, and those that a record had counted before work was lost
+    steps_per_epoch  of the loop; None where an earlier version did not record it
+    epsilon          of DP-SGD, at ``delta``; infinite where none holds, None for other methods
+    adjacency, sampling, accountant   what epsilon depends on besides; None where not recorded
+    segments         stretches of {noise_multiplier, sample_rate, steps} as the ledger has them; None where not recorded
+    checkpoint       SHA-256 of the checkpoint that it was written for; None where not recorded
+    recorded         written by the worker together with the checkpoint, not concluded from other files
+    bond             whether ``checkpoint`` is the file that lies there now
+    """
+
+    epochs: int
+    step: int
+    steps: int
+    steps_per_epoch: int | None = None
+    epsilon: float | None = None
+    delta: float | None = None
+    adjacency: Adjacency | None = None
+    sampling: Sampling | None = None
+    accountant: Accountant | None = None
+    segments: tuple[Mapping[str, Any], ...] | None = None
+    checkpoint: str | None = None
+    recorded: bool = True
+    bond: Bond = "unknown"
+
+    @property
+    def beyond(self) -> int:
+        """Steps that count though this network has not taken them."""
+        taken = None if self.steps_per_epoch is None else self.epochs * self.steps_per_epoch + self.step
+        return 0 if taken is None else self.steps - taken
+
+    @property
+    def place(self) -> str | None:
+        """Where the network was stopped, if that is not where its figures were measured: one sentence."""
+        if not self.step:
+            return None
+        taken = self.steps if self.steps_per_epoch is None else self.epochs * self.steps_per_epoch + self.step
+        figures = f"figures are of the end of epoch {self.epochs}" if self.epochs else "no figures were measured"
+        steps = f"{taken:,} step{'' if taken == 1 else 's'}"
+        return f"It was stopped in epoch {self.epochs + 1}, after {steps}; {figures}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON, which has no infinity: null says that no epsilon holds."""
+        values = {name: value for name, value in asdict(self).items() if name not in ("recorded", "bond")}
+        if self.epsilon is None:
+            for name in ("epsilon", "delta", "adjacency", "sampling", "accountant", "segments"):
+                del values[name]
+        elif math.isinf(self.epsilon):
+            values["epsilon"] = None
+        return values
+
+
+def spent_from_dict(values: Any) -> Spent:
+    """A record as ``to_dict`` made it; raises ``ValueError`` for anything else."""
+    if not isinstance(values, Mapping):
+        raise ValueError("a record must be an object")
+    for name in ("epochs", "step", "steps", "steps_per_epoch"):
+        if not _is_whole(values.get(name)) or not 0 <= values[name] <= MOST_STEPS:
+            raise ValueError(f"{name} must be a whole number")
+    # All steps of the epoch may be taken and its images not yet tested.
+    if not values["step"] <= values["steps_per_epoch"]:
+        raise ValueError("step must lie within the epoch")
+    digest = values.get("checkpoint")
+    if digest is not None and not isinstance(digest, str):
+        raise ValueError("checkpoint must be a digest")
+    spent = Spent(
+        epochs=values["epochs"],
+        step=values["step"],
+        steps=values["steps"],
+        steps_per_epoch=values["steps_per_epoch"],
+        checkpoint=digest,
+    )
+    if spent.beyond < 0:
+        raise ValueError("steps must count at least those of the network")
+    if "epsilon" not in values:
+        return spent
+    return replace(
+        spent,
+        epsilon=math.inf if values["epsilon"] is None else _number(values["epsilon"], low=0.0, high=math.inf),
+        delta=_number(values.get("delta"), low=0.0, high=1.0),
+        adjacency=_one_of(values.get("adjacency"), get_args(Adjacency)),
+        sampling=_one_of(values.get("sampling"), get_args(Sampling)),
+        accountant=_one_of(values.get("accountant"), get_args(Accountant)),
+        segments=_segments(values.get("segments"), spent.steps),
+    )
+
+
+def spent_by(
+    mechanism: Mechanism, segments: Segments, *, delta: float, epochs: int, step: int, checkpoint: str | None
+) -> Spent:
+    """The record of a DP-SGD network that has finished ``epochs`` and ``step`` steps, with ``segments`` in its ledger.
+
+    ``checkpoint`` is the digest of the file that holds it.
+    """
+    steps = count_steps(segments)
+    return Spent(
+        epochs=epochs,
+        step=step,
+        steps=steps,
+        steps_per_epoch=mechanism.steps_per_epoch,
+        epsilon=composed_epsilon(mechanism.stretches(segments), delta=delta),
+        delta=delta,
+        adjacency=mechanism.adjacency,
+        sampling=mechanism.sampling,
+        accountant=accountant_of(sample_rate=mechanism.sample_rate, delta=delta, steps=steps),
+        segments=tuple(dict(segment) for segment in segments),
+        checkpoint=checkpoint,
+    )
+
+
+def spent_at(row: Mapping[str, Any]) -> Spent | None:
+    """What had been spent at the end of the epoch of a row of ``metrics.jsonl``; None without a row."""
+    return _of_figures(row, step=0) if row else None
+
+
+def spent_without_record(
+    spec: RunSpec, *, setup: Mapping[str, Any], last: Mapping[str, Any], outcome: Mapping[str, Any]
+) -> Spent | None:
+    """The most that the files of a run of an earlier version show; None before its first step that is known of.
+
+    ``last`` is its last row and ``outcome`` how it ended, which also counts steps of an epoch that was stopped; the
+    ledger with which its last session began stands among the facts in ``setup``.
+    """
+    if spec.method != "dp_sgd":
+        return _of_figures(last, step=0) if last else None
+    facts = recorded_facts(setup)
+    per_epoch = facts.steps_per_epoch or setup.get("steps_per_epoch")
+    found = []
+    for figures in (last, outcome):
+        if figures.get("steps"):
+            whole = int(figures.get("epoch", 0)) * per_epoch if per_epoch else int(figures["steps"])
+            found.append(_of_figures(figures, step=max(0, int(figures["steps"]) - whole)))
+    mechanism, earlier = facts.mechanism(), facts.earlier_segments
+    known = max((spent.steps for spent in found), default=0)
+    if mechanism is not None and earlier and (steps := count_steps(earlier)) > known:
+        epochs, step = divmod(steps, mechanism.steps_per_epoch)
+        began = spent_by(mechanism, earlier, delta=spec.delta, epochs=epochs, step=step, checkpoint=None)
+        found.append(replace(began, segments=None, recorded=False))
+    return max(found, key=lambda spent: (spent.steps, spent.epsilon or 0.0), default=None)
+
+
+def count_steps(segments: Segments) -> int:
+    """All steps in the stretches of a ledger."""
+    return sum(int(segment["steps"]) for segment in segments)
+
+
+def first_steps(segments: Segments, steps: int) -> list[dict[str, Any]]:
+    """Of the stretches of a ledger those of its first ``steps`` steps, or all if it has no more."""
+    first: list[dict[str, Any]] = []
+    for segment in segments:
+        taken = min(int(segment["steps"]), steps)
+        if taken:
+            first.append(dict(segment) | {"steps": taken})
+        steps -= taken
+    return first
+
+
+def _of_figures(figures: Mapping[str, Any], *, step: int) -> Spent:
+    epsilon = delta = None
+    if "epsilon" in figures:
+        epsilon = math.inf if figures["epsilon"] is None else float(figures["epsilon"])
+        delta = figures.get("delta")
+    return Spent(
+        epochs=int(figures.get("epoch", 0)),
+        step=step,
+        steps=int(figures.get("steps") or 0),
+        epsilon=epsilon,
+        delta=delta,
+        recorded=False,
+    )
+
+
+def _segments(values: Any, steps: int) -> tuple[Mapping[str, Any], ...]:
+    if not isinstance(values, list) or len(values) > MOST_SEGMENTS:
+        raise ValueError("segments must be a list")
+    segments = []
+    for value in values:
+        if not isinstance(value, Mapping) or not _is_whole(value.get("steps")) or value["steps"] < 0:
+            raise ValueError("a segment must count its steps")
+        low, high = BOUNDS["noise_multiplier"]
+        sigma = _number(value.get("noise_multiplier"), low=low, high=high)
+        rate = _number(value.get("sample_rate"), low=1e-12, high=1.0)
+        segments.append({"noise_multiplier": sigma, "sample_rate": rate, "steps": value["steps"]})
+    if count_steps(segments) != steps:
+        raise ValueError("the segments must have all steps")
+    return tuple(segments)
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: Any, *, low: float, high: float) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+        raise ValueError(f"{value!r} is not a number from {low:g} to {high:g}")
+    return float(value)
+
+
+def _one_of(value: Any, choices: tuple[Any, ...]) -> Any:
+    if value not in choices:
+        raise ValueError(f"{value!r} is not known")
+    return value

@@ -1,0 +1,119 @@
+"""``spent.json``: what the network in ``checkpoint.pt`` has spent, written together with it, and nothing less.
+
+Two files cannot be replaced in one step, so the record goes first, with the digest of the checkpoint that is to come
+and, under ``before``, what holds until then:
+
+====================================  =======================================================================
+a kill ...                            leaves
+====================================  =======================================================================
+before the record is replaced         the old record and its checkpoint
+before the checkpoint is replaced     the new record, and the old checkpoint: its digest is that of ``before``, which
+                                      holds. The steps since then are lost, and nobody has seen what they made
+after that                            the new record and its checkpoint; ``before`` is no longer looked at
+====================================  =======================================================================
+
+Where the checkpoint has neither digest, the newer record holds, which counts more steps; that it is not the one that
+the record was written for is said (``Spent.bond``). Old runs have no record, see ``spent_without_record``.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from medpriv_core.home import read_json, replace_file
+from medpriv_core.privacy.spent import Spent, spent_at, spent_from_dict, spent_without_record
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.epoch_log import Row, Signature, signature
+from medpriv_core.spec import RunSpec
+
+FILE_NAME = "spent.json"
+_BEFORE = "before"
+
+
+def write_checkpoint_and_record(directory: RunDirectory, content: bytes | memoryview, spent: Spent) -> None:
+    """Replace checkpoint and record as described above; ``spent.checkpoint`` is the digest of ``content``.
+
+    Raises ``DataHomeError`` where the disk refuses; then what the files say still holds for the checkpoint there.
+    """
+    assert spent.checkpoint == digest_of(content)
+    before = read_record(directory)
+    announced = spent.to_dict() | {_BEFORE: before.to_dict() if before is not None else None}
+    replace_file(directory.path / FILE_NAME, _json(announced))
+    replace_file(directory.checkpoint, content)
+    write_record(directory, spent)
+
+
+def write_record(directory: RunDirectory, spent: Spent) -> None:
+    """Replace the record of the checkpoint that is there; raises ``DataHomeError`` where the disk refuses."""
+    replace_file(directory.path / FILE_NAME, _json(spent.to_dict()))
+
+
+def read_record(directory: RunDirectory) -> Spent | None:
+    """What the worker recorded of the checkpoint that is there; None where it did not, or the file is damaged."""
+    values = read_json(directory.path / FILE_NAME)
+    if not isinstance(values, Mapping):
+        return None
+    try:
+        newest = spent_from_dict(values)
+        if _BEFORE not in values:
+            return newest
+        if not directory.checkpoint.exists():
+            return None  # nothing was kept yet
+        before = None if values[_BEFORE] is None else spent_from_dict(values[_BEFORE])
+    except ValueError:
+        return None
+    here = checkpoint_digest(directory)
+    return before if before is not None and here == before.checkpoint != newest.checkpoint else newest
+
+
+def read_spent(directory: RunDirectory, spec: RunSpec, *, setup: Mapping[str, Any], last: Row) -> Spent | None:
+    """What the network of a run has spent: by its record, else what its other files show at most.
+
+    Also where an older record and checkpoint were put back: an epoch that was shown stays spent. None before the first
+    step that anybody could have seen. ``setup`` is its ``setup.json`` and ``last`` its last row.
+    """
+    recorded, shown = read_record(directory), spent_at(last)
+    if recorded is not None and (shown is None or shown.steps <= recorded.steps or spec.method != "dp_sgd"):
+        return recorded
+    outcome = directory.read_outcome() if spec.method == "dp_sgd" else None
+    return spent_without_record(spec, setup=setup, last=last, outcome=outcome or {})
+
+
+def with_bond(spent: Spent | None, directory: RunDirectory) -> Spent | None:
+    """The same, with whether the checkpoint that is there is the one that it was written for.
+
+    Reads the whole checkpoint once; to be asked where no worker is at it.
+    """
+    if spent is None or spent.checkpoint is None or not directory.checkpoint.exists():
+        return spent
+    return replace(spent, bond="holds" if checkpoint_digest(directory) == spent.checkpoint else "broken")
+
+
+def digest_of(content: bytes | memoryview) -> str:
+    """The digest of a checkpoint's bytes, as a record has it."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def checkpoint_digest(directory: RunDirectory) -> str | None:
+    """The digest of the checkpoint that is there; None where there is none."""
+    version = signature(directory.checkpoint)
+    return None if version is None else _digest(directory.checkpoint, version)
+
+
+@functools.lru_cache(maxsize=1024)
+def _digest(path: Path, _version: Signature) -> str | None:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(dict(value), indent=2, allow_nan=False) + "\n").encode()
