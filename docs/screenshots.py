@@ -79,7 +79,7 @@ def take_runs(page: Page, port: int) -> None:
     page.set_viewport_size({"width": 1280, "height": 1330})
     open_train(page, port)
     page.locator(".st-key-preset_sound button").click()
-    page.get_by_text("one image added or removed").wait_for()
+    page.get_by_text("one image replaced by an empty one").wait_for()
     if not os.environ.get("MEDPRIV_WEIGHTS"):
         page.get_by_role("combobox", name=re.compile("Pretrained weights")).click()
         page.get_by_role("option", name="None (random start)").click()

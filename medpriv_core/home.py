@@ -67,6 +67,11 @@ class DataHome:
         return self.root / "runs"
 
     @property
+    def spent(self) -> Path:
+        """What was ever spent on the images of each dataset, one journal a content; kept when runs are gone."""
+        return self.root / "spent"
+
+    @property
     def database(self) -> Path:
         """SQLite table of runs, their states and order."""
         return self.root / "runs.sqlite3"

@@ -9,6 +9,7 @@ from medpriv_core.datasets.fetching import FetchStatus, cancel_fetch, fetch_stat
 from medpriv_core.datasets.medmnist import SIZES
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError
+from medpriv_core.sweeps.on_images import WITHOUT_PRIVACY, epsilon_on_images
 from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.messages import explain_errors
@@ -37,6 +38,7 @@ def draw_entry(entry: DatasetEntry) -> None:
     st.caption(entry.info.source)
     if entry.available and entry.info.trainable:
         st.markdown(describe_counts(entry))
+        draw_spent(name)
     if entry.problem:
         st.error(entry.problem, icon=":material/error:")
     if entry.location:
@@ -47,6 +49,14 @@ def draw_entry(entry: DatasetEntry) -> None:
         if name in FETCHABLE:
             draw_fetch(name)
         draw_add(name)
+
+
+def draw_spent(name: str) -> None:
+    """What all DP-SGD networks trained here on these images give away together."""
+    with explain_errors():
+        together = epsilon_on_images(cached.home(), name)
+        if together is not None:
+            st.caption(f"{together.ever_sentence} {WITHOUT_PRIVACY}")
 
 
 def describe_counts(entry: DatasetEntry) -> str:

@@ -12,7 +12,8 @@ from medpriv_core.datasets import registry
 from medpriv_core.datasets.fetching import fetch_in_foreground
 from medpriv_core.datasets.medmnist import SIZES
 from medpriv_core.datasets.registry import DatasetEntry
-from medpriv_core.home import data_home
+from medpriv_core.home import DataHome, data_home
+from medpriv_core.sweeps.on_images import WITHOUT_PRIVACY, epsilon_on_images
 
 
 def add_to(commands: Commands) -> None:
@@ -48,12 +49,29 @@ def _describe(entry: DatasetEntry) -> dict[str, Any]:
 
 
 def _list(options: argparse.Namespace) -> None:
-    entries = registry.list_datasets(data_home())
+    home = data_home()
+    entries = registry.list_datasets(home)
+    spent = {entry.info.name: _spent(home, entry) for entry in entries}
     if options.json:
-        print_json({"datasets": [_describe(entry) for entry in entries]})
+        print_json({"datasets": [_describe(entry) | {"dp_sgd_spent": spent[entry.info.name]} for entry in entries]})
         return
     for entry in entries:
         print(f"{entry.info.name:16} {_status(entry)}")
+        if facts := spent[entry.info.name]:
+            print(f"{'':16} {facts['sentence']}")
+    if any(spent.values()):
+        print(WITHOUT_PRIVACY)
+
+
+def _spent(home: DataHome, entry: DatasetEntry) -> dict[str, Any] | None:
+    """What all DP-SGD networks trained here on these images give away together."""
+    if not entry.available or not entry.info.trainable:
+        return None
+    together = epsilon_on_images(home, entry.info.name)
+    if together is None:
+        return None
+    facts = {"networks": together.networks, "epsilon": together.epsilon, "delta": together.delta}
+    return facts | {"statement": together.statement, "sentence": together.ever_sentence}
 
 
 def _status(entry: DatasetEntry) -> str:

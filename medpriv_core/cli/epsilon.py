@@ -42,8 +42,8 @@ def add_to(commands: Commands) -> None:
         "--adjacency",
         choices=("add-remove", "replace-one"),
         default="add-remove",
-        help="one record added or removed (where the order of records counts: replaced by an empty one), or replaced "
-        "by any other (default add-remove)",
+        help="one record added or removed (where their number is public, without Poisson sampling: replaced by an "
+        "empty one), or replaced by any other (default add-remove)",
     )
     add_json_option(parser)
     parser.set_defaults(command=_epsilon)

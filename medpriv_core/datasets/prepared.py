@@ -24,7 +24,7 @@ import numpy as np
 from medpriv_core.datasets.base import Dataset, DatasetInfo, PreparedDataset, PreparedSplit, Split, SplitName
 from medpriv_core.datasets.files import FileSplit
 from medpriv_core.datasets.images import to_square
-from medpriv_core.datasets.registry import open_dataset
+from medpriv_core.datasets.registry import open_dataset, remember_content
 from medpriv_core.errors import DataHomeError, ImageError
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
 from medpriv_core.locks import hold_lock
@@ -50,7 +50,10 @@ def prepare_dataset(
     """
     check_bound("image_size", image_size)
     dataset = open_dataset(home, name_or_dataset) if isinstance(name_or_dataset, str) else name_or_dataset
-    key = f"{dataset.content_key()}-{image_size}"
+    content = dataset.content_key()
+    if isinstance(name_or_dataset, str):
+        remember_content(home, name_or_dataset, content)
+    key = f"{content}-{image_size}"
     folder = home.prepared / key
     prepared = _read_prepared(folder, dataset.info, key, image_size)
     if prepared is not None:

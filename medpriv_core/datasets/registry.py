@@ -121,12 +121,36 @@ def add_dataset(
     home.check_writable()
     _read_registry(home)  # if it is damaged, say so before reading thousands of files
     dataset = _open_added(home, name, place, progress)
-    dataset.content_key(progress)
+    content = dataset.content_key(progress)
     train_counts, test_counts = _class_counts(dataset)
-    record = {"path": str(place), "train_counts": train_counts, "test_counts": test_counts}
+    record = {"path": str(place), "train_counts": train_counts, "test_counts": test_counts, "content": content}
     with _changed_registry(home) as records:
         records[name] = record
     return _added_entry(name, record)
+
+
+def content_of(home: DataHome, name: str) -> str:
+    """The content key under which the dataset's images were last read, computed now if they never were.
+
+    Reading the key of a folder anew looks at each of its files; a run that is started does so and remembers it. Raises
+    ``DatasetError`` as ``open_dataset`` does.
+    """
+    _check_known(name)
+    remembered = None if name in _embedded() else _read_registry(home).get(name, {}).get("content")
+    if isinstance(remembered, str):
+        return remembered
+    key = open_dataset(home, name).content_key()
+    remember_content(home, name, key)
+    return key
+
+
+def remember_content(home: DataHome, name: str, key: str) -> None:
+    """Keep the content key that an added dataset's images have now."""
+    record = _read_registry(home).get(name)
+    if record is not None and record.get("content") != key:
+        with _changed_registry(home) as records:
+            if name in records:
+                records[name]["content"] = key
 
 
 def remove_dataset(home: DataHome, name: str) -> None:

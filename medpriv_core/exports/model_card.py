@@ -186,7 +186,9 @@ def _guarantee(run: Run, spec: RunSpec) -> list[str]:
     if run.spent is None and not run.last:
         return ["The run ended before a network was kept, so there is no result to guarantee anything for."]
     held = held_guarantee(spec, run.setup, run.spent)
-    statement = f"{held.statement[:1].upper()}{held.statement[1:]}."
+    # Of the letter epsilon there is no capital that anybody would recognise.
+    first = held.statement[:1]
+    statement = f"{first.upper() if first.isascii() else first}{held.statement[1:]}."
     if run.spent is not None and run.spent.place is not None and spec.method == "dp_sgd":
         statement += f" It holds for the network as it is handed on, with all its steps: {_lower(run.spent.place)}"
     if spec.method == "local_dp" and spec.beta is not None:

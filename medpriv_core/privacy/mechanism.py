@@ -4,7 +4,9 @@ What amplifies privacy or bounds what one record can change has to be true of th
 
 ===========================  ==========================================================================================
 Poisson sampling             each record is in a step with probability q = batch size / n: amplified by sampling
-full batch                   each record is in every step, one step an epoch: q = 1
+full batch                   each record is in every step, one step an epoch: q = 1. The sum is divided by the number of
+                             records, which is thus public. So neighbours have equally many: one record is replaced by
+                             an empty one ("zero-out"), at the same epsilon
 shuffled deck                each record is in one step of every epoch. No amplification is proven for noised gradients
                              that are released step by step, so: q = 1, one counted step for every epoch begun.
                              Neighbours differ by one record replaced by an empty one ("zero-out", Kairouz et al. 2021),
@@ -50,9 +52,8 @@ class Mechanism:
 
     @property
     def adjacency(self) -> Adjacency:
-        """How neighbouring training sets differ. Microbatches dealt in order need the empty record's place too."""
-        dealt = self.sampling == "shuffled" or (self.sampling == "full_batch" and self.sensitivity > 1)
-        return "zero-out" if dealt else "add-remove"
+        """How neighbouring training sets differ: their number of records is the same but for Poisson sampling."""
+        return "add-remove" if self.sampling == "poisson" else "zero-out"
 
     def account(
         self, *, noise_multiplier: float, delta: float, adjacency: Adjacency | None = None, images_per_patient: int = 1

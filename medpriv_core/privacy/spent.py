@@ -119,7 +119,7 @@ def spent_from_dict(values: Any) -> Spent:
         adjacency=_one_of(values.get("adjacency"), get_args(Adjacency)),
         sampling=_one_of(values.get("sampling"), get_args(Sampling)),
         accountant=_one_of(values.get("accountant"), get_args(Accountant)),
-        segments=_segments(values.get("segments"), spent.steps),
+        segments=_all_segments(values.get("segments"), spent.steps),
     )
 
 
@@ -193,6 +193,21 @@ def first_steps(segments: Segments, steps: int) -> list[dict[str, Any]]:
     return first
 
 
+def segments_from_list(values: Any) -> tuple[Mapping[str, Any], ...]:
+    """The stretches of a ledger as they come from JSON; raises ``ValueError`` for anything else."""
+    if not isinstance(values, list) or len(values) > MOST_SEGMENTS:
+        raise ValueError("segments must be a list")
+    segments = []
+    for value in values:
+        if not isinstance(value, Mapping) or not _is_whole(value.get("steps")) or value["steps"] < 0:
+            raise ValueError("a segment must count its steps")
+        low, high = BOUNDS["noise_multiplier"]
+        sigma = _number(value.get("noise_multiplier"), low=low, high=high)
+        rate = _number(value.get("sample_rate"), low=1e-12, high=1.0)
+        segments.append({"noise_multiplier": sigma, "sample_rate": rate, "steps": value["steps"]})
+    return tuple(segments)
+
+
 def _of_figures(figures: Mapping[str, Any], *, step: int) -> Spent:
     epsilon = delta = None
     if "epsilon" in figures:
@@ -208,20 +223,11 @@ def _of_figures(figures: Mapping[str, Any], *, step: int) -> Spent:
     )
 
 
-def _segments(values: Any, steps: int) -> tuple[Mapping[str, Any], ...]:
-    if not isinstance(values, list) or len(values) > MOST_SEGMENTS:
-        raise ValueError("segments must be a list")
-    segments = []
-    for value in values:
-        if not isinstance(value, Mapping) or not _is_whole(value.get("steps")) or value["steps"] < 0:
-            raise ValueError("a segment must count its steps")
-        low, high = BOUNDS["noise_multiplier"]
-        sigma = _number(value.get("noise_multiplier"), low=low, high=high)
-        rate = _number(value.get("sample_rate"), low=1e-12, high=1.0)
-        segments.append({"noise_multiplier": sigma, "sample_rate": rate, "steps": value["steps"]})
+def _all_segments(values: Any, steps: int) -> tuple[Mapping[str, Any], ...]:
+    segments = segments_from_list(values)
     if count_steps(segments) != steps:
         raise ValueError("the segments must have all steps")
-    return tuple(segments)
+    return segments
 
 
 def _is_whole(value: Any) -> bool:

@@ -68,6 +68,7 @@ def dp_sgd_statement(
     neighbours = ADJACENCY_WORDS[adjacency]
     if images_per_patient > 1:
         neighbours = f"all {images_per_patient} images of a patient {neighbours.removeprefix('one image ')}"
+        neighbours = neighbours.replace("by an empty one", "by empty ones")
     return (
         f"ε = {format_epsilon(epsilon)} (δ = {format_delta(delta)}; {neighbours}; {SAMPLING_WORDS[sampling]}; "
         f"{ACCOUNTANT_WORDS[accountant]})"

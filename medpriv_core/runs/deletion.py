@@ -12,7 +12,9 @@ from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import is_held
 from medpriv_core.runs.labels import put_labels
+from medpriv_core.runs.spent_journal import enter_runs
 from medpriv_core.runs.store import ENDED, RunStore
+from medpriv_core.runs.summary import read_summary
 
 KEPT_S = 30 * 24 * 3600.0
 
@@ -34,7 +36,7 @@ def restore(home: DataHome, run_id: str) -> None:
 
 
 def purge(home: DataHome, run_id: str) -> None:
-    """Remove a deleted run for good, with its folder.
+    """Remove a deleted run for good, with its folder; what it has spent on its images stays in their journal.
 
     Raises ``RunError`` for a run that has not been deleted, and ``DataHomeError`` where the disk refuses.
     """
@@ -44,6 +46,7 @@ def purge(home: DataHome, run_id: str) -> None:
         folder = home.runs / run_id
         if is_held(folder / "worker.lock"):
             raise RunError(f"A worker is still at run {run_id}; try again when it has ended.")
+        enter_runs(home, [read_summary(home, change.row)])
         # The folder first: whatever stops this half-way leaves a row that can be purged again.
         with explain_disk_errors(folder):
             if folder.exists():

@@ -21,6 +21,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,8 @@ from medpriv_core.spec import RunSpec
 
 FILE_NAME = "spent.json"
 _BEFORE = "before"
+# Of a private network of an earlier version that was stopped before its first row.
+NOT_KNOWN = Spent(epochs=0, step=0, steps=0, epsilon=math.inf, recorded=False)
 
 
 def write_checkpoint_and_record(directory: RunDirectory, content: bytes | memoryview, spent: Spent) -> None:
@@ -82,7 +85,10 @@ def read_spent(directory: RunDirectory, spec: RunSpec, *, setup: Mapping[str, An
     if recorded is not None and (shown is None or shown.steps <= recorded.steps or spec.method != "dp_sgd"):
         return recorded
     outcome = directory.read_outcome() if spec.method == "dp_sgd" else None
-    return spent_without_record(spec, setup=setup, last=last, outcome=outcome or {})
+    known = spent_without_record(spec, setup=setup, last=last, outcome=outcome or {})
+    if known is None and spec.method == "dp_sgd" and directory.checkpoint.exists():
+        return NOT_KNOWN
+    return known
 
 
 def with_bond(spent: Spent | None, directory: RunDirectory) -> Spent | None:

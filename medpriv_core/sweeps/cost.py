@@ -20,6 +20,7 @@ from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import RunSpec
 from medpriv_core.sweeps.grid import Grid, GridRun, Impossible
 from medpriv_core.sweeps.identity import identity, reusable_runs
+from medpriv_core.sweeps.on_images import spent_by_others
 from medpriv_core.sweeps.together import (
     DpSgdTogether,
     LocalDpTogether,
@@ -44,7 +45,7 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class DpSgdCost:
-    """Epsilon of all networks of the grid on one dataset; and with the other runs in this data home, also deleted ones.
+    """Epsilon of all networks of the grid on one dataset; and with all others ever trained here on its images.
 
     others       how many those are
     with_others  None without any
@@ -69,8 +70,8 @@ class DpSgdCost:
             ]
         if self.with_others is not None:
             lines.append(
-                f"With {_counted_noun(self.others, 'other DP-SGD network')} trained here on these images, deleted ones "
-                f"included: {self.with_others.statement}."
+                f"With {_counted_noun(self.others, 'other DP-SGD network')} trained here on these images, deleted and "
+                f"purged ones included: {self.with_others.statement}."
             )
         if self.uncounted:
             lines.append(
@@ -117,7 +118,7 @@ class SweepPlan:
 
 
 def plan_sweep(home: DataHome, grid: Grid) -> SweepPlan:
-    """What ``grid`` would take; nothing is queued or written.
+    """What ``grid`` would take; nothing is queued.
 
     Raises ``SettingError`` for more runs than a sweep may have, or if none is possible (with the first reason).
     """
@@ -169,7 +170,7 @@ def _cost(
         measured=all(estimate.measured for estimate in estimates),
         memory_mb=max(memory, default=0.0),
         disk=estimate_disk_of_all(new, sizes=sizes),
-        dp_sgd=_dp_sgd_costs(planned, sizes, runs),
+        dp_sgd=_dp_sgd_costs(home, planned, sizes, runs),
         local_dp=compose_local_dp(run.spec for run in possible),
     )
 
@@ -193,7 +194,9 @@ def _checker(home: DataHome, entries: Mapping[str, DatasetEntry]) -> Callable[[R
     return check
 
 
-def _dp_sgd_costs(planned: Sequence[PlannedRun], sizes: Sizes, runs: Sequence[RunSummary]) -> tuple[DpSgdCost, ...]:
+def _dp_sgd_costs(
+    home: DataHome, planned: Sequence[PlannedRun], sizes: Sizes, runs: Sequence[RunSummary]
+) -> tuple[DpSgdCost, ...]:
     costs = []
     for dataset in dict.fromkeys(run.spec.dataset for run in planned if run.spec.method == "dp_sgd"):
         train_size = sizes[dataset][0]
@@ -201,14 +204,13 @@ def _dp_sgd_costs(planned: Sequence[PlannedRun], sizes: Sizes, runs: Sequence[Ru
         reused = {run.reused.id: run.reused for run in members if run.reused is not None}
         spendings = [planned_spending(run.spec, train_size=train_size) for run in members if run.reused is None]
         spendings += [_spending(run, train_size) for run in reused.values()]
-        others = [run for run in runs if run.id not in reused and _spent_on(run, dataset)]
-        counted = [spending for run in others if (spending := _counted(run, train_size)) is not None]
+        others = spent_by_others(home, dataset, runs, train_size=train_size, but=reused)
         costs.append(
             DpSgdCost(
                 compose_dp_sgd(dataset, spendings),
-                others=len(counted),
-                with_others=compose_dp_sgd(dataset, spendings + counted) if counted else None,
-                uncounted=len(others) - len(counted),
+                others=len(others.spendings),
+                with_others=compose_dp_sgd(dataset, [*spendings, *others.spendings]) if others.spendings else None,
+                uncounted=others.uncounted,
             )
         )
     return tuple(costs)
@@ -216,23 +218,6 @@ def _dp_sgd_costs(planned: Sequence[PlannedRun], sizes: Sizes, runs: Sequence[Ru
 
 def _counted_noun(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
-def _spent_on(run: RunSummary, dataset: str) -> bool:
-    """Whether a DP-SGD run has taken, or will take, anything from the images."""
-    if run.spec is None or run.spec.method != "dp_sgd" or run.spec.dataset != dataset:
-        return False
-    return not run.ended or run.epochs_done > 0 or run.has_checkpoint
-
-
-def _counted(run: RunSummary, train_size: int) -> Spending | None:
-    if run.epochs_done:
-        return recorded_spending(run)
-    assert run.spec is not None
-    try:
-        return planned_spending(run.spec, train_size=train_size)
-    except MedprivError:  # of other images under the same name, and not yet begun
-        return None
 
 
 def _spending(run: RunSummary, train_size: int) -> Spending:

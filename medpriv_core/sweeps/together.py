@@ -72,6 +72,12 @@ class DpSgdTogether:
             f"{sampling}; {ACCOUNTANT_WORDS[self.accountant]})"
         )
 
+    @property
+    def ever_sentence(self) -> str:
+        """For all networks that were ever trained on the images."""
+        which = "The one DP-SGD network" if self.networks == 1 else f"All {self.networks:,} DP-SGD networks together"
+        return f"{which} trained here on these images so far, deleted and purged ones included: {self.statement}."
+
 
 @dataclass(frozen=True)
 class LocalDpTogether:

@@ -20,6 +20,11 @@ class TrainingData:
     noised: PreparedDataset | None = None
 
     @property
+    def content(self) -> str:
+        """The content key of the images, whatever their size."""
+        return self.clean.key.rpartition("-")[0] or self.clean.key
+
+    @property
     def train(self) -> PreparedDataset:
         """The dataset whose training split is learned from."""
         return self.noised or self.clean
@@ -46,11 +51,12 @@ def check_data(data: TrainingData, spec: RunSpec) -> None:
 
 
 def data_facts(data: TrainingData) -> dict[str, Any]:
-    """Sizes and class counts for ``setup.json``."""
+    """Content key, sizes and class counts for ``setup.json``."""
     classes = data.clean.info.classes
     train, test = data.train.train.labels, data.clean.test.labels
     test_counts = np.bincount(test, minlength=len(classes))
     return {
+        "content": data.content,
         "train_size": len(train),
         "test_size": len(test),
         "classes": list(classes),

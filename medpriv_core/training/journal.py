@@ -82,6 +82,8 @@ class Journal:
         rows = self._held
         content = pack_checkpoint(replace(checkpoint, rows=[*self._session.rows, *rows]))
         spent = self._session.spent_by(checkpoint, digest=digest_of(content))
+        if self._session.enter is not None:
+            self._session.enter(spent)
         write_checkpoint_and_record(self._directory, content, spent)
         self._session.spent = spent
         self._session.rows += rows

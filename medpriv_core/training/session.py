@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from typing import Any
@@ -14,10 +15,11 @@ from medpriv_core.errors import RunError, SettingError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.privacy.facts import GUARANTEE
-from medpriv_core.privacy.mechanism import mechanism_of
+from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
 from medpriv_core.privacy.spent import Spent, spent_by
 from medpriv_core.progress import ProgressCallback
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.spent_journal import Entry, enter
 from medpriv_core.runs.spent_record import checkpoint_digest, read_record, write_record
 from medpriv_core.spec import RunSpec
 from medpriv_core.training import engines
@@ -54,6 +56,7 @@ class Session:
     position, rows  how far the run is, and the finished epochs that a checkpoint holds
     spent           the record of the checkpoint on the disk; None before the first
     remark          a sentence where checkpoint and record did not agree
+    enter           of DP-SGD: enters a record into the journal of these images, before it is written
     """
 
     spec: RunSpec
@@ -74,6 +77,7 @@ class Session:
     threads: int
     spent: Spent | None = None
     remark: str | None = None
+    enter: Callable[[Spent], None] | None = None
 
     @property
     def result(self) -> nn.Module:
@@ -135,20 +139,14 @@ def open_session(
             average.load_state_dict(saved.average)
     parameters = sum(parameter.numel() for parameter in trained.parameters() if parameter.requires_grad)
 
-    ledger, remark, spent = None, None, read_record(directory)
+    recorded = spent = read_record(directory)
+    ledger, remark, entering = None, None, None
     if spec.method == "dp_sgd":
         progress(NOISE_PHASE, 0, 1)
         steps_left = max(0, (spec.epochs - position.epochs_done) * steps - position.step)
         mechanism = mechanism_of(spec, train_size=train_size)
-        segments, remark = spent_before(saved.ledger if saved else [], spent, mechanism=mechanism, delta=spec.delta)
+        segments, remark = spent_before(saved.ledger if saved else [], recorded, mechanism=mechanism, delta=spec.delta)
         ledger = open_ledger(spec, train_size=train_size, steps_left=steps_left, segments=segments)
-    if saved is not None:
-        # A checkpoint of an earlier version has no record, and one that was put back has another's.
-        goes_on = replace(saved, ledger=ledger.segments if ledger else [])
-        before, spent = spent, _spent_by(goes_on, ledger, steps_per_epoch=steps, digest=checkpoint_digest(directory))
-        if spent != before:
-            write_record(directory, spent)
-
     # Stored features reach the last layer alone, which is small and quick: no need to mix precisions there.
     stored = spec.trainable == "head" and not spec.augment
     drawn = train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
@@ -188,6 +186,15 @@ def open_session(
             earlier_segments=ledger.segments,
         )
         guarantee = {GUARANTEE: facts.to_dict()}
+        entering = _entering(home, data.content, directory.path.name, facts.mechanism() or ledger.mechanism, spec.delta)
+    if saved is not None:
+        # A checkpoint of an earlier version has no record, and one that was put back has another's.
+        goes_on = replace(saved, ledger=ledger.segments if ledger else [])
+        spent = _spent_by(goes_on, ledger, steps_per_epoch=steps, digest=checkpoint_digest(directory))
+        if entering is not None:
+            entering(spent)
+        if spent != recorded:
+            write_record(directory, spent)
     directory.write_setup(
         data_facts(data)
         | {
@@ -228,7 +235,15 @@ def open_session(
         threads=step_threads(numbers) if stored else torch.get_num_threads(),
         spent=spent,
         remark=remark,
+        enter=entering,
     )
+
+
+def _entering(home: DataHome, content: str, run_id: str, mechanism: Mechanism, delta: float) -> Callable[[Spent], None]:
+    def enter_spent(spent: Spent) -> None:
+        enter(home, content, [Entry(run_id, mechanism, spent.segments or (), delta)])
+
+    return enter_spent
 
 
 def _spent_by(checkpoint: Checkpoint, ledger: Ledger | None, *, steps_per_epoch: int, digest: str | None) -> Spent:

@@ -48,7 +48,7 @@ def test_a_sound_run_says_its_epsilon_and_what_it_means(medpriv: Command, home: 
     assert lines[0] == "finished after epoch 1: test accuracy 0.8000"
     # One Gaussian mechanism of mu = 1/20 (Balle and Wang 2018): delta is 1e-5 at epsilon 0.16004, told rounded up.
     assert lines[1] == (
-        "ε = 0.161 (δ = 1e-5; one image added or removed; every image in every step; exact Gaussian accountant)"
+        "ε = 0.161 (δ = 1e-5; one image replaced by an empty one; every image in every step; exact Gaussian accountant)"
     )
     assert lines[2].startswith("Protects the people in the training set")
     assert len(lines) == 3

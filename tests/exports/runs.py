@@ -9,15 +9,14 @@ import numpy as np
 
 from medpriv_core.evaluation.predictions import Predictions, write_predictions
 from medpriv_core.home import DataHome
-from medpriv_core.privacy.mechanism import mechanism_of
-from medpriv_core.privacy.spent import Spent, spent_at, spent_by
+from medpriv_core.privacy.spent import spent_at
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.service import Run
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunRow, RunStore
 from medpriv_core.runs.summary import read_run
 from medpriv_core.spec import RunSpec
-from tests.results.made import LOCAL, PLAIN, PRIVATE, TEST_SIZE, TRAIN_SIZE, rows_of, setup_of
+from tests.results.made import LOCAL, PLAIN, PRIVATE, TEST_SIZE, rows_of, setup_of, spent_of
 
 __all__ = ["LOCAL", "PLAIN", "PRIVATE", "RUN_ID", "made_run", "put_run", "read"]
 
@@ -75,17 +74,6 @@ def put_run(
     RunStore(home).insert([_row(run_id)])
     directory.write_labels({"name": _row(run_id).name, "tags": ["pilot"], "notes": "first\nsecond", "created_at": 1.0})
     return directory
-
-
-def spent_of(spec: RunSpec, *, epochs: int, step: int = 0) -> Spent:
-    """The record of a run of the made sizes that was stopped ``step`` steps after its epoch number ``epochs``."""
-    mechanism = mechanism_of(spec, train_size=TRAIN_SIZE)
-    per_epoch = mechanism.steps_per_epoch
-    steps = epochs * per_epoch + step
-    if spec.method != "dp_sgd":
-        return Spent(epochs=epochs, step=step, steps=steps, steps_per_epoch=per_epoch)
-    segment = {"noise_multiplier": spec.noise_multiplier, "sample_rate": mechanism.sample_rate, "steps": steps}
-    return spent_by(mechanism, [segment], delta=spec.delta, epochs=epochs, step=step, checkpoint=None)
 
 
 def read(home: DataHome, run_id: str = RUN_ID) -> Run:

@@ -171,7 +171,8 @@ def test_several_runs_are_one_zip_of_their_zips(home: DataHome) -> None:
 
 def test_a_run_that_ended_before_its_first_epoch_can_be_exported(home: DataHome) -> None:
     directory = put_run(home, PRIVATE, predictions=False)
-    (directory.path / "metrics.jsonl").unlink()
+    for name in ("metrics.jsonl", "spent.json"):
+        (directory.path / name).unlink()
     directory.write_outcome("failed", "The disk is full.")
     with RunStore(home).changing(RUN_ID) as change:
         change.put(state="failed", message="The disk is full.")

@@ -71,7 +71,10 @@ def test_dp_sgd_says_its_epsilon_with_all_it_depends_on(open_page: OpenPage):
     page = open_page("train")
     page.button(key="preset_sound").click().run()
     said = texts(page)
-    assert "ε = 3 (δ = 1e-5; one image added or removed; every image in every step; exact Gaussian accountant)" in said
+    assert (
+        "ε = 3 (δ = 1e-5; one image replaced by an empty one; every image in every step; exact Gaussian accountant)"
+        in said
+    )
     assert "right at most" in said
     page.selectbox(key="train_sampling").set_value("auto").run()
     said = texts(page)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from medpriv_core.privacy.facts import planned_facts
+from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.plan import plan_run
-from medpriv_core.privacy.spent import spent_at
+from medpriv_core.privacy.spent import Spent, spent_at, spent_by
 from medpriv_core.results.made import make_result
 from medpriv_core.results.result import Result, Source
 from medpriv_core.spec import RunSpec
@@ -41,6 +42,17 @@ def rows_of(spec: RunSpec, accuracies: Sequence[float], auroc: float | None = No
             row |= {"epsilon": plan.epsilon, "delta": spec.delta, "steps": epoch * plan.mechanism.steps_per_epoch}
         rows.append(row)
     return rows
+
+
+def spent_of(spec: RunSpec, *, epochs: int, step: int = 0) -> Spent:
+    """The record of a run of the made sizes that was stopped ``step`` steps after its epoch number ``epochs``."""
+    mechanism = mechanism_of(spec, train_size=TRAIN_SIZE)
+    per_epoch = mechanism.steps_per_epoch
+    steps = epochs * per_epoch + step
+    if spec.method != "dp_sgd":
+        return Spent(epochs=epochs, step=step, steps=steps, steps_per_epoch=per_epoch)
+    segment = {"noise_multiplier": spec.noise_multiplier, "sample_rate": mechanism.sample_rate, "steps": steps}
+    return spent_by(mechanism, [segment], delta=spec.delta, epochs=epochs, step=step, checkpoint=None)
 
 
 def result(

@@ -1,0 +1,108 @@
+"""What all DP-SGD networks that were ever trained here on the images of a dataset have taken from them together.
+
+It is read from the journal of the images' content (``medpriv_core.runs.spent_journal``), so it also counts runs that
+were purged long ago, and does not count what was trained on other images under the same name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from medpriv_core.datasets.registry import content_of
+from medpriv_core.errors import MedprivError
+from medpriv_core.home import DataHome
+from medpriv_core.runs import service
+from medpriv_core.runs.spent_journal import Entry, enter_runs, entry_of, is_on, read_entries
+from medpriv_core.runs.summary import RunSummary
+from medpriv_core.sweeps.together import DpSgdTogether, Spending, compose_dp_sgd, planned_spending, recorded_spending
+
+WITHOUT_PRIVACY = (
+    "Networks trained without privacy are not counted: for each of them that is given away, no ε holds at all."
+)
+
+
+@dataclass(frozen=True)
+class SpentOnImages:
+    """Spendings of networks on the images of one dataset; ``uncounted`` further runs did not record theirs."""
+
+    spendings: tuple[Spending, ...]
+    uncounted: int
+
+
+def epsilon_on_images(home: DataHome, dataset: str) -> DpSgdTogether | None:
+    """The epsilon of all networks trained here on a dataset's images so far; None where there is none to speak of.
+
+    Raises ``DatasetError`` for a dataset that is not there, and ``DataHomeError`` where the disk refuses.
+    """
+    runs = service.list_runs(home) + service.list_runs(home, deleted=True)
+    if not home.spent.is_dir() and not any(_is_private(run, dataset) for run in runs):
+        return None
+    content = content_of(home, dataset)
+    entries = _entries(home, dataset, content, runs)
+    return compose_dp_sgd(dataset, [_of(entry) for entry in entries.values()]) if entries else None
+
+
+def spent_by_others(
+    home: DataHome, dataset: str, runs: Sequence[RunSummary], *, train_size: int, but: Collection[str]
+) -> SpentOnImages:
+    """What all networks but those of the runs ``but`` take from the images that lie under the dataset's name now.
+
+    ``runs`` are all in this data home, deleted ones too. One that has not finished is counted to its end.
+    """
+    content = None
+    with suppress(MedprivError):  # it is not there; then whatever bears its name counts
+        content = content_of(home, dataset)
+    entries, here = _entries(home, dataset, content, runs), {run.id for run in runs}
+    spendings = [_of(entry) for entry in entries.values() if entry.run not in here and entry.run not in but]
+    uncounted = 0
+    for run in runs:
+        if run.id in but or not _is_private(run, dataset) or not is_on(home, run, content):
+            continue
+        found = [_to_its_end(run, train_size), _of(entries[run.id]) if run.id in entries else None]
+        known = [spending for spending in found if spending is not None]
+        if known:
+            spendings.append(max(known, key=_squares))
+        else:
+            uncounted += 1
+    return SpentOnImages(tuple(spendings), uncounted)
+
+
+def _entries(home: DataHome, dataset: str, content: str | None, runs: Sequence[RunSummary]) -> dict[str, Entry]:
+    """The dearest entry of each run on these images, those of runs of earlier versions entered now."""
+    mine = [run for run in runs if _is_private(run, dataset) and is_on(home, run, content)]
+    with suppress(MedprivError):  # a disk that refuses is no reason to say less
+        enter_runs(home, mine)
+    entries = read_entries(home, dataset, content)
+    for run in mine:
+        entry = entry_of(run)
+        if entry is not None and (run.id not in entries or entry.cost > entries[run.id].cost):
+            entries[run.id] = entry
+    return entries
+
+
+def _is_private(run: RunSummary, dataset: str) -> bool:
+    """Whether a DP-SGD run has taken, or will take, anything from the images."""
+    if run.spec is None or run.spec.method != "dp_sgd" or run.spec.dataset != dataset:
+        return False
+    return not run.ended or run.epochs_done > 0 or run.has_checkpoint or run.spent is not None
+
+
+def _to_its_end(run: RunSummary, train_size: int) -> Spending | None:
+    if run.spent is not None:
+        return recorded_spending(run)
+    assert run.spec is not None
+    try:
+        return planned_spending(run.spec, train_size=train_size)
+    except MedprivError:  # of other images under the same name, and not yet begun
+        return None
+
+
+def _of(entry: Entry) -> Spending:
+    return Spending(entry.mechanism, tuple(entry.stretches), entry.delta)
+
+
+def _squares(spending: Spending) -> float:
+    return sum(steps / sigma**2 if sigma else math.inf for sigma, _, steps in spending.stretches)
