@@ -5,7 +5,9 @@ compares each look with all that was shown before:
 
 - no finished epoch that was shown is lost or changed, and none is there twice,
 - no run is called running for long while no worker is at it, and two workers are never at one run,
-- under DP-SGD every epoch shown has counted all its steps, and its epsilon is at least what these steps cost.
+- under DP-SGD every epoch shown has counted all its steps, and its epsilon is at least what these steps cost,
+- what a network has spent never falls, covers every epoch shown and, in the end, the ledger in its checkpoint; and the
+  journal of the images counts at least as much.
 """
 
 from __future__ import annotations
@@ -22,12 +24,17 @@ from typing import Any
 
 import psutil
 
+from medpriv_core.datasets.registry import content_of
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import composed_epsilon, sampling_rate, steps_per_epoch
+from medpriv_core.privacy.spent import count_steps
 from medpriv_core.runs import service
+from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.launcher import STARTUP_S
 from medpriv_core.runs.service import Run
+from medpriv_core.runs.spent_journal import read_entries
+from medpriv_core.runs.spent_record import with_bond
 from medpriv_core.spec import RunSpec
 from tests.processes import processes
 
@@ -55,6 +62,7 @@ class Trial:
         self._specs = specs
         self._runs: dict[str, RunSpec] = {}
         self._shown: dict[str, dict[int, dict[str, Any]]] = {}
+        self._spent: dict[str, tuple[float, int]] = {}
         self._abandoned_since: dict[str, float] = {}
         self._crowded_since: dict[str, float] = {}
         self._app: subprocess.Popen[bytes] | None = None
@@ -82,6 +90,7 @@ class Trial:
         workers = self._workers()
         for run in runs:
             self._check_epochs(run)
+            self._check_spent(run)
             self._check_workers(run, workers[str(self.home.runs / run.id)])
         return runs
 
@@ -177,6 +186,25 @@ class Trial:
         if last["epsilon"] < cost * (1 - 1e-9):
             self.violations.append(f"Epoch {last['epoch']} of {run.id} says ε = {last['epsilon']}, but it is {cost}.")
 
+    def _check_spent(self, run: Run) -> None:
+        if self._runs[run.id].method != "dp_sgd" or (run.spent is None and not run.last):
+            return
+        if run.spent is None or not run.spent.recorded:
+            self.violations.append(f"{run.id} shows epochs and has no record of what it spent.")
+            return
+        spent = (run.spent.epsilon or 0.0, run.spent.steps)
+        before = self._spent.get(run.id, (0.0, 0))
+        if spent[0] < before[0] or spent[1] < before[1]:
+            self.violations.append(f"{run.id} had spent {before} and has spent {spent} now.")
+        self._spent[run.id] = spent
+        if spent[1] < run.last.get("steps", 0):
+            self.violations.append(f"{run.id} shows {run.last['steps']} steps and has spent {spent[1]}.")
+        content = content_of(self.home, self._runs[run.id].dataset)
+        entry = read_entries(self.home, self._runs[run.id].dataset, content).get(run.id)
+        entered = count_steps(entry.segments) if entry is not None else 0
+        if entered < spent[1]:
+            self.violations.append(f"The journal of the images has {entered} of the {spent[1]} steps of {run.id}.")
+
     def _check_workers(self, run: Run, count: int) -> None:
         for wrong, since, limit_s, sentence in (
             (count > 1, self._crowded_since, TWO_WORKERS_S, f"{count} workers were at {run.id}."),
@@ -200,3 +228,8 @@ class Trial:
         counted = sum(segment["steps"] for segment in saved["ledger"])
         if run.last.get("steps", 0) > counted:
             self.violations.append(f"The ledger of {run.id} counts {counted} steps of {run.last['steps']} shown.")
+        spent = with_bond(run.spent, RunDirectory(self.home.runs / run.id))
+        if spent is None or spent.bond != "holds":
+            self.violations.append(f"The record of {run.id} is not that of its checkpoint.")
+        elif spent.epsilon is not None and spent.steps != counted:
+            self.violations.append(f"The ledger of {run.id} counts {counted} steps, its record {spent.steps}.")

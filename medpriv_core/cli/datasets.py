@@ -53,7 +53,8 @@ def _list(options: argparse.Namespace) -> None:
     entries = registry.list_datasets(home)
     spent = {entry.info.name: _spent(home, entry) for entry in entries}
     if options.json:
-        print_json({"datasets": [_describe(entry) | {"dp_sgd_spent": spent[entry.info.name]} for entry in entries]})
+        lines = [(entry, spent[entry.info.name]) for entry in entries]
+        print_json({"datasets": [_describe(entry) | ({"dp_sgd_spent": some} if some else {}) for entry, some in lines]})
         return
     for entry in entries:
         print(f"{entry.info.name:16} {_status(entry)}")

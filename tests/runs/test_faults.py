@@ -12,9 +12,14 @@ import pytest
 from benchmarks import trial as trials
 from benchmarks.faults import kill_everything, spoil_table, tear_last_line
 from benchmarks.trial import PRIVATE, Trial
+from medpriv_core.datasets.registry import content_of
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.mechanism import mechanism_of
+from medpriv_core.privacy.spent import spent_by
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.spent_journal import Entry, enter
+from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunStore
 from tests.processes import processes
 from tests.small_data import NAME, add_small_dataset
@@ -38,6 +43,49 @@ def test_what_was_shown_stays_true_whatever_is_killed_torn_or_spoilt(home: DataH
 
 def row(epoch: int, **values: object) -> dict[str, object]:
     return {"epoch": epoch, "steps": 40 * epoch, "epsilon": 5.0, "test_accuracy": 0.5} | values
+
+
+def spend(home: DataHome, *, recorded: int, entered: int) -> None:
+    """Record and journal of the run r, with so many epochs."""
+    directory, mechanism = RunDirectory(home.runs / "r"), mechanism_of(PRIVATE, train_size=640)
+    segment = {"noise_multiplier": 2.0, "sample_rate": mechanism.sample_rate, "steps": 40 * recorded}
+    write_record(directory, spent_by(mechanism, [segment], delta=1e-5, epochs=recorded, step=0, checkpoint=None))
+    entry = Entry("r", mechanism, (segment | {"steps": 40 * entered},), 1e-5)
+    enter(home, content_of(home, PRIVATE.dataset), [entry])
+
+
+@pytest.mark.parametrize(
+    ("recorded", "entered", "violation"),
+    [
+        (3, 3, None),
+        (1, 2, "has no record of what it spent"),
+        (3, 2, "The journal of the images has 80 of the 120 steps of r"),
+        (None, 2, "has no record of what it spent"),
+    ],
+)
+def test_the_loop_notices_what_is_spent_and_not_counted(
+    home: DataHome, monkeypatch: pytest.MonkeyPatch, recorded: int | None, entered: int, violation: str | None
+):
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    monkeypatch.setattr(service, "submit", lambda home, spec: "r")
+    monkeypatch.setattr(Trial, "app", lambda trial: None)
+    directory = RunDirectory(home.runs / "r")
+    directory.create(PRIVATE)
+    directory.write_setup({"train_size": 640})
+    RunStore(home).add("r", name="r", slot="cpu")
+    trial = Trial(home, seed=0, specs=[PRIVATE])
+    directory.append_epochs([row(1), row(2)])
+    spend(home, recorded=2, entered=2)
+
+    def fault(trial: Trial) -> None:
+        if recorded is None:
+            (directory.path / "spent.json").unlink()
+        else:
+            spend(home, recorded=recorded, entered=entered)
+
+    trial.round(fault, after_epoch=False, wait_s=0.001)
+    assert bool(trial.violations) == (violation is not None)
+    assert violation is None or any(violation in sentence for sentence in trial.violations)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +112,7 @@ def test_the_loop_notices_what_does_not_hold(
     RunStore(home).add("r", name="r", slot="cpu")
     trial = Trial(home, seed=0, specs=[PRIVATE])
     directory.append_epochs([row(1), row(2)])
+    spend(home, recorded=4, entered=4)
 
     def fault(trial: Trial) -> None:
         (home.runs / "r" / "metrics.jsonl").unlink()

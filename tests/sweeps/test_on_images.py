@@ -1,0 +1,159 @@
+"""What was spent on images stays spent: it is read by content from a journal that purging does not shorten."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medpriv_core.datasets.registry import content_of, list_datasets
+from medpriv_core.home import DataHome
+from medpriv_core.privacy.dp_sgd import composed_epsilon
+from medpriv_core.runs import service
+from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.spent_journal import enter, enter_runs, entry_of, read_entries
+from medpriv_core.runs.spent_record import write_record
+from medpriv_core.runs.store import RunRow, RunStore
+from medpriv_core.sweeps.on_images import epsilon_on_images, spent_by_others
+from tests.results.made import PLAIN, PRIVATE, TRAIN_SIZE, rows_of, setup_of, spent_of
+
+DATASET = "synthetic_chest"
+STRETCH = (4.0, 0.1, 20)  # of PRIVATE after its two epochs
+
+
+@pytest.fixture(autouse=True)
+def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+
+
+def put(home: DataHome, run_id: str, spec=PRIVATE, *, content: str | None = None, record: bool = True, **setup) -> None:
+    """A finished run of this version, or one without record and content as the version before left it."""
+    directory = RunDirectory(home.runs / run_id)
+    directory.create(spec)
+    known = {"content": content_of(home, DATASET) if content is None else content} if record else {}
+    directory.write_setup(setup_of(spec) | known | setup)
+    rows = rows_of(spec, (0.7, 0.8))
+    directory.append_epochs(rows)
+    directory.write_outcome("finished", None, **rows[-1])
+    if record:
+        write_record(directory, spent_of(spec, epochs=2))
+    row = RunRow(run_id, run_id, "finished", "cpu", 0, False, None, 1.0, 1.0, 2.0, None, (), "", None)
+    RunStore(home).insert([row])
+
+
+def purge(home: DataHome, run_id: str) -> None:
+    service.delete(home, run_id)
+    service.purge(home, run_id)
+
+
+def networks(count: int) -> float:
+    sigma, rate, steps = STRETCH
+    return composed_epsilon([(sigma, rate, count * steps)], delta=PRIVATE.delta)
+
+
+def test_the_made_runs_spend_what_is_expected(home: DataHome) -> None:
+    spent = spent_of(PRIVATE, epochs=2)
+    assert spent.segments is not None
+    assert (4.0, spent.segments[0]["sample_rate"], spent.steps) == STRETCH
+
+
+@pytest.mark.parametrize("record", [True, False], ids=["of this version", "of the version before"])
+def test_purging_gives_nothing_back(record: bool, home: DataHome) -> None:
+    entry = next(entry for entry in list_datasets(home) if entry.info.name == DATASET)
+    counts = {"train_class_counts": list(entry.train_counts), "test_class_counts": list(entry.test_counts)}
+    put(home, "one", record=record, **counts)
+    put(home, "two", record=record, **counts)
+    for gone in (None, "one", "two"):
+        if gone is not None:
+            purge(home, gone)
+        together = epsilon_on_images(home, DATASET)
+        assert together is not None
+        assert (together.networks, together.epsilon) == (2, networks(2))
+    assert "deleted and purged ones included: ε = " in together.ever_sentence
+    others = spent_by_others(home, DATASET, [], train_size=TRAIN_SIZE, but=())
+    assert (len(others.spendings), others.uncounted) == (2, 0)
+
+
+def test_a_run_folder_that_is_removed_by_hand_stays_spent_once_it_was_looked_at(home: DataHome) -> None:
+    put(home, "one")
+    assert epsilon_on_images(home, DATASET) is not None
+    for file in (home.runs / "one").iterdir():
+        file.unlink()
+    together = epsilon_on_images(home, DATASET)
+    assert together is not None
+    assert together.epsilon == networks(1)
+
+
+def test_it_is_read_by_content_and_not_by_name(home: DataHome) -> None:
+    put(home, "these")
+    put(home, "others", content="0123abcd")
+    assert epsilon_on_images(home, DATASET).epsilon == networks(1)  # type: ignore[union-attr]
+    purge(home, "others")
+    assert epsilon_on_images(home, DATASET).epsilon == networks(1)  # type: ignore[union-attr]
+    assert list(read_entries(home, DATASET, "0123abcd")) == ["others"]
+
+
+def test_where_it_is_not_known_on_which_images_the_name_decides(home: DataHome) -> None:
+    put(home, "old", record=False, train_class_counts=[1, 2], test_class_counts=[3, 4])
+    purge(home, "old")
+    assert [file.name for file in home.spent.iterdir()] == ["unknown-synthetic_chest.jsonl"]
+    assert epsilon_on_images(home, DATASET).epsilon == networks(1)  # type: ignore[union-attr]
+
+
+def test_later_lines_of_a_run_only_raise_what_it_spent(home: DataHome) -> None:
+    put(home, "one")
+    (run,) = service.list_runs(home)
+    entry, content = entry_of(run), content_of(home, DATASET)
+    assert entry is not None
+    less = replace(entry, segments=({**entry.segments[0], "steps": 3},))
+    more = replace(entry, segments=({**entry.segments[0], "steps": 300},))
+    for step, expected in ((entry, 20), (less, 20), (more, 300), (less, 300)):
+        enter(home, content, [step])
+        (found,) = read_entries(home, DATASET, content).values()
+        assert sum(segment["steps"] for segment in found.segments) == expected
+
+
+def test_a_torn_or_foreign_line_takes_no_other_with_it(home: DataHome) -> None:
+    put(home, "one")
+    put(home, "two")
+    runs, content = service.list_runs(home), content_of(home, DATASET)
+    file = home.spent / f"{content}.jsonl"
+    enter_runs(home, runs[:1])
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"[]\n{}\nnull\n\xff\xfe\n" + whole[:60])
+    enter_runs(home, runs)
+    assert set(read_entries(home, DATASET, content)) == {"one", "two"}
+
+
+def test_nothing_but_what_was_spent_is_in_it(home: DataHome) -> None:
+    put(home, "one")
+    enter_runs(home, service.list_runs(home))
+    (file,) = home.spent.iterdir()
+    assert set(json.loads(file.read_text())) == {"run", "mechanism", "segments", "delta"}
+
+
+def test_an_infinite_sensitivity_comes_back(home: DataHome) -> None:
+    put(home, "one")
+    directory = RunDirectory(home.runs / "one")
+    setup = directory.read_setup()
+    directory.write_setup(setup | {"guarantee": setup["guarantee"] | {"mixing_layers": ["layer1.0.bn1"]}})
+    purge(home, "one")
+    assert epsilon_on_images(home, DATASET).epsilon == float("inf")  # type: ignore[union-attr]
+
+
+def test_runs_without_privacy_and_imported_ones_are_not_entered(home: DataHome) -> None:
+    put(home, "plain", PLAIN)
+    put(home, "imported")
+    (home.runs / "imported" / "imported.json").write_text("{}")
+    for run_id in ("plain", "imported"):
+        purge(home, run_id)
+    assert epsilon_on_images(home, DATASET) is None
+
+
+def test_a_content_key_that_leads_out_of_the_folder_is_not_followed(home: DataHome, tmp_path: Path) -> None:
+    put(home, "one", content="../../outside")
+    purge(home, "one")
+    assert not list(tmp_path.glob("**/outside*"))
+    assert epsilon_on_images(home, DATASET) is not None
