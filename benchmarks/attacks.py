@@ -31,8 +31,8 @@ from medpriv_core.datasets.synthetic.chest import draw_chest
 from medpriv_core.datasets.viewing import view_image
 from medpriv_core.mechanisms.catalog import make_mechanism
 from medpriv_core.mechanisms.laplace import to_unit
+from medpriv_core.pictures.frames import without_equal_channels
 from medpriv_core.uploads.fitting import fit
-from medpriv_core.uploads.frames import without_equal_channels
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
 SIDE = 256

@@ -113,9 +113,13 @@ def test_training_is_imported_by_the_commands_alone_that_train() -> None:
         # Lowest first: what a room does without, so that it can be understood, tested and changed without it.
         ("privacy", ["attacks", "datasets", "exports", "mechanisms", *ABOVE_RUNS, "runs", "training", "uploads"]),
         ("mechanisms", ["attacks", "datasets", "exports", *ABOVE_RUNS, "runs", "training", "uploads"]),
+        (
+            "pictures",
+            ["attacks", "datasets", "exports", "mechanisms", "privacy", *ABOVE_RUNS, "runs", "training", "uploads"],
+        ),
         ("attacks", ["datasets", "exports", *ABOVE_RUNS, "runs", "training", "uploads"]),
         ("datasets", ["attacks", "exports", "privacy", *ABOVE_RUNS, "runs", "training", "uploads"]),
-        ("uploads", ["attacks", "exports", "mechanisms", "privacy", *ABOVE_RUNS, "runs", "training"]),
+        ("uploads", ["attacks", "datasets", "exports", "mechanisms", "privacy", *ABOVE_RUNS, "runs", "training"]),
         ("evaluation", ["attacks", "datasets", "exports", "mechanisms", *ABOVE_RUNS, "runs", "training", "uploads"]),
         ("runs", ["attacks", "exports", *ABOVE_RUNS, "training", "uploads"]),
         ("sweeps", ["attacks", "exports", "figures", "results", "training", "uploads", "cli"]),

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from medpriv_core.cli.output import print_json
+from medpriv_core.cli.output import print_json, tell_notes
 from medpriv_core.cli.parser import Commands, add_json_option
-from medpriv_core.datasets.images import decode_image
+from medpriv_core.datasets.images import read_picture
 from medpriv_core.errors import SettingError
+from medpriv_core.given_paths import given_path
 from medpriv_core.mechanisms.catalog import MECHANISMS, make_mechanism
 from medpriv_core.mechanisms.laplace import clamp, saturated_share, to_bytes, to_unit
+from medpriv_core.pictures.kinds import READABLE_IN_WORDS
 from medpriv_core.privacy.image_cells import check_cells
 from medpriv_core.privacy.image_epsilon import ImageGuarantee, beta_for_image_epsilon
 from medpriv_core.privacy.statement import format_epsilon, image_epsilon_statement, image_unit_statement
@@ -29,7 +31,9 @@ LAPLACE_DRAWS: dict[str, NoiseDraw] = {"laplace_per_pixel": "per_pixel", "laplac
 def add_to(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("noise", help="add noise to an image, and say what epsilon that gives")
-    parser.add_argument("image", type=Path, metavar="IMAGE")
+    parser.add_argument(
+        "image", type=given_path, metavar="IMAGE", help=f"{READABLE_IN_WORDS}; of several frames the first"
+    )
     amount = parser.add_mutually_exclusive_group(required=True)
     amount.add_argument("--beta", type=float, help="Laplace scale, or Gaussian deviation, for pixels in [0, 1]")
     amount.add_argument(
@@ -53,7 +57,8 @@ def add_to(commands: Commands) -> None:
 def _noise(options: argparse.Namespace) -> None:
     name = options.mechanism or f"laplace_{options.draw or 'per_pixel'}"
     cells = _check(options, name)
-    pixels = _read(options.image)
+    pixels, notes = _read(options.image)
+    tell_notes(notes)
     picture = pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]
     beta = options.beta
     if beta is None:
@@ -64,7 +69,7 @@ def _noise(options: argparse.Namespace) -> None:
     noised = mechanism.release(to_unit(picture), np.random.default_rng(options.seed)).reshape(pixels.shape)
     _write(noised if options.no_clamp else clamp(noised), options.output)
     if options.json:
-        print_json(_facts(options, guarantee, noised) | (cells if name == "dp_pix" else {}))
+        print_json(_facts(options, guarantee, noised) | {"notes": notes} | (cells if name == "dp_pix" else {}))
     else:
         _tell(options, guarantee)
 
@@ -133,12 +138,13 @@ def _check(options: argparse.Namespace, name: str) -> dict[str, int]:
     return cells
 
 
-def _read(file: Path) -> np.ndarray:
-    """uint8 of shape (h, w) for a picture without colour, else (h, w, 3)."""
-    pixels = np.asarray(decode_image(file, channels=3, name=file.name))
+def _read(file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """uint8 of shape (h, w) for a picture without colour, else (h, w, 3); and what there is to say of its reading."""
+    picture = read_picture(file, channels=3, name=file.name)
+    pixels = np.asarray(picture.image)
     # A grey picture stored as RGB holds each value three times; its noise must be drawn once.
     grey = (pixels == pixels[:, :, :1]).all()
-    return pixels[:, :, 0] if grey else pixels
+    return pixels[:, :, 0] if grey else pixels, picture.notes
 
 
 def _write(pixels: np.ndarray, output: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
 
@@ -15,6 +16,12 @@ from medpriv_core.progress import format_duration
 def print_json(value: Any) -> None:
     """Print ``value`` as JSON in plain ASCII; infinite numbers become null, because JSON has none."""
     print(json.dumps(_finite(value), indent=2, allow_nan=False))
+
+
+def tell_notes(notes: Iterable[str], *, of: str = "") -> None:
+    """Print on standard error what there is to say of a picture that was read; ``of`` names it."""
+    for note in notes:
+        print(f"Note: {of}: {note}" if of else f"Note: {note}", file=sys.stderr)
 
 
 def _finite(value: Any) -> Any:

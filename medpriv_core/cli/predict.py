@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from medpriv_core.cli.output import ProgressBar, print_json
+from medpriv_core.cli.output import ProgressBar, print_json, tell_notes
 from medpriv_core.cli.parser import Commands, add_json_option
-from medpriv_core.datasets.images import decode_image, to_square
+from medpriv_core.datasets.images import ReadPicture, read_picture, to_square
+from medpriv_core.given_paths import given_path
 from medpriv_core.home import data_home
+from medpriv_core.pictures.kinds import READABLE_IN_WORDS
 from medpriv_core.runs.diagnosis import Diagnosis, TrainedRun, diagnose, trained_run
 
 AT_ONCE = 16
@@ -21,7 +24,7 @@ def add_to(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("predict", help="what a trained run says of images (no diagnosis of a patient)")
     parser.add_argument("--run", required=True, metavar="RUN", help="a finished run, as shown by: runs list")
-    parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE")
+    parser.add_argument("images", type=given_path, nargs="+", metavar="IMAGE", help=f"{READABLE_IN_WORDS} files")
     add_json_option(parser)
     parser.set_defaults(command=_predict)
 
@@ -29,23 +32,29 @@ def add_to(commands: Commands) -> None:
 def _predict(options: argparse.Namespace) -> None:
     home = data_home()
     run = trained_run(home, options.run)
-    squares = [_read(image, run) for image in options.images]
+    notes, squares = [], []
+    for image in options.images:
+        picture = _read(image, run)
+        tell_notes(picture.notes, of=str(image))
+        notes.append(picture.notes)
+        squares.append(to_square(picture.image, run.image_size))
     parts = []
     with ProgressBar() as bar:
         for start in range(0, len(squares), AT_ONCE):
             bar(PHASE, start, len(squares))
             parts.append(diagnose(home, run.id, squares[start : start + AT_ONCE]))
     diagnosis = Diagnosis(parts[0].classes, np.concatenate([part.probabilities for part in parts]), parts[0].caveat)
-    _print(options, run, diagnosis)
+    _print(options, run, diagnosis, notes)
 
 
-def _read(image: Path, run: TrainedRun) -> np.ndarray:
+def _read(image: Path, run: TrainedRun) -> ReadPicture:
     """The image as a dataset of such files would be prepared for the run."""
-    decoded = decode_image(image, channels=run.channels, name=image.name, at_least=run.image_size)
-    return to_square(decoded, run.image_size)
+    return read_picture(image, channels=run.channels, name=image.name, at_least=run.image_size)
 
 
-def _print(options: argparse.Namespace, run: TrainedRun, diagnosis: Diagnosis) -> None:
+def _print(
+    options: argparse.Namespace, run: TrainedRun, diagnosis: Diagnosis, notes: Sequence[tuple[str, ...]]
+) -> None:
     rows = list(zip(options.images, diagnosis.probabilities.tolist(), strict=True))
     if options.json:
         images = [
@@ -54,8 +63,9 @@ def _print(options: argparse.Namespace, run: TrainedRun, diagnosis: Diagnosis) -
                 "predicted": diagnosis.classes[int(np.argmax(row))],
                 "confidence": max(row),
                 "probabilities": dict(zip(diagnosis.classes, row, strict=True)),
+                "notes": said,
             }
-            for image, row in rows
+            for (image, row), said in zip(rows, notes, strict=True)
         ]
         privacy = run.verdict.statement if run.verdict else None
         facts = {"run": run.id, "title": run.title, "epsilon": privacy, "test_accuracy": run.test_accuracy}

@@ -1,71 +1,65 @@
-"""Decoding image files that nobody has vouched for, and bringing them to one square size.
+"""Image files of datasets and of the command line, and bringing them to one square size.
 
-Files come from strangers' archives, so the header is read first and pixels are decoded only if there
-is a sane number of them: a 30,000 x 30,000 PNG of one colour is a few kilobytes on disk and 2.7 GB in
-memory. Only plain raster formats are tried; Pillow's other readers (some start external programs)
-stay shut.
-
-Everything becomes 8-bit grey ("L") or colour ("RGB"):
-
-- 16-bit grey: the full range 0..65535 is scaled to 0..255 (Pillow's own conversion clips at 255);
-- palette, CMYK, Lab and other colour spaces: converted to RGB; grey is Rec. 601 luma;
-- transparency: laid on black, the background of radiographs and fundus photographs;
-- EXIF orientation: applied, so that the picture stands as its camera meant it.
+What a file is and which pixels it has is found in ``medpriv_core.pictures``, as for the pictures that are uploaded to
+a page: a file gives the same picture, or the same refusal, wherever it is read. Here it becomes 8-bit grey ("L") or
+colour ("RGB"). Grey of colour is Rec. 601 luma; of a file with several frames the first is taken, in its first
+window.
 """
 
 from __future__ import annotations
 
-import io
-import struct
-import warnings
+import os
+import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, TiffImagePlugin, WebPImagePlugin
+from PIL import Image
 
 from medpriv_core.errors import ImageError
+from medpriv_core.pictures.decoded import DAMAGED, TOO_MUCH_MEMORY
+from medpriv_core.pictures.decoding import decode
+from medpriv_core.pictures.frames import FIRST_AS_STORED
+from medpriv_core.pictures.kinds import READABLE_SUFFIXES, kind_of
+from medpriv_core.pictures.raster import is_ready, open_raster, ready_picture
+from medpriv_core.pictures.rendering import first_picture, window_notes
 
-MAX_PIXELS = 64_000_000
-# Importing the two plugins registers their formats; Pillow loads the other three by itself.
-FORMATS = ("JPEG", "PNG", "BMP", TiffImagePlugin.TiffImageFile.format, WebPImagePlugin.WebPImageFile.format)
+__all__ = ["READABLE_SUFFIXES", "ReadPicture", "decode_image", "read_picture", "to_square"]
 
-# Pillow warns of half of what it refuses; the limit above is lower, and is an error.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+MAX_FILE_MB = 512
 
-_WHAT_TO_DO = "Remove it or replace it by a sound copy."
-_UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, struct.error, MemoryError)
+
+@dataclass(frozen=True, eq=False)
+class ReadPicture:
+    """A picture, "L" or "RGB", and sentences on what was filled in or left out when it was read."""
+
+    image: Image.Image
+    notes: tuple[str, ...]
 
 
 def decode_image(
     source: Path | bytes | BinaryIO, *, channels: int, name: str, at_least: int | None = None
 ) -> Image.Image:
+    """The picture of ``read_picture`` without its notes."""
+    return read_picture(source, channels=channels, name=name, at_least=at_least).image
+
+
+def read_picture(
+    source: Path | bytes | BinaryIO, *, channels: int, name: str, at_least: int | None = None
+) -> ReadPicture:
     """Decode one image to mode "L" (``channels=1``) or "RGB" (``channels=3``).
 
-    ``name`` is what errors call the image. With ``at_least`` (pixels) a JPEG may come out smaller than
-    it is stored, but neither side below twice ``at_least``: libjpeg then skips work whose result the
-    next resizing would throw away. Raises ``ImageError`` if the file is no image, is damaged or has
-    more than ``MAX_PIXELS`` pixels.
+    ``name`` is what errors call the image. With ``at_least`` (pixels) a JPEG may come out smaller than it is stored,
+    but neither side below twice ``at_least``: libjpeg then skips work whose result the next resizing would throw
+    away. Raises ``ImageError`` if there is no such file, or if it is of a kind that is not read, is damaged or has too
+    many pixels.
     """
-    mode = "L" if channels == 1 else "RGB"
+    data = _contents(source, name)
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
-            _check_size(image, name)
-            # Grey from a colour JPEG is its luma plane: no need to decode the colours.
-            image.draft(mode, (2 * at_least, 2 * at_least) if at_least else image.size)
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-            return _convert(image, mode, name)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(name) from error
-    except FileNotFoundError as error:
-        raise ImageError(f"The image {name} does not exist. Check its name and place.") from error
-    except PermissionError as error:
-        raise ImageError(f"medpriv may not read the image {name}. Change its permissions.") from error
-    except _UNREADABLE as error:
-        raise ImageError(
-            f"The image {name} cannot be read: it is damaged, cut short, or no image at all. {_WHAT_TO_DO}"
-        ) from error
+        return _read(data, channels=channels, name=name, at_least=at_least)
+    except ImageError as error:
+        raise ImageError(f"The image {name} cannot be read. {error}") from error
 
 
 def to_square(image: Image.Image, size: int) -> np.ndarray:
@@ -81,38 +75,47 @@ def to_square(image: Image.Image, size: int) -> np.ndarray:
     return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
 
 
-def _check_size(image: Image.Image, name: str) -> None:
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise _too_large(name, f"{width} x {height} pixels")
+def _read(data: bytes, *, channels: int, name: str, at_least: int | None) -> ReadPicture:
+    mode = "L" if channels == 1 else "RGB"
+    kind = kind_of(name, data)
+    if kind not in ("DICOM", "TIFF"):
+        try:
+            with open_raster(data, kind) as opened:
+                if is_ready(opened, data):
+                    image, notes = ready_picture(opened, data, luma=channels == 1, at_least=at_least)
+                    return ReadPicture(image.convert(mode), notes)
+        except ImageError:
+            raise
+        except MemoryError:
+            raise ImageError(TOO_MUCH_MEMORY) from None
+        except Exception:
+            raise ImageError(DAMAGED) from None
+    decoded = decode(kind, data, FIRST_AS_STORED)
+    pixels = first_picture(kind, decoded)
+    image = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
+    return ReadPicture(image.convert(mode), (*decoded.notes, *window_notes(kind, decoded)))
 
 
-def _too_large(name: str, size: str = "far too many pixels") -> ImageError:
-    return ImageError(
-        f"The image {name} has {size}; medpriv reads up to {MAX_PIXELS // 10**6} million pixels. "
-        "Shrink it, or remove it."
-    )
-
-
-def _convert(image: Image.Image, mode: str, name: str) -> Image.Image:
-    if image.mode == "F":
-        raise ImageError(
-            f"The image {name} has floating-point pixels, whose range is not known. Save it with 8 or 16 bits."
-        )
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        return _from_16_bit(image, name).convert(mode)
-    if image.has_transparency_data:
-        opaque = image.convert("RGBA")
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        return Image.alpha_composite(black, opaque).convert(mode)
-    if mode == "L" and image.mode not in ("1", "L", "RGB"):
-        return image.convert("RGB").convert("L")
-    return image.convert(mode)
-
-
-def _from_16_bit(image: Image.Image, name: str) -> Image.Image:
-    values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
-        raise ImageError(f"The image {name} has 32-bit pixels outside 0..65535. Save it with 8 or 16 bits.")
-    # 65535 = 255 * 257: white stays white, and every step of 257 is one grey level (rounded).
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+def _contents(source: Path | bytes | BinaryIO, name: str) -> bytes:
+    if isinstance(source, bytes):
+        return source
+    if not isinstance(source, Path):
+        return source.read()
+    try:
+        status = os.stat(source)
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(f"{name or source} is a folder and not an image. Give the image's own file.")
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"{name} is not an ordinary file. Copy the image into one, and give that.")
+        if status.st_size > MAX_FILE_MB * 2**20:
+            raise ImageError(
+                f"The image {name} has {status.st_size / 2**20:,.0f} MB; up to {MAX_FILE_MB} MB are read. Shrink it."
+            )
+        return source.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageError(f"The image {name} does not exist. Check its name and place.") from error
+    except PermissionError as error:
+        raise ImageError(f"medpriv may not read the image {name}. Change its permissions.") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no such name can be"
+        raise ImageError(f"The image {name} cannot be opened ({reason}). Check its name and place.") from error

@@ -9,14 +9,17 @@ import contextlib
 import os
 import sys
 import warnings
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from medpriv_core.pictures.kinds import Kind
 
 MAX_MEMORY_BYTES = 704 * 2**20
 MAX_CPU_S = 20
 
 
-def main(kind: str) -> None:
-    """Decode one file of this kind (``signatures.Kind``)."""
+def main(kind: Kind) -> None:
+    """Decode one file of this kind (``kinds.Kind``)."""
     limit_itself()
     # A C library that prints must not write into the answer.
     answer = os.fdopen(os.dup(1), "wb")
@@ -47,29 +50,18 @@ def limit_itself() -> None:
             resource.setrlimit(limit, (soft, hard))
 
 
-def answer_with(kind: str, data: bytes, answer: BinaryIO) -> None:
+def answer_with(kind: Kind, data: bytes, answer: BinaryIO) -> None:
     """Decode, and send the pixels or the sentence why there are none."""
     from medpriv_core.errors import ImageError
-    from medpriv_core.uploads.decoded import DAMAGED, send, send_refusal
+    from medpriv_core.pictures.decoded import TOO_MUCH_MEMORY, send, send_refusal
+    from medpriv_core.pictures.decoding import decode
+    from medpriv_core.pictures.frames import FOR_A_PAGE
 
     try:
-        if kind == "DICOM":
-            from medpriv_core.uploads.dicom import decode_dicom
-
-            decoded = decode_dicom(data)
-        else:
-            from PIL import Image
-
-            from medpriv_core.uploads.raster import decode_raster
-
-            Image.MAX_IMAGE_PIXELS = None  # raster.py has its own limit, with a sentence of what to do
-            decoded = decode_raster(data, kind)
+        decoded = decode(kind, data, FOR_A_PAGE)
     except ImageError as error:
         send_refusal(str(error), answer)
     except MemoryError:
-        send_refusal("This picture needs more memory than an upload may take. Export it smaller.", answer)
-    except Exception:
-        # Readers raise whatever they stumble over, and their messages quote the file: neither goes further.
-        send_refusal(DAMAGED, answer)
+        send_refusal(TOO_MUCH_MEMORY, answer)
     else:
         send(decoded, answer)

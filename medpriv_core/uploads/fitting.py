@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from medpriv_core.errors import SettingError
-from medpriv_core.uploads.frames import MAX_SIDE, MIN_SIDE, resized
+from medpriv_core.pictures.frames import MAX_SIDE, MIN_SIDE, resized
 
 
 def fit(picture: np.ndarray, longer_side: int) -> np.ndarray:

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import medpriv_core
 from medpriv_core.errors import ImageError
-from medpriv_core.uploads.decoded import Decoded, receive
-from medpriv_core.uploads.signatures import Kind
+from medpriv_core.pictures.decoded import Decoded, receive
+from medpriv_core.pictures.kinds import Kind
 
 MAX_TIME_S = 60.0  # on a busy machine; of processor time the child takes a third (child.py)
 

@@ -7,17 +7,25 @@ process, so no message, log or export can hold them; nor does any error repeat t
 
 from __future__ import annotations
 
+from medpriv_core.errors import ImageError
+from medpriv_core.pictures.kinds import kind_of
 from medpriv_core.uploads.isolation import decode_apart
-from medpriv_core.uploads.signatures import kind_of
 from medpriv_core.uploads.upload import Upload, make_upload
+
+MAX_UPLOAD_MB = 64  # as maxUploadSize in .streamlit/config.toml, which refuses larger ones before they arrive
 
 
 def open_upload(name: str, data: bytes) -> Upload:
-    """Open a PNG, JPEG, TIFF (its pages are the frames) or DICOM file.
+    """Open a PNG, JPEG, TIFF (its pages are the frames), GIF, WebP, BMP or DICOM file.
 
     Takes 0.2 to 1 s for ordinary files, at most ``isolation.MAX_TIME_S``, and 64 MiB for as long as the upload
     lives. ``name`` serves only to try a DICOM that lacks its mark. Raises ``ImageError``, whose sentence says what
     is wrong with the file and what to do.
     """
+    if len(data) > MAX_UPLOAD_MB * 2**20:
+        raise ImageError(
+            f"This file has {len(data) / 2**20:.0f} MB; up to {MAX_UPLOAD_MB} MB are read. "
+            "Shrink the picture, or upload a part of it."
+        )
     kind = kind_of(name, data)
     return make_upload(kind, decode_apart(kind, data))

@@ -57,8 +57,8 @@ def empty_state_dict() -> bytes:
 
 
 BAD_PICTURES = {
-    "cut.jpeg": (truncated_jpeg, "cut.jpeg cannot be read: it is damaged, cut short, or no image at all"),
-    "note.png": (lambda: b"not a picture\n", "note.png cannot be read: it is damaged, cut short, or no image at all"),
-    "empty.png": (lambda: b"", "empty.png cannot be read"),
-    "bomb.png": (png_bomb, "bomb.png has far too many pixels; medpriv reads up to 64 million pixels"),
+    "cut.jpeg": (truncated_jpeg, "cut.jpeg cannot be read. This file is damaged or cut short"),
+    "note.png": (lambda: b"not a picture\n", "note.png cannot be read. This is a text"),
+    "empty.png": (lambda: b"", "empty.png cannot be read. This file is empty"),
+    "bomb.png": (png_bomb, "30,000 × 30,000 pixels, 900 million in all; up to 64 million pixels are read"),
 }

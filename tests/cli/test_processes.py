@@ -99,8 +99,9 @@ def _broken_picture(folder: Path) -> list[str]:
         (_pickle_with_code, "holds program code besides numbers, and medpriv does not run it."),
         (
             _broken_picture,
-            "The image train/NORMAL/cut.jpeg cannot be read: it is damaged, cut short, or no image at all. Remove it "
-            "or replace it by a sound copy. 1 more images cannot be read either.",
+            "The image train/NORMAL/cut.jpeg cannot be read. This file is damaged or cut short, so its picture cannot "
+            "be read. Export it again from its source, or replace it by a sound copy. 1 more images cannot be read "
+            "either.",
         ),
     ],
     ids=["weights of another network", "pickled code", "broken pictures"],

@@ -59,14 +59,10 @@ def test_16_bit_grey_is_scaled_and_not_clipped(file_format: str) -> None:
     assert np.array_equal(decoded(encoded(Image.fromarray(values), file_format), channels=3)[:, :, 1], expected)
 
 
-def test_32_bit_pixels_beyond_16_bits_are_refused() -> None:
-    with pytest.raises(ImageError, match="32-bit"):
-        decoded(encoded(Image.fromarray(np.array([[70000, 0]], dtype=np.int32)), "TIFF"))
-
-
-def test_floating_point_pixels_are_refused() -> None:
-    with pytest.raises(ImageError, match="floating-point"):
-        decoded(encoded(Image.fromarray(np.array([[0.5, 0.1]], dtype=np.float32)), "TIFF"))
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_32_bits_are_spread_from_black_to_white(dtype: type) -> None:
+    values = np.array([[70000, 0, 35000]], dtype=dtype)
+    assert decoded(encoded(Image.fromarray(values), "TIFF")).tolist() == [[255, 0, 128]]
 
 
 def test_palette_images_show_their_colours() -> None:

@@ -26,10 +26,10 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import JPEGBaseline8Bit
 
 from medpriv_core.errors import MedprivError
+from medpriv_core.pictures.decoded import Decoded, receive
+from medpriv_core.pictures.kinds import Kind
 from medpriv_core.uploads import isolation, opening
 from medpriv_core.uploads.child import answer_with, limit_itself
-from medpriv_core.uploads.decoded import Decoded, receive
-from medpriv_core.uploads.signatures import Kind
 from tests.uploads.dicoms import ct, described, encapsulated, jpeg, written
 
 RADIOGRAPHS = Path(__file__).resolve().parents[3] / "shared" / "data" / "chest_xray_originals"

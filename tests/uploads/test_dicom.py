@@ -7,7 +7,7 @@ import pytest
 from pydicom import dcmread, uid
 from pydicom.data import get_testdata_file
 
-from medpriv_core.uploads.dicom import decode_dicom
+from medpriv_core.pictures.dicom import decode_dicom
 from medpriv_core.uploads.upload import Upload, make_upload
 from tests.uploads.dicoms import ct, described, encapsulated, jpeg, lookup_table, sequence_item, written
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from medpriv_core.errors import ImageError
-from medpriv_core.uploads import frames
-from medpriv_core.uploads.frames import MAX_HELD_BYTES, plan_frames, resized
+from medpriv_core.pictures import frames
+from medpriv_core.pictures.frames import MAX_HELD_BYTES, plan_frames, resized
 
 
 @pytest.mark.parametrize("frames", [1, 10, 65, 128, 400, 700])

@@ -18,11 +18,11 @@ from pydicom import uid
 from pydicom.data import get_testdata_file
 
 from medpriv_core.errors import ImageError, SettingError
+from medpriv_core.pictures.decoded import Decoded, receive
+from medpriv_core.pictures.kinds import kind_of
 from medpriv_core.uploads import isolation
 from medpriv_core.uploads.child import answer_with
-from medpriv_core.uploads.decoded import Decoded, receive
-from medpriv_core.uploads.opening import open_upload
-from medpriv_core.uploads.signatures import MAX_UPLOAD_MB, kind_of
+from medpriv_core.uploads.opening import MAX_UPLOAD_MB, open_upload
 from tests.datasets.test_images import encoded, png_header
 from tests.uploads.dicoms import SECRETS, ct, described, encapsulated, lookup_table, sequence_item, written
 
@@ -168,10 +168,7 @@ def deflated_bomb() -> bytes:
     [
         (b"", "empty"),
         (b"a note, not a picture", "not a picture of a known kind"),
-        (encoded(Image.new("L", (20, 20)), "GIF"), "GIF.*PNG, JPEG, TIFF or DICOM"),
-        (encoded(Image.new("L", (20, 20)), "WEBP"), "WebP"),
-        (encoded(Image.new("L", (20, 20)), "BMP"), "BMP"),
-        (encoded(Image.new("L", (64, 64)), "JPEG2000"), "JPEG 2000"),
+        (encoded(Image.new("L", (64, 64)), "JPEG2000"), "JPEG 2000.*PNG, JPEG, TIFF or DICOM"),
         (b"%PDF-1.7", "PDF"),
         (gzip.compress(b"volume"), "archive"),
         (b"\x30\x80\x06\x09" + bytes.fromhex("2a864886f70d010703") + bytes(200), "encrypted"),
@@ -188,11 +185,10 @@ def deflated_bomb() -> bytes:
             "encrypted",
         ),
         (changed(PixelData=RAMP.tobytes()[:-64]), "another number of pixels"),
-        (changed(PixelData=RAMP.tobytes() * 2), "another number of pixels"),
+        (changed(PixelData=RAMP.tobytes() * 2, NumberOfFrames=1), "another number of pixels"),
         (changed(NumberOfFrames=5), "another number of pixels"),
         (changed(Rows=9000, Columns=9000), "9,000 × 9,000 pixels, 81 million in all; up to 64 million"),
-        (changed(Rows=0), "damaged|another number|only"),
-        (changed(RescaleSlope="0", RescaleIntercept="0"), "damaged"),
+        (changed(Rows=0), r"does not say how many rows.*\(its element Rows"),
         (changed(PhotometricInterpretation="CMYK"), "colours in a way"),
         (changed(PixelPresentation="COLOR"), "lays colours over"),
         (encapsulated(described(RAMP), [b"\0" * 64], uid.MPEG2MPML), "as a video"),

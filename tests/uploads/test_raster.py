@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from medpriv_core.errors import ImageError
-from medpriv_core.uploads.raster import decode_raster
+from medpriv_core.pictures.raster import decode_raster
 from medpriv_core.uploads.upload import BURNED_IN_TEXT, Upload, make_upload
 from tests.datasets.test_images import encoded
 
@@ -198,11 +198,15 @@ def test_deep_pictures_keep_their_values_when_shrunk() -> None:
     assert np.abs(upload.render()[:, :, 0] - np.linspace(0, 255, 1024)).max() <= 1
 
 
-def test_animated_pngs_are_refused() -> None:
+@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP"])
+def test_of_an_animation_the_first_picture_is_shown_and_that_is_said(kind: str) -> None:
     stream = io.BytesIO()
-    Image.fromarray(GREY).save(stream, "PNG", save_all=True, append_images=[Image.fromarray(255 - GREY)])
-    with pytest.raises(ImageError, match="animated PNG"):
-        opened(stream.getvalue())
+    options = {"lossless": True} if kind == "WEBP" else {}
+    Image.fromarray(GREY).save(stream, kind, save_all=True, append_images=[Image.fromarray(255 - GREY)], **options)
+    upload = opened(stream.getvalue(), kind)
+    assert upload.frames == 1
+    assert np.array_equal(upload.render()[:, :, 0], GREY)
+    assert upload.notes[0] == "This file holds 2 pictures, one after the other; the first is read."
 
 
 def test_a_picture_of_one_colour_is_fine() -> None:

@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_windowing
 
 from medpriv_core.errors import SettingError
-from medpriv_core.uploads.windows import HeaderWindow, presets_of, safe_words, shade
+from medpriv_core.pictures.windows import HeaderWindow, presets_of, safe_words, shade
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from medpriv_core.pictures.kinds import READABLE_IN_WORDS
 from medpriv_core.uploads.opening import open_upload
 from medpriv_core.uploads.upload import Upload
 
@@ -31,7 +32,7 @@ def choose_own() -> OwnPicture | None:
     """The uploader and what belongs to it; None before there is an upload. Raises ``ImageError``."""
     limit_mb = st.get_option("server.maxUploadSize")
     file = st.file_uploader(
-        "A picture of yours (PNG, JPEG, TIFF or DICOM)",
+        f"A picture of yours ({READABLE_IN_WORDS})",
         key="upload",
         help="The picture stays in the memory of this app, for this browser tab only. It is not stored, not logged "
         "and sent nowhere.",
@@ -66,14 +67,17 @@ def _choose_view(kept: _Kept) -> tuple[int, float | None, float | None, str | No
     if upload.frames > 1:
         frame = row.slider(f"Frame (1 to {upload.frames})", 1, upload.frames, key=f"frame_{name}", width=220) - 1
     centre = width = curve = None
-    if upload.presets:
+    presets = upload.presets_at(frame)
+    if presets:
+        if upload.windows_by_frame:
+            name = f"{name}_{frame}"
         preset = row.selectbox(
             "Window (grey values shown)",
-            upload.presets,
+            presets,
             format_func=lambda one: one.name,
             key=f"window_{name}",
             width=240,
-            help="  \n".join(f"**{one.name}**: {one.explanation}" for one in upload.presets),
+            help="  \n".join(f"**{one.name}**: {one.explanation}" for one in presets),
         )
         # Another preset moves both sliders: the key carries its name.
         centre, width = (

@@ -10,8 +10,8 @@ import streamlit as st
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.datasets.viewing import images_of_class
 from medpriv_core.exports.settings import OWN_PICTURE
+from medpriv_core.pictures.frames import MIN_SIDE
 from medpriv_core.uploads.fitting import fit
-from medpriv_core.uploads.frames import MIN_SIDE
 from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.explore.grid import browse

@@ -65,27 +65,28 @@ def shade(
     curve: str,
     tables: Mapping[str, Sequence[float]] | None = None,
 ) -> np.ndarray:
-    """Grey in [0, 1] (``float32``, same shape) of the values in this window.
+    """Grey in [0, 1] (same shape; ``float64`` for such values, else ``float32``) of the values in this window.
 
     ``linear`` is defined from a width of 1 up, and is ``linear_exact`` below. ``tables`` holds, by the name of its
     curve, the grey of evenly spaced values. Raises ``SettingError`` if the window has no width or an unknown curve.
     """
     if not (math.isfinite(centre) and math.isfinite(width) and width > 0):
         raise SettingError("A window needs a centre and a width above zero. Choose a preset, or move the sliders.")
-    values = values.astype(np.float32, copy=False)
+    real = np.float64 if values.dtype == np.float64 else np.float32
+    values = values.astype(real, copy=False)
     if curve == "linear" and width >= 1:
         # The standard counts steps between whole values: w values have w - 1 steps.
-        return np.clip((values - np.float32(centre - 0.5)) / np.float32(max(width - 1, 1e-6)) + 0.5, 0, 1)
+        return np.clip((values - real(centre - 0.5)) / real(max(width - 1, 1e-6)) + 0.5, 0, 1)
     if curve in ("linear", "linear_exact"):
-        return np.clip((values - np.float32(centre)) / np.float32(width) + 0.5, 0, 1)
+        return np.clip((values - real(centre)) / real(width) + 0.5, 0, 1)
     if curve == "sigmoid":
-        steepness = np.clip(-4 * (values - np.float32(centre)) / np.float32(width), -80, 80)
+        steepness = np.clip(-4 * (values - real(centre)) / real(width), -80, 80)
         return 1 / (1 + np.exp(steepness))
     if tables is None or curve not in tables:
         raise SettingError("The window has a curve that is not in this file. Choose one of its presets.")
     table = np.asarray(tables[curve], np.float32)
     # At the table's own centre and width, value number i falls on entry i.
-    place = (values - np.float32(centre)) / np.float32(width) * len(table) + len(table) / 2
+    place = (values - real(centre)) / real(width) * len(table) + len(table) / 2
     return table[np.clip(np.rint(place), 0, len(table) - 1).astype(np.int32)]
 
 

@@ -26,6 +26,27 @@ _BAND_PIXELS = 2**21
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """How much of a file its reader keeps.
+
+    With ``every_frame`` false only the first; the range of values is that of all frames all the same, so that the
+    first looks as it does among the others. ``max_side`` is the longest side in pixels; None keeps the stored size.
+    """
+
+    every_frame: bool
+    max_side: int | None
+
+
+FOR_A_PAGE = Wanted(every_frame=True, max_side=MAX_SIDE)
+FIRST_AS_STORED = Wanted(every_frame=False, max_side=None)
+
+
+def first_of(frames: int, what: str = "frames") -> str:
+    """The note that only the first was read."""
+    return f"This file holds {frames} {what}; the first is read."
+
+
+@dataclass(frozen=True)
 class FramePlan:
     """Width and height (in pixels) at which every frame of a file is kept, and what the user is told of it."""
 
@@ -33,16 +54,24 @@ class FramePlan:
     notes: tuple[str, ...]
 
 
-def plan_frames(width: int, height: int, *, frames: int, bytes_per_pixel: int, pixel_aspect: float = 1.0) -> FramePlan:
+def plan_frames(
+    width: int,
+    height: int,
+    *,
+    frames: int,
+    bytes_per_pixel: int,
+    pixel_aspect: float = 1.0,
+    max_side: int | None = MAX_SIDE,
+) -> FramePlan:
     """The size at which to keep ``frames`` frames of ``width`` x ``height`` stored pixels.
 
     ``pixel_aspect`` is the height of a stored pixel over its width; the plan makes pixels square by stretching the
-    coarser axis, as viewers do, so nothing of the finer one is lost. Raises ``ImageError`` for pictures below
-    ``MIN_SIDE`` pixels and for too many frames.
+    coarser axis, as viewers do, so nothing of the finer one is lost. With ``max_side`` None nothing is shrunk. Raises
+    ``ImageError`` for too many frames and, where ``max_side`` is given, for pictures below ``MIN_SIDE`` pixels.
     """
-    if max(width, height) < MIN_SIDE:
+    if max_side is not None and max(width, height) < MIN_SIDE:
         raise ImageError(
-            f"This picture has only {width} × {height} pixels. Upload one with at least {MIN_SIDE} on its longer side."
+            f"This picture has only {width} × {height} pixels. Choose one with at least {MIN_SIDE} on its longer side."
         )
     if frames > MAX_FRAMES:
         raise ImageError(f"This file holds {frames} frames; up to {MAX_FRAMES} are read. Export a part of them.")
@@ -51,7 +80,9 @@ def plan_frames(width: int, height: int, *, frames: int, bytes_per_pixel: int, p
         notes.append("Its pixels are far from square; they are shown as if they were.")
         pixel_aspect = 1.0
     wide, high = width * max(1.0, 1 / pixel_aspect), height * max(1.0, pixel_aspect)
-    scale = min(1.0, MAX_SIDE / max(wide, high), math.sqrt(MAX_HELD_BYTES / (frames * wide * high * bytes_per_pixel)))
+    if max_side is None:
+        return FramePlan((round(wide), round(high)), tuple(notes))
+    scale = min(1.0, max_side / max(wide, high), math.sqrt(MAX_HELD_BYTES / (frames * wide * high * bytes_per_pixel)))
     if scale < 1 and scale * max(wide, high) < _SMALLEST_USEFUL:
         raise ImageError(f"This file holds {frames} frames, more than fit in memory. Export a part of them.")
     # Rounded down, for the total is bounded; but 95.999... is 96.

@@ -1,7 +1,7 @@
 """What a decoder found in a file: pixels and the facts needed to show them, and nothing of whose they are.
 
-The record crosses a pipe from the child that decoded it. It travels as one line of JSON and the bytes of the
-frames: unlike a pickle, reading it can run no code, whatever the file did to the child.
+The record of an upload crosses a pipe from the child that decoded it. It travels as one line of JSON and the bytes of
+the frames: unlike a pickle, reading it can run no code, whatever the file did to the child.
 """
 
 from __future__ import annotations
@@ -16,10 +16,16 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from medpriv_core.errors import ImageError
-from medpriv_core.uploads.frames import MAX_HELD_BYTES
-from medpriv_core.uploads.windows import HeaderWindow
+from medpriv_core.pictures.frames import MAX_HELD_BYTES
+from medpriv_core.pictures.windows import HeaderWindow
 
-DAMAGED = "This file is damaged or cut short, so its picture cannot be read. Export it again from its source."
+DAMAGED = (
+    "This file is damaged or cut short, so its picture cannot be read. Export it again from its source, or replace it "
+    "by a sound copy."
+)
+TOO_MUCH_MEMORY = "This picture needs more memory than reading it may take. Export it smaller."
+# So many pixels are read, whoever asks: a PNG of one colour may be a few kilobytes on disk and gigabytes in memory.
+MAX_PIXELS = 64_000_000
 _DTYPES = ("uint8", "uint16", "int16", "float32")
 
 
@@ -28,9 +34,10 @@ class Decoded:
     """Frames and how to turn them into grey or colour.
 
     ``frames`` is (n, h, w) of ``uint8``, ``uint16``, ``int16`` or ``float32`` for grey, (n, h, w, 3) ``uint8`` for
-    colour. A grey value is ``stored * slope + intercept`` with the pair of its frame in ``scales``; ``low`` and
-    ``high`` are the smallest and largest such value of the file. ``width``, ``height`` and ``bits`` (of one
-    channel) are those of the file. With ``windowed`` false, grey is ready to be shown.
+    colour. A grey value is ``stored * slope + intercept`` with the pair of its frame in ``scales``; ``ends`` are the
+    smallest and largest such value of each frame, ``low`` and ``high`` those of the file. ``width``, ``height`` and
+    ``bits`` (of one channel) are those of the file. With ``windowed`` false, grey is ready to be shown. ``windows``
+    holds those of the header: one list for all frames, or one for each.
     """
 
     frames: np.ndarray
@@ -41,11 +48,20 @@ class Decoded:
     inverted: bool = False
     hounsfield: bool = False
     scales: tuple[tuple[float, float], ...] = ()
-    low: float = 0.0
-    high: float = 255.0
-    windows: tuple[HeaderWindow, ...] = ()
+    ends: tuple[tuple[float, float], ...] = ((0.0, 255.0),)
+    windows: tuple[tuple[HeaderWindow, ...], ...] = ((),)
     tables: dict[str, tuple[float, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    @property
+    def low(self) -> float:
+        """The smallest value of the file."""
+        return min(low for low, _ in self.ends)
+
+    @property
+    def high(self) -> float:
+        """The largest value of the file."""
+        return max(high for _, high in self.ends)
 
 
 def send(decoded: Decoded, stream: BinaryIO) -> None:
@@ -54,7 +70,7 @@ def send(decoded: Decoded, stream: BinaryIO) -> None:
     facts = {
         entry.name: getattr(decoded, entry.name) for entry in dataclasses.fields(Decoded) if entry.name != "frames"
     }
-    facts["windows"] = [dataclasses.asdict(window) for window in decoded.windows]
+    facts["windows"] = [[dataclasses.asdict(window) for window in windows] for windows in decoded.windows]
     _send_line(facts | {"shape": frames.shape, "dtype": frames.dtype.name}, stream)
     stream.write(frames.data)
 
@@ -87,8 +103,9 @@ def _assembled(facts: dict[str, Any], stream: BufferedReader) -> Decoded:
             raise ValueError("fewer bytes than announced")
         wanted = wanted[count:]
     frames.flags.writeable = False
-    facts["windows"] = tuple(HeaderWindow(**window) for window in facts["windows"])
-    facts["scales"] = tuple((slope, intercept) for slope, intercept in facts["scales"])
+    facts["windows"] = tuple(tuple(HeaderWindow(**window) for window in windows) for windows in facts["windows"])
+    for name in ("scales", "ends"):
+        facts[name] = tuple((first, second) for first, second in facts[name])
     facts["tables"] = {name: tuple(table) for name, table in facts["tables"].items()}
     facts["notes"] = tuple(facts["notes"])
     return Decoded(frames=frames, **facts)

@@ -1,0 +1,28 @@
+"""The one way from the bytes of a file to its picture, for pages, command line and datasets alike."""
+
+from __future__ import annotations
+
+from medpriv_core.errors import ImageError
+from medpriv_core.pictures.decoded import DAMAGED, TOO_MUCH_MEMORY, Decoded
+from medpriv_core.pictures.frames import Wanted
+from medpriv_core.pictures.kinds import Kind
+
+
+def decode(kind: Kind, data: bytes, wanted: Wanted) -> Decoded:
+    """Decode a file of this kind. Every failure is an ``ImageError`` that repeats nothing of the file."""
+    try:
+        # Each imports what the other does without: a PNG needs no pydicom.
+        if kind == "DICOM":
+            from medpriv_core.pictures.dicom import decode_dicom
+
+            return decode_dicom(data, wanted)
+        from medpriv_core.pictures.raster import decode_raster
+
+        return decode_raster(data, kind, wanted)
+    except ImageError:
+        raise
+    except MemoryError:
+        raise ImageError(TOO_MUCH_MEMORY) from None
+    except Exception:
+        # Readers raise whatever they stumble over, and their messages quote the file: neither goes further.
+        raise ImageError(DAMAGED) from None
