@@ -6,7 +6,9 @@ confusion matrix counts every pair of true and predicted class, and all that is 
 recall     of the images of a class, the share that was found (of the ill class: sensitivity)
 precision  of the images that were called so, the share that are (positive predictive value)
 
-Both are shares of few images, so the table gives Wilson intervals with them.
+Both are shares of few images, so the table gives Wilson intervals with them. The interval of the balanced accuracy is
+put together from Wilson's of each class, that of kappa has its large-sample variance (Fleiss, Cohen and Everitt 1969)
+on Fisher's scale, on which a figure that cannot exceed 1 is nearly normal.
 
 >>> matrix = confusion_matrix(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]), classes=2)
 >>> matrix.tolist()
@@ -17,12 +19,13 @@ Both are shares of few images, so the table gives Wilson intervals with them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from medpriv_core.evaluation.intervals import Interval, wilson_interval
+from medpriv_core.evaluation.intervals import LEVEL, Interval, interval_of_mean, student_quantile, wilson_interval
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,50 @@ def balanced_accuracy(matrix: np.ndarray) -> float:
     return sum(found) / len(found)
 
 
+def balanced_accuracy_interval(matrix: np.ndarray) -> Interval:
+    """95 % interval of the balanced accuracy, from Wilson's of the recall of each class that occurs."""
+    counts = [(int(right), int(images)) for right, images in zip(np.diag(matrix), matrix.sum(1), strict=True) if images]
+    return interval_of_mean(
+        [right / images for right, images in counts], [wilson_interval(right, images) for right, images in counts]
+    )
+
+
 def weighted_kappa(matrix: np.ndarray) -> float | None:
     """Cohen's kappa of grades with quadratic weights: 0 for guessing, 1 for full agreement.
 
     A mistake by two grades weighs four times as much as one by one. None where only one grade occurs among labels and
     predictions, because then there is no chance to disagree.
     """
-    grades = np.arange(len(matrix))
-    weights = (grades[:, None] - grades) ** 2
+    weights = _quadratic_weights(matrix)
     by_chance = (weights * np.outer(matrix.sum(1), matrix.sum(0))).sum() / matrix.sum()
     return float(1 - (weights * matrix).sum() / by_chance) if by_chance else None
+
+
+def kappa_interval(matrix: np.ndarray) -> Interval | None:
+    """95 % interval of ``weighted_kappa``; None where it is, and where nothing varies.
+
+    That is so for a network without a mistake, and for one that gives a single grade to every image, whose kappa is 0
+    by definition.
+    """
+    kappa, images = weighted_kappa(matrix), matrix.sum()
+    if kappa is None or not -1 < kappa < 1:
+        return None
+    weights, shares = _quadratic_weights(matrix), matrix / images
+    of_grade, of_call = shares.sum(1), shares.sum(0)
+    by_chance = of_grade @ weights @ of_call
+    moved = (
+        weights / by_chance - (1 - kappa) * ((weights @ of_call)[:, None] + of_grade @ weights - by_chance) / by_chance
+    )
+    variance = float((shares * moved**2).sum() - (shares * moved).sum() ** 2) / images
+    if variance < 1e-18:
+        return None
+    half = student_quantile(float(images) - 1, level=LEVEL) * math.sqrt(variance) / (1 - kappa**2)
+    return Interval(math.tanh(math.atanh(kappa) - half), math.tanh(math.atanh(kappa) + half))
+
+
+def _quadratic_weights(matrix: np.ndarray) -> np.ndarray:
+    grades = np.arange(len(matrix))
+    return (grades[:, None] - grades) ** 2
 
 
 def class_table(matrix: np.ndarray, names: Sequence[str]) -> list[ClassRow]:

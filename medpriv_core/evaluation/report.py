@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from medpriv_core.evaluation.calibration import brier_score, calibration_error, calibration_interval, log_loss
-from medpriv_core.evaluation.confusion import balanced_accuracy, confusion_matrix, weighted_kappa
-from medpriv_core.evaluation.intervals import Interval, bootstrap_interval, wilson_interval
+from medpriv_core.evaluation.areas import auroc_interval
+from medpriv_core.evaluation.calibration import (
+    brier_score,
+    calibration_error,
+    calibration_interval,
+    log_loss,
+    squared_errors,
+    surprises,
+)
+from medpriv_core.evaluation.confusion import (
+    balanced_accuracy,
+    balanced_accuracy_interval,
+    confusion_matrix,
+    kappa_interval,
+    weighted_kappa,
+)
+from medpriv_core.evaluation.intervals import Interval, mean_interval, wilson_interval
 from medpriv_core.evaluation.scores import mean_auroc
+
+# What a mistake costs on average cannot be told from fewer: the next one may be the dearest.
+LEAST_MISTAKES = 5
 
 
 @dataclass(frozen=True)
@@ -19,7 +35,7 @@ class Figure:
 
     name      as in an epoch's row, without the test set: "accuracy", "auroc", ...
     value     None where the test set does not allow it
-    interval  None with the value, and where too few draws allow it
+    interval  None with the value, and where the images cannot tell
     """
 
     name: str
@@ -30,31 +46,30 @@ class Figure:
 def report(probabilities: np.ndarray, labels: np.ndarray, *, ordered: bool) -> list[Figure]:
     """The figures from ``probabilities`` (n, classes) and ``labels`` (n,); kappa for grades (``ordered``) alone.
 
-    Accuracy has a Wilson interval, all others the bootstrap's.
+    Brier score and log loss have no interval with fewer than five mistakes.
     """
     images, classes = probabilities.shape
     predicted = probabilities.argmax(1)
     right = int((predicted == labels).sum())
-
-    def matrix(drawn: np.ndarray) -> np.ndarray:
-        return confusion_matrix(predicted[drawn], labels[drawn], classes=classes)
-
-    def bootstrapped(name: str, figure: Callable[[np.ndarray], float | None]) -> Figure:
-        value = figure(np.arange(images))
-        return Figure(name, value, None if value is None else bootstrap_interval(figure, images=images))
-
-    figures = [
-        Figure("accuracy", right / images, wilson_interval(right, images)),
-        bootstrapped("balanced_accuracy", lambda drawn: balanced_accuracy(matrix(drawn))),
-        bootstrapped("auroc", lambda drawn: mean_auroc(probabilities[drawn], labels[drawn])),
-    ]
-    if ordered:
-        figures.append(bootstrapped("kappa", lambda drawn: weighted_kappa(matrix(drawn))))
+    matrix = confusion_matrix(predicted, labels, classes=classes)
+    enough = images - right >= LEAST_MISTAKES
+    kappa = [Figure("kappa", weighted_kappa(matrix), kappa_interval(matrix))] if ordered else []
     return [
-        *figures,
+        Figure("accuracy", right / images, wilson_interval(right, images)),
+        Figure("balanced_accuracy", balanced_accuracy(matrix), balanced_accuracy_interval(matrix)),
+        Figure("auroc", mean_auroc(probabilities, labels), auroc_interval(probabilities, labels)),
+        *kappa,
         Figure(
             "calibration_error", calibration_error(probabilities, labels), calibration_interval(probabilities, labels)
         ),
-        bootstrapped("brier_score", lambda drawn: brier_score(probabilities[drawn], labels[drawn])),
-        bootstrapped("log_loss", lambda drawn: log_loss(probabilities[drawn], labels[drawn])),
+        Figure(
+            "brier_score",
+            brier_score(probabilities, labels),
+            mean_interval(squared_errors(probabilities, labels)) if enough else None,
+        ),
+        Figure(
+            "log_loss",
+            log_loss(probabilities, labels),
+            mean_interval(surprises(probabilities, labels)) if enough else None,
+        ),
     ]

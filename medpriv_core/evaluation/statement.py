@@ -42,6 +42,13 @@ WORDS: dict[str, FigureWords] = {
     "log_loss": FigureWords("Log loss", "how surprised the network is by the truth, in nats; 0 at best"),
 }
 
+INTERVALS_IN_WORDS = (
+    "Intervals are of 95 % and over other images of the same kind: Wilson's for shares, DeLong's and Newcombe's for "
+    "the AUROC, Student's with a correction for skewness for Brier score and log loss (none with fewer than five "
+    "mistakes). That of the calibration error is for the error that endlessly many images would show, which is smaller "
+    "than the one found on few. They take every image for another patient's."
+)
+
 
 def in_words(name: str, value: float | None) -> str:
     """The figure as people read it; "unknown" where the test images do not allow it."""
@@ -83,10 +90,11 @@ def calibration_sentence(
         lean = "On average it is as sure as it is right"
     else:
         lean = f"On average it is {'too sure' if sure > right else 'not sure enough'}"
-    within = f"; 95 % interval {interval_in_words('calibration_error', interval)}" if interval else ""
+    endless = f" On endlessly many it would be {interval_in_words('calibration_error', interval)} (95 % interval)."
     return (
-        f"{lean}: it says {sure:.1%} and is right for {right:.1%} of the images. The calibration error is {error:.1%} "
-        f"(15 bins{within}); on as many images a perfect network would show about {perfect:.1%}."
+        f"{lean}: it says {sure:.1%} and is right for {right:.1%} of the images. The calibration error on these images "
+        f"is {error:.1%} (15 bins); a perfect network would show about {perfect:.1%} on as many."
+        f"{endless if interval else ''}"
     )
 
 

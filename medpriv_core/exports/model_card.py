@@ -15,6 +15,7 @@ from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import MedprivError
 from medpriv_core.evaluation.intervals import wilson_interval
 from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, read_predictions
+from medpriv_core.evaluation.statement import INTERVALS_IN_WORDS
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.image_epsilon import image_guarantee
@@ -128,7 +129,7 @@ def _network(spec: RunSpec, classes: Iterable[str], *, has_network: bool) -> str
 
 
 def _measured(run: Run, directory: RunDirectory, *, ordered: bool) -> list[str]:
-    from medpriv_core.evaluation.report import report  # scikit-learn comes with it
+    from medpriv_core.evaluation.report import report  # scipy comes with it
 
     if not run.last:
         stopped = [] if run.spent is None or run.spent.place is None else [run.spent.place]
@@ -156,7 +157,7 @@ def _measured(run: Run, directory: RunDirectory, *, ordered: bool) -> list[str]:
     return [
         *lines,
         "",
-        "Intervals are over other images of the same kind: Wilson's for accuracy, else the bootstrap's.",
+        INTERVALS_IN_WORDS,
     ]
 
 

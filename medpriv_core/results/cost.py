@@ -65,7 +65,7 @@ def format_measure(value: float, column: str) -> str:
 class Cost:
     """By how much ``private`` lies below ``baseline`` in one figure; negative where it lies above.
 
-    ``low`` and ``high`` are None where neither of the two figures has an interval; ``rests_on`` says where it is from.
+    ``low`` and ``high`` are None where they cannot be told (``difference_interval``); ``rests_on``: where from.
     """
 
     private: Group
@@ -113,11 +113,14 @@ def distance(group: Group, other: Group) -> int:
 
 
 def difference_interval(first: Estimate, second: Estimate) -> tuple[float, float] | tuple[None, None]:
-    """Of ``first`` - ``second`` in percentage points; nothing where neither has an interval.
+    """Of ``first`` - ``second`` in percentage points; nothing where one of them has no interval.
 
-    Where only one has, the other is taken as it is.
+    One that came out the same for several seeds is taken as it is: it has no chance of its own to add. One of which
+    nobody knows how it varies would make the interval too narrow.
     """
-    if first.kind == second.kind == "none":
+    if first.kind == second.kind == "none" or any(
+        found.kind == "none" and not found.steady for found in (first, second)
+    ):
         return None, None
     between = first.mean - second.mean
     down = math.hypot(first.mean - first.low, second.high - second.mean)
@@ -218,7 +221,7 @@ def _about(costs: Sequence[Cost], protocol: Protocol) -> str:
     if protocol == "best_on_test":
         return "By the best epoch on the test images, which flatters all of them and has no honest interval."
     if all(cost.low is None for cost in costs):
-        return "Against no privacy; from one run each, so how much of it is chance is not known."
+        return "Against no privacy; with a single run on one side or both, how much of it is chance is not known."
     return "Against no privacy; in brackets the 95 % interval of the difference."
 
 

@@ -3,9 +3,9 @@
 What the interval is about depends on how many runs there are, and must be said beside it:
 
 - several runs: a t-interval of their mean. It says what another training would give on the *same* test images.
-- one run: for a share of test images, Wilson's interval. It says what *other* test images would give with the same
-  network. So does the bootstrap's, for AUROC and balanced accuracy, where the run has kept its predictions. Other
-  figures of a single run have none.
+- one run: what *other* test images would give with the same network. For a share of test images that is Wilson's
+  interval; AUROC, balanced accuracy and kappa have theirs where the run has kept its predictions. Other figures of a
+  single run have none.
 
 Runs without noise that differ only in a seed which nothing uses are one run: their figures are the same to the last
 digit, and an interval of width 0 would promise a certainty that nobody has.
@@ -22,7 +22,7 @@ from medpriv_core.evaluation.intervals import seed_mean, wilson_interval
 from medpriv_core.results.image_intervals import image_interval
 from medpriv_core.results.result import Protocol, Result
 
-IntervalKind = Literal["seeds", "test_images", "bootstrap", "none"]
+IntervalKind = Literal["seeds", "test_images", "none"]
 # Figures that are a share of the images of one split, and that split.
 SHARES = {"train_accuracy": "train", "test_accuracy": "test", "test_noised_accuracy": "test"}
 
@@ -31,8 +31,9 @@ SHARES = {"train_accuracy": "train", "test_accuracy": "test", "test_noised_accur
 class Estimate:
     """A figure of a group with its interval of 95 %; without one, ``low`` and ``high`` are the figure itself.
 
-    kind  what the interval is about: other trainings (seeds), other test images (by Wilson or bootstrap), or nothing
+    kind  what the interval is about: other trainings (seeds), other test images, or nothing
     runs  how many different ones it was computed from
+    steady  several seeds gave the very same figure, so training leaves nothing to chance
     """
 
     mean: float
@@ -40,15 +41,15 @@ class Estimate:
     high: float
     kind: IntervalKind
     runs: int
+    steady: bool = False
 
     @property
     def words(self) -> str:
         """What the interval is, for people."""
         return {
             "seeds": f"the t-interval over {self.runs} runs",
-            "test_images": "Wilson's interval for other test images of one run",
-            "bootstrap": "the bootstrap over the test images of one run",
-            "none": "one run, without an interval",
+            "test_images": "the interval of one run for other test images",
+            "none": "runs that all gave the same figure" if self.steady else "one run, without an interval",
         }[self.kind]
 
 
@@ -126,7 +127,7 @@ def _over_images(found: Estimate, result: Result, column: str) -> Estimate:
     interval = image_interval(result.predictions, column, epoch=result.final["epoch"])
     if interval is None:
         return found
-    return replace(found, low=min(interval.low, found.mean), high=max(interval.high, found.mean), kind="bootstrap")
+    return replace(found, low=min(interval.low, found.mean), high=max(interval.high, found.mean), kind="test_images")
 
 
 def estimate(values: Sequence[float | None], column: str, images: int | None) -> Estimate | None:
@@ -142,7 +143,8 @@ def estimate(values: Sequence[float | None], column: str, images: int | None) ->
         if column in SHARES or column.endswith(("auroc", "balanced_accuracy")):
             low, high = max(0.0, low), min(1.0, high)
         return Estimate(mean.mean, low, high, "seeds", runs)
+    steady = len(known) > 1
     if images:
         low, high = wilson_interval(round(known[0] * images), images)
-        return Estimate(known[0], low, high, "test_images", 1)
-    return Estimate(known[0], known[0], known[0], "none", 1)
+        return Estimate(known[0], low, high, "test_images", 1, steady)
+    return Estimate(known[0], known[0], known[0], "none", 1, steady)

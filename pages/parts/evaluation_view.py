@@ -109,7 +109,7 @@ def _cached_predictions(path: str, version: tuple[int, int]) -> Predictions | No
     return read_predictions(Path(path))
 
 
-@st.cache_data(max_entries=200, show_spinner="Drawing the images again and again for the intervals…")
+@st.cache_data(max_entries=200, show_spinner="Computing the intervals…")
 def cached_report(path: str, version: tuple[int, int] | None, test_set: str, ordered: bool) -> list[Figure]:
     """All figures of a run with their intervals; ``version`` is that of the file at ``path``."""
     assert version is not None

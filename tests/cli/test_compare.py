@@ -39,7 +39,7 @@ def test_it_prints_the_answer_what_it_rests_on_and_a_line_a_group(medpriv: Comma
     assert "**" not in answer.out
     assert "costs 10.0 points of accuracy" in answer.out
     assert "No privacy" in answer.out
-    assert "90.0%  84.4% to 93.8%  (Wilson's interval for other test images of one run)" in answer.out
+    assert "90.0%  84.4% to 93.8%  (the interval of one run for other test images)" in answer.out
     assert "My runs; the last layer, 64 pixels; the training set: ε = " in answer.out
     assert "Poisson sampling" in answer.out
 
@@ -72,7 +72,7 @@ def test_the_table_holds_each_figure_with_its_interval_and_all_that_epsilon_depe
     assert plain["group"] == "No privacy"
     assert (plain["epsilon"], plain["test_accuracy"]) == ("inf", "0.9")
     assert float(plain["test_accuracy_low"]) < 0.9 < float(plain["test_accuracy_high"])
-    assert plain["test_accuracy_interval"] == "Wilson's interval for other test images of one run"
+    assert plain["test_accuracy_interval"] == "the interval of one run for other test images"
     assert plain["learned"] == "the last layer, 64 pixels"
     assert 0 < float(private["epsilon"]) < 20
     assert (private["delta"], private["adjacency"]) == ("1e-05", "one image added or removed")

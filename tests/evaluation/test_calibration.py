@@ -73,8 +73,25 @@ def test_the_bins_add_up_to_the_error(answers: tuple[np.ndarray, np.ndarray]) ->
 def test_the_interval_surrounds_the_error_and_is_the_same_at_every_look(answers) -> None:
     interval = calibration_interval(*answers)
     assert interval is not None
-    assert interval.low < calibration_error(*answers) < interval.high
+    assert 0 <= interval.low < calibration_error(*answers) < interval.high <= 1
     assert calibration_interval(*answers) == interval
+
+
+def test_the_interval_of_what_perfection_may_well_show_begins_at_0() -> None:
+    random = np.random.default_rng(3)
+    sure = random.uniform(0.5, 1, 624)
+    right = random.random(624) < sure
+    interval = calibration_interval(np.stack([sure, 1 - sure], 1), (~right).astype(np.int64))
+    assert interval is not None
+    assert interval.low == 0 < interval.high < 0.1
+
+
+def test_no_mistake_on_few_images_is_no_proof_of_calibration() -> None:
+    """Twenty right answers given with 99 %: one time in eight, a network that is right in 90 % gives them too."""
+    interval = calibration_interval(np.tile([0.99, 0.01], (20, 1)), np.zeros(20, dtype=np.int64))
+    assert interval is not None
+    assert interval.high > 0.09
+    assert calibration_interval(np.array([[0.9, 0.1]]), np.zeros(1, dtype=np.int64)) is None
 
 
 def test_even_perfection_has_an_error_which_many_images_make_small() -> None:

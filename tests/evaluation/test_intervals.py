@@ -1,4 +1,4 @@
-"""Intervals: against scipy, and that they cover what they promise."""
+"""Intervals: against scipy. That they hold what they promise is in ``test_coverage.py``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import pytest
 from scipy import stats
 
 from medpriv_core.errors import SettingError
-from medpriv_core.evaluation.intervals import bootstrap_interval, seed_mean, wilson_interval
+from medpriv_core.evaluation.intervals import (
+    Interval,
+    interval_of_mean,
+    mean_interval,
+    seed_mean,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 1), (0, 20), (1, 1), (563, 624), (3, 7), (20, 20)])
@@ -25,35 +31,31 @@ def test_impossible_counts_are_refused(successes: int, trials: int) -> None:
         wilson_interval(successes, trials)
 
 
-def test_the_bootstrap_of_a_mean_is_near_the_normal_interval() -> None:
-    values = np.random.default_rng(1).normal(size=400)
-    interval = bootstrap_interval(lambda drawn: float(values[drawn].mean()), images=400)
-    half = 1.96 * values.std() / 20
+def test_the_interval_of_a_mean_of_even_losses_is_students() -> None:
+    values = np.concatenate([np.linspace(-1, 1, 41)] * 3)
+    expected = stats.t.interval(0.95, len(values) - 1, loc=0, scale=stats.sem(values))
+    assert mean_interval(values) == pytest.approx(expected)
+
+
+def test_the_interval_of_a_skewed_mean_reaches_further_to_the_long_tail() -> None:
+    values = np.random.default_rng(0).exponential(size=40)
+    interval = mean_interval(values)
     assert interval is not None
-    assert interval == pytest.approx((values.mean() - half, values.mean() + half), abs=0.02)
+    low, high = interval
+    assert high - values.mean() > 1.3 * (values.mean() - low) > 0
 
 
-def test_draws_without_the_figure_are_left_out_unless_they_are_many() -> None:
-    def of_first(drawn: np.ndarray) -> float | None:
-        return float(drawn.mean()) if (drawn == 0).any() else None
-
-    def of_rare(drawn: np.ndarray) -> float | None:
-        return float(drawn.mean()) if (drawn == 0).sum() > 1 else None
-
-    assert bootstrap_interval(of_first, images=50) is not None  # in 64 % of the draws
-    assert bootstrap_interval(of_rare, images=50) is None  # in 26 %
+def test_losses_that_all_agree_give_no_interval() -> None:
+    assert mean_interval(np.ones(10)) is None
+    assert mean_interval(np.ones(1)) is None
 
 
-def test_images_that_cannot_tell_give_no_interval() -> None:
-    assert bootstrap_interval(lambda drawn: 1.0, images=10) is None
-
-
-def test_many_images_are_drawn_less_often() -> None:
-    drawn = {10: 1000, 2000: 1000, 4000: 500, 100_000: 200}
-    for images, expected in drawn.items():
-        asked: list[int] = []
-        bootstrap_interval(lambda numbers, seen=asked: float(seen.append(len(numbers)) or len(seen)), images=images)
-        assert asked == [images] * expected
+def test_a_mean_of_figures_adds_their_deviations() -> None:
+    """Of independent ones as errors do; of ones that move together, the plain mean of the ends."""
+    parts = [Interval(0.4, 0.6), Interval(0.6, 0.9)]
+    apart = interval_of_mean([0.5, 0.8], parts)
+    assert apart == pytest.approx((0.65 - np.hypot(0.1, 0.2) / 2, 0.65 + np.hypot(0.1, 0.1) / 2))
+    assert interval_of_mean([0.5, 0.8], parts, np.ones((2, 2))) == pytest.approx((0.5, 0.75))
 
 
 def test_seeds_have_students_interval() -> None:

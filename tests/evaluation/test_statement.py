@@ -51,6 +51,9 @@ def test_who_is_too_sure_is_told(confidence: float, words: str) -> None:
     assert words in sentence
     assert "is right for 75.0% of the images" in sentence
     assert "a perfect network would show about 3.1%" in sentence
+    assert "endlessly" not in sentence
+    told = calibration_sentence(0.1, Interval(0.0, 0.14), bins, perfect=0.0312)
+    assert told.endswith("On endlessly many it would be 0.0% to 14.0% (95 % interval).")
 
 
 def test_the_share_whose_diagnosis_hangs_on_the_seed() -> None:

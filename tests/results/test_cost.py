@@ -69,6 +69,15 @@ def test_without_any_interval_none_is_claimed() -> None:
     assert difference_interval(single, single) == (None, None)
 
 
+def test_one_run_that_was_never_repeated_is_not_taken_for_certain() -> None:
+    seeds = Estimate(0.8, 0.75, 0.85, "seeds", 3)
+    single = Estimate(0.9, 0.9, 0.9, "none", 1)
+    steady = Estimate(0.9, 0.9, 0.9, "none", 1, steady=True)
+
+    assert difference_interval(single, seeds) == (None, None)
+    assert difference_interval(steady, seeds) == pytest.approx((5, 15))
+
+
 def test_the_sentence_says_the_points_their_interval_and_the_epsilon() -> None:
     runs = [result(PLAIN, (0.6, 0.9), run_id="a"), result(PRIVATE, (0.6, 0.7), run_id="b")]
     report = report_cost(groups_of(*runs), "test_accuracy", dataset="Chest X-rays")

@@ -35,9 +35,9 @@ def draw(choice: Choice, column: str) -> None:
         "Two kinds of ε share this axis, and they protect different things: DP-SGD's is about whether an image was in "
         "the training set, against anyone who gets the model; Local-DP's is about what a picture shows, against "
         "anyone who gets the noised picture, the one who trains included. Bars: 95 % intervals, over runs that differ "
-        "in their seed where there are several, else over the test images of one run (accuracy: Wilson's; AUROC and "
-        "balanced accuracy: the bootstrap). A point without a bar is one run without its predictions on the test "
-        "images: the reference set and the authors' logs come without theirs."
+        "in their seed where there are several, else over the test images of one run. A point "
+        "without a bar is one run without its predictions on the test images: the "
+        "reference set and the authors' logs come without theirs."
     )
     hidden = len(choice.here) - len(chart.groups)
     if hidden:

@@ -63,7 +63,7 @@ def interval(found: Estimate, *, percent: bool) -> str:
     """ "86.1 to 90.2 (t, 3 runs)"; empty where there is none."""
     if found.kind == "none":
         return ""
-    kind = {"seeds": f"t, {found.runs} runs", "bootstrap": "bootstrap, 1 run"}.get(found.kind, "Wilson, 1 run")
+    kind = f"t, {found.runs} runs" if found.kind == "seeds" else "other images, 1 run"
     if percent:
         return f"{100 * found.low:.1f} to {100 * found.high:.1f} % ({kind})"
     return f"{found.low:.3f} to {found.high:.3f} ({kind})"
