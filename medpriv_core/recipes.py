@@ -84,6 +84,9 @@ GRADES = Recipe(
     tuple(Stage(*stage) for stage in zip(UP_TO, (50, 50, 50, 200), (2.0, 3.0, 5.0, 20.0), strict=True)),
 )
 
+# All that one recipe sets and another one leaves at its default.
+RECIPE_SETTINGS = tuple(dict.fromkeys(name for each in (CHEST, GRADES) for name in each.settings(math.inf)))
+
 
 def recipe_for(dataset: str, *, ordered: bool) -> Recipe:
     """The recipe for a dataset by its name and whether its classes are grades; tuned on chest X-rays and on IDRiD."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from medpriv_core.results.cost import report_cost
+from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.results.cost import report_cost, usual_measure
 from medpriv_core.results.result import Protocol
 from pages.parts.compare import figure3_view, figure4_view, frontier_view
 from pages.parts.compare.choice import choose_runs
@@ -24,7 +25,7 @@ def main() -> None:
     # The same at every run of this page: tabs whose default changes spring back to it.
     opened_on = st.session_state.setdefault("compare_opened_on", view)
     tabs = dict(zip(VIEWS, st.tabs(VIEWS, default=opened_on, key="compare_view", on_change="rerun"), strict=True))
-    column, protocol = "test_accuracy", LAST_EPOCH
+    column, protocol = usual_measure(choice.here, ordered=dataset_info(choice.dataset).ordered), LAST_EPOCH
     with tabs[FIGURE_3]:
         if tabs[FIGURE_3].open:
             view = FIGURE_3
@@ -37,7 +38,7 @@ def main() -> None:
     with tabs[FRONTIER]:
         if tabs[FRONTIER].open:
             view = FRONTIER
-            column = frontier_view.choose_measure(choice)
+            column = frontier_view.choose_measure(choice, column)
             frontier_view.draw(choice, column)
     to_link(view=None if view == FIGURE_3 else view)
     report = report_cost(choice.here, column, dataset=choice.title, protocol=protocol)

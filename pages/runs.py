@@ -8,6 +8,7 @@ import streamlit as st
 
 from medpriv_core.errors import RunTableError
 from medpriv_core.runs import service
+from medpriv_core.runs.health import run_health
 from medpriv_core.runs.service import Run, RunSummary
 from pages.parts import cached
 from pages.parts.messages import explain_errors
@@ -21,7 +22,7 @@ from pages.parts.runs.progress_view import busy_signature, draw_running
 from pages.parts.runs.run_list import draw_bringing, draw_deleted, draw_list
 from pages.parts.runs.states import distinct_names, state_badge
 from pages.parts.runs.watchers import refresh_s
-from pages.parts.words import plain, sentence, why_failed
+from pages.parts.words import in_form_words, plain, sentence, why_failed
 
 # At least so long between two looks; a run that begins or ends makes the whole page anew.
 CHART_S = 2.0
@@ -126,6 +127,9 @@ def draw_head(run: Run) -> None:
     st.subheader(f"{plain(run.name)} {state_badge(run)}", anchor=False)
     if run.message:
         st.error(why_failed(run), icon=":material/error:")
+    if (finding := run_health(run)) is not None:
+        show = {"blown_up": st.error, "guessing": st.info}.get(finding.kind, st.warning)
+        show(in_form_words(finding.words), icon=":material/monitor_heart:")
 
 
 def tags_of(runs: Sequence[RunSummary]) -> list[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from medpriv_core.datasets.registry import dataset_info
-from medpriv_core.presets import PRESETS, authors_noise, preset_settings
+from medpriv_core.errors import SettingError
+from medpriv_core.presets import PRESETS, authors_noise, fill_preset, follows_sound, preset_settings
 from medpriv_core.privacy.dp_sgd import DpSgdAccount
+from medpriv_core.recipes import recipe_for
 from medpriv_core.spec import RunSpec
 
 
@@ -61,3 +65,62 @@ def test_graded_images_of_the_eye_take_the_authors_noise_for_aptos(dataset: str,
         preset_settings("authors", dataset=dataset, ordered=ordered, paper_beta=beta)["noise_multiplier"]
         for beta in (1, 2, 4)
     ] == noise
+
+
+@pytest.mark.parametrize(
+    ("given", "epsilon"),
+    [
+        ({"target_epsilon": 1.0}, 1.0),
+        ({"target_epsilon": 3.0}, 3.0),
+        ({"target_epsilon": 8.0}, 8.0),
+        ({}, 3.0),
+        ({"method": "none"}, math.inf),
+        ({"noise_multiplier": 36.0}, 1.0),  # mu = sqrt(50) / 36 = 0.20
+        ({"noise_multiplier": 12.0}, 3.0),  # mu = sqrt(75) / 12 = 0.72, which is epsilon 3.0 at delta 1e-5
+        ({"noise_multiplier": 6.0}, 8.0),  # mu = sqrt(100) / 6 = 1.66, epsilon 8.0
+    ],
+)
+@pytest.mark.parametrize("dataset", ["chest_xray", "aptos2019", "synthetic_chest"])
+def test_sound_dp_has_the_recipe_of_the_epsilon_that_the_run_will_have(dataset: str, given: dict, epsilon: float):
+    if dataset == "aptos2019" and "noise_multiplier" in given:
+        given = {"noise_multiplier": {36.0: 36.0, 12.0: 10.0, 6.0: 4.0}[given["noise_multiplier"]]}
+    ordered = dataset_info(dataset).ordered
+    spec = RunSpec(**fill_preset("sound", {"dataset": dataset} | given, ordered=ordered).settings)
+    expected = recipe_for(dataset, ordered=ordered).settings(epsilon)
+    for name in set(expected) - {"target_epsilon"}:
+        assert getattr(spec, name) == expected[name], name
+    assert follows_sound(spec, ordered=ordered)
+    assert not follows_sound(spec.changed(learning_rate=0.5), ordered=ordered)
+
+
+def test_noise_without_full_batches_tells_no_epsilon_and_is_refused():
+    given = {"dataset": "chest_xray", "noise_multiplier": 2.0, "sampling": "poisson"}
+    with pytest.raises(SettingError, match="Give target_epsilon instead"):
+        fill_preset("sound", given, ordered=False)
+
+
+def test_what_is_given_stays_and_is_reported_unless_the_preset_has_it_too():
+    given = {"dataset": "chest_xray", "target_epsilon": 1.0, "epochs": 20, "momentum": 0.9, "seed": 4}
+    filled = fill_preset("sound", given, ordered=False)
+    assert (filled.settings["epochs"], filled.settings["learning_rate"]) == (20, 9.0)
+    assert [(change.setting, change.value, change.preset) for change in filled.changes] == [("epochs", 20, 50)]
+
+
+def test_settings_of_another_method_are_not_filled_in():
+    for name in PRESETS:
+        for method, strength in (("none", {}), ("local_dp", {"beta": 2.0}), ("dp_sgd", {"target_epsilon": 2.0})):
+            given = {"dataset": "chest_xray", "method": method} | strength
+            if name == "authors" and method == "dp_sgd":
+                continue  # no noise reaches an epsilon there
+            spec = RunSpec(**fill_preset(name, given, ordered=False).settings)
+            assert spec.method == method
+    free = fill_preset("authors", {"dataset": "chest_xray", "method": "none"}, ordered=False).settings
+    assert not {"engine", "microbatch_size", "noise_multiplier", "delta", "sampling"} & set(free)
+
+
+def test_the_papers_crop_follows_the_size_of_the_image():
+    crops = [
+        fill_preset("paper", {"dataset": "chest_xray", "image_size": size}, ordered=False).settings["crop_size"]
+        for size in (64, 128, 256)
+    ]
+    assert crops == [56, 112, 224]

@@ -13,7 +13,7 @@ from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import RunError, SettingError
 from medpriv_core.home import data_home
-from medpriv_core.results.cost import MEASURES, CostReport, format_measure, report_cost
+from medpriv_core.results.cost import MEASURES, CostReport, format_measure, report_cost, usual_measure
 from medpriv_core.results.groups import Group
 from medpriv_core.results.labels import learned_in
 from medpriv_core.results.result import SOURCE_TITLES, SOURCES, Protocol
@@ -53,7 +53,7 @@ def add_to(commands: Commands) -> None:
         default="paper",
         help="of the authors: those behind the paper (3, 4; the default), their repetition (5), or both",
     )
-    parser.add_argument("--column", choices=list(MEASURES), default="test_accuracy", help="default: test_accuracy")
+    parser.add_argument("--column", choices=list(MEASURES), help="default: of grades test_kappa, else test_accuracy")
     parser.add_argument(
         "--protocol",
         choices=get_args(Protocol),
@@ -69,11 +69,12 @@ def add_to(commands: Commands) -> None:
 
 def _compare(options: argparse.Namespace) -> None:
     _check_figure(options)
-    title = dataset_info(options.dataset).title
+    info = dataset_info(options.dataset)
     groups, hidden = _choose(options)
+    options.column = options.column or usual_measure(groups, ordered=info.ordered)
     if all(group.estimate(options.column, options.protocol) is None for group in groups):
         raise SettingError(f"None of these runs has measured {MEASURES[options.column]}; take another --column.")
-    report = report_cost(groups, options.column, dataset=title, protocol=options.protocol)
+    report = report_cost(groups, options.column, dataset=info.title, protocol=options.protocol)
     rows = group_rows(groups, options.protocol)
     if options.csv:
         options.csv.write_bytes(to_csv(rows).encode())

@@ -6,7 +6,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -32,6 +32,26 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return value
+
+
+def settings_in_words(settings: Mapping[str, Any]) -> str:
+    """Settings as the options call them, in one line.
+
+    >>> settings_in_words({"epochs": 50, "learning_rate": 9.0, "class_weights": (1.0, 0.5), "head_bias": False})
+    'epochs 50, learning_rate 9, class_weights 1,0.5, head_bias false'
+    """
+    return ", ".join(f"{name} {value_in_words(value)}" for name, value in settings.items() if value is not None)
+
+
+def value_in_words(value: Any) -> str:
+    """The value of a setting as its option takes it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return ",".join(value_in_words(part) for part in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class ProgressBar:

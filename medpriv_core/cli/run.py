@@ -8,14 +8,18 @@ import time
 from dataclasses import MISSING, fields
 from typing import Any, get_args, get_type_hints
 
-from medpriv_core.cli.output import ProgressBar, print_json
+from medpriv_core.cli.output import ProgressBar, print_json, settings_in_words, value_in_words
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.cli.runs import describe, epoch_in_words
+from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.home import DataHome, data_home
+from medpriv_core.presets import PRESETS, FilledPreset, fill_preset
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.failure import in_plain_words
+from medpriv_core.runs.health import run_health
 from medpriv_core.runs.service import Run
 from medpriv_core.spec import RunSpec
 
@@ -62,6 +66,7 @@ HELP = {
 def add_to(commands: Commands) -> None:
     """Add the command to the parser, with one option for each setting of a RunSpec."""
     parser = commands.add_parser("run", help="fine-tune ResNet-18 on a dataset, in the foreground")
+    add_preset_option(parser)
     hints = get_type_hints(RunSpec)
     for field in fields(RunSpec):
         kinds = [kind for kind in get_args(hints[field.name]) if kind is not type(None)]
@@ -71,16 +76,29 @@ def add_to(commands: Commands) -> None:
         if field.default is MISSING:
             parser.add_argument(flag, required=True, help=text)
             continue
+        # No default of its own: what is not given is the preset's to say.
+        unless: Any = argparse.SUPPRESS
         text += f" (default {field.default})" if field.default is not None else ""
         if field.name == "class_weights":
-            parser.add_argument(flag, type=_numbers, default=None, metavar="X,X", help=text)
+            parser.add_argument(flag, type=_numbers, default=unless, metavar="X,X", help=text)
         elif kind is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=field.default, help=text)
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=unless, help=text)
         else:
             name = None if choices else {int: "N", float: "X"}.get(kind, "NAME")
-            parser.add_argument(flag, type=kind, choices=choices, default=field.default, metavar=name, help=text)
+            parser.add_argument(flag, type=kind, choices=choices, default=unless, metavar=name, help=text)
     add_json_option(parser)
     parser.set_defaults(command=_run)
+
+
+def add_preset_option(parser: argparse.ArgumentParser) -> None:
+    """``--preset``: what is not given otherwise."""
+    titles = ", ".join(f"{preset.name} ({preset.title})" for preset in PRESETS.values())
+    parser.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        default=None,
+        help=f"what is not given: {titles}; sound follows dataset, method and epsilon; what differs is said",
+    )
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -92,21 +110,50 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def _run(options: argparse.Namespace) -> int:
     home = data_home()
-    spec = RunSpec(**{field.name: getattr(options, field.name) for field in fields(RunSpec)})
-    run = _watch(home, service.submit(home, spec))
+    given = {field.name: getattr(options, field.name) for field in fields(RunSpec) if hasattr(options, field.name)}
+    filled = None
+    if options.preset is not None:
+        filled = fill_preset(options.preset, given, ordered=dataset_info(options.dataset).ordered)
+    spec = RunSpec(**(filled.settings if filled else given))
+    run_id = service.submit(home, spec)
+    if filled is not None and not options.json:
+        print("\n".join(preset_in_words(options.preset, filled)), flush=True)
+    run = _watch(home, run_id)
     outcome = RunDirectory(home.runs / run.id).read_outcome() or {}
     if options.json:
-        print_json(describe(run))
+        print_json(describe(run) | _describe_preset(options.preset, filled))
     else:
         if run.epochs:
             last = run.epochs[-1]
             print(f"{run.state} after epoch {last['epoch']}: test accuracy {last['test_accuracy']:.4f}")
         _print_guarantee(run)
+        if (finding := run_health(run)) is not None:
+            print(in_plain_words(finding.words))
     if run.message:
         print(f"medpriv: {run.message}", file=sys.stderr)
     if run.state == "cancelled":
         return INTERRUPTED
     return 0 if run.state == "finished" else int(outcome.get("exit_code", 1))
+
+
+def preset_in_words(name: str, filled: FilledPreset) -> list[str]:
+    """What a preset sets here, and what is otherwise; a line each."""
+    title = PRESETS[name].title
+    lines = [f"Preset {title}: {settings_in_words(filled.preset)}."]
+    if filled.changes:
+        said = "; ".join(
+            f"{change.setting} {value_in_words(change.value)} instead of {value_in_words(change.preset)}"
+            for change in filled.changes
+        )
+        lines.append(f"Changed from {title}: {said}.")
+    return lines
+
+
+def _describe_preset(name: str | None, filled: FilledPreset | None) -> dict[str, Any]:
+    if filled is None:
+        return {"preset": None}
+    changes = {change.setting: {"value": change.value, "preset": change.preset} for change in filled.changes}
+    return {"preset": {"name": name, "settings": filled.preset, "changes": changes}}
 
 
 def _print_guarantee(run: Run) -> None:

@@ -15,14 +15,17 @@ from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import epsilon_spent
+from medpriv_core.runs.failure import in_plain_words
+from medpriv_core.runs.health import run_health
 from medpriv_core.runs.service import Extension, RunSummary
 from medpriv_core.runs.store import Place
 
 # Figures of an epoch as they are shown, in this order, where there are any.
-ACCURACIES = {
+FIGURES = {
     "train_accuracy": "train accuracy",
     "test_accuracy": "test accuracy",
     "test_noised_accuracy": "on noised test images",
+    "test_kappa": "kappa",
 }
 
 
@@ -66,17 +69,19 @@ def add_to(commands: Commands) -> None:
 
 def describe(run: RunSummary) -> dict[str, Any]:
     """One run as JSON: names of the fields are those of the run directory."""
-    facts = asdict(run) | {"spec": run.spec.to_dict() if run.spec else None}
+    finding = run_health(run)
+    health = {"kind": finding.kind, "sentence": in_plain_words(finding.words)} if finding else None
+    facts = asdict(run) | {"spec": run.spec.to_dict() if run.spec else None, "health": health}
     facts["spent"] = run.spent.to_dict() | {"recorded": run.spent.recorded} if run.spent else None
     del facts["kept_message"]  # ``message`` for pages
     return facts
 
 
 def epoch_in_words(row: Mapping[str, Any]) -> str:
-    """One finished epoch on one line: accuracies, and epsilon where there is one."""
+    """One finished epoch on one line: accuracies, of grades kappa, and epsilon where there is one."""
     parts = [f"epoch {row['epoch']:>3}"]
     # An epoch of empty Poisson batches has seen no training image, so it has no training accuracy.
-    parts += [f"{name} {row[key]:.3f}" for key, name in ACCURACIES.items() if row.get(key) is not None]
+    parts += [f"{name} {row[key]:.3f}" for key, name in FIGURES.items() if row.get(key) is not None]
     if (epsilon := epsilon_spent(row)) is not None:
         parts.append(f"ε {format_epsilon(epsilon)} (δ {format_delta(row['delta'])})")
     return "  ".join(parts)
@@ -105,7 +110,9 @@ def _list(options: argparse.Namespace) -> None:
         last = run.last
         reached = f"epoch {last['epoch']:>4}, test accuracy {last['test_accuracy']:.3f}" if last else "no epoch yet"
         tags = f"  [{', '.join(run.tags)}]" if run.tags else ""
-        print(f"{run.id}  {run.state:9}  {reached}  {run.name}{tags}")
+        finding = run_health(run)
+        found = f"  ({finding.title})" if finding else ""
+        print(f"{run.id}  {run.state:9}  {reached}  {run.name}{tags}{found}")
         if run.message:
             print(f"    {run.message}")
 
@@ -125,6 +132,8 @@ def _show(options: argparse.Namespace) -> None:
         print(epoch_in_words(row))
     for line in spent_in_words(run):
         print(line)
+    if (finding := run_health(run)) is not None:
+        print(in_plain_words(finding.words))
 
 
 def _log(options: argparse.Namespace) -> None:

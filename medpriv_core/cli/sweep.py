@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from medpriv_core.cli.output import ProgressBar, print_json
+from medpriv_core.cli.output import ProgressBar, print_json, settings_in_words, value_in_words
 from medpriv_core.cli.parser import Commands, add_json_option
-from medpriv_core.datasets.registry import dataset_info, open_dataset
+from medpriv_core.datasets.registry import open_dataset
 from medpriv_core.errors import SettingError
 from medpriv_core.home import DataHome, data_home
-from medpriv_core.presets import PRESETS, preset_settings
+from medpriv_core.presets import PRESETS
 from medpriv_core.progress import format_duration
 from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.spec import NOISE_DRAWS, NoiseDraw
@@ -19,6 +19,7 @@ from medpriv_core.sweeps import service
 from medpriv_core.sweeps.cost import SweepPlan, plan_sweep
 from medpriv_core.sweeps.grid import Grid, vary
 from medpriv_core.sweeps.paper import EPOCHS, MULTIPLIERS, PAPER_TRAINABLE, paper_grid, paper_title
+from medpriv_core.sweeps.preset_notes import PresetNotes
 from medpriv_core.sweeps.service import SweepStatus
 from medpriv_core.sweeps.values import parse_values
 
@@ -48,7 +49,12 @@ def add_to(commands: Commands) -> None:
     paper.set_defaults(command=_paper)
     grid = actions.add_parser("grid", help="any settings varied on top of a preset")
     grid.add_argument("--dataset", required=True, help="name, as shown by: datasets list")
-    grid.add_argument("--preset", choices=list(PRESETS), default="quick", help="what all runs share (default quick)")
+    grid.add_argument(
+        "--preset",
+        choices=list(PRESETS),
+        default="quick",
+        help="what each run has unless told otherwise (default quick)",
+    )
     grid.add_argument(
         "--set", action="append", default=[], metavar="SETTING=VALUE", help="another value for all runs; repeatable"
     )
@@ -99,16 +105,14 @@ def _paper(options: argparse.Namespace) -> None:
 
 
 def _grid(options: argparse.Namespace) -> None:
-    ordered = dataset_info(options.dataset).ordered
     base: dict[str, Any] = {"dataset": options.dataset, "weights": options.weights, "device": options.device}
-    base |= preset_settings(options.preset, dataset=options.dataset, ordered=ordered)
     for text in options.set:
         name, values = _assignment(text)
         if len(values) != 1:
             raise SettingError(f"[{name}] is set to {len(values)} values for all runs; give one, or vary it.")
         base[name] = values[0]
     axes = tuple(vary(*_assignment(text)) for text in options.vary)
-    _launch(data_home(), Grid(base, axes), options.title or f"Grid · {options.dataset}", options)
+    _launch(data_home(), Grid(base, axes, options.preset), options.title or f"Grid · {options.dataset}", options)
 
 
 def _assignment(text: str) -> tuple[str, list[Any]]:
@@ -141,6 +145,7 @@ def _plan_in_words(plan: SweepPlan) -> list[str]:
     noun = "run" if len(plan.runs) == 1 else "runs"
     lines = [f"{len(plan.runs)} {noun}: {plan.to_train} to train, {plan.reused} there already."]
     lines += [f"Left out: {other.name}. {other.reason}" for other in plan.impossible]
+    lines += _preset_in_words(plan.preset)
     if plan.to_train:
         basis = "going by like runs on this machine" if plan.measured else "in part a rough guess"
         lines.append(
@@ -152,6 +157,38 @@ def _plan_in_words(plan: SweepPlan) -> list[str]:
     return lines
 
 
+def _preset_in_words(notes: PresetNotes | None) -> list[str]:
+    if notes is None:
+        return []
+    lines = []
+    for part in notes.parts:
+        where = " or ".join(filter(None, map(settings_in_words, part.where))) or "the others"
+        lines.append(f"{notes.title} for {where}: {settings_in_words(part.settings)}.")
+    for other in notes.overrides:
+        whose = "all runs" if other.runs == other.of else f"{other.runs} of {other.of} runs"
+        values, instead = (" or ".join(map(value_in_words, them)) for them in (other.values, other.preset))
+        lines.append(f"Other than {notes.title} in {whose}: {other.setting} {values} instead of {instead}.")
+    return lines
+
+
+def _describe_preset(notes: PresetNotes | None) -> dict[str, Any] | None:
+    if notes is None:
+        return None
+    return {
+        "title": notes.title,
+        "recipes": [{"for": list(part.where), "settings": part.settings} for part in notes.parts],
+        "changes": [
+            {
+                "setting": other.setting,
+                "values": other.values,
+                "preset": other.preset,
+                "runs": other.runs,
+            }
+            for other in notes.overrides
+        ],
+    }
+
+
 def _describe_plan(plan: SweepPlan) -> dict[str, Any]:
     return {
         "to_train": plan.to_train,
@@ -161,6 +198,7 @@ def _describe_plan(plan: SweepPlan) -> dict[str, Any]:
         "memory_mb": plan.memory_mb,
         "disk_own_mb": plan.disk.own_mb,
         "disk_shared_mb": plan.disk.shared_mb,
+        "preset": _describe_preset(plan.preset),
         "runs": [
             {"name": run.name, "reused": run.reused.id if run.reused else None, "spec": run.spec.to_dict()}
             for run in plan.runs

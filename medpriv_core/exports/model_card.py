@@ -23,6 +23,8 @@ from medpriv_core.privacy.statement import local_dp_meaning
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.failure import in_plain_words
+from medpriv_core.runs.health import run_health
 from medpriv_core.runs.service import Run
 from medpriv_core.spec import RunSpec
 
@@ -135,6 +137,8 @@ def _measured(run: Run, directory: RunDirectory, *, ordered: bool) -> list[str]:
         stopped = [] if run.spent is None or run.spent.place is None else [run.spent.place]
         return [*stopped, "The run ended before its first epoch was finished, so nothing was measured."]
     lines = [_when_measured(run)]
+    if (finding := run_health(run)) is not None:
+        lines.append(f"**{in_plain_words(finding.sentence)}**")
     majority = run.setup.get("majority_rate")
     if majority is not None:
         lines.append(f"Always naming the most frequent class is right on {majority:.1%} of the test images.")

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 
 from medpriv_core.figures.looks import Look, looks_of
 from medpriv_core.palette import REFERENCE_COLOUR
-from medpriv_core.results.cost import MEASURES, format_measure
+from medpriv_core.results.cost import MEASURES, SCORES, format_measure
 from medpriv_core.results.groups import Estimate, Group
 
 PLOT_PX = 440
@@ -27,6 +27,8 @@ def floor_of(group: Group, column: str) -> tuple[float, str] | None:
     """What a figure is worth without looking at the image, and what that is called; None where not known."""
     if column == "test_auroc":
         return 0.5, "guessing"
+    if column == "test_kappa":
+        return 0.0, "guessing"
     if column == "test_balanced_accuracy":
         return 1 / len(group.first.classes), "always the same class"
     rate = group.first.majority_rate
@@ -90,7 +92,7 @@ def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
             "domain": [0, 1 - strip - GAP] if endless else [0, 1],
             **_range(drawn),
         },
-        yaxis={"title": title, "tickformat": ".2f" if column == "test_auroc" else ".0%"},
+        yaxis={"title": title, "tickformat": ".2f" if column in SCORES else ".0%"},
     )
     if endless:
         figure.update_layout(

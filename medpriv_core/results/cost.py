@@ -42,7 +42,10 @@ MEASURES = {
     "test_auroc": "AUROC",
     "test_accuracy": "accuracy",
     "test_balanced_accuracy": "balanced accuracy",
+    "test_kappa": "kappa",
 }
+# Numbers to 1 that nobody reads as a percentage.
+SCORES = ("test_auroc", "test_kappa")
 # In the order in which the sentence looks for something to say.
 IN_WORDS: dict[Source, str] = {
     "mine": "in your runs",
@@ -58,7 +61,21 @@ def format_measure(value: float, column: str) -> str:
     >>> format_measure(0.9123, "test_auroc"), format_measure(0.9123, "test_accuracy")
     ('0.912', '91.2%')
     """
-    return f"{value:.3f}" if column == "test_auroc" else f"{value:.1%}"
+    return f"{value:.3f}" if column in SCORES else f"{value:.1%}"
+
+
+def usual_measure(groups: Sequence[Group], *, ordered: bool) -> str:
+    """The figure to speak of unless told otherwise: of grades (``ordered``) kappa, else the paper's accuracy.
+
+    Accuracy takes a grade that is wrong by four for no worse than one that is wrong by one. It stays where those runs
+    of which the sentence would speak have not measured kappa, as the authors'.
+    """
+    if ordered:
+        for source in IN_WORDS:
+            own = [group for group in groups if group.first.source == source]
+            if privacy_costs(own, "test_accuracy"):
+                return "test_kappa" if privacy_costs(own, "test_kappa") else "test_accuracy"
+    return "test_accuracy"
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,8 @@ def estimate(values: Sequence[float | None], column: str, images: int | None) ->
         low, high = mean.interval
         if column in SHARES or column.endswith(("auroc", "balanced_accuracy")):
             low, high = max(0.0, low), min(1.0, high)
+        if column.endswith("kappa"):
+            low, high = max(-1.0, low), min(1.0, high)
         return Estimate(mean.mean, low, high, "seeds", runs)
     steady = len(known) > 1
     if images:

@@ -18,6 +18,7 @@ FIGURES = {
     "train_accuracy": "training accuracy",
     "test_balanced_accuracy": "balanced accuracy",
     "test_auroc": "AUROC",
+    "test_kappa": "kappa",
     "test_noised_accuracy": "test accuracy, noised images",
 }
 

@@ -1,12 +1,14 @@
-"""What a run will take: time, from like runs on this machine or else from a rough table, memory and disk.
+"""What a run will take: time, from like runs on this machine or else from a table, memory and disk.
 
-The table counts in images of 64 x 64 pixels through ResNet-18, as one core does them; everything else is so many times
-that.
+The table holds what one core takes for an image, by the side of what the network sees. Small images cost more than
+their pixels, because the deep layers then have more weights than pixels to work on. How several cores share the work
+follows Amdahl's law with a serial part that falls with the size.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,13 +23,23 @@ from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import resolve_weights
 
-# Seconds an image on one core, measured on two cores of a server and doubled: one forward pass; a training step of all
-# layers; a step of the last layer on stored features.
-FORWARD_S = 2 / 450
-TRAIN_S = 2 / 120
-HEAD_STEP_S = 2 / 60_000
+# Milliseconds of one core for an image, by its side in pixels: a forward pass, and a step in which all layers learn. Of
+# ResNet-18 on a server's processor; ``tests/runs/test_estimate.py`` has the measurements.
+SIDES = (28, 32, 64, 96, 112, 128, 160, 224)
+FORWARD_MS = (1.2, 1.4, 3.1, 7.3, 9.8, 12.6, 19.8, 37.0)
+TRAIN_MS = (7.5, 8.0, 13.5, 28.0, 36.0, 48.0, 72.0, 134.0)
+SERIAL_SIDE = 16.0  # pixels; this over the side is the share of the work that more cores do not shorten
+MOST_SERIAL = 0.3
+# A second of the last layer on stored features: for each number, step and epoch.
+HEAD_NUMBER_S = 2.9e-9
+HEAD_STEP_S = 0.0005
+PRIVATE_HEAD_STEP_S = 0.004
+HEAD_EPOCH_S = 0.006
 # Of a step in which everything learns: without gradients of the convolutions' weights, forward and backward remain.
-NORMS_SHARE = 0.7
+NORMS_SHARE = 0.53
+# A random affine change of a training image, and a variant of augmentation multiplicity: seconds a value.
+AUGMENT_PIXEL_S = 5e-7
+VARIANT_PIXEL_S = 6e-8
 # What DP-SGD costs beside an ordinary step, by engine (``bench dpsgd``), and each microbatch's clipping of all layers.
 ENGINE_FACTOR = {"one_pass": 1.2, "opacus": 7.5, "microbatch": 1.3}
 MICROBATCH_S = 0.08
@@ -94,7 +106,7 @@ def estimate_times(home: DataHome, specs: Sequence[RunSpec], *, sizes: Sizes) ->
         rough = _rough_seconds(spec, train_size, test_size, stored=features in seen)
         seen.add(features)
         # The table knows how sizes and epochs scale; the like run says how fast this machine is.
-        pace = paces.get(_kind(spec))
+        pace = _nearest(paces.get(_kind(spec), {}), spec.input_size)
         seconds = rough if pace is None else START_S + pace * (rough - START_S)
         estimates.append(TimeEstimate(seconds, measured=pace is not None))
     return estimates
@@ -173,18 +185,31 @@ def _finished_runs(home: DataHome) -> list[_Finished]:
     return runs[::-1]
 
 
-def _paces(past: list[_Finished]) -> dict[tuple[object, ...], float]:
-    """Of each kind of run, how much longer it takes here than the table says, by the longest one of the past."""
-    longest: dict[tuple[object, ...], tuple[float, float]] = {}
+def _paces(past: list[_Finished]) -> dict[tuple[object, ...], dict[int, float]]:
+    """Of each kind of run, by the side of its input: how much longer it takes here than the table says.
+
+    By the longest run of the past, of each kind and side.
+    """
+    longest: dict[tuple[tuple[object, ...], int], tuple[float, float]] = {}
     known: set[tuple[object, ...]] = set()
     for run in past:
-        features, kind = _features_of(run.spec), _kind(run.spec)
+        features, key = _features_of(run.spec), (_kind(run.spec), run.spec.input_size)
         # The longest like run says most: a short one is all start.
-        if kind not in longest or run.took_s > longest[kind][0]:
+        if key not in longest or run.took_s > longest[key][0]:
             expected = _rough_seconds(run.spec, run.train_size, run.test_size, stored=features in known)
-            longest[kind] = run.took_s, expected
+            longest[key] = run.took_s, expected
         known.add(features)
-    return {kind: _pace(took, expected) for kind, (took, expected) in longest.items()}
+    paces: dict[tuple[object, ...], dict[int, float]] = {}
+    for (kind, side), (took, expected) in longest.items():
+        paces.setdefault(kind, {})[side] = _pace(took, expected)
+    return paces
+
+
+def _nearest(paces: Mapping[int, float], side: int) -> float | None:
+    """The pace of the like run whose images are nearest in size; None without one."""
+    if not paces:
+        return None
+    return paces[min(paces, key=lambda known: (abs(math.log(known / side)), -known))]
 
 
 def _pace(took: float, expected: float) -> float:
@@ -253,27 +278,84 @@ def _evaluated(spec: RunSpec, test_size: int) -> int:
     return test_size * (2 if spec.method == "local_dp" else 1)
 
 
+def cores() -> int:
+    """Processors that a worker may use, fewer than the machine has in a container with limits."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def forward_s(side: int) -> float:
+    """Seconds of one core for a forward pass of one image of ``side`` pixels a side."""
+    return _interpolated(side, FORWARD_MS) / 1000
+
+
+def train_s(side: int) -> float:
+    """Seconds of one core for an ordinary training step of all layers, for each of its images."""
+    return _interpolated(side, TRAIN_MS) / 1000
+
+
+def _interpolated(side: int, milliseconds: Sequence[float]) -> float:
+    """Between two sides by their logarithms, above the largest by pixels."""
+    if side >= SIDES[-1]:
+        return milliseconds[-1] * (side / SIDES[-1]) ** 2
+    if side <= SIDES[0]:
+        return milliseconds[0]
+    above = next(place for place, known in enumerate(SIDES) if side <= known)
+    low, high = SIDES[above - 1], SIDES[above]
+    share = math.log(side / low) / math.log(high / low)
+    return float(milliseconds[above - 1] ** (1 - share) * milliseconds[above] ** share)
+
+
+def _elapsed(core_s: float, side: int) -> float:
+    """Seconds that all cores together take for so many seconds of one."""
+    serial = min(MOST_SERIAL, SERIAL_SIDE / side)
+    return core_s * (serial + (1 - serial) / cores())
+
+
 def _rough_seconds(spec: RunSpec, train_size: int, test_size: int, *, stored: bool) -> float:
-    cores = os.cpu_count() or 1
-    scale = (spec.input_size / 64) ** 2 / cores
-    evaluated = _evaluated(spec, test_size)
+    """What the table says."""
     if _on_features(spec):
-        trained = train_size * spec.augmentation_multiplicity
-        once = 0.0 if stored else (trained + evaluated) * FORWARD_S * scale
-        width = FEATURE_WIDTH[spec.features] / FEATURE_WIDTH["last"]
-        return START_S + once + spec.epochs * (trained + evaluated) * HEAD_STEP_S * width
-    step_s = FORWARD_S
-    more = 0.0
+        once = 0.0 if stored else _feature_seconds(spec, train_size, test_size)
+        return START_S + once + spec.epochs * _head_epoch_seconds(spec, train_size, test_size)
+    return START_S + spec.epochs * _network_epoch_seconds(spec, train_size, test_size)
+
+
+def _feature_seconds(spec: RunSpec, train_size: int, test_size: int) -> float:
+    """The frozen network looks at each image and each of its variants once."""
+    evaluated = _evaluated(spec, test_size)
+    passes = _elapsed(
+        (train_size * spec.augmentation_multiplicity + evaluated) * forward_s(spec.input_size), spec.input_size
+    )
+    values = train_size * spec.image_size**2 * dataset_info(spec.dataset).channels
+    return passes + values * (spec.augmentation_multiplicity - 1) * VARIANT_PIXEL_S
+
+
+def _head_epoch_seconds(spec: RunSpec, train_size: int, test_size: int) -> float:
+    """The last layer on what is stored."""
+    steps = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size, sampling=spec.sampling_scheme)
+    images = train_size * spec.augmentation_multiplicity + _evaluated(spec, test_size)
+    step_s = PRIVATE_HEAD_STEP_S if spec.method == "dp_sgd" else HEAD_STEP_S
+    core_s = images * FEATURE_WIDTH[spec.features] * HEAD_NUMBER_S + steps * step_s + HEAD_EPOCH_S
+    return _elapsed(core_s, side=1)
+
+
+def _network_epoch_seconds(spec: RunSpec, train_size: int, test_size: int) -> float:
+    """All images through the network, forwards and mostly backwards."""
+    side = spec.input_size
+    step_s, more_s = forward_s(side), 0.0
     if spec.trainable != "head":
-        step_s = TRAIN_S * (NORMS_SHARE if spec.trainable == "norms" else 1)
-    if spec.trainable != "head" and spec.method == "dp_sgd":
-        step_s *= ENGINE_FACTOR[spec.engine]
+        step_s = train_s(side) * (NORMS_SHARE if spec.trainable == "norms" else 1)
+        if spec.method == "dp_sgd":
+            step_s *= ENGINE_FACTOR[spec.engine]
+    if spec.augment:
+        step_s += AUGMENT_PIXEL_S * spec.image_size**2
     if spec.trainable == "all" and spec.noise_generator == "secure":
         steps = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size, sampling=spec.sampling_scheme)
-        more += steps * SECURE_NOISE_S / cores
+        more_s += steps * SECURE_NOISE_S
     if spec.trainable == "all" and spec.engine == "microbatch":
-        more += train_size / spec.microbatch_size * MICROBATCH_S / cores
-    return START_S + spec.epochs * ((train_size * step_s + evaluated * FORWARD_S) * scale + more)
+        more_s += train_size / spec.microbatch_size * MICROBATCH_S
+    core_s = train_size * step_s + _evaluated(spec, test_size) * forward_s(side) + more_s
+    return _elapsed(core_s, side)
 
 
 def _mb(numbers: float) -> float:

@@ -21,6 +21,7 @@ from medpriv_core.spec import RunSpec
 from medpriv_core.sweeps.grid import Grid, GridRun, Impossible
 from medpriv_core.sweeps.identity import identity, reusable_runs
 from medpriv_core.sweeps.on_images import spent_by_others
+from medpriv_core.sweeps.preset_notes import PresetNotes, preset_notes
 from medpriv_core.sweeps.together import (
     DpSgdTogether,
     LocalDpTogether,
@@ -90,6 +91,7 @@ class SweepPlan:
     seconds     of those to be trained, one after the other; ``measured`` if like runs here stand behind all of it
     memory_mb   of the largest
     disk        of those to be trained, what they share counted once
+    preset      what the runs have from the grid's preset, and what otherwise; None without one
     """
 
     runs: tuple[PlannedRun, ...]
@@ -100,6 +102,7 @@ class SweepPlan:
     disk: DiskEstimate
     dp_sgd: tuple[DpSgdCost, ...]
     local_dp: tuple[LocalDpTogether, ...]
+    preset: PresetNotes | None
 
     @property
     def to_train(self) -> int:
@@ -141,11 +144,12 @@ def plan_sweep(home: DataHome, grid: Grid) -> SweepPlan:
     listed = service.list_runs(home)
     found = reusable_runs(listed, entries)
     everything = listed + service.list_runs(home, deleted=True)
-    return _cost(home, list(possible.values()), impossible, sizes, found, everything)
+    return _cost(home, grid.preset, list(possible.values()), impossible, sizes, found, everything)
 
 
 def _cost(
     home: DataHome,
+    preset: str | None,
     possible: Sequence[GridRun],
     impossible: Sequence[Impossible],
     sizes: Sizes,
@@ -172,6 +176,7 @@ def _cost(
         disk=estimate_disk_of_all(new, sizes=sizes),
         dp_sgd=_dp_sgd_costs(home, planned, sizes, runs),
         local_dp=compose_local_dp(run.spec for run in possible),
+        preset=preset_notes(preset, possible),
     )
 
 

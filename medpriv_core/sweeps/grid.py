@@ -14,6 +14,14 @@ Local-DP alone. The runs are all combinations of one cell from each axis:
 >>> [run.name for run in grid.expand().runs]
 ['seed 0 · none', 'seed 0 · beta 2', 'seed 1 · none', 'seed 1 · beta 2']
 
+With a ``preset``, what neither base nor cells say is the preset's, filled in for each run by itself: what it sets may
+depend on what is varied, as the recipe of sound DP on epsilon.
+
+>>> base = {"dataset": "synthetic_chest", "weights": "none"}
+>>> grid = Grid(base, (vary("target_epsilon", [1.0, 8.0]),), preset="sound")
+>>> [(run.spec.target_epsilon, run.spec.epochs) for run in grid.expand().runs]
+[(1.0, 50), (8.0, 100)]
+
 A combination that cannot be trained is neither an error nor passed over in silence: it is among ``impossible``, with
 the reason.
 """
@@ -26,7 +34,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import MedprivError, SettingError
+from medpriv_core.presets import FilledPreset, fill_preset
 from medpriv_core.spec import RunSpec
 
 MAX_RUNS = 500
@@ -63,10 +73,11 @@ class Axis:
 
 @dataclass(frozen=True)
 class GridRun:
-    """One run of a grid; ``name`` says by what it differs from the others."""
+    """One run of a grid; ``name`` says by what it differs from the others, ``filled`` what its preset says."""
 
     name: str
     spec: RunSpec
+    filled: FilledPreset | None = None
 
 
 @dataclass(frozen=True)
@@ -87,13 +98,14 @@ class Expansion:
 
 @dataclass(frozen=True)
 class Grid:
-    """Settings that all runs share, and the axes; the last axis changes fastest.
+    """Settings that all runs share, and the axes; the last axis changes fastest. ``preset`` is the name of one.
 
     Raises ``SettingError`` for a setting that does not exist or is varied by two axes.
     """
 
     base: Mapping[str, Any]
     axes: tuple[Axis, ...]
+    preset: str | None = None
 
     def __post_init__(self) -> None:
         varied = [{name for cell in axis.cells for name in cell.settings} for axis in self.axes]
@@ -121,10 +133,17 @@ class Grid:
         for cells in itertools.product(*(axis.cells for axis in self.axes)):
             name = " · ".join(cell.name for cell in cells)
             try:
-                runs.append(GridRun(name, RunSpec.from_dict(self._settings(cells))))
-            except SettingError as reason:
+                given = self._settings(cells)
+                filled = self._filled(given)
+                runs.append(GridRun(name, RunSpec.from_dict(filled.settings if filled else given), filled))
+            except MedprivError as reason:  # also of a dataset that nobody knows
                 impossible.append(Impossible(name, reason))
         return Expansion(tuple(runs), tuple(impossible))
+
+    def _filled(self, given: Mapping[str, Any]) -> FilledPreset | None:
+        if self.preset is None:
+            return None
+        return fill_preset(self.preset, given, ordered=dataset_info(given["dataset"]).ordered)
 
     def _settings(self, cells: Sequence[Cell]) -> dict[str, Any]:
         varied = {name: value for cell in cells for name, value in cell.settings.items()}

@@ -39,7 +39,7 @@ PAPER_TRAINABLE: tuple[PaperTrainable, ...] = get_args(PaperTrainable)
 BATCH_SIZE = 128
 EPOCHS = 50
 DELTA = 1e-5
-# The paper's 256 pixels take a day for each run on two cores.
+# The paper's 256 pixels take hours for each run on two cores.
 FULL_IMAGE_SIZE = 64
 _DRAW_NAMES: dict[NoiseDraw, str] = {"per_pixel": "per pixel", "per_image": "per image"}
 

@@ -69,7 +69,7 @@ def draw_data(entries: dict[str, DatasetEntry]) -> DatasetEntry:
 def draw_protection() -> dict[str, Any]:
     """The method, and how it works."""
     st.subheader("Protection", anchor=False)
-    values: dict[str, Any] = {"method": segments(st, "method")}
+    values: dict[str, Any] = {"method": segments(st, "method", on_change=follow_preset)}
     if values["method"] == "local_dp":
         values["noise_draw"] = segments(st, "noise_draw")
     elif values["method"] == "dp_sgd":
@@ -91,6 +91,7 @@ def draw_budget(method: str, *, authors: bool) -> dict[str, Any]:
         format_func=lambda key: PRIVACY_BY[key],
         required=True,
         key="train_privacy_by",
+        on_change=follow_preset,
         persist_state="session",
     )
     assert by is not None
@@ -247,7 +248,7 @@ def choice(place: DeltaGenerator, name: str) -> Any:
     )
 
 
-def segments(place: Any, name: str) -> Any:
+def segments(place: Any, name: str, **options: Any) -> Any:
     """One of the values of a RunSpec setting, all in view."""
     titles = CHOICES[name]
     return place.segmented_control(
@@ -258,4 +259,5 @@ def segments(place: Any, name: str) -> Any:
         key=f"train_{name}",
         help=HELP.get(name),
         persist_state="session",
+        **options,
     )

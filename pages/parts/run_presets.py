@@ -7,13 +7,18 @@ from typing import Any
 import streamlit as st
 
 from medpriv_core.datasets.registry import dataset_info
-from medpriv_core.presets import PRESETS, SOUND_EPSILON, authors_noise, preset_settings
+from medpriv_core.errors import SettingError
+from medpriv_core.presets import PRESETS, authors_noise, fill_preset, follows_sound
+from medpriv_core.recipes import RECIPE_SETTINGS
 from medpriv_core.spec import BOUNDS, RunSpec
 from medpriv_core.weights_source import weights_status
 from pages.parts import cached
 from pages.parts.words import CHOICES, LABELS, in_words, plain
 
 CHOSEN, SETTINGS, COPIED = "train_preset", "train_preset_settings", "train_copied_from"
+# The preset that the form follows, and what it has for the dataset, method and epsilon in the form. A copy of a run by
+# the recipe of sound DP follows it too.
+FOLLOWED, FOLLOWED_SETTINGS = "train_followed_preset", "train_followed_settings"
 SIZES = (28, 32, 64, 96, 128, 160, 224, 256)
 STRENGTHS = ("beta", "noise_multiplier", "target_epsilon")
 # What the form holds where a setting belongs to another method.
@@ -44,8 +49,10 @@ def source() -> str:
 
 def apply_preset(name: str) -> None:
     """Put a preset's settings into the form."""
-    settings = form_settings(name, paper_beta=1)
-    st.session_state.update(controls(settings) | {CHOSEN: name, SETTINGS: settings})
+    settings = form_settings(name, {})
+    st.session_state.update(
+        controls(settings) | {CHOSEN: name, SETTINGS: settings, FOLLOWED: name, FOLLOWED_SETTINGS: settings}
+    )
 
 
 def apply_copy(name: str, spec: RunSpec) -> None:
@@ -62,31 +69,49 @@ def apply_copy(name: str, spec: RunSpec) -> None:
     if spec.dataset not in cached.available_datasets():
         form["train_dataset"] = "synthetic_chest"
         name = f"{name} (its dataset, {spec.dataset}, is not on this machine)"
-    st.session_state.update(form | {CHOSEN: None, COPIED: name, SETTINGS: settings})
+        sound = False
+    else:
+        sound = follows_sound(spec, ordered=dataset_info(spec.dataset).ordered)
+    followed = {FOLLOWED: "sound" if sound else None, FOLLOWED_SETTINGS: settings}
+    st.session_state.update(form | {CHOSEN: None, COPIED: name, SETTINGS: settings} | followed)
 
 
 def follow_preset() -> None:
-    """After a change of dataset or epsilon: what is still as the preset had it becomes what it has now."""
-    preset = chosen_preset()
+    """After a change of dataset, method or strength: what is still as the preset had it becomes what it has now."""
+    preset = st.session_state.get(FOLLOWED)
     if preset is None:
-        return  # a copied run has no other version of itself
-    target_epsilon = st.session_state["train_target_epsilon"]
-    low, high = BOUNDS["target_epsilon"]
-    if not low <= target_epsilon <= high:
-        return  # no recipe for it; why it cannot be launched is said beside the button
-    before = st.session_state[SETTINGS]
-    after = form_settings(
-        preset,
-        paper_beta=st.session_state.get("train_authors_beta") or 1,
-        target_epsilon=target_epsilon,
-    )
-    if "target_epsilon" in after:
-        after["target_epsilon"] = SOUND_EPSILON  # a change of epsilon itself is to be told
+        return  # a copy of a run by no recipe has no other version of itself
+    now = st.session_state
+    method, by = now["train_method"], now["train_privacy_by"]
+    given: dict[str, Any] = {"method": method}
+    if method == "dp_sgd":
+        low, high = BOUNDS[by]
+        if not low <= now[f"train_{by}"] <= high:
+            return  # no recipe for it; why it cannot be launched is said beside the button
+        given |= {by: now[f"train_{by}"], "sampling": now["train_sampling"], "delta": now["train_delta"]}
+    try:
+        after = form_settings(preset, given)
+    except SettingError:
+        return  # no recipe for noise whose epsilon depends on how batches are drawn
+    before = now[FOLLOWED_SETTINGS]
+    if chosen_preset() is None:  # seed, size of the batch and the like are the copied run's
+        after = before | {name: FORM_DEFAULTS[name] for name in RECIPE_SETTINGS} | after
+    # What the preset is followed in is told as a change of it.
+    for name in ("method", *STRENGTHS):
+        after.pop(name, None)
+        if name in before:
+            after[name] = before[name]
+    if preset == "authors":
+        after["noise_multiplier"] = authors_noise(ordered=dataset_info(now["train_dataset"]).ordered)[
+            now.get("train_authors_beta") or 1
+        ]
     old = controls(before)
     for key, value in controls(after).items():
-        if value != old[key] and st.session_state[key] == old[key]:
-            st.session_state[key] = value
-    st.session_state[SETTINGS] = after
+        if value != old[key] and now[key] == old[key]:
+            now[key] = value
+    now[FOLLOWED_SETTINGS] = after
+    if chosen_preset() is not None:
+        now[SETTINGS] = after
 
 
 def choose_authors_noise() -> None:
@@ -95,19 +120,14 @@ def choose_authors_noise() -> None:
     if beta is not None:
         noise_multiplier = authors_noise(ordered=dataset_info(st.session_state["train_dataset"]).ordered)[beta]
         st.session_state["train_noise_multiplier"] = noise_multiplier
-        st.session_state[SETTINGS] = st.session_state[SETTINGS] | {"noise_multiplier": noise_multiplier}
+        for key in (SETTINGS, FOLLOWED_SETTINGS):
+            st.session_state[key] = st.session_state[key] | {"noise_multiplier": noise_multiplier}
 
 
-def form_settings(name: str, *, paper_beta: int, target_epsilon: float = SOUND_EPSILON) -> dict[str, Any]:
-    """A preset's settings on this machine and for the dataset in the form."""
+def form_settings(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """What a preset has on this machine for the dataset in the form, and for what is given beside it."""
     dataset = st.session_state.get("train_dataset", "synthetic_chest")
-    settings = preset_settings(
-        name,
-        dataset=dataset,
-        ordered=dataset_info(dataset).ordered,
-        target_epsilon=target_epsilon,
-        paper_beta=paper_beta,
-    )
+    settings = fill_preset(name, given | {"dataset": dataset}, ordered=dataset_info(dataset).ordered).preset
     if PRESETS[name].offline and weights_status(cached.home()).state == "to_download":
         settings["weights"] = "none"
     return settings

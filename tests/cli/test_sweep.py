@@ -71,6 +71,15 @@ def test_any_grid_stands_on_a_preset(medpriv: Command, home: DataHome):
     assert {(spec.image_size, spec.target_epsilon, spec.sampling) for spec in specs} == {(32, None, "full_batch")}
 
 
+def test_each_run_of_a_grid_has_its_own_recipe_and_the_command_says_so(medpriv: Command, home: DataHome):
+    varied = (*GRID, "--preset", "sound", "--vary", "target_epsilon=1,3,8", "--dry-run")
+    runs = medpriv(*varied, "--json").json["runs"]
+    assert [(run["spec"]["epochs"], run["spec"]["learning_rate"]) for run in runs] == [(50, 9), (75, 12), (100, 20)]
+    said = medpriv(*varied, "--set", "momentum=0.5").out
+    assert "Sound DP for target_epsilon 8: epochs 100, learning_rate 20, augmentation_multiplicity 4." in said
+    assert "Other than Sound DP in all runs: momentum 0.5 instead of 0.9." in said
+
+
 def test_combinations_that_cannot_be_are_told(medpriv: Command, home: DataHome):
     out = medpriv(*GRID, "--vary", "batch_size=32,5000", "--dry-run").out
     assert "1 runs: 1 to train" not in out

@@ -104,6 +104,18 @@ def test_varying_the_method_gives_each_its_strength(open_page: OpenPage, home: D
     assert strengths == {("none", None, None), ("local_dp", 1.0, None), ("dp_sgd", None, 3.0)}
 
 
+def test_each_epsilon_gets_its_own_recipe(open_page: OpenPage, home: DataHome):
+    page = open_page("sweep", view="any")
+    page.selectbox(key="sweep_any_preset").set_value("sound").run()
+    page.selectbox(key="sweep_any_setting_0").set_value("target_epsilon").run()
+    page.selectbox(key="sweep_any_setting_1").set_value(None).run()
+    said = texts(page)
+    assert "- Privacy budget (ε) 8: Epochs 100, Learning rate 20, Variants of each image, itself included 4" in said
+    launch(page)
+    specs = [run.spec for run in runs.list_runs(home) if run.spec]
+    assert {(spec.target_epsilon, spec.epochs) for spec in specs} == {(1.0, 50), (3.0, 75), (8.0, 100)}
+
+
 def test_authors_way_has_no_epsilon_together(open_page: OpenPage):
     page = open_page("sweep", view="any")
     page.selectbox(key="sweep_any_preset").set_value("authors").run()

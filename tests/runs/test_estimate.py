@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from medpriv_core.home import DataHome
-from medpriv_core.runs import service
+from medpriv_core.results.reference import read_references
+from medpriv_core.runs import estimate, service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.estimate import estimate_disk, estimate_memory, estimate_time
 from medpriv_core.runs.store import RunStore
@@ -139,3 +141,76 @@ def test_memory_is_about_what_workers_were_measured_to_take(settings: dict, meas
     # Peaks of real workers (ru_maxrss) with all layers of ResNet-18 on the processor.
     estimate = estimate_memory(SPEC.changed(trainable="all", **settings), **SIZES)
     assert 0.98 * measured_mb < estimate < 1.3 * measured_mb
+
+
+# Processor time in ms for an image of one step of one thread (``time.process_time``), at the best of three: batches of
+# 64 images up to 96 pixels, 32 up to 128, else 16. On two cores that others used too, so each is held against 224.
+#   OMP_NUM_THREADS=1, engines.make_stepper(...).step(batch) and network.features(images) on random images
+BUSY_MS = {
+    "forward": {64: 5.0, 96: 12.8, 112: 21.0, 128: 20.3, 160: 32.9, 224: 60.4},
+    "all": {64: 24.2, 96: 55.2, 112: 66.7, 128: 88.2, 160: 130.6, 224: 252.4},
+    "norms": {64: 12.95, 96: 26.2, 112: 40.0, 128: 45.4, 160: 77.3, 224: 123.3},
+    "all, one pass": {64: 26.75, 96: 56.0, 112: 73.2, 128: 90.6, 160: 145.4, 224: 250.5},
+}
+
+
+@pytest.mark.parametrize("what", list(BUSY_MS))
+def test_the_table_grows_with_the_size_as_measured(what: str):
+    cost = estimate.forward_s if what == "forward" else estimate.train_s
+    for side, measured in BUSY_MS[what].items():
+        expected = cost(side) / cost(224)
+        # 112 pixels forward were measured while the processor was busiest: more than 128 pixels.
+        assert expected == pytest.approx(
+            measured / BUSY_MS[what][224], rel=0.3 if (what, side) != ("forward", 112) else 0.4
+        )
+    share = BUSY_MS["norms"][224] / BUSY_MS["all"][224]
+    assert pytest.approx(share, rel=0.3) == estimate.NORMS_SHARE
+
+
+def test_an_epoch_of_all_layers_at_224_pixels_takes_the_processor_time_that_was_measured():
+    # An audit on a quiet machine found 165 s for 1,186 images with the test images that belong to them, a quarter.
+    core_s = 1186 * estimate.train_s(224) + 1186 / 4 * estimate.forward_s(224)
+    assert core_s == pytest.approx(165, rel=0.3)
+
+
+def test_sizes_between_those_of_the_table_lie_between_them_and_larger_ones_grow_by_pixels():
+    costs = [estimate.train_s(side) for side in (16, 28, 40, 64, 100, 150, 224, 300)]
+    assert costs == sorted(costs)
+    assert estimate.train_s(448) == pytest.approx(4 * estimate.train_s(224))
+
+
+def test_epochs_of_the_reference_runs_take_about_as_long_as_they_took(monkeypatch: pytest.MonkeyPatch):
+    # Recorded by those runs themselves (``elapsed_s``), on two quiet cores: last layer and all layers, with and without
+    # DP-SGD, full batch and not. The fastest of a kind, because some ran beside others.
+    monkeypatch.setattr(estimate, "cores", lambda: 2)
+    took: dict[tuple[object, ...], list[float]] = {}
+    foretold: dict[tuple[object, ...], float] = {}
+    for result in (result for reference in read_references().sets for result in reference.results):
+        spec = result.spec
+        assert spec is not None
+        assert result.test_size is not None
+        train_size = {"chest_xray": 5216, "idrid": 413}[spec.dataset]
+        key = (spec.dataset, spec.method, spec.trainable, spec.sampling, spec.augmentation_multiplicity)
+        took.setdefault(key, []).append(result.final["elapsed_s"] / len(result.epochs))
+        seconds = {}
+        for epochs in (1, 2):
+            sizes = {"train_size": train_size, "test_size": result.test_size}
+            seconds[epochs] = estimate_time(DataHome(Path("/nowhere")), spec.changed(epochs=epochs), **sizes).seconds
+        foretold[key] = seconds[2] - seconds[1]
+    assert len(took) == 17
+    for key, elapsed in took.items():
+        whole_network = key[2] == "all"
+        # An epoch of the last layer takes milliseconds, in which other things count too.
+        within = 1.3 if whole_network else 2.0
+        assert min(elapsed) / within < foretold[key] < min(elapsed) * within, key
+
+
+def test_a_like_run_of_the_nearest_size_says_how_fast_the_machine_is(home: DataHome, monkeypatch: pytest.MonkeyPatch):
+    everything = SPEC.changed(trainable="all", epochs=50)
+    small, large = everything.changed(image_size=32), everything.changed(image_size=224)
+    table = {spec: seconds(home, spec) for spec in (small, large)}
+    record(home, small, 5 * table[small], monkeypatch)
+    record(home, large, 1 * table[large], monkeypatch)
+    assert seconds(home, everything.changed(image_size=160)) < 1.1 * table[large] * 0.6
+    assert seconds(home, large) == pytest.approx(table[large], rel=0.01)
+    assert seconds(home, small) == pytest.approx(5 * table[small], rel=0.1)

@@ -7,8 +7,10 @@ import itertools
 import pytest
 
 from medpriv_core.errors import SettingError
+from medpriv_core.recipes import recipe_for
 from medpriv_core.spec import RunSpec
 from medpriv_core.sweeps.grid import MAX_RUNS, Axis, Cell, Grid, vary
+from medpriv_core.sweeps.preset_notes import preset_notes
 
 BASE = {"dataset": "synthetic_chest", "weights": "none"}
 
@@ -76,3 +78,44 @@ def test_the_largest_grid_is_expanded():
 def test_axes_that_make_no_sense_are_refused(axes, complaint: str):
     with pytest.raises(SettingError, match=complaint):
         Grid(BASE, axes())
+
+
+def test_each_cell_has_the_recipe_of_its_own_epsilon_and_dataset():
+    axes = (vary("dataset", ["synthetic_chest", "synthetic_fundus"]), vary("target_epsilon", [1.0, 3.0, 8.0]))
+    runs = Grid({"weights": "none"}, axes, preset="sound").expand().runs
+    assert len(runs) == 6
+    for run in runs:
+        ordered = run.spec.dataset == "synthetic_fundus"
+        assert run.spec.target_epsilon is not None
+        recipe = recipe_for(run.spec.dataset, ordered=ordered).settings(run.spec.target_epsilon)
+        assert run.spec == RunSpec(dataset=run.spec.dataset, weights="none", **recipe)
+    assert len({(run.spec.epochs, run.spec.learning_rate) for run in runs}) == 6
+
+
+def test_each_method_has_the_recipe_that_is_its_own():
+    methods = Axis("method", (Cell("free", {"method": "none"}), Cell("noised", {"method": "local_dp", "beta": 1.0})))
+    free, noised = Grid(BASE, (methods,), preset="sound").expand().runs
+    assert (free.spec.epochs, free.spec.learning_rate) == (noised.spec.epochs, noised.spec.learning_rate) == (200, 40.0)
+    assert (free.spec.augmentation_multiplicity, noised.spec.augmentation_multiplicity) == (4, 1)
+
+
+def test_a_layer_that_the_recipe_is_not_for_is_left_out_with_the_reason():
+    expansion = Grid(BASE, (vary("trainable", ["head", "all"]),), preset="sound").expand()
+    assert [run.spec.trainable for run in expansion.runs] == ["head"]
+    assert "for runs in which the last layer alone learns" in str(expansion.impossible[0].reason)
+
+
+def test_the_notes_say_what_each_recipe_is_for_and_what_is_otherwise():
+    base = BASE | {"image_size": 64}
+    runs = Grid(base, (vary("target_epsilon", [1.0, 1.5, 8.0]), vary("epochs", [20, 50])), preset="sound").expand().runs
+    notes = preset_notes("sound", runs)
+    assert notes is not None
+    assert [part.where for part in notes.parts] == [
+        ({"target_epsilon": 1.0}, {"target_epsilon": 1.5}),
+        ({"target_epsilon": 8.0},),
+    ]
+    assert [part.settings["learning_rate"] for part in notes.parts] == [9.0, 20.0]
+    size, epochs = notes.overrides
+    assert (size.setting, size.values, size.preset, size.runs) == ("image_size", (64,), (224,), 6)
+    assert (epochs.setting, epochs.values, epochs.preset, epochs.runs) == ("epochs", (20, 50), (50, 100), 4)
+    assert preset_notes(None, runs) is None

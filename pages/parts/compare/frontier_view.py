@@ -12,18 +12,19 @@ from pages.parts.compare.tables import draw_table
 from pages.parts.links import from_link, to_link
 
 
-def choose_measure(choice: Choice) -> str:
-    """What utility is measured by: the first measure that something on screen has."""
+def choose_measure(choice: Choice, usual: str) -> str:
+    """What utility is measured by: of grades the ``usual`` one, else the first that something on screen has."""
     there = [column for column in MEASURES if any(group.estimate(column) for group in choice.here)]
+    default = usual if usual == "test_kappa" else there[0]
     chosen = st.radio(
         "Measured by",
         there,
-        index=there.index(from_link("measure", there, there[0])),
+        index=there.index(from_link("measure", there, default)),
         format_func=MEASURES.__getitem__,
         key=f"frontier_measure_{'_'.join(there)}",
         horizontal=True,
     )
-    to_link(measure=None if chosen == there[0] else chosen)
+    to_link(measure=None if chosen == default else chosen)
     return chosen
 
 

@@ -9,24 +9,26 @@ import streamlit as st
 
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.privacy.statement import format_epsilon
+from medpriv_core.results.cost import SCORES
 from medpriv_core.results.groups import Estimate, Group
 from medpriv_core.results.result import SOURCE_TITLES, Protocol
 from medpriv_core.results.table import FIGURES, export_rows, to_csv
 from pages.parts.charts import file_name_of
 
 # The figures whose interval is worth a column.
-WITH_INTERVAL = ("test_accuracy", "test_balanced_accuracy", "test_auroc")
+WITH_INTERVAL = ("test_accuracy", "test_balanced_accuracy", "test_auroc", "test_kappa")
 
 
 def draw_table(groups: Sequence[Group], *, key: str, name: str, protocol: Protocol = "last_epoch") -> None:
     """One line a group under a chart, and a button that takes all numbers of each run away."""
+    there = [column for column in FIGURES if any(group.first.final.get(column) is not None for group in groups)]
     with st.expander("The same numbers as a table"):
         st.dataframe(
-            [_line(group, protocol) for group in groups],
+            [_line(group, protocol, there) for group in groups],
             hide_index=True,
             key=f"table_{key}",
             column_config={
-                title: st.column_config.NumberColumn(format="%.3f" if column == "test_auroc" else "%.1f %%")
+                title: st.column_config.NumberColumn(format="%.3f" if column in SCORES else "%.1f %%")
                 for column, title in FIGURES.items()
             },
         )
@@ -40,14 +42,15 @@ def draw_table(groups: Sequence[Group], *, key: str, name: str, protocol: Protoc
         )
 
 
-def _line(group: Group, protocol: Protocol) -> dict[str, Any]:
+def _line(group: Group, protocol: Protocol, columns: Sequence[str]) -> dict[str, Any]:
     line: dict[str, Any] = {"runs on screen": group.label, "dataset": dataset_info(group.first.dataset).title}
-    for column, title in FIGURES.items():
+    for column in columns:
+        title = FIGURES[column]
         found = group.estimate(column, protocol)
         if found is not None:
-            line[title] = found.mean if column == "test_auroc" else 100 * found.mean
+            line[title] = found.mean if column in SCORES else 100 * found.mean
         if column in WITH_INTERVAL and protocol == "last_epoch":
-            line[f"{title}, 95 % interval"] = interval(found, percent=column != "test_auroc") if found else ""
+            line[f"{title}, 95 % interval"] = interval(found, percent=column not in SCORES) if found else ""
     first = group.first
     return line | {
         "ε that holds": "not established" if not first.guarantee.established else format_epsilon(group.epsilon),

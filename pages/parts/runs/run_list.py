@@ -20,7 +20,7 @@ from pages.parts import cached
 from pages.parts.messages import explain_errors
 from pages.parts.runs.acts import begin_fragment, count, delete, restore, touched
 from pages.parts.runs.address import choose
-from pages.parts.runs.states import STATE_LABELS, begun, distinct_names, state_word
+from pages.parts.runs.states import STATE_LABELS, begun, distinct_names, outcome_word
 from pages.parts.take_away_runs import draw_import, draw_take_away
 from pages.parts.words import why_failed_plainly
 
@@ -103,8 +103,11 @@ def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
     key = f"{SELECTION}_{hash(tuple(run.id for run in runs))}"
     if key in st.session_state and sorted(st.session_state[key]["selection"]["rows"]) != rows:
         st.session_state[key] = {"selection": {"rows": rows}}  # chosen elsewhere
+    lines = [describe(run) for run in runs]
+    if all(line["kappa"] is None for line in lines):  # no run here has graded images
+        lines = [{title: value for title, value in line.items() if title != "kappa"} for line in lines]
     st.dataframe(
-        [describe(run) for run in runs],
+        lines,
         hide_index=True,
         height=TABLE_HEIGHT if len(runs) > 10 else "auto",
         key=key,
@@ -117,6 +120,9 @@ def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
             "test accuracy": st.column_config.NumberColumn(format="%.1f %%"),
             "balanced": st.column_config.NumberColumn(format="%.1f %%", help="Balanced accuracy on the test images"),
             "AUROC": st.column_config.NumberColumn(format="%.3f", help="On the test images"),
+            "kappa": st.column_config.NumberColumn(
+                format="%.3f", help="Of grades: agreement with quadratic weights on the test images, 0 for guessing"
+            ),
             "ε spent": st.column_config.NumberColumn(
                 format="%.3g", help="By the run's own ledger, rounded up; the next column says with what it holds."
             ),
@@ -188,7 +194,7 @@ def describe(run: RunSummary) -> dict[str, object]:
     epsilon = run.spent.epsilon if run.spent is not None else None
     return {
         "run": run.name,
-        "state": state_word(run),
+        "state": outcome_word(run),
         "dataset": dataset_title(spec.dataset) if spec else None,
         "method": METHOD_STYLES[spec.method].title if spec else None,
         "epochs": run.epochs_done,
@@ -196,6 +202,7 @@ def describe(run: RunSummary) -> dict[str, object]:
         "test accuracy": percent(last.get("test_accuracy")),
         "balanced": percent(last.get("test_balanced_accuracy")),
         "AUROC": last.get("test_auroc"),
+        "kappa": last.get("test_kappa"),
         "β": spec.beta if spec else None,
         "ε spent": None if epsilon is None or math.isinf(epsilon) else float(format_epsilon(epsilon).replace(",", "")),
         "ε in full": "" if epsilon is None or spec is None else full_epsilon(spec, run),

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import DatasetError
+from medpriv_core.runs.health import run_health
 from medpriv_core.runs.service import RunSummary
 from medpriv_core.runs.store import RunState
 from pages.parts.badges import origin_badge
@@ -30,9 +31,17 @@ def state_word(run: RunSummary) -> str:
     return "stopping" if run.stopping else STATE_LABELS[run.state][0]
 
 
+def outcome_word(run: RunSummary) -> str:
+    """The state, and where the training came to nothing, how: "finished, blew up"."""
+    finding = run_health(run)
+    return state_word(run) if finding is None else f"{state_word(run)}, {finding.title}"
+
+
 def state_badge(run: RunSummary) -> str:
     """The state as markdown, where the run comes from if that is not here, and whether its images show patients."""
     badges = [f":{STATE_LABELS[run.state][1]}-badge[{state_word(run)}]"]
+    if (finding := run_health(run)) is not None:
+        badges.append(f":{'red' if finding.kind == 'blown_up' else 'orange'}-badge[{finding.title}]")
     if run.imported:
         badges.append(":gray-badge[from another machine]")
     if run.spec is not None:

@@ -1,4 +1,4 @@
-"""The form of any other grid: a preset that all runs share, and up to three settings that are varied."""
+"""The form of any other grid: a preset, filled in for each run by itself, and up to three settings that are varied."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from medpriv_core.datasets.registry import DatasetEntry
-from medpriv_core.presets import PRESETS, preset_settings
+from medpriv_core.presets import PRESETS
 from medpriv_core.spec import METHODS
 from medpriv_core.sweeps.grid import Axis, Cell, Grid
 from medpriv_core.sweeps.service import LONGEST_TITLE
@@ -42,24 +42,26 @@ STRENGTHS: dict[str, dict[str, Any]] = {"none": {}, "local_dp": {"beta": 1.0}, "
 
 def draw() -> Request:
     """The controls; raises ``SettingError`` or ``DatasetError`` for what cannot be."""
-    st.caption("All combinations of up to three settings, on top of what a preset says.")
+    st.caption(
+        "All combinations of up to three settings, on top of what a preset says. Each run gets what the preset has for "
+        "its own ε, method and images."
+    )
     left, right = st.columns(2)
     entry = choose_dataset(left, key="sweep_any_dataset")
     weights = choose_weights(right, key="sweep_any_weights")
     left, right = st.columns(2)
     preset = left.selectbox(
-        "All runs share the settings of",
+        "What is not varied is set as in",
         list(PRESETS),
         format_func=lambda name: PRESETS[name].title,
         key="sweep_any_preset",
         persist_state="session",
     )
-    settings = preset_settings(preset, dataset=entry.info.name, ordered=entry.info.ordered)
     method = right.segmented_control(
         LABELS["method"],
         METHODS,
         format_func=lambda name: CHOICES["method"][name],
-        default=settings.get("method", "none"),
+        default=PRESETS[preset].method,
         required=True,
         key=f"sweep_any_method_{preset}",
         persist_state="session",
@@ -72,7 +74,7 @@ def draw() -> Request:
         device = choose_device(left, key="sweep_any_device")
         title = write_title(right, default=_title(entry), limit=LONGEST_TITLE, key="sweep_any_title")
     base = {"dataset": entry.info.name, "weights": weights, "device": device}
-    return Request(_grid(settings | base, method, varied), title)
+    return Request(_grid(preset, base, method, varied), title)
 
 
 def draw_axis(place: int, at_first: str | None) -> tuple[str, list[Any]] | None:
@@ -113,30 +115,26 @@ def draw_axis(place: int, at_first: str | None) -> tuple[str, list[Any]] | None:
     return name, values
 
 
-def _grid(settings: dict[str, Any], method: str, varied: list[tuple[str, list[Any]]]) -> Grid:
-    """All combinations; where the method is varied, each has its usual strength unless that is varied too."""
+def _grid(preset: str, base: dict[str, Any], method: str, varied: list[tuple[str, list[Any]]]) -> Grid:
+    """All combinations; a method that the preset is not made for has its usual strength unless that is varied too."""
     names = [name for name, _ in varied]
-    if "method" in names:
-        base = _without_method(settings)
-    elif settings.get("method", "none") == method:
-        base = settings
-    else:
-        base = _without_method(settings) | {"method": method} | STRENGTHS[method]
+    if "method" not in names:
+        base = base | _strength(preset, method, names)
     axes = []
     for name, values in varied:
         cells = []
         for value in values:
-            strength = STRENGTHS[value] if name == "method" else {}
-            strength = {key: much for key, much in strength.items() if key not in names}
-            cells.append(Cell(f"{LABELS[name]}: {in_words(name, value)}", {name: value} | strength))
+            settings = _strength(preset, value, names) if name == "method" else {name: value}
+            cells.append(Cell(f"{LABELS[name]}: {in_words(name, value)}", settings))
         axes.append(Axis(name, tuple(cells)))
-    return Grid(base, tuple(axes))
+    return Grid(base, tuple(axes), preset)
 
 
-def _without_method(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings but for those that belong to one method alone."""
-    alone = {"method", "beta", "noise_draw", "noise_multiplier", "target_epsilon", "engine", "microbatch_size"}
-    return {name: value for name, value in settings.items() if name not in alone}
+def _strength(preset: str, method: str, varied: list[str]) -> dict[str, Any]:
+    usual = STRENGTHS[method] if method != PRESETS[preset].method else {}
+    # A varied noise multiplier says how strong DP-SGD is as well as a varied epsilon does.
+    taken = {"noise_multiplier", "target_epsilon"} if {"noise_multiplier", "target_epsilon"} & set(varied) else set()
+    return {"method": method} | {name: much for name, much in usual.items() if name not in {*varied, *taken}}
 
 
 def _title(entry: DatasetEntry) -> str:

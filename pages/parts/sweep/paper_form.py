@@ -86,7 +86,7 @@ def draw() -> Request:
             value=224 if trainable == "head" else FULL_IMAGE_SIZE,
             key=f"sweep_paper_size_{trainable}",
             persist_state="session",
-            help="The paper has 256 for all layers, which takes a day a run without a graphics card.",
+            help="The paper has 256 for all layers, which takes hours a run without a graphics card.",
         )
         low, high = (int(bound) for bound in BOUNDS["epochs"])
         epochs = right.number_input("Epochs", low, high, EPOCHS, key="sweep_paper_epochs", persist_state="session")

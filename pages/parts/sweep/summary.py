@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import streamlit as st
 
+from medpriv_core.datasets.registry import dataset_title
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import format_duration
 from medpriv_core.sweeps import service
 from medpriv_core.sweeps.cost import SweepPlan, plan_sweep
+from medpriv_core.sweeps.preset_notes import PresetNotes
 from pages.parts import cached
 from pages.parts.sweep.request import NEXT_VIEW, Request
-from pages.parts.words import format_size, sentence
+from pages.parts.words import LABELS, format_size, in_words, sentence
 
 
 def draw_refusal(error: MedprivError) -> None:
@@ -32,6 +35,7 @@ def draw_summary(request: Request) -> None:
         draw_refusal(error)
         return
     draw_runs(plan)
+    draw_preset(plan.preset)
     draw_cost(plan)
     draw_launch(plan, request)
     draw_privacy(plan)
@@ -50,6 +54,33 @@ def draw_runs(plan: SweepPlan) -> None:
         with st.expander(f"{len(plan.impossible):,} combinations left out", icon=":material/block:", key="sweep_out"):
             for other in plan.impossible[:50]:
                 st.markdown(f"**{other.name}.** {sentence(other.reason)}")
+
+
+def draw_preset(notes: PresetNotes | None) -> None:
+    """Where the preset says different things in different runs, and what the grid has otherwise."""
+    if notes is None:
+        return
+    lines = []
+    for part in notes.parts:
+        where = " or ".join(filter(None, map(_settings, part.where))) or "The others"
+        lines.append(f"- {where}: {_settings(part.settings)}")
+    if lines:
+        st.markdown("\n".join([f"**{notes.title}**, as it is for each run", "", *lines]))
+    for other in notes.overrides:
+        whose = "all runs" if other.runs == other.of else f"{other.runs:,} of {other.of:,} runs"
+        values, instead = (
+            " or ".join(in_words(other.setting, it) for it in them) for them in (other.values, other.preset)
+        )
+        st.caption(f"Other than *{notes.title}* in {whose}: {LABELS[other.setting]}: {values} instead of {instead}.")
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    """ "Epochs 50, Learning rate 9"; the title of a dataset by itself."""
+    said = [
+        dataset_title(value) if name == "dataset" else f"{LABELS[name]} {in_words(name, value)}"
+        for name, value in settings.items()
+    ]
+    return ", ".join(said)
 
 
 def draw_cost(plan: SweepPlan) -> None:

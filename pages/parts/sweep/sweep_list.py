@@ -146,6 +146,7 @@ def draw_runs(status: SweepStatus) -> None:
         column_config={
             "test accuracy": st.column_config.NumberColumn(format="%.1f %%"),
             "test AUROC": st.column_config.NumberColumn(format="%.3f"),
+            "test kappa": st.column_config.NumberColumn(format="%.3f"),
         },
     )
     for name, reason in status.sweep.impossible:
@@ -164,6 +165,7 @@ def describe(entry: SweepRun, run: RunSummary | None, state: MemberState) -> dic
         "epoch": f"{run.epochs_done if run else 0} of {entry.spec.epochs}",
         "test accuracy": None if accuracy is None else 100 * accuracy,
         "test AUROC": last.get("test_auroc"),
+        "test kappa": last.get("test_kappa"),
         "ε spent": "" if epsilon is None else f"{format_epsilon(epsilon)} (δ = {format_delta(delta)})",
         "message": why_failed_plainly(run) if run else "",
     }
