@@ -20,8 +20,10 @@ from pathlib import Path
 
 from medpriv_core.home import DataHome
 from medpriv_core.locks import hold_lock
+from medpriv_core.privacy.spent import Spent
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 
@@ -44,6 +46,24 @@ def epoch(number: int) -> dict[str, object]:
     return row | {"epsilon": number / 7, "delta": 1e-5, "steps": 10 * number, "images_per_s": 812.3, "elapsed_s": 1.5}
 
 
+def spent_of(epochs: int) -> Spent:
+    """The record of a private network after so many epochs."""
+    segment = {"noise_multiplier": 4.0, "sample_rate": 0.1, "steps": 10 * epochs}
+    return Spent(
+        epochs=epochs,
+        step=0,
+        steps=10 * epochs,
+        steps_per_epoch=10,
+        epsilon=epochs / 7,
+        delta=1e-5,
+        adjacency="add-remove",
+        sampling="poisson",
+        accountant="pld",
+        segments=(segment,),
+        checkpoint="0" * 64,
+    )
+
+
 def fill(home: DataHome, *, runs: int, epochs: int) -> str:
     """Runs with all their files; returns the id of the one that trains, at whose lock somebody must be."""
     store = RunStore(home)
@@ -53,6 +73,7 @@ def fill(home: DataHome, *, runs: int, epochs: int) -> str:
         directory.write_setup({"train_size": 640, "test_size": 160, "majority_rate": 0.6, "classes": GRADES})
         directory.append_epochs([epoch(count) for count in range(1, epochs + 1)])
         directory.checkpoint.write_bytes(b"")
+        write_record(directory, spent_of(epochs))
         store.add(directory.path.name, name=f"run {number}", slot="cpu")
     rows = [replace(row, state="finished", ended_at=time.time()) for row in store.all()]
     for row in rows:

@@ -48,6 +48,7 @@ class DatasetEntry:
     test_counts: tuple[int, ...] | None
     problem: str | None  # why an added dataset is not available, and what to do
     how_to_add: str | None  # None for the embedded ones
+    content: str | None = None  # content key of the images when they were last read
 
     @property
     def train(self) -> int | None:
@@ -83,7 +84,8 @@ def list_datasets(home: DataHome) -> list[DatasetEntry]:
     """Every known dataset, available or not; opens no image."""
     records = _read_registry(home)
     entries = [
-        DatasetEntry(dataset.info, True, None, *_class_counts(dataset), None, None) for dataset in _embedded().values()
+        DatasetEntry(dataset.info, True, None, *_class_counts(dataset), None, None, _content(dataset))
+        for dataset in _embedded().values()
     ]
     return entries + [_added_entry(name, records.get(name)) for name in ADDABLE]
 
@@ -203,7 +205,13 @@ def _added_entry(name: str, record: dict[str, Any] | None) -> DatasetEntry:
         test_counts=tuple(record["test_counts"]),
         problem=problem,
         how_to_add=HOW_TO_ADD[name],
+        content=record.get("content"),
     )
+
+
+def _content(dataset: Dataset) -> str | None:
+    """Of what is built in; a picture to look at is read only then."""
+    return dataset.content_key() if dataset.info.trainable else None
 
 
 def _class_counts(dataset: Dataset) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -29,8 +29,7 @@ def _describe(run: RunSummary) -> str:
     facts = f"{spec.image_size} pixels, epoch {run.epochs_done} of {spec.epochs}, seed {spec.seed}"
     try:
         synthetic = ", SYNTHETIC images" if dataset_info(spec.dataset).synthetic else ""
-        nothing_kept = run.spent is None and not run.last
-        holds = "no epoch yet" if nothing_kept else held_guarantee(spec, run.setup, run.spent).statement
+        holds = "no epoch yet" if run.kept_nothing else held_guarantee(spec, run.setup, run.spent).statement
     except MedprivError as error:
         return f"{run.name} ({facts}): {error}"
     return f"{run.name} ({facts}{synthetic}): {holds}."

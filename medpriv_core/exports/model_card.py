@@ -188,7 +188,7 @@ def readable_predictions(directory: RunDirectory) -> Predictions | None:
 
 
 def _guarantee(run: Run, spec: RunSpec) -> list[str]:
-    if run.spent is None and not run.last:
+    if run.kept_nothing:
         return ["The run ended before a network was kept, so there is no result to guarantee anything for."]
     held = held_guarantee(spec, run.setup, run.spent)
     # Of the letter epsilon there is no capital that anybody would recognise.

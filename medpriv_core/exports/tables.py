@@ -129,7 +129,7 @@ def _facts(run: RunSummary) -> dict[str, Any]:
 
 def _held(run: RunSummary) -> HeldGuarantee | None:
     """What holds for a run that has trained; None for one whose files do not say."""
-    if run.spec is None or (run.spent is None and not run.last):
+    if run.spec is None or run.kept_nothing:
         return None
     try:
         return held_guarantee(run.spec, run.setup, run.spent)

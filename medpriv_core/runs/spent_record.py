@@ -35,6 +35,8 @@ from medpriv_core.spec import RunSpec
 
 FILE_NAME = "spent.json"
 _BEFORE = "before"
+# Time, size and inode of the old checkpoint: while a worker writes, nobody need read it to know that it is still there.
+_BEFORE_FILE = "before_file"
 # Of a private network of an earlier version that was stopped before its first row.
 NOT_KNOWN = Spent(epochs=0, step=0, steps=0, epsilon=math.inf, recorded=False)
 
@@ -47,6 +49,7 @@ def write_checkpoint_and_record(directory: RunDirectory, content: bytes | memory
     assert spent.checkpoint == digest_of(content)
     before = read_record(directory)
     announced = spent.to_dict() | {_BEFORE: before.to_dict() if before is not None else None}
+    announced[_BEFORE_FILE] = signature(directory.checkpoint)
     replace_file(directory.path / FILE_NAME, _json(announced))
     replace_file(directory.checkpoint, content)
     write_record(directory, spent)
@@ -71,6 +74,9 @@ def read_record(directory: RunDirectory) -> Spent | None:
         before = None if values[_BEFORE] is None else spent_from_dict(values[_BEFORE])
     except ValueError:
         return None
+    now = signature(directory.checkpoint)
+    if before is not None and now is not None and list(now) == values.get(_BEFORE_FILE):
+        return before
     here = checkpoint_digest(directory)
     return before if before is not None and here == before.checkpoint != newest.checkpoint else newest
 

@@ -73,6 +73,11 @@ class RunSummary:
         return self.state in ENDED
 
     @property
+    def kept_nothing(self) -> bool:
+        """Whether no network of it was ever kept, nor any figure."""
+        return self.spent is None and not self.last and not self.has_checkpoint
+
+    @property
     def resumable(self) -> bool:
         """Whether ``resume`` would continue it."""
         stopped = self.state in ("cancelled", "failed")

@@ -85,6 +85,9 @@ def recorded_steps(run: RunSummary) -> list[dict[str, Any]] | None:
 def _same_images(run: RunSummary, entries: Mapping[str, DatasetEntry]) -> bool:
     assert run.spec is not None
     entry, counts = entries.get(run.spec.dataset), run.setup.get("train_class_counts")
+    content = run.setup.get("content")
+    if content is not None and entry is not None and entry.content is not None:
+        return bool(content == entry.content)
     if entry is None or counts is None:  # it has not begun, and will read what is there now
         return entry is not None and run.state != "finished"
     return (counts, run.setup.get("test_class_counts")) == (

@@ -35,13 +35,12 @@ class SpentOnImages:
 def epsilon_on_images(home: DataHome, dataset: str) -> DpSgdTogether | None:
     """The epsilon of all networks trained here on a dataset's images so far; None where there is none to speak of.
 
-    Raises ``DatasetError`` for a dataset that is not there, and ``DataHomeError`` where the disk refuses.
+    Raises ``DataHomeError`` where the disk refuses.
     """
     runs = service.list_runs(home) + service.list_runs(home, deleted=True)
     if not home.spent.is_dir() and not any(_is_private(run, dataset) for run in runs):
         return None
-    content = content_of(home, dataset)
-    entries = _entries(home, dataset, content, runs)
+    entries = _entries(home, dataset, _content(home, dataset), runs)
     return compose_dp_sgd(dataset, [_of(entry) for entry in entries.values()]) if entries else None
 
 
@@ -52,9 +51,7 @@ def spent_by_others(
 
     ``runs`` are all in this data home, deleted ones too. One that has not finished is counted to its end.
     """
-    content = None
-    with suppress(MedprivError):  # it is not there; then whatever bears its name counts
-        content = content_of(home, dataset)
+    content = _content(home, dataset)
     entries, here = _entries(home, dataset, content, runs), {run.id for run in runs}
     spendings = [_of(entry) for entry in entries.values() if entry.run not in here and entry.run not in but]
     uncounted = 0
@@ -68,6 +65,14 @@ def spent_by_others(
         else:
             uncounted += 1
     return SpentOnImages(tuple(spendings), uncounted)
+
+
+def _content(home: DataHome, dataset: str) -> str | None:
+    """The content key of the images under this name; None where they are not there: whatever bears the name counts."""
+    try:
+        return content_of(home, dataset)
+    except MedprivError:
+        return None
 
 
 def _entries(home: DataHome, dataset: str, content: str | None, runs: Sequence[RunSummary]) -> dict[str, Entry]:

@@ -141,7 +141,7 @@ def planned_spending(spec: RunSpec, *, train_size: int) -> Spending:
 def recorded_spending(run: RunSummary) -> Spending | None:
     """Of a DP-SGD run by what it recorded; None where that does not say it.
 
-    One that has not finished is counted to its end: it may get there, and how far its checkpoint is, is not known.
+    One that has not finished is counted to its end: it may get there.
     """
     segments, mechanism = recorded_steps(run), recorded_facts(run.setup).mechanism()
     if run.spec is None or segments is None or mechanism is None:

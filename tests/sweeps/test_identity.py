@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from medpriv_core.datasets.registry import list_datasets
+from medpriv_core.home import DataHome
 from medpriv_core.spec import RunSpec
-from medpriv_core.sweeps.identity import identity
+from medpriv_core.sweeps.identity import identity, reusable_runs
+from tests.exports.runs import made_run
 
 SPEC = RunSpec(dataset="synthetic_chest", weights="none")
 PRIVATE = SPEC.changed(method="dp_sgd", noise_multiplier=2.0)
@@ -60,3 +64,21 @@ def test_weights_are_the_file_that_would_be_read(tmp_path: Path, monkeypatch: py
     downloaded = identity(SPEC.changed(weights="imagenet"))
     monkeypatch.setenv("MEDPRIV_WEIGHTS", str(file))
     assert identity(SPEC.changed(weights="imagenet")) == identity(SPEC.changed(weights=str(file))) != downloaded
+
+
+def test_a_run_on_other_images_under_the_same_name_or_from_elsewhere_is_not_taken(home: DataHome):
+    entries = {entry.info.name: entry for entry in list_datasets(home)}
+    entry = entries["synthetic_chest"]
+    assert entry.content is not None
+    counts = {"train_class_counts": list(entry.train_counts or ()), "test_class_counts": list(entry.test_counts or ())}
+
+    def taken(spec: RunSpec = PRIVATE, *, imported: bool = False, **setup: object) -> bool:
+        run = made_run(spec)
+        run = replace(run, setup=run.setup | counts | setup, imported=imported)
+        return bool(reusable_runs([run], entries))
+
+    assert taken()
+    assert taken(content=entry.content)
+    assert not taken(content="0123abcd")
+    assert not taken(imported=True)
+    assert not taken(SPEC, imported=True)

@@ -157,6 +157,11 @@ def test_a_kill_between_record_and_checkpoint_does_not_put_a_target_out_of_reach
     with pytest.raises(DataHomeError):
         run.train(spec)
     assert shown(run, spec).steps == AN_EPOCH
+    content = run.directory.checkpoint.read_bytes()
+    run.directory.checkpoint.unlink()
+    assert shown(run, spec).recorded is False  # the row alone
+    run.directory.checkpoint.write_bytes(content)  # as a copied data home has it: the digest tells
+    assert (shown(run, spec).steps, shown(run, spec).recorded) == (AN_EPOCH, True)
     monkeypatch.setattr(spent_record, "replace_file", replace_file)
     run.train(spec)
     assert run.directory.read_epochs()[-1]["epsilon"] <= 3.0
