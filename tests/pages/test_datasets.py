@@ -7,9 +7,11 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from medpriv_core.datasets.registry import list_datasets
+from medpriv_core.datasets.registry import content_of, list_datasets
 from medpriv_core.home import DataHome
+from medpriv_core.runs import service
 from tests.datasets.builders import idrid_files, write_zip
+from tests.exports.runs import PRIVATE, RUN_ID, put_run
 from tests.pages.conftest import texts
 from tests.small_data import NAME, add_small_dataset
 
@@ -59,3 +61,14 @@ def test_a_dataset_that_vanished_says_what_to_do(open_page: OpenPage, home: Data
     add_small_dataset(home, tmp_path)
     (tmp_path / "pneumoniamnist.npz").unlink()
     assert "nothing is there any more" in open_page("datasets").error[0].value
+
+
+def test_what_was_spent_on_images_is_shown_also_when_its_run_is_purged(open_page: OpenPage, home: DataHome):
+    put_run(home, PRIVATE, content=content_of(home, "synthetic_chest"))
+    shown = next(text.value for text in open_page("datasets").caption if "trained here on these images" in text.value)
+    assert shown.startswith("The one DP-SGD network trained here on these images so far")
+    assert "(δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)" in shown
+    assert "Networks trained without privacy are not counted" in shown
+    service.delete(home, RUN_ID)
+    service.purge(home, RUN_ID)
+    assert shown in [text.value for text in open_page("datasets").caption]

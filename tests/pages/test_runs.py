@@ -112,6 +112,30 @@ def test_a_sound_run_shows_its_epsilon_and_its_lights(open_page: OpenPage, home:
     assert any("**Accounting.** The ledger covers exactly the 50 steps" in text.value for text in folded.markdown)
 
 
+def test_a_run_stopped_in_mid_epoch_says_what_its_weights_have_spent(open_page: OpenPage, home: DataHome):
+    directory = add_recorded_run(home, SOUND)
+    noise = plan_run(SOUND, train_size=TRAIN_SIZE).noise_multiplier
+    spent = spent_of(SOUND.changed(noise_multiplier=noise, target_epsilon=None), epochs=SOUND.epochs, step=3)
+    write_record(directory, spent)
+    page = open_page("runs")
+    said = texts(page)
+    assert f"Spent: ε = {format_epsilon(spent.epsilon)} (δ = 1e-5" in said
+    place = f"It was stopped in epoch {SOUND.epochs + 1}, after {spent.steps} steps; figures are of the end of epoch"
+    assert place in said
+    assert "fails" not in said
+    (line,) = page.dataframe[-1].value.to_dict("records")
+    assert line["ε spent"] == float(format_epsilon(spent.epsilon))
+    assert place in line["ε in full"]
+
+
+def test_the_lights_of_an_imported_run_are_its_senders_word(open_page: OpenPage, home: DataHome):
+    directory = add_recorded_run(home, SOUND)
+    directory.import_mark.write_text("{}")
+    said = texts(open_page("runs"))
+    assert "13 need your attention" in said
+    assert "So says its sender, and nobody here can check it: The ledger covers exactly the 50 steps" in said
+
+
 def test_the_authors_run_shows_that_no_epsilon_holds(open_page: OpenPage, home: DataHome):
     add_recorded_run(home, AUTHORS)
     page = open_page("runs")
