@@ -80,7 +80,7 @@ def completed(dataset: FileDataset) -> Layout:
 
 
 def _filled(name: str, value: object) -> str:
-    return f"Its header does not say, or not rightly, its {name}; read as {value}."
+    return f"{name} is missing from its header or does not fit its pixels; read as {value}."
 
 
 def _syntax(dataset: FileDataset, notes: list[str]) -> UID:

@@ -50,7 +50,8 @@ def read_table(item: Dataset, *, low: float, high: float, little_endian: bool, w
     """
     try:
         descriptor = _descriptor(item, "LUTDescriptor", little_endian=little_endian)
-        entries = _entries(item, "LUTData", little_endian=little_endian, count=descriptor[0] if descriptor else 0)
+        count, _, bits = descriptor or (0, 0, 0)
+        entries = _entries(item, "LUTData", little_endian=little_endian, count=count, bits=bits)
     except Exception:
         descriptor, entries = None, np.zeros(0, np.uint16)
     if descriptor is None or len(entries) < 2:
@@ -92,7 +93,8 @@ def read_palette(dataset: Dataset, *, low: float, high: float, little_endian: bo
                 "This DICOM has no table of its colours (palette). Export it again from its source, or as RGB."
             )
         entries = np.stack(
-            [_entries(dataset, name, little_endian=little_endian, count=count)[:count] for name in names], axis=1
+            [_entries(dataset, name, little_endian=little_endian, count=count, bits=bits)[:count] for name in names],
+            axis=1,
         )
     if not len(entries):
         raise ImageError(DAMAGED)
@@ -115,7 +117,7 @@ def _descriptor(item: Dataset, keyword: str, *, little_endian: bool) -> tuple[in
     return count or 2**16, first, bits
 
 
-def _entries(item: Dataset, keyword: str, *, little_endian: bool, count: int) -> np.ndarray:
+def _entries(item: Dataset, keyword: str, *, little_endian: bool, count: int, bits: int) -> np.ndarray:
     """The entries as ``uint16``; those of 8 bits may lie two in a word."""
     value = item.get(keyword)
     order = "<" if little_endian else ">"
@@ -125,10 +127,9 @@ def _entries(item: Dataset, keyword: str, *, little_endian: bool, count: int) ->
             return whole
         value = whole.astype("<u2").tobytes()
         order = "<"
-    if len(value) >= 2 * count:
+    # Neither a word nor a byte for each entry: it is shorter than it says, and its bits decide.
+    if len(value) >= 2 * count or (bits > 8 and len(value) not in (count, count + 1)):
         return np.frombuffer(value[: len(value) // 2 * 2], f"{order}u2").astype(np.uint16)
-    if len(value) < count and len(value) % 2 == 0 and count > 256:
-        return np.frombuffer(value, f"{order}u2").astype(np.uint16)  # shorter than it says, of words
     if order == ">" and len(value) % 2 == 0:
         value = np.frombuffer(value, ">u2").astype("<u2").tobytes()
     return np.frombuffer(value, np.uint8).astype(np.uint16)

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from medpriv_core.errors import ImageError
-from medpriv_core.pictures.colour import lab_to_srgb, to_srgb
+from medpriv_core.pictures.colour import to_srgb
 from medpriv_core.pictures.decoded import MAX_PIXELS, Decoded
 from medpriv_core.pictures.frames import Wanted, first_of, plan_frames, resized, resized_image, without_equal_channels
 from medpriv_core.pictures.values import kept
@@ -83,8 +83,6 @@ def upright(values: np.ndarray, orientation: int) -> np.ndarray:
 
 def grey_or_colour(image: Image.Image) -> Image.Image:
     """The image as "L", "RGB" or "CMYK", the modes that colour profiles know; transparency laid on black."""
-    if image.mode == "LAB":
-        return lab_to_srgb(image)
     if image.mode == "La":
         image = image.convert("LA")
     if image.has_transparency_data:

@@ -12,6 +12,7 @@ from medpriv_core.pictures.kinds import Kind
 from medpriv_core.pictures.windows import Preset, presets_of, shade
 
 _SAMPLES = 257
+_COARSE = 2**10  # with steps of 2**-23, a span this much smaller still has thousands of them
 
 
 def presets_at(kind: Kind, decoded: Decoded, frame: int) -> tuple[Preset, ...]:
@@ -44,7 +45,10 @@ def rendered(
     if first is None:
         return stored[:, :, np.newaxis] if stored.ndim == 2 else stored
     slope, intercept = decoded.scales[frame]
-    real = np.float64 if stored.dtype == np.float32 else np.float32
+    largest, span = max(abs(decoded.low), abs(decoded.high)), decoded.high - decoded.low
+    # In single precision, small differences of large numbers would be steps on screen.
+    exact = stored.dtype == np.float32 or largest > _COARSE * span
+    real = np.float64 if exact else np.float32
     grey = shade(
         stored.astype(real) * real(slope) + real(intercept),
         centre=first.centre if centre is None else centre,

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageFile
 
 from medpriv_core.errors import ImageError
+from medpriv_core.pictures.colour import lab_to_srgb
 from medpriv_core.pictures.frames import MAX_FRAMES, Wanted
 from medpriv_core.pictures.pages import Page, grey_page, refuse_too_many_pixels, shown_page, upright
 from medpriv_core.pictures.raster import open_raster, pillow_page
@@ -26,6 +27,7 @@ _PLANES, _SUBSAMPLING, _EXTRA, _SAMPLE_FORMAT, _ICC = 284, 530, 338, 339, 34675
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
 _UNSIGNED, _SIGNED, _FLOATING, _COMPLEX = 1, 2, 3, (5, 6)
 _SEPARATE = 2
+_ROWS_AT_ONCE = 256
 _EXPORT = "Save it uncompressed, or as PNG."
 
 
@@ -187,13 +189,20 @@ def _wide_page(values: np.ndarray, *, bits: int, profile: bytes | None, count: i
 
 
 def _lab(values: np.ndarray, *, signed: bool) -> Image.Image:
-    """CIE L*a*b* of 8 or 16 bits as Pillow's "LAB", where a and b count from 128."""
-    if values.dtype.itemsize == 2:
-        values = (values.view(np.uint16) >> 8).astype(np.uint8)
-    lightness, a, b = (np.ascontiguousarray(values.view(np.uint8)[:, :, channel]) for channel in range(3))
+    """CIE L*a*b* of 8 or 16 bits; a and b are signed, or count from the middle."""
+    depth = 8 * values.dtype.itemsize
+    plain = values.view(f"u{values.dtype.itemsize}")
+    middle = 2 ** (depth - 1)
     if signed:
-        a, b = a ^ np.uint8(128), b ^ np.uint8(128)
-    return Image.merge("LAB", [Image.fromarray(channel) for channel in (lightness, a, b)])
+        plain = plain ^ np.array([0, middle, middle], plain.dtype)
+    colours = np.empty(values.shape, np.uint8)
+    for top in range(0, len(plain), _ROWS_AT_ONCE):  # as floats a large picture takes too much memory
+        lightness, a, b = np.moveaxis(plain[top : top + _ROWS_AT_ONCE].astype(np.float32), -1, 0)
+        unit = middle / 128
+        colours[top : top + _ROWS_AT_ONCE] = lab_to_srgb(
+            lightness * (100 / (2**depth - 1)), (a - middle) / unit, (b - middle) / unit
+        )
+    return Image.fromarray(colours)
 
 
 def _page_tag(page: Any, number: int, otherwise: Any) -> Any:
