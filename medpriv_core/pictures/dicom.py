@@ -184,7 +184,10 @@ class _Source:
             # Shrunk before anything else is done to every pixel: films have many.
             shown = palette.of(stored) if palette else in_8_bits(stored, bits=bits, used=used)
             colours = Image.fromarray(resized(shown, self.plan.size))
-            if str(properties["photometric_interpretation"]) in YBR:
+            # Of JPEG the header was set right by its stream; of others the decoder may have changed it.
+            by_stream = self.layout.stream is not None and self.layout.stream.family == "JPEG"
+            label = interpretation if by_stream else str(properties["photometric_interpretation"])
+            if label in YBR:
                 # The full-range YCbCr of JPEG, as Pillow's.
                 colours = Image.frombytes("YCbCr", colours.size, colours.tobytes()).convert("RGB")
             colours, more_notes = to_srgb(colours, dataset.get("ICCProfile"))

@@ -32,11 +32,12 @@ _READ: tuple[tuple[int, bytes, Kind], ...] = (
     (0, b"GIF89a", "GIF"),
     (8, b"WEBP", "WEBP"),
 )
+_JPEG_LS = b"\xf7"  # marker that follows the start of such a picture
 _UNPACK = "Unpack it, and choose the picture in it."
 _INSTEAD = "Save the picture as PNG, JPEG, TIFF or DICOM, and choose that."
 _VIDEO = "Save one frame of it as PNG or JPEG, and choose that."
 _NOT_READ = (
-    (0, b"\xff\xd8\xff\xf7", "a JPEG-LS picture outside a DICOM", _INSTEAD),
+    (0, b"\xff\xd8\xff" + _JPEG_LS, "a JPEG-LS picture outside a DICOM", _INSTEAD),
     (4, b"ftypavif", "an AVIF picture", _INSTEAD),
     (4, b"ftypavis", "an AVIF picture", _INSTEAD),
     *((4, b"ftyp" + brand, "a HEIC photograph", _INSTEAD) for brand in (b"hei", b"hev", b"mif1", b"msf1")),
@@ -96,6 +97,9 @@ def kind_of(name: str, data: bytes) -> Kind:
     # First, because the 128 bytes before the mark are free, and some files are a TIFF and a DICOM at once.
     if data[128:132] == b"DICM":
         return "DICOM"
+    # Before all others, of which there are many to try: most files of datasets are of this kind.
+    if data.startswith(b"\xff\xd8\xff") and data[3:4] != _JPEG_LS:
+        return "JPEG"
     for offset, signature, kind in _READ:
         if data.startswith(signature, offset):
             return kind
@@ -104,8 +108,6 @@ def kind_of(name: str, data: bytes) -> Kind:
     for offset, signature, what, advice in _NOT_READ:
         if data.startswith(signature, offset):
             raise ImageError(f"This is {what}, which is not read. {advice}")
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
     # Two letters alone would also begin a text.
     if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADER_LENGTHS:
         return "BMP"

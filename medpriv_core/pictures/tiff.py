@@ -25,6 +25,8 @@ _REDUCED_RESOLUTION = 1  # bit of the tag NewSubfileType: a small copy of anothe
 _NEW_SUBFILE_TYPE, _BITS, _COMPRESSION, _PHOTOMETRIC, _ORIENTATION = 254, 258, 259, 262, 274
 _PLANES, _SUBSAMPLING, _EXTRA, _SAMPLE_FORMAT, _ICC = 284, 530, 338, 339, 34675
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR, _LAB, _ICC_LAB = 0, 1, 2, 3, 5, 6, 8, 9
+_IMAGE_DEPTH = 32997
+_MULTIPLIED_ALPHA, _ALPHA = 1, 2
 _UNSIGNED, _SIGNED, _FLOATING, _COMPLEX = 1, 2, 3, (5, 6)
 _SEPARATE = 2
 _ROWS_AT_ONCE = 256
@@ -75,13 +77,15 @@ def _is_page_for_pillow(image: ImageFile.ImageFile, number: int) -> bool:
     bits, formats = set(tags.get(_BITS, (1,))), set(tags.get(_SAMPLE_FORMAT, (_UNSIGNED,)))
     photometric, planes = _tag(image, _PHOTOMETRIC, _BLACK_IS_ZERO), _tag(image, _PLANES, 1)
     compressed = _tag(image, _COMPRESSION, 1) != 1
-    if len(bits) > 1 or len(formats) > 1 or photometric in (_LAB, _ICC_LAB):
+    if len(bits) > 1 or len(formats) > 1 or photometric in (_LAB, _ICC_LAB) or _tag(image, _IMAGE_DEPTH, 1) > 1:
         return False
     (depth,), (number_format,) = bits, formats
     if photometric == _YCBCR and not compressed and tuple(tags.get(_SUBSAMPLING, (2, 2))) != (1, 1):
         return False
     if number_format == _UNSIGNED:
-        colours = photometric in (_RGB, _CMYK) and depth == 16 and planes != _SEPARATE
+        # Colours already multiplied by their alpha would be divided by it, one byte after the other.
+        multiplied = tuple(tags.get(_EXTRA, ()))[:1] == (_MULTIPLIED_ALPHA,)
+        colours = photometric in (_RGB, _CMYK) and depth == 16 and planes != _SEPARATE and not multiplied
         return depth <= 8 or colours or (depth in (12, 16, 32) and len(tags.get(_BITS, (1,))) == 1)
     # Pillow takes the order of bytes of the file for that of what the decompressor gave.
     swapped = compressed and tags.prefix == b"MM"
@@ -146,8 +150,14 @@ def _channels_last(page: Any, values: np.ndarray) -> np.ndarray:
 def _page_of(page: Any, values: np.ndarray, *, count: int, wanted: Wanted) -> Page:
     photometric, bits = int(page.photometric), int(page.bitspersample)
     profile = _page_tag(page, _ICC, None)
+    alpha = tuple(int(extra) for extra in page.extrasamples or ())[:1] == (_ALPHA,)
     if values.ndim == 3 and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO):
-        transparent = values.shape[2] == 2 and values.dtype == np.uint16 and 2 in (page.extrasamples or ())
+        if values.shape[2] > 2:
+            raise ImageError(
+                f"This TIFF holds {values.shape[2]} channels of grey in one page. Save the wanted one by itself."
+            )
+        # Laid on black, grey that is multiplied by its alpha is what it is.
+        transparent = values.dtype == np.uint16 and alpha
         values = grey_from_wide(values) if transparent else values[:, :, 0]
     if values.ndim == 2 and photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO):
         if values.dtype == np.uint8:
@@ -159,7 +169,7 @@ def _page_of(page: Any, values: np.ndarray, *, count: int, wanted: Wanted) -> Pa
         shown = _lab(values[:, :, :3], signed=photometric == _LAB)
         return shown_page(shown, size=shown.size, bits=bits, profile=None, count=count, wanted=wanted)
     if values.ndim == 3 and photometric == _RGB and values.shape[2] >= 3:
-        channels = 4 if values.shape[2] > 3 and tuple(page.extrasamples or ())[:1] in ((1,), (2,)) else 3
+        channels = 4 if values.shape[2] > 3 and alpha else 3
         return _wide_page(_unsigned(values[:, :, :channels]), bits=bits, profile=profile, count=count, wanted=wanted)
     name = getattr(page.photometric, "name", str(page.photometric))
     raise ImageError(

@@ -167,6 +167,12 @@ def _streams() -> Iterator[tuple[str, Case]]:
             (jpeg_file(LARGE_COLOUR, LARGE_COLOUR, interpretation=label), LARGE_COLOUR),
         )
     yield "JPEG in colour said to be grey.", (jpeg_file(LARGE, LARGE_COLOUR), LARGE_COLOUR)
+    for name, stream, label in (
+        ("Adobe's mark", _with_adobe(jpeg(LARGE_COLOUR)), "YBR_FULL_422"),
+        ("Adobe's mark, called RGB", _with_adobe(jpeg(LARGE_COLOUR)), "RGB"),
+    ):
+        dataset = described(LARGE_COLOUR, interpretation=label)
+        yield f"JPEG in colour with {name}.", (encapsulated(dataset, [stream], uid.JPEGBaseline8Bit), LARGE_COLOUR)
     yield "JPEG in grey said to be colour.", (jpeg_file(LARGE_COLOUR, LARGE), LARGE)
     stream = io.BytesIO()
     Image.fromarray(LARGE_COLOUR).save(stream, "JPEG2000", irreversible=False, no_jp2=True)
@@ -180,6 +186,12 @@ def _streams() -> Iterator[tuple[str, Case]]:
     rle = uid.RLELossless
     yield "RLE without transfer syntax", (without_syntax(compressed(COLOUR, rle)), COLOUR)
     yield "RLE without interpretation", (compressed(COLOUR, rle, PhotometricInterpretation=""), COLOUR)
+
+
+def _with_adobe(stream: bytes) -> bytes:
+    """A JPEG in YCbCr with Adobe's mark in place of JFIF's."""
+    rest = stream[4 + struct.unpack(">H", stream[4:6])[0] :]
+    return stream[:2] + b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x01" + rest
 
 
 def _tables() -> Iterator[tuple[str, Case]]:

@@ -169,6 +169,18 @@ def _tiffs() -> Iterator[tuple[str, Case]]:
     lightness, a, b = 80 + GREY // 2, (RAMP % 32 - 16).astype(np.int8), (RAMP // 32 - 16).astype(np.int8)
     lab = np.stack([lightness, a.view(np.uint8), b.view(np.uint8)], axis=-1)
     yield "lab.tif", (tiff(lab, photometric="cielab"), lab_as_rgb(lightness / 2.55, a.astype(float), b.astype(float)))
+    half = np.full((32, 32), 32768, np.uint16)
+    for name, extra, wanted in (("unassalpha", 2, np.rint(COLOUR / 2)), ("assocalpha", 1, COLOUR)):
+        data = tiff(np.dstack([COLOUR.astype(np.uint16) * 257, half]), photometric="rgb", extrasamples=[name])
+        yield f"alpha {extra} of 16 bits.tif", (data, wanted.astype(np.uint8))
+    turned = [(274, "H", 1, 6, True)]
+    for name, values in (("floats", RAMP.astype(np.float64)), ("16 bits", (RAMP * 4).astype(np.uint16))):
+        yield f"{name} turned.tif", (tiff(values, extratags=turned), np.rot90(spread(RAMP), -1))
+    wide = COLOUR.astype(np.uint16) * 257
+    yield "wide colours turned.tif", (tiff(wide, photometric="rgb", extratags=turned), np.rot90(COLOUR, -1))
+    five = tiff(np.dstack([GREY] * 5), planarconfig="contig")
+    yield "five channels.tif", (five, "holds 5 channels")
+    yield "fax.tif", (saved(Image.fromarray(GREY > 100), "TIFF", compression="group4"), (GREY > 100) * np.uint8(255))
     stack = (np.stack([RAMP, RAMP + 1000]) * 2).astype(np.uint16)
     yield "two pages.tif", (tiff(stack), np.rint(RAMP / 2023 * 255).astype(np.uint8))
     unknown = tiff(RAMP.astype(np.uint16), compression="zlib").replace(
