@@ -10,13 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from medpriv_core.printable import printable
+
 SETTING = re.compile(r"\[([a-z_]+)(?:=(\w+))?\]")
 
 
 class MedprivError(Exception):
-    """Base of all errors with a message for the user."""
+    """Base of all errors with a message for the user.
+
+    The message may hold names of files as the system gives them; here they become text that every screen can take.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
 
 
 class SettingError(MedprivError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from medpriv_core.datasets import registry
@@ -9,6 +11,7 @@ from medpriv_core.datasets.fetching import FetchStatus, cancel_fetch, fetch_stat
 from medpriv_core.datasets.medmnist import SIZES
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError
+from medpriv_core.progress import ProgressCallback
 from medpriv_core.sweeps.on_images import WITHOUT_PRIVACY, epsilon_on_images
 from pages.parts import cached
 from pages.parts.badges import origin_badge
@@ -17,6 +20,9 @@ from pages.parts.words import plain
 
 FETCHABLE = ("pneumoniamnist", "retinamnist")
 REFRESH_S = 0.5
+
+# Of the session: dataset -> the report of adding it.
+ADDED = "datasets_added"
 
 
 def main() -> None:
@@ -40,7 +46,13 @@ def draw_entry(entry: DatasetEntry) -> None:
         st.markdown(describe_counts(entry))
         draw_spent(name)
     if entry.problem:
-        st.error(entry.problem, icon=":material/error:")
+        st.error(plain(entry.problem), icon=":material/error:")
+    if entry.changed:
+        st.warning(plain(entry.changed), icon=":material/sync_problem:")
+        if st.button("Add it again", key=f"again_{name}", icon=":material/refresh:"):
+            add(name, lambda show: registry.refresh_dataset(cached.home(), name, progress=show))
+    if entry.available:
+        draw_report(entry)
     if entry.location:
         st.caption(f"From {plain(str(entry.location))}")
         st.button("Forget it", key=f"forget_{name}", on_click=forget, args=(name,), help="Your files are not touched.")
@@ -59,6 +71,21 @@ def draw_spent(name: str) -> None:
             st.caption(f"{together.ever_sentence} {WITHOUT_PRIVACY}")
 
 
+def draw_report(entry: DatasetEntry) -> None:
+    """What adding it found; after the click with the names of some files, later without."""
+    report = st.session_state.get(ADDED, {}).get(entry.info.name) or entry.report
+    if report is None:
+        if entry.location:
+            st.caption("Added by an earlier version, which kept no report. Add it again to have one.")
+        return
+    if not report.sentences:
+        if entry.location:
+            st.caption("When it was added, every file was read, and none was there twice.")
+        return
+    place = st.expander("What adding it found", icon=":material/fact_check:", expanded=report is not entry.report)
+    place.markdown("\n".join(f"- {plain(sentence)}" for sentence in report.sentences))
+
+
 def describe_counts(entry: DatasetEntry) -> str:
     """Images of each class and split."""
     parts = []
@@ -74,22 +101,30 @@ def draw_add(name: str) -> None:
     ending = ".npz" if name in FETCHABLE else ".zip"
     path = row.text_input("Path on this computer", key=f"path_{name}", placeholder=f"/home/me/{name}{ending}")
     if row.button("Add", key=f"add_{name}", icon=":material/add:", disabled=not path.strip()):
-        bar = st.progress(0.0, "Looking at the files…")
+        add(name, lambda show: registry.add_dataset(cached.home(), name, path, progress=show))
 
-        def show(phase: str, done: int, total: int) -> None:
-            bar.progress(min(1.0, done / total) if total else 0.0, f"{phase}: {done:,} of {total:,}")
 
-        try:
-            registry.add_dataset(cached.home(), name, path.strip(), progress=show)
-        except MedprivError as error:
-            bar.empty()
-            st.error(str(error), icon=":material/error:")
-        else:
-            st.rerun()
+def add(name: str, work: Callable[[ProgressCallback], DatasetEntry]) -> None:
+    """Add a dataset under a progress bar; on success the page is drawn anew."""
+    bar = st.progress(0.0, "Looking at the files…")
+
+    def show(phase: str, done: int, total: int) -> None:
+        bar.progress(min(1.0, done / total) if total else 0.0, f"{phase}: {done:,} of {total:,}")
+
+    try:
+        entry = work(show)
+    except MedprivError as error:
+        bar.empty()
+        st.error(plain(str(error)), icon=":material/error:")
+    else:
+        # Names of files are for whoever added it, in this tab, and are not kept.
+        st.session_state.setdefault(ADDED, {})[name] = entry.report
+        st.rerun()
 
 
 def forget(name: str) -> None:
     """Remove a dataset from the list."""
+    st.session_state.get(ADDED, {}).pop(name, None)
     with explain_errors():
         registry.remove_dataset(cached.home(), name)
 

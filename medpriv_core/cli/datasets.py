@@ -1,4 +1,4 @@
-"""``datasets``: list, add, fetch and remove datasets."""
+"""``datasets``: list, show, add, fetch and remove datasets."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ from medpriv_core.sweeps.on_images import WITHOUT_PRIVACY, epsilon_on_images
 
 def add_to(commands: Commands) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("datasets", help="list, add, fetch and remove datasets")
+    parser = commands.add_parser("datasets", help="list, show, add, fetch and remove datasets")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     listing = actions.add_parser("list", help="every dataset medpriv knows")
     add_json_option(listing)
     listing.set_defaults(command=_list)
+
+    showing = actions.add_parser("show", help="one dataset: its classes, where it lies, what adding it reported")
+    showing.add_argument("name")
+    add_json_option(showing)
+    showing.set_defaults(command=_show)
 
     adding = actions.add_parser("add", help="add a dataset by the path of its folder, zip or npz")
     adding.add_argument("name")
@@ -58,6 +63,8 @@ def _list(options: argparse.Namespace) -> None:
         return
     for entry in entries:
         print(f"{entry.info.name:16} {_status(entry)}")
+        if entry.changed:
+            print(f"{'':16} {entry.changed}")
         if facts := spent[entry.info.name]:
             print(f"{'':16} {facts['sentence']}")
     if any(spent.values()):
@@ -73,6 +80,20 @@ def _spent(home: DataHome, entry: DatasetEntry) -> dict[str, Any] | None:
         return None
     facts = {"networks": together.networks, "epsilon": together.epsilon, "delta": together.delta}
     return facts | {"statement": together.statement, "sentence": together.ever_sentence}
+
+
+def _show(options: argparse.Namespace) -> None:
+    registry.dataset_info(options.name)  # says which names there are
+    entry = next(entry for entry in registry.list_datasets(data_home()) if entry.info.name == options.name)
+    if options.json:
+        print_json(_describe(entry))
+        return
+    _print_report(entry)
+    print(entry.info.source)
+    if entry.location:
+        print(f"From {entry.location}")
+    if entry.report is None and entry.location:
+        print("It was added by an earlier version, which kept no report; add it again to have one.")
 
 
 def _status(entry: DatasetEntry) -> str:
@@ -100,7 +121,19 @@ def _print_entry(entry: DatasetEntry, options: argparse.Namespace) -> None:
     if options.json:
         print_json(_describe(entry))
     else:
-        print(f"{entry.info.name}: {_status(entry)}")
+        _print_report(entry)
+
+
+def _print_report(entry: DatasetEntry) -> None:
+    print(f"{entry.info.name}: {_status(entry)}")
+    if entry.available:
+        for title, counts in (("Training", entry.train_counts), ("Test", entry.test_counts)):
+            classes = zip(entry.info.classes, counts or (), strict=True)
+            print(f"{title}: " + ", ".join(f"{count:,} {label}" for label, count in classes))
+    if entry.changed:
+        print(entry.changed)
+    for sentence in entry.report.sentences if entry.report else ():
+        print(sentence)
 
 
 def _remove(options: argparse.Namespace) -> None:

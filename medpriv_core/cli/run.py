@@ -11,7 +11,7 @@ from typing import Any, get_args, get_type_hints
 from medpriv_core.cli.output import ProgressBar, print_json, settings_in_words, value_in_words
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.cli.runs import describe, epoch_in_words
-from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.datasets.registry import change_notice, dataset_info
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.presets import PRESETS, FilledPreset, fill_preset
 from medpriv_core.privacy.checks import check_run
@@ -118,6 +118,8 @@ def _run(options: argparse.Namespace) -> int:
     run_id = service.submit(home, spec)
     if filled is not None and not options.json:
         print("\n".join(preset_in_words(options.preset, filled)), flush=True)
+    if notice := change_notice(home, spec.dataset):
+        print(f"medpriv: {notice}", file=sys.stderr)
     run = _watch(home, run_id)
     outcome = RunDirectory(home.runs / run.id).read_outcome() or {}
     if options.json:

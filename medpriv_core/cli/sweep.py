@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from medpriv_core.cli.output import ProgressBar, print_json, settings_in_words, value_in_words
 from medpriv_core.cli.parser import Commands, add_json_option
-from medpriv_core.datasets.registry import open_dataset
+from medpriv_core.datasets.registry import change_notice, open_dataset
 from medpriv_core.errors import SettingError
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.presets import PRESETS
@@ -126,6 +127,9 @@ def _assignment(text: str) -> tuple[str, list[Any]]:
 
 def _launch(home: DataHome, grid: Grid, title: str, options: argparse.Namespace) -> None:
     plan = plan_sweep(home, grid)
+    for name in dict.fromkeys(run.spec.dataset for run in plan.runs):
+        if notice := change_notice(home, name):
+            print(f"medpriv: {notice}", file=sys.stderr)
     if options.dry_run:
         sweep_id = None
     else:

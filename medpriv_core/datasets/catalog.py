@@ -70,7 +70,7 @@ HOW_TO_ADD: dict[str, str] = {
     "chest_xray": "Download the chest X-ray images of Kermany et al. (Mendeley Data or Kaggle) and add the zip, or "
     "the folder with train/NORMAL, train/PNEUMONIA, test/NORMAL and test/PNEUMONIA.",
     "aptos2019": "Download the data of the APTOS 2019 Blindness Detection competition from Kaggle and add the zip, or "
-    "the folder with train.csv and train_images.",
+    "the folder with train.csv and train_images; copies that were shrunk, sorted by grade or split will do too.",
     "idrid": 'Download "B. Disease Grading" of the Indian Diabetic Retinopathy Image Dataset from IEEE DataPort and '
     "add the zip, or the folder with train.csv, test.csv, train and test.",
     "pneumoniamnist": "Fetch it with one click, or add a pneumoniamnist npz file that you have.",

@@ -3,7 +3,7 @@
 Porwal et al. 2018 (doi 10.3390/data3030025) published them already split, 413 to train on and 103 to test,
 and number each side from IDRiD_001 on: a name means an image only together with its side. Two layouts are
 read, each as a folder or zip: ``train.csv`` and ``test.csv`` beside the folders ``train`` and ``test``, and
-the archive "B. Disease Grading" as IEEE DataPort serves it.
+the archive "B. Disease Grading" as IEEE DataPort serves it; also with capitals, underscores or dots otherwise.
 
 The split stays as published, so that figures compare with others'. In a copy shrunk to 385 x 256 pixels, six
 photographs are there twice, byte for byte, three of them under two grades: five among the training images,
@@ -19,10 +19,14 @@ import numpy as np
 
 from medpriv_core.datasets.base import DatasetInfo, SplitName
 from medpriv_core.datasets.catalog import IDRID
-from medpriv_core.datasets.files import FileSource, FileSplit, content_key
-from medpriv_core.datasets.graded_table import find_images, read_grades
+from medpriv_core.datasets.file_dataset import FileDataset
+from medpriv_core.datasets.files import FileSource, FileSplit, inner_archives
+from medpriv_core.datasets.graded_images import check_grade_folders, find_images
+from medpriv_core.datasets.graded_table import read_grades
+from medpriv_core.datasets.names import folded, is_image, without_suffix
+from medpriv_core.datasets.report import LeftOut, unread
 from medpriv_core.errors import DatasetError
-from medpriv_core.progress import ProgressCallback, no_progress
+from medpriv_core.printable import printable
 
 SPLITS: tuple[SplitName, ...] = ("train", "test")
 
@@ -59,50 +63,64 @@ _LAYOUTS = (
 )
 
 
-class Idrid:
+class Idrid(FileDataset):
     """The dataset ``idrid``; raises ``DatasetError`` if a csv or an image is missing or wrong."""
 
     info: DatasetInfo = IDRID
 
     def __init__(self, files: FileSource) -> None:
-        root, layout = _find_layout(files)
+        self._files = files
+        self._root, layout = _find_layout(files)
+        self._tables: list[str] = []
         self._splits: dict[SplitName, FileSplit] = {}
+        self._folders: list[str] = []
         for side in SPLITS:
-            table = root + layout.tables[side]
-            if table not in files.names:
+            table = _find_table(files, self._root, layout.tables[side])
+            if table is None:
                 raise DatasetError(
-                    f"There is no {table} in {files.location}. Restore it: both the training and the test images "
-                    "need their csv."
+                    f"There is no {self._root}{layout.tables[side]} in {files.location}. Restore it: both the training "
+                    "and the test images need their csv."
                 )
             grades = read_grades(files.read(table), table, id_column=layout.id_column, grade_column=layout.grade_column)
-            names = find_images(files, root + layout.folders[side], grades, table=table, suffix=".jpg")
+            folder = _find_folder(files, self._root, layout.folders[side])
+            names = find_images(files, folder, grades, table=table, suffix=".jpg")
+            check_grade_folders(names, grades, table=table)
+            self._tables.append(table)
+            self._folders.append(folder)
             self._splits[side] = FileSplit(
                 files=files,
                 names=list(names.values()),
-                ids=list(names),
+                ids=[printable(without_suffix(name.rsplit("/", 1)[-1])) for name in names.values()],
                 labels=np.array(list(grades.values()), dtype=np.int64),
                 channels=self.info.channels,
             )
 
-    def split(self, name: SplitName) -> FileSplit:
-        return self._splits[name]
+    def left_out(self) -> list[LeftOut]:
+        """See ``FileDataset``."""
+        used = {name for split in self._splits.values() for name in split.names}
+        return unread(self._files, used, tables=self._tables, why=self._why)
 
-    def content_key(self, progress: ProgressCallback = no_progress) -> str:
-        return content_key(self.info.name, self._splits.values(), progress)
+    def _why(self, name: str) -> str:
+        if name.startswith(tuple(self._folders)):
+            return "images that no row of the table grades"
+        return "images in folders that belong to none of the tables read"
 
 
 def _find_layout(files: FileSource) -> tuple[str, _Layout]:
     """The topmost root (empty, or ending in "/") below which either table of a layout lies, and that layout."""
     found: dict[tuple[str, int], str] = {}  # root and number of the layout -> a table of it
+    tables = [name for name in files.names if name.lower().endswith(".csv")]
     for number, layout in enumerate(_LAYOUTS):
         for table in layout.tables.values():
-            for name in files.names:
-                if f"/{name}".endswith(f"/{table}"):
-                    found.setdefault((name.removesuffix(table), number), name)
+            wanted = _folded(table)
+            for name in tables:
+                if _folded(name)[-len(wanted) :] == wanted:
+                    root = "".join(f"{part}/" for part in name.split("/")[: -len(wanted)])
+                    found.setdefault((root, number), name)
     if not found:
         raise DatasetError(
             f"There is no table of IDRiD's grades in {files.location}. Give the folder or zip that holds train.csv, "
-            'test.csv, train and test, or "1. Original Images" and "2. Groundtruths".'
+            f'test.csv, train and test, or "1. Original Images" and "2. Groundtruths".{inner_archives(files)}'
         )
     depth = min(root.count("/") for root, _ in found)
     topmost = [place for place in found if place[0].count("/") == depth]
@@ -111,3 +129,31 @@ def _find_layout(files: FileSource) -> tuple[str, _Layout]:
         raise DatasetError(f"{files.location} holds IDRiD more than once ({places}). Give one of them.")
     root, number = topmost[0]
     return root, _LAYOUTS[number]
+
+
+def _find_table(files: FileSource, root: str, table: str) -> str | None:
+    """The file that is called like ``table`` below ``root``, whatever its capitals and signs."""
+    there = [name for name in files.names if name.startswith(root) and _folded(name[len(root) :]) == _folded(table)]
+    if len(there) > 1 and root + table not in there:
+        raise DatasetError(f"{files.location} holds {there[0]} and {there[1]}. Leave one of them.")
+    return root + table if root + table in there else next(iter(there), None)
+
+
+def _find_folder(files: FileSource, root: str, folder: str) -> str:
+    """The folder that is called like ``folder`` below ``root``; ``folder`` itself where there is none."""
+    wanted = _folded(folder.rstrip("/"))
+    there = {
+        "".join(f"{part}/" for part in parts[: len(wanted)])
+        for name in files.names
+        if name.startswith(root)
+        and is_image(name)
+        and _folded("/".join((parts := name[len(root) :].split("/"))[:-1]))[: len(wanted)] == wanted
+    }
+    if len(there) > 1 and folder not in there:
+        first, second = sorted(there)[:2]
+        raise DatasetError(f"{files.location} holds {root}{first} and {root}{second}. Leave one of them.")
+    return root + (folder if folder in there else next(iter(there), folder))
+
+
+def _folded(path: str) -> list[str]:
+    return [folded(part) for part in path.split("/")]

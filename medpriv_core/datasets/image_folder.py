@@ -1,47 +1,79 @@
 """Chest X-rays of Kermany et al.: one folder a split, in it one folder a class.
 
-``train|val|test / NORMAL|PNEUMONIA / *.jpeg``, as a folder or as the zip that Mendeley Data or Kaggle
-serves. Kaggle moved 16 of the 5,232 training images to a ``val`` split, too few to choose anything by;
-they join the training images again, as in the original release (and in the Mendeley zip, which has no
-``val``). Kaggle's zip also holds the whole tree a second time one level deeper; the shallowest counts.
+``train|val|test / NORMAL|PNEUMONIA / *.jpeg``, as a folder or as the zip that Mendeley Data or Kaggle serves. Kaggle
+moved 16 of the 5,232 training images to a ``val`` split, too few to choose anything by; they join the training images
+again, as in the original release (and in the Mendeley zip, which has no ``val``). Kaggle's zip also holds the whole
+tree a second time one level deeper; the shallowest counts. Mendeley's newer zip has retina scans (OCT) beside the chest
+X-rays, whose folder ``NORMAL`` is none of theirs: only a tree with both classes counts.
+
+A third class beside the two is refused. Its patients would silently be missing from a network that seems to have
+learned from all of them.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from medpriv_core.datasets.base import DatasetInfo, SplitName
 from medpriv_core.datasets.catalog import CHEST_XRAY
-from medpriv_core.datasets.files import FileSource, FileSplit, content_key, is_image
+from medpriv_core.datasets.file_dataset import FileDataset
+from medpriv_core.datasets.files import FileSource, FileSplit, inner_archives
+from medpriv_core.datasets.names import folded, is_image, is_other_picture
+from medpriv_core.datasets.report import LeftOut, unread
 from medpriv_core.errors import DatasetError
-from medpriv_core.progress import ProgressCallback, no_progress
+from medpriv_core.printable import printable
 
 _CLASS_FOLDERS = ("normal", "pneumonia")
-_SPLIT_OF_FOLDER: dict[str, SplitName] = {"train": "train", "val": "train", "test": "test"}
+# Names of folders, ``folded``.
+_SPLIT_OF_FOLDER: dict[str, SplitName] = {
+    **dict.fromkeys(("train", "training", "trainset", "trainingset", "traindata"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validationset", "valset", "dev"), "train"),
+    **dict.fromkeys(("test", "testing", "testset", "testingset", "testdata"), "test"),
+}
 _LAYOUT = "medpriv expects train/NORMAL, train/PNEUMONIA, test/NORMAL and test/PNEUMONIA with JPEG or PNG images."
 
 
-class ChestXray:
+@dataclass
+class _Tree:
+    """What lies below one folder that holds splits."""
+
+    rows: list[tuple[SplitName, int, str]] = field(default_factory=list)  # split, label, name of the image
+    strange: dict[str, list[str]] = field(default_factory=dict)  # folder beside the classes -> pictures in it
+
+    @property
+    def complete(self) -> bool:
+        """Whether both splits have images of both classes."""
+        return len({(split, label) for split, label, _ in self.rows}) == 4
+
+
+class ChestXray(FileDataset):
     """The dataset ``chest_xray``; raises ``DatasetError`` if a split or a class has no images."""
 
     info: DatasetInfo = CHEST_XRAY
 
     def __init__(self, files: FileSource) -> None:
+        self._files = files
+        self._root, tree, self._copies = _choose_tree(files)
         found: dict[SplitName, list[tuple[int, str, str]]] = {"train": [], "test": []}
-        for split, label, name in _shallowest(files):
-            found[split].append((label, name.rsplit("/", 1)[-1], name))
+        for split, label, name in tree.rows:
+            found[split].append((label, printable(name.rsplit("/", 1)[-1]), name))
         if not found["train"] and not found["test"]:
-            raise DatasetError(f"No chest X-ray images were found in {files.location}: {_LAYOUT}")
+            raise DatasetError(
+                f"No chest X-ray images were found in {files.location}: {_LAYOUT}{_seen(tree)}{_one_split(files)}"
+                f"{inner_archives(files)}"
+            )
         self._splits: dict[SplitName, FileSplit] = {}
         for split, rows in found.items():
             if not rows:
-                raise DatasetError(f"{files.location} has no {split} images: {_LAYOUT}")
+                raise DatasetError(f"{files.location} has no {split} images: {_LAYOUT}{_seen(tree)}")
             labels = np.array([label for label, _, _ in rows], dtype=np.int64)
             for label, folder in enumerate(_CLASS_FOLDERS):
                 if label not in labels:
                     raise DatasetError(
                         f"The {split} images in {files.location} are all of one class; {split}/{folder.upper()} is "
-                        f"missing or empty: {_LAYOUT}"
+                        f"missing or empty: {_LAYOUT}{_seen(tree)}"
                     )
             self._splits[split] = FileSplit(
                 files=files,
@@ -50,29 +82,79 @@ class ChestXray:
                 labels=labels,
                 channels=self.info.channels,
             )
+        if tree.strange:
+            count = sum(len(names) for names in tree.strange.values())
+            folders = sorted(tree.strange)
+            listed = ", ".join(folders[:4]) + (f" and {len(folders) - 4} more" if len(folders) > 4 else "")
+            raise DatasetError(
+                f"Beside NORMAL and PNEUMONIA, {files.location} has {count:,} images in {listed}. medpriv tells two "
+                "classes apart and would leave them out: move them to NORMAL or PNEUMONIA, or out of the dataset."
+            )
 
-    def split(self, name: SplitName) -> FileSplit:
-        return self._splits[name]
+    def left_out(self) -> list[LeftOut]:
+        """See ``FileDataset``."""
+        used = {name for split in self._splits.values() for name in split.names}
+        return unread(self._files, used, why=self._why)
 
-    def content_key(self, progress: ProgressCallback = no_progress) -> str:
-        return content_key(self.info.name, self._splits.values(), progress)
+    def notes(self) -> list[str]:
+        """See ``FileDataset``."""
+        joined = sum(
+            folded(name.split("/")[self._root.count("/")]).startswith(("val", "dev"))
+            for name in self._splits["train"].names
+        )
+        return [f"Images for validation that join the training images: {joined:,}."] if joined else []
+
+    def _why(self, name: str) -> str:
+        if name.startswith(self._copies):
+            return "images in a second copy of the folders"
+        below = [folded(part) for part in name[len(self._root) :].split("/")[:-1]]
+        if name.startswith(self._root) and below and below[0] in _SPLIT_OF_FOLDER:
+            return "images that lie in no folder of a class"
+        return "images in folders beside train, val and test"
 
 
-def _shallowest(files: FileSource) -> list[tuple[SplitName, int, str]]:
-    """(split, label, name) of the images under the topmost folder that holds the splits."""
-    by_root: dict[tuple[str, ...], list[tuple[SplitName, int, str]]] = {}
+def _choose_tree(files: FileSource) -> tuple[str, _Tree, tuple[str, ...]]:
+    """The folder that holds the splits (empty or ending in "/"): one with both classes, of these the topmost.
+
+    With what lies below it, and the other folders like it.
+    """
+    trees: dict[str, _Tree] = {}
     for name in files.names:
-        parts = name.lower().split("/")
-        for depth in range(len(parts) - 2):
-            if parts[depth] in _SPLIT_OF_FOLDER and parts[depth + 1] in _CLASS_FOLDERS and is_image(name):
-                row = (_SPLIT_OF_FOLDER[parts[depth]], _CLASS_FOLDERS.index(parts[depth + 1]), name)
-                by_root.setdefault(tuple(name.split("/")[:depth]), []).append(row)
-                break
-    if not by_root:
-        return []
-    shallowest = min(len(root) for root in by_root)
-    roots = [root for root in by_root if len(root) == shallowest]
+        if not (is_image(name) or is_other_picture(name)):
+            continue
+        parts = name.split("/")
+        depths = [depth for depth, part in enumerate(parts[:-2]) if folded(part) in _SPLIT_OF_FOLDER]
+        if not depths:
+            continue
+        # A folder above the splits may be called like one of them.
+        depth = next((depth for depth in depths if folded(parts[depth + 1]) in _CLASS_FOLDERS), depths[0])
+        tree = trees.setdefault("".join(f"{above}/" for above in parts[:depth]), _Tree())
+        kind = folded(parts[depth + 1])
+        if kind not in _CLASS_FOLDERS:
+            tree.strange.setdefault(f"{parts[depth]}/{parts[depth + 1]}", []).append(name)
+        elif is_image(name):
+            tree.rows.append((_SPLIT_OF_FOLDER[folded(parts[depth])], _CLASS_FOLDERS.index(kind), name))
+    chosen = [root for root, tree in trees.items() if tree.complete]
+    chosen = chosen or [root for root, tree in trees.items() if tree.rows] or list(trees)
+    if not chosen:
+        return "", _Tree(), ()
+    shallowest = min(root.count("/") for root in chosen)
+    roots = [root for root in chosen if root.count("/") == shallowest]
     if len(roots) > 1:
-        places = " and ".join("/".join(root) for root in sorted(roots)[:2])
+        places = " and ".join(root.rstrip("/") for root in sorted(roots)[:2])
         raise DatasetError(f"{files.location} holds several chest X-ray datasets ({places}). Give one of them.")
-    return by_root[roots[0]]
+    return roots[0], trees[roots[0]], tuple(root for root in chosen if root != roots[0])
+
+
+def _seen(tree: _Tree) -> str:
+    """A sentence on the folders that are there instead of the classes."""
+    if not tree.strange:
+        return ""
+    return f" Instead there are {', '.join(sorted(tree.strange, key=lambda folder: -len(tree.strange[folder]))[:4])}."
+
+
+def _one_split(files: FileSource) -> str:
+    """A sentence for whoever gives the folder of one split."""
+    if not any(folded(name.split("/")[0]) in _CLASS_FOLDERS for name in files.names if "/" in name):
+        return ""
+    return " NORMAL or PNEUMONIA lie here without train and test above them: give the folder that holds train and test."

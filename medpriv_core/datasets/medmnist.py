@@ -21,6 +21,11 @@ import numpy as np
 from PIL import Image
 
 from medpriv_core.datasets.base import DatasetInfo, SplitName
+from medpriv_core.datasets.changes import Signature, sign
+from medpriv_core.datasets.files import check_members
+from medpriv_core.datasets.medmnist_sets import SETS, recognise
+from medpriv_core.datasets.places import check_not_packed, what_is, with_article
+from medpriv_core.datasets.report import LeftOut
 from medpriv_core.download import download
 from medpriv_core.errors import DatasetError
 from medpriv_core.home import DataHome
@@ -41,6 +46,7 @@ _MD5 = {
 }
 
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
+_VALIDATION = "val_images"
 MAX_ARRAY_BYTES = 8 * 1024**3
 _DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
 
@@ -81,8 +87,9 @@ class MedMnist:
 
     def __init__(self, info: DatasetInfo, path: Path) -> None:
         self.info = info
-        self._path = path
-        self._headers = self._read_headers()
+        self._path = path = _npz_at(path, info)
+        self._headers, self._validation, self._others = self._read_headers()
+        self._check_which()
         self._splits: dict[SplitName, _ArraySplit] = {
             "train": self._open_split("train"),
             "test": self._open_split("test"),
@@ -102,19 +109,82 @@ class MedMnist:
             digest.update(f"{name} {header.file_size} {header.crc}\n".encode())
         return digest.hexdigest()[:32]
 
-    def _read_headers(self) -> dict[str, _Header]:
+    def left_out(self) -> list[LeftOut]:
+        """What is in the file and not read, and why."""
+        left = []
+        if self._validation:
+            reason = "validation images, left alone as results on this benchmark do"
+            left.append(LeftOut(reason, self._validation.shape[0]))
+        if self._others:
+            left.append(LeftOut("arrays that are no part of the benchmark", len(self._others), self._others[:3]))
+        return left
+
+    def notes(self) -> list[str]:
+        """What else whoever adds it should know."""
+        official = SETS[self.info.name][0]
+        counts = tuple(len(self._splits[name].labels) for name in ("train", "test"))
+        if counts == (official[0], official[2]):
+            return []
+        return [
+            f"{self.info.title} is published with {official[0]:,} training and {official[2]:,} test images, and this "
+            f"file has {counts[0]:,} and {counts[1]:,}: it is a part of it or something else."
+        ]
+
+    def picture_digests(self, name: SplitName) -> list[bytes]:
+        """Something that is equal for equal pictures of a split, and unlike for others."""
+        return [hashlib.blake2b(picture, digest_size=16).digest() for picture in self._load(f"{name}_images")]
+
+    def check_pictures(self, progress: ProgressCallback) -> None:
+        """Nothing to do: the arrays' headers have been looked at."""
+
+    def signature(self) -> Signature:
+        """See ``FileDataset``."""
+        return sign(self._path, ["."])
+
+    def _read_headers(self) -> tuple[dict[str, _Header], _Header | None, tuple[str, ...]]:
+        """Of the arrays that are read and of the validation images; and the names of arrays that do not belong."""
         try:
             with zipfile.ZipFile(self._path) as archive:
-                present = set(archive.namelist())
-                missing = [name for name in _ARRAYS if f"{name}.npy" not in present]
+                check_members(self._path, archive.infolist())
+                present = [name.removesuffix(".npy") for name in archive.namelist()]
+                missing = [name for name in _ARRAYS if name not in present]
                 if missing:
+                    hint = ""
+                    if inner := [name for name in archive.namelist() if name.lower().endswith(".npz")]:
+                        hint = f" It holds {inner[0]}: unpack it, and give that file."
                     raise DatasetError(
                         f"{self._path} lacks the array {missing[0]}. Give the npz file of {self.info.title} as "
-                        "MedMNIST publishes it."
+                        f"MedMNIST publishes it.{hint}"
                     )
-                return {name: _read_header(archive, name) for name in _ARRAYS}
+                headers = {name: _read_header(archive, name) for name in _ARRAYS}
+                validation = _read_header(archive, _VALIDATION) if _VALIDATION in present else None
+                others = tuple(sorted(set(present) - {*_ARRAYS, _VALIDATION, "val_labels"}))
+                return headers, validation if validation and validation.shape else None, others
+        except PermissionError as error:
+            raise DatasetError(f"medpriv may not read {self._path}. Change its permissions.") from error
         except _DAMAGED as error:
-            raise DatasetError(f"{self._path} is not a sound npz file. Download it again.") from error
+            kind = what_is(self._path)
+            check_not_packed(self._path, kind, "the npz file in it")
+            if kind == "zip":
+                raise DatasetError(f"{self._path} is not a sound npz file. Download it again.") from error
+            raise DatasetError(
+                f"{self._path} is not a sound npz file: it is {with_article(kind)}. Give the npz file of "
+                f"{self.info.title} as MedMNIST publishes it."
+            ) from error
+
+    def _check_which(self) -> None:
+        """Raise ``DatasetError`` if this is the file of another set, as its numbers of images or its name tell."""
+        train, test = (self._headers[f"{name}_images"].shape for name in ("train", "test"))
+        if not train or not test:
+            return  # its shapes are refused further on
+        validation = self._validation.shape[0] if self._validation else None
+        found = recognise((train[0], validation, test[0]), self._path.name)
+        if found not in (None, self.info.name):
+            by = "numbers of images" if recognise((train[0], validation, test[0]), "") else "name"
+            remedy = (
+                f"Add it as {found}." if found in {known for known, _ in _MD5} else "medpriv does not know that set."
+            )
+            raise DatasetError(f"{self._path} looks like {found} by its {by}, not like {self.info.title}. {remedy}")
 
     def _open_split(self, split: SplitName) -> _ArraySplit:
         images, labels = self._headers[f"{split}_images"], self._headers[f"{split}_labels"]
@@ -174,6 +244,19 @@ class _ArraySplit:
             if self._images is None:
                 self._images = self._dataset._load(self._array)
         return Image.fromarray(self._images[index])
+
+
+def _npz_at(path: Path, info: DatasetInfo) -> Path:
+    """The npz file at ``path``, or the only one of this set in the folder there; raises ``DatasetError``."""
+    if not path.is_dir():
+        return path
+    there = sorted(path.glob("*.npz"))
+    named = [file for file in there if info.name in file.name.lower()]
+    if len(named) == 1 or len(there) == 1:
+        return (named or there)[0]
+    if there:
+        raise DatasetError(f"{path} is a folder with several npz files ({there[0].name}, ...). Give one of them.")
+    raise DatasetError(f"{path} is a folder without an npz file. Give the npz file of {info.title} itself.")
 
 
 def _read_header(archive: zipfile.ZipFile, name: str) -> _Header:

@@ -1,15 +1,20 @@
 """The registry: which datasets there are, and where on this machine the added ones lie.
 
 Some are always there (the synthetic ones and one real photograph). The known real ones become
-available when the user adds a folder or file by its path, or fetches one. What is kept is the path and a
-few counts, in ``datasets.json`` under the data home; the user's own files are only ever read.
+available when the user adds a folder or file by its path, or fetches one. What is kept is the path, a few counts and
+what adding reported, in ``datasets.json`` under the data home; the user's own files are only ever read.
+
+A guarantee needs the number of images that a run will really see. So the counts of the list are those of now: where
+the file system says that something changed since the dataset was added (``changes.py``), it is opened and counted
+again, and the entry says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,17 +22,21 @@ from typing import Any, Protocol
 import numpy as np
 
 from medpriv_core.datasets.aptos import Aptos2019
-from medpriv_core.datasets.base import Dataset, DatasetInfo
+from medpriv_core.datasets.base import Dataset, DatasetInfo, SplitName
 from medpriv_core.datasets.catalog import ADDABLE, CHEST_XRAY, HOW_TO_ADD, IDRID, PNEUMONIAMNIST, RETINAMNIST
+from medpriv_core.datasets.changes import Signature, is_unchanged, sign, sign_files
 from medpriv_core.datasets.files import open_files
 from medpriv_core.datasets.idrid import Idrid
 from medpriv_core.datasets.image_folder import ChestXray
 from medpriv_core.datasets.medmnist import MedMnist
+from medpriv_core.datasets.places import find_place
+from medpriv_core.datasets.report import AddReport, LeftOut, as_record, count_copies, from_record
 from medpriv_core.datasets.retina_photo import RetinaPhoto
 from medpriv_core.datasets.synthetic import SYNTHETIC_DATASETS
-from medpriv_core.errors import DatasetError
+from medpriv_core.errors import DatasetError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
 from medpriv_core.locks import hold_lock
+from medpriv_core.printable import printable
 from medpriv_core.progress import ProgressCallback, no_progress
 
 
@@ -36,6 +45,19 @@ class AddedDataset(Dataset, Protocol):
 
     def content_key(self, progress: ProgressCallback = no_progress) -> str: ...
 
+    def left_out(self) -> list[LeftOut]: ...
+
+    def notes(self) -> list[str]: ...
+
+    def check_pictures(self, progress: ProgressCallback) -> None: ...
+
+    def picture_digests(self, name: SplitName) -> Sequence[object]: ...
+
+    def signature(self) -> Signature: ...
+
+
+UNREAD = ""  # no content has this key
+
 
 @dataclass(frozen=True)
 class DatasetEntry:
@@ -43,12 +65,14 @@ class DatasetEntry:
 
     info: DatasetInfo
     available: bool  # can be opened now
-    location: str | None  # folder or file that was added; None for the embedded ones
-    train_counts: tuple[int, ...] | None  # images of each class; None until the dataset is added
+    location: str | None  # folder or file that was added, as text for people; None for the embedded ones
+    train_counts: tuple[int, ...] | None  # images of each class, now; None until the dataset is added
     test_counts: tuple[int, ...] | None
     problem: str | None  # why an added dataset is not available, and what to do
     how_to_add: str | None  # None for the embedded ones
-    content: str | None = None  # content key of the images when they were last read
+    content: str | None = None  # content key of the images when they were last read; UNREAD where they changed since
+    changed: str | None = None  # that other images are there than when it was added, in a sentence
+    report: AddReport | None = None  # of the day it was added; None for the embedded, or where it was not kept
 
     @property
     def train(self) -> int | None:
@@ -87,7 +111,7 @@ def list_datasets(home: DataHome) -> list[DatasetEntry]:
         DatasetEntry(dataset.info, True, None, *_class_counts(dataset), None, None, _content(dataset))
         for dataset in _embedded().values()
     ]
-    return entries + [_added_entry(name, records.get(name)) for name in ADDABLE]
+    return entries + [_entry_now(home, name, records.get(name)) for name in ADDABLE]
 
 
 def open_dataset(home: DataHome, name: str, *, progress: ProgressCallback = no_progress) -> Dataset:
@@ -98,12 +122,12 @@ def open_dataset(home: DataHome, name: str, *, progress: ProgressCallback = no_p
     _check_known(name)
     if name in _embedded():
         return _embedded()[name]
-    entry = _added_entry(name, _read_registry(home).get(name))
-    if entry.location is None:
-        raise DatasetError(f"The dataset {name} has not been added yet. {entry.how_to_add}")
-    if entry.problem is not None:
-        raise DatasetError(entry.problem)
-    return _open_added(home, name, Path(entry.location), progress)
+    record = _read_registry(home).get(name)
+    if record is None:
+        raise DatasetError(f"The dataset {name} has not been added yet. {HOW_TO_ADD[name]}")
+    if (problem := _added_entry(name, record).problem) is not None:
+        raise DatasetError(problem)
+    return _open_added(home, name, Path(record["path"]), progress)
 
 
 def add_dataset(
@@ -111,24 +135,56 @@ def add_dataset(
 ) -> DatasetEntry:
     """Check the files at ``path`` by opening them as ``name``, and remember the place.
 
-    Reads every file of a folder once for its fingerprint (``progress`` counts them). Adding again
-    replaces the place. Raises ``DatasetError`` and changes nothing if the files are not in order.
+    ``path`` may be written as people copy it (``places.find_place``). Reads every file of a folder once for its
+    fingerprint (``progress`` counts them). Adding again replaces the place. The entry's report says what was left out,
+    with names of some files. Raises ``DatasetError`` and changes nothing if the files are not in order.
     """
     _check_known(name)
     if name in _embedded():
         raise DatasetError(f"The dataset {name} is built in; it need not be added.")
-    place = Path(path).expanduser().absolute()
-    if not place.exists():
-        raise DatasetError(f"There is no folder or file at {place}. Check the path.")
+    place = find_place(path)
     home.check_writable()
     _read_registry(home)  # if it is damaged, say so before reading thousands of files
     dataset = _open_added(home, name, place, progress)
+    signature = dataset.signature()
+    dataset.check_pictures(progress)
     content = dataset.content_key(progress)
+    report = AddReport(
+        left_out=tuple(dataset.left_out()),
+        copies=count_copies(dataset.picture_digests("train"), dataset.picture_digests("test")),
+        notes=tuple(dataset.notes()),
+    )
     train_counts, test_counts = _class_counts(dataset)
-    record = {"path": str(place), "train_counts": train_counts, "test_counts": test_counts, "content": content}
+    record = {
+        "path": str(place),
+        "train_counts": train_counts,
+        "test_counts": test_counts,
+        "content": content,
+        "signature": signature,
+        "report": as_record(report),
+    }
     with _changed_registry(home) as records:
         records[name] = record
-    return _added_entry(name, record)
+    return replace(_added_entry(name, record), report=report)
+
+
+def refresh_dataset(home: DataHome, name: str, *, progress: ProgressCallback = no_progress) -> DatasetEntry:
+    """Add a dataset again from where it lies, so that the images of now are those that it was added with.
+
+    Raises ``DatasetError`` if it was not added or is not in order.
+    """
+    record = _read_registry(home).get(name)
+    if record is None:
+        raise DatasetError(f"The dataset {name} was not added, so there is nothing to add again.")
+    return add_dataset(home, name, record["path"], progress=progress)
+
+
+def change_notice(home: DataHome, name: str) -> str | None:
+    """The sentence for whoever is about to train on images that are not those that were added; None if they are.
+
+    Raises ``DatasetError`` if the list of datasets is damaged.
+    """
+    return _entry_now(home, name, _read_registry(home).get(name)).changed if name in ADDABLE else None
 
 
 def content_of(home: DataHome, name: str) -> str:
@@ -138,11 +194,17 @@ def content_of(home: DataHome, name: str) -> str:
     ``DatasetError`` as ``open_dataset`` does.
     """
     _check_known(name)
-    remembered = None if name in _embedded() else _read_registry(home).get(name, {}).get("content")
-    if isinstance(remembered, str):
+    record = {} if name in _embedded() else _read_registry(home).get(name, {})
+    remembered = record.get("content")
+    look = _changed_look(home, name, record) if isinstance(remembered, str) and "signature" in record else None
+    if isinstance(remembered, str) and (look is None or look.counts is None):
         return remembered
+    if look is not None and (known := _CONTENTS.get((home.root, name))) is not None and known[0] == look.signature:
+        return known[1]
     key = open_dataset(home, name).content_key()
     remember_content(home, name, key)
+    if look is not None:
+        _CONTENTS[home.root, name] = (look.signature, key)
     return key
 
 
@@ -192,26 +254,95 @@ def _added_entry(name: str, record: dict[str, Any] | None) -> DatasetEntry:
     if record is None:
         return DatasetEntry(info, False, None, None, None, None, HOW_TO_ADD[name])
     problem = None
-    if not Path(record["path"]).exists():
+    if not os.path.exists(record["path"]):
         problem = (
-            f"The dataset {name} was added from {record['path']}, but nothing is there any more. Put it back, or add "
-            "the dataset again from where it is now."
+            f"The dataset {name} was added from {printable(record['path'])}, but nothing is there any more. Put it "
+            "back, or add the dataset again from where it is now."
         )
     return DatasetEntry(
         info=info,
         available=problem is None,
-        location=record["path"],
+        location=printable(record["path"]),
         train_counts=tuple(record["train_counts"]),
         test_counts=tuple(record["test_counts"]),
         problem=problem,
         how_to_add=HOW_TO_ADD[name],
         content=record.get("content"),
+        report=from_record(record.get("report")),
     )
 
 
 def _content(dataset: Dataset) -> str | None:
     """Of what is built in; a picture to look at is read only then."""
     return dataset.content_key() if dataset.info.trainable else None
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What was found when the changed files of a dataset were last opened."""
+
+    path: str
+    signature: Signature
+    counts: tuple[tuple[int, ...], tuple[int, ...]] | None
+    problem: str | None
+
+
+# Per data home and name. Pages ask on every click, and only a change is worth opening the files for.
+_LOOKS: dict[tuple[Path, str], _Look] = {}
+_CONTENTS: dict[tuple[Path, str], tuple[Signature, str]] = {}  # with the content key that belongs to a look
+
+
+def _entry_now(home: DataHome, name: str, record: dict[str, Any] | None) -> DatasetEntry:
+    """The entry with the counts of now."""
+    entry = _added_entry(name, record)
+    if record is None or not entry.available:
+        return entry
+    look = _changed_look(home, name, record)
+    if look is None:
+        return entry
+    # What was remembered may be of the images that were there before, also where as many are there now.
+    signed, key = _CONTENTS.get((home.root, name), (None, UNREAD))
+    entry = replace(entry, content=key if signed == look.signature else UNREAD)
+    if look.counts is None:
+        return replace(entry, available=False, problem=look.problem)
+    train_counts, test_counts = look.counts
+    counted = replace(entry, train_counts=train_counts, test_counts=test_counts)
+    if (counted.train_counts, counted.test_counts) == (entry.train_counts, entry.test_counts):
+        return entry
+    return replace(
+        counted,
+        changed=f"The files of {entry.info.title} changed since it was added: {counted.train:,} training and "
+        f"{counted.test:,} test images are there now, {entry.train:,} and {entry.test:,} were then. What is shown and "
+        "trained counts those of now. If that is how it shall be, add the dataset again.",
+    )
+
+
+def _changed_look(home: DataHome, name: str, record: dict[str, Any]) -> _Look | None:
+    """What is in an added place now; None if that is what was there when it was added."""
+    place = Path(record["path"])
+    added = record.get("signature")  # None where an earlier version added it
+    if isinstance(added, dict) and added and is_unchanged(place, added):
+        return None
+    look = _LOOKS.get((home.root, name))
+    if look is None or look.path != record["path"] or not is_unchanged(place, look.signature):
+        look = _LOOKS[home.root, name] = _look(home, name, place)
+    return look
+
+
+def _look(home: DataHome, name: str, place: Path) -> _Look:
+    try:
+        dataset = _open_added(home, name, place, no_progress)
+        return _Look(str(place), dataset.signature(), _class_counts(dataset), None)
+    except MedprivError as error:
+        return _Look(str(place), _sign_unopened(place), None, str(error))
+
+
+def _sign_unopened(place: Path) -> Signature:
+    """Of files that cannot be opened as the dataset they were."""
+    try:
+        return sign_files(open_files(place))
+    except MedprivError:
+        return sign(place, ["."])
 
 
 def _class_counts(dataset: Dataset) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -16,7 +16,7 @@ from medpriv_core.weights_source import IMAGENET_SIZE_MB, weights_status
 from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.run_presets import SIZES, choose_authors_noise, follow_preset
-from pages.parts.words import CHOICES, HELP, LABELS
+from pages.parts.words import CHOICES, HELP, LABELS, plain
 
 PRIVACY_BY = {"target_epsilon": "the privacy budget (ε)", "noise_multiplier": "the noise (σ)"}
 PAPER_BETAS = (1, 2, 4)
@@ -63,6 +63,8 @@ def draw_data(entries: dict[str, DatasetEntry]) -> DatasetEntry:
     left.markdown(
         f"{origin_badge(entry.info)} :small[{entry.train or 0:,} training and {entry.test or 0:,} test images]"
     )
+    if entry.changed:
+        st.warning(plain(entry.changed), icon=":material/sync_problem:")
     return entry
 
 

@@ -1,4 +1,4 @@
-"""``datasets``: list, add, fetch and remove."""
+"""``datasets``: list, show, add, fetch and remove."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medpriv_core.cli import run as cli_run
 from medpriv_core.datasets import medmnist
+from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from tests.cli.bad_files import Trap
 from tests.cli.conftest import Command, Refusal
-from tests.datasets.builders import aptos_files, chest_files, idrid_files, write_folder, write_npz, write_zip
+from tests.datasets.builders import (
+    aptos_files,
+    chest_files,
+    idrid_files,
+    image_bytes,
+    write_folder,
+    write_npz,
+    write_zip,
+)
 from tests.web import Web, serve
 
 GRADES = {f"eye{number}": number % 5 for number in range(25)}
@@ -102,6 +112,40 @@ def test_a_dataset_whose_files_are_gone_is_listed_with_the_reason(medpriv: Comma
     assert not listed(medpriv)["pneumoniamnist"]["available"]
 
 
+def test_adding_ends_with_a_report_which_is_shown_again_without_names(medpriv: Command, home: DataHome, tmp_path: Path):
+    extra = {"holdout/x.jpeg": b"\xff\xd8\xff", "val/NORMAL/v.jpeg": image_bytes(50, file_format="JPEG")}
+    folder = write_folder(tmp_path / "set", chest_files() | extra)
+    added = medpriv("datasets", "add", "chest_xray", f'"{folder}" ').out.splitlines()
+    assert added[0].endswith("7 train and 4 test images, 2 classes")
+    assert added[1:3] == ["Training: 4 Normal, 3 Pneumonia", "Test: 2 Normal, 2 Pneumonia"]
+    assert added[3] == "Images in folders beside train, val and test: 1 left out (holdout/x.jpeg)."
+    assert added[4] == "Images for validation that join the training images: 1."
+    shown = medpriv("datasets", "show", "chest_xray").out
+    assert "Images in folders beside train, val and test: 1 left out.\n" in shown
+    assert str(folder) in shown
+    report = medpriv("datasets", "show", "chest_xray", "--json").json["report"]
+    assert report["left_out"] == [
+        {"reason": "images in folders beside train, val and test", "count": 1, "examples": []}
+    ]
+
+
+def test_files_that_went_since_are_said_by_list_run_and_sweep(
+    medpriv: Command, home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder = write_folder(tmp_path / "set", chest_files(train=8))
+    medpriv("datasets", "add", "chest_xray", folder)
+    for file in sorted((folder / "train").rglob("*-[0-3].jpeg")):
+        file.unlink()
+    told = "8 training and 4 test images are there now, 16 and 4 were then"
+    assert told in medpriv("datasets", "list").out
+    assert listed(medpriv)["chest_xray"]["train"] == 8
+    grid = ("--set", "epochs=1", "--set", "batch_size=4", "--vary", "seed=1,2", "--weights", "none", "--dry-run")
+    assert told in medpriv("sweep", "grid", "--dataset", "chest_xray", *grid).err
+    monkeypatch.setattr(cli_run.service, "submit", lambda home, spec: "run-1")
+    monkeypatch.setattr(cli_run, "_watch", lambda home, run_id: (_ for _ in ()).throw(RunError("stop here")))
+    assert told in medpriv("run", "--dataset", "chest_xray", "--weights", "none").err
+
+
 def test_fetched_from_a_mirror(medpriv: Command, home: DataHome, web: Web):
     answer = medpriv("datasets", "fetch", "pneumoniamnist", "--base-url", web.url, "--json")
     assert (answer.code, answer.err) == (0, "Downloading pneumoniamnist.npz\n")
@@ -145,7 +189,7 @@ def without(files: dict[str, bytes], word: str) -> dict[str, bytes]:
         ("aptos2019", lambda at: write_folder(at / "f", without(aptos_files(GRADES), "csv")), "There is no train.csv"),
         (
             "aptos2019",
-            lambda at: write_folder(at / "f", aptos_files(GRADES, columns=("id", "grade"))),
+            lambda at: write_folder(at / "f", aptos_files(GRADES, columns=("patient", "remarks"))),
             "has no column id_code and no column diagnosis",
         ),
         (

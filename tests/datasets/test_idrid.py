@@ -124,8 +124,8 @@ def test_two_copies_in_one_folder_are_not_mixed(tmp_path: Path) -> None:
     ("rows", "message"),
     [
         ("", "is empty"),
-        ("image;grade\nIDRiD_001;1", "has no column {id} and no column {grade}. It needs"),
-        ("{id},level\nIDRiD_001,1", "has no column {grade}. It needs"),
+        ("patient;remarks\nIDRiD_001;1", "has no column {id} and no column {grade}. It needs"),
+        ("{id},remarks\nIDRiD_001,1", "has no column {grade}. It needs"),
         ("{id},{grade}\n,,\n", "has no rows"),
         (
             "{id},{grade}\nIDRiD_001,0\nIDRiD_002,5\nIDRiD_003,-1",

@@ -93,8 +93,15 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path: Path) -> None:
             MedMnist(PNEUMONIAMNIST, path)
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="not a sound npz file"):
+def test_of_a_folder_its_one_npz_is_read(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is a folder without an npz file"):
+        MedMnist(PNEUMONIAMNIST, tmp_path)
+    write_npz(tmp_path / "pneumoniamnist.npz")
+    assert len(MedMnist(PNEUMONIAMNIST, tmp_path).split("train").labels) == 20
+    write_npz(tmp_path / "retinamnist.npz")
+    assert len(MedMnist(PNEUMONIAMNIST, tmp_path).split("train").labels) == 20
+    write_npz(tmp_path / "pneumoniamnist_64.npz")
+    with pytest.raises(DatasetError, match="several npz files"):
         MedMnist(PNEUMONIAMNIST, tmp_path)
 
 

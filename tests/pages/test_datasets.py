@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from medpriv_core.datasets.registry import content_of, list_datasets
+from medpriv_core.datasets.registry import add_dataset, content_of, list_datasets
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service
-from tests.datasets.builders import idrid_files, write_zip
+from tests.datasets.builders import chest_files, idrid_files, image_bytes, write_folder, write_zip
 from tests.exports.runs import PRIVATE, RUN_ID, put_run
 from tests.pages.conftest import texts
 from tests.small_data import NAME, add_small_dataset
@@ -72,3 +73,45 @@ def test_what_was_spent_on_images_is_shown_also_when_its_run_is_purged(open_page
     service.delete(home, RUN_ID)
     service.purge(home, RUN_ID)
     assert shown in [text.value for text in open_page("datasets").caption]
+
+
+def test_adding_shows_what_was_left_out_with_names_and_later_without(
+    open_page: OpenPage, home: DataHome, tmp_path: Path
+):
+    extra = {"holdout/![x](http:a).jpeg": image_bytes(50, file_format="JPEG")}
+    folder = write_folder(tmp_path / "set", chest_files() | extra)
+    page = open_page("datasets")
+    page.text_input(key="path_chest_xray").set_value(f' "{folder}" ').run()
+    page.button(key="add_chest_xray").click().run()
+    assert not page.error
+    said = texts(page)
+    assert "1 left out" in said
+    assert r"holdout/\!\[x\]\(http\:a\)\.jpeg" in said  # shown as it is, and nothing is fetched
+    later = texts(open_page("datasets"))
+    assert "1 left out" in later
+    assert "holdout/" not in later
+
+
+def test_files_that_went_are_said_and_counted_anew_on_a_click(open_page: OpenPage, home: DataHome, tmp_path: Path):
+    folder = write_folder(tmp_path / "set", chest_files(train=8))
+    add_dataset(home, "chest_xray", folder)
+    for file in sorted((folder / "train").rglob("*-[0-3].jpeg")):
+        file.unlink()
+    page = open_page("datasets")
+    assert "8 training and 4 test images are there now, 16 and 4 were then" in page.warning[0].value
+    assert "Training: 4 Normal, 4 Pneumonia" in texts(page)
+    page.button(key="again_chest_xray").click().run()
+    assert not page.warning
+    train = open_page("train")
+    assert not train.warning
+
+
+def test_a_folder_whose_name_is_no_utf8_is_shown_and_forgotten(open_page: OpenPage, home: DataHome, tmp_path: Path):
+    place = write_folder(tmp_path / os.fsdecode(b"Bj\xf8rn"), chest_files())
+    add_dataset(home, "chest_xray", place)
+    page = open_page("datasets")
+    assert not page.exception
+    assert "Bj\ufffdrn" in texts(page)
+    "".join(texts(page)).encode("utf-8")
+    page.button(key="forget_chest_xray").click().run()
+    assert not page.error

@@ -11,7 +11,7 @@ from medpriv_core.sweeps.grid import Grid
 from medpriv_core.weights_source import weights_status
 from pages.parts import cached
 from pages.parts.badges import origin_badge
-from pages.parts.words import CHOICES, LABELS
+from pages.parts.words import CHOICES, LABELS, plain
 
 # Of the session: the view to show after a launch.
 NEXT_VIEW = "sweep_next_view"
@@ -35,6 +35,8 @@ def choose_dataset(place: DeltaGenerator, *, key: str) -> DatasetEntry:
     place.markdown(
         f"{origin_badge(entry.info)} :small[{entry.train or 0:,} training and {entry.test or 0:,} test images]"
     )
+    if entry.changed:
+        place.warning(plain(entry.changed), icon=":material/sync_problem:")
     return entry
 
 
