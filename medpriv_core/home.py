@@ -47,6 +47,11 @@ class DataHome:
         return self.root / "prepared"
 
     @property
+    def noise_secret(self) -> Path:
+        """The secret from which the noise of Local-DP copies is derived; never shown or exported."""
+        return self.root / "noise.secret"
+
+    @property
     def features(self) -> Path:
         """What frozen networks make of prepared images, one folder a split and network."""
         return self.root / "features"

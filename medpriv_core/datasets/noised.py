@@ -1,31 +1,44 @@
 """Local-DP copies of a prepared dataset, noised once and stored.
 
-Each draw of noise is one release of every image: drawing again for another epoch or another run would
-spend the privacy budget again. So a dataset, image size, beta and kind of draw have one noised copy,
-made on first use and used by every run after that.
+Each draw of noise is one release of a picture: drawing again for another epoch or another run would spend the privacy
+budget again. So a dataset, image size, beta and kind of draw have one noised copy, made on first use and used by every
+run after that. Its noise is derived from the data home's secret and each picture (``mechanisms/keyed_laplace.py``).
+Where a copy has to be made again, because it was damaged or another picture joined the dataset, every old picture gets
+the noise that it had.
+
+Copies of medpriv 0.1.0 were noised from the operating system's entropy; they are the release and stay in use.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
+from medpriv_core.datasets.arrays import check_space, new_folder, work_in_order, write_images
 from medpriv_core.datasets.base import PreparedDataset, PreparedSplit
-from medpriv_core.home import DataHome, explain_disk_errors
-from medpriv_core.mechanisms.laplace import add_laplace_noise, to_bytes, to_unit
+from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
+from medpriv_core.locks import hold_lock
+from medpriv_core.mechanisms.keyed_laplace import GENERATOR, keyed_laplace
 from medpriv_core.progress import ProgressCallback, no_progress
-from medpriv_core.spec import NoiseDraw
+from medpriv_core.secret import noise_secret, secret_mark
+from medpriv_core.spec import NoiseDraw, check_bound
 
 PHASE = "Adding noise"
-# 32 RGB images of 224 pixels are 5 million values: 40 MB of float64 noise a thread.
-BATCH_VALUES = 5_000_000
+# Values that a thread noises between two calls of the progress callback.
+BATCH_VALUES = 1_000_000
+
+_RECORD = "noise.json"
+_LOST = (
+    "The secret from which earlier noised copies were made is gone. The pictures are noised anew from another one: "
+    "this is one more release of them, and its ε adds to that of the copies before."
+)
+_REDRAWN = (
+    "The stored noised copy was damaged. An earlier version had drawn its noise by chance, so it cannot be made again: "
+    "the pictures are noised anew, which is one more release of them."
+)
 
 
 def noised_dataset(
@@ -35,76 +48,83 @@ def noised_dataset(
     beta: float,
     noise_draw: NoiseDraw,
     progress: ProgressCallback = no_progress,
+    say: Callable[[str], None] = lambda _: None,
 ) -> PreparedDataset:
-    """The noised copy of ``prepared``, drawn now if there is none yet.
+    """The noised copy of ``prepared``, made now if there is none yet.
 
-    Both splits are noised, clamped and rounded to ``uint8`` (post-processing). The generator is seeded
-    by the operating system and the seed is never kept. Labels are not protected. Raises ``SettingError``
-    for an impossible beta and ``DataHomeError`` where the disk refuses.
+    Both splits are noised, clamped and rounded to ``uint8`` (post-processing). Labels are not protected. ``say`` gets a
+    sentence where the pictures are released once more. Raises ``SettingError`` for an impossible beta and
+    ``DataHomeError`` where the disk refuses.
     """
+    check_bound("beta", beta)
     folder = home.prepared / prepared.folder.name / f"laplace-{noise_draw}-{beta:.6g}"
-    with explain_disk_errors(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
-            if not folder.is_dir():
-                _draw(prepared, folder, beta=beta, noise_draw=noise_draw, progress=progress)
-    return replace(
-        prepared,
-        folder=folder,
-        train=_load(folder / "train.npy", prepared.train),
-        test=_load(folder / "test.npy", prepared.test),
-    )
+    if (copy := _read_copy(folder, prepared)) is not None:
+        return copy
+    lock = home.prepared / f"{prepared.folder.name}-{folder.name}.lock"
+    with hold_lock(lock, progress=progress, phase="Waiting for another process that noises the same images"):
+        copy = _read_copy(folder, prepared)
+        if copy is None:
+            with explain_disk_errors(folder):
+                _make(home, prepared, folder, beta=beta, noise_draw=noise_draw, progress=progress, say=say)
+            copy = _read_copy(folder, prepared)
+    assert copy is not None
+    return copy
 
 
-def _load(file: Path, clean: PreparedSplit) -> PreparedSplit:
-    return PreparedSplit(images=np.load(file, mmap_mode="r"), labels=clean.labels)
-
-
-def _draw(
-    prepared: PreparedDataset, folder: Path, *, beta: float, noise_draw: NoiseDraw, progress: ProgressCallback
-) -> None:
-    part = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}.part")
-    part.mkdir()
-    total = len(prepared.train.images) + len(prepared.test.images)
-    try:
-        done = 0
-        for name, split in (("train", prepared.train), ("test", prepared.test)):
-            target = np.lib.format.open_memmap(part / f"{name}.npy", "w+", np.uint8, split.images.shape)
-            done = _fill(target, split.images, beta, noise_draw, progress, done, total)
-            target.flush()
-            del target
-        os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _fill(
-    target: np.ndarray,
-    images: np.ndarray,
+def _make(
+    home: DataHome,
+    prepared: PreparedDataset,
+    folder: Path,
+    *,
     beta: float,
     noise_draw: NoiseDraw,
     progress: ProgressCallback,
-    done: int,
-    total: int,
-) -> int:
-    batch = max(1, BATCH_VALUES // max(1, images[0].size)) if len(images) else 1
-    starts = range(0, len(images), batch)
-    generators = np.random.default_rng().spawn(len(starts))
+    say: Callable[[str], None],
+) -> None:
+    secret = noise_secret(home, progress=progress)
+    mark = secret_mark(secret)
+    if folder.is_dir() and read_json(folder / _RECORD) is None:
+        say(_REDRAWN)
+    elif any(other != mark for other in _marks(home)):
+        say(_LOST)
+    splits = {"train": prepared.train.images, "test": prepared.test.images}
+    total = sum(len(images) for images in splits.values())
+    check_space(home.prepared, sum(images.size for images in splits.values()))
+    done = 0
 
-    def noise(start: int, rng: np.random.Generator) -> int:
-        clean = to_unit(images[start : start + batch])
-        target[start : start + batch] = to_bytes(
-            add_laplace_noise(clean, beta=beta, draw=noise_draw, rng=rng, batched=True)
-        )
-        return len(clean)
+    def noised(images: np.ndarray) -> Iterator[np.ndarray]:
+        nonlocal done
+        batch = max(1, BATCH_VALUES // max(1, images[:1].size))
 
-    # numpy's generators let go of the interpreter lock, so threads keep all cores busy.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        def noise(start: int) -> np.ndarray:
+            return keyed_laplace(images[start : start + batch], secret=secret, beta=beta, draw=noise_draw)
+
+        for rows in work_in_order(noise, range(0, len(images), batch)):
+            yield rows
+            done += len(rows)
+            progress(PHASE, done, total)
+
+    with new_folder(folder) as part:
+        for name, images in splits.items():
+            write_images(part / f"{name}.npy", images.shape, noised(images))
+        write_json(part / _RECORD, {"generator": GENERATOR, "secret": mark})
+
+
+def _read_copy(folder: Path, prepared: PreparedDataset) -> PreparedDataset | None:
+    """The stored copy, or None where there is none or it is damaged."""
+    splits = []
+    for name, clean in (("train", prepared.train), ("test", prepared.test)):
         try:
-            for count in pool.map(noise, starts, generators):
-                done += count
-                progress(PHASE, done, total)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return done
+            images = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        if images.dtype != np.uint8 or images.shape != clean.images.shape:
+            return None
+        splits.append(PreparedSplit(images, clean.labels))
+    return replace(prepared, folder=folder, train=splits[0], test=splits[1])
+
+
+def _marks(home: DataHome) -> set[str]:
+    """Of the secrets from which the copies that are stored were made."""
+    records = (read_json(path) for path in home.prepared.glob(f"*/laplace-*/{_RECORD}"))
+    return {str(record["secret"]) for record in records if isinstance(record, dict) and "secret" in record}

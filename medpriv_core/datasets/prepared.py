@@ -4,23 +4,18 @@
 ``meta.json``. The key is the dataset's content, so a changed dataset gets a folder of its own, and the
 same images read from a folder or from a zip share one.
 
-Threads decode (Pillow lets go of Python's lock while it does), one thread writes in order; only the images
-on their way are in memory. The rows are written, not memory-mapped, because a full disk then raises an
-error; a process that touches a mapped page with no disk behind it is killed.
+How they are written: ``arrays.py``.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from medpriv_core.datasets.arrays import check_space, new_folder, work_in_order, write_images
 from medpriv_core.datasets.base import Dataset, DatasetInfo, PreparedDataset, PreparedSplit, Split, SplitName
 from medpriv_core.datasets.files import FileSplit
 from medpriv_core.datasets.images import to_square
@@ -36,7 +31,6 @@ _SPLITS: tuple[SplitName, ...] = ("train", "test")
 # A thread reads this much at a time, between two calls of the progress callback: few hand-overs, little memory.
 _BATCH_IMAGES = 16
 _BATCH_BYTES = 2 * 1024**2
-_SPARE_BYTES = 16 * 1024**2  # left free on the disk
 
 
 def prepare_dataset(
@@ -71,35 +65,31 @@ def prepare_dataset(
 
 
 def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallback) -> None:
-    for leftover in folder.parent.glob(f".{folder.name}.*.part"):  # of a process that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
     splits = {name: dataset.split(name) for name in _SPLITS}
     total = sum(len(split.labels) for split in splits.values())
-    _check_space(folder.parent, total * size * size * dataset.info.channels)
-    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
-    part.mkdir()
+    check_space(folder.parent, total * size * size * dataset.info.channels)
     unreadable: list[ImageError] = []
-    try:
-        done = 0
+    done = 0
+
+    def readable(batches: Iterator[list[np.ndarray | ImageError]]) -> Iterator[list[np.ndarray]]:
+        nonlocal done
+        for rows in batches:
+            unreadable.extend(row for row in rows if isinstance(row, ImageError))
+            done += len(rows)
+            yield [row for row in rows if isinstance(row, np.ndarray)]
+            progress(PHASE, done, total)
+
+    with new_folder(folder) as part:
         for name, split in splits.items():
             shape = (len(split.labels), size, size, dataset.info.channels)
-            with open(part / f"{name}_images.npy", "wb") as file:
-                header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-                np.lib.format.write_array_header_1_0(file, header)
-                for rows in _squares(split, size, _batch_length(shape)):
-                    unreadable += [row for row in rows if isinstance(row, ImageError)]
-                    file.writelines(row.data for row in rows if isinstance(row, np.ndarray))
-                    done += len(rows)
-                    progress(PHASE, done, total)
+            write_images(part / f"{name}_images.npy", shape, readable(_squares(split, size, _batch_length(shape))))
             np.save(part / f"{name}_labels.npy", np.asarray(split.labels, dtype=np.int64))
         if unreadable:
             others = f" {len(unreadable) - 1:,} more images cannot be read either." if len(unreadable) > 1 else ""
             raise ImageError(f"{unreadable[0]}{others}")
         write_json(part / "meta.json", {"dataset": dataset.info.name, "image_size": size})
-        shutil.rmtree(folder, ignore_errors=True)  # damaged arrays
-        os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        for copy in folder.glob("laplace-*"):  # of the same images: what was released stays the release
+            os.rename(copy, part / copy.name)
 
 
 def _squares(split: Split, size: int, batch: int) -> Iterator[list[np.ndarray | ImageError]]:
@@ -116,18 +106,7 @@ def _squares(split: Split, size: int, batch: int) -> Iterator[list[np.ndarray | 
     def read_batch(start: int) -> list[np.ndarray | ImageError]:
         return [read(index) for index in range(start, min(start + batch, len(split.labels)))]
 
-    workers = os.cpu_count() or 1
-    pending: deque[Future[list[np.ndarray | ImageError]]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for start in range(0, len(split.labels), batch):
-                pending.append(pool.submit(read_batch, start))
-                if len(pending) > 2 * workers:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    return work_in_order(read_batch, range(0, len(split.labels), batch))
 
 
 def _batch_length(shape: tuple[int, int, int, int]) -> int:
@@ -151,12 +130,3 @@ def _read_prepared(folder: Path, info: DatasetInfo, key: str, size: int) -> Prep
         labels.setflags(write=False)
         splits[name] = PreparedSplit(images, labels)
     return PreparedDataset(info, key, size, folder, train=splits["train"], test=splits["test"])
-
-
-def _check_space(place: Path, needed: int) -> None:
-    free = shutil.disk_usage(place).free
-    if free < needed + _SPARE_BYTES:
-        raise DataHomeError(
-            f"The images need {needed / 1e6:,.0f} MB in {place}, but the disk has {free / 1e6:,.0f} MB free. Free some "
-            "space, choose a smaller image size, or point MEDPRIV_HOME to another disk."
-        )

@@ -23,16 +23,14 @@ from medpriv_core.errors import SettingError
 from medpriv_core.spec import NOISE_DRAWS, NoiseDraw, check_bound
 
 
-def add_laplace_noise(
-    images: np.ndarray, *, beta: float, draw: NoiseDraw, rng: np.random.Generator, batched: bool = False
-) -> np.ndarray:
+def add_laplace_noise(images: np.ndarray, *, beta: float, draw: NoiseDraw, rng: np.random.Generator) -> np.ndarray:
     """``images`` plus Laplace noise of scale ``beta``, not clamped.
 
-    images   float, any shape, values in [0, 1]: one image, or a batch along the first axis if ``batched``.
+    images   float, any shape, values in [0, 1]: one image.
              Values outside are clamped first, because the sensitivity would be unbounded otherwise.
     beta     scale in units of the range from black to white; the standard deviation is sqrt(2) beta
-    draw     per_pixel: one draw for each value; per_image: one draw for each image
-    rng      a seeded generator for demonstrations, ``numpy.random.default_rng()`` for training data
+    draw     per_pixel: one draw for each value; per_image: one draw for the image
+    rng      a generator; what networks are trained on is noised by ``keyed_laplace.py`` instead
 
     Returns float32 of the same shape. Raises ``SettingError`` for beta outside its bounds, an unknown
     draw, no pixels, or pixels that are not finite.
@@ -43,8 +41,6 @@ def add_laplace_noise(
     images = finite_pixels(images)
     if draw == "per_pixel":
         shape: tuple[int, ...] = images.shape
-    elif batched:
-        shape = (images.shape[0],) + (1,) * (images.ndim - 1)
     else:
         shape = (1,) * images.ndim
     # In float64, because float32 Laplace generators cannot reach beyond 16 scales.

@@ -102,7 +102,7 @@ def _train(directory: RunDirectory, home: DataHome, report: Reporter, facts: dic
     noised = None
     if spec.method == "local_dp":
         assert spec.beta is not None
-        noised = noised_dataset(home, clean, beta=spec.beta, noise_draw=spec.noise_draw, progress=report)
+        noised = noised_dataset(home, clean, beta=spec.beta, noise_draw=spec.noise_draw, progress=report, say=_log)
     report(START_PHASE, 0, 1)
     # Importing torch takes seconds: a broken picture need not wait for it, and a signal to stop can.
     from medpriv_core.training import loop

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medpriv_core.datasets import arrays
 from medpriv_core.datasets import prepared as prepared_module
 from medpriv_core.datasets.catalog import PNEUMONIAMNIST, RETINAMNIST
 from medpriv_core.datasets.files import open_files
@@ -41,11 +42,11 @@ def test_the_arrays_hold_every_image_squashed_in_order(home: DataHome, chest: Ch
     assert prepared.train.images.shape == (40, 16, 16, 1)
     assert prepared.test.images.shape == (10, 16, 16, 1)
     assert prepared.train.images.dtype == np.uint8
-    for split, arrays in ((chest.split("train"), prepared.train), (chest.split("test"), prepared.test)):
-        assert np.array_equal(arrays.labels, split.labels)
+    for split, stored in ((chest.split("train"), prepared.train), (chest.split("test"), prepared.test)):
+        assert np.array_equal(stored.labels, split.labels)
         for index in range(len(split.labels)):
             expected = split.image(index).resize((16, 16), Image.Resampling.BICUBIC)
-            assert np.array_equal(arrays.images[index, :, :, 0], np.asarray(expected))
+            assert np.array_equal(stored.images[index, :, :, 0], np.asarray(expected))
 
 
 def test_arrays_of_the_same_size_are_taken_over_unchanged(home: DataHome, tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_a_disk_that_is_too_small_is_noticed_before_reading(
     home: DataHome, chest: ChestXray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(prepared_module.shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 1000, 1000))
+    monkeypatch.setattr(arrays.shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 1000, 1000))
     with pytest.raises(DataHomeError, match=r"the disk has 0 MB free. Free some space"):
         prepare_dataset(home, chest, image_size=16)
     assert stored_in(home) == []

@@ -78,7 +78,7 @@ def test_a_finished_run_says_so_with_its_last_figures(directory, home):
 def test_local_dp_asks_for_the_stored_noised_copy(directory, home, noised_toy, monkeypatch):
     asked = []
 
-    def noised_dataset(home, prepared, *, beta, noise_draw, progress):
+    def noised_dataset(home, prepared, *, beta, noise_draw, progress, say):
         asked.append((beta, noise_draw))
         return noised_toy
 

@@ -1,0 +1,80 @@
+"""Writing large arrays into the data home: whole or not at all, without filling memory, and with a word on a full disk.
+
+Threads work on batches of images (Pillow and numpy let go of Python's lock while they do), one thread writes the rows
+in order; only the images on their way are in memory. Rows are written and not memory-mapped, because a full disk then
+raises an error; a process that touches a mapped page with no disk behind it is killed.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import secrets
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from medpriv_core.errors import DataHomeError
+
+Result = TypeVar("Result")
+
+_SPARE_BYTES = 16 * 1024**2  # left free on the disk
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into that takes the place of ``folder`` at the end of the block; nothing is left on an error.
+
+    What processes that were killed left behind is removed first, so only one process at a time may do this.
+    """
+    name = glob.escape(folder.name)
+    for leftover in [*folder.parent.glob(f".{name}.*.part"), *folder.parent.glob(f"{name}.*.part")]:
+        shutil.rmtree(leftover, ignore_errors=True)
+    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
+    part.mkdir(parents=True)
+    try:
+        yield part
+        shutil.rmtree(folder, ignore_errors=True)  # damaged arrays
+        os.replace(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def write_images(path: Path, shape: tuple[int, ...], batches: Iterable[Iterable[np.ndarray]]) -> None:
+    """Write an npy file of ``uint8`` and this shape from its rows, which come in order."""
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for rows in batches:
+            file.writelines(np.ascontiguousarray(row).data for row in rows)
+
+
+def work_in_order(work: Callable[[int], Result], starts: Iterable[int]) -> Iterator[Result]:
+    """``work(start)`` for each start, in order, by as many threads as there are processors and little ahead."""
+    workers = os.cpu_count() or 1
+    pending: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for start in starts:
+                pending.append(pool.submit(work, start))
+                if len(pending) > 2 * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def check_space(place: Path, needed: int) -> None:
+    """Raise ``DataHomeError`` if the disk that holds ``place`` has no room for ``needed`` bytes of images."""
+    free = shutil.disk_usage(place).free
+    if free < needed + _SPARE_BYTES:
+        raise DataHomeError(
+            f"The images need {needed / 1e6:,.0f} MB in {place}, but the disk has {free / 1e6:,.0f} MB free. Free some "
+            "space, choose a smaller image size, or point MEDPRIV_HOME to another disk."
+        )

@@ -1,0 +1,57 @@
+"""The secret of a data home: 32 random bytes from which the noise of Local-DP copies is derived.
+
+Whoever has it can take the noise off the copies again, so only its owner may read the file, and nothing shows, logs or
+exports it. It is made when the first copy is. Lost is lost: copies that are made after it are noised anew, which is
+one more release of the same pictures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+
+from medpriv_core.errors import DataHomeError
+from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.locks import hold_lock
+from medpriv_core.progress import ProgressCallback, no_progress
+
+SECRET_BYTES = 32
+
+
+def noise_secret(home: DataHome, *, progress: ProgressCallback = no_progress) -> bytes:
+    """The data home's secret, made now if there is none.
+
+    Raises ``DataHomeError`` if it cannot be read or written, or is not whole.
+    """
+    path = home.noise_secret
+    with explain_disk_errors(home.root), hold_lock(path.with_suffix(".lock"), progress=progress):
+        try:
+            secret = path.read_bytes()
+        except FileNotFoundError:
+            secret = secrets.token_bytes(SECRET_BYTES)
+            _write(home, secret)
+    if len(secret) != SECRET_BYTES:
+        raise DataHomeError(
+            f"The file {path}, from which the noise of pictures is derived, is damaged. Put it back from a copy. If "
+            "you have none, delete it: pictures that are noised from then on get other noise, one more release of them."
+        )
+    return secret
+
+
+def secret_mark(secret: bytes) -> str:
+    """By which two secrets can be told apart, without saying anything about them."""
+    return hashlib.blake2b(key=secret, person=b"mark", digest_size=8).hexdigest()
+
+
+def _write(home: DataHome, secret: bytes) -> None:
+    """Whole or not at all, and readable by its owner only from the first moment."""
+    part = home.noise_secret.with_name(f".{home.noise_secret.name}.{secrets.token_hex(4)}.part")
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secret)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, home.noise_secret)
+    finally:
+        part.unlink(missing_ok=True)
