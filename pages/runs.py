@@ -127,6 +127,11 @@ def draw_head(run: Run) -> None:
     st.subheader(f"{plain(run.name)} {state_badge(run)}", anchor=False)
     if run.message:
         st.error(why_failed(run), icon=":material/error:")
+    if run.setup.get("weights_doubt"):
+        st.warning(
+            f"{plain(run.setup.get('weights', ''))} Choose another file of weights, or ImageNet's.",
+            icon=":material/warning:",
+        )
     if (finding := run_health(run)) is not None:
         show = {"blown_up": st.error, "guessing": st.info}.get(finding.kind, st.warning)
         show(in_form_words(finding.words), icon=":material/monitor_heart:")

@@ -129,6 +129,8 @@ def _run(options: argparse.Namespace) -> int:
             last = run.epochs[-1]
             print(f"{run.state} after epoch {last['epoch']}: test accuracy {last['test_accuracy']:.4f}")
         _print_guarantee(run)
+        if run.setup.get("weights_doubt"):
+            print(run.setup["weights"])
         if (finding := run_health(run)) is not None:
             print(in_plain_words(finding.words))
     if run.message:

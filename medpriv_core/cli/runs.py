@@ -132,6 +132,8 @@ def _show(options: argparse.Namespace) -> None:
         print(epoch_in_words(row))
     for line in spent_in_words(run):
         print(line)
+    if run.setup.get("weights_doubt"):
+        print(run.setup["weights"])
     if (finding := run_health(run)) is not None:
         print(in_plain_words(finding.words))
 

@@ -12,6 +12,6 @@ def run_health(run: RunSummary) -> Finding | None:
     Nothing of a run that still trains: many a sound one begins wildly.
     """
     counts = run.setup.get("test_class_counts")
-    if not run.ended or run.spec is None or not run.last or not counts:
+    if not run.ended or run.spec is None or not run.last or not isinstance(counts, list):
         return None
     return judge(run.last, run.spec, class_counts=counts)

@@ -35,6 +35,7 @@ from medpriv_core.training.ledger import Ledger, open_ledger, spent_before
 from medpriv_core.training.model import ResNet18, build_model
 from medpriv_core.training.steps import Stepper
 from medpriv_core.training.weights import fingerprint, load_weights
+from medpriv_core.training.weights_probe import doubt_weights
 
 # A run may go on for more epochs, elsewhere, or to another epsilon; its ledger keeps what was spent.
 CHANGEABLE = {"epochs", "device", "precision", "memory_mb", "noise_multiplier", "target_epsilon"}
@@ -124,6 +125,7 @@ def open_session(
     steps = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size, sampling=spec.sampling_scheme)
 
     weights = load_weights(spec.weights, home=home, progress=progress)
+    doubt = doubt_weights(weights.state_dict)
     network = build_model(
         classes=len(data.clean.info.classes), norm=spec.norm, state_dict=weights.state_dict, seed=spec.seed
     )
@@ -206,7 +208,8 @@ def open_session(
             "parameters": parameters,
             "device": describe_device(device),
             "precision": "mixed (bfloat16)" if mixed else "float32",
-            "weights": weights.sentence,
+            "weights": weights.sentence if doubt is None else f"{weights.sentence} {doubt}",
+            "weights_doubt": doubt,
             "resumed_from_epoch": position.epochs_done if saved else None,
             "medpriv_version": __version__,
             "torch_version": torch.__version__,

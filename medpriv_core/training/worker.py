@@ -110,8 +110,9 @@ def _train(directory: RunDirectory, home: DataHome, report: Reporter, facts: dic
     from medpriv_core.training.session import open_session
 
     session = open_session(spec, TrainingData(clean, noised), directory, home=home, progress=report)
-    if session.remark is not None:
-        _log(session.remark)
+    for remark in (session.remark, directory.read_setup().get("weights_doubt")):
+        if remark is not None:
+            _log(remark)
     try:
         loop.train(session, directory, report=report, log=_log)
     finally:

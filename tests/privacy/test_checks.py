@@ -259,3 +259,13 @@ def test_every_light_has_one_sentence():
             assert check.sentence.endswith(".")
             assert ". " not in check.sentence
             assert check.sentence[0].isupper() or check.sentence.startswith("δ")
+
+
+def test_weights_that_do_not_look_trained_take_the_light_on_them_its_green():
+    spec = dp_sgd(weights="imagenet")
+    run = recorded(spec)
+    assert named(check_run(spec, **run), "Pretrained weights").state == "green"
+    run["setup"] = run["setup"] | {"weights_doubt": "These do not look like weights that were trained on photographs."}
+    check = named(check_run(spec, **run), "Pretrained weights")
+    assert check.state == "amber"
+    assert "These do not look like weights" in check.sentence
