@@ -126,6 +126,21 @@ def follows_sound(spec: RunSpec, *, ordered: bool) -> bool:
     return all(getattr(spec, name) == value for name, value in recipe.items())
 
 
+def other_recipe(spec: RunSpec, *, epsilon: float, ordered: bool) -> dict[str, Any]:
+    """What sound DP sets otherwise at ``epsilon`` than in a run that has its recipe for another one.
+
+    Empty for a run by no recipe, and where both are the same. Its length is no part of it.
+    """
+    if spec.method != "dp_sgd" or not _within("target_epsilon", epsilon) or not follows_sound(spec, ordered=ordered):
+        return {}
+    then = recipe_for(spec.dataset, ordered=ordered).settings(epsilon)
+    return {
+        name: value
+        for name, value in then.items()
+        if name not in ("epochs", "target_epsilon") and value != getattr(spec, name)
+    }
+
+
 def authors_noise(*, ordered: bool) -> dict[int, float]:
     """The authors' noise multiplier for each of the paper's betas.
 

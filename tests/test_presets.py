@@ -8,7 +8,7 @@ import pytest
 
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import SettingError
-from medpriv_core.presets import PRESETS, authors_noise, fill_preset, follows_sound, preset_settings
+from medpriv_core.presets import PRESETS, authors_noise, fill_preset, follows_sound, other_recipe, preset_settings
 from medpriv_core.privacy.dp_sgd import DpSgdAccount
 from medpriv_core.recipes import recipe_for
 from medpriv_core.spec import RunSpec
@@ -124,3 +124,16 @@ def test_the_papers_crop_follows_the_size_of_the_image():
         for size in (64, 128, 256)
     ]
     assert crops == [56, 112, 224]
+
+
+def test_a_run_by_the_recipe_knows_what_another_epsilon_would_have():
+    spec = RunSpec(
+        dataset="chest_xray", **preset_settings("sound", dataset="chest_xray", ordered=False, target_epsilon=1.0)
+    )
+    assert other_recipe(spec, epsilon=1.5, ordered=False) == {}
+    assert other_recipe(spec, epsilon=3.0, ordered=False) == {"learning_rate": 12.0, "class_weights": (1.0, 0.251)}
+    # A run that was made longer keeps its noise in place of its target.
+    longer = spec.changed(target_epsilon=None, noise_multiplier=40.0)
+    assert set(other_recipe(longer, epsilon=3.0, ordered=False)) == {"learning_rate", "class_weights"}
+    assert other_recipe(spec.changed(learning_rate=1.0), epsilon=3.0, ordered=False) == {}
+    assert other_recipe(spec.changed(method="none", target_epsilon=None), epsilon=3.0, ordered=False) == {}

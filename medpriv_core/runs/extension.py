@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medpriv_core.errors import RunError
+from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.errors import MedprivError, RunError
+from medpriv_core.presets import other_recipe
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, composed_epsilon
 from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.plan import plan_run
@@ -97,6 +99,7 @@ def plan_extension(run: RunSummary, *, epochs: int) -> tuple[Extension, RunSpec]
             f"ε then exceeds the target that this run was given, {format_epsilon(spec.target_epsilon)} "
             f"(δ = {format_delta(delta)}).",
         )
+    remarks += _recipe_remarks(spec, after)
     accountant = accountant_of(sample_rate=mechanism.sample_rate, delta=delta, steps=steps)
     extension = Extension(
         epochs,
@@ -135,6 +138,24 @@ def _seconds(run: RunSummary, epochs: int) -> float | None:
     if elapsed_s is None:
         return None
     return float(START_S + (epochs - run.epochs_done) * elapsed_s / run.epochs_done)
+
+
+def _recipe_remarks(spec: RunSpec, epsilon: float) -> tuple[str, ...]:
+    """A run by the recipe of sound DP keeps the one of the epsilon that it was begun for."""
+    try:
+        ordered = dataset_info(spec.dataset).ordered
+    except MedprivError:  # a dataset of a later version
+        return ()
+    other = [
+        name for name in other_recipe(spec, epsilon=epsilon, ordered=ordered) if name != "augmentation_multiplicity"
+    ]
+    if not other:
+        return ()
+    what = " and another ".join(name.replace("_", " ") for name in other)
+    return (
+        f"It goes on by the recipe of sound DP for the ε that it was begun for; for ε = {format_epsilon(epsilon)} that "
+        f"recipe has another {what}, which only a new run has.",
+    )
 
 
 def _averaging_remarks(run: RunSummary, spec: RunSpec, epochs: int) -> tuple[str, ...]:

@@ -141,7 +141,7 @@ class Grid:
         return Expansion(tuple(runs), tuple(impossible))
 
     def _filled(self, given: Mapping[str, Any]) -> FilledPreset | None:
-        if self.preset is None:
+        if self.preset is None or "dataset" not in given:  # the specification says that none is named
             return None
         return fill_preset(self.preset, given, ordered=dataset_info(given["dataset"]).ordered)
 

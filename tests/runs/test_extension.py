@@ -14,10 +14,12 @@ import torch
 
 from medpriv_core.errors import RunError, SettingError
 from medpriv_core.home import DataHome, data_home
+from medpriv_core.presets import preset_settings
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.estimate import START_S
+from medpriv_core.runs.extension import _recipe_remarks
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.worker import run_worker
@@ -113,6 +115,14 @@ def test_a_run_with_a_target_keeps_its_noise_and_goes_beyond_the_target(
     assert (spec.epochs, spec.noise_multiplier, spec.target_epsilon) == (6, noise, None)
     train_on(small_home, run_id)
     assert service.load_run(small_home, run_id).last["epsilon"] == pytest.approx(extension.epsilon_after)
+
+
+def test_a_run_by_the_recipe_of_another_epsilon_says_that_it_keeps_it():
+    settings = preset_settings("sound", dataset="chest_xray", ordered=False, target_epsilon=1.0)
+    spec = RunSpec(dataset="chest_xray", **settings)
+    (remark,) = _recipe_remarks(spec, 3.0)
+    assert "for ε = 3 that recipe has another learning rate and another class weights" in remark
+    assert _recipe_remarks(spec, 1.2) == _recipe_remarks(PRIVATE, 3.0) == ()
 
 
 def test_an_extended_run_without_privacy_is_the_long_run(small_home: DataHome, trained: Callable[[RunSpec], str]):
