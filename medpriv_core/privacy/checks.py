@@ -62,8 +62,8 @@ def check_run(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None, i
     noise_multiplier = facts.noise_multiplier or setup.get("noise_multiplier")
     case = Case(spec, facts, int(setup["train_size"]), noise_multiplier, spent.steps if spent is not None else 0)
     checks = _checks(case, _check_accounting(case, spent))
-    if doubt := setup.get("weights_doubt"):
-        checks = [_doubted(check, str(doubt)) if check.name == "Pretrained weights" else check for check in checks]
+    if isinstance(doubt := setup.get("weights_doubt"), str):
+        checks = [_doubted(check, doubt) if check.name == "Pretrained weights" else check for check in checks]
     return [_by_its_sender(check) for check in checks] if imported else checks
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 from medpriv_core.evaluation.health import Finding, judge
 from medpriv_core.runs.summary import RunSummary
 
+SETTLED_EPOCHS = 3
+
 
 def run_health(run: RunSummary) -> Finding | None:
     """The worst that is to be said of the network as the run left it; None where nothing is.
 
-    Nothing of a run that still trains: many a sound one begins wildly.
+    Of a run that still trains only that it has blown up, and not before a fifth of its epochs: many a sound one begins
+    wildly.
     """
     counts = run.setup.get("test_class_counts")
-    if not run.ended or run.spec is None or not run.last or not isinstance(counts, list):
+    if run.spec is None or not run.last or not isinstance(counts, list):
         return None
-    return judge(run.last, run.spec, class_counts=counts)
+    if not run.ended and run.epochs_done < max(SETTLED_EPOCHS, run.spec.epochs / 5):
+        return None
+    finding = judge(run.last, run.spec, class_counts=counts)
+    return finding if run.ended or (finding is not None and finding.kind == "blown_up") else None

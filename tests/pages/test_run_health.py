@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from medpriv_core.home import DataHome
+from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.health import run_health
 from medpriv_core.spec import RunSpec
 from tests.pages.conftest import texts
 from tests.pages.recorded_runs import SPEC, OpenPage, add_run, put_in_state
@@ -32,6 +34,20 @@ def test_a_training_that_blew_up_says_so_in_the_words_of_the_form(open_page: Ope
     assert ":red-badge[blew up]" in texts(page)
     (table,) = [frame.value for frame in page.dataframe if "state" in frame.value]
     assert list(table["state"]) == ["finished, blew up"]
+
+
+def test_a_run_that_still_trains_says_it_only_after_a_fifth_of_its_epochs(home: DataHome):
+    add_run(home, "r1", SPEC.changed(epochs=20), epochs=1)
+    directory = RunDirectory(home.runs / "r1")
+    directory.write_setup(directory.read_setup() | {"test_class_counts": [60, 100]})
+    put_in_state(home, "r1", "running")
+    found = []
+    for epoch in (2, 3, 4, 5):
+        directory.append_epoch({"epoch": epoch, "train_accuracy": 0.5, "test_accuracy": 0.8} | SOUND | BLOWN_UP)
+        found.append(run_health(service.load_run(home, "r1")))
+    assert [finding and finding.kind for finding in found] == [None, None, "blown_up", "blown_up"]
+    directory.append_epoch({"epoch": 6, "train_accuracy": 0.5, "test_accuracy": 0.8} | SOUND | {"test_loss": 2.0})
+    assert run_health(service.load_run(home, "r1")) is None
 
 
 def test_a_sound_run_is_left_in_peace(open_page: OpenPage, home: DataHome):
