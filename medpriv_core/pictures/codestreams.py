@@ -44,6 +44,8 @@ class Stream:
 
 def stream_facts(data: bytes) -> Stream | None:
     """What a stream says of itself; None if it is of neither kind or ends before it says so."""
+    if data[4:8] == b"jP  ":  # the stream in a file of its own, as some put it into a DICOM
+        data = data[max(0, data.find(_JPEG_2000)) :]
     if data.startswith(_JPEG_2000):
         return _jpeg_2000(data)
     return _jpeg(data) if data.startswith(_JPEG) else None

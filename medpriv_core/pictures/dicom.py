@@ -39,7 +39,8 @@ from medpriv_core.pictures.dicom_display import (
     rescale,
 )
 from medpriv_core.pictures.dicom_header import GREY, YBR, Layout, completed
-from medpriv_core.pictures.dicom_refusals import refuse_series_in_time, refuse_without_pixels
+from medpriv_core.pictures.dicom_refusals import PIXELS, refuse_series_in_time, refuse_without_pixels
+from medpriv_core.pictures.dicom_repair import with_known_types
 from medpriv_core.pictures.dicom_tables import Table, read_palette, read_table
 from medpriv_core.pictures.frames import (
     FOR_A_PAGE,
@@ -88,9 +89,7 @@ def decode_dicom(data: bytes, wanted: Wanted = FOR_A_PAGE) -> Decoded:
 
 
 def _decode(data: bytes, wanted: Wanted) -> Decoded:
-    dataset = dcmread(io.BytesIO(data), force=True, specific_tags=list(WANTED.split()))
-    if not dataset and not dataset.file_meta:
-        raise ImageError(DAMAGED)
+    dataset = _header(data)
     refuse_without_pixels(dataset)
     refuse_series_in_time(dataset)
     layout = completed(dataset)
@@ -106,6 +105,18 @@ def _decode(data: bytes, wanted: Wanted) -> Decoded:
     )
     source = _Source(dataset, layout, plan, wanted)
     return source.grey() if interpretation in GREY else source.colour(interpretation)
+
+
+def _header(data: bytes) -> FileDataset:
+    """The elements that are wanted, of a file that may name types wrongly."""
+    dataset = dcmread(io.BytesIO(data), force=True, specific_tags=list(WANTED.split()))
+    if not any(keyword in dataset for keyword in PIXELS):
+        repaired = with_known_types(data)
+        if repaired is not None and repaired != data:
+            dataset = dcmread(io.BytesIO(repaired), force=True, specific_tags=list(WANTED.split()))
+    if not dataset and not dataset.file_meta:
+        raise ImageError(DAMAGED)
+    return dataset
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def _fragments(dataset: FileDataset) -> list[bytes]:
 
 def _size(dataset: FileDataset, keyword: str, in_stream: int | None, notes: list[str]) -> None:
     value = whole(dataset, keyword)
-    if value is None or value < 1:
+    if value is None or value < 1 or (in_stream and value != in_stream):
         what, tag = _NAMES[keyword]
         if not in_stream:
             raise ImageError(
@@ -140,11 +140,15 @@ def _allocated(dataset: FileDataset, stream: Stream | None, syntax: UID, notes: 
     if "PixelData" not in dataset:
         put(dataset, "BitsAllocated", 32 if "FloatPixelData" in dataset else 64)
         return
-    if value in (1, 8, 16, 32, 64):
+    if value in (1, 8, 16, 32, 64) and stream is None:
         put(dataset, "BitsAllocated", value)
         return
     if stream is not None:
-        guess = 8 if stream.precision <= 8 else 16
+        # What the decoder will give, whatever the header says.
+        guess = 8 if stream.precision <= 8 else 16 if stream.precision <= 16 else 32
+        if value in (1, 8, 16, 32, 64):
+            put(dataset, "BitsAllocated", guess)
+            return
     elif syntax.is_encapsulated:
         guess = 8 if (value or 16) <= 8 else 16
     else:

@@ -19,7 +19,7 @@ _WITHOUT_PICTURE = (
 )
 _DICOMDIR = "1.2.840.10008.1.3.10"
 
-_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _TIME = tuple(
     Tag(keyword)
     for keyword in (
@@ -39,7 +39,7 @@ _SPACE = tuple(
 
 def refuse_without_pixels(dataset: Dataset) -> None:
     """Raise ``ImageError`` if there are no pixels, or pixels that mean nothing without something else."""
-    if not any(dataset.get(keyword) for keyword in _PIXELS):
+    if not any(dataset.get(keyword) for keyword in PIXELS):
         if dataset.get("EncryptedAttributesSequence"):
             raise ImageError("The picture in this DICOM is encrypted. Upload it without encryption.")
         raise ImageError(f"This DICOM holds {_content(dataset)} and no picture. Choose the file with the image itself.")

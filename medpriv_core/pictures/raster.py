@@ -8,6 +8,7 @@ in sRGB, transparency laid on black. Grey of more bits keeps its values and gets
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -34,6 +35,8 @@ from medpriv_core.pictures.wide_colours import colours_from_wide, grey_from_wide
 _REGISTERED = (BmpImagePlugin, GifImagePlugin, TiffImagePlugin, WebPImagePlugin)
 # ``refuse_too_many_pixels`` comes right after the header is read, with a lower limit and a sentence of what to do.
 Image.MAX_IMAGE_PIXELS = None
+# Of damaged metadata, which do not touch the pixels.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _PNG_BIT_DEPTH = 24  # place of that byte in the file
 

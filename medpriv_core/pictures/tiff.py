@@ -8,6 +8,7 @@ compressed. What neither reads is refused by the name of the compression or of t
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,6 +31,9 @@ _MULTIPLIED_ALPHA, _ALPHA = 1, 2
 _UNSIGNED, _SIGNED, _FLOATING, _COMPLEX = 1, 2, 3, (5, 6)
 _SEPARATE = 2
 _ROWS_AT_ONCE = 256
+_MOST_CHANNELS = 8
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+logging.getLogger("tifffile").propagate = False  # its messages quote the file
 _EXPORT = "Save it uncompressed, or as PNG."
 
 
@@ -120,8 +124,17 @@ def _by_tifffile(data: bytes, wanted: Wanted) -> Iterator[Page]:
         full = [page for page in pages if not page.subfiletype & _REDUCED_RESOLUTION] or pages[:1]
         for page in full:
             refuse_too_many_pixels(page.imagewidth, page.imagelength)
+            _refuse_more_than_a_picture(page)
             values = upright(_channels_last(page, _values_of(page)), int(_page_tag(page, _ORIENTATION, 1)))
             yield _page_of(page, values, count=len(full), wanted=wanted)
+
+
+def _refuse_more_than_a_picture(page: Any) -> None:
+    """Before memory is taken for all of it."""
+    if page.imagedepth > 1:
+        raise ImageError("This TIFF holds a volume in one page, which is not read. Save the wanted slice as PNG.")
+    if page.samplesperpixel > _MOST_CHANNELS:
+        raise ImageError(f"This TIFF holds {page.samplesperpixel} channels in one page. Save the wanted one by itself.")
 
 
 def _values_of(page: Any) -> np.ndarray:
@@ -143,7 +156,7 @@ def _values_of(page: Any) -> np.ndarray:
 def _channels_last(page: Any, values: np.ndarray) -> np.ndarray:
     axes = page.axes
     if axes not in ("YX", "YXS", "SYX"):
-        raise ImageError(f"This TIFF holds a volume in one page, which is not read. {_EXPORT}")
+        raise ImageError(f"This TIFF holds more than a picture in one page, which is not read. {_EXPORT}")
     return np.moveaxis(values, 0, -1) if axes == "SYX" else values
 
 

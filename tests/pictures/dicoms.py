@@ -155,6 +155,15 @@ def _spellings() -> Iterator[tuple[str, Case]]:
     yield "CMYK", (changed(COLOUR, interpretation="CMYK"), "colours in a way that is not read")
     kinds: dict[str, tuple[str, object]] = {"Rows": ("UL", 32), "Columns": ("IS", "32"), "BitsAllocated": ("DS", "8")}
     yield "numbers of other types", (typed(GREY, **kinds), GREY)
+    for element, named in (
+        (b"\x28\x00\x04\x00CS", b"cs"),
+        (b"\x28\x00\x10\x00US", b"us"),
+        (b"\x28\x00\x10\x00US", b"??"),
+    ):
+        yield f"type {named!r}", (changed(GREY).replace(element, element[:4] + named), GREY)
+    yield "JPEG in grey of other rows.", (jpeg_file(LARGE, LARGE, Rows=64), LARGE)
+    yield "JPEG in grey of 16 bits.", (jpeg_file(LARGE.astype(np.uint16), LARGE), LARGE)
+    yield "palette without its colours", (changed(GREY, interpretation="PALETTE COLOR"), "no table of its colours")
     yield "12 bits stored in 8", (typed(GREY, BitsStored=("US", 12)), GREY)
     yield "12 bits allocated", (typed(DEEP, BitsAllocated=("US", 12), BitsStored=("US", 12)), spread(DEEP))
 
