@@ -293,3 +293,18 @@ def test_files_that_are_no_pictures_are_refused(refused: Refusal, tmp_path: Path
 def test_a_picture_that_is_not_there_is_refused(refused: Refusal, tmp_path: Path):
     said = refused("noise", tmp_path / "gone.png", "--beta", "1", "--output", tmp_path / "o.npy")
     assert said == "The image gone.png does not exist. Check its name and place."
+
+
+def test_what_was_left_out_of_a_picture_is_said_beside_the_json(medpriv: Command, tmp_path: Path):
+    frames = [Image.fromarray(_grey()), Image.fromarray(255 - _grey())]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    # In quotes, as it was copied from elsewhere.
+    answer = medpriv("noise", f"'{tmp_path / 'moving.gif'}'", "--beta", "1", "--output", tmp_path / "o.npy", "--json")
+    note = "This file holds 2 pictures, one after the other; the first is read."
+    assert answer.json["notes"] == [note]
+    assert answer.err == f"Note: {note}\n"
+
+
+def test_a_folder_in_place_of_a_picture_is_called_one(refused: Refusal, tmp_path: Path):
+    said = refused("noise", tmp_path, "--beta", "1", "--output", tmp_path / "o.npy")
+    assert said == f"{tmp_path.name} is a folder and not an image. Give the image's own file."
