@@ -32,7 +32,7 @@ _SPLIT_OF_FOLDER: dict[str, SplitName] = {
     **dict.fromkeys(("val", "valid", "validation", "validationset", "valset", "dev"), "train"),
     **dict.fromkeys(("test", "testing", "testset", "testingset", "testdata"), "test"),
 }
-_LAYOUT = "medpriv expects train/NORMAL, train/PNEUMONIA, test/NORMAL and test/PNEUMONIA with JPEG or PNG images."
+_LAYOUT = "medpriv expects train/NORMAL, train/PNEUMONIA, test/NORMAL and test/PNEUMONIA with images."
 
 
 @dataclass
@@ -84,11 +84,13 @@ class ChestXray(FileDataset):
             )
         if tree.strange:
             count = sum(len(names) for names in tree.strange.values())
+            images = f"{count:,} image{'' if count == 1 else 's'}"
             folders = sorted(tree.strange)
             listed = ", ".join(folders[:4]) + (f" and {len(folders) - 4} more" if len(folders) > 4 else "")
             raise DatasetError(
-                f"Beside NORMAL and PNEUMONIA, {files.location} has {count:,} images in {listed}. medpriv tells two "
-                "classes apart and would leave them out: move them to NORMAL or PNEUMONIA, or out of the dataset."
+                f"Beside NORMAL and PNEUMONIA, {files.location} has {images} in {listed}. "
+                "medpriv tells two classes apart and would leave them out: move them to NORMAL or PNEUMONIA, or out of "
+                "the dataset."
             )
 
     def left_out(self) -> list[LeftOut]:
