@@ -300,9 +300,10 @@ def _entry_now(home: DataHome, name: str, record: dict[str, Any] | None) -> Data
     look = _changed_look(home, name, record)
     if look is None:
         return entry
-    # What was remembered may be of the images that were there before, also where as many are there now.
-    signed, key = _CONTENTS.get((home.root, name), (None, UNREAD))
-    entry = replace(entry, content=key if signed == look.signature else UNREAD)
+    if "signature" in record:
+        # What was remembered may be of the images that were there before, also where as many are there now.
+        signed, key = _CONTENTS.get((home.root, name), (None, UNREAD))
+        entry = replace(entry, content=key if signed == look.signature else UNREAD)
     if look.counts is None:
         return replace(entry, available=False, problem=look.problem)
     train_counts, test_counts = look.counts

@@ -14,6 +14,7 @@ from medpriv_core.datasets.registry import (
     DatasetEntry,
     add_dataset,
     change_notice,
+    content_of,
     list_datasets,
     open_dataset,
     refresh_dataset,
@@ -55,6 +56,17 @@ def test_files_that_were_removed_are_not_counted_any_more(home: DataHome, tmp_pa
     again = refresh_dataset(home, "chest_xray")
     assert (again.train, again.changed) == (8, None)
     assert entry_of(home) == again
+
+
+def test_the_content_by_which_spending_is_counted_is_that_of_now(home: DataHome, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "set", chest_files(train=8, test=2))
+    add_dataset(home, "chest_xray", folder)
+    before = content_of(home, "chest_xray")
+    (folder / "train" / "NORMAL" / "IM-train-0-0.jpeg").unlink()
+    write_folder(folder, {"train/NORMAL/IM-train-0-9.jpeg": image_bytes(90, file_format="JPEG")})
+    assert entry_of(home).train == 16  # as many, and not the same
+    assert content_of(home, "chest_xray") == open_dataset(home, "chest_xray").content_key() != before
+    assert entry_of(home).content == content_of(home, "chest_xray")
 
 
 def test_files_that_came_are_counted_too_also_in_a_new_folder(home: DataHome, tmp_path: Path) -> None:
@@ -122,6 +134,8 @@ def test_what_an_earlier_version_added_is_counted_now(home: DataHome, tmp_path: 
     records["chest_xray"] = {key: records["chest_xray"][key] for key in ("path", "train_counts", "test_counts")}
     home.registry.write_text(json.dumps(records))
     assert (entry_of(home).train, entry_of(home).changed) == (16, None)
+    content = content_of(home, "chest_xray")  # a run reads the images and remembers
+    assert entry_of(home).content == content == open_dataset(home, "chest_xray").content_key()
     remove_half(folder)
     assert entry_of(home).train == 8
     assert entry_of(home).changed
