@@ -10,8 +10,9 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from medpriv_core.datasets.registry import open_dataset
+from medpriv_core.datasets.registry import list_datasets, open_dataset
 from medpriv_core.errors import MedprivError, RunError, SettingError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.plan import plan_run
@@ -141,7 +142,25 @@ def extension(home: DataHome, run_id: str, *, epochs: int) -> Extension:
     Raises ``RunError`` for a run that cannot go on, and ``SettingError`` for an impossible number of epochs.
     """
     run = read_summary(home, RunStore(home).get(run_id))
-    return plan_extension(run, epochs=epochs)[0]
+    planned = plan_extension(run, epochs=epochs)[0]
+    if remark := _other_images(home, run):
+        planned = replace(planned, remarks=(*planned.remarks, remark))
+    return planned
+
+
+def _other_images(home: DataHome, run: RunSummary) -> str | None:
+    """That an added dataset has not as many images now as when the run began, so that the run will refuse to go on."""
+    entry = next((one for one in list_datasets(home) if run.spec and one.info.name == run.spec.dataset), None)
+    sizes = (run.setup.get("train_size"), run.setup.get("test_size"))
+    if entry is None or not entry.location or not entry.available or None in sizes:
+        return None
+    if sizes == (entry.train, entry.test):
+        return None
+    return (
+        f"The images of {entry.info.title} have changed since this run began ({sizes[0]:,} training and {sizes[1]:,} "
+        f"test images then, {entry.train:,} and {entry.test:,} now), so it cannot go on with them: put the files back, "
+        "or start a new run."
+    )
 
 
 def extend(home: DataHome, run_id: str, *, epochs: int) -> None:

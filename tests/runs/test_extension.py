@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from medpriv_core.datasets.registry import list_datasets
 from medpriv_core.errors import RunError, SettingError
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.presets import preset_settings
@@ -194,3 +195,15 @@ def test_of_two_who_extend_a_run_one_comes_too_late(
     spec = service.load_run(small_home, run_id).spec
     assert spec is not None
     assert spec.epochs == 3
+
+
+def test_images_that_went_are_said_before_the_click(
+    trained: Callable[[RunSpec], str], small_home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = trained(PRIVATE)
+    assert not any("have changed since" in remark for remark in service.extension(small_home, run_id, epochs=9).remarks)
+    entry = next(entry for entry in list_datasets(small_home) if entry.info.name == PRIVATE.dataset)
+    monkeypatch.setattr(service, "list_datasets", lambda home: [replace(entry, train_counts=(30, 30))])
+    remark = service.extension(small_home, run_id, epochs=9).remarks[-1]
+    assert "120 training and 40 test images then, 60 and 40 now" in remark
+    assert "put the files back, or start a new run" in remark
