@@ -177,6 +177,19 @@ def test_an_archive_inside_the_download_is_named(home: DataHome, tmp_path: Path)
             add_dataset(home, "chest_xray", place)
 
 
+def test_the_folder_of_images_beside_the_table_is_recognised(home: DataHome, tmp_path: Path) -> None:
+    write_folder(tmp_path / "set", aptos_files({f"eye{n}": n % 5 for n in range(25)}))
+    with pytest.raises(DatasetError, match=r"There is one beside this folder: give .*set\."):
+        add_dataset(home, "aptos2019", tmp_path / "set" / "train_images")
+
+
+def test_arrays_in_the_place_of_image_files_are_told_where_they_belong(home: DataHome, tmp_path: Path) -> None:
+    path = write_npz(tmp_path / "pneumoniamnist.npz")
+    for name in ("chest_xray", "aptos2019", "idrid"):
+        with pytest.raises(DatasetError, match="It is an npz file of arrays: if it is MedMNIST's, add it as pneumonia"):
+            add_dataset(home, name, path)
+
+
 def test_the_folder_of_one_split_is_recognised(home: DataHome, tmp_path: Path) -> None:
     write_folder(tmp_path / "set", chest_files())
     with pytest.raises(DatasetError, match="give the folder that holds train and test"):
