@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ from medpriv_core.datasets.medmnist import SIZES
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import ProgressCallback
-from medpriv_core.sweeps.on_images import WITHOUT_PRIVACY, epsilon_on_images
+from medpriv_core.sweeps.on_images import WITHOUT_PRIVACY, all_runs, epsilon_on_images
 from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.messages import explain_errors
@@ -31,20 +31,22 @@ def main() -> None:
         "The synthetic pictures are drawn by medpriv and are always here. Real ones stay where you keep them: medpriv "
         "remembers the place, reads them, and never changes or sends them anywhere."
     )
+    places = {}
     for entry in registry.list_datasets(cached.home()):
         with st.container(border=True):
-            draw_entry(entry)
+            places[entry.info.name] = draw_entry(entry)
+    draw_spent(places)
 
 
-def draw_entry(entry: DatasetEntry) -> None:
-    """One dataset: what it is, whether it is here, and how to get it."""
-    name = entry.info.name
+def draw_entry(entry: DatasetEntry) -> st.delta_generator.DeltaGenerator | None:
+    """One dataset: what it is, whether it is here, and how to get it; returns the place for what was spent on it."""
+    name, place = entry.info.name, None
     here = ":blue-badge[ready]" if entry.available else ":gray-badge[not added]"
     st.markdown(f"**{entry.info.title}** {origin_badge(entry.info)} {here}")
     st.caption(entry.info.source)
     if entry.available and entry.info.trainable:
         st.markdown(describe_counts(entry))
-        draw_spent(name)
+        place = st.empty()
     if entry.problem:
         st.error(plain(entry.problem), icon=":material/error:")
     if entry.changed:
@@ -61,14 +63,16 @@ def draw_entry(entry: DatasetEntry) -> None:
         if name in FETCHABLE:
             draw_fetch(name)
         draw_add(name)
+    return place
 
 
-def draw_spent(name: str) -> None:
-    """What all DP-SGD networks trained here on these images give away together."""
+def draw_spent(places: Mapping[str, st.delta_generator.DeltaGenerator | None]) -> None:
+    """What all DP-SGD networks trained here on some images give away together; last, because adding up takes time."""
     with explain_errors():
-        together = epsilon_on_images(cached.home(), name)
-        if together is not None:
-            st.caption(f"{together.ever_sentence} {WITHOUT_PRIVACY}")
+        runs = all_runs(cached.home())
+        for name, place in places.items():
+            if place is not None and (together := epsilon_on_images(cached.home(), name, runs)) is not None:
+                place.caption(f"{together.ever_sentence} {WITHOUT_PRIVACY}")
 
 
 def draw_report(entry: DatasetEntry) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from medpriv_core.exports.run_archive import export_run
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.checks import check_run
 from medpriv_core.runs import service
 from medpriv_core.runs.imports import import_run
+from medpriv_core.sweeps.on_images import all_runs, epsilon_on_images
 from tests.cli.conftest import Command, medpriv  # noqa: F401 - a fixture
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -66,3 +68,21 @@ def test_an_export_of_the_old_version_is_imported_and_can_be_looked_at(home: Dat
     run = service.load_run(home, FINISHED)
     assert (len(run.epochs), run.imported) == (3, True)
     assert run.last["epsilon"] == pytest.approx(4.179, abs=0.001)
+
+
+def test_what_old_private_runs_have_spent_is_amber_and_stays_when_they_are_purged(old_home: DataHome) -> None:
+    private = [run for run in all_runs(old_home) if run.spec is not None and run.spec.method == "dp_sgd"]
+    assert private
+    for run in private:
+        assert run.spent is not None
+        assert (run.spent.recorded, run.spent.steps >= run.last["steps"]) == (False, True)
+        checks = check_run(run.spec, setup=run.setup, spent=run.spent)
+        assert next(check.state for check in checks if check.name == "Accounting") == "amber"
+    before = epsilon_on_images(old_home, "synthetic_chest", all_runs(old_home))
+    assert before is not None
+    assert before.networks == len(private)
+    for run in private:
+        if run.deleted_at is None:
+            service.delete(old_home, run.id)
+        service.purge(old_home, run.id)
+    assert epsilon_on_images(old_home, "synthetic_chest", all_runs(old_home)) == before

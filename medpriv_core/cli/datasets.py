@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,7 +14,8 @@ from medpriv_core.datasets.fetching import fetch_in_foreground
 from medpriv_core.datasets.medmnist import SIZES
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.home import DataHome, data_home
-from medpriv_core.sweeps.on_images import WITHOUT_PRIVACY, epsilon_on_images
+from medpriv_core.runs.summary import RunSummary
+from medpriv_core.sweeps.on_images import WITHOUT_PRIVACY, all_runs, epsilon_on_images
 
 
 def add_to(commands: Commands) -> None:
@@ -56,7 +58,8 @@ def _describe(entry: DatasetEntry) -> dict[str, Any]:
 def _list(options: argparse.Namespace) -> None:
     home = data_home()
     entries = registry.list_datasets(home)
-    spent = {entry.info.name: _spent(home, entry) for entry in entries}
+    runs = all_runs(home)
+    spent = {entry.info.name: _spent(home, entry, runs) for entry in entries}
     if options.json:
         lines = [(entry, spent[entry.info.name]) for entry in entries]
         print_json({"datasets": [_describe(entry) | ({"dp_sgd_spent": some} if some else {}) for entry, some in lines]})
@@ -71,11 +74,11 @@ def _list(options: argparse.Namespace) -> None:
         print(WITHOUT_PRIVACY)
 
 
-def _spent(home: DataHome, entry: DatasetEntry) -> dict[str, Any] | None:
+def _spent(home: DataHome, entry: DatasetEntry, runs: Sequence[RunSummary]) -> dict[str, Any] | None:
     """What all DP-SGD networks trained here on these images give away together."""
     if not entry.available or not entry.info.trainable:
         return None
-    together = epsilon_on_images(home, entry.info.name)
+    together = epsilon_on_images(home, entry.info.name, runs)
     if together is None:
         return None
     facts = {"networks": together.networks, "epsilon": together.epsilon, "delta": together.delta}

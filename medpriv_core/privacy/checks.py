@@ -101,7 +101,7 @@ def _check_accounting(case: Case, spent: Spent | None) -> Check:
     mechanism, segments = case.facts.mechanism(), recorded_segments(case.facts, steps=case.steps)
     if mechanism is None or segments is None:
         return not_recorded(name, "the rate and the steps that its loop took")
-    if spent is None:
+    if spent is None or (spent.recorded and not spent.steps):
         return Check(name, "green", "No step has been kept yet, so nothing of the privacy budget is spent.")
     if spent.bond == "broken":
         return Check(

@@ -35,7 +35,6 @@ from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.spec import NoiseDraw, RunSpec
 
 DP_SGD_UNIT = "one training image"
-NO_STEPS = "the run did not record its steps"
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,14 @@ def held_guarantee(spec: RunSpec, setup: Mapping[str, Any], spent: Spent | None)
     return _of_training(spec.changed(seed=0, device="auto"), facts, ledger, segments)
 
 
+def _why_not(spent: Spent | None) -> str:
+    if spent is not None and spent.bond == "broken":
+        return "its checkpoint is not the one that was recorded"
+    if spent is not None and spent.recorded and not spent.steps:
+        return "the network has not taken a step, so it depends on no training image"
+    return "the run did not record its steps"
+
+
 @functools.lru_cache(maxsize=256)
 def _of_picture(beta: float, draw: NoiseDraw, delta: float, side: int, channels: int) -> HeldGuarantee:
     guarantee = image_guarantee(beta=beta, values=side * side * channels, draw=draw, delta=delta)
@@ -101,8 +108,7 @@ def _of_training(spec: RunSpec, facts: str, ledger: Spent | None, segments: str)
     spent = ledger and replace(ledger, segments=json.loads(segments))
     verdict = run_verdict(spec, setup=setup, spent=spent)
     if verdict is None or spent is None:
-        broken = spent is not None and spent.bond == "broken"
-        return not_established("its checkpoint is not the one that was recorded" if broken else NO_STEPS)
+        return not_established(_why_not(spent))
     mechanism = recorded_facts(setup).mechanism() or mechanism_of(spec, train_size=train_size)
     return HeldGuarantee(
         epsilon=verdict.epsilon,

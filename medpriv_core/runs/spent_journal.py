@@ -94,11 +94,12 @@ def read_entries(home: DataHome, dataset: str, content: str | None) -> dict[str,
 def enter_runs(home: DataHome, runs: Iterable[RunSummary]) -> None:
     """Enter what these runs have spent, where the journals have less of them."""
     new: dict[str, list[Entry]] = {}
+    images = Images(home)
     for run in runs:
         entry = entry_of(run)
         if entry is None:
             continue
-        content = content_of_run(home, run)
+        content = images.content_of_run(run)
         known = _read(_path(home, content)).get(run.id)
         if known is None or entry.cost > known.cost:
             new.setdefault(content, []).append(entry)
@@ -117,27 +118,42 @@ def entry_of(run: RunSummary) -> Entry | None:
     return Entry(run.id, mechanism, tuple(segments), run.spec.delta)
 
 
-def content_of_run(home: DataHome, run: RunSummary) -> str:
-    """The content key of the images that a run was trained on, or what stands for it where that is not known."""
-    assert run.spec is not None
-    recorded = run.setup.get("content")
-    if isinstance(recorded, str) and _KEY.fullmatch(recorded):
-        return recorded
-    counts = (run.setup.get("train_class_counts"), run.setup.get("test_class_counts"))
-    try:
-        for entry in list_datasets(home):
-            now = [None if some is None else list(some) for some in (entry.train_counts, entry.test_counts)]
-            if entry.info.name == run.spec.dataset and None not in counts and tuple(now) == counts:
-                return content_of(home, run.spec.dataset)
-    except MedprivError:  # it is not there any more
-        pass
-    return _unknown(run.spec.dataset)
+class Images:
+    """Which content lies under each dataset's name now, looked up once for many runs."""
 
+    def __init__(self, home: DataHome) -> None:
+        self._home = home
+        self._entries = {entry.info.name: entry for entry in list_datasets(home)}
+        self._contents: dict[str, str | None] = {}
 
-def is_on(home: DataHome, run: RunSummary, content: str | None) -> bool:
-    """Whether a run of the dataset that has this content now was, as far as is known, trained on it."""
-    assert run.spec is not None
-    return content is None or content_of_run(home, run) in (content, _unknown(run.spec.dataset))
+    def content_of(self, dataset: str) -> str | None:
+        """The content key of the images under this name; None where they are not there."""
+        if dataset not in self._contents:
+            try:
+                self._contents[dataset] = content_of(self._home, dataset)
+            except MedprivError:
+                self._contents[dataset] = None
+        return self._contents[dataset]
+
+    def content_of_run(self, run: RunSummary) -> str:
+        """The content key of the images that a run was trained on, or what stands for it where that is not known."""
+        assert run.spec is not None
+        recorded = run.setup.get("content")
+        if isinstance(recorded, str) and _KEY.fullmatch(recorded):
+            return recorded
+        entry = self._entries.get(run.spec.dataset)
+        counts = (run.setup.get("train_class_counts"), run.setup.get("test_class_counts"))
+        if entry is not None and None not in counts:
+            now = tuple(None if some is None else list(some) for some in (entry.train_counts, entry.test_counts))
+            if now == counts and (content := self.content_of(run.spec.dataset)) is not None:
+                return content
+        return _unknown(run.spec.dataset)
+
+    def have(self, run: RunSummary) -> bool:
+        """Whether a run was, as far as is known, trained on the images that lie under its dataset's name now."""
+        assert run.spec is not None
+        content = self.content_of(run.spec.dataset)
+        return content is None or self.content_of_run(run) in (content, _unknown(run.spec.dataset))
 
 
 def _unknown(dataset: str) -> str:
@@ -169,7 +185,7 @@ def _read_version(path: Path, _version: Signature) -> Mapping[str, Entry]:
         lines = path.read_bytes().split(b"\n") if path.exists() else []
     for line in lines:
         entry = _entry(line)
-        if entry is not None and (entry.run not in dearest or entry.cost > dearest[entry.run].cost):
+        if entry is not None and entry.cost[1] and (entry.run not in dearest or entry.cost > dearest[entry.run].cost):
             dearest[entry.run] = entry
     return dearest
 

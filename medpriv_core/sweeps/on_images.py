@@ -11,11 +11,10 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from medpriv_core.datasets.registry import content_of
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service
-from medpriv_core.runs.spent_journal import Entry, enter_runs, entry_of, is_on, read_entries
+from medpriv_core.runs.spent_journal import Entry, Images, enter_runs, entry_of, read_entries
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.sweeps.together import DpSgdTogether, Spending, compose_dp_sgd, planned_spending, recorded_spending
 
@@ -32,15 +31,22 @@ class SpentOnImages:
     uncounted: int
 
 
-def epsilon_on_images(home: DataHome, dataset: str) -> DpSgdTogether | None:
+def all_runs(home: DataHome) -> list[RunSummary]:
+    """Every run in the data home, deleted ones too; none if their table is damaged, which the page of runs says."""
+    try:
+        return service.list_runs(home) + service.list_runs(home, deleted=True)
+    except MedprivError:
+        return []
+
+
+def epsilon_on_images(home: DataHome, dataset: str, runs: Sequence[RunSummary]) -> DpSgdTogether | None:
     """The epsilon of all networks trained here on a dataset's images so far; None where there is none to speak of.
 
-    Raises ``DataHomeError`` where the disk refuses.
+    ``runs`` are ``all_runs``. Raises ``DataHomeError`` where the disk refuses.
     """
-    runs = service.list_runs(home) + service.list_runs(home, deleted=True)
     if not home.spent.is_dir() and not any(_is_private(run, dataset) for run in runs):
         return None
-    entries = _entries(home, dataset, _content(home, dataset), runs)
+    entries = _entries(home, dataset, Images(home), runs)
     return compose_dp_sgd(dataset, [_of(entry) for entry in entries.values()]) if entries else None
 
 
@@ -51,12 +57,12 @@ def spent_by_others(
 
     ``runs`` are all in this data home, deleted ones too. One that has not finished is counted to its end.
     """
-    content = _content(home, dataset)
-    entries, here = _entries(home, dataset, content, runs), {run.id for run in runs}
+    images = Images(home)
+    entries, here = _entries(home, dataset, images, runs), {run.id for run in runs}
     spendings = [_of(entry) for entry in entries.values() if entry.run not in here and entry.run not in but]
     uncounted = 0
     for run in runs:
-        if run.id in but or not _is_private(run, dataset) or not is_on(home, run, content):
+        if run.id in but or not _is_private(run, dataset) or not images.have(run):
             continue
         found = [_to_its_end(run, train_size), _of(entries[run.id]) if run.id in entries else None]
         known = [spending for spending in found if spending is not None]
@@ -67,20 +73,15 @@ def spent_by_others(
     return SpentOnImages(tuple(spendings), uncounted)
 
 
-def _content(home: DataHome, dataset: str) -> str | None:
-    """The content key of the images under this name; None where they are not there: whatever bears the name counts."""
-    try:
-        return content_of(home, dataset)
-    except MedprivError:
-        return None
+def _entries(home: DataHome, dataset: str, images: Images, runs: Sequence[RunSummary]) -> dict[str, Entry]:
+    """The dearest entry of each run on these images, those of runs of earlier versions entered now.
 
-
-def _entries(home: DataHome, dataset: str, content: str | None, runs: Sequence[RunSummary]) -> dict[str, Entry]:
-    """The dearest entry of each run on these images, those of runs of earlier versions entered now."""
-    mine = [run for run in runs if _is_private(run, dataset) and is_on(home, run, content)]
+    Where the images are not there any more, whatever bears their name counts.
+    """
+    mine = [run for run in runs if _is_private(run, dataset) and images.have(run)]
     with suppress(MedprivError):  # a disk that refuses is no reason to say less
         enter_runs(home, mine)
-    entries = read_entries(home, dataset, content)
+    entries = read_entries(home, dataset, images.content_of(dataset))
     for run in mine:
         entry = entry_of(run)
         if entry is not None and (run.id not in entries or entry.cost > entries[run.id].cost):

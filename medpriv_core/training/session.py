@@ -244,7 +244,8 @@ def open_session(
 
 def _entering(home: DataHome, content: str, run_id: str, mechanism: Mechanism, delta: float) -> Callable[[Spent], None]:
     def enter_spent(spent: Spent) -> None:
-        enter(home, content, [Entry(run_id, mechanism, spent.segments or (), delta)])
+        if spent.steps:
+            enter(home, content, [Entry(run_id, mechanism, spent.segments or (), delta)])
 
     return enter_spent
 

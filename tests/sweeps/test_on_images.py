@@ -16,7 +16,7 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_journal import enter, enter_runs, entry_of, read_entries
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunRow, RunStore
-from medpriv_core.sweeps.on_images import epsilon_on_images, spent_by_others
+from medpriv_core.sweeps.on_images import all_runs, epsilon_on_images, spent_by_others
 from tests.results.made import PLAIN, PRIVATE, TRAIN_SIZE, rows_of, setup_of, spent_of
 
 DATASET = "synthetic_chest"
@@ -48,6 +48,10 @@ def purge(home: DataHome, run_id: str) -> None:
     service.purge(home, run_id)
 
 
+def together_on(home: DataHome):
+    return epsilon_on_images(home, DATASET, all_runs(home))
+
+
 def networks(count: int) -> float:
     sigma, rate, steps = STRETCH
     return composed_epsilon([(sigma, rate, count * steps)], delta=PRIVATE.delta)
@@ -68,7 +72,7 @@ def test_purging_gives_nothing_back(record: bool, home: DataHome) -> None:
     for gone in (None, "one", "two"):
         if gone is not None:
             purge(home, gone)
-        together = epsilon_on_images(home, DATASET)
+        together = together_on(home)
         assert together is not None
         assert (together.networks, together.epsilon) == (2, networks(2))
     assert "deleted and purged ones included: ε = " in together.ever_sentence
@@ -78,10 +82,10 @@ def test_purging_gives_nothing_back(record: bool, home: DataHome) -> None:
 
 def test_a_run_folder_that_is_removed_by_hand_stays_spent_once_it_was_looked_at(home: DataHome) -> None:
     put(home, "one")
-    assert epsilon_on_images(home, DATASET) is not None
+    assert together_on(home) is not None
     for file in (home.runs / "one").iterdir():
         file.unlink()
-    together = epsilon_on_images(home, DATASET)
+    together = together_on(home)
     assert together is not None
     assert together.epsilon == networks(1)
 
@@ -89,9 +93,9 @@ def test_a_run_folder_that_is_removed_by_hand_stays_spent_once_it_was_looked_at(
 def test_it_is_read_by_content_and_not_by_name(home: DataHome) -> None:
     put(home, "these")
     put(home, "others", content="0123abcd")
-    assert epsilon_on_images(home, DATASET).epsilon == networks(1)  # type: ignore[union-attr]
+    assert together_on(home).epsilon == networks(1)
     purge(home, "others")
-    assert epsilon_on_images(home, DATASET).epsilon == networks(1)  # type: ignore[union-attr]
+    assert together_on(home).epsilon == networks(1)
     assert list(read_entries(home, DATASET, "0123abcd")) == ["others"]
 
 
@@ -99,7 +103,7 @@ def test_where_it_is_not_known_on_which_images_the_name_decides(home: DataHome) 
     put(home, "old", record=False, train_class_counts=[1, 2], test_class_counts=[3, 4])
     purge(home, "old")
     assert [file.name for file in home.spent.iterdir()] == ["unknown-synthetic_chest.jsonl"]
-    assert epsilon_on_images(home, DATASET).epsilon == networks(1)  # type: ignore[union-attr]
+    assert together_on(home).epsilon == networks(1)
 
 
 def test_later_lines_of_a_run_only_raise_what_it_spent(home: DataHome) -> None:
@@ -140,7 +144,7 @@ def test_an_infinite_sensitivity_comes_back(home: DataHome) -> None:
     setup = directory.read_setup()
     directory.write_setup(setup | {"guarantee": setup["guarantee"] | {"mixing_layers": ["layer1.0.bn1"]}})
     purge(home, "one")
-    assert epsilon_on_images(home, DATASET).epsilon == float("inf")  # type: ignore[union-attr]
+    assert together_on(home).epsilon == float("inf")
 
 
 def test_runs_without_privacy_and_imported_ones_are_not_entered(home: DataHome) -> None:
@@ -149,11 +153,28 @@ def test_runs_without_privacy_and_imported_ones_are_not_entered(home: DataHome) 
     (home.runs / "imported" / "imported.json").write_text("{}")
     for run_id in ("plain", "imported"):
         purge(home, run_id)
-    assert epsilon_on_images(home, DATASET) is None
+    assert together_on(home) is None
 
 
 def test_a_content_key_that_leads_out_of_the_folder_is_not_followed(home: DataHome, tmp_path: Path) -> None:
     put(home, "one", content="../../outside")
     purge(home, "one")
     assert not list(tmp_path.glob("**/outside*"))
-    assert epsilon_on_images(home, DATASET) is not None
+    assert together_on(home) is not None
+
+
+def test_a_damaged_table_of_runs_hides_nothing_that_was_entered(home: DataHome) -> None:
+    put(home, "one")
+    assert together_on(home).epsilon == networks(1)
+    home.database.write_bytes(b"spoilt" * 200)
+    assert together_on(home).epsilon == networks(1)
+
+
+def test_a_network_that_took_no_step_is_none(home: DataHome) -> None:
+    put(home, "one")
+    write_record(RunDirectory(home.runs / "one"), spent_of(PRIVATE, epochs=0))
+    (home.runs / "one" / "metrics.jsonl").unlink()
+    (home.runs / "one" / "outcome.json").unlink()
+    assert together_on(home) is None
+    purge(home, "one")
+    assert together_on(home) is None

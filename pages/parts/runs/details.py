@@ -80,6 +80,8 @@ def draw_guarantee(run: Run) -> None:
     if verdict is not None:
         draw_verdict(verdict, prefix="Spent: " if run.ended else "Spent so far: ")
         st.caption("The curves themselves are computed without noise and are for your eyes: ε does not cover them.")
+    elif spent is not None and spent.recorded and not spent.steps:
+        st.caption("No step was taken yet, so nothing is spent.")
     elif not run.kept_nothing:
         st.warning("This run did not record enough to say which ε holds.", icon=":material/warning:")
     else:
