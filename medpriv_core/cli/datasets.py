@@ -87,9 +87,11 @@ def _spent(home: DataHome, entry: DatasetEntry, runs: Sequence[RunSummary]) -> d
 
 def _show(options: argparse.Namespace) -> None:
     registry.dataset_info(options.name)  # says which names there are
-    entry = next(entry for entry in registry.list_datasets(data_home()) if entry.info.name == options.name)
+    home = data_home()
+    entry = next(entry for entry in registry.list_datasets(home) if entry.info.name == options.name)
+    spent = _spent(home, entry, all_runs(home))
     if options.json:
-        print_json(_describe(entry))
+        print_json(_describe(entry) | ({"dp_sgd_spent": spent} if spent else {}))
         return
     _print_report(entry)
     print(entry.info.source)
@@ -97,6 +99,8 @@ def _show(options: argparse.Namespace) -> None:
         print(f"From {entry.location}")
     if entry.report is None and entry.location:
         print("It was added by an earlier version, which kept no report; add it again to have one.")
+    if spent:
+        print(f"{spent['sentence']} {WITHOUT_PRIVACY}")
 
 
 def _status(entry: DatasetEntry) -> str:

@@ -13,8 +13,10 @@ import pytest
 
 from medpriv_core.cli import run as cli_run
 from medpriv_core.datasets import medmnist
+from medpriv_core.datasets.registry import content_of
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
+from medpriv_core.runs import service
 from tests.cli.bad_files import Trap
 from tests.cli.conftest import Command, Refusal
 from tests.datasets.builders import (
@@ -26,6 +28,7 @@ from tests.datasets.builders import (
     write_npz,
     write_zip,
 )
+from tests.exports.runs import PRIVATE, put_run
 from tests.web import Web, serve
 
 GRADES = {f"eye{number}": number % 5 for number in range(25)}
@@ -268,3 +271,15 @@ def test_a_full_disk_keeps_the_list(
     assert "is full. Free some space there" in refused("datasets", "add", "chest_xray", folder)
     assert home.registry.read_bytes() == before
     assert [file.name for file in home.root.iterdir() if file.name.endswith(".part")] == []
+
+
+def test_what_was_spent_on_images_is_listed_and_shown(medpriv: Command, home: DataHome, monkeypatch) -> None:
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    assert "dp_sgd_spent" not in medpriv("datasets", "show", "synthetic_chest", "--json").json
+    put_run(home, PRIVATE, content=content_of(home, "synthetic_chest"))
+    facts = medpriv("datasets", "show", "synthetic_chest", "--json").json["dp_sgd_spent"]
+    assert (facts["networks"], facts["delta"]) == (1, PRIVATE.delta)
+    for command in (("datasets", "list"), ("datasets", "show", "synthetic_chest")):
+        said = medpriv(*command).out
+        assert facts["sentence"] in said
+        assert "Networks trained without privacy are not counted" in said
