@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from medpriv_core.evaluation.health import Finding, judge
 from medpriv_core.runs.summary import RunSummary
 
 SETTLED_EPOCHS = 3
+OTHER_WEIGHTS = "The weights that it began with do not look trained, which is the likely reason; choose others."
 
 
 def run_health(run: RunSummary) -> Finding | None:
@@ -20,4 +23,6 @@ def run_health(run: RunSummary) -> Finding | None:
     if not run.ended and run.epochs_done < max(SETTLED_EPOCHS, run.spec.epochs / 5):
         return None
     finding = judge(run.last, run.spec, class_counts=counts)
+    if finding is not None and finding.kind in ("one_class", "guessing") and run.setup.get("weights_doubt"):
+        finding = replace(finding, advice=OTHER_WEIGHTS)
     return finding if run.ended or (finding is not None and finding.kind == "blown_up") else None

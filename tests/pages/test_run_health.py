@@ -7,7 +7,7 @@ from typing import Any
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.health import run_health
+from medpriv_core.runs.health import OTHER_WEIGHTS, run_health
 from medpriv_core.spec import RunSpec
 from tests.pages.conftest import texts
 from tests.pages.recorded_runs import SPEC, OpenPage, add_run, put_in_state
@@ -71,3 +71,10 @@ def test_weights_that_do_not_look_trained_are_said(open_page: OpenPage, home: Da
     add(home, doubt=DOUBT)
     page = open_page("runs", run="r1")
     assert "weight is all zero" in page.warning[0].value
+
+
+def test_odd_weights_are_named_as_the_reason_why_nothing_was_learned(home: DataHome):
+    add(home, doubt=DOUBT, test_class_recall=[0.0, 1.0])
+    finding = run_health(service.load_run(home, "r1"))
+    assert finding is not None
+    assert (finding.kind, finding.advice) == ("one_class", OTHER_WEIGHTS)
