@@ -4,7 +4,7 @@
     python -m benchmarks.attacks choice --images CHEST IDRID
     python -m benchmarks.attacks identification --images CHEST
 
-``time``: processor time of all attempts to undo the noise, at 256 × 256.
+``time``: processor time of all attempts to undo the noise, at 256 × 256; exits with 3 on a machine that was busy.
 ``choice``: how much worse than the best attempt in hindsight the one is that an attacker can choose.
 ``identification``: how often a noised picture is found among a hundred, by their size.
 
@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from benchmarks.judged import judged
 from medpriv_core.attacks.reidentification import success_rate
 from medpriv_core.attacks.undo import attackers_choice, best_in_hindsight, undo
 from medpriv_core.datasets.images import decode_image, to_square
@@ -46,12 +47,13 @@ def report_time(_folders: list[Path]) -> None:
     """Seconds of processor time for one picture, grey and in colour."""
     mechanism = make_mechanism("laplace_per_pixel", beta=1.0)
     colour = retina()
-    for title, picture in (("grey", colour[:, :, 1:2]), ("colour", colour)):
-        released = mechanism.release(to_unit(picture), np.random.default_rng(0))
-        list(undo(picture, released, mechanism))  # the first use loads what it needs
-        begun = time.process_time()
-        attempts = list(undo(picture, released, mechanism))
-        print(f"{title}: {len(attempts)} attempts, {time.process_time() - begun:.1f} s")
+    with judged():
+        for title, picture in (("grey", colour[:, :, 1:2]), ("colour", colour)):
+            released = mechanism.release(to_unit(picture), np.random.default_rng(0))
+            list(undo(picture, released, mechanism))  # the first use loads what it needs
+            begun = time.process_time()
+            attempts = list(undo(picture, released, mechanism))
+            print(f"{title}: {len(attempts)} attempts, {time.process_time() - begun:.1f} s")
 
 
 def report_choice(folders: list[Path]) -> None:

@@ -5,10 +5,13 @@ the end of the page's answer, pictures included. Visitors at the same moment are
 each picture for some seconds are a class.
 
     python -m benchmarks.explore
+
+On a machine that was busy with something else meanwhile it says so and exits with 3.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import random
 import statistics
@@ -22,8 +25,10 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+from benchmarks.judged import judged
 from benchmarks.served_app import serve_app
 from medpriv_core.home import DataHome
+from medpriv_core.quiet import paired_ratio
 
 SLIDER = "Your amount of noise"
 BETAS = ("0.3", "0.7", "1.5", "3", "6", "12", "25", "100")
@@ -83,8 +88,10 @@ async def measure(port: int) -> None:
     taken = await asyncio.gather(*(at_leisure(visitor, seed) for seed, visitor in enumerate(visitors)))
     leisure = [seconds for each in taken for seconds in each]
     report(f"{VISITORS} visitors, each looking for {PAUSE_S[0]:g} to {PAUSE_S[1]:g} s", leisure)
-    ratios = [statistics.median(many) / statistics.median(alone) for many in (everybody, leisure)]
-    print(f"medians against one visitor: {ratios[0]:.1f} at the same moment, {ratios[1]:.1f} at leisure")
+    # Each change of the control beside the same one of a single visitor.
+    together = paired_ratio([statistics.median(round_) for round_ in at_once], alone)
+    at_ease = statistics.median(leisure) / statistics.median(alone)
+    print(f"against one visitor: {together} at the same moment, {at_ease:.1f} × at leisure")
 
 
 async def at_leisure(visitor: Visitor, seed: int) -> list[float]:
@@ -101,7 +108,8 @@ def report(title: str, seconds: list[float]) -> None:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, serve_app(DataHome(Path(folder))) as app:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None).parse_args()
+    with judged(), tempfile.TemporaryDirectory() as folder, serve_app(DataHome(Path(folder))) as app:
         asyncio.run(measure(app.port))
 
 

@@ -2,8 +2,10 @@
 
     python -m benchmarks.speed [--images FOLDER_OF_CHEST_XRAYS]
 
-Every row is a task and its floor, measured in turn in the same run: machines differ and drift, ratios
-less so. Without ``--images`` the row that reads image files is left out.
+Every row is a task and its floor, which take turns: machines differ and drift, ratios of neighbours less so. Their
+median stands in the row, with the lowest and the highest. On a machine that was busy meanwhile it says so and exits
+with 3.
+Without ``--images`` the row that reads image files is left out.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.judged import judged
 from medpriv_core.datasets.base import PreparedDataset, PreparedSplit
 from medpriv_core.datasets.catalog import CHEST_XRAY
 from medpriv_core.datasets.noised import noised_dataset
@@ -32,30 +35,35 @@ from medpriv_core.mechanisms.laplace import add_laplace_noise
 from medpriv_core.privacy.image_epsilon import image_guarantee
 from medpriv_core.privacy.image_laplace import laplace_epsilon
 from medpriv_core.progress import no_progress
+from medpriv_core.quiet import alternate, paired_ratio, timed
 
 
-def seconds(task: Callable[[], object], *, repeats: int) -> float:
-    """Median of ``repeats`` calls."""
-    times = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        task()
-        times.append(time.perf_counter() - begun)
-    return statistics.median(times)
+def compare(
+    title: str, task: Callable[[], object], floor_title: str, floor: Callable[[], object], *, pairs: int
+) -> None:
+    """One row of the table: ``pairs`` of a task and its floor, in turn."""
+    took, floors = alternate([timed(task), timed(floor)], rounds=pairs)
+    report(title, took, floor_title, floors)
 
 
-def report(task: str, took_s: float, floor: str, floor_s: float) -> None:
-    """One row of the table."""
-    print(f"{task:58} {took_s * 1e3:10.1f} ms   {took_s / floor_s:7.1f} x {floor}")
+def report(title: str, took: Sequence[float], floor_title: str, floors: Sequence[float]) -> None:
+    """One row of the table, from the seconds of each pair."""
+    ratio = paired_ratio(took, floors)
+    spread = f" ({ratio.low:.2f} to {ratio.high:.2f})" if len(took) > 1 else " (one pair)"
+    print(f"{title:58} {statistics.median(took) * 1e3:10.1f} ms   {ratio.median:7.2f}{spread} x {floor_title}")
 
 
 def measure_noise() -> None:
     """One 256 x 256 picture."""
     rng = np.random.default_rng(0)
     image = rng.random((256, 256, 1), dtype=np.float32)
-    took = seconds(lambda: add_laplace_noise(image, beta=2.0, draw="per_pixel", rng=rng), repeats=50)
-    floor = seconds(lambda: rng.laplace(size=image.shape), repeats=50)
-    report("Laplace noise on one 256 x 256 picture", took, "drawing the numbers", floor)
+    compare(
+        "Laplace noise on one 256 x 256 picture",
+        lambda: add_laplace_noise(image, beta=2.0, draw="per_pixel", rng=rng),
+        "drawing the numbers",
+        lambda: rng.laplace(size=image.shape),
+        pairs=50,
+    )
 
 
 def measure_noised_dataset(folder: Path) -> None:
@@ -66,9 +74,13 @@ def measure_noised_dataset(folder: Path) -> None:
     split = PreparedSplit(images, np.zeros(len(images), dtype=np.int64))
     empty = PreparedSplit(images[:1], split.labels[:1])
     prepared = PreparedDataset(CHEST_XRAY, "k", 224, home.prepared / "k", train=split, test=empty)
-    took = seconds(lambda: noised_dataset(home, prepared, beta=2.0, noise_draw="per_pixel"), repeats=1)
-    floor = seconds(lambda: np.save(folder / "plain.npy", images), repeats=1)
-    report("Noising and storing 5,216 pictures of 224 x 224", took, "storing them", floor)
+    compare(
+        "Noising and storing 5,216 pictures of 224 x 224",
+        lambda: noised_dataset(home, prepared, beta=2.0, noise_draw="per_pixel"),
+        "storing them",
+        lambda: np.save(folder / "plain.npy", images),
+        pairs=1,
+    )
     print(
         f"    peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB, "
         f"of which {images.nbytes / 2**20:,.0f} MiB are the pictures made for this row"
@@ -80,16 +92,24 @@ def measure_slider() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (224, 224, 3), dtype=np.uint8)
     betas = iter(np.linspace(0.5, 5, 200))
-    floor = seconds(lambda: rng.laplace(size=image.shape), repeats=20)
-    took = seconds(lambda: noised_panel(image, LaplacePerPixel(float(next(betas))), seed=(0,)), repeats=20)
-    report("New panel of the explore page, 224 x 224 RGB", took, "drawing the numbers", floor)
+
+    def panel() -> None:
+        noised_panel(image, LaplacePerPixel(float(next(betas))), seed=(0,))
+
+    compare(
+        "New panel of the explore page, 224 x 224 RGB",
+        panel,
+        "drawing the numbers",
+        lambda: rng.laplace(size=image.shape),
+        pairs=20,
+    )
 
     def epsilon() -> None:
         laplace_epsilon.cache_clear()
         image_guarantee(beta=float(next(betas)), values=image.size, draw="per_pixel")
 
     epsilon()
-    report("Epsilon of the whole picture, first time for a beta", seconds(epsilon, repeats=9), "the panel", took)
+    compare("Epsilon of the whole picture, first time for a beta", epsilon, "the panel", panel, pairs=9)
 
 
 def measure_drawing() -> None:
@@ -102,9 +122,13 @@ def measure_drawing() -> None:
                 for index in range(len(split.labels)):
                     split.image(index)
 
-        took = seconds(draw, repeats=1)
-        floor = seconds(lambda: np.random.default_rng(0).normal(size=(800, 128, 128)), repeats=1)
-        report(f"Drawing the 800 pictures of {name}", took, "drawing as many random numbers", floor)
+        compare(
+            f"Drawing the 800 pictures of {name}",
+            draw,
+            "drawing as many random numbers",
+            lambda: np.random.default_rng(0).normal(size=(800, 128, 128)),
+            pairs=1,
+        )
 
 
 def measure_reading(folder: Path, images: Path) -> None:
@@ -112,14 +136,14 @@ def measure_reading(folder: Path, images: Path) -> None:
     home = DataHome(folder / "reading")
     add_dataset(home, "chest_xray", images)
     cpu = time.process_time()
-    took = seconds(lambda: prepare_dataset(home, "chest_xray", image_size=224), repeats=1)
+    prepare = timed(lambda: prepare_dataset(home, "chest_xray", image_size=224))
+    took = prepare()  # there is only one first time
     cpu = time.process_time() - cpu
     files = list(images.rglob("*.jpeg"))
-    floor = seconds(lambda: [file.read_bytes() for file in files], repeats=1)
-    report(f"Reading {len(files):,} X-rays at 224 x 224", took, "reading the files' bytes", floor)
+    floor = timed(lambda: [file.read_bytes() for file in files])()
+    report(f"Reading {len(files):,} X-rays at 224 x 224", [took], "reading the files' bytes", [floor])
     print(f"    {cpu / took:.2f} cores busy on average")
-    again = seconds(lambda: prepare_dataset(home, "chest_xray", image_size=224), repeats=3)
-    report("The same at the second start", again, "the first", took)
+    report("The same at the second start", [prepare() for _ in range(3)], "the first", [took] * 3)
 
 
 def measure_features(folder: Path) -> None:
@@ -150,10 +174,7 @@ def measure_features(folder: Path) -> None:
         store.get([FeatureSource(prepared, "train")], backbone, no_progress)
 
     bare()
-    # In turn, because a machine's speed drifts.
-    pairs = [(seconds(compute, repeats=1), seconds(bare, repeats=1)) for _ in range(5)]
-    took, floor = (statistics.median(times) for times in zip(*pairs, strict=True))
-    report(f"{PHASE} of 512 pictures of 128 x 128, stored", took, "a bare forward pass", floor)
+    compare(f"{PHASE} of 512 pictures of 128 x 128, stored", compute, "a bare forward pass", bare, pairs=5)
 
 
 def measure_what_if(folder: Path) -> None:
@@ -196,7 +217,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path, help="folder with train/NORMAL, train/PNEUMONIA, test/...")
     options = parser.parse_args()
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}")
-    with tempfile.TemporaryDirectory() as folder:
+    with judged(), tempfile.TemporaryDirectory() as folder:
         measure_noise()
         measure_slider()
         if options.images:

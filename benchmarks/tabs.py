@@ -5,6 +5,8 @@ seconds. Reports how long the page of runs takes to open, the delay between an e
 and what server and browser use. The browser shares the machine with the server here, which visitors' browsers do not.
 
     python -m benchmarks.tabs [--tabs 20] [--runs 500] [--epochs 50]
+
+On a machine that was busy with something else meanwhile it says so and exits with 3.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
+from benchmarks.judged import judged
 from benchmarks.runs_list import epoch, fill, read_options
 from benchmarks.served_app import ServedApp, serve_app
 from medpriv_core.home import DataHome
@@ -87,7 +90,7 @@ def watch(tabs: Sequence[Page], app: ServedApp, directory: RunDirectory, first: 
 def main() -> None:
     """Print the figures."""
     options = read_options(__doc__ or "")
-    with tempfile.TemporaryDirectory() as folder:
+    with judged(), tempfile.TemporaryDirectory() as folder:
         home = DataHome(Path(folder) / "home")
         run_id = fill(home, runs=options.runs, epochs=options.epochs)
         directory = RunDirectory(home.runs / run_id)
