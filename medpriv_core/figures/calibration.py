@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from medpriv_core.evaluation.calibration import BINS, ReliabilityBin
+from medpriv_core.figures import keys
 from medpriv_core.palette import METHOD_STYLES, REFERENCE_COLOUR
 from medpriv_core.spec import Method
 
@@ -48,6 +49,7 @@ def reliability_figure(bins: Sequence[ReliabilityBin], *, classes: int, method: 
         customdata=[of.count for of in bins],
         hovertemplate="%{x:.1%} sure, %{y:.1%} right (%{customdata:,} answers)<extra></extra>",
     )
+    figure.add_trace(keys.interval_bars())
     figure.add_bar(
         x=[(of.low + of.high) / 2 for of in bins],
         y=[of.count for of in bins],

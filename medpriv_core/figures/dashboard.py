@@ -13,6 +13,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from medpriv_core.figures import keys
 from medpriv_core.figures.curves import (
     MEASURES,
     PART_TITLES,
@@ -34,6 +35,7 @@ PART_DASHES: dict[Part, str] = {"train": TRAIN_DASH, "test": TEST_DASH, "test_no
 FAINT, FAINTER = 0.25, 0.12
 # Of a curve; the markers of a thousand epochs would hide their own line.
 MOST_MARKERS = 25
+MARKS = {"star": "best epoch on the test images", "circle-open": "last epoch"}
 # A box with every curve's value at once helps with few curves and covers the chart with many.
 MOST_UNIFIED = 4
 MINUTES_FROM_S = 180
@@ -74,6 +76,9 @@ def dashboard_figure(runs: Sequence[RunCurves], view: View) -> go.Figure:
     for place, run in sorted(enumerate(runs), key=lambda item: item[1].id == view.highlighted):
         for part in drawn_parts(view):
             _draw_curve(figure, run, part, view, style=styles[run.id], unit_s=unit_s, rank=place, alone=len(runs) == 1)
+    for symbol, said in MARKS.items():
+        if any(symbol in (trace.marker.symbol or ()) for trace in figure.data if trace.showlegend is False):
+            figure.add_trace(keys.mark(said, symbol))
     # What is drawn decides how far the axes go; how a run looks is decided by all, and stays from figure to figure.
     drawn = [run for run in runs if any(run.points(measure, part, view.against) for part in drawn_parts(view))] or runs
     _draw_floors(figure, drawn, view)
@@ -189,6 +194,7 @@ def _draw_marks(
         opacity=strength,
         cliponaxis=False,
         marker={
+            # Of ``MARKS``.
             "symbol": ["star" if points[place][2] == best else "circle-open" for place in places],
             "size": 14,
             "color": colour,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from medpriv_core.figures import keys
 from medpriv_core.figures.looks import Look, looks_of
 from medpriv_core.palette import REFERENCE_COLOUR
 from medpriv_core.results.groups import Estimate, Group
@@ -37,6 +38,8 @@ def epochs_figure(groups: Sequence[Group], *, majority_rate: float | None) -> go
                 figure.add_trace(_band(course, group, look), row=row, col=1)
             rank = LEGEND_RANK + groups.index(group) + (len(groups) if group.first.source == "authors" else 0)
             figure.add_trace(_line(course, group, look, rank, in_legend=row == 1), row=row, col=1)
+    if any(trace.fill for trace in figure.data):
+        figure.add_trace(keys.interval_bands("of the mean over seeds"), row=1, col=1)
     if majority_rate is not None:
         figure.add_hline(
             y=majority_rate,

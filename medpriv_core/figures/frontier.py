@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from medpriv_core.figures import keys
 from medpriv_core.figures.looks import Look, looks_of
 from medpriv_core.palette import REFERENCE_COLOUR
 from medpriv_core.results.cost import MEASURES, SCORES, format_measure
@@ -52,6 +53,8 @@ def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
     for number, (group, look, estimate) in enumerate(drawn, start=1):
         place = (endless.index(group.label) + 1) / (len(endless) + 1) if group.label in endless else None
         figure.add_trace(_point(group, look, estimate, place, column, number))
+    if any(estimate.kind != "none" for _, _, estimate in drawn):
+        figure.add_trace(keys.interval_bars(_about(drawn)))
     if len(endless) == len(drawn):
         figure.add_trace(go.Scatter(x=[None], y=[None], xaxis="x", showlegend=False, hoverinfo="skip"))
         figure.add_annotation(
@@ -147,6 +150,12 @@ def _point(group: Group, look: Look, estimate: Estimate, place: float | None, co
         hovertemplate=f"{MEASURES[column]} {format_measure(estimate.mean, column)}{interval}<br>{estimate.words}<br>"
         f"{_wrapped(first.guarantee.statement)}<br>{ids}<extra>{group.label}</extra>",
     )
+
+
+def _about(drawn: Sequence[tuple[Group, Look, Estimate]]) -> str:
+    kinds = {"seeds": "over seeds", "test_images": "for other test images"}
+    found = {estimate.kind for _, _, estimate in drawn}
+    return " " + ", or of a single run ".join(words for kind, words in kinds.items() if kind in found)
 
 
 def _floor(groups: Sequence[Group], column: str) -> tuple[float, str] | None:

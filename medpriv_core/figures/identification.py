@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from medpriv_core.attacks.reidentification import CurvePoint
+from medpriv_core.figures import keys
 from medpriv_core.palette import METHOD_STYLES, REFERENCE_COLOUR
 
 # The same three looks for the sizes of pictures, smallest first.
@@ -41,6 +42,7 @@ def identification_figure(points: Sequence[CurvePoint]) -> go.Figure:
             hovertemplate=f"β = %{{x:g}}: found in %{{y:.0%}} of the trials<extra>{title}</extra>",
         )
     if points:
+        figure.add_trace(keys.interval_bars())
         chance = points[0].success.chance
         figure.add_hline(
             y=chance,

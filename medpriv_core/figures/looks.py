@@ -1,6 +1,7 @@
 """How groups of runs look in one chart: a colour for each method, and a dash and a marker for each strength of noise.
 
-Nothing is told by colour alone. The authors' runs are grey, with the dash of the strength that the paper calls alike.
+Nothing is told by colour alone. The authors' runs are grey, with the dash of the strength that the paper calls alike;
+where several of their notebooks did the same, the marks of every second one are hollow.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Look:
 def looks_of(groups: Sequence[Group]) -> list[Look]:
     """A look for each group, in the order of ``groups``; groups of one method differ in dash and marker."""
     ranks: dict[tuple[str, bool], int] = {}
+    versions = sorted({group.first.version or 0 for group in groups if group.first.source == "authors"})
     layers = [name for name in get_args(Trainable) if any(_trained(group) == name for group in groups)]
     looks = []
     for group in groups:
@@ -49,7 +51,9 @@ def looks_of(groups: Sequence[Group]) -> list[Look]:
         rank = AUTHORS_RANKS.get(first.beta, 0) if authors else ranks.setdefault(kind, 0)
         if not authors:
             ranks[kind] += 1
-        variant = hollow if len(layers) > 1 and not authors else rank
+        variant = hollow if len(layers) > 1 else rank
+        if authors:
+            variant = versions.index(first.version or 0)
         colour = REFERENCE_COLOUR if authors else METHOD_STYLES[first.method].colour
         looks.append(
             Look(

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from medpriv_core.figures import keys
 from medpriv_core.figures.looks import Look, looks_of
 from medpriv_core.palette import REFERENCE_COLOUR
 from medpriv_core.results.groups import Estimate, Group
@@ -17,6 +18,7 @@ from medpriv_core.results.result import Protocol
 # column -> what it is called, and whether its marker is filled
 SERIES = {"test_accuracy": ("test images", True), "train_accuracy": ("training images", False)}
 ROW_PX, LINE_PX = 8, 14  # of a row: the space around its label, and each line of the longest label
+KEY_PX = 34  # above the first panel
 GAP_PX = 90  # between two panels: numbers of the upper axis, title of the lower one
 LABEL_WIDTH = 30  # characters in a line
 
@@ -55,16 +57,37 @@ def mechanisms_figure(
         figure.update_yaxes(
             categoryorder="array", categoryarray=[_lines(group.label) for group in reversed(members)], row=row, col=1
         )
+    for entry in _key(groups, majority_rates, bars=protocol == "last_epoch"):
+        figure.add_trace(entry, row=1, col=1)
     figure.update_yaxes(automargin=True)
     figure.update_xaxes(tickformat=".0%", range=[_lowest(figure), 1.02])
     figure.update_xaxes(title="accuracy", row=len(groups), col=1)
     figure.update_layout(
-        height=height + GAP_PX,
-        margin={"l": 10, "r": 10, "t": 54, "b": 10},
-        showlegend=False,
+        height=height + GAP_PX + KEY_PX,
+        margin={"l": 10, "r": 10, "t": 54 + KEY_PX, "b": 10},
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": 1, "yref": "container", "yanchor": "top", "itemclick": False},
         hovermode="closest",
     )
     return figure
+
+
+def _key(
+    groups: Mapping[str, Sequence[Group]], majority_rates: Mapping[str, float | None], *, bars: bool
+) -> list[go.Scatter]:
+    """What filled, hollow and dash-dotted mean."""
+    anywhere = next((_lines(group.label) for members in groups.values() for group in members), "")
+    entries = [
+        keys.mark(
+            f"{series}{f' (bar: {keys.INTERVAL})' if filled and bars else ''}",
+            "circle" if filled else "circle-open",
+            at=anywhere,
+        )
+        for series, filled in SERIES.values()
+    ]
+    if any(rate is not None for rate in majority_rates.values()):
+        entries.append(keys.line("always the most frequent class", "longdashdot", at=anywhere))
+    return entries
 
 
 def _point(group: Group, look: Look, found: Estimate, series: str, *, filled: bool, bars: bool) -> go.Scatter:
@@ -82,6 +105,7 @@ def _point(group: Group, look: Look, found: Estimate, series: str, *, filled: bo
         if bars
         else None,
         mode="markers",
+        showlegend=False,
         marker={
             "symbol": look.shape if filled else f"{look.shape}-open",
             "size": 11,
@@ -100,7 +124,11 @@ def _lines(label: str) -> str:
 
 def _lowest(figure: go.Figure) -> float:
     """Where the axis begins: at whole tens of percent below all points."""
-    values = [trace.x[0] - (trace.error_x.arrayminus[0] if trace.error_x.arrayminus else 0) for trace in figure.data]
+    values = [
+        trace.x[0] - (trace.error_x.arrayminus[0] if trace.error_x.arrayminus else 0)
+        for trace in figure.data
+        if trace.x[0] is not None
+    ]
     return max(0.0, math.floor(10 * min(values, default=0.5) - 0.2) / 10)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from medpriv_core.evaluation.multiplicity import AbstentionPoint, Multiplicity
+from medpriv_core.figures import keys
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.spec import Method
 
@@ -35,11 +36,14 @@ def abstention_figure(points: Sequence[AbstentionPoint], *, networks: int, metho
             textposition="top left",
             hovertemplate="%{text} agree: %{x:.1%} of the images answered, %{y:.1%} of these right<extra></extra>",
             cliponaxis=False,
+            name=f"so many of {networks} networks agree",
         )
     )
+    figure.add_trace(keys.interval_bars())
     figure.update_layout(
-        height=340,
+        height=360,
         margin={"l": 10, "r": 20, "t": 20, "b": 10},
+        legend={"orientation": "h", "y": 1.12, "x": 0},
         xaxis={
             "title": "images that get an answer (coverage)",
             "tickformat": ".0%",

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import plotly.graph_objects as go
 
+from medpriv_core.figures import keys
 from medpriv_core.figures.curves import RunCurves
 from medpriv_core.figures.dashboard import DASHES, MARKERS, View, dashboard_figure
 from medpriv_core.palette import METHOD_STYLES
@@ -31,7 +32,9 @@ def run(
 
 
 def named(figure: go.Figure) -> dict[str, go.Scatter]:
-    return {trace.name: trace for trace in figure.data if trace.showlegend is not False}
+    """The curves by their names, without what only explains stars and rings."""
+    shown = [trace for trace in figure.data if trace.showlegend is not False and trace.legendrank != keys.RANK]
+    return {trace.name: trace for trace in shown}
 
 
 def test_methods_have_their_colour_and_runs_of_one_method_differ_in_dash_and_marker():
@@ -74,7 +77,11 @@ def test_the_line_to_beat_has_its_words_beside_it_on_a_logarithmic_axis_too():
 
 
 def test_best_and_last_epoch_are_marked_on_the_curve():
-    marks = dashboard_figure([run("r")], View(parts=("test",))).data[-1]
+    _, marks, *explained = dashboard_figure([run("r")], View(parts=("test",))).data
+    assert {trace.marker.symbol: trace.name for trace in explained} == {
+        "star": "best epoch on the test images",
+        "circle-open": "last epoch",
+    }
     assert list(marks.x) == [3, 5]
     assert list(marks.marker.symbol) == ["star", "circle-open"]
 

@@ -54,7 +54,7 @@ def test_the_map_in_words() -> None:
 
 def test_the_reliability_diagram_shows_each_bin_with_its_interval_and_count(answers) -> None:
     bins = reliability_bins(*answers)
-    line, points, counts = reliability_figure(bins, classes=2, method="none").data
+    line, points, _key, counts = reliability_figure(bins, classes=2, method="none").data
     assert list(line.x) == list(line.y)
     assert list(points.x) == [of.confidence for of in bins]
     assert list(points.y) == [of.accuracy for of in bins]
@@ -87,7 +87,7 @@ def test_the_roc_curve_marks_the_chosen_threshold(answers) -> None:
 
 def test_the_abstention_curve_leaves_out_points_without_an_answer() -> None:
     points = abstention_curve(CALLS, LABELS)
-    (line,) = abstention_figure(points, networks=3, method="none").data
+    line, _key = abstention_figure(points, networks=3, method="none").data
     assert list(zip(line.x, line.y, line.text, strict=True)) == [(1, 0.6, "2 of 3"), (0.6, 2 / 3, "3 of 3")]
     assert "if 3 of 3 must agree, 60.0% of the images get an answer and 66.7% of these are right" in abstention_alt(
         points, networks=3
