@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 
-from medpriv_core.cli.main import build_parser
 from medpriv_core.privacy.image_epsilon import image_guarantee
 from medpriv_core.privacy.plan import plan_dp_sgd
 from medpriv_core.privacy.statement import format_epsilon
+from tests.commands import commands_in, complaints, texts_of
 
 PROJECT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md")]
+PROGRAM = [
+    PROJECT / "app.py",
+    *sorted(file for folder in ("medpriv_core", "pages", "benchmarks") for file in (PROJECT / folder).rglob("*.py")),
+]
 PAPER = (PROJECT / "docs" / "paper.md").read_text(encoding="utf-8")
 
 
@@ -77,18 +80,75 @@ def test_the_table_of_the_code_s_noise_is_what_the_accountant_says() -> None:
             ), (name, noise_multiplier, batch_size)
 
 
-def commands() -> list[object]:
-    found = []
-    for document in DOCUMENTS:
-        for block in re.findall(r"^```\w*\n(.*?)^```", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
-            for line in block.splitlines():
-                _, caller, arguments = line.partition("python -m medpriv_core ")
-                if caller and "…" not in arguments and "--help" not in arguments:
-                    words = shlex.split(arguments, comments=True)
-                    found.append(pytest.param(words, id=f"{document.name}: {' '.join(words)}"))
-    return found
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_command_in_the_documents_exists(document: Path) -> None:
+    assert complaints(document.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("arguments", commands())
-def test_every_command_in_the_documents_exists(arguments: list[str]) -> None:
-    assert build_parser().parse_args(arguments).command is not None
+@pytest.mark.parametrize("file", PROGRAM, ids=lambda file: str(file.relative_to(PROJECT)))
+def test_every_command_in_docstrings_help_texts_and_pages_exists(file: Path) -> None:
+    assert [complaint for text in texts_of(file) for complaint in complaints(text)] == []
+
+
+def test_the_readme_s_commands_are_found() -> None:
+    """All of the indented block, of the table, and of the prose around them."""
+    found = commands_in((PROJECT / "README.md").read_text(encoding="utf-8"))
+
+    assert sum(program == "medpriv_core" and "…" not in rest for program, rest in found) >= 14
+    assert sum(program.startswith("benchmarks.") for program, _ in found) >= 8
+    assert {"run", "test"} <= {rest for program, rest in found if program == "make"}
+    assert len(found) >= 30
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("```\npython -m medpriv_core runz list\n```", "no command runz"),
+        ("    python -m medpriv_core run --dataset chest_xray --epsilonn 3", "no option --epsilonn"),
+        ("    python -m medpriv_core run --dataset chest_xray --epochs many", "must be a whole number"),
+        ("    python -m medpriv_core bench speed", "invalid choice"),
+        ("Type `python -m medpriv_core sweep paper --dataset D --seed 3`.", "no option --seed"),
+        ("Or python -m medpriv_core runs remake, which takes a while.", "no command remake"),
+        ("```\npython -m medpriv_core epsilon \\\n    --dataset-sizes 5\n```", "no option --dataset-sizes"),
+        ("then `epsilon --adjacencies replace-one`", "no option --adjacencies"),
+        ("then `run --method dp-sgd --epochs 3`", "--method cannot be dp-sgd"),
+        ("    python -m benchmarks.spead", "no such benchmark"),
+        ("    python -m benchmarks.speed [--image FOLDER]", "no option --image"),
+        ("`python -m benchmarks.reference chest_xray --parts heads`", "--parts cannot be heads"),
+        ("    python -m benchmarks.explore --size 256", "no option --size"),
+        ("    make tests", "no such target: tests"),
+        ("`MEDPRIV_HOME=/tmp/trial make runn`", "no such target: runn"),
+        ("    .venv/bin/python -m pytest tests/privacies", "no such file"),
+        ("set `--memory-gb` first", "no command has this option"),
+    ],
+)
+def test_a_wrong_document_is_found_out(text: str, said: str) -> None:
+    found = complaints(f"# A document\n\nWith a sentence.\n\n{text}\n\nAnd another.\n")
+
+    assert len(found) >= 1
+    assert said in found[0]
+
+
+def test_a_wrong_docstring_or_f_string_is_found_out(tmp_path: Path) -> None:
+    file = tmp_path / "page.py"
+    file.write_text(
+        "'''Lesson.\n\n    python -m benchmarks.speed --imagez F\n'''\n"
+        'print(f"To go on: python -m medpriv_core runs resum {run_id}")\n'
+        'st.caption("It is in `runs resume` and, for all, in `runs resumed ID`.")\n',
+        encoding="utf-8",
+    )
+
+    found = [complaint for text in texts_of(file) for complaint in complaints(text)]
+
+    assert len(found) == 3
+
+
+def test_what_exists_is_left_alone() -> None:
+    text = """
+Call `python -m medpriv_core run --dataset ID`, or `run --dataset chest_xray --method dp_sgd …`. See ``python -m
+medpriv_core runs --help``. `run` alone is a word, and so is "the audit".
+
+    python -m medpriv_core runs list            # and show, log
+    make test VENV=/path/to/venv
+"""
+    assert complaints(text) == []
