@@ -4,7 +4,8 @@
 
 The dataset must have been added to the data home, and ImageNet's weights be there (``MEDPRIV_WEIGHTS``). Every cell is
 the mean and standard deviation over seeds of the last epoch's figures on the test images. Finished runs of the same
-specification are not repeated.
+specification are not repeated. Each draw of the noise gives other figures; those of ``docs/utility.md`` are of the runs
+that are shipped (``benchmarks.reference``).
 """
 
 from __future__ import annotations

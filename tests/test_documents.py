@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.image_epsilon import image_guarantee
 from medpriv_core.privacy.plan import plan_dp_sgd
 from medpriv_core.privacy.statement import format_epsilon
@@ -78,6 +79,17 @@ def test_the_table_of_the_code_s_noise_is_what_the_accountant_says() -> None:
             assert cell == spent(
                 train_size=train_size, noise_multiplier=noise_multiplier, delta=1e-4, batch_size=batch_size
             ), (name, noise_multiplier, batch_size)
+
+
+def test_what_several_networks_cost_is_what_the_accountant_says() -> None:
+    text = (PROJECT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| ([\d.]+) \| ([\d.]+) \|$", text, re.MULTILINE)
+
+    assert len(rows) == 3
+    for multiplier, one, five in rows:
+        run = (float(multiplier), 128 / 5232, 2044)
+        assert one == format_epsilon(composed_epsilon([run], delta=1e-5))
+        assert five == format_epsilon(composed_epsilon([run] * 5, delta=1e-5))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)

@@ -18,7 +18,7 @@ from medpriv_core.results.result import Protocol
 # column -> what it is called, and whether its marker is filled
 SERIES = {"test_accuracy": ("test images", True), "train_accuracy": ("training images", False)}
 ROW_PX, LINE_PX = 8, 14  # of a row: the space around its label, and each line of the longest label
-KEY_PX = 34  # above the first panel
+KEY_PX = 50  # above the first panel
 GAP_PX = 90  # between two panels: numbers of the upper axis, title of the lower one
 LABEL_WIDTH = 30  # characters in a line
 
