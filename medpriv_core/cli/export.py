@@ -12,8 +12,9 @@ from medpriv_core.errors import RunError
 from medpriv_core.exports.tables import epochs_csv, runs_csv
 from medpriv_core.exports.tensorboard import write_event_file
 from medpriv_core.home import data_home
+from medpriv_core.privacy.coverage import WARNING
 from medpriv_core.runs import service
-from medpriv_core.runs.imports import import_run
+from medpriv_core.runs.imports import import_runs
 
 
 def add_to(commands: Commands) -> None:
@@ -25,22 +26,39 @@ def add_to(commands: Commands) -> None:
     run.add_argument(
         "--output", type=Path, metavar="ZIP", help="default: medpriv-run-RUN.zip, or medpriv-runs.zip, in this folder"
     )
+    _add_training_figures(run)
     add_json_option(run)
     run.set_defaults(command=_run)
     table = kinds.add_parser("csv", help="a table with one line a run, or one an epoch")
     table.add_argument("ids", metavar="RUN", nargs="*", help="default: all runs in the list")
     table.add_argument("--epochs", action="store_true", help="one line for every finished epoch")
     table.add_argument("--output", type=Path, metavar="CSV", help="default: standard output")
+    _add_training_figures(table)
     table.set_defaults(command=_table)
     events = kinds.add_parser("tensorboard", help="an event file with the figures of every epoch")
     events.add_argument("id", metavar="RUN", help="as shown by: runs list")
     events.add_argument("folder", type=Path, metavar="FOLDER", help="TensorBoard's log folder; made if missing")
+    _add_training_figures(events)
     add_json_option(events)
     events.set_defaults(command=_events)
-    bring = commands.add_parser("import", help="bring a run from another machine: a zip made by export run")
-    bring.add_argument("file", type=Path, metavar="ZIP")
+    bring = commands.add_parser("import", help="bring runs from another machine: a zip made by export run")
+    bring.add_argument("file", type=Path, metavar="ZIP", help="or the folder that it was unpacked to")
     add_json_option(bring)
     bring.set_defaults(command=_import)
+
+
+def _add_training_figures(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--with-training-figures",
+        action="store_true",
+        help="of DP-SGD runs also loss, accuracy and class counts of the training images and times, which epsilon does "
+        "not cover: with the weights they can tell who was in the training set",
+    )
+
+
+def _warn(options: argparse.Namespace) -> None:
+    if options.with_training_figures:
+        print(f"medpriv: {WARNING}", file=sys.stderr)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -50,7 +68,12 @@ def _run(options: argparse.Namespace) -> None:
     home = data_home()
     several = len(options.ids) > 1
     path = options.output or Path("medpriv-runs.zip" if several else archive_name(options.ids[0]))
-    content = export_runs(home, options.ids) if several else export_run(home, options.ids[0])
+    figures = options.with_training_figures
+    _warn(options)
+    if several:
+        content = export_runs(home, options.ids, with_training_figures=figures)
+    else:
+        content = export_run(home, options.ids[0], with_training_figures=figures)
     path.write_bytes(content)
     _say(options, {"runs": options.ids, "file": str(path), "bytes": len(content)}, f"Written: {path}")
 
@@ -62,7 +85,13 @@ def _table(options: argparse.Namespace) -> None:
     if unknown:
         raise RunError(f"There is no run {unknown[0]}. The list of runs shows those that exist.")
     chosen = [run for run in summaries if not options.ids or run.id in options.ids]
-    text = epochs_csv([service.load_run(home, run.id) for run in chosen]) if options.epochs else runs_csv(chosen)
+    figures = options.with_training_figures
+    _warn(options)
+    if options.epochs:
+        runs = [service.load_run(home, run.id) for run in chosen]
+        text = epochs_csv(runs, with_training_figures=figures)
+    else:
+        text = runs_csv(chosen, with_training_figures=figures)
     if options.output:
         options.output.write_bytes(text.encode())
         print(f"Written: {options.output}")
@@ -71,15 +100,21 @@ def _table(options: argparse.Namespace) -> None:
 
 
 def _events(options: argparse.Namespace) -> None:
-    path = write_event_file(service.load_run(data_home(), options.id), options.folder)
+    _warn(options)
+    run = service.load_run(data_home(), options.id)
+    path = write_event_file(run, options.folder, with_training_figures=options.with_training_figures)
     _say(options, {"run": options.id, "file": str(path)}, f"Written: {path}")
 
 
 def _import(options: argparse.Namespace) -> None:
     home = data_home()
-    run_id = import_run(home, options.file)
-    name = service.load_run(home, run_id).name
-    _say(options, {"run": run_id, "name": name}, f"Imported: {run_id}  {name}")
+    imported = import_runs(home, options.file)
+    names = {run_id: service.load_run(home, run_id).name for run_id in imported.ids}
+    first = imported.ids[0]
+    facts = {"run": first, "name": names[first], "runs": names, "complaints": imported.complaints}
+    _say(options, facts, "\n".join(f"Imported: {run_id}  {name}" for run_id, name in names.items()))
+    for complaint in imported.complaints:
+        print(f"medpriv: {complaint}", file=sys.stderr)
 
 
 def _say(options: argparse.Namespace, facts: dict[str, object], sentence: str) -> None:

@@ -9,7 +9,9 @@ from typing import Any, get_args
 
 from medpriv_core.cli.output import print_json
 from medpriv_core.cli.parser import Commands, add_json_option
+from medpriv_core.exports.sharing import shared_run
 from medpriv_core.home import data_home
+from medpriv_core.privacy.coverage import NAMES_LEFT_OUT, is_withheld
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.progress import format_duration
@@ -56,6 +58,11 @@ def add_to(commands: Commands) -> None:
         action.add_argument("id", metavar="RUN", help="as shown by: runs list")
         action.set_defaults(command=command)
     add_json_option(added["show"])
+    added["show"].add_argument(
+        "--with-training-figures",
+        action="store_true",
+        help="with --json, of a DP-SGD run also the figures of training images and times that epsilon does not cover",
+    )
     added["extend"].add_argument("--epochs", type=int, required=True, metavar="N", help="in all")
     added["extend"].add_argument("--dry-run", action="store_true", help="only say what it would cost")
     add_json_option(added["extend"])
@@ -67,14 +74,19 @@ def add_to(commands: Commands) -> None:
     rebuilding.set_defaults(command=_rebuild)
 
 
-def describe(run: RunSummary) -> dict[str, Any]:
-    """One run as JSON: names of the fields are those of the run directory."""
-    finding = run_health(run)
+def describe(run: RunSummary, *, with_training_figures: bool = False) -> dict[str, Any]:
+    """One run as JSON: names of the fields are those of the run directory.
+
+    Such output is passed on, so of a DP-SGD run it holds what exports hold; ``left_out`` names the rest.
+    """
+    withheld = is_withheld(run.spec) and not with_training_figures
+    shared = shared_run(run, with_training_figures=with_training_figures)
+    finding = run_health(shared)
     health = {"kind": finding.kind, "sentence": in_plain_words(finding.words)} if finding else None
-    facts = asdict(run) | {"spec": run.spec.to_dict() if run.spec else None, "health": health}
-    facts["spent"] = run.spent.to_dict() | {"recorded": run.spent.recorded} if run.spent else None
+    facts = asdict(shared) | {"spec": run.spec.to_dict() if run.spec else None, "health": health}
+    facts["spent"] = shared.spent.to_dict() | {"recorded": shared.spent.recorded} if shared.spent else None
     del facts["kept_message"]  # ``message`` for pages
-    return facts
+    return facts | {"left_out": list(NAMES_LEFT_OUT) if withheld else []}
 
 
 def epoch_in_words(row: Mapping[str, Any]) -> str:
@@ -120,7 +132,7 @@ def _list(options: argparse.Namespace) -> None:
 def _show(options: argparse.Namespace) -> None:
     run = service.load_run(data_home(), options.id)
     if options.json:
-        print_json(describe(run))
+        print_json(describe(run, with_training_figures=options.with_training_figures))
         return
     print(f"{run.id}  {run.state}  {run.name}")
     for line in (run.message, run.tags and f"Tags: {', '.join(run.tags)}", run.notes):

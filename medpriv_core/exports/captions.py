@@ -6,19 +6,25 @@ from collections.abc import Sequence
 
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import MedprivError
+from medpriv_core.privacy.coverage import INCLUDED, SHORT, is_withheld
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.runs.service import RunSummary
 
 MOST_LINES = 12
 
 
-def describe_runs(runs: Sequence[RunSummary]) -> list[str]:
-    """A statement for each of the first dozen runs: name, settings, guarantee; what they are when they are more."""
+def describe_runs(runs: Sequence[RunSummary], *, with_training_figures: bool = False) -> list[str]:
+    """A statement for each of the first dozen runs: name, settings, guarantee; what they are when they are more.
+
+    Where some are private, the last one says what the chart leaves out, or that it does not.
+    """
     lines = [_describe(run) for run in runs[:MOST_LINES]]
     if len(runs) > MOST_LINES:
         lines.append(
             f"{len(runs) - MOST_LINES} more runs; the table of runs has the ε of each with what it depends on."
         )
+    if any(is_withheld(run.spec) for run in runs):
+        lines.append(INCLUDED if with_training_figures else SHORT)
     return lines
 
 

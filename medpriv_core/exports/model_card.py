@@ -7,7 +7,7 @@ computed from what the run recorded, with its interval, and what is not protecte
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from medpriv_core.datasets.base import DatasetInfo
@@ -18,6 +18,7 @@ from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, read_pre
 from medpriv_core.evaluation.statement import INTERVALS_IN_WORDS
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.checks import check_run
+from medpriv_core.privacy.coverage import HEADING
 from medpriv_core.privacy.image_epsilon import image_guarantee
 from medpriv_core.privacy.statement import local_dp_meaning
 from medpriv_core.privacy.verdict import run_verdict
@@ -55,13 +56,18 @@ TEST_SETS = {"test": "test images", "test_noised": "noised test images"}
 _LIGHTS = {"green": "holds", "amber": "needs attention", "red": "FAILS"}
 
 
-def guarantee_text(run: Run, spec: RunSpec, *, imported: bool) -> str:
-    """What is guaranteed to whom, in words, with delta, adjacency, sampling, accountant and every condition."""
+def guarantee_text(run: Run, spec: RunSpec, coverage: Sequence[str], *, imported: bool) -> str:
+    """What is guaranteed to whom, in words, with delta, adjacency, sampling, accountant and every condition.
+
+    ``coverage`` says what the export leaves out, a statement a line.
+    """
     lines = [f"Privacy guarantee of the run {run.id}", "", *_guarantee(run, spec)]
     if imported:
         lines += ["", IMPORTED]
     lines += ["", "Not protected:"]
     lines += [f"- {item}" for item in _unprotected(spec)]
+    if coverage:
+        lines += ["", f"{HEADING}:", *(f"- {line}" for line in coverage)]
     checks = check_run(spec, setup=run.setup, spent=run.spent, imported=imported)
     if checks:
         lines += ["", "What it rests on:"]
@@ -69,8 +75,8 @@ def guarantee_text(run: Run, spec: RunSpec, *, imported: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-def model_card(run: Run, spec: RunSpec, directory: RunDirectory, *, has_network: bool) -> str:
-    """The card as markdown; ``directory`` is where the run's predictions lie."""
+def model_card(run: Run, spec: RunSpec, directory: RunDirectory, coverage: Sequence[str], *, has_network: bool) -> str:
+    """The card as markdown; ``directory`` is where the run's predictions lie, ``coverage`` what is left out and why."""
     info, classes = dataset_info(spec.dataset), run.setup.get("classes") or []
     parts = [
         f"# {_plain(run.name)}",
@@ -86,6 +92,7 @@ def model_card(run: Run, spec: RunSpec, directory: RunDirectory, *, has_network:
         "The file guarantee.txt lists every condition that this rests on.",
         "## What is not protected",
         "\n".join(f"- {item}" for item in _unprotected(spec)),
+        *([f"## {HEADING}", "\n".join(f"- {line}" for line in coverage)] if coverage else []),
         "## Made with",
         _versions(run),
     ]

@@ -29,9 +29,11 @@ from medpriv_core.evaluation.predictions import FILE_NAME
 from medpriv_core.exports.captions import describe_runs
 from medpriv_core.exports.charts import to_png, to_svg
 from medpriv_core.exports.model_card import guarantee_text, model_card, readable_predictions
+from medpriv_core.exports.sharing import shared_run
 from medpriv_core.figures.curves import curves_of
 from medpriv_core.figures.dashboard import View, dashboard_figure
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.coverage import NAMES_LEFT_OUT, coverage_in_words, exported_part, is_withheld
 from medpriv_core.processes import PACKAGE_PARENT
 from medpriv_core.runs.archive_format import FORMAT, SETUP_TEXTS, VERSION
 from medpriv_core.runs.directory import RunDirectory
@@ -46,18 +48,21 @@ _NO_DATE = (1980, 1, 1, 0, 0, 0)
 _PACKED = (".json", ".jsonl", ".txt", ".md", ".svg")
 
 
-def export_run(home: DataHome, run_id: str) -> bytes:
-    """The zip of one run. Raises ``RunError`` for a run that does not exist, has not ended or has damaged files."""
-    return _export(home, [run_id])[run_id]
+def export_run(home: DataHome, run_id: str, *, with_training_figures: bool = False) -> bytes:
+    """The zip of one run. Raises ``RunError`` for a run that does not exist, has not ended or has damaged files.
+
+    Of a DP-SGD run it leaves out what epsilon does not cover (``privacy.coverage``), unless ``with_training_figures``.
+    """
+    return _export(home, [run_id], with_training_figures)[run_id]
 
 
-def export_runs(home: DataHome, run_ids: Sequence[str]) -> bytes:
-    """One zip with the zips of several runs; the errors are as for ``export_run``."""
+def export_runs(home: DataHome, run_ids: Sequence[str], *, with_training_figures: bool = False) -> bytes:
+    """One zip with the zips of several runs; all else as for ``export_run``."""
     if not run_ids:
         raise RunError("No run is chosen; choose those to be exported.")
     output = io.BytesIO()
     with zipfile.ZipFile(output, "w") as archive:
-        for run_id, content in _export(home, list(dict.fromkeys(run_ids))).items():
+        for run_id, content in _export(home, list(dict.fromkeys(run_ids)), with_training_figures).items():
             _add(archive, archive_name(run_id), content)
     return output.getvalue()
 
@@ -67,7 +72,7 @@ def archive_name(run_id: str) -> str:
     return f"medpriv-run-{run_id}.zip"
 
 
-def _export(home: DataHome, run_ids: Sequence[str]) -> dict[str, bytes]:
+def _export(home: DataHome, run_ids: Sequence[str], with_training_figures: bool) -> dict[str, bytes]:
     runs = [_ended(load_run(home, run_id)) for run_id in run_ids]
     with tempfile.TemporaryDirectory(prefix="medpriv-export-") as folder:
         _write_networks(home, run_ids, Path(folder))
@@ -76,7 +81,9 @@ def _export(home: DataHome, run_ids: Sequence[str]) -> dict[str, bytes]:
             if _ended(load_run(home, run.id)).spent != run.spent:
                 raise RunError(f"Run {run.id} has gone on just now; export it again.")
         runs = [replace(run, spent=with_bond(run.spent, RunDirectory(home.runs / run.id))) for run in runs]
-        return {run.id: _archive(home, run, Path(folder) / f"{run.id}.safetensors") for run in runs}
+        return {
+            run.id: _archive(home, run, Path(folder) / f"{run.id}.safetensors", with_training_figures) for run in runs
+        }
 
 
 def _ended(run: Run) -> Run:
@@ -87,17 +94,22 @@ def _ended(run: Run) -> Run:
     return run
 
 
-def _archive(home: DataHome, run: Run, network: Path) -> bytes:
+def _archive(home: DataHome, run: Run, network: Path, with_training_figures: bool) -> bytes:
     directory = RunDirectory(home.runs / run.id)
     assert run.spec is not None
     spec = _portable_spec(run.spec)
-    setup, outcome = portable_setup(run.setup), portable_outcome(directory.read_outcome())
+    # Everything below is made from this run, which has no more than the export may hold.
+    run = shared_run(run, with_training_figures=with_training_figures)
+    setup, outcome = portable_setup(run.setup), directory.read_outcome()
+    if outcome is not None:
+        outcome = portable_outcome(exported_part(outcome, spec, with_training_figures=with_training_figures))
+    coverage = coverage_in_words(spec, with_training_figures=with_training_figures)
     # Damaged predictions would keep the whole zip from being imported.
     predictions = _read(directory.path / FILE_NAME) if readable_predictions(directory) else None
     # An imported run brought its network along.
     weights = _read(network) or _read(directory.path / "model.safetensors")
     files: dict[str, bytes | None] = {
-        "about.json": _json(_about(directory, run, weights)),
+        "about.json": _json(_about(directory, run, weights, with_training_figures)),
         "spec.json": _json(spec.to_dict()),
         "setup.json": _json(setup),
         "metrics.jsonl": "".join(json.dumps(row, allow_nan=False) + "\n" for row in run.epochs).encode(),
@@ -106,12 +118,12 @@ def _archive(home: DataHome, run: Run, network: Path) -> bytes:
         "labels.json": _json({"name": run.name, "tags": list(run.tags), "notes": run.notes}),
         "predictions.npz": predictions,
         "model.safetensors": weights,
-        "guarantee.txt": guarantee_text(run, spec, imported=directory.imported).encode(),
-        "model_card.md": model_card(run, spec, directory, has_network=weights is not None).encode(),
+        "guarantee.txt": guarantee_text(run, spec, coverage, imported=directory.imported).encode(),
+        "model_card.md": model_card(run, spec, directory, coverage, has_network=weights is not None).encode(),
     }
     if run.epochs:
         figure = dashboard_figure([curves_of(run)], View())
-        about = describe_runs([run])
+        about = describe_runs([run], with_training_figures=with_training_figures)
         title = f"Accuracy: {run.name}"
         files["accuracy.png"] = to_png(figure, title=title, caption=about)
         files["accuracy.svg"] = to_svg(figure, title=title, caption=about)
@@ -128,10 +140,10 @@ def portable_setup(setup: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in setup.items() if name in SETUP_TEXTS or _is_figure(value)}
 
 
-def portable_outcome(outcome: Mapping[str, Any] | None) -> dict[str, Any]:
+def portable_outcome(outcome: Mapping[str, Any]) -> dict[str, Any]:
     """How a run ended, without its message, which may name an image that could not be read."""
-    kept = {name: value for name, value in (outcome or {}).items() if _is_figure(value)}
-    return kept | ({"state": outcome["state"], "message": None} if outcome else {})
+    kept = {name: value for name, value in outcome.items() if _is_figure(value)}
+    return kept | {"state": outcome["state"], "message": None}
 
 
 def _is_figure(value: Any) -> bool:
@@ -145,7 +157,7 @@ def _portable_spec(spec: RunSpec) -> RunSpec:
     return spec.changed(weights=PurePath(spec.weights.replace("\\", "/")).name or spec.weights)
 
 
-def _about(directory: RunDirectory, run: Run, weights: bytes | None) -> dict[str, Any]:
+def _about(directory: RunDirectory, run: Run, weights: bytes | None, with_training_figures: bool) -> dict[str, Any]:
     assert run.spec is not None
     file = Path(run.spec.weights)
     pretrained: dict[str, Any] = {"file": file.name}
@@ -163,6 +175,7 @@ def _about(directory: RunDirectory, run: Run, weights: bytes | None) -> dict[str
         "ended_at": run.ended_at,
         "pretrained_weights": mark.get("pretrained_weights", pretrained),
         "model_sha256": hashlib.sha256(weights).hexdigest() if weights else None,
+        "left_out": list(NAMES_LEFT_OUT) if is_withheld(run.spec) and not with_training_figures else [],
     }
 
 

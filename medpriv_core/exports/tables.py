@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any
 
 from medpriv_core.errors import MedprivError
+from medpriv_core.exports.sharing import shared_run
+from medpriv_core.privacy.coverage import INCLUDED, SHORT, is_withheld
 from medpriv_core.results.guarantee import HeldGuarantee, held_guarantee
 from medpriv_core.runs.service import Run, RunSummary
 from medpriv_core.spec import RunSpec
@@ -36,28 +38,36 @@ GUARANTEE_COLUMNS = (
     "accountant",
     "guarantee",
 )
+COVERAGE = "coverage"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 # Of a row of metrics.jsonl; they stand under "epsilon" in the run's own columns, or are no figures.
 # ``steps`` and ``epsilon`` are those of the network, which may have been stopped after its last row.
 _NO_FIGURES = {"epoch", "epsilon", "delta"}
 
 
-def runs_csv(runs: Sequence[RunSummary]) -> str:
+def runs_csv(runs: Sequence[RunSummary], *, with_training_figures: bool = False) -> str:
     """One line a run, with a header: what it is called, its settings, last and best figures, and its guarantee.
 
-    ``best_`` marks the epoch with the best test accuracy: chosen on the test images, so it flatters the run.
+    ``best_`` marks the epoch with the best test accuracy: chosen on the test images, so it flatters the run. Of a
+    DP-SGD run, cells of figures that epsilon does not cover are empty, unless ``with_training_figures``; the column
+    ``coverage`` says which it is.
     """
+    runs = [shared_run(run, with_training_figures=with_training_figures) for run in runs]
     figures = _figure_names(row for run in runs for row in (run.last, run.best))
     lines = [_about(run) | _settings(run) | _facts(run) | _figures(run, figures) for run in runs]
     # Settings and figures that share a name with what holds are told apart by a prefix.
     names = ["run", "name", "tags", "notes", "state", "created", "started", "ended"]
     names += [f"spec_{name}" for name in SPEC_COLUMNS] + list(SETUP_COLUMNS) + list(GUARANTEE_COLUMNS)
     names += [f"{which}_{name}" for which in ("last", "best") for name in ("epoch", *figures)]
-    return _table(names, lines)
+    return _table([*names, COVERAGE], _with_coverage(zip(runs, lines, strict=True), with_training_figures))
 
 
-def epochs_csv(runs: Sequence[Run]) -> str:
-    """One line for every finished epoch of these runs, with a header; ``epsilon`` as the run's ledger had it then."""
+def epochs_csv(runs: Sequence[Run], *, with_training_figures: bool = False) -> str:
+    """One line for every finished epoch of these runs, with a header; ``epsilon`` as the run's ledger had it then.
+
+    What epsilon does not cover is left out as in ``runs_csv``.
+    """
+    runs = [shared_run(run, with_training_figures=with_training_figures) for run in runs]
     figures = _figure_names(row for run in runs for row in run.epochs)
     names = ["run", "name", "method", "epoch", *figures, "epsilon", "delta"]
     lines = []
@@ -66,8 +76,8 @@ def epochs_csv(runs: Sequence[Run]) -> str:
         for row in run.epochs:
             # JSON has no infinity: null says that no epsilon holds.
             epsilon = {"epsilon": "inf" if row["epsilon"] is None else row["epsilon"]} if "epsilon" in row else {}
-            lines.append({"run": run.id, "name": run.name, "method": method} | dict(row) | epsilon)
-    return _table(names, lines)
+            lines.append((run, {"run": run.id, "name": run.name, "method": method} | dict(row) | epsilon))
+    return _table([*names, COVERAGE], _with_coverage(lines, with_training_figures))
 
 
 def safe_cell(value: Any) -> str:
@@ -79,6 +89,15 @@ def safe_cell(value: Any) -> str:
     if isinstance(value, str):
         return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) else value
     return str(value)
+
+
+def _with_coverage(
+    lines: Iterable[tuple[RunSummary, Mapping[str, Any]]], with_training_figures: bool
+) -> Iterator[dict[str, Any]]:
+    """The lines with what each leaves out of its run, or that it does not."""
+    said = INCLUDED if with_training_figures else SHORT
+    for run, line in lines:
+        yield dict(line) | {COVERAGE: said if is_withheld(run.spec) else None}
 
 
 def _table(names: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> str:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from medpriv_core.errors import RunError
+from medpriv_core.exports.sharing import shared_run
+from medpriv_core.privacy.coverage import HEADING, coverage_in_words
 from medpriv_core.runs.service import Run, RunSummary
 
 _POLYNOMIAL = 0x82F63B78  # Castagnoli's, bits reversed (RFC 3720)
@@ -41,25 +43,30 @@ def event_file_name(run: RunSummary) -> str:
     return f"events.out.tfevents.{int(run.created_at)}.{run.id}"
 
 
-def event_file(run: Run) -> bytes:
+def event_file(run: Run, *, with_training_figures: bool = False) -> bytes:
     """Every numeric figure of every epoch as a scalar at that epoch, with delta as text in epsilon's name.
 
-    Raises ``RunError`` for a run without a finished epoch.
+    Of a DP-SGD run those that epsilon does not cover are left out, unless ``with_training_figures``; a text says which
+    it is. Raises ``RunError`` for a run without a finished epoch.
     """
     if not run.epochs:
         raise RunError(f"Run {run.id} has no finished epoch yet, so there is nothing to write.")
+    said = coverage_in_words(run.spec, with_training_figures=with_training_figures)
+    run = shared_run(run, with_training_figures=with_training_figures)
     content = _record(_event(run.created_at, version="brain.Event:2"))
+    if said:
+        content += _record(_event(run.created_at, texts={f"privacy/{HEADING}": "\n\n".join(said)}))
     for row in run.epochs:
         content += _record(_event(_time(row, run), step=int(row["epoch"]), scalars=dict(_scalars(row))))
     return content
 
 
-def write_event_file(run: Run, folder: Path) -> Path:
+def write_event_file(run: Run, folder: Path, *, with_training_figures: bool = False) -> Path:
     """Put the event file into ``folder/<run id>`` (made if it is missing) and return its path.
 
     Raises ``RunError`` for a run without a finished epoch, and ``OSError`` where the system refuses.
     """
-    content = event_file(run)
+    content = event_file(run, with_training_figures=with_training_figures)
     path = folder / run.id / event_file_name(run)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -104,15 +111,27 @@ def _masked(data: bytes) -> bytes:
 
 
 def _event(
-    wall_time: float, *, step: int = 0, version: str | None = None, scalars: dict[str, float] | None = None
+    wall_time: float,
+    *,
+    step: int = 0,
+    version: str | None = None,
+    scalars: dict[str, float] | None = None,
+    texts: dict[str, str] | None = None,
 ) -> bytes:
-    # Event: wall_time = 1 (double), step = 2, file_version = 3, summary = 5. Summary.Value: tag = 1, simple_value = 2.
+    # Event: wall_time = 1 (double), step = 2, file_version = 3, summary = 5. Summary.Value: tag = 1, simple_value = 2,
+    # tensor = 8, metadata = 9.
     event = b"\x09" + struct.pack("<d", wall_time) + b"\x10" + _varint(step)
     if version is not None:
         event += _field(3, version.encode())
     if scalars:
         values = (_field(1, tag.encode()) + b"\x15" + struct.pack("<f", value) for tag, value in scalars.items())
         event += _field(5, b"".join(_field(1, value) for value in values))
+    for tag, text in (texts or {}).items():
+        # TensorProto: dtype = 1 (7: string), tensor_shape = 2, string_val = 8. The metadata name the plugin that shows
+        # it: SummaryMetadata: plugin_data = 1, PluginData: plugin_name = 1.
+        tensor = b"\x08\x07" + _field(2, b"") + _field(8, text.encode())
+        value = _field(1, tag.encode()) + _field(8, tensor) + _field(9, _field(1, _field(1, b"text")))
+        event += _field(5, _field(1, value))
     return event
 
 

@@ -11,11 +11,17 @@ from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.figures.epochs import epochs_alt, epochs_figure
 from medpriv_core.figures.frontier import frontier_alt, frontier_figure
 from medpriv_core.figures.mechanisms import mechanisms_alt, mechanisms_figure
+from medpriv_core.privacy.coverage import is_withheld
 from medpriv_core.results.cost import MEASURES
 from medpriv_core.results.groups import Group
 from medpriv_core.results.labels import learned_in
 from medpriv_core.results.result import PROTOCOL_TITLES, SOURCE_TITLES, Protocol
 from medpriv_core.results.table import what_holds
+
+NO_TRAINING_ACCURACY = (
+    "The training accuracy of DP-SGD runs is left out, because it is computed from the training images without noise "
+    "and ε does not cover it."
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,12 @@ def frontier(groups: Sequence[Group], column: str) -> Chart:
 def _caption(groups: Sequence[Group]) -> list[str]:
     whose = [title for source, title in SOURCE_TITLES.items() if any(group.first.source == source for group in groups)]
     learned = learned_in(result for group in groups for result in group.results)
-    return ["; ".join([*whose, f"what learned: {learned}"] if learned else whose), *what_holds(groups)]
+    withheld = any(group.first.spec is not None and is_withheld(group.first.spec) for group in groups)
+    return [
+        "; ".join([*whose, f"what learned: {learned}"] if learned else whose),
+        *what_holds(groups),
+        *([NO_TRAINING_ACCURACY] if withheld else []),
+    ]
 
 
 def _title(groups: Sequence[Group]) -> str:

@@ -27,6 +27,7 @@ from medpriv_core.figures.curves import (
     thinned,
 )
 from medpriv_core.palette import METHOD_STYLES, NOISED_TEST_DASH, REFERENCE_COLOUR, TEST_DASH, TRAIN_DASH
+from medpriv_core.privacy.coverage import covered_part
 
 # Five and seven have no common divisor: 35 runs of one method until a pair of dash and marker comes again.
 DASHES = ("solid", "dot", "longdash", "dashdot", "dash")
@@ -93,6 +94,25 @@ def dashboard_figure(runs: Sequence[RunCurves], view: View) -> go.Figure:
         yaxis=_y_axis(drawn, view, measure),
     )
     return figure
+
+
+def shared_curves(runs: Sequence[RunCurves]) -> list[RunCurves]:
+    """The runs as they are handed on: of DP-SGD runs without what their epsilon does not cover."""
+    return [replace(run, epochs=[covered_part(row) for row in run.epochs]) if _withheld(run) else run for run in runs]
+
+
+def shared_dashboard(runs: Sequence[RunCurves], view: View) -> go.Figure:
+    """The figure of the runs as they are handed on.
+
+    How long an epoch of a DP-SGD run took is not covered, so with such runs the figure is drawn against epochs.
+    """
+    if view.against == "time" and any(map(_withheld, runs)):
+        view = replace(view, against="epoch")
+    return dashboard_figure(shared_curves(runs), view)
+
+
+def _withheld(run: RunCurves) -> bool:
+    return run.method == "dp_sgd"
 
 
 def drawn_parts(view: View) -> list[Part]:

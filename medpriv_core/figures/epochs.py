@@ -27,13 +27,18 @@ def epochs_figure(groups: Sequence[Group], *, majority_rate: float | None) -> go
     runs lie behind the others in grey. ``majority_rate`` (0 to 1) is drawn into the panel of the test images. The axis
     ends with the longest private run: what goes on longer without privacy must not press the others together.
     """
+    # Of private runs alone nothing is known on training images: ε does not cover it.
+    panels = {column: title for column, title in PANELS.items() if any(group.course(column) for group in groups)}
+    panels = panels or {"test_accuracy": PANELS["test_accuracy"]}
     figure = make_subplots(
-        rows=len(PANELS), cols=1, shared_xaxes=True, vertical_spacing=0.08, subplot_titles=list(PANELS.values())
+        rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.08, subplot_titles=list(panels.values())
     )
     drawn = sorted(zip(groups, looks_of(groups), strict=True), key=lambda pair: pair[0].first.source != "authors")
-    for row, column in enumerate(PANELS, start=1):
+    for row, column in enumerate(panels, start=1):
         for group, look in drawn:
             course = group.course(column)
+            if not course and row > 1:
+                continue
             if any(estimate.kind == "seeds" for _, estimate in course):
                 figure.add_trace(_band(course, group, look), row=row, col=1)
             rank = LEGEND_RANK + groups.index(group) + (len(groups) if group.first.source == "authors" else 0)
@@ -53,7 +58,7 @@ def epochs_figure(groups: Sequence[Group], *, majority_rate: float | None) -> go
     private = [group for group in groups if group.first.method != "none"] or groups
     last = max((group.first.final["epoch"] for group in private), default=1)
     figure.update_xaxes(range=[0, last + 1])
-    figure.update_xaxes(title="epoch", row=len(PANELS), col=1)
+    figure.update_xaxes(title="epoch", row=len(panels), col=1)
     figure.update_layout(
         height=PANELS_PX + LINE_PX * len(groups),
         margin={"l": 10, "r": 10, "t": 54, "b": 10},
@@ -105,7 +110,7 @@ def epochs_alt(groups: Sequence[Group]) -> str:
     ends = []
     for group in groups:
         test, train = (group.estimate(column) for column in PANELS)
-        if test and train:
-            epoch = group.first.final["epoch"]
-            ends.append(f"{group.label}: test {test.mean:.1%}, training {train.mean:.1%} after epoch {epoch}")
+        if test:
+            training = f", training {train.mean:.1%}" if train else ""
+            ends.append(f"{group.label}: test {test.mean:.1%}{training} after epoch {group.first.final['epoch']}")
     return f"Accuracy against epoch. {'; '.join(ends)}."

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.privacy.coverage import exported_part
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.results.result import Result, Source
@@ -36,6 +37,7 @@ def make_result(
 ) -> Result:
     """The result of a finished run: ``setup`` is its ``setup.json``, ``epochs`` at least one row of its metrics.
 
+    Comparisons are made to be shown to others, so of a DP-SGD run the result has only what epsilon covers.
     ``spent`` is the record of its network.
 
     Raises ``DatasetError`` for a dataset that this version does not know.
@@ -57,7 +59,7 @@ def make_result(
         guarantee=held_guarantee(spec, setup, spent),
         majority_rate=setup.get("majority_rate"),
         classes=tuple(setup.get("classes", info.classes)),
-        epochs=tuple(epochs),
+        epochs=tuple(exported_part(row, spec) for row in epochs),
         test_size=setup.get("test_size"),
         synthetic=info.synthetic,
         protocol=describe_protocol(spec),

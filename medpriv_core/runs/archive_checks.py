@@ -36,7 +36,16 @@ LATEST_S = 1e11  # as a time since 1970: the year 5138
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4,16}")
 _TEXT = re.compile("[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]*")
 _SHARES = ("accuracy", "auroc", "calibration_error")
-_ABOUT = ("id", "state", "created_at", "started_at", "ended_at", "medpriv_version", "pretrained_weights")
+_ABOUT = (
+    "id",
+    "state",
+    "created_at",
+    "started_at",
+    "ended_at",
+    "medpriv_version",
+    "pretrained_weights",
+    "left_out",  # names of what the export left out; not in archives of 0.1.0, which held everything
+)
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,7 @@ def _about(about: dict[str, Any]) -> dict[str, Any]:
         and about.get("state") in ENDED
         and _is_number(about.get("created_at"))
         and all(_is_time(about.get(name)) for name in ("created_at", "started_at", "ended_at"))
+        and _is_texts(about.get("left_out") or [])
     )
     if not proper:
         raise changed("about.json")
@@ -256,6 +266,10 @@ def _labels(labels: dict[str, Any], run_id: str) -> dict[str, Any]:
     if not all(isinstance(tag, str) for tag in tags):
         raise changed("labels.json")
     return {"name": clean_name(name), "tags": list(clean_tags(tags)), "notes": notes}
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def _is_whole(value: Any) -> bool:

@@ -12,15 +12,16 @@ import secrets
 import shutil
 import time
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medpriv_core.errors import RunError
+from medpriv_core.errors import DataHomeError, MedprivError, RunError
 from medpriv_core.evaluation.predictions import read_predictions
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
 from medpriv_core.runs.archive_checks import ArchivedRun, changed, check_files
-from medpriv_core.runs.archive_format import KEPT
-from medpriv_core.runs.archive_members import MAX_BYTES, read_members
+from medpriv_core.runs.archive_format import KEPT, MEMBERS
+from medpriv_core.runs.archive_members import MAX_BYTES, read_runs
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunRow, RunStore
@@ -28,14 +29,49 @@ from medpriv_core.runs.store import RunRow, RunStore
 _BINARY = ("predictions.npz", "model.safetensors")
 
 
+@dataclass(frozen=True)
+class Imported:
+    """What came of an import.
+
+    ids         of the runs that are in the list now
+    complaints  a sentence for each run that is not
+    """
+
+    ids: tuple[str, ...]
+    complaints: tuple[str, ...]
+
+
+def import_runs(home: DataHome, source: bytes | Path) -> Imported:
+    """As ``import_run``, of each run in a zip of several runs' zips; raises only where no run could be imported."""
+    ids: list[str] = []
+    errors: list[MedprivError] = []
+    for files in _read_runs(source):
+        try:
+            ids.append(_import(home, files))
+        except DataHomeError:
+            raise
+        except MedprivError as error:
+            errors.append(error)
+    if not ids:
+        raise errors[0]
+    return Imported(tuple(ids), tuple(map(str, errors)))
+
+
 def import_run(home: DataHome, source: bytes | Path) -> str:
     """Put the run in a zip, as ``exports.run_archive`` makes it, into the list and return its id, which it keeps.
 
+    The zip may have been unpacked and packed again, and the folder that it was unpacked to may be given instead.
     Raises ``RunError`` if the file is no such zip, is damaged, too large, of a newer version or of a run that is here
     already, ``SettingError`` for impossible settings, ``DatasetError`` for a dataset that this version does not know,
     and ``DataHomeError`` where the disk refuses; then nothing has been changed.
     """
-    files = read_members(_read_source(source))
+    runs = _read_runs(source)
+    if len(runs) > 1:
+        raise RunError(f"This holds {len(runs)} runs, and one is wanted here. Choose the zip of one run.")
+    return _import(home, runs[0])
+
+
+def _import(home: DataHome, files: dict[str, bytes]) -> str:
     run = check_files(files)
     run_id: str = run.about["id"]
     _refuse_known(home, run_id)
@@ -62,12 +98,29 @@ def read_import_mark(directory: RunDirectory) -> dict[str, Any] | None:
     return mark if isinstance(mark, dict) else None
 
 
-def _read_source(source: bytes | Path) -> bytes:
+def _read_runs(source: bytes | Path) -> list[dict[str, bytes]]:
+    content = _read_source(source)
+    if isinstance(content, bytes):
+        return read_runs(content)
+    with explain_disk_errors(content):
+        return read_runs(content)
+
+
+def _read_source(source: bytes | Path) -> bytes | Path:
+    """The bytes of a file, or the folder as it is."""
     if isinstance(source, bytes):
         return source
     with explain_disk_errors(source.parent):
+        if source.is_dir():
+            return source
+        if not source.exists():
+            raise RunError(f"There is no file and no folder {source}. Correct the path.")
         if not source.is_file():
-            raise RunError(f"There is no file {source}. Correct the path.")
+            raise RunError(f"{source} is neither a file nor a folder. Choose a zip that medpriv has exported.")
+        if source.name in MEMBERS:
+            raise RunError(
+                f"{source.name} is one file of a run. Import the folder that it lies in, or the zip that it came from."
+            )
         with open(source, "rb") as file:
             return file.read(MAX_BYTES + 1)  # one more than allowed, so that too much is noticed
 

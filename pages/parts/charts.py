@@ -18,23 +18,38 @@ _NO_FILE_NAME = re.compile(r"[^a-z0-9]+")
 Caption = Sequence[str] | Callable[[], Sequence[str]]
 
 
-def draw_chart(figure: go.Figure, *, key: str, name: str, alt: str, caption: Caption = ()) -> None:
+def draw_chart(
+    figure: go.Figure,
+    *,
+    key: str,
+    name: str,
+    alt: str,
+    caption: Caption = (),
+    shared: Callable[[], go.Figure] | None = None,
+) -> None:
     """The chart, and below it a row of downloads as PNG and SVG, which are drawn when they are clicked.
 
     ``name`` is what the chart shows, for example "Accuracy of Chest X-rays, DP-SGD": the title of the export, if the
     figure has none, and its file's name. ``caption`` stands below the exported chart, a statement a line: settings, and
     each ε in full; a function that gives them is called at the click. ``alt`` is the chart in words.
+    ``shared`` draws the chart that is exported, where that may show less than the screen.
     """
-    st.plotly_chart(figure, key=key, alt=alt, config={"displaylogo": False})
+    # Plotly's own download has neither caption nor guarantee, and shows all that is on the screen.
+    st.plotly_chart(
+        figure, key=key, alt=alt, config={"displaylogo": False, "modeBarButtonsToRemove": ["toImage", "toimage"]}
+    )
     file_name = file_name_of(name)
 
     def lines() -> Sequence[str]:
         return caption() if callable(caption) else caption
 
+    def exported() -> go.Figure:
+        return figure if shared is None else shared()
+
     with st.container(horizontal=True, gap="small"):
         st.download_button(
             "PNG",
-            lambda: to_png(figure, title=name, caption=lines()),
+            lambda: to_png(exported(), title=name, caption=lines()),
             f"{file_name}.png",
             "image/png",
             key=f"{key}_png",
@@ -45,7 +60,7 @@ def draw_chart(figure: go.Figure, *, key: str, name: str, alt: str, caption: Cap
         )
         st.download_button(
             "SVG",
-            lambda: to_svg(figure, title=name, caption=lines()),
+            lambda: to_svg(exported(), title=name, caption=lines()),
             f"{file_name}.svg",
             "image/svg+xml",
             key=f"{key}_svg",

@@ -11,8 +11,9 @@ from medpriv_core.exports.run_archive import archive_name, export_run, export_ru
 from medpriv_core.exports.tables import epochs_csv, runs_csv
 from medpriv_core.exports.tensorboard import event_file, event_file_name
 from medpriv_core.home import DataHome, data_home
+from medpriv_core.privacy.coverage import SHORT, WARNING, is_withheld
 from medpriv_core.runs import service
-from medpriv_core.runs.imports import import_run
+from medpriv_core.runs.imports import import_runs
 from medpriv_core.runs.service import RunSummary
 from pages.parts.words import sentence
 
@@ -29,12 +30,20 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
         return
     home, one = data_home(), runs[0] if len(runs) == 1 else None
     ended = [run for run in runs if run.ended]
+    figures = False
+    if any(is_withheld(run.spec) for run in runs):
+        figures = st.checkbox("With the training figures of private runs", key=f"{key}_training_figures")
+        (st.warning if figures else st.caption)(WARNING if figures else SHORT)
     with st.container(horizontal=True):
         if ended:
             ids = [run.id for run in ended]
             _button(
                 "Zip" if one else f"Zip of {len(ids)} runs",
-                lambda: export_run(home, ids[0]) if one else export_runs(home, ids),
+                lambda: (
+                    export_run(home, ids[0], with_training_figures=figures)
+                    if one
+                    else export_runs(home, ids, with_training_figures=figures)
+                ),
                 archive_name(ids[0]) if one else "medpriv-runs.zip",
                 "application/zip",
                 key=f"{key}_zip",
@@ -44,7 +53,7 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
             )
         _button(
             "Table of runs",
-            lambda: BYTE_ORDER_MARK + runs_csv(runs),
+            lambda: BYTE_ORDER_MARK + runs_csv(runs, with_training_figures=figures),
             "medpriv-runs.csv",
             "text/csv",
             key=f"{key}_runs",
@@ -52,7 +61,10 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
         )
         _button(
             "Table of epochs",
-            lambda: BYTE_ORDER_MARK + epochs_csv([service.load_run(home, run.id) for run in runs]),
+            lambda: (
+                BYTE_ORDER_MARK
+                + epochs_csv([service.load_run(home, run.id) for run in runs], with_training_figures=figures)
+            ),
             f"medpriv-epochs-{one.id}.csv" if one else "medpriv-epochs.csv",
             "text/csv",
             key=f"{key}_epochs",
@@ -61,7 +73,7 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
         if one and one.epochs_done:
             _button(
                 "TensorBoard",
-                lambda: event_file(service.load_run(home, one.id)),
+                lambda: event_file(service.load_run(home, one.id), with_training_figures=figures),
                 event_file_name(one),
                 "application/octet-stream",
                 key=f"{key}_events",
@@ -103,10 +115,13 @@ def draw_import(*, key: str = "import_runs") -> None:
 
 def _import(home: DataHome, file_name: str, content: bytes) -> tuple[bool, str]:
     try:
-        run_id = import_run(home, content)
+        imported = import_runs(home, content)
     except MedprivError as error:
         return False, f"{_shown(file_name)}: {sentence(error)}"
-    return True, f"Imported: {_shown(service.load_run(home, run_id).name)}. It is in the list."
+    names = ", ".join(_shown(service.load_run(home, run_id).name) for run_id in imported.ids)
+    if imported.complaints:
+        return False, f"Imported from {_shown(file_name)}: {names}. Not imported: {' '.join(imported.complaints)}"
+    return True, f"Imported: {names}. {'It is' if len(imported.ids) == 1 else 'They are'} in the list."
 
 
 def _shown(text: str) -> str:

@@ -39,7 +39,8 @@ def test_a_run_goes_to_another_machine_and_back(medpriv: Command, home: DataHome
 
     assert answer.json == {"runs": [RUN_ID], "file": str(file), "bytes": file.stat().st_size}
     monkeypatch.setenv("MEDPRIV_HOME", str(tmp_path / "other"))
-    assert medpriv("import", file, "--json").json == {"run": RUN_ID, "name": "Pilot · β = 1"}
+    imported = medpriv("import", file, "--json").json
+    assert (imported["run"], imported["name"], imported["complaints"]) == (RUN_ID, "Pilot · β = 1", [])
     with safe_open(tmp_path / "other" / "runs" / RUN_ID / "model.safetensors", "np") as network:
         assert network.get_tensor("fc.weight").tolist() == [[1.0] * 3] * 2
     assert medpriv("export", "run", RUN_ID, "--output", tmp_path / "again.zip").code == 0

@@ -15,6 +15,7 @@ from scipy.stats import binomtest
 from medpriv_core.errors import RunError
 from medpriv_core.exports.run_archive import export_run, export_runs
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.coverage import covered_part
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.runs import service
 from medpriv_core.runs.archive_format import FOR_PEOPLE, KEPT, MEMBERS
@@ -52,7 +53,9 @@ def test_what_is_kept_is_what_the_run_recorded(home: DataHome) -> None:
 
     assert RunSpec.from_dict(json.loads(files["spec.json"])) == run.spec
     assert json.loads(files["setup.json"]) == run.setup
-    assert [json.loads(line) for line in files["metrics.jsonl"].splitlines()] == run.epochs
+    assert [json.loads(line) for line in files["metrics.jsonl"].splitlines()] == [
+        covered_part(row) for row in run.epochs
+    ]
     assert json.loads(files["labels.json"]) == {"name": run.name, "tags": ["pilot"], "notes": "first\nsecond"}
     assert files["predictions.npz"] == (directory.path / "predictions.npz").read_bytes()
 

@@ -16,9 +16,10 @@ def test_the_caption_says_whose_runs_these_are_and_each_epsilon_in_full() -> Non
     first, *holds = figure_3(OWN).caption
 
     assert first == "My runs; what learned: the last layer, 64 pixels"
-    assert len(holds) == 1
+    assert len(holds) == 2
     assert "DP-SGD σ = 4" in holds[0]
     assert "Poisson sampling" in holds[0]
+    assert "training accuracy of DP-SGD runs is left out" in holds[1]
 
 
 def test_figure_4_has_a_panel_a_dataset_with_the_chosen_one_on_top() -> None:

@@ -24,8 +24,9 @@ from medpriv_core.figures.curves import (
     last_and_best,
     parts_of,
 )
-from medpriv_core.figures.dashboard import View, dashboard_figure, drawn_parts
+from medpriv_core.figures.dashboard import View, dashboard_figure, drawn_parts, shared_curves, shared_dashboard
 from medpriv_core.palette import METHOD_STYLES
+from medpriv_core.privacy.coverage import is_withheld
 from medpriv_core.runs.service import Run
 from pages.parts.charts import draw_chart
 from pages.parts.runs.address import MOST_SMOOTHING, first_parts, view_from_link, view_to_link
@@ -60,6 +61,7 @@ def draw_chart_of(runs: Sequence[Run]) -> None:
         name=f"{measure.title} of {runs[0].name if len(runs) == 1 else f'{len(runs)} runs'}",
         alt=describe_curves(curves, measure, view.against),
         caption=lambda: describe_runs([replace(run, name=names[run.id]) for run in runs if run.id in shown_ids]),
+        shared=lambda: shared_dashboard(curves, view),
     )
     st.caption(legend_words(runs, curves, view))
     left_out = [run.name for run in curves if run not in drawn and run.epochs]
@@ -70,7 +72,7 @@ def draw_chart_of(runs: Sequence[Run]) -> None:
     numbers = st.expander("The same numbers as a table", key="runs_numbers", on_change="rerun")
     if numbers.open:
         numbers.dataframe(
-            last_and_best(curves, measure),
+            last_and_best(shared_curves(curves), measure),
             hide_index=True,
             column_config={
                 title: st.column_config.NumberColumn(format="%.1f %%" if measure.share else "%.4g")
@@ -209,6 +211,11 @@ def nothing_drawn(runs: Sequence[Run], measure: Measure, *, elsewhere: bool) -> 
     if not any(run.epochs for run in runs):
         return "No epoch was finished, so there is no curve."
     if elsewhere:
+        if any(run.imported and is_withheld(run.spec) for run in runs):
+            return (
+                f"{measure.title} on the images chosen above is not in an imported private run, because exports leave "
+                "the figures of the training images out; choose others."
+            )
         return f"{measure.title} was not measured on the images chosen above; choose others."
     these = "this run" if len(runs) == 1 else "these runs"
     if measure.name == "epsilon":

@@ -7,7 +7,9 @@ from typing import Any
 
 import streamlit as st
 
+from medpriv_core.exports.sharing import shared_run
 from medpriv_core.privacy.checks import check_run
+from medpriv_core.privacy.coverage import SHORT, WARNING, is_withheld, left_out_of
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.runs import service
@@ -94,10 +96,20 @@ def draw_guarantee(run: Run) -> None:
 
 
 def draw_epochs(run: Run) -> None:
-    """The numbers of the curves, epoch by epoch; of many epochs, some."""
+    """The numbers of the curves, epoch by epoch; of many epochs, some.
+
+    A table can be copied and saved by its own buttons, so of a private run it holds at first what exports hold.
+    """
     if not run.epochs:
         st.caption("No epoch yet.")
         return
+    if is_withheld(run.spec):
+        if any(left_out_of(row) for row in run.epochs):
+            too = st.toggle("Figures of the training images too", key=f"numbers_too_{run.id}")
+            (st.warning if too else st.caption)(WARNING if too else SHORT)
+            run = shared_run(run, with_training_figures=too)
+        elif run.imported:
+            st.caption("The figures of the training images are not here: the export of this run left them out.")
     columns = {name: title for name, title in COLUMNS.items() if any(name in row for row in run.epochs)}
     every = -(-len(run.epochs) // MOST_ROWS)
     shown = [row for row in run.epochs[:-1] if row["epoch"] % every == 0] + run.epochs[-1:]
