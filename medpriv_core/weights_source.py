@@ -15,6 +15,8 @@ from typing import Literal
 
 from medpriv_core.errors import WeightsError
 from medpriv_core.home import DataHome
+from medpriv_core.weights_file import look_into
+from medpriv_core.weights_names import check_norm
 
 # torchvision.models.ResNet18_Weights.IMAGENET1K_V1; by torch's convention the file name ends in the
 # first eight digits of its SHA-256.
@@ -55,6 +57,18 @@ def weights_status(home: DataHome) -> WeightsStatus:
         path,
         f"Pretrained weights: torchvision's ResNet-18 ({IMAGENET_SIZE_MB} MB) will be downloaded at the first run.",
     )
+
+
+def check_weights(choice: str, *, norm: str, home: DataHome) -> None:
+    """Look into the file that a run with this choice of weights would read, without reading its numbers.
+
+    Raises ``WeightsError`` if it is not there or holds another network, or one that does not fit ``norm``.
+    """
+    resolved = resolve_weights(choice)
+    path = weights_status(home).path if resolved == "imagenet" else Path(resolved)
+    if resolved == "none" or (resolved == "imagenet" and not path.is_file()):
+        return  # nothing to read, or nothing yet
+    check_norm(look_into(path).kind, norm, file=str(path))
 
 
 def resolve_weights(choice: str) -> str:

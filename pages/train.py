@@ -19,7 +19,7 @@ from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.estimate import estimate_disk, estimate_memory, estimate_time
 from medpriv_core.spec import RunSpec
-from medpriv_core.weights_source import resolve_weights
+from medpriv_core.weights_source import check_weights, resolve_weights
 from pages.parts import cached
 from pages.parts.guarantee import draw_green_lights, draw_lights, draw_verdict
 from pages.parts.messages import show_error
@@ -57,7 +57,8 @@ def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
         spec = RunSpec(**values)
         spec.check_dataset_size(train_size)
         plan = plan_run(spec, train_size=train_size) if spec.method == "dp_sgd" else None
-    except SettingError as error:
+        check_weights(spec.weights, norm=spec.norm, home=cached.home())
+    except (SettingError, WeightsError) as error:
         protection.error(f"This cannot be launched: {sentence(error)}", icon=":material/block:")
         draw_launch(launch, None)
         return

@@ -27,7 +27,7 @@ from medpriv_core.runs.runner import ensure_runner
 from medpriv_core.runs.store import Place, RunRow, RunStore
 from medpriv_core.runs.summary import Run, RunSummary, read_run, read_summary, summarise
 from medpriv_core.spec import RunSpec
-from medpriv_core.weights_source import resolve_weights
+from medpriv_core.weights_source import check_weights, resolve_weights
 
 __all__ = [
     "Action",
@@ -73,6 +73,7 @@ def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequ
         plan_run(spec, train_size=sizes["train_size"])
     # The worker may run in another folder than the one that a relative path was meant for.
     spec = spec.changed(weights=resolve_weights(spec.weights))
+    check_weights(spec.weights, norm=spec.norm, home=home)
     check_room(home, spec, setup=sizes)
     name, tags = name_run(spec) if name is None else clean_name(name), clean_tags(tags)
     home.check_writable()

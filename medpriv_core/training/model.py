@@ -134,7 +134,9 @@ def build_model(*, classes: int, norm: Norm, state_dict: Mapping[str, Tensor] | 
             # A count of batches belongs to statistics that move.
             kept = {name: value for name, value in kept.items() if not name.endswith("num_batches_tracked")}
         if norm == "group_norm":
-            kept = {name: value for name, value in kept.items() if name in _convolutions(model)}
+            # Of a network that had GroupNorm before, its scales and shifts fit too.
+            fits = _convolutions(model) if "bn1.running_mean" in kept else set(model.state_dict())
+            kept = {name: value for name, value in kept.items() if name in fits}
         fresh = {name: value for name, value in model.state_dict().items() if name not in kept}
         model.load_state_dict(fresh | kept)
     return model

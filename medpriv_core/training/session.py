@@ -124,7 +124,7 @@ def open_session(
     train_size = len(data.train.train.labels)
     steps = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size, sampling=spec.sampling_scheme)
 
-    weights = load_weights(spec.weights, home=home, progress=progress)
+    weights = load_weights(spec.weights, home=home, norm=spec.norm, progress=progress)
     doubt = doubt_weights(weights.state_dict)
     network = build_model(
         classes=len(data.clean.info.classes), norm=spec.norm, state_dict=weights.state_dict, seed=spec.seed

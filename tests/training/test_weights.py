@@ -4,12 +4,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from torchvision.models import ResNet18_Weights, resnet18, resnet34
+from safetensors.torch import save_file
+from torchvision.models import ResNet18_Weights, resnet18, resnet34, resnet50, vgg11
 
 from medpriv_core import weights_source
 from medpriv_core.errors import DownloadError, WeightsError
+from medpriv_core.runs import service
+from medpriv_core.spec import RunSpec
 from medpriv_core.training import weights
+from medpriv_core.training.model import build_model
 from medpriv_core.training.weights import fingerprint, load_weights, read_state_dict
+from medpriv_core.weights_file import look_into
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +146,8 @@ def _put(name, value):
         (_put("layer2.0.conv9.weight", torch.zeros(1)), "also has layer2.0.conv9.weight"),
         (_put("conv1.weight", torch.zeros(64, 3, 3, 3)), r"conv1.weight has the shape \(64, 3, 3, 3\)"),
         (_put("bn1.running_var", torch.full((64,), float("nan"))), "bn1.running_var holds something else than finite"),
-        (_put("epoch", 3), "does not hold tensors by name"),
+        (lambda state: state.clear(), "does not hold tensors by name"),
+        (lambda state: [state.pop(name) for name in list(state) if not name.startswith("fc.")], "only a last layer"),
     ],
 )
 def test_another_networks_state_dict_is_refused_with_the_reason(change, reason, tmp_path, state_file):
@@ -152,10 +158,151 @@ def test_another_networks_state_dict_is_refused_with_the_reason(change, reason, 
         read_state_dict(tmp_path / "other.pth")
 
 
-def test_a_resnet34_is_refused(tmp_path):
-    torch.save(resnet34().state_dict(), tmp_path / "other.pth")
-    with pytest.raises(WeightsError, match=r"it also has layer1\.2"):
-        read_state_dict(tmp_path / "other.pth")
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [(resnet34, "this is a ResNet-34"), (resnet50, "this is a ResNet-50"), (vgg11, "this is a VGG")],
+)
+def test_other_networks_are_named(make, words, tmp_path):
+    with torch.device("meta"):
+        network = make()
+    # Names and shapes are enough to tell.
+    torch.save(
+        {name: torch.zeros(()).expand(value.shape) for name, value in network.state_dict().items()}, tmp_path / "o.pth"
+    )
+    with pytest.raises(WeightsError, match=words):
+        read_state_dict(tmp_path / "o.pth")
+
+
+def _numbered(state):
+    places = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3": "6", "layer4": "7"}
+    return {
+        f"0.{places[name.split('.')[0]]}.{name.split('.', 1)[1]}": v for name, v in state.items() if name[:2] != "fc"
+    }
+
+
+def _under(prefix):
+    return lambda state: {f"{prefix}{name}": value for name, value in state.items()}
+
+
+WRAPPED = {
+    **{prefix: _under(prefix) for prefix in ("module.", "_module.", "backbone.", "encoder.", "model.", "network.")},
+    "module.encoder_q.": _under("module.encoder_q."),
+    "resnet. with a head of its own": lambda state: (
+        _under("resnet.")(state) | {"classifier.weight": torch.zeros(3, 512)}
+    ),
+    "state_dict": lambda state: {"epoch": 3, "state_dict": _under("module.")(state), "optimizer": {"state": {}}},
+    "model_state_dict": lambda state: {"model_state_dict": state, "loss": 0.5},
+    "model beside ema": lambda state: {"ema": {name: v + 1 for name, v in state.items()}, "model": state},
+    "net": lambda state: {"net": state},
+    "lightning": lambda state: {
+        "pytorch-lightning_version": "2.0",
+        "state_dict": _under("net.backbone.")(state) | {"criterion.weight": torch.ones(2)},
+        "optimizer_states": [{"state": {0: {"momentum_buffer": torch.zeros(3)}}}],
+        "hyper_parameters": {"lr": 0.1},
+    },
+    "sequential": _numbered,
+    "no counters": lambda state: {name: v for name, v in state.items() if "num_batches" not in name},
+    "no last layer": lambda state: {name: v for name, v in state.items() if not name.startswith("fc.")},
+    "head in parts": lambda state: {
+        **{name: v for name, v in state.items() if not name.startswith("fc.")},
+        "fc.0.weight": torch.zeros(9, 512),
+    },
+    "half": lambda state: {name: v.half() if v.is_floating_point() else v for name, v in state.items()},
+    "parameters": lambda state: {name: torch.nn.Parameter(v, v.is_floating_point()) for name, v in state.items()},
+}
+
+
+@pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED)
+def test_files_as_people_have_them_are_understood_at_launch_and_in_the_run(wrap, tmp_path, state_file):
+    state = torch.load(state_file, weights_only=True)
+    torch.save(wrap(state), tmp_path / "w.pth")
+
+    look_into(tmp_path / "w.pth")
+    found = read_state_dict(tmp_path / "w.pth")
+
+    assert torch.allclose(found["layer4.1.conv2.weight"], state["layer4.1.conv2.weight"], atol=1e-2)
+    assert not any(name.startswith("fc.") for name in found)
+
+
+def test_safetensors_and_files_of_old_pytorch_are_read(tmp_path, state_file):
+    state = torch.load(state_file, weights_only=True)
+    save_file({f"backbone.{name}": value for name, value in state.items()}, tmp_path / "w.safetensors")
+    torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+
+    for name in ("w.safetensors", "old.pth"):
+        look_into(tmp_path / name)
+        assert torch.equal(read_state_dict(tmp_path / name)["bn1.weight"], state["bn1.weight"])
+
+
+def test_two_networks_in_one_file_are_not_guessed_at(tmp_path, state_file):
+    state = torch.load(state_file, weights_only=True)
+    torch.save(_under("student.")(state) | _under("teacher.")(state), tmp_path / "two.pth")
+    with pytest.raises(WeightsError, match=r"several ResNets, under 'student\.', 'teacher\.'"):
+        look_into(tmp_path / "two.pth")
+
+
+def test_torchscript_and_whole_networks_are_refused_by_what_they_are(tmp_path):
+    with zipfile.ZipFile(tmp_path / "script.pt", "w") as archive:  # as torch.jit.save lays it out
+        for name in ("data.pkl", "code/__torch__.py", "constants.pkl", "version"):
+            archive.writestr(f"script/{name}", b"3")
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "whole.pth")
+    with pytest.raises(WeightsError, match="TorchScript"):
+        look_into(tmp_path / "script.pt")
+    with pytest.raises(WeightsError, match=r"program code besides numbers \(torch\.nn\.modules\.linear\.Linear\)"):
+        look_into(tmp_path / "whole.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
+        (b"<!DOCTYPE html>", "web page"),
+        (b"\x89HDF", "HDF5"),
+    ],
+)
+def test_what_is_no_weights_file_is_told_by_what_it_is(content, words, tmp_path):
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(WeightsError, match=words):
+        look_into(tmp_path / "w.pth")
+
+
+def test_looking_into_a_file_runs_no_code_of_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"conv1.weight": _RunsCode()}, "evil.pth")
+    with pytest.raises(WeightsError, match=r"posix\.mkdir|nt\.mkdir"):
+        look_into(Path("evil.pth"))
+    assert not Path("the-code-has-run").exists()
+
+
+def test_a_network_with_group_norm_serves_group_norm_whole_and_nothing_else(tmp_path, home):
+    trained = build_model(classes=2, norm="group_norm", state_dict=None, seed=1)
+    torch.nn.init.uniform_(trained.bn1.weight)
+    save_file({name: v.contiguous() for name, v in trained.state_dict().items()}, tmp_path / "gn.safetensors")
+
+    loaded = load_weights(str(tmp_path / "gn.safetensors"), home=home, norm="group_norm")
+    again = build_model(classes=3, norm="group_norm", state_dict=loaded.state_dict, seed=2)
+
+    assert torch.equal(again.bn1.weight, trained.bn1.weight)
+    for refuse in (
+        lambda: load_weights(str(tmp_path / "gn.safetensors"), home=home, norm="frozen_batch_norm"),
+        lambda: weights_source.check_weights(str(tmp_path / "gn.safetensors"), norm="batch_norm", home=home),
+    ):
+        with pytest.raises(WeightsError, match="with GroupNorm"):
+            refuse()
+
+
+def test_a_file_that_will_not_do_is_refused_before_the_run_is_queued(tmp_path, home, monkeypatch):
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in resnet50().state_dict().items()}
+    torch.save({name: torch.zeros(()).expand(shape) for name, shape in shapes.items()}, tmp_path / "w.pth")
+
+    with pytest.raises(WeightsError, match="this is a ResNet-50"):
+        service.submit(home, RunSpec(dataset="synthetic_chest", weights=str(tmp_path / "w.pth")))
+    monkeypatch.setenv("MEDPRIV_WEIGHTS", str(tmp_path / "w.pth"))
+    with pytest.raises(WeightsError, match="this is a ResNet-50"):
+        service.submit(home, RunSpec(dataset="synthetic_chest"))
+    assert service.list_runs(home) == []
 
 
 def test_another_number_of_classes_and_half_precision_are_fine(tmp_path):
