@@ -111,7 +111,7 @@ def _import(options: argparse.Namespace) -> None:
     imported = import_runs(home, options.file)
     names = {run_id: service.load_run(home, run_id).name for run_id in imported.ids}
     first = imported.ids[0]
-    facts = {"run": first, "name": names[first], "runs": names, "complaints": imported.complaints}
+    facts: dict[str, object] = {"run": first, "name": names[first], "runs": names, "complaints": imported.complaints}
     _say(options, facts, "\n".join(f"Imported: {run_id}  {name}" for run_id, name in names.items()))
     for complaint in imported.complaints:
         print(f"medpriv: {complaint}", file=sys.stderr)

@@ -64,7 +64,7 @@ def _weights(options: argparse.Namespace) -> None:
     complaints = {}
     for directory in options.directories:
         try:
-            release_weights(RunDirectory(directory), options.folder / f"{directory.name}.safetensors")
+            release_weights(RunDirectory(directory), options.folder / f"{directory.name}.safetensors", home=data_home())
         except MedprivError as error:
             complaints[directory.name] = str(error)
     print_json({"complaints": complaints})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from medpriv_core.datasets.base import DatasetInfo
 from medpriv_core.datasets.registry import dataset_info
@@ -17,6 +17,7 @@ from medpriv_core.evaluation.intervals import wilson_interval
 from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, read_predictions
 from medpriv_core.evaluation.statement import INTERVALS_IN_WORDS
 from medpriv_core.palette import METHOD_STYLES
+from medpriv_core.preprocessing import normalisation_in_words, preprocessing_in_words
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.coverage import HEADING
 from medpriv_core.privacy.image_epsilon import image_guarantee
@@ -39,10 +40,14 @@ IMPORTED = (
 )
 SYNTHETIC = "All its images are SYNTHETIC: drawn by a program, of no patient. It can say nothing about real ones."
 LEARNED = {
-    "head": "the last layer alone; everything below is the frozen public network",
+    "head": "the last layer alone",
     "norms": "the last layer, and scale and shift of the normalisation layers",
     "all": "all layers",
 }
+# What lies below a last layer, by the weights that it began with.
+BEGAN = {"imagenet": "as torchvision trained it on ImageNet", "none": "random numbers that nobody has trained"}
+BEGAN_OWN = "as in a weights file of the one who trained it"
+Network = Literal["whole", "last_layer"]
 FIGURES = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
@@ -75,7 +80,9 @@ def guarantee_text(run: Run, spec: RunSpec, coverage: Sequence[str], *, imported
     return "\n".join(lines) + "\n"
 
 
-def model_card(run: Run, spec: RunSpec, directory: RunDirectory, coverage: Sequence[str], *, has_network: bool) -> str:
+def model_card(
+    run: Run, spec: RunSpec, directory: RunDirectory, coverage: Sequence[str], *, network: Network | None
+) -> str:
     """The card as markdown; ``directory`` is where the run's predictions lie, ``coverage`` what is left out and why."""
     info, classes = dataset_info(spec.dataset), run.setup.get("classes") or []
     parts = [
@@ -84,7 +91,7 @@ def model_card(run: Run, spec: RunSpec, directory: RunDirectory, coverage: Seque
         "## What it was trained on",
         _training(info, spec, run.setup),
         "## What it is",
-        _network(spec, classes, has_network=has_network),
+        _network(info, spec, classes, network),
         "## How good it is",
         "\n".join(_measured(run, directory, ordered=info.ordered)),
         "## What it guarantees",
@@ -114,27 +121,37 @@ def _training(info: DatasetInfo, spec: RunSpec, setup: Mapping[str, Any]) -> str
     return " ".join(sentences)
 
 
-def _network(spec: RunSpec, classes: Iterable[str], *, has_network: bool) -> str:
+def _network(info: DatasetInfo, spec: RunSpec, classes: Iterable[str], network: Network | None) -> str:
     beta = f" with β = {spec.beta:g}, {spec.noise_draw.replace('_', ' ')}" if spec.method == "local_dp" else ""
+    frozen = f"; everything below is frozen, {BEGAN.get(spec.weights, BEGAN_OWN)}" if spec.trainable == "head" else ""
     sentences = [
-        f"A ResNet-18. Learned: {LEARNED[spec.trainable]}. Method: {METHOD_STYLES[spec.method].title}{beta}. Began "
-        f"with the pretrained weights: {_plain(spec.weights)}. Classes, in the order of the outputs: "
+        f"A ResNet-18. Learned: {LEARNED[spec.trainable]}{frozen}. Method: {METHOD_STYLES[spec.method].title}{beta}. "
+        f"Began with the pretrained weights: {_plain(spec.weights)}. Classes, in the order of the outputs: "
         f"{', '.join(map(_plain, classes)) or 'not recorded'}."
     ]
-    if not has_network:
+    if network is None:
         return " ".join(
             [*sentences, "The network itself is not in this archive, because its checkpoint is gone or damaged."]
         )
     sentences.append(
-        "The numbers are in model.safetensors, named as in torchvision's ResNet-18; its header says how images are "
-        "brought in."
+        "The numbers are in model.safetensors, named as in torchvision's ResNet-18; its header has the same facts as "
+        "this section."
     )
-    if spec.trainable == "head":
+    if network == "whole":
+        sentences.append("It holds the whole network.")
+    elif spec.weights == "imagenet":
         sentences.append(
-            "It holds the last layer, to be put on the frozen network whose fingerprint stands in the header as "
-            "frozen_rest_sha256."
+            "It holds the last layer, to be put on torchvision's ResNet-18 (ResNet18_Weights.IMAGENET1K_V1)."
         )
-    return " ".join(sentences)
+    else:
+        sentences.append(
+            f"It holds the last layer, to be put on the frozen network of the weights {_plain(spec.weights)}. If they "
+            "are not torchvision's, only whoever trained this can hand them on."
+        )
+    if network == "last_layer":
+        sentences.append("The fingerprint of that network stands in the header as frozen_rest_sha256.")
+    sentences.append(normalisation_in_words(spec.norm))
+    return " ".join(sentences) + f"\n\n{preprocessing_in_words(spec, channels=info.channels)}"
 
 
 def _measured(run: Run, directory: RunDirectory, *, ordered: bool) -> list[str]:

@@ -28,7 +28,7 @@ from medpriv_core.errors import RunError
 from medpriv_core.evaluation.predictions import FILE_NAME
 from medpriv_core.exports.captions import describe_runs
 from medpriv_core.exports.charts import to_png, to_svg
-from medpriv_core.exports.model_card import guarantee_text, model_card, readable_predictions
+from medpriv_core.exports.model_card import Network, guarantee_text, model_card, readable_predictions
 from medpriv_core.exports.sharing import shared_run
 from medpriv_core.figures.curves import curves_of
 from medpriv_core.figures.dashboard import View, dashboard_figure
@@ -119,7 +119,7 @@ def _archive(home: DataHome, run: Run, network: Path, with_training_figures: boo
         "predictions.npz": predictions,
         "model.safetensors": weights,
         "guarantee.txt": guarantee_text(run, spec, coverage, imported=directory.imported).encode(),
-        "model_card.md": model_card(run, spec, directory, coverage, has_network=weights is not None).encode(),
+        "model_card.md": model_card(run, spec, directory, coverage, network=_held(weights)).encode(),
     }
     if run.epochs:
         figure = dashboard_figure([curves_of(run)], View())
@@ -179,6 +179,14 @@ def _about(directory: RunDirectory, run: Run, weights: bytes | None, with_traini
     }
 
 
+def _held(weights: bytes | None) -> Network | None:
+    """What a safetensors file holds, by the names in its header."""
+    if weights is None:
+        return None
+    names = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
+    return "whole" if "conv1.weight" in names else "last_layer"
+
+
 def _write_networks(home: DataHome, run_ids: Sequence[str], folder: Path) -> None:
     """Put ``<run id>.safetensors`` of every run that has a readable checkpoint into ``folder``."""
     directories = [RunDirectory(home.runs / run_id) for run_id in run_ids]
@@ -191,7 +199,7 @@ def _write_networks(home: DataHome, run_ids: Sequence[str], folder: Path) -> Non
     try:
         subprocess.run(
             command,
-            env=os.environ | {"PYTHONPATH": path},
+            env=os.environ | {"PYTHONPATH": path, "MEDPRIV_HOME": str(home.root)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=WEIGHTS_TIME_LIMIT_S,

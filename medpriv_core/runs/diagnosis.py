@@ -21,7 +21,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import Verdict, run_verdict
-from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.directory import RunDirectory, no_network
 from medpriv_core.runs.prediction_process import PROCESS
 from medpriv_core.runs.spent_record import read_spent
 from medpriv_core.runs.store import RunRow, RunStore
@@ -118,11 +118,8 @@ def _read_record(home: DataHome, row: RunRow) -> _Record:
     if row.state != "finished":
         raise RunError(f"Run {row.id} is {row.state}; only a finished run can be asked about a picture.")
     directory = RunDirectory(home.runs / row.id)
-    if not directory.checkpoint.is_file():
-        raise RunError(
-            f"The network of run {row.id} has been deleted, so it cannot be asked about a picture; choose another run, "
-            "or train it again."
-        )
+    if directory.network is None:
+        raise RunError(no_network(directory))
     spec, setup, outcome = directory.read_spec(), directory.read_setup(), directory.read_outcome() or {}
     if "test_accuracy" not in outcome or "majority_rate" not in setup:
         raise RunError(
@@ -172,6 +169,8 @@ def _caveat(record: _Record) -> str:
             "It learned from pictures without noise, so what it says of a noised or an undone one is still less "
             "reliable."
         )
+    if record.directory.imported:
+        sentences.append("It was trained on another machine, and these figures are what its sender says.")
     return " ".join(sentences)
 
 

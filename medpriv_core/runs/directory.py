@@ -13,6 +13,7 @@
 ``predictions.npz``     what the network said of the test images after the last epoch written (replaced by rename)
 ``labels.json``         name, tags and notes: what people call it; written by ``service``
 ``imported.json``       only in a run from another machine: what its zip said of it
+``model.safetensors``   only in a run from another machine: its network
 ======================  =============================================================
 
 Between ``spec.json`` and ``outcome.json`` only the worker writes its files, so they work on a shared disk too.
@@ -46,6 +47,16 @@ class RunDirectory:
     @property
     def checkpoint(self) -> Path:
         return self.path / "checkpoint.pt"
+
+    @property
+    def released(self) -> Path:
+        """The network as an imported run brought it along."""
+        return self.path / "model.safetensors"
+
+    @property
+    def network(self) -> Path | None:
+        """The file with the run's network; None where it is gone or never was."""
+        return next((path for path in (self.checkpoint, self.released) if path.is_file()), None)
 
     @property
     def log(self) -> Path:
@@ -173,3 +184,16 @@ def epsilon_spent(epoch: Mapping[str, Any]) -> float | None:
     if "epsilon" not in epoch:
         return None
     return math.inf if epoch["epsilon"] is None else float(epoch["epsilon"])
+
+
+def no_network(directory: RunDirectory) -> str:
+    """Why a run cannot be asked about a picture: a sentence for one without the file of its network."""
+    if directory.imported:
+        return (
+            f"Run {directory.path.name} was imported without its network, which was not in the zip that it came in; "
+            "choose another run, or export it again where it was trained."
+        )
+    return (
+        f"The network of run {directory.path.name} has been deleted (there is no {directory.checkpoint.name} in its "
+        "folder); choose another run, or train it again."
+    )

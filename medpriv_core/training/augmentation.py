@@ -18,10 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from medpriv_core.preprocessing import IMAGENET_MEAN, IMAGENET_SD
 from medpriv_core.training.device import send
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_SD = (0.229, 0.224, 0.225)
 
 MAX_ROTATION_DEGREES = 10.0
 MAX_SHIFT = 0.05

@@ -21,12 +21,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from medpriv_core.preprocessing import GROUPS
 from medpriv_core.spec import Norm
 from medpriv_core.training.frozen_norm import FrozenBatchNorm2d
 
 FEATURES = 512
 LAYER3 = 256
-GROUPS = 32
 
 NormLayer = Callable[[int], nn.Module]
 

@@ -63,7 +63,7 @@ class Networks:
         """The network of the run; raises what ``load_predictor`` raises."""
         try:
             # A network that was deleted or replaced meanwhile must not be asked any more.
-            key = (str(directory.path), directory.checkpoint.stat().st_mtime_ns)
+            key = (str(directory.path), (directory.network or directory.checkpoint).stat().st_mtime_ns)
         except FileNotFoundError:
             return load_predictor(directory, home=home)  # which says what is missing
         if key not in self._kept:

@@ -5,38 +5,39 @@ took: grey or colour as in the dataset, squashed to the run's square, cut in the
 dataset's own test images it says what the run's recorded test accuracy was counted on. Under Local-DP, too, a picture
 is taken as it is: the test protocol looks at clean test images and at noised ones, and here the caller chooses.
 
-A run with the last layer alone keeps just that layer; the frozen rest is loaded from the pretrained weights again, and
-its fingerprint must be the one that the run began with. It all happens on the CPU in float32: a few pictures need no
-accelerator, and a run that trains on one is not disturbed. (A run in mixed precision was evaluated with coarser
-arithmetic, so its probabilities may differ from these in the third digit.)
+A run with the last layer alone keeps just that layer; the frozen rest is put together from the pretrained weights again
+(``frozen_rest``). An imported run has no checkpoint; its network is that of its ``model.safetensors``.
+
+It all happens on the CPU in float32: a few pictures need no accelerator, and a run that trains on one is not disturbed.
+(A run in mixed precision was evaluated with coarser arithmetic, so its probabilities may differ from these in the third
+digit.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from medpriv_core.datasets.images import to_square
 from medpriv_core.datasets.registry import dataset_info
-from medpriv_core.errors import RunError, WeightsError
+from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
-from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.directory import RunDirectory, no_network
 from medpriv_core.spec import RunSpec
 from medpriv_core.training import engines
 from medpriv_core.training.augmentation import network_input
-from medpriv_core.training.checkpoint import Checkpoint, load_checkpoint
+from medpriv_core.training.checkpoint import load_checkpoint
 from medpriv_core.training.device import forward_batch_size
 from medpriv_core.training.features import KINDS, Backbone
+from medpriv_core.training.frozen_rest import fingerprint_below, frozen_network
 from medpriv_core.training.inputs import standardise
 from medpriv_core.training.model import ResNet18, build_model
-from medpriv_core.training.weights import fingerprint, load_weights
-from medpriv_core.weights_source import weights_status
 
 CPU = torch.device("cpu")
 
@@ -82,7 +83,7 @@ def load_predictor(directory: RunDirectory, *, home: DataHome) -> Predictor:
     it began with are gone or have been replaced; nothing is ever downloaded.
     """
     spec = directory.read_spec()
-    saved = _read_checkpoint(directory)
+    saved = _read_network(directory, spec)
     classes = directory.read_setup().get("classes")
     if not classes:
         raise RunError(
@@ -90,23 +91,21 @@ def load_predictor(directory: RunDirectory, *, home: DataHome) -> Predictor:
             "its network; choose another run, or train it again."
         )
     head = spec.trainable == "head"
-    # Any other run holds its whole network, so what it began with is not needed.
-    state_dict = load_weights(_present_weights(spec, home), home=home).state_dict if head else None
-    network = build_model(classes=len(classes), norm=spec.norm, state_dict=state_dict, seed=spec.seed)
-    below = ""
-    if head:
-        below = fingerprint({name: value for name, value in network.state_dict().items() if not _is_last(name)})
-        if below != saved.backbone:
-            raise WeightsError(
-                f"The pretrained weights are not those that run {directory.path.name} began with, so its network "
-                "cannot be put together; bring the old weights file back, or choose another run."
-            )
-        network.fc = nn.Linear(KINDS[spec.features].width, len(classes), bias=spec.head_bias)
     try:
-        averaged = saved.average["network"] if saved.average and saved.average["count"] else None
-        (network.fc if head else network).load_state_dict(averaged or saved.trained)
+        if head and saved.rest is None:
+            name = directory.path.name
+            network = frozen_network(spec, saved.backbone, classes=len(classes), home=home, run_id=name)
+        else:
+            # Any other run holds its whole network, so what it began with is not needed.
+            network = build_model(classes=len(classes), norm=spec.norm, state_dict=None, seed=spec.seed)
+        if saved.rest is not None:
+            network.load_state_dict(saved.rest | {f"fc.{key}": value for key, value in network.fc.state_dict().items()})
+        if head:
+            network.fc = nn.Linear(KINDS[spec.features].width, len(classes), bias=spec.head_bias)
+        (network.fc if head else network).load_state_dict(saved.trained)
     except (RuntimeError, KeyError, TypeError) as error:
         raise _damaged(directory) from error
+    below = fingerprint_below(network) if head else ""
     network.eval().requires_grad_(False)
     network.to(memory_format=engines.memory_format(spec.changed(device="cpu"), CPU))
     logits = _logits_of_features(network, below, spec) if head else _logits_of_images(network, spec)
@@ -130,40 +129,50 @@ def _logits_of_images(network: ResNet18, spec: RunSpec) -> Callable[[Tensor], Te
     return lambda images: network(network_input(images, size=spec.input_size))
 
 
-def _read_checkpoint(directory: RunDirectory) -> Checkpoint:
+@dataclass(frozen=True)
+class _Saved:
+    """A run's network as its file holds it.
+
+    trained   state dict of the trained part, averaged where the run averages
+    backbone  fingerprint of the frozen rest; None if there is none
+    rest      the frozen rest, if the file holds it too
+    """
+
+    trained: dict[str, Tensor]
+    backbone: str | None
+    rest: dict[str, Tensor] | None = None
+
+
+def _read_network(directory: RunDirectory, spec: RunSpec) -> _Saved:
+    if not directory.checkpoint.exists() and directory.released.exists():
+        return _read_released(directory, spec)
     try:
         saved = load_checkpoint(directory.checkpoint)
     except RunError as error:
         raise _damaged(directory) from error
     if saved is None:
-        raise RunError(
-            f"The network of run {directory.path.name} has been deleted (there is no {directory.checkpoint.name} in "
-            "its folder); choose another run, or train it again."
-        )
-    return saved
+        raise RunError(no_network(directory))
+    averaged = saved.average["network"] if saved.average and saved.average["count"] else None
+    return _Saved(averaged or saved.trained, saved.backbone)
+
+
+def _read_released(directory: RunDirectory, spec: RunSpec) -> _Saved:
+    try:
+        with safe_open(directory.released, "pt") as file:
+            facts = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(directory) from error
+    if spec.trainable != "head":
+        return _Saved(tensors, None)
+    trained = {name.removeprefix("fc."): value for name, value in tensors.items() if name.startswith("fc.")}
+    rest = {name: value for name, value in tensors.items() if not name.startswith("fc.")}
+    return _Saved(trained, facts.get("frozen_rest_sha256"), rest or None)
 
 
 def _damaged(directory: RunDirectory) -> RunError:
+    file = directory.network or directory.checkpoint
     return RunError(
-        f"The network of run {directory.path.name} cannot be read: its {directory.checkpoint.name} is damaged. Choose "
-        "another run, or train it again."
+        f"The network of run {directory.path.name} cannot be read: its {file.name} is damaged. Choose another run, or "
+        "train it again."
     )
-
-
-def _present_weights(spec: RunSpec, home: DataHome) -> str:
-    """The run's choice of pretrained weights, if no download is needed to read them."""
-    if spec.weights == "imagenet":
-        status = weights_status(home)
-        missing = status.path if status.state == "to_download" or not status.path.is_file() else None
-    else:
-        missing = None if spec.weights == "none" or Path(spec.weights).is_file() else Path(spec.weights)
-    if missing is not None:
-        raise WeightsError(
-            f"The pretrained weights that this run began with are no longer at {missing}; bring the file back, or "
-            "choose another run."
-        )
-    return spec.weights
-
-
-def _is_last(name: str) -> bool:
-    return name.startswith("fc.")

@@ -1,12 +1,14 @@
 """The trained part of a run's network as a safetensors file, which holds numbers and names and can hold no code.
 
 A checkpoint has more in it than the result: momentum, the ledger, the weights before averaging. What is handed out is
-the network that the run's figures were measured on. Where the last layer alone has learned, that is this layer; the
-frozen rest is public, and its fingerprint says which it must be.
+the network that the run's figures were measured on. Where the last layer alone has learned on torchvision's own frozen
+weights, that is this layer, and a fingerprint says what it belongs on. On any other weights (random numbers, a file of
+one's own) it is the whole network, because nobody else has the rest. The header says how images are brought in.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -14,10 +16,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from medpriv_core.errors import RunError
-from medpriv_core.home import explain_disk_errors
+from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.errors import RunError, WeightsError
+from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.preprocessing import normalisation, preprocessing
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training.checkpoint import Checkpoint, load_checkpoint
+from medpriv_core.training.frozen_rest import frozen_network, is_public
 
 # What someone needs besides the numbers, to put the network together again.
 NEEDED_SETTINGS = (
@@ -31,7 +36,7 @@ NEEDED_SETTINGS = (
 )
 
 
-def release_weights(directory: RunDirectory, path: Path) -> None:
+def release_weights(directory: RunDirectory, path: Path, *, home: DataHome) -> None:
     """Write the trained part of the run in ``directory`` to ``path``, named as in torchvision's ResNet-18.
 
     Raises ``RunError`` if there is no checkpoint or it is damaged, and ``DataHomeError`` where the disk refuses.
@@ -41,11 +46,22 @@ def release_weights(directory: RunDirectory, path: Path) -> None:
     if saved is None:
         raise RunError("This run has no checkpoint, so there is no network to take away.")
     head = spec.trainable == "head"
+    classes = directory.read_setup().get("classes") or []
     tensors = {f"fc.{name}" if head else name: _plain(value) for name, value in _result(saved).items()}
+    if head and not is_public(spec):
+        # Where the file is gone by now, its fingerprint is all that can be told.
+        with contextlib.suppress(WeightsError):
+            network = frozen_network(spec, saved.backbone, classes=len(classes) or 1, home=home, run_id=path.stem)
+            rest = {name: value for name, value in network.state_dict().items() if not name.startswith("fc.")}
+            tensors |= {name: _plain(value) for name, value in rest.items()}
+    channels = dataset_info(spec.dataset).channels
     facts = {
         "format": "pt",
         "architecture": "resnet18",
-        "classes": json.dumps(directory.read_setup().get("classes") or []),
+        "holds": "whole_network" if "conv1.weight" in tensors else "last_layer",
+        "normalisation": json.dumps(normalisation(spec.norm)),
+        "preprocessing": json.dumps(preprocessing(spec, channels=channels)),
+        "classes": json.dumps(classes),
         "settings": json.dumps({name: spec.to_dict()[name] for name in NEEDED_SETTINGS}),
         "epochs": str(saved.position.get("epochs_done", 0)),
         "frozen_rest_sha256": saved.backbone or "",

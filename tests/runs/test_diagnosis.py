@@ -140,6 +140,23 @@ def test_every_answer_says_what_its_percentages_do_not_mean(trained):
     assert f"28 pixels a side with noise of scale β = 0.5 (right on {noised:.1f} % of the" in caveats["noised"]
 
 
+def test_an_imported_network_answers_as_it_did_and_says_where_it_comes_from(copied):
+    from medpriv_core.training.released_weights import release_weights
+
+    pictures = [np.full((28, 28, 1), level, np.uint8) for level in (0, 120, 250)]
+    there = diagnose(copied, "private", pictures)
+    directory = RunDirectory(copied.runs / "private")
+    release_weights(directory, directory.released, home=copied)
+    directory.checkpoint.unlink()
+    directory.import_mark.write_text("{}")
+
+    here = diagnose(copied, "private", pictures)
+
+    assert np.allclose(here.probabilities, there.probabilities, rtol=1e-5)
+    assert here.caveat.endswith("these figures are what its sender says.")
+    assert "private" in [run.id for run in runs_for_diagnosis(copied, NAME)]
+
+
 def test_runs_that_cannot_answer_are_not_offered_and_say_why(copied):
     store = RunStore(copied)
     RunDirectory(copied.runs / "waiting").create(TINY)

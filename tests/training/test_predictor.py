@@ -17,6 +17,7 @@ from medpriv_core.training import weights
 from medpriv_core.training.evaluation import evaluate
 from medpriv_core.training.model import build_model
 from medpriv_core.training.predictor import Predictor, load_predictor
+from medpriv_core.training.released_weights import release_weights
 from medpriv_core.training.session import Session
 from medpriv_core.weights_source import IMAGENET_FILE, WEIGHTS_VARIABLE
 from tests.training.conftest import SIZE, Run, toy_spec, toy_split
@@ -232,4 +233,61 @@ def test_deleted_imagenet_weights_are_said_and_not_downloaded(new_run, home, pre
         load(run, home)
     monkeypatch.setenv(WEIGHTS_VARIABLE, str(kept))
     with pytest.raises(WeightsError, match=rf"are no longer at .*{IMAGENET_FILE}"):
+        load(run, home)
+
+
+def imported(run: Run, home: DataHome) -> None:
+    """Leave of the run what an import has of it: its network as it was exported, and no checkpoint."""
+    release_weights(run.directory, run.directory.released, home=home)
+    run.directory.checkpoint.unlink()
+    run.directory.import_mark.write_text("{}")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"features": "layer3_grid", "standardise": True, "head_bias": False, "average_last": 0.5, **DP},
+        {"norm": "group_norm", "crop_size": 24},
+        {"trainable": "norms", "norm": "group_norm", **DP},
+        {"trainable": "all", **DP},
+        {"trainable": "all", "norm": "batch_norm"},
+    ],
+    ids=lambda settings: " ".join(f"{name}={value}" for name, value in settings.items()) or "head",
+)
+def test_an_imported_network_says_what_it_said_where_it_was_trained(settings, new_run, home, toy):
+    run = new_run()
+    train(run, **settings)
+    there = load(run, home).probabilities(list(toy.test.images))
+    imported(run, home)
+    assert np.array_equal(load(run, home).probabilities(list(toy.test.images)), there)
+
+
+def test_an_imported_last_layer_finds_the_public_weights_of_this_machine(
+    new_run, home, toy, pretrained, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("medpriv_core.training.released_weights.is_public", lambda _: True)
+    run = new_run()
+    train(run, weights=str(pretrained))
+    there = load(run, home).probabilities(list(toy.test.images))
+    imported(run, home)
+    # An import keeps the name of the file alone.
+    run.directory.change_spec(run.directory.read_spec().changed(weights="pretrained.pth"))
+    with pytest.raises(WeightsError, match=r"are no longer at pretrained.pth; bring the file back"):
+        load(run, home)
+    here = tmp_path / "here.pth"
+    pretrained.rename(here)
+    monkeypatch.setenv(WEIGHTS_VARIABLE, str(here))
+    assert np.array_equal(load(run, home).probabilities(list(toy.test.images)), there)
+
+
+def test_an_import_without_a_network_is_not_called_deleted(new_run, home):
+    run = new_run()
+    train(run)
+    imported(run, home)
+    run.directory.released.write_bytes(b"half")
+    with pytest.raises(RunError, match=r"its model.safetensors is damaged"):
+        load(run, home)
+    run.directory.released.unlink()
+    with pytest.raises(RunError, match=r"was imported without its network"):
         load(run, home)

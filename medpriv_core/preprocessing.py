@@ -1,0 +1,80 @@
+"""How images reach a network, said once: for the code that does it, for the header of its file and for its model card.
+
+Whoever takes a network away must bring images in as it learned them: colours, size, filter, crop, scale. And a network
+with GroupNorm has the names of one with BatchNorm, so that only the file itself can say which it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from medpriv_core.spec import Features, Norm, RunSpec
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_SD = (0.229, 0.224, 0.225)
+GROUPS = 32
+EPSILON = 1e-5  # added to each variance, in every normalisation layer
+
+READS: dict[Features, str] = {
+    "last": "the 512 means of layer4",
+    "layer3": "the 256 means of layer3",
+    "layer3_grid": "the means of layer3 in 4 x 4 fields (256 x 4 x 4 numbers, channel first)",
+}
+
+
+def preprocessing(spec: RunSpec, *, channels: int) -> dict[str, Any]:
+    """The steps by name, ready for JSON, for a dataset whose images have ``channels`` (1: grey, 3: colour)."""
+    return {
+        "colours": "grey: Rec. 601 luma in whole levels, as Pillow's mode L" if channels == 1 else "RGB",
+        "resize": {
+            "size": [spec.image_size, spec.image_size],
+            "filter": "bicubic, widened when shrinking (Pillow's BICUBIC)",
+            "keep_aspect_ratio": False,
+        },
+        "crop": {"size": [spec.input_size, spec.input_size], "place": "centre"},
+        "scale": "divide by 255",
+        "channels": "the grey value three times" if channels == 1 else "red, green, blue",
+        "mean": list(IMAGENET_MEAN),
+        "standard_deviation": list(IMAGENET_SD),
+        "last_layer_reads": READS[spec.features],
+        "standardise_features": spec.standardise,
+    }
+
+
+def normalisation(norm: Norm) -> dict[str, Any]:
+    """The kind of the normalisation layers, ready for JSON."""
+    if norm == "group_norm":
+        return {"kind": "group_norm", "groups": GROUPS, "eps": EPSILON}
+    return {"kind": "batch_norm", "statistics": "as in the file", "eps": EPSILON}
+
+
+def preprocessing_in_words(spec: RunSpec, *, channels: int) -> str:
+    """The same for people."""
+    colours = "made grey (Rec. 601 luma, as Pillow's mode L)" if channels == 1 else "taken in colour (RGB)"
+    size, seen = spec.image_size, spec.input_size
+    crop = f", the middle {seen} x {seen} are cut out" if seen != size else ""
+    copied = ", the grey value is given three times" if channels == 1 else ""
+    mean, deviation = (", ".join(f"{value:g}" for value in values) for values in (IMAGENET_MEAN, IMAGENET_SD))
+    sentences = [
+        f"An image is {colours}, squashed to {size} x {size} pixels by the bicubic filter, widened when shrinking"
+        f"{crop}, divided by 255{copied}; then the mean ({mean}) is taken away and the rest divided by the standard "
+        f"deviation ({deviation})."
+    ]
+    if spec.features != "last":
+        sentences.append(f"The last layer reads {READS[spec.features]}.")
+    if spec.standardise:
+        sentences.append(
+            "What it reads is standardised for each image: its own mean is taken away, and it is scaled to length 1."
+        )
+    return " ".join(sentences)
+
+
+def normalisation_in_words(norm: Norm) -> str:
+    """What to build in order to load the network."""
+    if norm == "group_norm":
+        return (
+            f"Its normalisation is GroupNorm with {GROUPS} groups (eps {EPSILON:g}) in place of BatchNorm, under the "
+            "same names: build torchvision's resnet18 with norm_layer=lambda channels: torch.nn.GroupNorm"
+            f"({GROUPS}, channels). An ordinary one loads the file with strict=False as another network."
+        )
+    return "Its normalisation is BatchNorm with the statistics in the file (evaluation mode)."
