@@ -47,6 +47,7 @@ COVERED = frozenset(
         "device",
         "precision",
         "weights",
+        "weights_doubt",
         "resumed_from_epoch",
         "medpriv_version",
         "torch_version",
@@ -86,6 +87,11 @@ LEFT_OUT = (
         "speed and times of the training",
         ("images_per_s", "elapsed_s", "finished_at", "started_at", "ended_at"),
         "they depend on how many images were drawn for the batches",
+    ),
+    LeftOut(
+        "digests of the images and of the checkpoint",
+        ("content",),
+        "whoever guesses what they were made of could confirm the guess",
     ),
     LeftOut(
         "the checkpoint and the log",

@@ -33,5 +33,15 @@ NEEDED = ("about.json", "spec.json", "setup.json", "metrics.jsonl")
 
 # Facts of setup.json whose texts say nothing about the machine.
 SETUP_TEXTS = frozenset(
-    {"classes", "device", "precision", "weights", "medpriv_version", "torch_version", "opacus_version", "guarantee"}
+    {
+        "classes",
+        "device",
+        "precision",
+        "weights",
+        "weights_doubt",
+        "medpriv_version",
+        "torch_version",
+        "opacus_version",
+        "guarantee",
+    }
 )

@@ -47,7 +47,9 @@ def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run_with_figures(home: DataHome, spec: RunSpec, shift: float) -> None:
     """A run with every figure that is computed from training images; ``shift`` changes these and nothing else."""
-    directory = put_run(home, spec, train_class_counts=[270 + round(100 * shift), 370 - round(100 * shift)])
+    directory = put_run(
+        home, spec, train_class_counts=[270 + round(100 * shift), 370 - round(100 * shift)], content=f"{shift}"
+    )
     rows = [
         row
         | {
