@@ -79,7 +79,10 @@ def read_runs(source: bytes | Path) -> list[dict[str, bytes]]:
 
 def _read_zip(content: bytes, *, outer: bool) -> list[dict[str, bytes]]:
     if len(content) > MAX_BYTES:
-        raise RunError(f"This file is too large for a run: more than {MAX_BYTES // MB} MB. {CHOOSE}")
+        raise RunError(
+            f"This file is too large for a run: more than {MAX_BYTES // MB} MB. If it holds several runs, unpack it "
+            "and import them one by one."
+        )
     _refuse_other_kinds(content)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
