@@ -13,6 +13,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from medpriv_core.spec import RunSpec
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -96,3 +98,15 @@ def recipe_for(dataset: str, *, ordered: bool) -> Recipe:
     if dataset == "chest_xray":
         return CHEST
     return GRADES if ordered else TWO_CLASSES
+
+
+def tuned_here(spec: RunSpec) -> bool:
+    """Whether a run goes by a recipe that was searched for on its own dataset, whose test images were looked at.
+
+    Epochs, rates and weights of classes may have been changed afterwards; what the search found is still in it.
+    """
+    recipe = {"chest_xray": CHEST, "idrid": GRADES}.get(spec.dataset)
+    settings = COMMON | (recipe.base if recipe else {})
+    return recipe is not None and all(
+        getattr(spec, name) == value for name, value in settings.items() if name not in ("image_size", "sampling")
+    )

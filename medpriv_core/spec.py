@@ -77,7 +77,7 @@ class RunSpec:
     engine           what computes DP-SGD's clipped sum: one_pass (ours) | opacus (hooks, to compare with) | microbatch
                      (as the authors ran it: clips the mean gradient of ``microbatch_size`` images)
     microbatch_size  images whose mean gradient is clipped together; above 1 only with the engine microbatch
-    noise_generator  of DP-SGD: fast (statistical quality) | secure (cryptographic, for real releases)
+    noise_generator  of DP-SGD: fast | secure (from OpenSSL on every device, and hardened against rounding: for releases)
     class_weights    weight of each class, public constants in the order of the classes: of its images' loss, or under
                      DP-SGD, as a share of the largest, of their clipped gradients; None: all 1
     average_last     share of the steps, at the end, whose weights are averaged into the final network
@@ -243,8 +243,6 @@ def _check_training(spec: RunSpec) -> None:
             "[norm=frozen_batch_norm] or [norm=group_norm], or, to repeat what the authors did, [engine] to "
             "[engine=microbatch]."
         )
-    if spec.noise_generator == "secure" and spec.engine == "opacus":
-        raise SettingError("Opacus has no secure noise: set [engine] to [engine=one_pass], or take fast noise.")
     if spec.class_weights is not None and spec.engine == "opacus":
         raise SettingError(
             "Opacus cannot weigh clipped gradients: set [engine] to [engine=one_pass], or give no class weights."

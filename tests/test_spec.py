@@ -83,7 +83,6 @@ def test_every_bound_holds_on_both_sides(name: str):
         ({"dataset": "d", "class_weights": (1.0, 0.0)}, "one number above 0"),
         ({"dataset": "d", "class_weights": (1.0, math.nan)}, "one number above 0"),
         ({"dataset": "d", "class_weights": "1,3"}, "one number above 0"),
-        ({**DP_SGD, "engine": "opacus", "noise_generator": "secure"}, "no secure noise"),
         ({**DP_SGD, "engine": "opacus", "class_weights": (1.0, 2.0)}, "cannot weigh clipped gradients"),
         ({"dataset": "d", "trainable": "all", "features": "layer3"}, "the last layer alone learns"),
         ({"dataset": "d", "augment": True, "standardise": True}, "the last layer alone learns"),

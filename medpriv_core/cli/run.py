@@ -51,7 +51,7 @@ HELP = {
     "sampling": "how batches are drawn; auto means poisson under dp_sgd, else shuffled",
     "engine": "what computes the clipped sum (dp_sgd)",
     "microbatch_size": "images clipped together (engine microbatch, as the authors ran it)",
-    "noise_generator": "statistical, or cryptographic for real releases (dp_sgd)",
+    "noise_generator": "fast, or hardened against its own rounding for real releases (dp_sgd)",
     "class_weights": "weight of each class, as in 1,3: public constants",
     "average_last": "share of the last steps whose weights are averaged",
     "memory_mb": "what one pass may keep in memory",

@@ -39,7 +39,7 @@ def check_plan(spec: RunSpec, *, train_size: int) -> list[Check]:
     plan = plan_run(spec, train_size=train_size)
     facts = planned_facts(spec, train_size=train_size)
     steps = spec.epochs * plan.mechanism.steps_per_epoch
-    case = Case(spec, facts, train_size, plan.noise_multiplier, steps)
+    case = Case(spec, facts, train_size, plan.noise_multiplier, steps, planned=True)
     counted = "each of its" if plan.steps == steps else "one step for every epoch of its"
     accounting = Check(
         "Accounting",
@@ -92,6 +92,7 @@ def _checks(case: Case, accounting: Check) -> list[Check]:
         conditions.check_class_weights(case),
         conditions.check_generator(case),
         conditions.check_seed(case),
+        conditions.check_noise(case),
     ]
 
 

@@ -15,8 +15,10 @@ from typing import Literal
 
 from medpriv_core.privacy.dp_sgd import DpSgdAccount
 from medpriv_core.privacy.facts import GuaranteeFacts
+from medpriv_core.privacy.measured import FAILED, Tried, words_of
 from medpriv_core.privacy.plan import claimed_rate
 from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.recipes import tuned_here
 from medpriv_core.spec import RunSpec
 
 State = Literal["green", "amber", "red"]
@@ -37,13 +39,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Case:
-    """What is judged: a plan, or a run with ``steps`` steps behind it."""
+    """What is judged: a plan (``planned``), or a run with ``steps`` steps behind it."""
 
     spec: RunSpec
     facts: GuaranteeFacts
     train_size: int
     noise_multiplier: float | None
     steps: int
+    planned: bool = False
 
     def alone(self, *, sampled: bool, sensitivity: float) -> str:
         """The epsilon of this run if only sampling or only clipping were at fault, against the claimed one."""
@@ -67,23 +70,43 @@ def not_recorded(name: str, what: str) -> Check:
 
 
 def condition(
-    name: str, *facts: str, unknown: str = ""
+    name: str, *facts: str, unknown: str = "", measured: Tried | None = None
 ) -> Callable[[Callable[[Case], Judgement]], Callable[[Case], Check]]:
-    """Makes a check of what judges a case; ``unknown`` says what is missing where one of the ``facts`` is."""
+    """Makes a check of what judges a case; ``unknown`` says what is missing where one of the ``facts`` is.
+
+    ``measured`` is the finding of the self-test that has the last word once a run has begun.
+    """
 
     def named(judge: Callable[[Case], Judgement]) -> Callable[[Case], Check]:
         @functools.wraps(judge)
         def check(case: Case) -> Check:
             if any(getattr(case.facts, fact) is None for fact in facts):
                 return not_recorded(name, unknown)
-            return Check(name, *judge(case))
+            state, sentence = judge(case)
+            if measured is not None and not case.planned:
+                state, sentence = _as_measured(case.facts, measured, state, sentence)
+            return Check(name, state, sentence)
 
         return check
 
     return named
 
 
-@condition("Sampling", "sampling", unknown="how its batches were drawn")
+def _as_measured(facts: GuaranteeFacts, name: Tried, state: State, sentence: str) -> Judgement:
+    """The light after what was measured; what was not is never green, and what cannot be holds by construction."""
+    if facts.measured is None:
+        unmeasured = "; that is what its settings say, and this run did not measure it"
+        return ("amber", sentence[:-1] + unmeasured + ".") if state == "green" else (state, sentence)
+    finding = facts.measured.get(name)
+    if finding is None:
+        return state, sentence[:-1] + "; so by construction." if state == "green" else sentence
+    words = words_of(name, finding)
+    if finding.get("holds") is not True:
+        return "red", FAILED[name] + (f" (measured: {words})" if words else "") + ", so no ε holds."
+    return state, sentence[:-1] + f"; measured: {words}." if words else sentence
+
+
+@condition("Sampling", "sampling", unknown="how its batches were drawn", measured="sampling")
 def check_sampling(case: Case) -> Judgement:
     """How batches are drawn, which amplification by sampling rests on."""
     if case.facts.sampling == "poisson":
@@ -94,7 +117,7 @@ def check_sampling(case: Case) -> Judgement:
     return "red", f"Batches come from a shuffled deck, so nothing may be credited for drawing them at random{alone}."
 
 
-@condition("Clipping", "clipped_together", unknown="how many images were clipped together")
+@condition("Clipping", "clipped_together", unknown="how many images were clipped together", measured="clipping")
 def check_clipping(case: Case) -> Judgement:
     """Whether the clipping norm bounds what one image adds."""
     if case.facts.clipped_together == 1:
@@ -107,7 +130,7 @@ def check_clipping(case: Case) -> Judgement:
     )
 
 
-@condition("Images kept apart", "mixing_layers", unknown="whether a layer of its network mixes images")
+@condition("Images kept apart", "mixing_layers", unknown="whether a layer of its network mixes images", measured="apart")
 def check_mixing(case: Case) -> Judgement:
     """Whether each gradient belongs to one image."""
     if not case.facts.mixing_layers:
@@ -119,7 +142,13 @@ def check_mixing(case: Case) -> Judgement:
     )
 
 
-@condition("Batch size", "divisor", "sampling", unknown="what the noised sum of a batch was divided by")
+@condition(
+    "Batch size",
+    "divisor",
+    "sampling",
+    unknown="what the noised sum of a batch was divided by",
+    measured="divisor",
+)
 def check_divisor(case: Case) -> Judgement:
     """Whether the step gives away how many images were drawn."""
     if case.facts.divisor == "expected" or case.facts.sampling != "poisson":
@@ -150,7 +179,7 @@ def check_delta(case: Case) -> Judgement:
     return "green", f"The chance that one of the {n:,} images is not protected at all is at most {chance} ({delta})."
 
 
-@condition("Preprocessing", "normalisation", unknown="what its images were standardised by")
+@condition("Preprocessing", "normalisation", unknown="what its images were standardised by", measured="preprocessing")
 def check_preprocessing(case: Case) -> Judgement:
     """Whether anything is measured on the training images without noise."""
     if case.facts.normalisation == "training_images":
@@ -163,7 +192,7 @@ def check_preprocessing(case: Case) -> Judgement:
     return "green", f"Each image is standardised by {by}, and nothing is measured on the training images."
 
 
-@condition("Augmentation", "augmentation", unknown="how its images were varied at random")
+@condition("Augmentation", "augmentation", unknown="how its images were varied at random", measured="augmentation")
 def check_augmentation(case: Case) -> Judgement:
     """Whether an image changes the random variations of others."""
     if case.facts.augmentation == "none":
@@ -194,13 +223,19 @@ def check_weights(case: Case) -> Judgement:
 def check_selection(case: Case) -> Judgement:
     """Whether the result was chosen by the test images."""
     last = "average of the last steps" if case.spec.average_last else "network after the last epoch"
+    if tuned_here(case.spec):
+        return (
+            "amber",
+            "The recipe of sound DP was tuned on this dataset, and its test images were looked at meanwhile, so its "
+            f"figures are a little too good, and the search is not in ε; the result is the {last}.",
+        )
     return (
         "green",
         f"The result is the {last}, never the best one; do not use the curves, which show test images, to choose.",
     )
 
 
-@condition("Class weights")
+@condition("Class weights", measured="class_weights")
 def check_class_weights(case: Case) -> Judgement:
     """Whether the weights of the classes were counted on the training images."""
     if case.spec.class_weights is None:
@@ -215,18 +250,43 @@ def check_class_weights(case: Case) -> Judgement:
 @condition("Noise generator", "noise_generator", unknown="which generator drew its noise")
 def check_generator(case: Case) -> Judgement:
     """Whether the noise is good enough for a release."""
-    if case.facts.noise_generator == "secure":
-        return "green", "The noise comes from a cryptographic generator, hardened against its rounding."
+    facts = case.facts
+    if facts.noise_drawn_by is None and not case.planned:
+        return "amber", "This run did not record which generator its noise came from, so it cannot be checked."
+    source = {
+        None: "the generator of the device",  # before a launch: not known yet
+        "openssl": "OpenSSL's generator (AES-256 in counter mode)",
+        "philox": "Philox, PyTorch's generator on the device, which is of statistical and not of cryptographic quality",
+    }[facts.noise_drawn_by]
+    who = "; who is in a batch, from OpenSSL's" if facts.batches_drawn_by == "openssl" else ""
+    if facts.noise_generator == "secure":
+        source = "OpenSSL's generator (AES-256 in counter mode)" if case.planned else source
+        return "green", f"The noise comes from {source}, hardened against its rounding{who}."
+    if case.planned:
+        return (
+            "amber",
+            "The noise is drawn fast, which is good for learning and demonstration; for a real release set the noise "
+            "generator to secure.",
+        )
     return (
         "amber",
-        "The noise is drawn fast, which is good for learning and demonstration; for a real release set the noise "
-        "generator to secure.",
+        f"The noise comes from {source} and is not hardened against its rounding{who}; for a real release set the "
+        "noise generator to secure.",
     )
 
 
-@condition("Noise not repeatable", "noise_seed_stored", unknown="whether its noise could be drawn again")
+@condition("Noise not repeatable", "noise_seed_stored", unknown="whether its noise could be drawn again", measured="repeat")
 def check_seed(case: Case) -> Judgement:
     """Whether the noise could be drawn again."""
     if case.facts.noise_seed_stored:
         return "red", "The seed of the noise was stored, and whoever has it can take the noise off: no ε holds."
     return "green", "The noise starts from the operating system's chance, and its seed is kept nowhere."
+
+
+@condition("Noise")
+def check_noise(case: Case) -> Judgement:
+    """Whether the noise has the size that the accountant counts on."""
+    said = "Noise of deviation σC is added to the clipped sum of every step, also of an empty one"
+    if case.planned:
+        return "green", f"{said}; the run measures it before its first step."
+    return _as_measured(case.facts, "noise", "green", f"{said}.")

@@ -25,6 +25,9 @@ from medpriv_core.spec import Engine, NoiseGenerator, RunSpec, Sampling
 
 GUARANTEE = "guarantee"
 
+# Which generator draws random numbers: OpenSSL's AES-256 in counter mode, or Philox, PyTorch's on accelerators.
+Source = Literal["openssl", "philox"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class GuaranteeFacts:
@@ -46,7 +49,11 @@ class GuaranteeFacts:
     augmentation        none; independent: an image's random changes do not depend on which others are in the batch;
                         by_place: they depend on its place in the batch, with numbers that others can know
     noise_generator     fast | secure
+    noise_drawn_by      the generator that the noise comes from, read off what draws it
+    batches_drawn_by    the one that Poisson batches come from; None too where nobody is drawn at random
     noise_seed_stored   whether the noise, or who is in Poisson batches, could be drawn again from what is stored
+    measured            what the self-test found in the stepper and the sampler before the first step
+                        (``medpriv_core.privacy.measured``)
     """
 
     sampling: Sampling | None = None
@@ -61,7 +68,10 @@ class GuaranteeFacts:
     normalisation: Literal["constants", "each_image", "training_images"] | None = None
     augmentation: Literal["none", "independent", "by_place"] | None = None
     noise_generator: NoiseGenerator | None = None
+    noise_drawn_by: Source | None = None
+    batches_drawn_by: Source | None = None
     noise_seed_stored: bool | None = None
+    measured: Mapping[str, Mapping[str, Any]] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """All facts by name, ready for JSON."""
@@ -70,10 +80,14 @@ class GuaranteeFacts:
 
     @property
     def unbounded(self) -> bool:
-        """Whether something lets one record change the sum, or what is released beside it, without limit."""
+        """Whether something lets one record change the sum, or what is released beside it, without limit.
+
+        A self-test that failed counts as that: what the loop does is then not what the accountant counts.
+        """
+        failed = any(finding.get("holds") is not True for finding in (self.measured or {}).values())
         anyhow = self.mixing_layers or self.noise_seed_stored or self.normalisation == "training_images"
         by_draw = self.divisor == "actual" or self.augmentation == "by_place"
-        return bool(anyhow) or (self.sampling == "poisson" and by_draw)
+        return failed or bool(anyhow) or (self.sampling == "poisson" and by_draw)
 
     def mechanism(self) -> Mechanism | None:
         """What the accountant must count for these facts; None where too little is recorded."""
@@ -116,4 +130,7 @@ def recorded_facts(setup: Mapping[str, Any]) -> GuaranteeFacts:
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in recorded.items() if name in known
     }
+    measured = values.get("measured")
+    if not isinstance(measured, Mapping) or not all(isinstance(finding, Mapping) for finding in measured.values()):
+        values["measured"] = None
     return GuaranteeFacts(**values)

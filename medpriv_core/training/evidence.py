@@ -16,6 +16,7 @@ from medpriv_core.training.ledger import Ledger
 from medpriv_core.training.microbatch_steps import MicrobatchStepper
 from medpriv_core.training.model import ResNet18
 from medpriv_core.training.private_steps import PrivateStepper
+from medpriv_core.training.randomness import SecretUniform
 from medpriv_core.training.steps import Stepper
 
 TRIAL_SIZE = 32
@@ -30,8 +31,13 @@ def guarantee_facts(
     ledger: Ledger,
     steps_per_epoch: int,
     earlier_segments: list[dict[str, Any]],
+    measured: dict[str, dict[str, Any]],
 ) -> GuaranteeFacts:
-    """The facts of a session that is about to begin; ``earlier_segments`` are those of the ledger it goes on from."""
+    """The facts of a session that is about to begin; ``earlier_segments`` are those of the ledger it goes on from.
+
+    ``measured`` is what ``self_test`` found. What cannot be measured from outside holds by construction: see there.
+    """
+    noise = getattr(stepper, "noise", None)
     engine: Engine = "opacus"
     if isinstance(stepper, PrivateStepper):
         engine = "one_pass"
@@ -49,8 +55,11 @@ def guarantee_facts(
         divisor="expected",
         normalisation="each_image" if spec.standardise else "constants",
         augmentation="independent" if spec.augment or spec.augmentation_multiplicity > 1 else "none",
-        noise_generator=spec.noise_generator if engine != "opacus" else "fast",
+        noise_generator=getattr(noise, "kind", None),
+        noise_drawn_by=getattr(noise, "drawn_by", None),
+        batches_drawn_by=SecretUniform.drawn_by if spec.sampling_scheme == "poisson" else None,
         noise_seed_stored=False,
+        measured=measured,
     )
 
 

@@ -136,7 +136,7 @@ def _train_epoch(session: Session, clock: _Clock, journal: Journal) -> None:
     trained = Tally(loss_sum=position.loss_sum, correct=position.correct, seen=position.seen)
     read_at = time.monotonic()
     try:
-        for indices in _batches(session):
+        for indices in batches_to_come(session):
             clock.check()
             trained.merge(_take_step(session, indices, clock))
             clock.step_taken()
@@ -164,7 +164,8 @@ def _take_step(session: Session, indices: np.ndarray, clock: _Clock) -> Tally:
     return tally
 
 
-def _batches(session: Session) -> Iterator[np.ndarray]:
+def batches_to_come(session: Session) -> Iterator[np.ndarray]:
+    """Who is in each of the steps of the current epoch that are still to be taken."""
     return epoch_batches(
         session.spec,
         len(session.train),

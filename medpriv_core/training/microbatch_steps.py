@@ -30,10 +30,10 @@ from medpriv_core.training.evaluation import Tally
 from medpriv_core.training.examples import Batch
 from medpriv_core.training.noise import NoiseSource
 from medpriv_core.training.randomness import SecretUniform
-from medpriv_core.training.steps import WithOptimizer, class_weights_of, losses_of, sgd
+from medpriv_core.training.steps import DpStepper, class_weights_of, losses_of, sgd
 
 
-class MicrobatchStepper(WithOptimizer):
+class MicrobatchStepper(DpStepper):
     """SGD on clipped gradients of microbatches, with noise; ``trained`` is left in the mode that it is in."""
 
     def __init__(
@@ -48,12 +48,12 @@ class MicrobatchStepper(WithOptimizer):
         self._trained = trained
         self._parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
         self._max_grad_norm = spec.max_grad_norm
-        self._noise_multiplier = noise_multiplier
+        self.noise_deviation = noise_multiplier * spec.max_grad_norm
         self._microbatch_size = spec.microbatch_size
         self._expected_number = max(1, round(expected_batch_size / spec.microbatch_size))
         self._poisson = spec.sampling_scheme == "poisson"
         self._class_weights = class_weights_of(spec, trained)
-        self._noise = NoiseSource(spec.noise_generator, device)
+        self.noise = NoiseSource(spec.noise_generator, device)
         self._optimizer = sgd(trained, spec)
 
     def step(self, batch: Batch) -> Tally:
@@ -66,10 +66,12 @@ class MicrobatchStepper(WithOptimizer):
                 self._trained, inputs, labels, mixed=None, tally=tally, class_weights=self._class_weights
             )
             gradients = torch.autograd.grad(losses.mean(), self._parameters)
-            factor = (self._max_grad_norm / nn.utils.get_total_norm(gradients)).clamp(max=1)
+            norm = nn.utils.get_total_norm(gradients)
+            factor = torch.where(norm.isfinite(), (self._max_grad_norm / norm).clamp(max=1), 0)
             for total, gradient in zip(totals, gradients, strict=True):
-                total.addcmul_(gradient, factor)
-        self._noise.add_to_all(totals, self._noise_multiplier * self._max_grad_norm)
+                # What is not a number counts as nothing, and 0 times NaN would not be 0.
+                total.addcmul_(torch.where(norm.isfinite(), gradient, 0), factor)
+        self.noise.add_to_all(totals, self.noise_deviation)
         for parameter, total in zip(self._parameters, totals, strict=True):
             parameter.grad = total.div_(self._expected_number if self._poisson else len(microbatches))
         self._optimizer.step()

@@ -36,12 +36,14 @@ import math
 import ssl
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from medpriv_core.errors import SettingError
+from medpriv_core.privacy.facts import Source
 from medpriv_core.spec import NoiseGenerator
 from medpriv_core.training.randomness import SecretUniform, random_bits, secret_generator
 
@@ -56,10 +58,21 @@ class NoiseSource:
     """Adds fresh Gaussian noise to tensors on one device; several threads work on large ones."""
 
     def __init__(self, kind: NoiseGenerator, device: torch.device) -> None:
+        self.kind = kind
+        self._device = device
         self._draw = _DRAWS[kind]
         self._generator = secret_generator(device) if kind == "fast" and device.type != "cpu" else None
         # One thread for each core that PyTorch may use; started when first needed.
         self._threads = ThreadPoolExecutor(torch.get_num_threads(), thread_name_prefix="noise")
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> NoiseSource:
+        """Another source of the same kind. It begins anew: two sources must never draw the same noise."""
+        return type(self)(self.kind, self._device)
+
+    @property
+    def drawn_by(self) -> Source:
+        """The generator that the noise comes from."""
+        return "openssl" if self._generator is None else "philox"
 
     def add_(self, tensor: Tensor, standard_deviation: float) -> None:
         """Add independent N(0, ``standard_deviation``²) to each element of ``tensor``, in place."""

@@ -1,11 +1,15 @@
 """DP-SGD by Opacus's hooks: the same step as ``private_steps``, to compare with, and for layers that it cannot clip.
 
-Opacus keeps every image's gradient of every layer, which takes several times the time and memory.
+Opacus keeps every image's gradient of every layer, which takes several times the time and memory. Gradients, lengths
+and factors are Opacus's; the noise is ours (``noise``), because Opacus draws from PyTorch's generator, which on the
+processor looks at 32 bits of its seed.
 """
 
 from __future__ import annotations
 
+import copy
 import warnings
+from typing import Any
 
 import torch
 from opacus import GradSampleModule
@@ -15,17 +19,18 @@ from opacus.validators import ModuleValidator
 from torch import Tensor, nn
 
 from medpriv_core.spec import RunSpec
+from medpriv_core.training.clipping.layer import only
 from medpriv_core.training.evaluation import Tally
 from medpriv_core.training.examples import Batch
 from medpriv_core.training.frozen_norm import FrozenBatchNorm2d
-from medpriv_core.training.randomness import secret_generator
-from medpriv_core.training.steps import WithOptimizer, losses_of, sgd
+from medpriv_core.training.noise import NoiseSource
+from medpriv_core.training.steps import DpStepper, losses_of, sgd
 
 
-class OpacusStepper(WithOptimizer):
+class OpacusStepper(DpStepper):
     """DP-SGD in float32 (a gradient norm rounded to bfloat16 would exceed C by up to 0.4 %)."""
 
-    _optimizer: DPOptimizer
+    _optimizer: _Optimizer
 
     def __init__(
         self,
@@ -43,14 +48,38 @@ class OpacusStepper(WithOptimizer):
         self._trained = GradSampleModule(trained, loss_reduction="sum", strict=False)
         self._pass_size = pass_size
         # "mean" here makes the optimizer divide by the expected batch size.
-        self._optimizer = DPOptimizer(
+        self._optimizer = _Optimizer(
             sgd(trained, spec),
             noise_multiplier=noise_multiplier,
             max_grad_norm=spec.max_grad_norm,
             expected_batch_size=expected_batch_size,
             loss_reduction="mean",
-            generator=secret_generator(device),
         )
+        self._optimizer.noise = NoiseSource(spec.noise_generator, device)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OpacusStepper:
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        twin.__dict__ = copy.deepcopy(self.__dict__, memo)
+        # A copied parameter comes without what Opacus keeps on it.
+        for parameter in twin._optimizer.params:
+            parameter.grad_sample = parameter.summed_grad = None
+            parameter._forward_counter = 0
+        return twin
+
+    @property
+    def noise(self) -> NoiseSource:  # type: ignore[override]
+        """What draws the noise."""
+        return self._optimizer.noise
+
+    @property
+    def noise_deviation(self) -> float:
+        """Of the noise on the sum of clipped gradients."""
+        return float(self._optimizer.noise_multiplier * self._optimizer.max_grad_norm)
+
+    @noise_deviation.setter
+    def noise_deviation(self, deviation: float) -> None:
+        self._optimizer.noise_multiplier = deviation / self._optimizer.max_grad_norm
 
     def step(self, batch: Batch) -> Tally:
         tally = Tally()
@@ -68,7 +97,36 @@ class OpacusStepper(WithOptimizer):
             for parameter in self._optimizer.params:
                 parameter.grad_sample = parameter.new_zeros(0, *parameter.shape)
             self._optimizer.step()
+            self._optimizer.zero_grad()
         return tally
+
+
+class _Optimizer(DPOptimizer):
+    """Opacus's, with our noise, and with images left out whose gradient is not a number."""
+
+    noise: NoiseSource
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Optimizer:
+        # Copied as other optimizers are, it would ask for what it wraps before it has that.
+        twin = object.__new__(type(self))
+        memo[id(self)] = twin
+        twin.__dict__ = copy.deepcopy(self.__dict__, memo)
+        return twin
+
+    def clip_and_accumulate(self) -> None:
+        grads = self.grad_samples
+        if len(grads[0]):
+            norms = torch.stack([grad.flatten(1).norm(dim=1) for grad in grads]).norm(dim=0)
+            if not bool(norms.isfinite().all()):  # the factor of such an image is 0 or NaN, and so are the products
+                for parameter in self.params:
+                    parameter.grad_sample = only(self._get_flat_grad_sample(parameter), norms.isfinite())
+        super().clip_and_accumulate()
+
+    def add_noise(self) -> None:
+        sums = [parameter.summed_grad for parameter in self.params]
+        self.noise.add_to_all(sums, self.noise_multiplier * self.max_grad_norm)
+        for parameter, total in zip(self.params, sums, strict=True):
+            parameter.grad = total.view_as(parameter)
 
 
 @register_grad_sampler(FrozenBatchNorm2d)

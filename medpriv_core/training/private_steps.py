@@ -20,10 +20,10 @@ from medpriv_core.training.clipping.clipper import PerSampleClipper
 from medpriv_core.training.evaluation import Tally
 from medpriv_core.training.examples import Batch
 from medpriv_core.training.noise import NoiseSource
-from medpriv_core.training.steps import WithOptimizer, class_weights_of, losses_of, sgd
+from medpriv_core.training.steps import DpStepper, class_weights_of, losses_of, sgd
 
 
-class PrivateStepper(WithOptimizer):
+class PrivateStepper(DpStepper):
     """DP-SGD with the clipped sum found in one backward pass.
 
     In mixed precision (``mixed``), what goes through the network is rounded; lengths, sums and noise are not.
@@ -43,8 +43,8 @@ class PrivateStepper(WithOptimizer):
     ) -> None:
         self._trained = trained
         self._clipper = PerSampleClipper(trained, max_grad_norm=spec.max_grad_norm)
-        self._noise = NoiseSource(spec.noise_generator, device)
-        self._standard_deviation = noise_multiplier * spec.max_grad_norm
+        self.noise = NoiseSource(spec.noise_generator, device)
+        self.noise_deviation = noise_multiplier * spec.max_grad_norm
         self._expected_batch_size = expected_batch_size
         self._pass_size = pass_size
         self._mixed = mixed
@@ -62,7 +62,7 @@ class PrivateStepper(WithOptimizer):
             # Weighing the loss instead would come before clipping, which would undo it.
             self._clipper.add(losses, weights=None if self._class_weights is None else self._class_weights[labels])
         sums = self._clipper.take()
-        self._noise.add_to_all(sums, self._standard_deviation)
+        self.noise.add_to_all(sums, self.noise_deviation)
         for parameter, total in zip(self._clipper.parameters, sums, strict=True):
             parameter.grad = total.div_(self._expected_batch_size)
         self._optimizer.step()

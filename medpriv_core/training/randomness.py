@@ -8,12 +8,16 @@ import ssl
 import numpy as np
 import torch
 
+from medpriv_core.privacy.facts import Source
+
 
 class SecretUniform:
     """Uniform numbers, for choosing the images of a batch: who was drawn is a secret too.
 
     Has of ``numpy.random.Generator`` what ``sampling.poisson_batch`` needs.
     """
+
+    drawn_by: Source = "openssl"
 
     def random(self, n: int) -> np.ndarray:
         """(n,) float64 in [0, 1), multiples of 2**-53."""

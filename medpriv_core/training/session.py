@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
@@ -33,6 +34,7 @@ from medpriv_core.training.features import KINDS, Backbone, FeatureStore
 from medpriv_core.training.inputs import feature_inputs, image_inputs
 from medpriv_core.training.ledger import Ledger, open_ledger, spent_before
 from medpriv_core.training.model import ResNet18, build_model
+from medpriv_core.training.self_test.opening import refuse_failures, try_session
 from medpriv_core.training.steps import Stepper
 from medpriv_core.training.weights import fingerprint, load_weights
 from medpriv_core.training.weights_probe import doubt_weights
@@ -159,65 +161,33 @@ def open_session(
         per_sample_parameters=engines.kept_gradients(spec, parameters),
         memory_mb=spec.memory_mb,
     )
-    stepper = engines.make_stepper(
-        trained,
-        spec,
-        noise_multiplier=ledger.noise_multiplier if ledger else None,
-        train_size=train_size,
-        pass_size=pass_size,
-        mixed=step_mixed,
-        device=device,
-    )
+
+    def make_stepper(trained: nn.Module) -> Stepper:
+        return engines.make_stepper(
+            trained,
+            spec,
+            noise_multiplier=ledger.noise_multiplier if ledger else None,
+            train_size=train_size,
+            pass_size=pass_size,
+            mixed=step_mixed,
+            device=device,
+        )
+
+    # Before an engine puts hooks on it.
+    blank = copy.deepcopy(trained) if ledger is not None else None
+    stepper = make_stepper(trained)
     if saved is not None:
         stepper.load_state_dict(saved.optimizer)
-    if trained is network:
-        train, tests = image_inputs(spec, data, device)
-    else:
+
+    def inputs_of(data: TrainingData, store: FeatureStore) -> tuple[Examples, dict[str, Examples]]:
+        if trained is network:
+            return image_inputs(spec, data, device)
         assert backbone is not None
         frozen = Backbone(network, backbone, spec.input_size, device, mixed, KINDS[spec.features])
-        train, tests = feature_inputs(spec, data, frozen, FeatureStore(home), progress)
+        return feature_inputs(spec, data, frozen, store, progress)
 
-    guarantee: dict[str, Any] = {}
-    if ledger is not None:
-        facts = guarantee_facts(
-            spec,
-            trained=trained,
-            stepper=stepper,
-            ledger=ledger,
-            steps_per_epoch=steps,
-            earlier_segments=ledger.segments,
-        )
-        guarantee = {GUARANTEE: facts.to_dict()}
-        entering = _entering(home, data.content, directory.path.name, facts.mechanism() or ledger.mechanism, spec.delta)
-    if saved is not None:
-        # A checkpoint of an earlier version has no record, and one that was put back has another's.
-        goes_on = replace(saved, ledger=ledger.segments if ledger else [])
-        spent = _spent_by(goes_on, ledger, steps_per_epoch=steps, digest=checkpoint_digest(directory))
-        if entering is not None:
-            entering(spent)
-        if spent != recorded:
-            write_record(directory, spent)
-    directory.write_setup(
-        data_facts(data)
-        | {
-            "image_size": spec.image_size,
-            "input_size": spec.input_size,
-            "steps_per_epoch": steps,
-            "sample_rate": ledger.sample_rate if ledger else None,
-            "noise_multiplier": ledger.noise_multiplier if ledger else None,
-            "parameters": parameters,
-            "device": describe_device(device),
-            "precision": "mixed (bfloat16)" if mixed else "float32",
-            "weights": weights.sentence if doubt is None else f"{weights.sentence} {doubt}",
-            "weights_doubt": doubt,
-            "resumed_from_epoch": position.epochs_done if saved else None,
-            "medpriv_version": __version__,
-            "torch_version": torch.__version__,
-            "opacus_version": version("opacus"),
-        }
-        | guarantee
-    )
-    return Session(
+    train, tests = inputs_of(data, FeatureStore(home))
+    session = Session(
         spec=spec,
         trained=trained,
         stepper=stepper,
@@ -238,8 +208,61 @@ def open_session(
         threads=step_threads(numbers) if stored else torch.get_num_threads(),
         spent=spent,
         remark=remark,
-        enter=entering,
+        enter=None,
     )
+    guarantee: dict[str, Any] = {}
+    measured: dict[str, dict[str, Any]] = {}
+    if ledger is not None and blank is not None:
+        measured = try_session(
+            session,
+            blank=blank,
+            make=make_stepper,
+            way_in=lambda data, store: inputs_of(data, store)[0],
+            info=data.clean.info,
+        )
+        facts = guarantee_facts(
+            spec,
+            trained=trained,
+            stepper=stepper,
+            ledger=ledger,
+            steps_per_epoch=steps,
+            earlier_segments=ledger.segments,
+            measured=measured,
+        )
+        guarantee = {GUARANTEE: facts.to_dict()}
+        entering = _entering(home, data.content, directory.path.name, facts.mechanism() or ledger.mechanism, spec.delta)
+    directory.write_setup(
+        data_facts(data)
+        | {
+            "image_size": spec.image_size,
+            "input_size": spec.input_size,
+            "steps_per_epoch": steps,
+            "sample_rate": ledger.sample_rate if ledger else None,
+            "noise_multiplier": ledger.noise_multiplier if ledger else None,
+            "parameters": parameters,
+            "device": describe_device(device),
+            "precision": "mixed (bfloat16)" if mixed else "float32",
+            "weights": weights.sentence if doubt is None else f"{weights.sentence} {doubt}",
+            "weights_doubt": doubt,
+            "resumed_from_epoch": position.epochs_done if saved else None,
+            "medpriv_version": __version__,
+            "torch_version": torch.__version__,
+            "opacus_version": version("opacus"),
+        }
+        | guarantee
+    )
+    refuse_failures(measured)
+    if saved is not None:
+        # A checkpoint of an earlier version has no record, and one that was put back has another's.
+        goes_on = replace(saved, ledger=ledger.segments if ledger else [])
+        spent = _spent_by(goes_on, ledger, steps_per_epoch=steps, digest=checkpoint_digest(directory))
+        if entering is not None:
+            entering(spent)
+        if spent != recorded:
+            write_record(directory, spent)
+    session.spent, session.enter = spent, entering
+    return session
+
 
 
 def _entering(home: DataHome, content: str, run_id: str, mechanism: Mechanism, delta: float) -> Callable[[Spent], None]:

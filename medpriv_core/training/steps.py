@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.evaluation import Tally
 from medpriv_core.training.examples import Batch
+from medpriv_core.training.noise import NoiseSource
 
 
 class Stepper(Protocol):
@@ -38,11 +39,34 @@ class WithOptimizer:
 
     _optimizer: torch.optim.Optimizer
 
+    def show_steps(self, learning_rate: float) -> None:
+        """From now on a step moves each parameter by ``learning_rate`` times what the optimizer is handed.
+
+        For copies that are looked at (``self_test``): no momentum, no weight decay.
+        """
+        for group in self._optimizer.param_groups:
+            group |= {"lr": learning_rate, "momentum": 0.0, "weight_decay": 0.0}
+
     def state_dict(self) -> dict[str, Any]:
         return self._optimizer.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._optimizer.load_state_dict(state)
+
+
+class DpStepper(WithOptimizer):
+    """A stepper that adds noise.
+
+    noise            what draws it
+    noise_deviation  of the noise on the sum of clipped gradients: noise multiplier times clipping norm
+    """
+
+    noise: NoiseSource
+    noise_deviation: float
+
+    def step(self, batch: Batch) -> Tally:
+        """As ``Stepper.step``."""
+        raise NotImplementedError
 
 
 class OrdinaryStepper(WithOptimizer):

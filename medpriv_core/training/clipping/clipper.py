@@ -66,6 +66,7 @@ class PerSampleClipper:
     def add(self, losses: Tensor, *, weights: Tensor | None = None) -> Tensor:
         """Backward from each image's loss (n,); adds the clipped gradients and returns their lengths before (n,).
 
+        An image whose length is infinite or not a number counts as nothing, so that it cannot spoil the sum.
         Each clipped gradient counts by its weight (n,), which must lie between 0 and 1; without ``weights``, all by 1.
         Image i's loss must depend on image i only. Raises ``SettingError`` if ``losses`` are not one an image.
         """
@@ -82,7 +83,12 @@ class PerSampleClipper:
             raise SettingError("A layer was used twice in one pass, so its gradient cannot be clipped.")
         with torch.no_grad():
             norms = torch.stack([layer.squared_norms() for layer in used]).sum(0).clamp_(min=0).sqrt_()
-            factors = (self.max_grad_norm / norms).clamp_(max=1)
+            finite = norms.isfinite()
+            # On an accelerator looking would wait for it; on a processor, dropping nobody would take time.
+            if norms.device.type != "cpu" or not bool(finite.all()):
+                for layer in used:
+                    layer.drop(finite)
+            factors = torch.where(finite, (self.max_grad_norm / norms).clamp_(max=1), 0)
             if weights is not None:
                 factors *= weights
             for layer in used:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from medpriv_core.training.clipping.layer import ClippedLayer, exact
+from medpriv_core.training.clipping.layer import ClippedLayer, exact, only
 from medpriv_core.training.frozen_norm import FrozenBatchNorm2d
 
 
@@ -33,6 +33,9 @@ class ClippedFrozenBatchNorm(ClippedLayer):
 
     def squared_norms(self) -> Tensor:
         return torch.stack([grads.square().sum(1) for grads in self._grads]).sum(0)
+
+    def drop(self, keep: Tensor) -> None:
+        self._grads = [only(grads, keep) for grads in self._grads]
 
     def weighted_sums(self, factors: Tensor) -> list[Tensor]:
         sums = [factors @ grads for grads in self._grads]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from medpriv_core.training.clipping.layer import ClippedLayer, exact
+from medpriv_core.training.clipping.layer import ClippedLayer, exact, only
 
 
 class ClippedGroupNorm(ClippedLayer):
@@ -53,6 +53,9 @@ class ClippedGroupNorm(ClippedLayer):
 
     def squared_norms(self) -> Tensor:
         return torch.stack([grads.square().sum(1) for grads in self._grads]).sum(0)
+
+    def drop(self, keep: Tensor) -> None:
+        self._grads = [only(grads, keep) for grads in self._grads]
 
     def weighted_sums(self, factors: Tensor) -> list[Tensor]:
         sums = [factors @ grads for grads in self._grads]

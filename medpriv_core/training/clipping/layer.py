@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -40,7 +41,14 @@ class ClippedLayer(ABC):
 
     @abstractmethod
     def squared_norms(self) -> Tensor:
-        """Squared length of each image's gradient of this layer's parameters: float32 or float64, (n,)."""
+        """Squared length of each image's gradient of this layer's parameters: float32 or float64, (n,).
+
+        Where rounding could make it too short, it is rounded up by as much.
+        """
+
+    @abstractmethod
+    def drop(self, keep: Tensor) -> None:
+        """Let the images at which ``keep`` (n,) is False count as nothing, whatever their gradient was."""
 
     @abstractmethod
     def weighted_sums(self, factors: Tensor) -> list[Tensor]:
@@ -61,6 +69,35 @@ class _Through(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         grad_x = ctx.layer.backward(ctx.saved_tensors, grads[0], input_needed=ctx.needs_input_grad[1])
         return (None, grad_x, *(None for _ in ctx.layer.parameters))
+
+
+def rounding(terms: int, dtype: torch.dtype) -> float:
+    """By how much of its terms' lengths a sum of so many products may be off: Higham's gamma_n (2002, section 3.1).
+
+    It holds for every order of adding, with or without fused multiply-add.
+    """
+    unit = terms * torch.finfo(dtype).eps / 2
+    return unit / (1 - unit)
+
+
+def rounded_up(squares: Tensor, lengths: Tensor, *, terms: int, rows: int) -> Tensor:
+    """(n,) squared lengths of sum_t g_t u_tᵀ, found from inner products, and made safe against their rounding.
+
+    ``lengths`` (n,) is sum_t |g_t| |u_t|. Where the sum nearly cancels, it is much longer than the sum, and so may be
+    the error of its square: gamma ``lengths``², with ``terms`` multiplications behind each pair of inner products and
+    ``rows`` positions t. What is added up afterwards is off too, by gamma ``lengths`` at most.
+
+    For the gradients of a ResNet-18 on pictures this makes the length one or two ten-thousandths longer.
+    """
+    # A pairwise sum over rows² products: so many additions in a row, with room for how a library cuts it.
+    additions = 2 * math.ceil(math.log2(rows + 1)) + 32
+    squares = squares.clamp(min=0) + rounding(terms + additions, squares.dtype) * lengths.square()
+    return (squares.sqrt() + rounding(rows + 1, squares.dtype) * lengths).square()
+
+
+def only(tensor: Tensor, keep: Tensor) -> Tensor:
+    """(n, ...) with zeros at the images where ``keep`` (n,) is False. A product with 0 would leave NaN what it is."""
+    return torch.where(keep.view(-1, *(1 for _ in tensor.shape[1:])), tensor, 0)
 
 
 def exact(tensor: Tensor) -> Tensor:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from medpriv_core.errors import SettingError
-from medpriv_core.training.clipping.layer import ClippedLayer, exact
+from medpriv_core.training.clipping.layer import ClippedLayer, exact, only, rounded_up
 
 
 class ClippedLinear(ClippedLayer):
     """``nn.Linear`` on (n, features), where |g xᵀ| = |g| |x| (Goodfellow 2015, section 5), or (n, rows, features).
 
-    Of several rows an image, the gradients add up: |sum_k g_k x_kᵀ|² = sum_{k,l} (g_k · g_l) (x_k · x_l).
+    Of several rows an image, the gradients add up: |sum_k g_k x_kᵀ|² = sum_{k,l} (g_k · g_l) (x_k · x_l). There the
+    terms may nearly cancel, so what rounding could hide is added, as in ``convolution``.
     Raises ``SettingError`` on an input of another shape.
     """
 
@@ -33,13 +36,20 @@ class ClippedLinear(ClippedLayer):
         return (grad @ self.module.weight.to(grad.dtype)).to(x.dtype) if input_needed else None
 
     def squared_norms(self) -> Tensor:
-        products = _inner_products(self._grad)
-        total = torch.zeros_like(products)
+        of_grads, of_inputs = _inner_products(self._grad), torch.zeros(())
         if self.weight is not None:
-            total = total + products * _inner_products(self._x)
+            of_inputs = _inner_products(self._x)
         if self.bias is not None:
-            total = total + products
-        return total.sum((1, 2))
+            of_inputs = of_inputs + 1  # its input is 1 in every row
+        total = (of_grads * of_inputs).sum((1, 2))
+        if of_grads.shape[1] == 1:
+            return total
+        terms = (products.diagonal(dim1=1, dim2=2) for products in (of_grads, of_inputs.expand_as(of_grads)))
+        lengths = functools.reduce(torch.mul, terms).sqrt().sum(1)
+        return rounded_up(total, lengths, terms=self._x.shape[2] + self._grad.shape[2], rows=of_grads.shape[1])
+
+    def drop(self, keep: Tensor) -> None:
+        self._x, self._grad = only(self._x, keep), only(self._grad, keep)
 
     def weighted_sums(self, factors: Tensor) -> list[Tensor]:
         grad = self._grad * factors[:, None, None]

@@ -1,0 +1,68 @@
+"""The trial of a session that is about to begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import nn
+
+from medpriv_core.datasets.base import DatasetInfo
+from medpriv_core.errors import RunError
+from medpriv_core.privacy.measured import failures
+from medpriv_core.training.checkpoint import Position
+from medpriv_core.training.data import TrainingData
+from medpriv_core.training.examples import Examples
+from medpriv_core.training.features import KINDS
+from medpriv_core.training.self_test.batches import preprocessing
+from medpriv_core.training.self_test.subject import Subject, self_test
+
+if TYPE_CHECKING:
+    from medpriv_core.training.session import Session
+
+
+def try_session(
+    session: Session,
+    *,
+    blank: nn.Module,
+    make: Callable[[nn.Module], Any],
+    way_in: Callable[[TrainingData, Any], Examples],
+    info: DatasetInfo,
+) -> dict[str, dict[str, Any]]:
+    """The findings about a DP-SGD session: ``blank`` and ``make`` as in ``Subject``, ``way_in`` as images come in."""
+    assert session.ledger is not None
+
+    def batches(number: int) -> Iterator[np.ndarray]:
+        from medpriv_core.training import loop  # which imports sessions; what it draws by is what is tried
+
+        return loop.batches_to_come(replace(session, position=Position(), steps=number))
+
+    subject = Subject(
+        spec=session.spec,
+        trained=session.trained,
+        stepper=session.stepper,
+        blank=blank,
+        make=make,
+        batches=batches,
+        train=session.train,
+        classes=len(info.classes),
+        noise_multiplier=session.ledger.noise_multiplier,
+        sample_rate=session.ledger.sample_rate,
+        steps_per_epoch=session.steps,
+    )
+    side, width = session.spec.image_size, KINDS[session.spec.features].width
+    return self_test(subject, lambda: preprocessing(way_in, info, side=side, width=width))
+
+
+def refuse_failures(measured: dict[str, dict[str, Any]]) -> None:
+    """Raise ``RunError`` if the trial failed, before a step is taken."""
+    failed = failures(measured)
+    if failed:
+        raise RunError(
+            "Training did not begin, because the program failed its own test and no guarantee would hold. "
+            + ". ".join(failed)
+            + ". This is a fault in the program or in a library, not in your settings; please report it. No step was "
+            "taken."
+        )

@@ -1,0 +1,100 @@
+"""The trial as a whole."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from medpriv_core.spec import RunSpec
+from medpriv_core.training.examples import Examples
+from medpriv_core.training.self_test import batches, steps
+from medpriv_core.training.self_test.batches import Batches
+from medpriv_core.training.self_test.trial import MadeUp, Trial
+from medpriv_core.training.steps import DpStepper
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is tried: the objects of a session, and how to make others like them.
+
+    trained, stepper   those that the loop will use; copies of them are tried
+    blank              a copy of ``trained`` from before an engine put hooks on it; it is used up
+    make               makes a stepper for a trained part, as the session's was made
+    batches            so many batches of the loop's own sampler, from a run's first step on
+    train              the training examples, of which nothing is looked at but their shape
+    noise_multiplier   and ``expected_batch_size``: what the accountant counts on
+    """
+
+    spec: RunSpec
+    trained: nn.Module
+    stepper: DpStepper
+    blank: nn.Module
+    make: Callable[[nn.Module], DpStepper]
+    batches: Batches
+    train: Examples
+    classes: int
+    noise_multiplier: float
+    sample_rate: float
+    steps_per_epoch: int
+
+    @property
+    def train_size(self) -> int:
+        """Of the training records."""
+        return len(self.train)
+
+
+def self_test(
+    subject: Subject, preprocessing: Callable[[], dict[str, Any]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """All findings by name, ready for JSON; changes nothing of the session."""
+    spec = subject.spec
+    findings = _steps(subject)
+    scheme = spec.sampling_scheme
+    if scheme == "shuffled":
+        findings["sampling"] = batches.order_of_deck(
+            subject.batches, train_size=subject.train_size, steps=subject.steps_per_epoch
+        )
+    else:
+        findings["sampling"] = batches.sampler(
+            subject.batches, scheme=scheme, train_size=subject.train_size, sample_rate=subject.sample_rate
+        )
+    if preprocessing is not None:
+        findings["preprocessing"] = preprocessing()
+    if spec.augment:
+        findings["augmentation"] = batches.augmentation(spec)
+    # A truth of numpy is no JSON.
+    return {name: finding | {"holds": bool(finding["holds"])} for name, finding in findings.items()}
+
+
+def _steps(subject: Subject) -> dict[str, dict[str, Any]]:
+    spec, clip, sigma = subject.spec, subject.spec.max_grad_norm, subject.noise_multiplier
+    together = spec.microbatch_size if spec.engine == "microbatch" else 1
+    drawn = subject.train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
+    # A shuffled deck and a full batch are cut into microbatches in their order, and divided by how many these are.
+    dealt = spec.engine == "microbatch" and spec.sampling_scheme != "poisson"
+    divisor = 1 if dealt else max(1, round(drawn / together))
+    # In a Poisson batch of microbatches, two images are clipped together or not by lot.
+    pairs = not dealt and together == 1
+    weighed = spec.class_weights is not None and spec.engine != "microbatch"
+    trained, stepper = copy.deepcopy((subject.trained, subject.stepper))
+    made_up = MadeUp(
+        subject.blank, classes=subject.classes, variants=spec.augmentation_multiplicity, max_grad_norm=clip
+    )
+    other = Trial(subject.blank, subject.make(subject.blank), made_up, scale=clip * min(1.0, sigma) / divisor)
+    trial = Trial(trained, stepper, made_up, scale=clip * min(1.0, sigma) / divisor)
+    findings: dict[str, dict[str, Any]] = steps.contributions(
+        trial,
+        made_up,
+        unit=clip / divisor,
+        records=together if dealt else 1, weighed=weighed, pairs=pairs
+    )
+    some = [[0] * together] if dealt else [[], [0], [0, 3]] if pairs else [[], [0]]
+    seen = steps.noise(trial, other, unit=sigma * clip / divisor, batches=some)
+    if "divisor" in findings:
+        findings["divisor"]["empty"] = seen["empty"]
+        findings["divisor"]["holds"] &= abs(seen["empty"] - 1) <= seen["spread"]
+    return findings | {"noise": seen["noise"], "repeat": seen["repeat"]}
