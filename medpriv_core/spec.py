@@ -77,7 +77,7 @@ class RunSpec:
     engine           what computes DP-SGD's clipped sum: one_pass (ours) | opacus (hooks, to compare with) | microbatch
                      (as the authors ran it: clips the mean gradient of ``microbatch_size`` images)
     microbatch_size  images whose mean gradient is clipped together; above 1 only with the engine microbatch
-    noise_generator  of DP-SGD: fast | secure (from OpenSSL on every device, and hardened against rounding: for releases)
+    noise_generator  of DP-SGD: fast | secure (from OpenSSL on every device, hardened against rounding: for releases)
     class_weights    weight of each class, public constants in the order of the classes: of its images' loss, or under
                      DP-SGD, as a share of the largest, of their clipped gradients; None: all 1
     average_last     share of the steps, at the end, whose weights are averaged into the final network

@@ -83,7 +83,11 @@ def condition(
             if any(getattr(case.facts, fact) is None for fact in facts):
                 return not_recorded(name, unknown)
             state, sentence = judge(case)
-            if measured is not None and not case.planned:
+            idle = {
+                "class_weights": case.spec.class_weights is None,
+                "augmentation": case.facts.augmentation == "none",
+            }
+            if measured is not None and not case.planned and not idle.get(measured, False):
                 state, sentence = _as_measured(case.facts, measured, state, sentence)
             return Check(name, state, sentence)
 
@@ -103,6 +107,8 @@ def _as_measured(facts: GuaranteeFacts, name: Tried, state: State, sentence: str
     words = words_of(name, finding)
     if finding.get("holds") is not True:
         return "red", FAILED[name] + (f" (measured: {words})" if words else "") + ", so no ε holds."
+    if state == "red":
+        return state, sentence
     return state, sentence[:-1] + f"; measured: {words}." if words else sentence
 
 
@@ -130,7 +136,9 @@ def check_clipping(case: Case) -> Judgement:
     )
 
 
-@condition("Images kept apart", "mixing_layers", unknown="whether a layer of its network mixes images", measured="apart")
+@condition(
+    "Images kept apart", "mixing_layers", unknown="whether a layer of its network mixes images", measured="apart"
+)
 def check_mixing(case: Case) -> Judgement:
     """Whether each gradient belongs to one image."""
     if not case.facts.mixing_layers:
@@ -275,7 +283,9 @@ def check_generator(case: Case) -> Judgement:
     )
 
 
-@condition("Noise not repeatable", "noise_seed_stored", unknown="whether its noise could be drawn again", measured="repeat")
+@condition(
+    "Noise not repeatable", "noise_seed_stored", unknown="whether its noise could be drawn again", measured="repeat"
+)
 def check_seed(case: Case) -> Judgement:
     """Whether the noise could be drawn again."""
     if case.facts.noise_seed_stored:

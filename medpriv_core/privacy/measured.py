@@ -1,8 +1,8 @@
-"""What the self-test of a session measured, as figures in ``setup.json`` and as words beside the lights.
+"""What a session's self-test measured, as figures in ``setup.json`` and as words beside the lights.
 
-Before its first step, a session tries its own stepper and sampler on copies and made-up records (``training/self_test``)
-and records, under the key ``measured`` of its guarantee, one finding for each thing that was tried: whether it holds,
-and the figures. No seeds, and nothing of any image.
+Before its first step, a session tries its own stepper and sampler on copies and made-up records
+(``training/self_test``). Under the key ``measured`` of its guarantee it records one finding for each thing that was
+tried: whether it holds, and the figures. No seeds, and nothing of any image.
 
 >>> words_of("noise", {"holds": True, "deviation": 1.0031, "numbers": 20520})
 'a deviation of 1.003 of σC/B over 20,520 numbers'
@@ -27,9 +27,9 @@ _WORDS: dict[str, str] = {
     "clipping": "a gradient of length {length:,.0f} C added {added:.4f} C",
     "class_weights": "no class added more than {added:.4f} C",
     "apart": "two images added what each adds alone, to {difference:.1e} of C",
-    "divisor": "two images together counted {together:.3f} times what they count alone, and the noise of an empty batch "
-    "was {empty:.3f} times that of one image",
-    "sampling": "{batches:,.0f} batches of {size:.3f} times the expected size and {spread:.2f} times the binomial variance",
+    "divisor": "two images together counted {together:.3f} times what they count alone, and an empty batch had "
+    "{empty:.3f} times the noise of one image",
+    "sampling": "{batches:,.0f} batches, {size:.3f} times the expected size and {spread:.2f} times its variance",
     "preprocessing": "a made-up image came out the same, to {difference:.1e}, among two sets of others",
     "augmentation": "the same step was varied in two ways",
 }

@@ -264,7 +264,6 @@ def open_session(
     return session
 
 
-
 def _entering(home: DataHome, content: str, run_id: str, mechanism: Mechanism, delta: float) -> Callable[[Spent], None]:
     def enter_spent(spent: Spent) -> None:
         if spent.steps:

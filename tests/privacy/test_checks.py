@@ -17,7 +17,9 @@ from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.spent import Spent, spent_at
 from medpriv_core.privacy.statement import dp_sgd_meaning
 from medpriv_core.privacy.verdict import planned_verdict, run_verdict
+from medpriv_core.recipes import recipe_for
 from medpriv_core.spec import RunSpec
+from tests.privacy.findings import MEASURED, RAN
 
 N = 5218
 AS_THE_AUTHORS = {"engine": "microbatch", "microbatch_size": 4, "sampling": "shuffled"}
@@ -40,7 +42,7 @@ def named(checks: list[Check], name: str) -> Check:
 
 def recorded(spec: RunSpec, *, steps: int | None = None, epsilon: float | None = -1.0, **changes):
     """``setup.json`` and record of a run that did what its specification says, but for ``changes``."""
-    facts = replace(planned_facts(spec, train_size=N), **changes)
+    facts = replace(planned_facts(spec, train_size=N), **(RAN | changes))
     setup = {"train_size": N, "noise_multiplier": 5.002, "guarantee": facts.to_dict()}
     mechanism = mechanism_of(spec, train_size=N)
     steps = spec.epochs * mechanism.steps_per_epoch if steps is None else steps
@@ -65,7 +67,7 @@ def test_a_sound_run_has_no_red_light_before_or_after(settings: dict):
     spec = dp_sgd(noise_generator="secure", **settings)
     for checks in (check_plan(spec, train_size=N), check_run(spec, **recorded(spec))):
         assert {check.state for check in checks} == {"green"}
-        assert len(checks) == 13
+        assert len(checks) == 14
 
 
 @pytest.mark.parametrize("method", ["none", "local_dp"])
@@ -198,17 +200,71 @@ def test_a_run_of_an_earlier_version_is_amber_where_nothing_was_recorded():
     }
     checks = check_run(spec, **run)
     silent = {"Sampling", "Clipping", "Images kept apart", "Batch size", "Accounting", "Preprocessing"}
-    assert lights(checks, "amber") == silent | {"Augmentation", "Noise generator", "Noise not repeatable"}
+    assert lights(checks, "amber") == silent | {"Augmentation", "Noise generator", "Noise not repeatable", "Noise"}
     assert not lights(checks, "red")
     verdict = run_verdict(spec, **run)
     assert (verdict.epsilon, verdict.claimed_epsilon) == (0.2, None)
     assert "Poisson sampling; PLD" in verdict.statement
 
 
+@pytest.mark.parametrize(
+    ("finding", "name"),
+    [
+        ("noise", "Noise"),
+        ("repeat", "Noise not repeatable"),
+        ("clipping", "Clipping"),
+        ("apart", "Images kept apart"),
+        ("divisor", "Batch size"),
+        ("sampling", "Sampling"),
+        ("preprocessing", "Preprocessing"),
+        ("augmentation", "Augmentation"),
+        ("class_weights", "Class weights"),
+    ],
+)
+def test_what_was_measured_has_the_last_word(finding: str, name: str):
+    spec = dp_sgd(augment=True) if finding == "augmentation" else dp_sgd(class_weights=(1.0, 2.0))
+    sound = named(check_run(spec, **recorded(spec)), name)
+    assert sound.state == ("amber" if finding == "class_weights" else "green")
+    assert "; measured: " in sound.sentence
+    run = recorded(spec, measured=MEASURED | {finding: MEASURED[finding] | {"holds": False}})
+    failed = named(check_run(spec, **run), name)
+    assert failed.state == "red"
+    assert failed.sentence.endswith("so no ε holds.")
+    assert run_verdict(spec, **run).epsilon == math.inf
+
+
+@pytest.mark.parametrize("damage", ["text", {"noise": 3}, [1], {"noise": {"holds": "yes"}}, {"noise": {}}])
+def test_findings_that_nobody_can_read_are_never_green(damage: object):
+    spec = dp_sgd()
+    check = named(check_run(spec, **recorded(spec, measured=damage)), "Noise")
+    assert check.state != "green"
+
+
+def test_a_run_that_measured_nothing_says_so_in_amber():
+    spec = dp_sgd(noise_generator="secure")
+    checks = check_run(spec, **recorded(spec, measured=None))
+    assert lights(checks, "amber") >= {"Noise", "Sampling", "Clipping", "Batch size", "Noise not repeatable"}
+    assert "did not measure it" in named(checks, "Clipping").sentence
+
+
+def test_the_generator_that_ran_is_named():
+    spec = dp_sgd()
+    for drawn_by, words in (("openssl", "OpenSSL's generator"), ("philox", "statistical and not of cryptographic")):
+        check = named(check_run(spec, **recorded(spec, noise_drawn_by=drawn_by)), "Noise generator")
+        assert (check.state, words in check.sentence) == ("amber", True)
+
+
+@pytest.mark.parametrize(("dataset", "state"), [("chest_xray", "amber"), ("synthetic_chest", "green")])
+def test_a_recipe_that_was_tuned_with_these_test_images_is_amber(dataset: str, state: str):
+    spec = RunSpec(**({"dataset": dataset} | recipe_for(dataset, ordered=False).settings(3.0)))
+    check = named(check_plan(spec, train_size=N), "No choice by test images")
+    assert (check.state, "looked at" in check.sentence) == (state, state == "amber")
+
+
 def test_each_fact_that_is_missing_takes_a_green_light_away():
     spec = dp_sgd(noise_generator="secure")
     for field in fields(GuaranteeFacts):
-        if field.name != "engine":
+        if field.name not in ("engine", "batches_drawn_by"):
             checks = check_run(spec, **recorded(spec, **{field.name: None}))
             assert lights(checks, "amber"), field.name
 

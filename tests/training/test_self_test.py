@@ -31,7 +31,7 @@ Patch = pytest.MonkeyPatch
 
 
 def lights(run: Run, spec) -> dict[str, str]:
-    return {check.name: check.state for check in check_run(spec, setup=run.directory.read_setup(), last={})}
+    return {check.name: check.state for check in check_run(spec, setup=run.directory.read_setup(), spent=None)}
 
 
 SOUND = [
@@ -52,7 +52,7 @@ def test_a_sound_session_passes_and_says_what_was_measured(new_run, settings: di
     facts = recorded_facts(run.directory.read_setup())
     assert facts.measured is not None
     assert all(finding["holds"] for finding in facts.measured.values()), facts.measured
-    checks = {check.name: check for check in check_run(spec, setup=run.directory.read_setup(), last={})}
+    checks = {check.name: check for check in check_run(spec, setup=run.directory.read_setup(), spent=None)}
     assert checks["Noise"].state == "green"
     assert "of σC/B over" in checks["Noise"].sentence
     assert facts.noise_drawn_by == "openssl"
@@ -153,7 +153,9 @@ def torchs_own_generator(patch: Patch) -> None:
 
 def clipping_at_100(patch: Patch) -> None:
     patch.setattr(
-        private_steps, "PerSampleClipper", lambda net, max_grad_norm: PerSampleClipper(net, max_grad_norm=100 * max_grad_norm)
+        private_steps,
+        "PerSampleClipper",
+        lambda net, max_grad_norm: PerSampleClipper(net, max_grad_norm=100 * max_grad_norm),
     )
 
 
@@ -189,7 +191,9 @@ def weights_above_one(patch: Patch) -> None:
 
 def dealt(spec, n, *, epoch, first, steps, sample_rate):
     rounds = range(-(-steps // 5))
-    return iter([b for r in rounds for b in shuffled_batches(n, batch_size=spec.batch_size, seed=r, epoch=epoch)][:steps])
+    return iter(
+        [b for r in rounds for b in shuffled_batches(n, batch_size=spec.batch_size, seed=r, epoch=epoch)][:steps]
+    )
 
 
 def shuffled_deck(patch: Patch) -> None:
@@ -217,7 +221,9 @@ def favourites(patch: Patch) -> None:
 
 def sampled_twice_as_often(patch: Patch) -> None:
     real = sampling.poisson_batch
-    patch.setattr(sampling, "poisson_batch", lambda n, *, sample_rate, rng: real(n, sample_rate=2 * sample_rate, rng=rng))
+    patch.setattr(
+        sampling, "poisson_batch", lambda n, *, sample_rate, rng: real(n, sample_rate=2 * sample_rate, rng=rng)
+    )
 
 
 def training_statistics(patch: Patch) -> None:

@@ -14,4 +14,3 @@ Each bound is so wide that a sound run fails it less than once in 10^12 times, a
 It finds what is wrong with every step and every record. A loop that does wrong at one step only, or with one image,
 passes: that nobody can measure from outside.
 """
-

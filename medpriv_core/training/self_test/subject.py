@@ -47,9 +47,7 @@ class Subject:
         return len(self.train)
 
 
-def self_test(
-    subject: Subject, preprocessing: Callable[[], dict[str, Any]] | None = None
-) -> dict[str, dict[str, Any]]:
+def self_test(subject: Subject, preprocessing: Callable[[], dict[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
     """All findings by name, ready for JSON; changes nothing of the session."""
     spec = subject.spec
     findings = _steps(subject)
@@ -87,10 +85,7 @@ def _steps(subject: Subject) -> dict[str, dict[str, Any]]:
     other = Trial(subject.blank, subject.make(subject.blank), made_up, scale=clip * min(1.0, sigma) / divisor)
     trial = Trial(trained, stepper, made_up, scale=clip * min(1.0, sigma) / divisor)
     findings: dict[str, dict[str, Any]] = steps.contributions(
-        trial,
-        made_up,
-        unit=clip / divisor,
-        records=together if dealt else 1, weighed=weighed, pairs=pairs
+        trial, made_up, unit=clip / divisor, records=together if dealt else 1, weighed=weighed, pairs=pairs
     )
     some = [[0] * together] if dealt else [[], [0], [0, 3]] if pairs else [[], [0]]
     seen = steps.noise(trial, other, unit=sigma * clip / divisor, batches=some)

@@ -109,9 +109,7 @@ class Trial:
         """What a step on these records hands to the optimizer, for each parameter."""
         self.stepper.step(Batch(self._examples, np.array(drawn, dtype=np.int64)))
         with torch.no_grad():
-            handed = [
-                (start - now).div_(self._stride) for start, now in zip(self._start, self.parameters, strict=True)
-            ]
+            handed = [(start - now).div_(self._stride) for start, now in zip(self._start, self.parameters, strict=True)]
             for parameter, start in zip(self.parameters, self._start, strict=True):
                 parameter.copy_(start)
         return handed
@@ -157,7 +155,11 @@ def same_known_chance() -> Iterator[None]:
 
 
 # States of torch's, numpy's and Python's own generators.
-_KNOWN = (torch.Generator().manual_seed(1).get_state(), np.random.RandomState(1).get_state(), random.Random(1).getstate())
+_KNOWN = (
+    torch.Generator().manual_seed(1).get_state(),
+    np.random.RandomState(1).get_state(),
+    random.Random(1).getstate(),
+)
 
 
 def flat(tensors: Sequence[Tensor]) -> Tensor:

@@ -10,7 +10,6 @@ import itertools
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from medpriv_core.training.clipping import convolution
@@ -124,9 +123,7 @@ def networks() -> list[nn.Module]:
 @pytest.mark.parametrize("pass_size", [1000, 2])
 @pytest.mark.parametrize("kept", [False, True])
 def test_an_image_without_a_finite_gradient_counts_as_nothing(bad: float, engine: str, pass_size: int, kept: bool):
-    spec = toy_spec(
-        method="dp_sgd", noise_multiplier=1.0, delta=1e-3, engine=engine, learning_rate=1.0, momentum=0.0
-    )
+    spec = toy_spec(method="dp_sgd", noise_multiplier=1.0, delta=1e-3, engine=engine, learning_rate=1.0, momentum=0.0)
     for network in range(2):
         moved = []
         for drawn in ([0, 1, 2, 3, 4], [0, 1, 3, 4]):
