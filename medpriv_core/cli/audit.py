@@ -16,6 +16,7 @@ VIOLATION = 1
 
 MISTAKES = {
     "noise": "the noise is divided by the batch size twice",
+    "half_noise": "the noise has half its size",
     "clipping": "gradients are not clipped",
     "batch_norm": "features are standardised by the batch",
     "shuffling": "batches from a shuffled deck are counted as Poisson samples",
@@ -61,6 +62,10 @@ def _print(audit: Audit) -> None:
     )
     delta = format_delta(audit.delta)
     print(f"Lower bound: ε > {audit.lower_bound:g} (δ = {delta}) with {audit.confidence:.1%} confidence")
+    print(
+        f"Of one step: a record that is drawn is told apart at μ > {audit.mu_lower_bound:.3f}; claimed is μ = "
+        f"{audit.claimed_mu:g}"
+    )
     claimed = format_epsilon(audit.claimed_epsilon)
     if audit.consistent:
         print(

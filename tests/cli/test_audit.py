@@ -12,7 +12,8 @@ from tests.cli.conftest import Command, Refusal
 def test_the_sound_loop_is_consistent_with_its_claim(medpriv: Command):
     answer = medpriv("audit")
     assert answer.code == 0
-    claimed, attack, bound, verdict = answer.out.splitlines()
+    claimed, attack, bound, step, verdict = answer.out.splitlines()
+    assert step.startswith("Of one step: a record that is drawn is told apart at μ > 0.4")
     assert claimed.startswith("Claimed: ε = 1.7")
     assert "(δ = 1e-6; one image added or removed; Poisson sampling; PLD accountant)" in claimed
     assert "of 512 guesses right about 2048 canaries, noise multiplier 2, sampling rate 0.03125, 512 steps" in attack

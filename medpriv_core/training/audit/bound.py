@@ -54,3 +54,22 @@ def p_value(*, epsilon: float, canaries: int, guesses: int, right: int, delta: f
     nearly = np.cumsum(stats.binom.pmf(right - helped, guesses, chance))
     gain = float((nearly / helped).max()) if right else 0.0
     return min(1.0, at_least + 2 * canaries * delta * gain)
+
+
+def mu_lower_bound(*, false_alarms: int, outs: int, misses: int, ins: int, confidence: float) -> float:
+    """The largest mu of a Gaussian mechanism that is refuted with this confidence; 0 if none is.
+
+    A test that names ``false_alarms`` of ``outs`` that were out, and overlooks ``misses`` of ``ins`` that were in,
+    errs more often than Phi(Phi^-1(1 - false alarms) - mu) allows for every smaller mu (Dong, Roth, Su 2022,
+    arXiv 1905.02383). Both rates are taken at their upper Clopper-Pearson bounds, as in Nasr et al. 2023
+    (arXiv 2302.07956). The trials must be independent, which canaries are whose gradients share no coordinate.
+
+    >>> round(mu_lower_bound(false_alarms=4013, outs=10_000, misses=4013, ins=10_000, confidence=0.999), 2)
+    0.42
+    """
+    share = (1 - confidence) / 2
+    highest = [
+        1.0 if errors == trials else float(stats.beta.isf(share, errors + 1, trials - errors))
+        for errors, trials in ((false_alarms, outs), (misses, ins))
+    ]
+    return max(0.0, float(-stats.norm.ppf(highest[0]) - stats.norm.ppf(highest[1])))

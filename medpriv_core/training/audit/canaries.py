@@ -12,10 +12,15 @@ s is the logarithm of the likelihood ratio between "in" and "out" for Poisson sa
 canary is better (Neyman and Pearson). The canaries with the largest s are guessed to be in, those with the smallest
 to be out, and ``bound`` turns the share of right guesses into a lower bound on epsilon.
 
-Steps and batches are those of real runs: ``engines.make_stepper`` and ``sampling.epoch_batches``. Four mistakes can
+That bound is loose: epsilon speaks of all steps together, and noise at half its size passes. So each step is looked at,
+too: x_t of a canary that was drawn is N(1, sigma²) and else N(0, sigma²), a Gaussian mechanism with mu = 1 / sigma, and
+from how often x_t > 1/2 errs follows a lower bound on mu that comes near to it.
+
+Steps and batches are those of real runs: ``engines.make_stepper`` and ``sampling.epoch_batches``. Five mistakes can
 be made on purpose; epsilon is then claimed as if the loop were sound, which is how such mistakes look from outside:
 
 noise       the noise is divided by the batch size twice
+half_noise  the noise has half its size
 clipping    gradients are not clipped, but the noise is as if they were
 batch_norm  features are standardised by the batch, so one record changes the gradients of the others
 shuffling   batches come from a shuffled deck whose seed is known, but amplification by sampling is counted. Here
@@ -43,18 +48,20 @@ from medpriv_core.privacy.dp_sgd import (
 )
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.spec import RunSpec, Sampling
-from medpriv_core.training.audit.bound import epsilon_lower_bound
+from medpriv_core.training.audit.bound import epsilon_lower_bound, mu_lower_bound
 from medpriv_core.training.engines import make_stepper
 from medpriv_core.training.examples import Batch, Examples
 from medpriv_core.training.randomness import SecretUniform
 from medpriv_core.training.sampling import epoch_batches
 
-Mistake = Literal["noise", "clipping", "batch_norm", "shuffling"]
+Mistake = Literal["noise", "half_noise", "clipping", "batch_norm", "shuffling"]
 
 CANARIES = 2048
 OTHERS = 2048
 GUESSES = 512
 CONFIDENCE = 0.999
+# Of the bound on mu, which comes so near to the truth that chance alone would refute it now and then.
+MU_CONFIDENCE = 1 - 1e-7
 PHASE = "Training with canaries"
 
 BATCH_SIZE = 128
@@ -76,6 +83,8 @@ class Audit:
     claimed_epsilon  at ``delta``, by ``accountant`` for this ``sampling`` and ``adjacency``
     lower_bound      every epsilon up to this is refuted with ``confidence``
     guesses, right   of the coins of ``canaries``
+    claimed_mu       of one step for a record that is drawn: 1 / noise multiplier
+    mu_lower_bound   every mu below this is refuted
     """
 
     mistake: Mistake | None
@@ -89,6 +98,8 @@ class Audit:
     noise_multiplier: float
     sample_rate: float
     steps: int
+    claimed_mu: float
+    mu_lower_bound: float
     accountant: Accountant
     adjacency: Adjacency
     sampling: Sampling = "poisson"
@@ -96,7 +107,7 @@ class Audit:
     @property
     def consistent(self) -> bool:
         """Whether what was seen leaves the claim standing."""
-        return self.lower_bound <= self.claimed_epsilon
+        return self.lower_bound <= self.claimed_epsilon and self.mu_lower_bound <= self.claimed_mu
 
     def to_dict(self) -> dict[str, Any]:
         """All fields and the verdict, ready for JSON."""
@@ -123,8 +134,15 @@ def audit_loop(mistake: Mistake | None = None, *, progress: ProgressCallback = n
     sample_rate = sampling_rate(batch_size=BATCH_SIZE, train_size=size)
     coins = SecretUniform().random(CANARIES) < 0.5
     scores = np.zeros(CANARIES)
+    ins, misses, false_alarms = 0, 0, 0
     for number, (drawn, seen) in enumerate(_steps(spec, coins, mistake, sample_rate)):
         progress(PHASE, number, steps)
+        inside = np.zeros(CANARIES, dtype=bool)
+        inside[drawn[drawn < CANARIES]] = True
+        inside &= coins
+        ins += int(inside.sum())
+        misses += int((inside & ~(seen > 0.5)).sum())
+        false_alarms += int((~inside & (seen > 0.5)).sum())
         if mistake == "shuffling":
             there = drawn[drawn < CANARIES]
             scores[there] += seen[there]
@@ -149,6 +167,14 @@ def audit_loop(mistake: Mistake | None = None, *, progress: ProgressCallback = n
         noise_multiplier=NOISE_MULTIPLIER,
         sample_rate=sample_rate,
         steps=steps,
+        claimed_mu=1 / NOISE_MULTIPLIER,
+        mu_lower_bound=mu_lower_bound(
+            false_alarms=false_alarms,
+            outs=steps * CANARIES - ins,
+            misses=misses,
+            ins=ins,
+            confidence=MU_CONFIDENCE,
+        ),
         accountant=accountant_of(sample_rate=sample_rate, delta=DELTA, steps=steps),
         adjacency=account.adjacency,
     )
@@ -168,7 +194,7 @@ def _steps(
     stepper = make_stepper(
         nn.Sequential(_BatchStandardisation(), head) if mistake == "batch_norm" else head,
         spec,
-        noise_multiplier=noise_multiplier / BATCH_SIZE if mistake == "noise" else noise_multiplier,
+        noise_multiplier=noise_multiplier / {"noise": BATCH_SIZE, "half_noise": 2}.get(mistake or "", 1),
         train_size=size,
         pass_size=size,
         mixed=None,
