@@ -10,7 +10,7 @@ from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.dp_sgd import MAX_IMAGES_PER_PATIENT
 from medpriv_core.privacy.plan import DpSgdPlan, plan_dp_sgd
-from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon
+from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, format_epsilon
 from medpriv_core.spec import check_bound
 
 MAX_DATASET_SIZE = 10**9
@@ -87,6 +87,7 @@ def _check_images_per_patient(options: argparse.Namespace) -> None:
 
 
 def _facts(plan: DpSgdPlan, images: int | None, patient: float | None) -> dict[str, Any]:
+    risk = plan.risk
     facts = {
         "epsilon": plan.epsilon,
         "epsilon_rdp": plan.epsilon_rdp,
@@ -99,6 +100,9 @@ def _facts(plan: DpSgdPlan, images: int | None, patient: float | None) -> dict[s
         "sensitivity": plan.mechanism.sensitivity,
         "noise_multiplier": plan.noise_multiplier,
         "epsilon_claimed": plan.claimed_epsilon,
+        "tpr_at_fpr": risk.tpr_at_fpr,
+        "advantage": risk.advantage,
+        "mu": risk.mu,
     }
     return facts if images is None else facts | {"epsilon_patient": patient, "images_per_patient": images}
 
@@ -115,6 +119,7 @@ def _print(plan: DpSgdPlan, images: int | None, patient: float | None) -> None:
         )
 
     print(statement(plan.epsilon))
+    print(dp_sgd_meaning(plan.risk))
     print(
         f"noise multiplier {plan.noise_multiplier:g}, sampling rate {plan.sample_rate:.6g}, {plan.steps} steps"
         + (" counted, one an epoch" if plan.mechanism.sampling == "shuffled" else "")

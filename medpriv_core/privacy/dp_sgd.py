@@ -79,7 +79,7 @@ class DpSgdAccount:
 
     def epsilon_rdp(self, steps: int) -> float:
         """The same by the classic accountant, looser and computed in another way; for single records only."""
-        stretches = _merged(self._stretch(steps))
+        stretches = merged_stretches(self._stretch(steps))
         if not stretches or _unbounded(stretches):
             return math.inf if stretches else 0.0
         return _capped(rdp_epsilon(stretches, self.delta, self.adjacency == "replace-one"))
@@ -107,7 +107,7 @@ def composed_epsilon(
         raise SettingError(
             f"images_per_patient must be between 1 and {MAX_IMAGES_PER_PATIENT}, but is {images_per_patient}."
         )
-    stretches = _merged(segments)
+    stretches = merged_stretches(segments)
     return _epsilon(stretches, delta, adjacency == "replace-one", images_per_patient) if stretches else 0.0
 
 
@@ -136,7 +136,8 @@ def steps_per_epoch(*, batch_size: int, train_size: int, sampling: Sampling = "p
     return max(1, round(train_size / batch_size))
 
 
-def _merged(segments: Iterable[tuple[float, float, int]]) -> Stretches:
+def merged_stretches(segments: Iterable[tuple[float, float, int]]) -> Stretches:
+    """The stretches in one order, those of one mechanism as one, and without those that have no step."""
     steps_of: dict[tuple[float, float], int] = {}
     for noise_multiplier, sample_rate, steps in segments:
         if steps < 0:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import NamedTuple
 
 import numpy as np
 from scipy import fft, special
@@ -26,6 +27,8 @@ from medpriv_core.privacy.step_loss import Array, Direction, StepLosses, drawn, 
 COARSE_INTERVAL = 0.3
 # Highest and aimed-for share of epsilon that the grid may add.
 GRID_ERROR, GRID_ERROR_AIM = 0.0008, 0.0006
+# Of a step's mean absolute loss: what a curve needs that is also told where losses are of the usual size.
+USUAL_INTERVAL = 0.4
 # Points of one step's distribution; beyond, time and memory matter more than the last percent.
 MAX_POINTS = 50_000
 # Where the bound by the Rényi divergence of order 2 exceeds this, nothing is promised and nothing computed.
@@ -39,6 +42,36 @@ ORDERS = 16
 Stretches = tuple[tuple[float, float, int], ...]
 
 
+class TotalLosses(NamedTuple):
+    """Probabilities of a total loss of ``first``, ``first`` + 1, … times ``interval``, and of an infinite one.
+
+    ``infinite`` also holds what was cut off, and what the rounding of all steps may have lost.
+    """
+
+    first: int
+    interval: float
+    probabilities: Array
+    infinite: float
+
+
+def total_losses(
+    stretches: Stretches, *, delta: float, replace_one: bool, images: int
+) -> tuple[TotalLosses, ...] | None:
+    """The distribution of the total loss, for each direction in which neighbours differ; never to the good.
+
+    It is the one that ``pld_epsilon`` reads epsilon from, or a finer one where most losses are far smaller than the
+    few that epsilon depends on. None where epsilon is hopeless. ``delta`` must be ``resolvable``.
+    """
+    if _total_divergence(stretches, replace_one, images) > HOPELESS:
+        return None
+    _, interval = _epsilon_and_interval(stretches, delta, replace_one, images)
+    usual = math.sqrt(sum(n * (rate * special.erf(images / noise / 8**0.5)) ** 2 for noise, rate, n in stretches))
+    fine_enough = USUAL_INTERVAL * 2 * usual / math.sqrt(_steps(stretches))
+    if interval > fine_enough:
+        interval = max(fine_enough, _finest_interval(stretches, replace_one, images))
+    return tuple(_total(stretches, interval, direction, images) for direction in _directions(replace_one))
+
+
 def pld_epsilon(stretches: Stretches, *, delta: float, replace_one: bool, images: int) -> float:
     """Epsilon of stretches of steps, never below the truth; infinite where hopeless.
 
@@ -49,17 +82,27 @@ def pld_epsilon(stretches: Stretches, *, delta: float, replace_one: bool, images
     """
     if _total_divergence(stretches, replace_one, images) > HOPELESS:
         return math.inf
-    directions: tuple[Direction, ...] = ("REPLACE",) if replace_one else ("REMOVE", "ADD")
+    return _epsilon_and_interval(stretches, delta, replace_one, images)[0]
+
+
+@functools.lru_cache(maxsize=4096)
+def _epsilon_and_interval(stretches: Stretches, delta: float, replace_one: bool, images: int) -> tuple[float, float]:
+    """Epsilon, and the interval of the grid that it was read from."""
 
     def careful(interval: float) -> float:
-        return max(_composed(stretches, delta, interval, direction, images) for direction in directions)
+        return max(_composed(stretches, delta, interval, direction, images) for direction in _directions(replace_one))
 
     guess = quick_epsilon(stretches, delta=delta, replace_one=replace_one, images=images)
     interval = _fine_interval(guess, stretches, delta, replace_one, images)
     epsilon = careful(interval)
     if _added_by_grid(epsilon, interval, stretches, delta, replace_one, images) > GRID_ERROR * epsilon:
-        epsilon = careful(_fine_interval(epsilon, stretches, delta, replace_one, images))
-    return epsilon
+        interval = _fine_interval(epsilon, stretches, delta, replace_one, images)
+        epsilon = careful(interval)
+    return epsilon, interval
+
+
+def _directions(replace_one: bool) -> tuple[Direction, ...]:
+    return ("REPLACE",) if replace_one else ("REMOVE", "ADD")
 
 
 def quick_epsilon(stretches: Stretches, *, delta: float, replace_one: bool, images: int = 1) -> float:
@@ -78,14 +121,20 @@ def quick_epsilon(stretches: Stretches, *, delta: float, replace_one: bool, imag
 @functools.lru_cache(maxsize=4096)
 def _composed(stretches: Stretches, delta: float, interval: float, direction: Direction, images: int) -> float:
     """Epsilon of all steps, on the grid of this interval and for neighbours in one direction."""
+    total = _total(stretches, interval, direction, images)
+    left = delta - total.infinite
+    return math.inf if left <= 0 else _epsilon_on_grid(total.probabilities, total.first, interval, left)
+
+
+# Some 10,000 numbers each; epsilon and the trade-off curve of one setting read the same ones.
+@functools.lru_cache(maxsize=16)
+def _total(stretches: Stretches, interval: float, direction: Direction, images: int) -> TotalLosses:
+    """The losses of all steps added up."""
     parts = [
         (losses_of_step(noise, rate, interval, direction=direction, images=images), steps)
         for noise, rate, steps in stretches
     ]
     infinite = TAIL - math.expm1(sum(steps * math.log1p(-losses.infinite) for losses, steps in parts))
-    left = delta - infinite - _rounding(_steps(stretches))
-    if left <= 0:
-        return math.inf
     low, high = _window(parts)
     size = fft.next_fast_len(max(high - low + 1, *(len(losses.probabilities) for losses, _ in parts)), real=True)
     spectrum = np.ones(1)
@@ -93,7 +142,8 @@ def _composed(stretches: Stretches, delta: float, interval: float, direction: Di
         spectrum = spectrum * fft.rfft(losses.probabilities, size) ** steps
     # The sum goes round in a circle, which is cut open where next to nothing is. What wraps around is within TAIL.
     first = sum(steps * losses.first for losses, steps in parts)
-    return _epsilon_on_grid(np.roll(fft.irfft(spectrum, size), first - low), low, interval, left)
+    probabilities = np.roll(fft.irfft(spectrum, size), first - low)
+    return TotalLosses(low, interval, probabilities, infinite + _rounding(_steps(stretches)))
 
 
 def _window(parts: list[tuple[StepLosses, int]]) -> tuple[int, int]:
@@ -182,6 +232,11 @@ def _steps(stretches: Stretches) -> int:
 def resolvable(delta: float, *, steps: int) -> bool:
     """Whether the rounding of floating-point numbers, which grows with every composed step, is far below ``delta``."""
     return _rounding(steps) < delta / 20
+
+
+def smallest_resolvable(*, steps: int) -> float:
+    """A delta that is ``resolvable``, and hardly larger than need be."""
+    return 21 * _rounding(steps)
 
 
 def _rounding(steps: int) -> float:

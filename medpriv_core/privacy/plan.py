@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.calibration import solve_noise_multiplier
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, DpSgdAccount, accountant_of, sampling_rate
 from medpriv_core.privacy.mechanism import Mechanism, mechanism_of, mechanism_of_loop
+from medpriv_core.privacy.tradeoff import NO_LIMIT, Risk, membership_risk
 from medpriv_core.spec import RunSpec, Sampling, check_bound
 
 # Enough for 1,000 epochs on 100,000 records in batches of 100; the accountant takes seconds there, and minutes beyond.
@@ -44,6 +46,18 @@ class DpSgdPlan:
     def accountant(self) -> Accountant:
         """Which accountant ``epsilon`` comes from."""
         return accountant_of(sample_rate=self.sample_rate, delta=self.delta, steps=self.steps)
+
+    @property
+    def stretches(self) -> tuple[tuple[float, float, int], ...]:
+        """The counted steps, as ``composed_epsilon`` takes them."""
+        return ((self.noise_multiplier / self.mechanism.sensitivity, self.sample_rate, self.steps),)
+
+    @property
+    def risk(self) -> Risk:
+        """What an attacker can find out at most about one image, by the exact trade-off curve."""
+        if math.isinf(self.epsilon):
+            return NO_LIMIT
+        return membership_risk(self.stretches, delta=self.delta, adjacency=self.adjacency)
 
     @property
     def epsilon_rdp(self) -> float:

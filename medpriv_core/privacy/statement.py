@@ -9,27 +9,48 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency
 from medpriv_core.privacy.image_epsilon import ImageAccountant, ImageGuarantee, lesion_epsilon
+from medpriv_core.privacy.tradeoff import Risk
 from medpriv_core.spec import Sampling
 
-# A convention, not a theorem: at 10 the bound already lets an attacker who is right 1 time in 10,000
-# by guessing be right nearly always (odds grow by up to e^10 = 22,026).
+# A convention, not a theorem: Gaussian noise with ε = 10 (at δ = 1e-5) lets an attacker find 37 of 100 with 1 false
+# alarm in 100.
 STRONG_EPSILON = 10
+# What is told may be above the truth by this share; one digit more is written before it is more.
+TOLD_ABOVE = 0.015
+# From here on, a network gives away nearly every image to whoever looks for it.
+NEARLY_ALL = 0.9
 
 
 def format_epsilon(epsilon: float) -> str:
-    """Three significant digits, or whole numbers from 100 on; always rounded up, never down."""
+    """Three significant digits, or whole numbers from 100 on; never less than the number given."""
     if math.isinf(epsilon):
         return "∞"
     if epsilon >= 100:
-        return f"{math.ceil(round(epsilon, 6)):,}"
-    if epsilon == 0:
+        return f"{math.ceil(epsilon):,}"
+    if epsilon <= 0:
         return "0"
-    digits = 2 - math.floor(math.log10(epsilon))
-    # The inner rounding keeps 0.5 from becoming 0.501 through a last bit.
-    return f"{math.ceil(round(epsilon * 10**digits, 6)) / 10**digits:.{max(digits, 0)}f}".rstrip("0").rstrip(".")
+    nearest = Decimal(f"{epsilon:.3g}")
+    # Numbers are compared as the machine holds them: 0.1 is 0.1, and not a last bit more that would make it 0.101.
+    if float(nearest) < epsilon:
+        nearest += Decimal(1).scaleb(math.floor(math.log10(epsilon)) - 2)
+    text = f"{nearest:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def of_hundred(share: float) -> str:
+    """A share between 0 and 1 as a number of 100, rounded up and never by much: "2", "5.4", "1.03"."""
+    for digits in range(6):
+        scale = 10 ** (digits + 2)
+        told = math.ceil(share * scale)
+        if (told - 1) / scale >= share:  # only a last bit made it more
+            told -= 1
+        if told / scale <= share * (1 + TOLD_ABOVE):
+            break
+    return f"{told / 10**digits:.{digits}f}"
 
 
 def format_delta(delta: float) -> str:
@@ -123,7 +144,7 @@ def image_short_statement(guarantee: ImageGuarantee) -> str:
 
 
 def local_dp_meaning(guarantee: ImageGuarantee) -> str:
-    """What the epsilon of the noised training pictures means for the people on them."""
+    """What the epsilon of the noised training pictures means for what these pictures show."""
     if math.isinf(guarantee.epsilon_image):
         protects = "Nothing that a picture shows is protected: the differences between its pixels are released exactly."
     elif guarantee.epsilon_image > STRONG_EPSILON:
@@ -199,30 +220,17 @@ def image_lesion_statement(name: str, *, area_pixels: float, contrast: float, be
     return why[name]
 
 
-def membership_bound(*, epsilon: float, delta: float, false_alarm_rate: float) -> float:
-    """Highest rate at which any attacker can be right that a record was used, at this false-alarm rate.
-
-    All rates 0 to 1. Source: Kairouz, Oh and Viswanath 2015, the trade-off region of (epsilon, delta).
-    """
-    if math.isinf(epsilon):
-        return 1.0
-    bound = min(
-        math.exp(min(epsilon, 700)) * false_alarm_rate + delta,
-        1 - math.exp(-epsilon) * (1 - delta - false_alarm_rate),
-    )
-    return max(false_alarm_rate, min(1.0, bound))
-
-
-def dp_sgd_meaning(*, epsilon: float, delta: float) -> str:
-    """What the epsilon of a trained model means for a person in its training set."""
-    bound = membership_bound(epsilon=epsilon, delta=delta, false_alarm_rate=0.01)
-    if bound > 0.9:
+def dp_sgd_meaning(risk: Risk) -> str:
+    """What a trained model gives away at most about which images it was trained on, by the exact trade-off curve."""
+    if risk.at_one_percent >= 1:
         return (
-            "This ε promises next to nothing: nobody can rule out that someone who has the model finds out whether a "
-            "given image was used to train it."
+            "Nothing is promised: whoever has the model may find every image that was in the training set, without "
+            "a false alarm."
         )
-    return (
-        "Protects the people in the training set from anyone who gets the model: whoever wants to know whether one "
-        f"given image was used, and accepts 1 % false alarms, is right at most {math.ceil(bound * 1000) / 10:g} % of "
-        "the time (1 % would be pure guessing)."
+    found = (
+        f"finds at most {of_hundred(risk.at_one_percent)} of 100 images that were in the training set, while wrongly "
+        "naming 1 of 100 that were not"
     )
+    if risk.at_one_percent > NEARLY_ALL:
+        return f"This ε promises next to nothing for a single image: whoever has the model {found}."
+    return f"Protects single images: whoever has the model {found}."

@@ -5,6 +5,8 @@
 >>> verdict = planned_verdict(spec, train_size=5218)
 >>> print(verdict.sentence[:64])
 What holds for this run is ε = 13.9: ε = 0.69 would need Poisson
+>>> print(verdict.sentence[-66:])
+in the training set, while wrongly naming 1 of 100 that were not.
 """
 
 from __future__ import annotations
@@ -20,10 +22,13 @@ from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
 from medpriv_core.privacy.plan import claimed_rate, plan_run
 from medpriv_core.privacy.spent import Spent, first_steps
 from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, what_does_not_hold
+from medpriv_core.privacy.tradeoff import Risk, membership_risk, risk_of_point
 from medpriv_core.spec import RunSpec
 
 # Values of epsilon that come from two computations of the same thing.
 SAME = 1e-6
+# By this share the epsilon in a ledger may lie above that of its steps because another version reckoned it.
+OTHER_ACCOUNTANT = 0.01
 
 
 @dataclass(frozen=True)
@@ -33,14 +38,30 @@ class Verdict:
     epsilon          infinite where none holds
     statement        the same with delta, adjacency, sampling and accountant
     claimed_epsilon  what would be stated if sampling and clipping were sound, where that does not hold; else None
-    sentence         what that means, or which claim does not hold
+    stretches        the steps that it holds for, as ``composed_epsilon`` takes them; None where they were not recorded,
+                     or where more was spent than they cost
     """
 
     epsilon: float
     delta: float
     statement: str
     claimed_epsilon: float | None
-    sentence: str
+    stretches: tuple[tuple[float, float, int], ...] | None
+
+    @property
+    def risk(self) -> Risk:
+        """What an attacker can find out at most: by the exact curve of the steps, or by ε and δ alone."""
+        if self.stretches is None or math.isinf(self.epsilon):
+            return risk_of_point(epsilon=self.epsilon, delta=self.delta)
+        return membership_risk(self.stretches, delta=self.delta)
+
+    @property
+    def sentence(self) -> str:
+        """What that means, after the claim that does not hold if there is one."""
+        meaning = dp_sgd_meaning(self.risk)
+        if self.claimed_epsilon is None:
+            return meaning
+        return f"{what_does_not_hold(claimed=self.claimed_epsilon, holds=self.epsilon)} {meaning}"
 
 
 def planned_verdict(spec: RunSpec, *, train_size: int) -> Verdict | None:
@@ -48,7 +69,7 @@ def planned_verdict(spec: RunSpec, *, train_size: int) -> Verdict | None:
     if spec.method != "dp_sgd":
         return None
     plan = plan_run(spec, train_size=train_size)
-    return _verdict(plan.epsilon, plan.claimed_epsilon, spec.delta, plan.mechanism, plan.accountant)
+    return _verdict(plan.epsilon, plan.claimed_epsilon, spec.delta, plan.mechanism, plan.accountant, plan.stretches)
 
 
 def run_verdict(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None) -> Verdict | None:
@@ -66,13 +87,16 @@ def run_verdict(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None)
     facts = recorded_facts(setup)
     mechanism = facts.mechanism() or mechanism_of(spec, train_size=train_size)
     epsilon = claimed = ledger_epsilon(spent)
+    stretches = None
     segments = network_segments(facts, spent)
     if segments is not None:
-        epsilon = max(epsilon, composed_epsilon(mechanism.stretches(segments), delta=delta))
+        stretches = tuple(mechanism.stretches(segments))
+        cost = composed_epsilon(stretches, delta=delta)
+        epsilon, stretches = max(epsilon, cost), None if epsilon > cost * (1 + OTHER_ACCOUNTANT) else stretches
         rate = claimed_rate(batch_size=spec.batch_size, train_size=train_size, sampling=mechanism.sampling)
         claimed = composed_epsilon([(s["noise_multiplier"], rate, s["steps"]) for s in segments], delta=delta)
     accountant = accountant_of(sample_rate=mechanism.sample_rate, delta=delta, steps=steps)
-    return _verdict(epsilon, claimed, delta, mechanism, accountant)
+    return _verdict(epsilon, claimed, delta, mechanism, accountant, stretches)
 
 
 def ledger_epsilon(spent: Spent) -> float:
@@ -101,7 +125,14 @@ def recorded_segments(facts: GuaranteeFacts, *, steps: int) -> list[dict[str, An
     return [*segments, now | {"steps": left}]
 
 
-def _verdict(epsilon: float, claimed: float, delta: float, mechanism: Mechanism, accountant: Accountant) -> Verdict:
+def _verdict(
+    epsilon: float,
+    claimed: float,
+    delta: float,
+    mechanism: Mechanism,
+    accountant: Accountant,
+    stretches: tuple[tuple[float, float, int], ...] | None,
+) -> Verdict:
     statement = dp_sgd_statement(
         epsilon=epsilon,
         delta=delta,
@@ -109,6 +140,4 @@ def _verdict(epsilon: float, claimed: float, delta: float, mechanism: Mechanism,
         sampling=mechanism.sampling,
         accountant=accountant,
     )
-    if claimed < epsilon * (1 - SAME):
-        return Verdict(epsilon, delta, statement, claimed, what_does_not_hold(claimed=claimed, holds=epsilon))
-    return Verdict(epsilon, delta, statement, None, dp_sgd_meaning(epsilon=epsilon, delta=delta))
+    return Verdict(epsilon, delta, statement, claimed if claimed < epsilon * (1 - SAME) else None, stretches)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import pytest
+from scipy import stats
 
 from tests.cli.conftest import Command, Refusal
 
 CHEST = ["--dataset-size", "5218", "--batch-size", "128", "--epochs", "50"]
 FIELDS = {
     *("epsilon", "delta", "accountant", "sampling", "adjacency", "sample_rate", "steps", "noise_multiplier"),
-    *("epsilon_rdp", "epsilon_claimed", "sensitivity"),
+    *("epsilon_rdp", "epsilon_claimed", "sensitivity", "tpr_at_fpr", "advantage", "mu"),
 }
 
 
@@ -98,6 +99,25 @@ def test_shuffled_batches_are_told_with_their_own_neighbours(medpriv: Command):
     assert medpriv("epsilon", *options, "--json").json["adjacency"] == "zero-out"
 
 
+@pytest.mark.parametrize(("target", "told"), [(0.999, "2"), (3, "5.4"), (7.99, "25.4")])
+def test_what_an_epsilon_of_full_batches_means(medpriv: Command, target: float, told: str):
+    options = [*CHEST, "--target-epsilon", target, "--sampling", "full_batch"]
+    plan = medpriv("epsilon", *options, "--json").json
+    assert set(plan["tpr_at_fpr"]) == {"0.001", "0.01", "0.05"}
+    assert plan["mu"] == pytest.approx(plan["steps"] ** 0.5 / plan["noise_multiplier"])
+    assert plan["tpr_at_fpr"]["0.01"] == pytest.approx(stats.norm.cdf(plan["mu"] + stats.norm.ppf(0.01)))
+    assert plan["advantage"] == pytest.approx(2 * stats.norm.cdf(plan["mu"] / 2) - 1)
+    assert f"finds at most {told} of 100 images that were in the training set" in medpriv("epsilon", *options).out
+
+
+def test_what_holds_when_an_image_is_clipped_with_others_is_told_of_that(medpriv: Command):
+    options = [*CHEST, "--noise-multiplier", "5.002", "--delta", "1e-4", "--sampling", "shuffled"]
+    plan = medpriv("epsilon", *options, "--microbatch-size", "4", "--json").json
+    assert plan["mu"] == pytest.approx(2 * 50**0.5 / 5.002)
+    plan = medpriv("epsilon", *options, "--adjacency", "replace-one", "--json").json
+    assert plan["mu"] == pytest.approx(2 * 50**0.5 / 5.002)
+
+
 def test_replacing_an_image_is_another_adjacency(medpriv: Command):
     sizes = ["--dataset-size", "5232", "--batch-size", "128", "--epochs", "50", "--adjacency", "replace-one"]
     plan = medpriv("epsilon", *sizes, "--noise-multiplier", "2", "--json").json
@@ -120,8 +140,11 @@ def test_a_patient_with_several_images(medpriv: Command):
 
 def test_no_finite_epsilon_is_null(medpriv: Command):
     hopeless = ["--dataset-size", "10", "--batch-size", "10", "--epochs", "1000", "--noise-multiplier", "0.3"]
-    assert medpriv("epsilon", *hopeless, "--json").json["epsilon"] is None
-    assert "ε = ∞" in medpriv("epsilon", *hopeless).out
+    plan = medpriv("epsilon", *hopeless, "--json").json
+    assert (plan["epsilon"], plan["mu"], plan["advantage"], plan["tpr_at_fpr"]["0.001"]) == (None, None, 1, 1)
+    words = medpriv("epsilon", *hopeless).out
+    assert "ε = ∞" in words
+    assert "Nothing is promised" in words
 
 
 @pytest.mark.parametrize(

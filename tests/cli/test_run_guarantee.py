@@ -50,7 +50,11 @@ def test_a_sound_run_says_its_epsilon_and_what_it_means(medpriv: Command, home: 
     assert lines[1] == (
         "ε = 0.161 (δ = 1e-5; one image replaced by an empty one; every image in every step; exact Gaussian accountant)"
     )
-    assert lines[2].startswith("Protects the people in the training set")
+    # The share of hits is Φ(1/20 + Φ⁻¹(0.01)) = 0.01142.
+    assert lines[2] == (
+        "Protects single images: whoever has the model finds at most 1.15 of 100 images that were in the training set, "
+        "while wrongly naming 1 of 100 that were not."
+    )
     assert len(lines) == 3
 
 

@@ -97,7 +97,16 @@ def test_the_verdict_names_what_holds_and_what_does_not(after: bool):
     assert worst.claimed_epsilon == pytest.approx(0.687, rel=0.01)
     assert "one image replaced by an empty one; shuffled batches" in worst.statement
     assert worst.sentence.startswith("What holds for this run is ε = 13.9: ε = 0.69 would need")
+    # The Gaussian of the 50 counted steps at half the noise, and not the bound by (ε, δ), which is 100 of 100.
+    assert worst.risk.mu == pytest.approx(50**0.5 * 2 / 5.002)
+    assert worst.sentence.endswith(
+        "finds at most 70 of 100 images that were in the training set, while wrongly naming 1 of 100 that were not."
+    )
     none = verdict(dp_sgd(**WITH_BATCH_NORM, delta=1e-4))
+    assert none.sentence.endswith(
+        "Nothing is promised: whoever has the model may find every image that was in the training set, without a "
+        "false alarm."
+    )
     assert none.epsilon == math.inf
     assert none.sentence.startswith("No ε holds for this run")
     assert none.statement.startswith("ε = ∞")
@@ -109,7 +118,8 @@ def test_a_sound_verdict_is_the_plan_and_claims_nothing_else(settings: dict):
     verdict = planned_verdict(spec, train_size=N)
     assert verdict.epsilon == plan_run(spec, train_size=N).epsilon
     assert verdict.claimed_epsilon is None
-    assert verdict.sentence == dp_sgd_meaning(epsilon=verdict.epsilon, delta=1e-5)
+    assert verdict.risk == plan_run(spec, train_size=N).risk
+    assert verdict.sentence == dp_sgd_meaning(verdict.risk)
 
 
 @pytest.mark.parametrize(
@@ -174,6 +184,13 @@ def test_a_missing_step_is_noticed():
     assert (check.state, "1,640 steps, but 41 epochs of 41" in check.sentence) == ("red", True)
 
 
+def test_a_ledger_that_says_more_than_its_steps_cost_is_believed():
+    spec = dp_sgd()
+    risk = run_verdict(spec, **recorded(spec)).risk
+    assert run_verdict(spec, **recorded(spec, epsilon=0.83)).risk == risk  # the last digit of another version
+    assert run_verdict(spec, **recorded(spec, epsilon=2.0)).risk.at_one_percent > 2 * risk.at_one_percent
+
+
 def test_an_infinite_epsilon_of_the_ledger_is_not_improved():
     spec = dp_sgd()
     assert run_verdict(spec, **recorded(spec, epsilon=None)).epsilon == math.inf
@@ -204,6 +221,8 @@ def test_a_run_of_an_earlier_version_is_amber_where_nothing_was_recorded():
     assert not lights(checks, "red")
     verdict = run_verdict(spec, **run)
     assert (verdict.epsilon, verdict.claimed_epsilon) == (0.2, None)
+    # Without its steps, only what follows from ε and δ: e^0.2 times the false alarms.
+    assert verdict.risk.at_one_percent == pytest.approx(math.exp(0.2) * 0.01 + 1e-5)
     assert "Poisson sampling; PLD" in verdict.statement
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
+import numpy as np
 import pytest
-from scipy import stats
 
 from medpriv_core.privacy.image_epsilon import image_guarantee
 from medpriv_core.privacy.statement import (
@@ -15,13 +13,23 @@ from medpriv_core.privacy.statement import (
     format_epsilon,
     image_meaning,
     local_dp_meaning,
-    membership_bound,
+    of_hundred,
 )
+from medpriv_core.privacy.tradeoff import NO_LIMIT, Risk, membership_risk
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.5, "0.5"), (1.0, "1"), (2.4504, "2.46"), (99.91, "100"), (784.0, "784"), (24993.4, "24,994"), (0.0, "0")],
+    [
+        (0.5, "0.5"),
+        (1.0, "1"),
+        (2.4504, "2.46"),
+        (2.4500000004, "2.46"),
+        (99.91, "100"),
+        (784.0, "784"),
+        (24993.4, "24,994"),
+        (0.0, "0"),
+    ],
 )
 def test_epsilon_is_rounded_up_only(value: float, text: str):
     assert format_epsilon(value) == text
@@ -49,23 +57,50 @@ def test_delta_is_written_as_people_write_it(value: float, text: str):
     assert format_delta(value) == text
 
 
-def test_the_membership_bound_is_met_by_no_gaussian_mechanism():
-    # (eps, delta) of the Gaussian mechanism with mu = 1, and the best test against it.
-    mu, eps, delta = 1.0, 4.37718, 1e-5
-    for rate in (0.001, 0.01, 0.1):
-        best = stats.norm.cdf(stats.norm.ppf(rate) + mu)
-        assert best <= membership_bound(epsilon=eps, delta=delta, false_alarm_rate=rate)
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.019774, "2"),
+        (0.054, "5.4"),
+        (0.25369, "25.4"),
+        (0.02048, "2.05"),
+        (0.01002, "1.01"),
+        (0.9321, "94"),
+        (1, "100"),
+    ],
+)
+def test_a_share_is_told_of_a_hundred_never_below_and_hardly_above(share: float, text: str):
+    assert of_hundred(share) == text
+    assert share <= float(text) / 100 <= share * 1.015
 
 
-def test_the_membership_bound_at_its_ends():
-    assert membership_bound(epsilon=0.0, delta=0.0, false_alarm_rate=0.01) == 0.01
-    assert membership_bound(epsilon=math.inf, delta=0.0, false_alarm_rate=0.01) == 1.0
-    assert membership_bound(epsilon=1.0, delta=1e-5, false_alarm_rate=0.001) == pytest.approx(0.0027283, abs=1e-7)
+def test_no_epsilon_and_no_share_is_ever_told_too_small():
+    numbers = np.random.default_rng(0)
+    for value in [*(10.0 ** numbers.uniform(-7, 3, 500)), 0.1, 0.3, 2.4500000000000006, 99.9999999, 3.0000000000000004]:
+        told = float(format_epsilon(value).replace(",", ""))
+        assert value <= told <= value * 1.0101 + (value >= 100)
+    for share in [*numbers.uniform(0.01, 1, 500), 0.01, 0.0100000001, 0.07, 0.29, 0.999999999]:
+        assert share <= float(of_hundred(share)) / 100 <= share * 1.015
 
 
-def test_a_large_epsilon_is_called_worthless():
-    assert "next to nothing" in dp_sgd_meaning(epsilon=20, delta=1e-5)
-    assert "at most 2.8 %" in dp_sgd_meaning(epsilon=1, delta=1e-5)
+def gaussian(mu: float) -> Risk:
+    return membership_risk([(1 / mu, 1.0, 1)], delta=1e-5)
+
+
+# mu of (0.999, 1e-5), (3, 1e-5) and (7.99, 1e-5); the share is Φ(mu + Φ⁻¹(0.01)).
+@pytest.mark.parametrize(("mu", "told"), [(0.2678, "2"), (0.719, "5.4"), (1.664, "25.4")])
+def test_the_sentence_says_how_many_images_can_be_found(mu: float, told: str):
+    assert dp_sgd_meaning(gaussian(mu)) == (
+        f"Protects single images: whoever has the model finds at most {told} of 100 images that were in the training "
+        "set, while wrongly naming 1 of 100 that were not."
+    )
+
+
+def test_a_large_epsilon_is_called_worthless_and_none_at_all_promises_nothing():
+    assert "next to nothing" in dp_sgd_meaning(gaussian(4.0))
+    assert "finds at most 96 of 100 images" in dp_sgd_meaning(gaussian(4.0))
+    assert dp_sgd_meaning(NO_LIMIT).startswith("Nothing is promised")
+    assert "next to nothing" not in dp_sgd_meaning(gaussian(1.664))
 
 
 def sentence(beta: float, values: int, draw: str = "per_pixel", correlation: float | None = 0.9) -> str:
