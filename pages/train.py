@@ -12,23 +12,22 @@ from streamlit.delta_generator import DeltaGenerator
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError, RunTableError, SettingError, WeightsError
 from medpriv_core.privacy.checks import check_plan
+from medpriv_core.privacy.dp_sgd import MAX_IMAGES_PER_PATIENT
 from medpriv_core.privacy.plan import DpSgdPlan, plan_run
 from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon
-from medpriv_core.privacy.verdict import planned_verdict
+from medpriv_core.privacy.verdict import planned_question, planned_verdict
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.estimate import estimate_disk, estimate_memory, estimate_time
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import check_weights, resolve_weights
 from pages.parts import cached
-from pages.parts.guarantee import draw_green_lights, draw_lights, draw_verdict
+from pages.parts.guarantee import await_confirmation, draw_green_lights, draw_lights, draw_verdict
 from pages.parts.messages import show_error
 from pages.parts.protection import draw_local_dp
 from pages.parts.run_form import draw_form
 from pages.parts.run_presets import chosen_preset, differences, draw_presets, source
 from pages.parts.words import format_size, sentence
-
-MOST_IMAGES_PER_PATIENT = 20
 
 
 def main() -> None:
@@ -72,7 +71,7 @@ def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
     draw_launch(launch, spec)
     with protection:
         if plan is not None:
-            draw_dp_sgd(spec, plan, train_size, more)
+            draw_dp_sgd(spec, plan, entry, more)
         elif spec.method == "local_dp":
             draw_local_dp(spec)
         else:
@@ -109,23 +108,26 @@ def draw_cost(spec: RunSpec, train_size: int, test_size: int) -> None:
     )
 
 
-def draw_dp_sgd(spec: RunSpec, plan: DpSgdPlan, train_size: int, more: DeltaGenerator) -> None:
+def draw_dp_sgd(spec: RunSpec, plan: DpSgdPlan, entry: DatasetEntry, more: DeltaGenerator) -> None:
     """The epsilon that holds and what it rests on; in ``more``, on demand, the rest."""
     with suppress(WeightsError):  # told when it is launched
         spec = spec.changed(weights=resolve_weights(spec.weights))
-    verdict, checks = planned_verdict(spec, train_size=train_size), check_plan(spec, train_size=train_size)
+    train_size = entry.train or 0
+    await_confirmation(planned_question(plan))
+    verdict = planned_verdict(spec, train_size=train_size)
+    checks = check_plan(spec, train_size=train_size, patients=entry.patients)
     assert verdict is not None
     draw_verdict(verdict)
     patient = st.container(horizontal=True, vertical_alignment="bottom")
     draw_lights(checks)
     with more:
         draw_green_lights(checks, key="train_lights")
-        details = st.expander("Noise, steps, second accountant", key="train_details", on_change="rerun")
+        details = st.expander("Noise, steps, classic accountant", key="train_details", on_change="rerun")
         if details.open:
             with details:
                 draw_details(plan)
     if math.isfinite(plan.epsilon):
-        draw_patient(patient, plan)
+        draw_patient(patient, plan, entry)
 
 
 def draw_details(plan: DpSgdPlan) -> None:
@@ -134,7 +136,7 @@ def draw_details(plan: DpSgdPlan) -> None:
         f"Noise multiplier σ = {plan.noise_multiplier:g}; {plan.steps:,} counted steps, in each of which an image "
         f"takes part with probability {plan.sample_rate:.4g}."
     )
-    with st.spinner("Asking the second accountant…"):
+    with st.spinner("Asking the classic accountant…"):
         second = format_epsilon(plan.epsilon_rdp)
     st.markdown(
         f"By the classic accountant (RDP), which is looser and computes in another way: ε = {second}, all else alike."
@@ -142,16 +144,22 @@ def draw_details(plan: DpSgdPlan) -> None:
     st.markdown("Test images, the accuracy curves and pictures given to the model later are not protected.")
 
 
-def draw_patient(place: DeltaGenerator, plan: DpSgdPlan) -> None:
-    """What holds for a person with several images, when asked for."""
+def draw_patient(place: DeltaGenerator, plan: DpSgdPlan, entry: DatasetEntry) -> None:
+    """What holds for a patient with several images: of the dataset's largest one, or when asked for."""
+    largest = min(entry.patients.largest, MAX_IMAGES_PER_PATIENT) if entry.patients else 1
+    known = [entry.info.name, largest]
+    if st.session_state.get("train_patient_of") != known:
+        st.session_state["train_patient_of"] = known
+        st.session_state["train_images_per_patient"] = largest
     images = place.number_input(
         "Images of one patient",
         1,
-        MOST_IMAGES_PER_PATIENT,
+        MAX_IMAGES_PER_PATIENT,
         key="train_images_per_patient",
         persist_state="session",
         width=150,
-        help="ε counts images. For a patient with several images in the training set more is at stake.",
+        help="ε counts single images. For a patient with several images in the training set more is at stake. Begins "
+        "with the patient who has the most, where names of files tell.",
     )
     answer = place.container(width=240)
     if images == 1:

@@ -8,9 +8,12 @@ from typing import Any
 from medpriv_core.cli.output import print_json
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.errors import SettingError
+from medpriv_core.privacy.checks import check_second
 from medpriv_core.privacy.dp_sgd import MAX_IMAGES_PER_PATIENT
 from medpriv_core.privacy.plan import DpSgdPlan, plan_dp_sgd
+from medpriv_core.privacy.second_accountant import wait_for_answer
 from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, format_epsilon
+from medpriv_core.privacy.verdict import planned_question
 from medpriv_core.spec import check_bound
 
 MAX_DATASET_SIZE = 10**9
@@ -89,8 +92,9 @@ def _check_images_per_patient(options: argparse.Namespace) -> None:
 def _facts(plan: DpSgdPlan, images: int | None, patient: float | None) -> dict[str, Any]:
     risk = plan.risk
     facts = {
-        "epsilon": plan.epsilon,
+        "epsilon": wait_for_answer(planned_question(plan)).larger,
         "epsilon_rdp": plan.epsilon_rdp,
+        "epsilon_second": wait_for_answer(planned_question(plan)).epsilon,
         "delta": plan.delta,
         "accountant": plan.accountant,
         "sampling": plan.mechanism.sampling,
@@ -118,7 +122,8 @@ def _print(plan: DpSgdPlan, images: int | None, patient: float | None) -> None:
             images_per_patient=images_per_patient,
         )
 
-    print(statement(plan.epsilon))
+    answer = wait_for_answer(planned_question(plan))
+    print(statement(answer.larger))
     print(dp_sgd_meaning(plan.risk))
     print(
         f"noise multiplier {plan.noise_multiplier:g}, sampling rate {plan.sample_rate:.6g}, {plan.steps} steps"
@@ -128,4 +133,6 @@ def _print(plan: DpSgdPlan, images: int | None, patient: float | None) -> None:
         print("sensitivity 2: one image can change the sum by two clipping norms, because several are clipped together")
     if patient is not None and images is not None:
         print(f"a patient with {images} images: {statement(patient, images)}")
+    second = check_second(planned_question(plan))
+    print(second.sentence if second.state == "green" else f"{second.name}: {second.sentence}")
     print(f"by the classic RDP accountant: ε = {format_epsilon(plan.epsilon_rdp)}")

@@ -14,7 +14,7 @@ from medpriv_core.cli.runs import describe, epoch_in_words
 from medpriv_core.datasets.registry import change_notice, dataset_info
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.presets import PRESETS, FilledPreset, fill_preset
-from medpriv_core.privacy.checks import check_run
+from medpriv_core.privacy.checks import check_run, confirm_run
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
@@ -166,6 +166,7 @@ def _print_guarantee(run: Run) -> None:
         return
     if run.spent is not None and run.spent.place is not None:
         print(run.spent.place)
+    confirm_run(run.spec, setup=run.setup, spent=run.spent)
     if (verdict := run_verdict(run.spec, setup=run.setup, spent=run.spent)) is not None:
         print(verdict.statement)
         print(verdict.sentence)

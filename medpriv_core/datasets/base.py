@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 import numpy as np
 from PIL import Image
 
+from medpriv_core.patients import PatientCount
+
 SplitName = Literal["train", "test"]
 
 
@@ -76,3 +78,4 @@ class PreparedDataset:
     folder: Path
     train: PreparedSplit
     test: PreparedSplit
+    patients: PatientCount | None = None  # of the training images, where names of files tell

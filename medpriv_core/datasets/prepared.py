@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from medpriv_core.datasets.arrays import check_space, new_folder, work_in_order,
 from medpriv_core.datasets.base import Dataset, DatasetInfo, PreparedDataset, PreparedSplit, Split, SplitName
 from medpriv_core.datasets.files import FileSplit
 from medpriv_core.datasets.images import to_square
+from medpriv_core.datasets.patients import patients_of
 from medpriv_core.datasets.registry import open_dataset, remember_content
 from medpriv_core.errors import DataHomeError, ImageError
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
@@ -50,8 +52,9 @@ def prepare_dataset(
     key = f"{content}-{image_size}"
     folder = home.prepared / key
     prepared = _read_prepared(folder, dataset.info, key, image_size)
+    patients = patients_of(dataset)
     if prepared is not None:
-        return prepared
+        return replace(prepared, patients=patients)
     lock = home.prepared / f"{key}.lock"
     with hold_lock(lock, progress=progress, phase="Waiting for another process that reads the same images"):
         prepared = _read_prepared(folder, dataset.info, key, image_size)
@@ -61,7 +64,7 @@ def prepare_dataset(
             prepared = _read_prepared(folder, dataset.info, key, image_size)
     if prepared is None:
         raise DataHomeError(f"The arrays just written to {folder} cannot be read back. Check the disk.")
-    return prepared
+    return replace(prepared, patients=patients)
 
 
 def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallback) -> None:

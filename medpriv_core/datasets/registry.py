@@ -29,6 +29,7 @@ from medpriv_core.datasets.files import open_files
 from medpriv_core.datasets.idrid import Idrid
 from medpriv_core.datasets.image_folder import ChestXray
 from medpriv_core.datasets.medmnist import MedMnist
+from medpriv_core.datasets.patients import patients_of
 from medpriv_core.datasets.places import find_place
 from medpriv_core.datasets.report import AddReport, LeftOut, as_record, count_copies, from_record
 from medpriv_core.datasets.retina_photo import RetinaPhoto
@@ -36,6 +37,7 @@ from medpriv_core.datasets.synthetic import SYNTHETIC_DATASETS
 from medpriv_core.errors import DatasetError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
 from medpriv_core.locks import hold_lock
+from medpriv_core.patients import PatientCount, patient_facts, recorded_patients
 from medpriv_core.printable import printable
 from medpriv_core.progress import ProgressCallback, no_progress
 
@@ -73,6 +75,7 @@ class DatasetEntry:
     content: str | None = None  # content key of the images when they were last read; UNREAD where they changed since
     changed: str | None = None  # that other images are there than when it was added, in a sentence
     report: AddReport | None = None  # of the day it was added; None for the embedded, or where it was not kept
+    patients: PatientCount | None = None  # of the training images; None where names of files do not tell
 
     @property
     def train(self) -> int | None:
@@ -108,7 +111,16 @@ def list_datasets(home: DataHome) -> list[DatasetEntry]:
     """Every known dataset, available or not; opens no image."""
     records = _read_registry(home)
     entries = [
-        DatasetEntry(dataset.info, True, None, *_class_counts(dataset), None, None, _content(dataset))
+        DatasetEntry(
+            dataset.info,
+            True,
+            None,
+            *_class_counts(dataset),
+            None,
+            None,
+            _content(dataset),
+            patients=patients_of(dataset),
+        )
         for dataset in _embedded().values()
     ]
     return entries + [_entry_now(home, name, records.get(name)) for name in ADDABLE]
@@ -163,6 +175,7 @@ def add_dataset(
         "signature": signature,
         "report": as_record(report),
     }
+    record |= patient_facts(patients_of(dataset))
     with _changed_registry(home) as records:
         records[name] = record
     return replace(_added_entry(name, record), report=report)
@@ -269,6 +282,7 @@ def _added_entry(name: str, record: dict[str, Any] | None) -> DatasetEntry:
         how_to_add=HOW_TO_ADD[name],
         content=record.get("content"),
         report=from_record(record.get("report")),
+        patients=recorded_patients(record),
     )
 
 
@@ -285,6 +299,7 @@ class _Look:
     signature: Signature
     counts: tuple[tuple[int, ...], tuple[int, ...]] | None
     problem: str | None
+    patients: PatientCount | None = None
 
 
 # Per data home and name. Pages ask on every click, and only a change is worth opening the files for.
@@ -304,6 +319,7 @@ def _entry_now(home: DataHome, name: str, record: dict[str, Any] | None) -> Data
         # What was remembered may be of the images that were there before, also where as many are there now.
         signed, key = _CONTENTS.get((home.root, name), (None, UNREAD))
         entry = replace(entry, content=key if signed == look.signature else UNREAD)
+    entry = replace(entry, patients=look.patients)
     if look.counts is None:
         return replace(entry, available=False, problem=look.problem)
     train_counts, test_counts = look.counts
@@ -333,7 +349,7 @@ def _changed_look(home: DataHome, name: str, record: dict[str, Any]) -> _Look | 
 def _look(home: DataHome, name: str, place: Path) -> _Look:
     try:
         dataset = _open_added(home, name, place, no_progress)
-        return _Look(str(place), dataset.signature(), _class_counts(dataset), None)
+        return _Look(str(place), dataset.signature(), _class_counts(dataset), None, patients_of(dataset))
     except MedprivError as error:
         return _Look(str(place), _sign_unopened(place), None, str(error))
 

@@ -18,7 +18,7 @@ from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, read_pre
 from medpriv_core.evaluation.statement import INTERVALS_IN_WORDS
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.preprocessing import normalisation_in_words, preprocessing_in_words
-from medpriv_core.privacy.checks import check_run
+from medpriv_core.privacy.checks import check_run, confirm_run
 from medpriv_core.privacy.coverage import HEADING
 from medpriv_core.privacy.image_epsilon import image_guarantee
 from medpriv_core.privacy.statement import local_dp_meaning
@@ -66,6 +66,7 @@ def guarantee_text(run: Run, spec: RunSpec, coverage: Sequence[str], *, imported
 
     ``coverage`` says what the export leaves out, a statement a line.
     """
+    confirm_run(spec, setup=run.setup, spent=run.spent)
     lines = [f"Privacy guarantee of the run {run.id}", "", *_guarantee(run, spec)]
     if imported:
         lines += ["", IMPORTED]
@@ -85,6 +86,7 @@ def model_card(
 ) -> str:
     """The card as markdown; ``directory`` is where the run's predictions lie, ``coverage`` what is left out and why."""
     info, classes = dataset_info(spec.dataset), run.setup.get("classes") or []
+    confirm_run(spec, setup=run.setup, spent=run.spent)
     parts = [
         f"# {_plain(run.name)}",
         f"**{NOT_A_DEVICE}**",
@@ -233,12 +235,15 @@ def _guarantee(run: Run, spec: RunSpec) -> list[str]:
 def _unprotected(spec: RunSpec) -> list[str]:
     items = ["The test images, and the figures measured on them.", "Whoever hands in an image to be judged."]
     if spec.method == "none":
-        return ["The people in the training set: this network was trained without privacy.", *items]
+        return [
+            "The images in the training set, and whoever is on them: this network was trained without privacy.",
+            *items,
+        ]
     if spec.method == "local_dp":
         return ["The labels of the training images, which were used as they are.", *items]
     return [
         "What all training images have in common: the network is made to learn it.",
-        "People with several images in the training set, beyond the one image that the guarantee is about.",
+        "Patients with several images in the training set, beyond the single image that the guarantee is about.",
         "Choices made after looking at several runs: each further run on the same images spends its own ε.",
         *items,
     ]

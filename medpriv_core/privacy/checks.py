@@ -9,28 +9,32 @@ same conditions do both. Which epsilon follows is in ``medpriv_core.privacy.verd
 
 >>> spec = RunSpec(dataset="x", method="dp_sgd", noise_multiplier=1.0, batch_size=50)
 >>> [check.name for check in check_plan(spec, train_size=5000) if check.state != "green"]
-['Noise generator']
+['Second accountant', 'Patients with several images', 'Noise generator']
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from medpriv_core.errors import SettingError
+from medpriv_core.patients import PATIENTS, PatientCount, recorded_patients
 from medpriv_core.privacy import conditions
 from medpriv_core.privacy.conditions import Case, Check, not_recorded
-from medpriv_core.privacy.dp_sgd import composed_epsilon
+from medpriv_core.privacy.dp_sgd import MAX_IMAGES_PER_PATIENT, composed_epsilon
 from medpriv_core.privacy.facts import planned_facts, recorded_facts
 from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.plan import plan_run
+from medpriv_core.privacy.second_accountant import NOTHING_ASKED, SECOND, Question, answer_to, wait_for_answer
 from medpriv_core.privacy.spent import Spent
-from medpriv_core.privacy.statement import format_epsilon
-from medpriv_core.privacy.verdict import SAME, ledger_epsilon, recorded_segments
+from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.privacy.verdict import SAME, ledger_epsilon, planned_question, recorded_segments, run_question
 from medpriv_core.spec import RunSpec
 
 
-def check_plan(spec: RunSpec, *, train_size: int) -> list[Check]:
-    """The checks of a run before its launch; none unless it is DP-SGD.
+def check_plan(spec: RunSpec, *, train_size: int, patients: PatientCount | None = None) -> list[Check]:
+    """The checks of a run before its launch; none unless it is DP-SGD. ``patients`` where their number is known.
 
     Raises ``SettingError`` for what cannot run at all, as ``plan_run`` does.
     """
@@ -47,7 +51,8 @@ def check_plan(spec: RunSpec, *, train_size: int) -> list[Check]:
         f"The privacy budget is reckoned for {counted} {steps:,} steps and for the share of images that the loop draws "
         "in a step, by the function that the loop itself uses.",
     )
-    return _checks(case, accounting)
+    asked = planned_question(plan)
+    return _checks(case, accounting, check_second(asked), check_patients(asked, patients))
 
 
 def check_run(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None, imported: bool = False) -> list[Check]:
@@ -61,7 +66,11 @@ def check_run(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None, i
     facts = recorded_facts(setup)
     noise_multiplier = facts.noise_multiplier or setup.get("noise_multiplier")
     case = Case(spec, facts, int(setup["train_size"]), noise_multiplier, spent.steps if spent is not None else 0)
-    checks = _checks(case, _check_accounting(case, spent))
+    asked = run_question(spec, setup=setup, spent=spent)
+    nothing_yet = spent is None and facts.mechanism() is not None
+    second = check_second(NOTHING_ASKED if nothing_yet else asked, recorded=setup.get(SECOND))
+    several = check_patients(asked, recorded_patients(setup), recorded=PATIENTS in setup)
+    checks = _checks(case, _check_accounting(case, spent), second, several)
     if isinstance(doubt := setup.get("weights_doubt"), str):
         checks = [_doubted(check, doubt) if check.name == "Pretrained weights" else check for check in checks]
     return [_by_its_sender(check) for check in checks] if imported else checks
@@ -77,13 +86,72 @@ def _by_its_sender(check: Check) -> Check:
     return Check(check.name, "amber", f"So says its sender, and nobody here can check it: {check.sentence}")
 
 
-def _checks(case: Case, accounting: Check) -> list[Check]:
+def confirm_run(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None) -> None:
+    """Wait for the second accountant's word on a network, so that verdict and checks know it."""
+    asked = run_question(spec, setup=setup, spent=spent)
+    if asked is not None:
+        wait_for_answer(asked)
+
+
+def check_second(asked: Question | None, *, recorded: Mapping[str, Any] | None = None) -> Check:
+    """Whether another program confirms epsilon; ``recorded`` is what a run kept of its answer."""
+    name = "Second accountant"
+    if asked is None:
+        return not_recorded(name, "its steps")
+    answer = answer_to(asked, recorded=recorded)
+    if answer.epsilon is not None and math.isinf(answer.first):
+        return Check(name, "green", "No ε is stated, so there is nothing to confirm.")
+    if not asked.stretches:
+        return Check(name, "green", "Nothing is spent yet, so there is nothing to confirm.")
+    says = f"Another program says ε = {format_epsilon(answer.epsilon)} for the same steps" if answer.epsilon else ""
+    first = format_epsilon(answer.first)
+    if answer.state == "confirmed":
+        return Check(name, "green", f"{says}, which confirms ε = {first}.")
+    if answer.state == "higher":
+        return Check(name, "red", f"{says}, and the first accountant only {first}; the larger one is told.")
+    if answer.state == "lower":
+        return Check(name, "amber", f"{says}, and the first accountant {first}; the larger one is told.")
+    if answer.state == "pending":
+        return Check(name, "amber", f"The first accountant's ε = {first} is being confirmed by another program.")
+    return Check(name, "amber", f"Another program cannot reckon these steps finely enough to confirm ε = {first}.")
+
+
+def check_patients(asked: Question | None, patients: PatientCount | None, *, recorded: bool = True) -> Check:
+    """Whether one image is all that a patient has at stake; ``recorded``: whether that was looked into at all."""
+    name = "Patients with several images"
+    if not recorded:
+        return not_recorded(name, "whose images it learned from")
+    if patients is None:
+        return Check(
+            name,
+            "amber",
+            "The names of the files do not tell which images are of one patient, and ε counts single images; a patient "
+            "with several in the training set is protected less.",
+        )
+    if patients.largest == 1:
+        return Check(name, "green", "Nobody has more than one image in the training set, so ε holds for patients too.")
+    has = f"By the names of the files, one patient has {patients.largest} of the training images"
+    if asked is None:
+        return Check(name, "amber", f"{has}, and is protected less than ε says.")
+    if patients.largest > MAX_IMAGES_PER_PATIENT:
+        return Check(name, "amber", f"{has}, more than ε is computed for, and is hardly protected.")
+    try:
+        epsilon = composed_epsilon(asked.stretches, delta=asked.delta, images_per_patient=patients.largest)
+    except SettingError:
+        return Check(name, "amber", f"{has}; which ε holds for that patient cannot be computed with so small a δ.")
+    holds = "no ε" if math.isinf(epsilon) else f"ε = {format_epsilon(epsilon)} (δ = {format_delta(asked.delta)})"
+    return Check(name, "amber", f"{has}, and for that patient {holds} holds.")
+
+
+def _checks(case: Case, accounting: Check, second: Check, patients: Check) -> list[Check]:
     return [
         conditions.check_sampling(case),
         conditions.check_clipping(case),
         conditions.check_mixing(case),
         conditions.check_divisor(case),
         accounting,
+        second,
+        patients,
         conditions.check_delta(case),
         conditions.check_preprocessing(case),
         conditions.check_augmentation(case),

@@ -19,7 +19,8 @@ from typing import Any
 from medpriv_core.privacy.dp_sgd import Accountant, accountant_of, composed_epsilon
 from medpriv_core.privacy.facts import GuaranteeFacts, recorded_facts
 from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
-from medpriv_core.privacy.plan import claimed_rate, plan_run
+from medpriv_core.privacy.plan import DpSgdPlan, claimed_rate, plan_run
+from medpriv_core.privacy.second_accountant import SECOND, Question, answer_to, question, record_of, wait_for_answer
 from medpriv_core.privacy.spent import Spent, first_steps
 from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, what_does_not_hold
 from medpriv_core.privacy.tradeoff import Risk, membership_risk, risk_of_point
@@ -35,7 +36,7 @@ OTHER_ACCOUNTANT = 0.01
 class Verdict:
     """What holds, with everything that it depends on.
 
-    epsilon          infinite where none holds
+    epsilon          infinite where none holds; the second accountant's where that is known to be higher
     statement        the same with delta, adjacency, sampling and accountant
     claimed_epsilon  what would be stated if sampling and clipping were sound, where that does not hold; else None
     stretches        the steps that it holds for, as ``composed_epsilon`` takes them; None where they were not recorded,
@@ -125,6 +126,33 @@ def recorded_segments(facts: GuaranteeFacts, *, steps: int) -> list[dict[str, An
     return [*segments, now | {"steps": left}]
 
 
+def planned_question(plan: DpSgdPlan) -> Question:
+    """What the second accountant is asked about a plan."""
+    return question(plan.stretches, delta=plan.delta, adjacency=plan.adjacency)
+
+
+def run_question(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None) -> Question | None:
+    """What the second accountant is asked about a network; None where its steps were not recorded."""
+    if spec.method != "dp_sgd" or spent is None or spent.bond == "broken" or not setup.get("train_size"):
+        return None
+    facts = recorded_facts(setup)
+    mechanism = facts.mechanism() or mechanism_of(spec, train_size=int(setup["train_size"]))
+    segments = network_segments(facts, spent)
+    if segments is None:
+        return None
+    delta = spec.delta if spent.delta is None else spent.delta
+    return question(mechanism.stretches(segments), delta=delta)
+
+
+def second_record(facts: GuaranteeFacts, *, steps: int, delta: float) -> dict[str, Any]:
+    """What a run keeps of the second accountant's word on ``steps`` steps, under ``SECOND`` of its ``setup.json``."""
+    mechanism, segments = facts.mechanism(), recorded_segments(facts, steps=steps)
+    if mechanism is None or segments is None:
+        return {}
+    asked = question(mechanism.stretches(segments), delta=delta)
+    return {SECOND: record_of(asked, wait_for_answer(asked).epsilon)}
+
+
 def _verdict(
     epsilon: float,
     claimed: float,
@@ -133,6 +161,8 @@ def _verdict(
     accountant: Accountant,
     stretches: tuple[tuple[float, float, int], ...] | None,
 ) -> Verdict:
+    if stretches is not None:
+        epsilon = max(epsilon, answer_to(question(stretches, delta=delta)).larger)
     statement = dp_sgd_statement(
         epsilon=epsilon,
         delta=delta,

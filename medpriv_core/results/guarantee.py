@@ -23,6 +23,7 @@ from medpriv_core.privacy.dp_sgd import accountant_of
 from medpriv_core.privacy.facts import GUARANTEE, recorded_facts
 from medpriv_core.privacy.image_epsilon import image_guarantee
 from medpriv_core.privacy.mechanism import mechanism_of
+from medpriv_core.privacy.second_accountant import corrections
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import (
     ACCOUNTANT_WORDS,
@@ -76,7 +77,7 @@ def held_guarantee(spec: RunSpec, setup: Mapping[str, Any], spent: Spent | None)
     # Which checkpoint it was is the run's own affair.
     ledger = None if spent is None else replace(spent, checkpoint=None, segments=None)
     segments = json.dumps(None if spent is None else spent.segments)
-    return _of_training(spec.changed(seed=0, device="auto"), facts, ledger, segments)
+    return _of_training(spec.changed(seed=0, device="auto"), facts, ledger, segments, corrections())
 
 
 def _why_not(spent: Spent | None) -> str:
@@ -102,7 +103,13 @@ def _of_picture(beta: float, draw: NoiseDraw, delta: float, side: int, channels:
 
 
 @functools.lru_cache(maxsize=1024)
-def _of_training(spec: RunSpec, facts: str, ledger: Spent | None, segments: str) -> HeldGuarantee:
+def _of_training(
+    spec: RunSpec,
+    facts: str,
+    ledger: Spent | None,
+    segments: str,
+    _corrections: int,
+) -> HeldGuarantee:
     train_size, recorded = json.loads(facts)
     setup = {"train_size": train_size, GUARANTEE: recorded}
     spent = ledger and replace(ledger, segments=json.loads(segments))

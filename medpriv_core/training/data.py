@@ -9,6 +9,7 @@ import numpy as np
 
 from medpriv_core.datasets.base import PreparedDataset
 from medpriv_core.errors import DatasetError, SettingError
+from medpriv_core.patients import patient_facts
 from medpriv_core.spec import RunSpec
 
 
@@ -63,4 +64,4 @@ def data_facts(data: TrainingData) -> dict[str, Any]:
         "train_class_counts": np.bincount(train, minlength=len(classes)).tolist(),
         "test_class_counts": test_counts.tolist(),
         "majority_rate": float(test_counts.max() / len(test)),
-    }
+    } | patient_facts(data.clean.patients)

@@ -18,6 +18,7 @@ from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.privacy.facts import GUARANTEE
 from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
 from medpriv_core.privacy.spent import Spent, spent_by
+from medpriv_core.privacy.verdict import second_record
 from medpriv_core.progress import ProgressCallback
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_journal import Entry, enter
@@ -229,7 +230,7 @@ def open_session(
             earlier_segments=ledger.segments,
             measured=measured,
         )
-        guarantee = {GUARANTEE: facts.to_dict()}
+        guarantee = {GUARANTEE: facts.to_dict()} | second_record(facts, steps=spec.epochs * steps, delta=spec.delta)
         entering = _entering(home, data.content, directory.path.name, facts.mechanism() or ledger.mechanism, spec.delta)
     directory.write_setup(
         data_facts(data)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import streamlit as st
 
 from medpriv_core.privacy.conditions import Check, State
+from medpriv_core.privacy.second_accountant import Question, answer_to, ask_second_epsilon
 from medpriv_core.privacy.verdict import Verdict
+
+# How often a page looks whether the second accountant has answered, which takes it a tenth of a second or seconds.
+CONFIRMED_WITHIN_S = 1.0
 
 # Colour, sign, word on a condition, and what one or several conditions do. Colour is never alone.
 LIGHTS: dict[State, tuple[str, str, str, str, str]] = {
@@ -15,6 +20,21 @@ LIGHTS: dict[State, tuple[str, str, str, str, str]] = {
     "amber": ("orange", "warning", "attention", "needs your attention", "need your attention"),
     "green": ("green", "check_circle", "holds", "holds", "hold"),
 }
+
+
+def await_confirmation(asked: Question | None, *, recorded: Mapping[str, Any] | None = None) -> None:
+    """Have the second accountant asked aside; the page is drawn again when the answer is there."""
+    if asked is None or answer_to(asked, recorded=recorded).state != "pending":
+        return
+    ask_second_epsilon(asked)
+    if answer_to(asked).state == "pending":
+        st.fragment(run_every=CONFIRMED_WITHIN_S)(look_for_answer)(asked)
+
+
+def look_for_answer(asked: Question) -> None:
+    """Draw the page again if the question has been answered since."""
+    if answer_to(asked).state != "pending":
+        st.rerun()
 
 
 def draw_verdict(verdict: Verdict, *, prefix: str = "") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from scipy import stats
@@ -12,7 +13,7 @@ from tests.cli.conftest import Command, Refusal
 CHEST = ["--dataset-size", "5218", "--batch-size", "128", "--epochs", "50"]
 FIELDS = {
     *("epsilon", "delta", "accountant", "sampling", "adjacency", "sample_rate", "steps", "noise_multiplier"),
-    *("epsilon_rdp", "epsilon_claimed", "sensitivity", "tpr_at_fpr", "advantage", "mu"),
+    *("epsilon_rdp", "epsilon_second", "epsilon_claimed", "sensitivity", "tpr_at_fpr", "advantage", "mu"),
 }
 
 
@@ -26,6 +27,8 @@ def test_json_has_the_promised_fields(medpriv: Command):
     assert plan["sample_rate"] == 128 / 5218
     assert plan["steps"] == 50 * 41
     assert plan["epsilon"] < plan["epsilon_rdp"]
+    assert plan["epsilon_second"] == pytest.approx(plan["epsilon"], rel=0.005)
+    assert plan["epsilon_second"] != plan["epsilon"]  # it is another program's
     assert (plan["epsilon_claimed"], plan["sensitivity"]) == (plan["epsilon"], 1)
 
 
@@ -69,6 +72,7 @@ def test_plain_output_says_what_epsilon_depends_on(medpriv: Command):
     answer = medpriv("epsilon", *CHEST, "--noise-multiplier", "5.002", "--delta", "1e-3")
     assert "δ = 0.001; one image added or removed; Poisson sampling; PLD" in answer.out
     assert "noise multiplier 5.002, sampling rate 0.0245305, 2050 steps" in answer.out
+    assert re.search(r"Another program says ε = 0\.\d+ for the same steps, which confirms ε = 0\.\d+\.", answer.out)
     assert "too weak to call a guarantee" in answer.out
     sound = medpriv("epsilon", *CHEST, "--noise-multiplier", "5.002", "--delta", "1e-4")
     assert "too weak" not in sound.out

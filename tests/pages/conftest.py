@@ -15,7 +15,9 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.second_accountant import wait_for_answer
 from medpriv_core.runs import service
+from pages.parts import guarantee
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
@@ -25,6 +27,8 @@ PATIENCE_S = 60
 def open_page(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Opens a page in an empty data home, with a query if wanted; workers are never started."""
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    # Pages ask it aside; here its word is there at once, so that what they say does not depend on how fast it is.
+    monkeypatch.setattr(guarantee, "ask_second_epsilon", wait_for_answer)
     monkeypatch.delenv("MEDPRIV_WEIGHTS", raising=False)
     st.cache_data.clear()
     st.cache_resource.clear()

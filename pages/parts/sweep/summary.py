@@ -117,7 +117,7 @@ def draw_launch(plan: SweepPlan, request: Request) -> None:
 
 
 def draw_privacy(plan: SweepPlan) -> None:
-    """What whoever sees all of it learns about the people in the training images."""
+    """What whoever sees all of it learns about single training images."""
     if plan.dp_sgd or plan.local_dp:
         st.markdown("**What they give away together**")
     several = len({run.spec.dataset for run in plan.runs}) > 1
