@@ -174,8 +174,8 @@ def add_dataset(
         "content": content,
         "signature": signature,
         "report": as_record(report),
+        **patient_facts(patients_of(dataset)),
     }
-    record |= patient_facts(patients_of(dataset))
     with _changed_registry(home) as records:
         records[name] = record
     return replace(_added_entry(name, record), report=report)

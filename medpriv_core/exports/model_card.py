@@ -18,7 +18,7 @@ from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, read_pre
 from medpriv_core.evaluation.statement import INTERVALS_IN_WORDS
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.preprocessing import normalisation_in_words, preprocessing_in_words
-from medpriv_core.privacy.checks import check_run, confirm_run
+from medpriv_core.privacy.checks import PATIENTS_LIGHT, SECOND_LIGHT, check_run, confirm_run
 from medpriv_core.privacy.coverage import HEADING
 from medpriv_core.privacy.image_epsilon import image_guarantee
 from medpriv_core.privacy.statement import local_dp_meaning
@@ -58,6 +58,7 @@ FIGURES = {
     "log_loss": "Log loss",
 }
 TEST_SETS = {"test": "test images", "test_noised": "noised test images"}
+TOLD_ON_THE_CARD = (SECOND_LIGHT, PATIENTS_LIGHT)
 _LIGHTS = {"green": "holds", "amber": "needs attention", "red": "FAILS"}
 
 
@@ -97,7 +98,9 @@ def model_card(
         "## How good it is",
         "\n".join(_measured(run, directory, ordered=info.ordered)),
         "## What it guarantees",
-        "\n\n".join([*_guarantee(run, spec), *([IMPORTED] if directory.imported else [])]),
+        "\n\n".join(
+            [*_guarantee(run, spec), *_confirmed(run, spec, directory), *([IMPORTED] if directory.imported else [])]
+        ),
         "The file guarantee.txt lists every condition that this rests on.",
         "## What is not protected",
         "\n".join(f"- {item}" for item in _unprotected(spec)),
@@ -232,6 +235,12 @@ def _guarantee(run: Run, spec: RunSpec) -> list[str]:
     return [statement, verdict.sentence]
 
 
+def _confirmed(run: Run, spec: RunSpec, directory: RunDirectory) -> list[str]:
+    """What a second accountant says, and what holds for the patient with the most images."""
+    checks = check_run(spec, setup=run.setup, spent=run.spent, imported=directory.imported)
+    return [f"{check.name}: {check.sentence}" for check in checks if check.name in TOLD_ON_THE_CARD]
+
+
 def _unprotected(spec: RunSpec) -> list[str]:
     items = ["The test images, and the figures measured on them.", "Whoever hands in an image to be judged."]
     if spec.method == "none":
@@ -244,6 +253,7 @@ def _unprotected(spec: RunSpec) -> list[str]:
     return [
         "What all training images have in common: the network is made to learn it.",
         "Patients with several images in the training set, beyond the single image that the guarantee is about.",
+        "The number of training images and of patients, and of images of the patient with the most.",
         "Choices made after looking at several runs: each further run on the same images spends its own ε.",
         *items,
     ]

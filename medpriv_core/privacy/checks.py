@@ -32,6 +32,8 @@ from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import SAME, ledger_epsilon, planned_question, recorded_segments, run_question
 from medpriv_core.spec import RunSpec
 
+SECOND_LIGHT, PATIENTS_LIGHT = "Second accountant", "Patients with several images"
+
 
 def check_plan(spec: RunSpec, *, train_size: int, patients: PatientCount | None = None) -> list[Check]:
     """The checks of a run before its launch; none unless it is DP-SGD. ``patients`` where their number is known.
@@ -95,7 +97,7 @@ def confirm_run(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None)
 
 def check_second(asked: Question | None, *, recorded: Mapping[str, Any] | None = None) -> Check:
     """Whether another program confirms epsilon; ``recorded`` is what a run kept of its answer."""
-    name = "Second accountant"
+    name = SECOND_LIGHT
     if asked is None:
         return not_recorded(name, "its steps")
     answer = answer_to(asked, recorded=recorded)
@@ -118,7 +120,7 @@ def check_second(asked: Question | None, *, recorded: Mapping[str, Any] | None =
 
 def check_patients(asked: Question | None, patients: PatientCount | None, *, recorded: bool = True) -> Check:
     """Whether one image is all that a patient has at stake; ``recorded``: whether that was looked into at all."""
-    name = "Patients with several images"
+    name = PATIENTS_LIGHT
     if not recorded:
         return not_recorded(name, "whose images it learned from")
     if patients is None:

@@ -129,7 +129,7 @@ def answer_to(asked: Question, *, recorded: Mapping[str, Any] | None = None) -> 
         return Answer("confirmed", first, first)
     if asked in _answers:
         second = _answers[asked]
-    elif recorded is not None and recorded == record_of(asked, recorded.get("epsilon")):
+    elif isinstance(recorded, Mapping) and recorded == record_of(asked, recorded.get("epsilon")):
         second = recorded["epsilon"]
     else:
         return Answer("pending", first)

@@ -129,7 +129,8 @@ def _deltas(totals: tuple[TotalLosses, ...]) -> tuple[Array, Array]:
     """ε on the grid from 0 on, and δ(ε) there: of the direction where it is larger."""
     interval = totals[0].interval
     last = max(total.first + len(total.probabilities) for total in totals)
-    epsilons = interval * np.arange(max(1, min(last, math.floor(LARGEST_EPSILON / interval))))
+    points = max(1, min(last, math.floor(LARGEST_EPSILON / interval)))
+    epsilons: Array = interval * np.arange(points, dtype=np.float64)
     deltas = np.zeros(len(epsilons))
     for total in totals:
         mass = total.probabilities[max(0, 1 - total.first) :]

@@ -112,6 +112,12 @@ def test_the_guarantee_is_told_in_full_with_what_is_not_protected(home: DataHome
     lights = files["guarantee.txt"].decode()
     assert ("What it rests on" in lights) == (spec.method == "dp_sgd")
     assert ("[needs attention] Noise generator" in lights) == (spec.method == "dp_sgd")
+    for name in ("guarantee.txt", "model_card.md"):
+        text = files[name].decode()
+        private = spec.method == "dp_sgd"
+        assert ("100 images that were in the training set, while wrongly naming 1 of 100" in text) == private
+        assert ("Another program says ε = " in text) == private  # waited for: nothing is handed out unconfirmed
+        assert "being confirmed" not in text
 
 
 def test_the_card_says_what_it_is_not_and_that_synthetic_images_are_synthetic(home: DataHome) -> None:

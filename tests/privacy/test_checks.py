@@ -328,8 +328,9 @@ def test_what_a_run_recorded_of_the_second_accountant_counts_for_these_steps_alo
     assert named(check_run(spec, **run), "Second accountant").state == "green"
     fewer = run | {"spent": replace(run["spent"], steps=run["spent"].steps - 41)}
     assert named(check_run(spec, **fewer), "Second accountant").state == "amber"
-    run["setup"][second_accountant.SECOND] = {"epsilon": "0.1"}
-    assert named(check_run(spec, **run), "Second accountant").state == "amber"
+    for damaged in ({"epsilon": "0.1"}, [0.1], "0.1", None):
+        run["setup"][second_accountant.SECOND] = damaged
+        assert named(check_run(spec, **run), "Second accountant").state == "amber"
 
 
 def test_a_patient_with_several_images_is_told_the_epsilon_of_all_of_them():
