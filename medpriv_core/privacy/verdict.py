@@ -5,7 +5,7 @@
 >>> verdict = planned_verdict(spec, train_size=5218)
 >>> print(verdict.sentence[:64])
 What holds for this run is ε = 13.9: ε = 0.69 would need Poisson
->>> print(verdict.sentence[-66:])
+>>> print(verdict.sentence[-65:])
 in the training set, while wrongly naming 1 of 100 that were not.
 """
 
