@@ -147,9 +147,9 @@ def _read_grade_folders(files: FileSource, found: GradedImages) -> None:
     if not places:
         sheet = next((name for name in files.names if name.lower().endswith((".xlsx", ".xls", ".ods"))), None)
         hint = f" {sheet} is a spreadsheet: save it as csv." if sheet else inner_archives(files)
-        above = files.location.parent
-        if files.folders and (above / "train.csv").is_file():
-            hint = f" There is one beside this folder: give {above}."
+        outside = files.location.parent
+        if files.folders and (outside / "train.csv").is_file():
+            hint = f" There is one beside this folder: give {outside}."
         raise DatasetError(
             f"There is no train.csv in {files.location}. Give the folder or zip that holds train.csv and train_images."
             f"{hint}"

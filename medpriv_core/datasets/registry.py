@@ -167,7 +167,7 @@ def add_dataset(
         notes=tuple(dataset.notes()),
     )
     train_counts, test_counts = _class_counts(dataset)
-    record = {
+    record: dict[str, Any] = {
         "path": str(place),
         "train_counts": train_counts,
         "test_counts": test_counts,

@@ -141,7 +141,7 @@ def _deltas(totals: tuple[TotalLosses, ...]) -> tuple[Array, Array]:
         upper, lower = (np.append(np.cumsum(part[::-1])[::-1], 0.0) for part in (mass, shrunk))
         above = np.clip(np.arange(len(epsilons)) + 1 - first, 0, len(mass))
         deltas = np.maximum(deltas, upper[above] - np.exp(epsilons) * lower[above] + total.infinite)
-    return epsilons, np.clip(deltas, 0, 1)
+    return epsilons, np.clip(deltas, 0, 1).astype(np.float64)
 
 
 def _hits(epsilons: Array, deltas: Array, false_alarm_rate: float) -> float:

@@ -18,6 +18,7 @@ from medpriv_core.training.examples import Examples
 from medpriv_core.training.features import KINDS
 from medpriv_core.training.self_test.batches import preprocessing
 from medpriv_core.training.self_test.subject import Subject, self_test
+from medpriv_core.training.steps import DpStepper
 
 if TYPE_CHECKING:
     from medpriv_core.training.session import Session
@@ -32,7 +33,7 @@ def try_session(
     info: DatasetInfo,
 ) -> dict[str, dict[str, Any]]:
     """The findings about a DP-SGD session: ``blank`` and ``make`` as in ``Subject``, ``way_in`` as images come in."""
-    assert session.ledger is not None
+    assert session.ledger is not None and isinstance(session.stepper, DpStepper)
 
     def batches(number: int) -> Iterator[np.ndarray]:
         from medpriv_core.training import loop  # which imports sessions; what it draws by is what is tried

@@ -114,7 +114,7 @@ class Trial:
                 parameter.copy_(start)
         return handed
 
-    def some(self, handed: list[Tensor]) -> list[Tensor]:
+    def some(self, handed: Sequence[Tensor]) -> list[Tensor]:
         """Of large parameters some thousand values, evenly spread: enough to know noise by."""
         return [part.reshape(-1)[:: 1 + part.numel() // MOST] for part in handed]
 
