@@ -174,7 +174,7 @@ def test_more_images_of_a_patient_are_protected_less(open_page: OpenPage):
     page.button(key="preset_sound").click().run()
     assert "all 3 images" not in texts(page)
     page.number_input(key="train_images_per_patient").set_value(3).run()
-    (patient,) = [text for text in spoken(page) if "all 3 images of a patient added or removed" in text]
+    (patient,) = [text for text in spoken(page) if "all 3 images of a patient replaced by empty ones" in text]
     # The group bound e^k-fold: at least the single image's epsilon, and less than any sum of three would make it.
     assert 3 < float(patient.split("ε = ")[1].split(" ")[0]) < 20
     page.number_input(key="train_delta").set_value(1e-12).run()
