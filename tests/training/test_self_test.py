@@ -169,12 +169,11 @@ def divided_by_who_was_drawn(patch: Patch) -> None:
     patch.setattr(PrivateStepper, "step", step)
 
 
-def centred_losses(patch: Patch) -> None:
+def centred_on_the_batch(patch: Patch) -> None:
     real = private_steps.losses_of
 
-    def losses_of(*arguments, **options):
-        losses = real(*arguments, **options)
-        return losses * (1 + losses.detach().sum() * 0) if len(losses) < 2 else losses.flip(0) * losses.detach()
+    def losses_of(trained, values, labels, **options):
+        return real(trained, values - values.mean(0) if len(values) > 1 else values, labels, **options)
 
     patch.setattr(private_steps, "losses_of", losses_of)
 
@@ -259,7 +258,7 @@ SABOTAGES = [
     (clipping_at_100, {}, "Clipping"),
     (clipping_at_100, {"sampling": "full_batch"}, "Clipping"),
     (divided_by_who_was_drawn, {}, "Batch size"),
-    (centred_losses, {}, "Images kept apart"),
+    (centred_on_the_batch, {}, "Images kept apart"),
     (weights_above_one, {"class_weights": (1.0, 3.0)}, "Class weights"),
     (shuffled_deck, {}, "Sampling"),
     (batches_of_one_size, {}, "Sampling"),
