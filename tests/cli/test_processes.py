@@ -95,8 +95,6 @@ def _broken_picture(folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (_other_network, "is not the state dict of a torchvision ResNet-18 (conv1.weight is missing)."),
-        (_pickle_with_code, "holds program code besides numbers, and medpriv does not run it."),
         (
             _broken_picture,
             "The image train/NORMAL/cut.jpeg cannot be read. This file is damaged or cut short, so its picture cannot "
@@ -104,7 +102,7 @@ def _broken_picture(folder: Path) -> list[str]:
             "either.",
         ),
     ],
-    ids=["weights of another network", "pickled code", "broken pictures"],
+    ids=["broken pictures"],
 )
 def test_a_run_that_fails_says_why(at_home: DataHome, tmp_path: Path, medpriv: Command, make, sentence: str):
     arguments = make(tmp_path)
@@ -116,6 +114,23 @@ def test_a_run_that_fails_says_why(at_home: DataHome, tmp_path: Path, medpriv: C
     assert sentence in last
     assert "Traceback" not in answer.err
     assert (answer.json["state"], answer.json["message"]) == ("failed", last.removeprefix("medpriv: "))
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (_other_network, "is not the state dict of a torchvision ResNet-18"),
+        (_pickle_with_code, "holds program code besides numbers"),
+    ],
+)
+def test_weights_that_will_not_do_are_refused_before_the_run_is_queued(
+    at_home: DataHome, tmp_path: Path, medpriv: Command, make, sentence: str
+):
+    before = medpriv("runs", "list").out
+    answer = medpriv("run", *make(tmp_path))
+    assert (answer.code, answer.out) == (2, "")
+    assert sentence in answer.err
+    assert medpriv("runs", "list").out == before
     assert not (tmp_path / "sprung").exists()
 
 

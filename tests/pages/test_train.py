@@ -15,6 +15,7 @@ from medpriv_core.presets import PRESETS, preset_settings
 from medpriv_core.runs import service
 from medpriv_core.spec import RunSpec
 from tests.pages.conftest import texts
+from tests.weights_files import put_header
 
 OpenPage = Callable[..., AppTest]
 
@@ -48,7 +49,7 @@ def test_presets_use_the_weights_that_are_there(open_page: OpenPage, tmp_path: P
     page.button(key="preset_sound").click().run()
     assert page.selectbox(key="train_weights").value == "imagenet"
     assert "will be downloaded" in texts(page)
-    (tmp_path / "weights.pth").write_bytes(b"")
+    put_header(tmp_path / "weights.pth")
     monkeypatch.setenv("MEDPRIV_WEIGHTS", str(tmp_path / "weights.pth"))
     page.button(key="preset_quick").click().run()
     assert page.selectbox(key="train_weights").value == "imagenet"
@@ -108,7 +109,7 @@ def test_weights_of_ones_own_are_judged_as_the_run_will_judge_them(
     open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     page = open_page("train")
-    (tmp_path / "weights.pth").write_bytes(b"")
+    put_header(tmp_path / "weights.pth")
     page.button(key="preset_sound").click().run()
     assert "attention] **Pretrained weights.**" not in texts(page)
     # The form still says ImageNet, but the run will read this file.

@@ -14,6 +14,7 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.estimate import estimate_time
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
+from tests.weights_files import put_header
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +112,7 @@ def test_a_run_keeps_the_weights_that_its_submitter_means(
     home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     file = tmp_path / "weights.pth"
-    file.write_bytes(b"")
+    put_header(file)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MEDPRIV_WEIGHTS", "weights.pth")
     kept = {}
