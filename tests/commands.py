@@ -31,7 +31,8 @@ FOREIGN_OPTIONS = {"--requirement", "--break-system-packages"}
 HOLE = re.compile(r"…|\.\.\.|<[^>]*>|\b[A-Z][A-Z_]+\b|\bFilledIn\b|^N$|^[A-Z]$")
 NAMED = "(named)"
 CALL = re.compile(r"python3? -m (medpriv_core|benchmarks\.\w+)(?![\w.])((?: [^`\n]*)?)")
-MAKE = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*make( [^#`]*)?(?:#.*)?$")
+# At most three words: a docstring's indented lines may be prose that begins with "make".
+MAKE = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*make((?: [\w./=:-]+){0,3})\s*(?:#.*)?$")
 PYTEST = re.compile(r"\bpytest ((?:[\w./:-]+ ?)+)")
 CODE = re.compile(r"``([^`]+)``|(?<!`)`([^`\n]+(?:\n[^`\n]+)?)`(?!`)")
 
