@@ -33,7 +33,8 @@ def try_session(
     info: DatasetInfo,
 ) -> dict[str, dict[str, Any]]:
     """The findings about a DP-SGD session: ``blank`` and ``make`` as in ``Subject``, ``way_in`` as images come in."""
-    assert session.ledger is not None and isinstance(session.stepper, DpStepper)
+    assert session.ledger is not None
+    assert isinstance(session.stepper, DpStepper)
 
     def batches(number: int) -> Iterator[np.ndarray]:
         from medpriv_core.training import loop  # which imports sessions; what it draws by is what is tried
