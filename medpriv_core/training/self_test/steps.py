@@ -40,9 +40,10 @@ def contributions(
         return findings
     alone = (flat(trial.quiet_step([0])) + flat(trial.quiet_step([3]))) / unit
     both = flat(trial.quiet_step([0, 3])) / unit
-    # The two may be divided by something else than one is: how often what they are alone, and what is left then.
     share = float(both @ alone / (alone @ alone))
-    difference = _length(both - share * alone)
+    # Half of it is the divisor's doing; all else that is missing or too much, the images' own.
+    divided = 1.0 if abs(share - 1) <= abs(share - 0.5) else 0.5
+    difference = _length(both - divided * alone)
     findings["apart"] = {"holds": difference <= 2 * ADDED, "difference": finite(difference)}
     findings["divisor"] = {"holds": abs(share - 1) <= ADDED, "together": finite(share)}
     return findings
