@@ -25,11 +25,14 @@ from medpriv_core.datasets.registry import open_dataset, remember_content
 from medpriv_core.errors import DataHomeError, ImageError
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
 from medpriv_core.locks import hold_lock
+from medpriv_core.pictures.wide_colours import PNG_HEADER, is_deep_png
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.spec import check_bound
 
 PHASE = "Reading images"
 _SPLITS: tuple[SplitName, ...] = ("train", "test")
+# 0.1.0 read pictures of 16 bits as all but black: its arrays, features and noised copies are not taken for these.
+_DEEP = "-16bit"
 # A thread reads this much at a time, between two calls of the progress callback: few hand-overs, little memory.
 _BATCH_IMAGES = 16
 _BATCH_BYTES = 2 * 1024**2
@@ -49,7 +52,7 @@ def prepare_dataset(
     content = dataset.content_key()
     if isinstance(name_or_dataset, str):
         remember_content(home, name_or_dataset, content)
-    key = f"{content}-{image_size}"
+    key = f"{content}-{image_size}{_DEEP if _has_deep_pictures(dataset) else ''}"
     folder = home.prepared / key
     prepared = _read_prepared(folder, dataset.info, key, image_size)
     patients = patients_of(dataset)
@@ -65,6 +68,13 @@ def prepare_dataset(
     if prepared is None:
         raise DataHomeError(f"The arrays just written to {folder} cannot be read back. Check the disk.")
     return replace(prepared, patients=patients)
+
+
+def _has_deep_pictures(dataset: Dataset) -> bool:
+    """Whether a PNG of 16 bits is among the images; of each PNG the header is looked at."""
+    splits = [split for split in map(dataset.split, _SPLITS) if isinstance(split, FileSplit)]
+    pngs = [(split, name) for split in splits for name in split.names if name.lower().endswith(".png")]
+    return any(is_deep_png(split.files.head(name, PNG_HEADER)) for split, name in pngs)
 
 
 def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallback) -> None:

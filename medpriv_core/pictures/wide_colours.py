@@ -17,14 +17,20 @@ from PIL import Image, ImageFile, ImageOps
 from medpriv_core.pictures.colour import bits_used, in_8_bits
 
 _IHDR = slice(12, 29)  # its name and its body in a PNG; the checksum follows
+PNG_HEADER = 29  # bytes of a PNG up to there
 _DEPTH, _COLOUR_TYPE = 24, 25  # places of those bytes
 _GREY_ALPHA, _COLOUR_ALPHA = 4, 6
 _OTHER_ORDER = {";16B": ";16L", ";16L": ";16B", ";16N": ";16B" if sys.byteorder == "little" else ";16L"}
 
 
+def is_deep_png(data: bytes) -> bool:
+    """Whether a PNG, of which ``PNG_HEADER`` bytes are enough, has 16 bits a channel."""
+    return data[12:16] == b"IHDR" and data[_DEPTH : _DEPTH + 1] == b"\x10"
+
+
 def is_wide_png(data: bytes) -> bool:
     """Whether a PNG has more than one channel of 16 bits."""
-    return data[_DEPTH] == 16 and data[_COLOUR_TYPE] in (2, _GREY_ALPHA, _COLOUR_ALPHA)
+    return is_deep_png(data) and data[_COLOUR_TYPE] in (2, _GREY_ALPHA, _COLOUR_ALPHA)
 
 
 def read_wide_png(data: bytes) -> np.ndarray:

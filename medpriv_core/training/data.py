@@ -23,7 +23,7 @@ class TrainingData:
     @property
     def content(self) -> str:
         """The content key of the images, whatever their size."""
-        return self.clean.key.rpartition("-")[0] or self.clean.key
+        return self.clean.key.partition("-")[0]
 
     @property
     def train(self) -> PreparedDataset:

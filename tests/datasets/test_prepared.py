@@ -24,6 +24,7 @@ from medpriv_core.datasets.registry import add_dataset, open_dataset
 from medpriv_core.errors import DataHomeError, DatasetError, ImageError, SettingError
 from medpriv_core.home import DataHome
 from medpriv_core.progress import Cancelled
+from medpriv_core.training.data import TrainingData
 from tests.datasets.builders import chest_files, write_folder, write_npz
 
 
@@ -285,3 +286,20 @@ class _Drawn:
 
     def content_key(self) -> str:
         return "abc"
+
+
+def test_arrays_of_16_bits_are_not_taken_from_the_version_that_read_them_black(home: DataHome, tmp_path: Path) -> None:
+    files = chest_files(train=2, test=1)
+    folder = write_folder(tmp_path / "set", files)
+    before = prepare_dataset(home, ChestXray(open_files(folder)), image_size=16)
+    values = np.arange(1024, dtype=np.uint16).reshape(32, 32) * 4
+    deep = next(folder.rglob("train/*/*.jpeg"))
+    deep.unlink()
+    Image.fromarray(values).save(deep.with_suffix(".png"))
+
+    prepared = prepare_dataset(home, ChestXray(open_files(folder)), image_size=16)
+
+    assert prepared.folder.name.endswith("-16-16bit")
+    assert max(image.max() for image in prepared.train.images) > 200
+    assert not before.folder.name.endswith("bit")
+    assert TrainingData(prepared).content == prepared.key.partition("-")[0]
