@@ -10,6 +10,8 @@ import pytest
 from medpriv_core.exports.run_archive import export_run
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.checks import check_run
+from medpriv_core.privacy.checks import check_run
+from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.runs import service
 from medpriv_core.runs.imports import import_run
 from medpriv_core.sweeps.on_images import all_runs, epsilon_on_images
@@ -42,6 +44,24 @@ def test_every_run_is_in_the_list_with_its_figures(old_home: DataHome) -> None:
     assert all(run.spec is not None and run.last.get("test_accuracy") for run in runs.values())
     assert (runs[STOPPED].state, runs[STOPPED].epochs_done) == ("cancelled", 10)
     assert [run.id for run in service.list_runs(old_home, deleted=True)] == [DELETED]
+
+
+@pytest.mark.parametrize("run_id", [FINISHED, STOPPED])
+def test_what_an_old_run_did_not_measure_is_amber_and_its_epsilon_is_still_said(
+    old_home: DataHome, run_id: str
+) -> None:
+    run = service.load_run(old_home, run_id)
+    assert run.spec is not None
+
+    lights = {check.name: check.state for check in check_run(run.spec, setup=run.setup, spent=run.spent)}
+    verdict = run_verdict(run.spec, setup=run.setup, spent=run.spent)
+
+    measured = ("Sampling", "Clipping", "Images kept apart", "Batch size", "Preprocessing", "Noise", "Accounting")
+    assert {name: lights[name] for name in measured} == dict.fromkeys(measured, "amber")
+    assert "red" not in lights.values()
+    # Of the stopped one the 175 steps of its weights, and not the 160 of its last epoch (ε = 2.68).
+    assert verdict is not None
+    assert verdict.epsilon == pytest.approx({FINISHED: 4.18, STOPPED: 2.8055}[run_id], abs=0.001)
 
 
 def test_every_command_shows_an_old_run(medpriv: Command, old_home: DataHome) -> None:  # noqa: F811

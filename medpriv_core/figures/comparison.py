@@ -82,7 +82,9 @@ def frontier(groups: Sequence[Group], column: str) -> Chart:
 def _caption(groups: Sequence[Group]) -> list[str]:
     whose = [title for source, title in SOURCE_TITLES.items() if any(group.first.source == source for group in groups)]
     learned = learned_in(result for group in groups for result in group.results)
-    withheld = any(group.first.spec is not None and is_withheld(group.first.spec) for group in groups)
+    # Of the reference set's public images nothing is left out.
+    own = [group.first for group in groups if group.first.source == "mine"]
+    withheld = any(is_withheld(result.spec) for result in own)
     return [
         "; ".join([*whose, f"what learned: {learned}"] if learned else whose),
         *what_holds(groups),

@@ -26,7 +26,8 @@ from typing import Any
 from medpriv_core.spec import RunSpec
 
 # Names in rows of metrics.jsonl, in setup.json and in outcome.json. What begins with ``test_`` was computed from test
-# images by the released weights. The number of training images is public by assumption, as the noise depends on it.
+# images by the released weights. The number of training images is public by assumption, as the noise depends on it, and
+# so are the number of patients and the largest number of images of one: what ε means for a patient depends on them.
 COVERED = frozenset(
     {
         "epoch",
@@ -36,6 +37,8 @@ COVERED = frozenset(
         "state",
         "exit_code",
         "train_size",
+        "patients",
+        "largest_patient_images",
         "classes",
         "majority_rate",  # of the test images
         "image_size",
@@ -53,6 +56,7 @@ COVERED = frozenset(
         "torch_version",
         "opacus_version",
         "guarantee",
+        "second_accountant",
     }
 )
 _OF_TEST_IMAGES = "test_"

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medpriv_core.datasets.registry import dataset_info
-from medpriv_core.privacy.coverage import exported_part
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.results.result import Result, Source
@@ -59,7 +58,7 @@ def make_result(
         guarantee=held_guarantee(spec, setup, spent),
         majority_rate=setup.get("majority_rate"),
         classes=tuple(setup.get("classes", info.classes)),
-        epochs=tuple(exported_part(row, spec) for row in epochs),
+        epochs=tuple(epochs),
         test_size=setup.get("test_size"),
         synthetic=info.synthetic,
         protocol=describe_protocol(spec),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from medpriv_core.errors import MedprivError
 from medpriv_core.evaluation.predictions import FILE_NAME
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.coverage import exported_part
 from medpriv_core.results.made import make_result
 from medpriv_core.results.result import Result
 from medpriv_core.runs import service
@@ -43,7 +44,8 @@ def _read(home: DataHome, run_id: str, _ended_at: float | None, name: str, tags:
             name=name,
             spec=run.spec,
             setup=run.setup,
-            epochs=run.epochs,
+            # What is compared is handed on as charts and tables.
+            epochs=[exported_part(row, run.spec) for row in run.epochs],
             spent=run.spent,
             tags=tags,
         )

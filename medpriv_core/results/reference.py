@@ -7,7 +7,8 @@ One file a dataset, ``data/reference/<dataset>.json.gz``, holds a JSON object:
 ``about``     how the runs were made: ``command``, ``date``, ``machine``, ``weights`` (which file the pretrained ones
               were), ``versions`` (an object), all for people
 ``runs``      a list of {``id``, ``name``, ``spec``, ``setup``, ``epochs``}: RunSpec, ``setup.json`` and rows of
-              ``metrics.jsonl`` as a run directory holds them; of DP-SGD runs only what epsilon covers
+              ``metrics.jsonl`` as a run directory holds them, figures of training images too: all
+              images are public
 ============  =========================================================================================================
 
 Epsilon is not taken from the file: it is computed anew from the recorded facts, so a shipped number can never be lower
@@ -27,7 +28,6 @@ from typing import Any, NamedTuple
 
 from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.home import explain_disk_errors
-from medpriv_core.privacy.coverage import exported_part
 from medpriv_core.privacy.spent import spent_at
 from medpriv_core.results.made import make_result
 from medpriv_core.results.result import Result
@@ -80,8 +80,8 @@ def write_reference(path: Path, runs: Sequence[ReferenceRun], *, about: Mapping[
                 "id": run.id,
                 "name": run.name,
                 "spec": run.spec.to_dict(),
-                "setup": exported_part(run.setup, run.spec),
-                "epochs": [exported_part(row, run.spec) for row in run.epochs],
+                "setup": dict(run.setup),
+                "epochs": [dict(row) for row in run.epochs],
             }
             for run in runs
         ],

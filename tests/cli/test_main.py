@@ -6,6 +6,7 @@ import argparse
 
 import pytest
 
+from medpriv_core import __version__
 from medpriv_core.cli import datasets
 from medpriv_core.cli.main import build_parser
 from medpriv_core.home import DataHome
@@ -38,7 +39,7 @@ def test_every_command_has_help(medpriv: Command, command: tuple[str, ...]):
 
 def test_the_version(medpriv: Command):
     answer = medpriv("--version")
-    assert (answer.code, answer.out) == (0, "medpriv 0.1.0\n")
+    assert (answer.code, answer.out) == (0, f"medpriv {__version__}\n")
 
 
 EPSILON = ["epsilon", "--dataset-size", "500", "--batch-size", "50"]

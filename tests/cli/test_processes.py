@@ -87,7 +87,7 @@ def _pickle_with_code(folder: Path) -> list[str]:
 
 
 def _broken_picture(folder: Path) -> list[str]:
-    files = chest_files() | {"train/NORMAL/cut.jpeg": truncated_jpeg(), "train/NORMAL/note.png": b"not a picture"}
+    files = chest_files() | {f"train/NORMAL/{name}.jpeg": truncated_jpeg() for name in ("cut", "torn")}
     write_folder(folder / "chest", files)
     return ["--dataset", "chest_xray", *TINY, "--batch-size", "2"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import json
@@ -28,14 +27,12 @@ from medpriv_core.privacy.coverage import HEADING, INCLUDED, NAMES_LEFT_OUT, SHO
 from medpriv_core.results.groups import group_results
 from medpriv_core.results.labels import labelled
 from medpriv_core.results.mine import read_mine
-from medpriv_core.results.reference import FOLDER, ReferenceRun, read_references, write_reference
 from medpriv_core.results.table import export_rows, group_rows, to_csv
 from medpriv_core.runs import service
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 from tests.exports.runs import LOCAL, PLAIN, PRIVATE, RUN_ID, put_run, read, spent_of
-from tests.results.test_reference import ABOUT
 
 Artefacts = dict[str, bytes | str]
 
@@ -71,7 +68,7 @@ def run_with_figures(home: DataHome, spec: RunSpec, shift: float) -> None:
         change.put(started_at=1_767_323_046.0 + shift, ended_at=1_767_323_099.0 + shift)
 
 
-def artefacts(home: DataHome, folder: Path, **options: Any) -> Iterator[tuple[str, bytes | str]]:
+def artefacts(home: DataHome, **options: Any) -> Iterator[tuple[str, bytes | str]]:
     """All that can be taken away of the run in ``home``, by name."""
     run = read(home)
     yield from unpacked(export_run(home, RUN_ID, **options))
@@ -91,9 +88,6 @@ def artefacts(home: DataHome, folder: Path, **options: Any) -> Iterator[tuple[st
     for chart in charts:
         yield chart.name, to_svg(chart.figure, title=chart.name, caption=chart.caption)
     yield "comparison", to_csv(group_rows(groups, "last_epoch")) + to_csv(export_rows(groups, "best_on_test"))
-    assert run.spec is not None
-    write_reference(folder / "x.json.gz", [ReferenceRun("r", "r", run.spec, run.setup, run.epochs)], about=ABOUT)
-    yield "reference set", (folder / "x.json.gz").read_bytes()
 
 
 def unpacked(content: bytes) -> Iterator[tuple[str, bytes]]:
@@ -113,7 +107,7 @@ def both(tmp_path: Path, spec: RunSpec, **options: Any) -> tuple[Artefacts, Arte
     for number, shift in enumerate((0.0, 0.17)):
         home = DataHome(tmp_path / str(number))
         run_with_figures(home, spec, shift)
-        found.append(dict(artefacts(home, home.root, **options)))
+        found.append(dict(artefacts(home, **options)))
     return found[0], found[1]
 
 
@@ -163,16 +157,6 @@ def test_the_chart_on_the_screen_has_the_curve_that_the_exported_one_has_not(hom
 
     assert len(on_screen.data) > len(exported.data)
     assert SHORT in describe_runs([read(home)])
-
-
-def test_the_shipped_reference_set_has_no_figures_of_training_images_of_private_runs() -> None:
-    assert read_references().complaints == ()
-    for file in FOLDER.glob("*.json.gz"):
-        runs = json.loads(gzip.decompress(file.read_bytes()))["runs"]
-        private = [run for run in runs if run["spec"]["method"] == "dp_sgd"]
-        assert private
-        for run in private:
-            assert not {name for row in [run["setup"], *run["epochs"]] for name in row} & set(NAMES_LEFT_OUT)
 
 
 def as_bytes(content: bytes | str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -18,6 +19,7 @@ from medpriv_core.runs.store import RunState, RunStore
 from medpriv_core.spec import RunSpec
 from tests.pages.conftest import texts
 from tests.pages.recorded_runs import SPEC, TRAIN_SIZE, OpenPage, add_run, open_tab, put_in_state
+from tests.privacy.findings import RAN
 from tests.results.made import spent_of
 
 SOUND = SPEC.changed(method="dp_sgd", noise_multiplier=4.0)
@@ -27,7 +29,7 @@ AUTHORS = SOUND.changed(engine="microbatch", microbatch_size=4, sampling="shuffl
 def add_recorded_run(home: DataHome, spec: RunSpec, run_id: str = "r1") -> RunDirectory:
     """A finished DP-SGD run that recorded what it did and what that cost."""
     directory = add_run(home, run_id, spec, epochs=0)
-    guarantee = planned_facts(spec, train_size=TRAIN_SIZE).to_dict()
+    guarantee = replace(planned_facts(spec, train_size=TRAIN_SIZE), **RAN).to_dict()
     directory.write_setup({"train_size": TRAIN_SIZE, "guarantee": guarantee})
     for epoch in range(1, spec.epochs + 1):
         plan = plan_run(spec.changed(epochs=epoch), train_size=TRAIN_SIZE)
@@ -105,7 +107,7 @@ def test_a_sound_run_shows_its_epsilon_and_its_lights(open_page: OpenPage, home:
     assert f"Spent: ε = {epsilon} (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)" in said
     assert "of 100 images that were in the training set, while wrongly naming 1 of 100 that were not." in said
     assert "ε does not cover them" in said
-    assert "13 hold" in said
+    assert "14 hold" in said
     assert "2 need your attention" in said  # the generator, and that nobody recorded whose images they are
     assert "fails" not in said
     (folded,) = [expander for expander in page.expander if "conditions that hold" in expander.label]
@@ -132,7 +134,7 @@ def test_the_lights_of_an_imported_run_are_its_senders_word(open_page: OpenPage,
     directory = add_recorded_run(home, SOUND)
     directory.import_mark.write_text("{}")
     said = texts(open_page("runs"))
-    assert "15 need your attention" in said
+    assert "16 need your attention" in said
     assert "So says its sender, and nobody here can check it: The ledger covers exactly the 50 steps" in said
 
 
@@ -199,7 +201,7 @@ def test_an_infinite_epsilon_is_said(open_page: OpenPage, home: DataHome):
     directory.append_epoch(row)
     said = texts(open_page("runs"))
     assert "ε = ∞ (δ = 1e-5" in said
-    assert "next to nothing" in said
+    assert "Nothing is promised" in said
 
 
 def test_stop_and_resume_do_what_they_say(open_page: OpenPage, home: DataHome):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from medpriv_core.figures.keys import RANK
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.privacy.plan import plan_run
@@ -34,7 +35,12 @@ def chart(page: AppTest) -> dict[str, Any]:
 
 
 def legend(page: AppTest) -> list[str]:
-    return [trace["name"] for trace in chart(page)["data"] if trace.get("showlegend") is not False]
+    """The curves that the legend names; what it says of marks comes after them."""
+    return [
+        trace["name"]
+        for trace in chart(page)["data"]
+        if trace.get("showlegend") is not False and trace.get("legendrank") != RANK
+    ]
 
 
 def listed(page: AppTest) -> list[str]:

@@ -84,8 +84,7 @@ class PerSampleClipper:
         with torch.no_grad():
             norms = torch.stack([layer.squared_norms() for layer in used]).sum(0).clamp_(min=0).sqrt_()
             finite = norms.isfinite()
-            # On an accelerator looking would wait for it; on a processor, dropping nobody would take time.
-            if norms.device.type != "cpu" or not bool(finite.all()):
+            if not _may_look_at(finite) or not bool(finite.all()):
                 for layer in used:
                     layer.drop(finite)
             factors = torch.where(finite, (self.max_grad_norm / norms).clamp_(max=1), 0)
@@ -112,6 +111,11 @@ class PerSampleClipper:
             return layer(x)
 
         return forward
+
+
+def _may_look_at(values: Tensor) -> bool:
+    """Whether a number may be fetched: on a processor, where dropping nobody takes time. Others make one wait."""
+    return values.device.type == "cpu"
 
 
 def _clipped_layers(trained: nn.Module) -> list[ClippedLayer]:
