@@ -10,7 +10,6 @@ import pytest
 from medpriv_core.exports.run_archive import export_run
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.checks import check_run
-from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.runs import service
 from medpriv_core.runs.imports import import_run
