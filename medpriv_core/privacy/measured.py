@@ -28,7 +28,7 @@ _WORDS: dict[str, str] = {
     "class_weights": "no class added more than {added:.4f} C",
     "apart": "two images added what each adds alone, to {difference:.1e} of C",
     "divisor": "two images together counted {together:.3f} times what they count alone, and an empty batch had "
-    "{empty:.3f} times the noise of one image",
+    "{empty:.3f} times their noise",
     "sampling": "{batches:,.0f} batches, {size:.3f} times the expected size and {spread:.2f} times its variance",
     "preprocessing": "a made-up image came out the same, to {difference:.1e}, among two sets of others",
     "augmentation": "the same step was varied in two ways",

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
+from scipy import special
 
 from medpriv_core.datasets.base import DatasetInfo, PreparedDataset, PreparedSplit
 from medpriv_core.spec import RunSpec
@@ -16,16 +16,13 @@ from medpriv_core.training import sampling
 from medpriv_core.training.data import TrainingData
 from medpriv_core.training.examples import Examples
 from medpriv_core.training.features import FeatureSource
-from medpriv_core.training.self_test.steps import FALSE_ALARM, finite
+from medpriv_core.training.self_test.steps import FALSE_ALARM, finite, is_binomial
 from medpriv_core.training.self_test.trial import same_known_chance
 
 Batches = Callable[[int], Iterator[np.ndarray]]
 
 FEWEST, MOST = 16, 64
-WORK = 1_000_000  # draws at once, of records times batches
-
-# From this variance on, the squares of sizes are nearly those of Gaussians, and the bounds allow for the rest.
-NEARLY_GAUSSIAN = 25.0
+WORK = 200_000  # draws at once, of records times batches
 
 
 def sampler(batches: Batches, *, scheme: str, train_size: int, sample_rate: float) -> dict[str, Any]:
@@ -33,7 +30,7 @@ def sampler(batches: Batches, *, scheme: str, train_size: int, sample_rate: floa
     if scheme == "full_batch":
         holds = all(np.array_equal(batch, np.arange(train_size)) for batch in batches(1))
         return {"holds": bool(holds), "batches": 1, "size": 1.0, "spread": 1.0}
-    number = max(FEWEST, min(MOST, WORK // train_size)) // 2 * 2
+    number = max(FEWEST, min(MOST, WORK // train_size))
     with same_known_chance():
         first = list(batches(number))
     with same_known_chance():
@@ -54,41 +51,46 @@ def sampler(batches: Batches, *, scheme: str, train_size: int, sample_rate: floa
     for row, batch in zip(drawn, first, strict=True):
         row[batch] = True
     q = sample_rate
-    holds = _is_binomial(int(drawn.sum()), number * train_size, q)
-    # A deck never shows a record twice, and favourites are shown too often: pairs of batches have n q² in common.
-    holds = holds and _is_binomial(int((drawn[0::2] & drawn[1::2]).sum()), number // 2 * train_size, q * q)
+    holds = is_binomial(int(drawn.sum()), number * train_size, q)
+    # A deck shows all records equally often, favourites come too often.
+    holds = holds and _scatter_as_binomial(drawn.sum(0), train_size, trials=number, chance=q)
+    # Batches of one size were dealt, not drawn.
+    holds = holds and _scatter_as_binomial(sizes, number, trials=train_size, chance=q)
     # Records that come and go together: neighbours are both there as often as any two.
     pairs = train_size // 2 * 2
     together = int((drawn[:, 0:pairs:2] & drawn[:, 1:pairs:2]).sum())
-    holds = holds and _is_binomial(together, number * pairs // 2, q * q)
-    # Batches of one size were dealt, not drawn.
-    holds = holds and _has_binomial_spread(sizes, train_size, q)
-    if variance >= NEARLY_GAUSSIAN:
-        low, high = (stats.chi2.ppf(side, number) for side in (FALSE_ALARM, 1 - FALSE_ALARM))
-        holds = holds and low * 0.9 <= squares <= high * 1.2
+    holds = holds and is_binomial(together, number * pairs // 2, q * q)
     # The same batches once more: drawn from a seed that somebody keeps.
     same = all(len(a) == len(b) and np.array_equal(np.sort(a), np.sort(b)) for a, b in zip(first, again, strict=False))
-    certain = sum(stats.binom.logpmf(size, train_size, q) for size in sizes)
-    return {"holds": bool(holds and not (same and (variance > 0) and certain < np.log(FALSE_ALARM)))} | figures
+    certain = float(_log_binomial(train_size, q)[[len(batch) for batch in first]].sum()) if variance > 0 else 0.0
+    return {"holds": bool(holds and not (same and certain < np.log(FALSE_ALARM)))} | figures
 
 
-def _is_binomial(count: int, trials: int, chance: float) -> bool:
-    low, high = (stats.binom.ppf(side, trials, chance) for side in (FALSE_ALARM, 1 - FALSE_ALARM))
-    return bool(low <= count <= high)
+def _log_binomial(trials: int, chance: float) -> np.ndarray:
+    """(trials + 1,) logarithms of the chances of 0, 1, ... of so many trials; 0 < chance < 1."""
+    k = np.arange(trials + 1.0)
+    ways = special.gammaln(trials + 1.0) - special.gammaln(k + 1) - special.gammaln(trials - k + 1)
+    found: np.ndarray = ways + k * np.log(chance) + (trials - k) * np.log1p(-chance)
+    return found
 
 
-def _has_binomial_spread(sizes: np.ndarray, n: int, q: float) -> bool:
-    """Whether sizes vary enough: how likely is it that all lie so near to each other?
+def _scatter_as_binomial(counts: np.ndarray, number: int, *, trials: int, chance: float) -> bool:
+    """Whether ``number`` independent binomial counts may lie so near to their mean, or so far from it.
 
-    By the likelihood of the most frequent size, which bounds that of any other.
+    The chance of a sum of squared distances beyond the one seen is at most that of Chernoff's bound, whatever the
+    tilt: E[exp(tilt distance²)]^number / exp(tilt sum).
     """
-    if n * q * (1 - q) == 0:
-        return bool((sizes == n * q).all())
-    _, counts = np.unique(sizes, return_counts=True)
-    most = float(stats.binom.pmf(np.floor((n + 1) * q), n, q))
-    # So many of them alike, whichever size it is: at most the number of sizes times this.
-    alike = np.log(n + 1.0) + float(stats.binom.logsf(counts.max() - 1, len(sizes), most))
-    return bool(alike >= np.log(FALSE_ALARM))
+    mean, variance = trials * chance, trials * chance * (1 - chance)
+    if variance == 0:
+        return bool((counts == mean).all())
+    seen = float(((counts - mean) ** 2).sum()) / number
+    squares = (np.arange(trials + 1.0) - mean) ** 2
+    log_chances = _log_binomial(trials, chance)
+    tilts = -np.geomspace(0.05, 500, 10) / variance if seen < variance else np.geomspace(0.01, 10, 10) / variance
+    exponents = log_chances + tilts[:, None] * squares
+    most = exponents.max(1)
+    bounds = most + np.log(np.exp(exponents - most[:, None]).sum(1)) - tilts * seen
+    return number * float(bounds.min()) >= float(np.log(FALSE_ALARM))
 
 
 def order_of_deck(batches: Batches, *, train_size: int, steps: int) -> dict[str, Any]:
@@ -122,15 +124,13 @@ def preprocessing(
     ``way_in`` makes examples of data and a store of features; no image is augmented.
     """
     found = []
+    picture = np.random.default_rng(3).integers(0, 256, (side, side, info.channels), dtype=np.uint8)
     for others in (40, 200):
-        images = np.zeros((4, side, side, info.channels), dtype=np.uint8)
-        images[:] = np.random.default_rng(3).integers(0, 256, images.shape[1:])
-        images[:, 0, 0] = np.array([7, others, others + 1, others + 2])[:, None]
-        images[1:] = images[1:] // 4 + others // 2
-        images[1:, 0, 0] = np.array([others, others + 1, others + 2])[:, None]
-        split = PreparedSplit(images, np.arange(4, dtype=np.int64) % len(info.classes))
+        images = np.stack([picture, picture // 4 + others // 2, picture // 3 + others // 2])
+        images[:, 0, 0] = np.array([7, others, others + 1])[:, None]
+        split = PreparedSplit(images, np.arange(3, dtype=np.int64) % len(info.classes))
         data = TrainingData(PreparedDataset(info, "made-up", side, Path("made-up"), split, split))
-        found.append(way_in(data, MadeUpStore(width)).batch(np.arange(4))[0][0].double())
+        found.append(way_in(data, MadeUpStore(width)).batch(np.arange(2))[0][0].double())
     difference = float((found[0] - found[1]).norm() / found[0].norm().clamp(min=1e-30))
     return {"holds": difference <= 1e-4, "difference": finite(difference)}
 

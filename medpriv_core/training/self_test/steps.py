@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import torch
-from scipy import special, stats
+from scipy import special
 from torch import Tensor
 
 from medpriv_core.training.self_test.trial import MadeUp, Trial, flat, same_known_chance
@@ -31,19 +31,21 @@ def contributions(
     divisor is the same for one and two.
     """
     by_class = [trial.quiet_step([2 * label] * records) for label in range(made_up.classes if weighed else 1)]
-    added = max(_length(flat(moved)) for moved in by_class) / unit
+    added = max(math.sqrt(_dot(moved, moved)) for moved in by_class) / unit
     holds = added <= 1 + ADDED
     findings: dict[str, Any] = {"clipping": {"holds": holds, "length": made_up.length, "added": finite(added)}}
     if weighed:
         findings["class_weights"] = {"holds": holds, "added": finite(added)}
     if not pairs:
         return findings
-    alone = (flat(trial.quiet_step([0])) + flat(trial.quiet_step([3]))) / unit
-    both = flat(trial.quiet_step([0, 3])) / unit
-    share = float(both @ alone / (alone @ alone))
+    alone = [first + second for first, second in zip(trial.quiet_step([0]), trial.quiet_step([3]), strict=True)]
+    both = trial.quiet_step([0, 3])
+    own = _dot(alone, alone)
+    share = _dot(both, alone) / own if own > 0 else math.nan
     # Half of it is the divisor's doing; all else that is missing or too much, the images' own.
     divided = 1.0 if abs(share - 1) <= abs(share - 0.5) else 0.5
-    difference = _length(both - divided * alone)
+    rest = [whole.sub(part, alpha=divided) for whole, part in zip(both, alone, strict=True)]
+    difference = math.sqrt(_dot(rest, rest)) / unit
     findings["apart"] = {"holds": difference <= 2 * ADDED, "difference": finite(difference)}
     findings["divisor"] = {"holds": abs(share - 1) <= ADDED, "together": finite(share)}
     return findings
@@ -52,7 +54,7 @@ def contributions(
 def noise(trial: Trial, other: Trial, *, unit: float, batches: list[list[int]]) -> dict[str, Any]:
     """The findings ``noise`` and ``repeat``, and the ratio ``empty`` for ``divisor``; ``unit`` is sigma C/B.
 
-    ``batches`` have none, one and two records (where there may be none), whose own part is taken off.
+    ``batches`` have none and some records, whose own part is taken off.
     """
     quiet = [trial.some(trial.quiet_step(drawn)) if drawn else None for drawn in batches]
     counts = [part.numel() for part in trial.some(trial.parameters)]
@@ -64,14 +66,14 @@ def noise(trial: Trial, other: Trial, *, unit: float, batches: list[list[int]]) 
     for number in range(rounds * len(batches)):
         which = number % len(batches)
         with same_known_chance():
-            handed = trial.some(trial.step(batches[which]))
+            handed = trial.step(batches[which], sparse=True)
         drawn = [part.div_(unit) for part in _without(handed, quiet[which])]
         squares.append(torch.stack([part.double().square().sum() for part in drawn]))
         row = flat(drawn)
         beyond += int((row.abs() > 2).sum())
         draws.append(row)
     with same_known_chance():
-        handed = other.some(other.step(batches[0]))
+        handed = other.step(batches[0], sparse=True)
     another = flat(_without(handed, quiet[0])) / unit
 
     sums = torch.stack(squares)  # (steps, parameters)
@@ -83,14 +85,13 @@ def noise(trial: Trial, other: Trial, *, unit: float, batches: list[list[int]]) 
             *((total, size * rounds) for total in sums.view(rounds, len(batches), -1).sum((0, 2))),
         ]
     )
-    chance = 2 * special.ndtr(-2)
-    low, high = (stats.binom.ppf(side, numbers, chance) for side in (FALSE_ALARM, 1 - FALSE_ALARM))
+    holds = holds and is_binomial(beyond, numbers, float(2 * special.ndtr(-2)))
     deviation = math.sqrt(float(sums.sum()) / numbers)
     one = _correlation(torch.cat(draws[0::2][: len(draws) // 2]), torch.cat(draws[1::2]))
     two = _correlation(draws[0], another)
     by_batch = sums.view(rounds, len(batches), -1).sum((0, 2)).sqrt()
     return {
-        "noise": {"holds": holds and low <= beyond <= high, "deviation": finite(deviation), "numbers": numbers},
+        "noise": {"holds": holds, "deviation": finite(deviation), "numbers": numbers},
         "repeat": {"holds": one[1] and two[1], "one": finite(one[0]), "two": finite(two[0])},
         "empty": float(by_batch[0] / by_batch[1]) if not batches[0] and float(by_batch[1]) > 0 else 1.0,
         "spread": 7 / math.sqrt(size * rounds),
@@ -102,11 +103,16 @@ def _without(handed: list[Tensor], quiet: list[Tensor] | None) -> list[Tensor]:
     return handed if quiet is None else [whole - part for whole, part in zip(handed, quiet, strict=True)]
 
 
+def is_binomial(count: int, trials: int, chance: float) -> bool:
+    """Whether so many of independent trials may have come true."""
+    return bool(min(special.bdtr(count, trials, chance), special.bdtrc(count - 1, trials, chance)) >= FALSE_ALARM)
+
+
 def _is_chi_square(total: float, numbers: int) -> bool:
     """Whether so many squares of standard Gaussians may add up to this."""
-    low, high = (stats.chi2.ppf(side, numbers) for side in (FALSE_ALARM / 2, 1 - FALSE_ALARM / 2))
     # What rounding hides of very little noise.
-    return bool(low * (1 - 1e-4) <= total <= high * (1 + 1e-4))
+    few, many = special.chdtr(numbers, total * (1 + 1e-4)), special.chdtrc(numbers, total * (1 - 1e-4))
+    return bool(min(few, many) >= FALSE_ALARM / 2)
 
 
 def _correlation(first: Tensor, second: Tensor) -> tuple[float, bool]:
@@ -121,8 +127,10 @@ def _correlation(first: Tensor, second: Tensor) -> tuple[float, bool]:
     return found, size < 2 or float(special.betainc(0.5, (size - 1) / 2, found**2)) < 1 - FALSE_ALARM
 
 
-def _length(row: Tensor) -> float:
-    return float(row.double().norm())
+def _dot(first: list[Tensor], second: list[Tensor]) -> float:
+    """Of all values, added up for each parameter in its own precision and then in double."""
+    products = [torch.dot(one.reshape(-1), other.reshape(-1)) for one, other in zip(first, second, strict=True)]
+    return float(torch.stack(products).double().sum())
 
 
 def finite(value: float) -> float | None:

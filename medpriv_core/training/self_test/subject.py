@@ -47,8 +47,8 @@ class Subject:
         return len(self.train)
 
 
-def self_test(subject: Subject, preprocessing: Callable[[], dict[str, Any]] | None = None) -> dict[str, dict[str, Any]]:
-    """All findings by name, ready for JSON; changes nothing of the session."""
+def self_test(subject: Subject) -> dict[str, dict[str, Any]]:
+    """All findings about steps and batches by name, ready for JSON; changes nothing of the session."""
     spec = subject.spec
     findings = _steps(subject)
     scheme = spec.sampling_scheme
@@ -60,8 +60,6 @@ def self_test(subject: Subject, preprocessing: Callable[[], dict[str, Any]] | No
         findings["sampling"] = batches.sampler(
             subject.batches, scheme=scheme, train_size=subject.train_size, sample_rate=subject.sample_rate
         )
-    if preprocessing is not None:
-        findings["preprocessing"] = preprocessing()
     if spec.augment:
         findings["augmentation"] = batches.augmentation(spec)
     # A truth of numpy is no JSON.
@@ -82,12 +80,13 @@ def _steps(subject: Subject) -> dict[str, dict[str, Any]]:
     made_up = MadeUp(
         subject.blank, classes=subject.classes, variants=spec.augmentation_multiplicity, max_grad_norm=clip
     )
+    made_up.load(trained)
     other = Trial(subject.blank, subject.make(subject.blank), made_up, scale=clip * min(1.0, sigma) / divisor)
     trial = Trial(trained, stepper, made_up, scale=clip * min(1.0, sigma) / divisor)
     findings: dict[str, dict[str, Any]] = steps.contributions(
         trial, made_up, unit=clip / divisor, records=together if dealt else 1, weighed=weighed, pairs=pairs
     )
-    some = [[0] * together] if dealt else [[], [0], [0, 3]] if pairs else [[], [0]]
+    some = [[0] * together] if dealt else [[], [0, 3]] if pairs else [[], [0]]
     seen = steps.noise(trial, other, unit=sigma * clip / divisor, batches=some)
     if "divisor" in findings:
         findings["divisor"]["empty"] = seen["empty"]

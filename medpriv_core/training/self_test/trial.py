@@ -45,10 +45,11 @@ class MadeUp:
                 mixes = any(isinstance(layer, nn.BatchNorm2d) for layer in blank.modules())
                 side = SIDE_FOR_BATCH_NORM if mixes else SIDE
                 self.inputs = torch.randn(2, 3, side, side, generator=chance).to(some.device)
-                features = blank.features(self.inputs).float()
+                with torch.enable_grad():
+                    features = blank.features(self.inputs).float()
                 # Large weights, so that a long gradient comes to the layers below; they say nothing of these records.
                 weights = torch.randn(layer.weight.shape, generator=chance).to(some.device)
-                basis = torch.linalg.qr(features.double().T)[0].float()
+                basis = torch.linalg.qr(features.detach().double().T)[0].float()
                 weights -= (weights @ basis) @ basis.T
                 layer.weight.copy_(weights * (LENGTH * max(1.0, max_grad_norm)))
             else:
@@ -57,10 +58,13 @@ class MadeUp:
                 # Variants are averaged, and random ones would nearly cancel.
                 self.inputs = values if variants == 1 else values[:, None].repeat(1, variants, 1)
                 layer.weight.zero_()
+                features = self.inputs
             if layer.bias is not None:
                 layer.bias.zero_()
-        self.length = _gradient_length(blank, self.inputs[:1]) / max_grad_norm
-        self._state = {name: value.clone() for name, value in blank.state_dict().items()}
+        logits = layer(features[:1])
+        learned = [parameter for parameter in blank.parameters() if parameter.requires_grad]
+        self.length = _gradient_length(logits, learned) / max_grad_norm
+        self._state = blank.state_dict()
 
     def load(self, trained: nn.Module) -> None:
         """Bring a copy into the same state as ``blank``."""
@@ -77,13 +81,11 @@ class MadeUp:
         return self.inputs[indices % 2]
 
 
-def _gradient_length(blank: nn.Module, inputs: Tensor) -> float:
+def _gradient_length(logits: Tensor, learned: list[nn.Parameter]) -> float:
     """Of the loss of one record, without clipping."""
-    logits = blank(inputs)
     logits = logits if logits.dim() == 2 else logits.mean(1)  # where all variants are alike, so are their gradients
     loss = F.cross_entropy(logits, torch.zeros(1, dtype=torch.int64, device=logits.device))
-    grads = torch.autograd.grad(loss, [parameter for parameter in blank.parameters() if parameter.requires_grad])
-    return float(flat(grads).double().norm())
+    return float(torch.stack([grad.norm() for grad in torch.autograd.grad(loss, learned)]).double().norm())
 
 
 def _last_linear(module: nn.Module) -> nn.Linear:
@@ -94,7 +96,6 @@ class Trial:
     """A copy of a stepper, whose steps all start from the same parameters and are seen as what they hand on."""
 
     def __init__(self, trained: nn.Module, stepper: DpStepper, made_up: MadeUp, *, scale: float) -> None:
-        made_up.load(trained)
         self.stepper = stepper
         self.parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
         self._start = [parameter.detach().clone() for parameter in self.parameters]
@@ -105,13 +106,14 @@ class Trial:
         self._stride = 2.0 ** math.ceil(math.log2(1e4 * max(1.0, largest) / scale))
         stepper.show_steps(self._stride)
 
-    def step(self, drawn: Sequence[int]) -> list[Tensor]:
-        """What a step on these records hands to the optimizer, for each parameter."""
+    def step(self, drawn: Sequence[int], *, sparse: bool = False) -> list[Tensor]:
+        """What a step on these records hands to the optimizer, for each parameter; ``sparse``: ``some`` of it."""
         self.stepper.step(Batch(self._examples, np.array(drawn, dtype=np.int64)))
         with torch.no_grad():
-            handed = [(start - now).div_(self._stride) for start, now in zip(self._start, self.parameters, strict=True)]
-            for parameter, start in zip(self.parameters, self._start, strict=True):
-                parameter.copy_(start)
+            start, now = (self.some(values) if sparse else values for values in (self._start, self.parameters))
+            handed = [(before - after).div_(self._stride) for before, after in zip(start, now, strict=True)]
+            for parameter, begun in zip(self.parameters, self._start, strict=True):
+                parameter.copy_(begun)
         return handed
 
     def some(self, handed: Sequence[Tensor]) -> list[Tensor]:
