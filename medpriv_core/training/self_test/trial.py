@@ -58,10 +58,9 @@ class MadeUp:
                 # Variants are averaged, and random ones would nearly cancel.
                 self.inputs = values if variants == 1 else values[:, None].repeat(1, variants, 1)
                 layer.weight.zero_()
-                features = self.inputs
             if layer.bias is not None:
                 layer.bias.zero_()
-        logits = layer(features[:1])
+        logits = layer(features[:1]) if isinstance(blank, ResNet18) else blank(self.inputs)[:1]
         learned = [parameter for parameter in blank.parameters() if parameter.requires_grad]
         self.length = _gradient_length(logits, learned) / max_grad_norm
         self._state = blank.state_dict()

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from medpriv_core.training.audit import bound
-from medpriv_core.training.audit.bound import epsilon_lower_bound, p_value
+from medpriv_core.training.audit.bound import epsilon_lower_bound, mu_lower_bound, p_value
 
 
 def test_the_examples_are_true():
     result = doctest.testmod(bound)
-    assert (result.attempted, result.failed) == (2, 0)
+    assert (result.attempted, result.failed) == (3, 0)
 
 
 def test_without_delta_it_is_a_binomial_test():
@@ -45,6 +45,22 @@ def test_it_is_rarely_above_an_epsilon_that_is_true():
     assert 0.05 < too_high < 0.105
     # And it is not empty: half of the time it says more than 0.7.
     assert epsilon_lower_bound(canaries=400, guesses=400, right=292, delta=0, confidence=0.9) > 0.7
+
+
+def test_the_bound_on_mu_is_rarely_above_a_mu_that_is_true_and_comes_near_to_it():
+    """At 90 % confidence; errors of a test at the middle between N(0, 1) and N(mu, 1), drawn by numpy."""
+    rng, mu, trials = np.random.default_rng(0), 0.5, 4000
+    seen = []
+    for outs, ins in zip(rng.normal(size=(1000, trials)), rng.normal(mu, size=(1000, trials)), strict=True):
+        errors = {"false_alarms": int((outs > mu / 2).sum()), "misses": int((ins <= mu / 2).sum())}
+        seen.append(mu_lower_bound(outs=trials, ins=trials, confidence=0.9, **errors))
+    assert np.mean(np.array(seen) >= mu) < 0.1
+    assert np.median(seen) > 0.4
+
+
+@pytest.mark.parametrize(("false_alarms", "misses"), [(100, 0), (50, 50), (0, 100), (100, 100)])
+def test_a_test_that_tells_nothing_refutes_no_mu(false_alarms, misses):
+    assert mu_lower_bound(false_alarms=false_alarms, outs=100, misses=misses, ins=100, confidence=0.999) == 0
 
 
 def test_just_refuted_is_refuted_and_the_next_thousandth_is_not():

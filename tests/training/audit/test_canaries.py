@@ -1,7 +1,7 @@
 """The audit of the real loop, sound and broken.
 
 On the sound loop some 330 of 512 guesses are right, give or take 11; some 470 would refute what is claimed. On the
-broken loops 500 or more are right. So chance decides none of these tests in a million runs.
+broken loops that it can see 500 or more are right. So chance decides none of these tests in a million runs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,40 @@ from medpriv_core.errors import SettingError
 from medpriv_core.privacy.dp_sgd import DpSgdAccount
 from medpriv_core.progress import Cancelled
 from medpriv_core.training.audit import canaries
-from medpriv_core.training.audit.canaries import Mistake, audit_loop
+from medpriv_core.training.audit.canaries import Audited, audit_loop
+from medpriv_core.training.audit.mistakes import Mistake
+
+# What finds each mistake. Noise that can be drawn again, a divisor that follows who was drawn and statistics of the
+# training set show in no attack of this kind.
+FOUND_BY = {
+    "noise": {"epsilon", "mu", "self_test"},
+    "half_noise": {"mu", "self_test"},  # the bound on epsilon is too loose to see it
+    "no_noise": {"epsilon", "mu", "self_test"},
+    "fixed_seed": {"self_test"},
+    "clipping": {"epsilon", "mu", "self_test"},
+    "divisor": {"self_test"},
+    "batch_norm": {"epsilon", "mu", "self_test"},
+    "training_statistics": {"self_test"},
+    "shuffling": {"epsilon", "self_test"},
+}
+LOOPS = [
+    {"engine": "opacus", "layers": "head", "generator": "secure"},
+    {"engine": "one_pass", "layers": "norms", "generator": "fast"},
+    {"engine": "one_pass", "layers": "all", "generator": "secure"},
+    {"engine": "opacus", "layers": "all", "generator": "fast"},
+]
+# The findings of the self-test that must fail.
+FAILED = {
+    "noise": {"noise"},
+    "half_noise": {"noise"},
+    "no_noise": {"noise"},
+    "fixed_seed": {"repeat"},
+    "clipping": {"clipping"},
+    "divisor": {"divisor"},
+    "batch_norm": {"apart"},
+    "training_statistics": {"preprocessing"},
+    "shuffling": {"sampling"},
+}
 
 
 def test_the_sound_loop_stands_its_audit_though_the_attack_sees_something():
@@ -25,6 +58,7 @@ def test_the_sound_loop_stands_its_audit_though_the_attack_sees_something():
     assert audit.claimed_epsilon == account.epsilon(16 * 32)
     assert audit.steps == 16 * 32
     assert audit.consistent
+    assert {"noise", "repeat", "clipping", "apart", "divisor", "sampling", "preprocessing"} == set(audit.measured)
     # Blind guessing gives 256, and 280 once in 60 runs.
     assert 280 < audit.right < 390
     assert audit.lower_bound < audit.claimed_epsilon / 2
@@ -32,36 +66,65 @@ def test_the_sound_loop_stands_its_audit_though_the_attack_sees_something():
     assert 0.4 < audit.mu_lower_bound < audit.claimed_mu == 0.5
 
 
+def toy_claim(**settings: str) -> canaries.RunSpec:
+    return canaries.RunSpec(
+        dataset="canaries",
+        method="dp_sgd",
+        noise_multiplier=1.0,
+        delta=1e-6,
+        batch_size=128,
+        learning_rate=canaries.LEARNING_RATE,
+        momentum=0.0,
+        device="cpu",
+        **settings,
+    )
+
+
 @pytest.mark.parametrize("mistake", get_args(Mistake))
-def test_each_mistake_in_the_loop_is_found_by_a_clear_margin(mistake):
+def test_each_mistake_in_the_loop_is_found_by_a_clear_margin(mistake, monkeypatch):
+    if FOUND_BY[mistake] == {"self_test"}:  # which comes before the steps
+        monkeypatch.setattr(canaries, "EPOCHS", 1)
     audit = audit_loop(mistake)
     assert audit.mistake == mistake
     assert not audit.consistent
-    if mistake == "half_noise":  # the bound on epsilon is too loose to see it
-        assert audit.lower_bound < audit.claimed_epsilon
-        assert audit.mu_lower_bound > 1.5 * audit.claimed_mu
-    else:
+    assert set(audit.found_by) == FOUND_BY[mistake]
+    assert FAILED[mistake] <= {name for name, finding in audit.measured.items() if not finding["holds"]}
+    if "epsilon" in FOUND_BY[mistake]:
         assert audit.lower_bound > 1.3 * audit.claimed_epsilon
+    if "mu" in FOUND_BY[mistake]:
+        assert audit.mu_lower_bound > 1.5 * audit.claimed_mu
+
+
+@pytest.mark.parametrize("settings", LOOPS, ids=str)
+def test_other_loops_are_audited_too(settings, monkeypatch):
+    monkeypatch.setattr(canaries, "EPOCHS", 2)
+    audit = audit_loop(**settings)
+    assert audit.consistent, audit
+    assert audit.mu_lower_bound > 0.2
+    assert audit.to_dict() | settings == audit.to_dict()
+    assert "mu" in audit_loop("half_noise", **settings).found_by
+
+
+def test_every_layer_of_the_small_network_learns_and_the_canaries_still_stay_apart():
+    audited = Audited(toy_claim(trainable="all"), None, canaries.torch.device("cpu"))
+    network = audited._network()
+    assert [type(layer).__name__ for layer in network if list(layer.parameters())] == [
+        "Conv2d",
+        "FrozenBatchNorm2d",
+        "Linear",
+    ]
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    rows = canaries.torch.from_numpy(canaries.pictures()[:5])
+    assert canaries.torch.allclose(network[:-1](rows), rows, rtol=1e-4, atol=0)
 
 
 def test_the_canaries_gradients_are_clipped_to_the_clipping_norm_throughout(monkeypatch):
     """Else the attack would be weaker than the accountant's, and the audit too easy to pass."""
     monkeypatch.setattr(canaries, "EPOCHS", 2)
     monkeypatch.setattr(canaries, "NOISE_MULTIPLIER", 0.0001)
-    spec = canaries.RunSpec(
-        dataset="canaries",
-        method="dp_sgd",
-        noise_multiplier=1.0,
-        delta=1e-6,
-        max_grad_norm=1.0,
-        batch_size=128,
-        epochs=2,
-        learning_rate=canaries.LEARNING_RATE,
-        momentum=0.0,
-        device="cpu",
-    )
     coins = np.arange(2048) % 2 == 0
-    taken = list(canaries._steps(spec, coins, None, 128 / 4096))
+    audited = Audited(toy_claim(trainable="all"), None, canaries.torch.device("cpu"))
+    taken = list(audited.steps(coins))
     assert len(taken) == 64
     for drawn, seen in taken:
         there = np.zeros(2048, dtype=bool)
