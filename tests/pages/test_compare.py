@@ -73,6 +73,20 @@ def test_own_runs_stand_in_front_and_are_spoken_of(home: DataHome, open_page: Op
     assert "drawn by a program" in texts(page)
 
 
+@pytest.mark.parametrize("view", ["Figure 3", "Figure 4"])
+def test_that_training_accuracy_of_private_runs_is_left_out_is_said(
+    home: DataHome, open_page: OpenPage, view: str
+) -> None:
+    store_run(home, "a", PLAIN, (0.6, 0.9))
+    assert "is left out" not in texts(open_page("compare", view=view, sources="mine"))
+    store_run(home, "b", PRIVATE, (0.6, 0.7))
+
+    said = texts(open_page("compare", view=view, sources="mine"))
+
+    # Figure 3 begins with the paper's methods; DP-SGD is one click away.
+    assert ("The training accuracy of DP-SGD runs is left out" in said) == (view == "Figure 4")
+
+
 def test_runs_that_are_not_finished_or_deleted_are_not_compared(home: DataHome, open_page: OpenPage) -> None:
     store_run(home, "a", PLAIN)
     store_run(home, "b", LOCAL)

@@ -9,7 +9,7 @@ from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.spec import METHODS, Method
 from pages.parts.charts import draw_chart
 from pages.parts.compare.choice import Choice
-from pages.parts.compare.tables import draw_table
+from pages.parts.compare.tables import draw_table, say_what_is_left_out
 
 # The paper draws no privacy and Local-DP; DP-SGD is one click away.
 PAPER_METHODS: tuple[Method, ...] = ("none", "local_dp")
@@ -33,6 +33,7 @@ def draw(choice: Choice) -> None:
         return
     chart = figure_3(shown)
     draw_chart(chart.figure, key="figure3", name=chart.name, alt=chart.alt, caption=chart.caption)
+    say_what_is_left_out(chart)
     st.caption(
         "Accuracy after each epoch on clean images, for Local-DP's training curve on noised ones. A line is the mean "
         "of runs that differ in their seed alone, its band the 95 % t-interval of that mean; a line without a band is "

@@ -8,7 +8,7 @@ from medpriv_core.figures.comparison import figure_4
 from medpriv_core.results.result import PROTOCOL_TITLES, Protocol
 from pages.parts.charts import draw_chart
 from pages.parts.compare.choice import Choice
-from pages.parts.compare.tables import draw_table
+from pages.parts.compare.tables import draw_table, say_what_is_left_out
 from pages.parts.links import from_link, to_link
 
 
@@ -31,6 +31,7 @@ def draw(choice: Choice, protocol: Protocol) -> None:
     """The chart with its table."""
     chart = figure_4(choice.groups, first=choice.dataset, protocol=protocol)
     draw_chart(chart.figure, key="figure4", name=chart.name, alt=chart.alt, caption=chart.caption)
+    say_what_is_left_out(chart)
     if protocol == "last_epoch":
         st.caption(
             "Filled: test images, with the 95 % interval (over runs that differ in their seed where there are several, "

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.figures.comparison import NO_TRAINING_ACCURACY, Chart
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.results.cost import SCORES
 from medpriv_core.results.groups import Estimate, Group
@@ -70,3 +71,9 @@ def interval(found: Estimate, *, percent: bool) -> str:
     if percent:
         return f"{100 * found.low:.1f} to {100 * found.high:.1f} % ({kind})"
     return f"{found.low:.3f} to {found.high:.3f} ({kind})"
+
+
+def say_what_is_left_out(chart: Chart) -> None:
+    """Why a chart that would show training images shows none of some runs."""
+    if NO_TRAINING_ACCURACY in chart.caption:
+        st.caption(f"{NO_TRAINING_ACCURACY} The runs page shows it to you.")
