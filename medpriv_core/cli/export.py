@@ -11,6 +11,7 @@ from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.errors import RunError
 from medpriv_core.exports.tables import epochs_csv, runs_csv
 from medpriv_core.exports.tensorboard import write_event_file
+from medpriv_core.given_paths import given_path
 from medpriv_core.home import data_home
 from medpriv_core.privacy.coverage import WARNING
 from medpriv_core.runs import service
@@ -42,7 +43,7 @@ def add_to(commands: Commands) -> None:
     add_json_option(events)
     events.set_defaults(command=_events)
     bring = commands.add_parser("import", help="bring runs from another machine: a zip made by export run")
-    bring.add_argument("file", type=Path, metavar="ZIP", help="or the folder that it was unpacked to")
+    bring.add_argument("file", type=given_path, metavar="ZIP", help="or the folder that it was unpacked to")
     add_json_option(bring)
     bring.set_defaults(command=_import)
 

@@ -39,7 +39,7 @@ def test_a_run_goes_to_another_machine_and_back(medpriv: Command, home: DataHome
 
     assert answer.json == {"runs": [RUN_ID], "file": str(file), "bytes": file.stat().st_size}
     monkeypatch.setenv("MEDPRIV_HOME", str(tmp_path / "other"))
-    imported = medpriv("import", file, "--json").json
+    imported = medpriv("import", f"'file://{file}'", "--json").json  # as a file manager hands it over
     assert (imported["run"], imported["name"], imported["complaints"]) == (RUN_ID, "Pilot · β = 1", [])
     with safe_open(tmp_path / "other" / "runs" / RUN_ID / "model.safetensors", "np") as network:
         assert network.get_tensor("fc.weight").tolist() == [[1.0] * 3] * 2
