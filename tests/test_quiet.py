@@ -87,7 +87,8 @@ def test_the_load_average_does_not_count_where_others_were_measured() -> None:
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="no /proc")
 def test_the_reading_is_of_this_process_with_its_children_and_of_the_machine() -> None:
     before, own = read_machine(), os.times()
-    assert before.own == pytest.approx(own.user + own.system + own.children_user + own.children_system, abs=1.0)
+    # At least: children that other tests left alive count too.
+    assert before.own >= own.user + own.system + own.children_user + own.children_system - 1.0
     burn = "import time\nwhile time.process_time() < 0.3: pass\nprint(flush=True)\ninput()"
     with subprocess.Popen([sys.executable, "-c", burn], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
