@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 
@@ -13,7 +14,7 @@ from medpriv_core.datasets.report import LeftOut, check_pictures
 from medpriv_core.progress import ProgressCallback, no_progress
 
 
-class FileDataset:
+class FileDataset(ABC):
     """A dataset whose images are files; a reader sets ``info``, ``_files`` and ``_splits``."""
 
     info: DatasetInfo
@@ -28,9 +29,9 @@ class FileDataset:
         """See ``datasets.base.Dataset``; reads every file of a folder that is new or has changed."""
         return content_key(self.info.name, self._splits.values(), progress)
 
+    @abstractmethod
     def left_out(self) -> list[LeftOut]:
         """The files that are not read, and why."""
-        raise NotImplementedError
 
     def notes(self) -> list[str]:
         """What else whoever adds it should know, in whole sentences."""

@@ -18,8 +18,7 @@ import numpy as np
 from PIL import Image
 
 from medpriv_core.errors import ImageError
-from medpriv_core.pictures.decoded import DAMAGED, TOO_MUCH_MEMORY
-from medpriv_core.pictures.decoding import decode
+from medpriv_core.pictures.decoding import decode, told_as_damage
 from medpriv_core.pictures.frames import FIRST_AS_STORED
 from medpriv_core.pictures.kinds import READABLE_SUFFIXES, kind_of
 from medpriv_core.pictures.raster import is_ready, open_raster, ready_picture
@@ -79,17 +78,10 @@ def _read(data: bytes, *, channels: int, name: str, at_least: int | None) -> Rea
     mode = "L" if channels == 1 else "RGB"
     kind = kind_of(name, data)
     if kind not in ("DICOM", "TIFF"):
-        try:
-            with open_raster(data, kind) as opened:
-                if is_ready(opened, data):
-                    image, notes = ready_picture(opened, data, luma=channels == 1, at_least=at_least)
-                    return ReadPicture(image.convert(mode), notes)
-        except ImageError:
-            raise
-        except MemoryError:
-            raise ImageError(TOO_MUCH_MEMORY) from None
-        except Exception:
-            raise ImageError(DAMAGED) from None
+        with told_as_damage(), open_raster(data, kind) as opened:
+            if is_ready(opened, data):
+                image, notes = ready_picture(opened, data, luma=channels == 1, at_least=at_least)
+                return ReadPicture(image.convert(mode), notes)
     decoded = decode(kind, data, FIRST_AS_STORED)
     pixels = first_picture(kind, decoded)
     image = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))

@@ -1,6 +1,6 @@
 """Whether a training came to anything: a run can end without an error and still have learned nothing, or blown up.
 
-The yardstick is guessing: who gives each of K classes the probability 1/K has the cross-entropy ln K, whatever the
+The measure is guessing: who gives each of K classes the probability 1/K has the cross-entropy ln K, whatever the
 image. A loss far beyond that is no result of a hard task but of steps that were too long. Only the last epoch is
 judged, because many a sound training begins with a wild one.
 

@@ -25,7 +25,7 @@ from medpriv_core.evaluation.confusion import (
 from medpriv_core.evaluation.intervals import Interval, mean_interval, wilson_interval
 from medpriv_core.evaluation.scores import mean_auroc
 
-# What a mistake costs on average cannot be told from fewer: the next one may be the dearest.
+# What a mistake costs on average cannot be told from fewer: the next one may cost the most.
 LEAST_MISTAKES = 5
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from medpriv_core.errors import ImageError
 from medpriv_core.pictures.decoded import DAMAGED, TOO_MUCH_MEMORY, Decoded
 from medpriv_core.pictures.frames import Wanted
@@ -10,7 +13,7 @@ from medpriv_core.pictures.kinds import Kind
 
 def decode(kind: Kind, data: bytes, wanted: Wanted) -> Decoded:
     """Decode a file of this kind. Every failure is an ``ImageError`` that repeats nothing of the file."""
-    try:
+    with told_as_damage():
         # Each imports what the other does without: a PNG needs no pydicom.
         if kind == "DICOM":
             from medpriv_core.pictures.dicom import decode_dicom
@@ -19,6 +22,13 @@ def decode(kind: Kind, data: bytes, wanted: Wanted) -> Decoded:
         from medpriv_core.pictures.raster import decode_raster
 
         return decode_raster(data, kind, wanted)
+
+
+@contextmanager
+def told_as_damage() -> Iterator[None]:
+    """Makes an ``ImageError`` of whatever a reader raises, which repeats nothing of the file."""
+    try:
+        yield
     except ImageError:
         raise
     except MemoryError:

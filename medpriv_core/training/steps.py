@@ -10,6 +10,7 @@ waits for the device: the host queues the next one meanwhile.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
 import torch
@@ -54,7 +55,7 @@ class WithOptimizer:
         self._optimizer.load_state_dict(state)
 
 
-class DpStepper(WithOptimizer):
+class DpStepper(WithOptimizer, ABC):
     """A stepper that adds noise.
 
     noise            what draws it
@@ -64,9 +65,9 @@ class DpStepper(WithOptimizer):
     noise: NoiseSource
     noise_deviation: float
 
+    @abstractmethod
     def step(self, batch: Batch) -> Tally:
         """As ``Stepper.step``."""
-        raise NotImplementedError
 
 
 class OrdinaryStepper(WithOptimizer):

@@ -156,7 +156,9 @@ def test_a_third_class_of_pictures_that_are_not_read_is_refused_too(
 
 def test_an_empty_folder_or_one_without_pictures_is_no_class(home: DataHome, tmp_path: Path) -> None:
     (tmp_path / "set" / "train" / "EMPTY").mkdir(parents=True)
-    add_chest(home, tmp_path, chest_files() | {"train/annotations/a.json": b"{}"})
+    assert add_chest(home, tmp_path / "plain", chest_files()).left_out == ()
+    report = add_chest(home, tmp_path, chest_files() | {"train/annotations/a.json": b"{}"})
+    assert sum(left_out(report).values()) == 1  # the json, which is said
 
 
 def test_the_official_zip_has_other_scans_beside_the_chest_x_rays(home: DataHome, tmp_path: Path) -> None:
