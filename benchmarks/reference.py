@@ -9,13 +9,16 @@ images and for few epochs, which is what two cores can do.
 
 The dataset must have been added to the data home, and ImageNet's weights be there (``MEDPRIV_WEIGHTS``). Runs that are
 there already are not repeated, so a stopped benchmark goes on where it was. The file goes to
-``medpriv_core/results/data/reference/`` and has every epoch of every run.
+``medpriv_core/results/data/reference/`` and has every epoch of every run. Of a file that is there, runs whose trained
+layers belong to none of the parts stay, and how they were made is said after the rest.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import hashlib
+import json
 import math
 import os
 import platform
@@ -37,6 +40,7 @@ from medpriv_core.results.reference import FOLDER, ReferenceRun, read_reference,
 from medpriv_core.results.result import Result
 from medpriv_core.results.selection import trained_in
 from medpriv_core.runs import service as runs
+from medpriv_core.spec import RunSpec
 from medpriv_core.sweeps import service as sweeps
 from medpriv_core.sweeps.grid import Axis, Cell, Grid, vary
 from medpriv_core.sweeps.paper import paper_grid, paper_title
@@ -113,6 +117,20 @@ def about(dataset: str, parts: Sequence[str], members: Sequence[ReferenceRun]) -
     }
 
 
+def kept_runs(path: Path, members: Sequence[ReferenceRun]) -> tuple[list[ReferenceRun], str]:
+    """The runs of a file that train other layers than ``members``, and how they were made."""
+    if not path.exists():
+        return [], ""
+    read_reference(path)  # refuses what is damaged
+    content = json.loads(gzip.decompress(path.read_bytes()))
+    remade = {run.spec.trainable for run in members}
+    old = [ReferenceRun(**run | {"spec": RunSpec.from_dict(run["spec"])}) for run in content["runs"]]
+    kept = [run for run in old if run.spec.trainable not in remade]
+    layers = " and ".join(sorted({run.spec.trainable for run in kept}))
+    about = content["about"]
+    return kept, f"; runs that train {layers}: {about['command']}, {about['date']}" if kept else ""
+
+
 def weights_in_words(weights: str) -> str:
     """Which file the pretrained weights were: torchvision's own, or a local one by its content."""
     if weights == "imagenet":
@@ -149,7 +167,11 @@ def main() -> None:
     run_ids = [run_id for part in parts for run_id in run_sweep(home, *sweep_of(home, options.dataset, part))]
     path = FOLDER / f"{options.dataset}.json.gz"
     members = [reference_run(home, run_id) for run_id in dict.fromkeys(run_ids)]
-    write_reference(path, members, about=about(options.dataset, parts, members))
+    made = about(options.dataset, parts, members)
+    kept, how_they_were_made = kept_runs(path, members)
+    made["command"] += how_they_were_made
+    members += kept
+    write_reference(path, members, about=made)
     print(f"{len(members)} runs, {path.stat().st_size / 1e6:.1f} MB: {path}\n")
     results = read_reference(path).results
     for trained in trained_in(results, options.dataset):

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.reference import kept_runs
 from medpriv_core.errors import RunError
 from medpriv_core.results import reference
 from medpriv_core.results.groups import group_results
@@ -169,3 +170,16 @@ def test_the_shipped_set_has_the_papers_grid_with_three_seeds_a_cell() -> None:
         assert {len(group.results) for group in groups} == {3}
         assert not any(result.synthetic for result in shipped.results)
     assert {shipped.results[0].dataset for shipped in read_references().sets} == {"chest_xray", "idrid"}
+
+
+def test_runs_of_layers_that_are_not_made_again_are_kept_and_how_they_were_made_is_said(written: Path) -> None:
+    before = ABOUT | {"date": "2026-11-22"}
+    whole = run_of(PLAIN.changed(trainable="all"), "whole")
+    write_reference(written, [*RUNS, whole], about=before)
+
+    kept, made = kept_runs(written, [run_of(PLAIN, "new")])
+
+    assert kept == [whole]
+    assert made == "; runs that train all: python -m benchmarks.reference, 2026-11-22"
+    assert kept_runs(written, [run_of(PLAIN, "new"), whole]) == ([], "")
+    assert kept_runs(written.with_name("other.json.gz"), RUNS) == ([], "")
