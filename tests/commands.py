@@ -55,7 +55,7 @@ def commands_in(text: str) -> list[tuple[str, str]]:
             found += [("pytest", part) for part in PYTEST.findall(line)]
     for code in _inline(prose):
         first, *others = code.split() or [""]
-        if first in _names(build_parser()) and others:
+        if first in _names(product_parser()) and others:
             found.append(("medpriv_core", f"{code} {NAMED}"))
         elif re.fullmatch(r"--[a-z][\w.-]*", first):
             found.append(("option", first))
@@ -77,7 +77,7 @@ def complaint_about(program: str, rest: str) -> str | None:
         return None
     if program.startswith("benchmarks") and name not in BENCHMARKS:
         return f"python -m {program}: no such benchmark"
-    parser = benchmark_parser(name) if name else build_parser()
+    parser = benchmark_parser(name) if name else product_parser()
     try:
         words = shlex.split(re.sub(r"[\[\]]", " ", rest), comments=True)
     except ValueError as error:
@@ -103,6 +103,12 @@ def texts_of(file: Path) -> Iterator[str]:
             )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
             yield node.value
+
+
+@cache
+def product_parser() -> argparse.ArgumentParser:
+    """The parser of all our commands, made once: it takes a hundredth of a second, and each word of the texts asks."""
+    return build_parser()
 
 
 @cache
@@ -142,7 +148,7 @@ def benchmark_parser(name: str) -> argparse.ArgumentParser:
 
 @cache
 def all_options() -> frozenset[str]:
-    parsers, found = [build_parser(), *map(benchmark_parser, BENCHMARKS)], set()
+    parsers, found = [product_parser(), *map(benchmark_parser, BENCHMARKS)], set()
     while parsers:
         parser = parsers.pop()
         found |= set(parser._option_string_actions)
