@@ -17,7 +17,7 @@ INSTALLED_DEV := $(VENV)/requirements-dev.installed
 .PHONY: run test lint clean
 
 run: $(INSTALLED)
-	$(BIN)/python -m streamlit run app.py
+	$(BIN)/python -P -m streamlit run app.py
 
 test: $(INSTALLED_DEV)
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile

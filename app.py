@@ -1,25 +1,32 @@
 """The server's entry: ``streamlit run app.py``.
 
 The pages hang off ``pages/index.py``. The hook here runs once when the server starts, even if the
-first visitor opens a deep link; it brings back the runner of runs that were under way.
+first visitor opens a deep link; it brings back the runner of runs that were under way. What stands in
+front of Streamlit, and what of Streamlit is set otherwise, is in ``pages/parts/serving.py``.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from medpriv_core.safe_path import look_here_last
 
-import streamlit as st
+look_here_last()
 
-from medpriv_core.errors import MedprivError
-from medpriv_core.home import data_home
-from medpriv_core.runs.runner import ensure_runner
+import logging  # noqa: E402
+from collections.abc import AsyncIterator  # noqa: E402
+from contextlib import asynccontextmanager  # noqa: E402
+
+import streamlit as st  # noqa: E402
+
+from medpriv_core.errors import MedprivError  # noqa: E402
+from medpriv_core.home import data_home  # noqa: E402
+from medpriv_core.runs.runner import ensure_runner  # noqa: E402
+from pages.parts.serving import doors, prepare_process  # noqa: E402
 
 
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Adopt what an earlier start of the app left running."""
+    prepare_process()
     try:
         ensure_runner(data_home())
     except MedprivError as error:
@@ -28,4 +35,4 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App("pages/index.py", lifespan=lifespan)
+app = st.App("pages/index.py", lifespan=lifespan, middleware=[doors()])

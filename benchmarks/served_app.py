@@ -18,6 +18,7 @@ from medpriv_core.home import DataHome
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 60
+_STREAMLIT = "\nimport runpy; runpy.run_module('streamlit', run_name='__main__', alter_sys=True)"
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,19 @@ class ServedApp:
 
 
 @contextmanager
-def serve_app(home: DataHome) -> Iterator[ServedApp]:
-    """A server on this data home until the block ends; raises ``TimeoutError`` if it is not up within a minute."""
+def serve_app(home: DataHome, *, folder: Path = ROOT, before: str = "", **environment: str) -> Iterator[ServedApp]:
+    """A server on this data home until the block ends; raises ``TimeoutError`` if it is not up within a minute.
+
+    It is started in ``folder``, as ``make run`` does, after the Python code ``before`` has run in its process.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    start = ["-c", before + _STREAMLIT] if before else ["-m", "streamlit"]
     server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-        cwd=ROOT,
-        env=os.environ | {"MEDPRIV_HOME": str(home.root)},
+        [sys.executable, "-P", *start, "run", str(ROOT / "app.py"), "--server.port", str(port)],
+        cwd=folder,
+        env=os.environ | {"MEDPRIV_HOME": str(home.root)} | environment,
         stdout=subprocess.DEVNULL,
     )
     app = ServedApp(port, server.pid)

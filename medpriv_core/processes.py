@@ -9,10 +9,30 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import medpriv_core
 from medpriv_core.home import DataHome
+from medpriv_core.safe_path import PACKAGE_PARENT
 
-PACKAGE_PARENT = Path(medpriv_core.__file__).resolve().parents[1]
+# The package need not be installed, and the caller's folder may be any: neither that folder (-P) nor PYTHONPATH, which
+# goes before Python's own library, is the place to find it.
+_START = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1)); sys.argv.pop(1); "
+    "runpy.run_module('medpriv_core', run_name='__main__', alter_sys=True)"
+)
+
+
+def command_line(*arguments: str) -> list[str]:
+    """What starts ``python -m medpriv_core ARGUMENTS``, from any folder and with no module of that folder."""
+    return [sys.executable, "-P", "-c", _START, PACKAGE_PARENT, "medpriv_core", *arguments]
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """The environment for a process of ours: this one's and ``settings``, but no module search in its folder."""
+    own = dict(os.environ)
+    # An entry that is empty or relative stands for the folder in which the process is started.
+    searched = [entry for entry in own.pop("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(entry)]
+    if searched:
+        own["PYTHONPATH"] = os.pathsep.join(searched)
+    return own | {"PYTHONSAFEPATH": "1"} | settings
 
 
 def start_process(
@@ -23,16 +43,13 @@ def start_process(
     Its output is appended to ``log``. ``on_exit`` is called in a thread when it has ended, if this process
     still lives then. Raises ``OSError`` if it cannot be started.
     """
-    environment = os.environ | {"MEDPRIV_HOME": str(home.root), "PYTHONUNBUFFERED": "1"}
-    # The package need not be installed, and the caller's folder may be any.
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
     with open(log, "ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "medpriv_core", *arguments],
+            command_line(*arguments),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            env=environment,
+            env=environment(MEDPRIV_HOME=str(home.root), PYTHONUNBUFFERED="1"),
             start_new_session=True,
         )
 

@@ -126,6 +126,11 @@ def test_training_is_imported_by_the_commands_alone_that_train() -> None:
         ("results", ["attacks", "exports", "figures", "sweeps", "training", "uploads", "cli"]),
         ("exports", ["attacks", "training", "uploads", "cli"]),
         ("training", [*ABOVE_RUNS]),
+        # What stands in front of the pages knows nothing of what they show.
+        (
+            "server",
+            ["attacks", "datasets", "exports", "mechanisms", "pictures", "privacy", *ABOVE_RUNS, "runs", "uploads"],
+        ),
     ],
 )
 def test_rooms_import_in_one_direction(room: str, forbidden: list[str]) -> None:

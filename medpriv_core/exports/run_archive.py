@@ -13,9 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -34,7 +32,7 @@ from medpriv_core.figures.curves import curves_of
 from medpriv_core.figures.dashboard import View, dashboard_figure
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.coverage import NAMES_LEFT_OUT, coverage_in_words, exported_part, is_withheld
-from medpriv_core.processes import PACKAGE_PARENT
+from medpriv_core.processes import command_line, environment
 from medpriv_core.runs.archive_format import FORMAT, SETUP_TEXTS, VERSION
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.imports import read_import_mark
@@ -193,13 +191,10 @@ def _write_networks(home: DataHome, run_ids: Sequence[str], folder: Path) -> Non
     with_network = [str(directory.path) for directory in directories if directory.checkpoint.is_file()]
     if not with_network:
         return
-    command = [sys.executable, "-m", "medpriv_core", "weights", str(folder), *with_network]
-    # The package need not be installed, and the caller's folder may be any.
-    path = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
     try:
         subprocess.run(
-            command,
-            env=os.environ | {"PYTHONPATH": path, "MEDPRIV_HOME": str(home.root)},
+            command_line("weights", str(folder), *with_network),
+            env=environment(MEDPRIV_HOME=str(home.root)),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=WEIGHTS_TIME_LIMIT_S,

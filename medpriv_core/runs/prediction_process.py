@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, cast
@@ -20,10 +18,10 @@ import numpy as np
 
 from medpriv_core import errors
 from medpriv_core.errors import RunError
-from medpriv_core.processes import PACKAGE_PARENT
+from medpriv_core.processes import command_line, environment
 from medpriv_core.runs.messages import read_message, write_message
 
-COMMAND = (sys.executable, "-m", "medpriv_core", "predictor")
+COMMAND = tuple(command_line("predictor"))
 # For the first question of all, which loads torch and the network, on a busy machine.
 TIME_LIMIT_S = 120.0
 LEAVING_S = 5.0
@@ -113,14 +111,12 @@ class _Died(Exception):
 
 
 def _start() -> subprocess.Popen[bytes]:
-    # The package need not be installed, and the caller's folder may be any.
-    search = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
     try:
         process = subprocess.Popen(
             COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": search, "OMP_NUM_THREADS": str(THREADS)},
+            env=environment(OMP_NUM_THREADS=str(THREADS)),
             start_new_session=True,  # Ctrl-C in the terminal is for the app, whose end is noticed
         )
     except OSError as error:

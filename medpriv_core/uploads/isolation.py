@@ -13,23 +13,21 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
-import medpriv_core
 from medpriv_core.errors import ImageError
 from medpriv_core.pictures.decoded import Decoded, receive
 from medpriv_core.pictures.kinds import Kind
+from medpriv_core.processes import environment
+from medpriv_core.safe_path import PACKAGE_PARENT
 
 MAX_TIME_S = 60.0  # on a busy machine; of processor time the child takes a third (child.py)
 
 _OUT_OF_PROCESSOR_TIME = -24  # SIGXCPU, which Windows does not know
 
-_PACKAGE_PARENT = str(Path(medpriv_core.__file__).resolve().parents[1])
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from medpriv_core.uploads.child import main; main(sys.argv[2])"
+_START = "import sys; sys.path.append(sys.argv[1]); from medpriv_core.uploads.child import main; main(sys.argv[2])"
 _one_at_a_time = threading.Lock()
 
 
@@ -38,12 +36,12 @@ def decode_apart(kind: Kind, data: bytes) -> Decoded:
     with _one_at_a_time:
         # -P: no module is taken from the folder that the server happens to run in; -B: none is written.
         process = subprocess.Popen(
-            [sys.executable, "-P", "-B", "-c", _START, _PACKAGE_PARENT, kind],
+            [sys.executable, "-P", "-B", "-c", _START, PACKAGE_PARENT, kind],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # pydicom's warnings quote values of the header
             # Each thread of the numeric library would reserve address space that the pixels need.
-            env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+            env=environment(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1"),
         )
         assert process.stdin is not None
         assert isinstance(process.stdout, io.BufferedReader)

@@ -15,6 +15,7 @@ from medpriv_core.privacy.coverage import SHORT, WARNING, is_withheld
 from medpriv_core.runs import service
 from medpriv_core.runs.imports import import_runs
 from medpriv_core.runs.service import RunSummary
+from pages.parts.serving import take_bytes
 from pages.parts.words import sentence
 
 # The browser gives up a download that is not there after three minutes.
@@ -104,7 +105,7 @@ def draw_import(*, key: str = "import_runs") -> None:
         )
         pressed = st.form_submit_button("Import", icon=":material/upload:", key=f"{key}_button")
     if pressed and files:
-        said = [_import(home, file.name, file.getvalue()) for file in files]
+        said = [_import(home, file.name, take_bytes(file)) for file in files]
         # What was uploaded is not needed any more; an uploader of another name is an empty one.
         st.session_state[f"{key}_number"] = number + 1
         st.session_state[f"{key}_said"] = said

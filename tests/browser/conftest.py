@@ -45,7 +45,7 @@ class App:
         environment = os.environ | {"MEDPRIV_HOME": str(self.home.root)}
         environment.pop("MEDPRIV_WEIGHTS", None)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)],
+            [sys.executable, "-P", "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.DEVNULL,
@@ -96,19 +96,23 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, app: App) -> Iterator[Page]:
-    """A tab that fails the test if a page asks any other machine for anything, or a script fails."""
+    """A tab that fails the test if a page asks another machine for anything, is denied something, or a script fails."""
     tab = browser.new_page(viewport={"width": 1440, "height": 1000})
     tab.set_default_timeout(PATIENCE_S * 1000)
     strangers: list[str] = []
     errors: list[str] = []
+    blocked: list[str] = []
     tab.on("request", lambda request: strangers.append(request.url) if not is_local(request.url, app) else None)
     tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.on("console", lambda said: blocked.append(said.text) if "Content Security Policy" in said.text else None)
     yield tab
     tab.close()
     assert strangers == []
     assert errors == []
+    assert blocked == []
 
 
 def is_local(url: str, app: App) -> bool:
     """Whether a request stays on this server (or needs none)."""
-    return url.startswith((app.url, f"ws://127.0.0.1:{app.port}", "data:", "blob:"))
+    own = tuple(f"{scheme}://{name}:{app.port}" for scheme in ("http", "ws") for name in ("127.0.0.1", "localhost"))
+    return url.startswith((*own, "data:", "blob:"))

@@ -24,8 +24,10 @@ from medpriv_core.runs.prediction_process import PredictionProcess
 PATIENCE_S = 120.0
 ROOT = Path(__file__).resolve().parents[2]
 
+# Processes of ours look for modules neither in their folder nor where PYTHONPATH points.
+FROM_HERE = f"import sys; sys.path.append({str(ROOT)!r})"
 # Stands in for the real one, which would load torch: what it does with each message is up to the test.
-STAND_IN = """
+STAND_IN = f"""{FROM_HERE}
 import os, signal, sys, time
 from medpriv_core.runs.messages import read_message, write_message
 def receive(): return read_message(sys.stdin.buffer)
@@ -176,7 +178,7 @@ def test_a_system_that_refuses_is_one_sentence(process, monkeypatch):
 
 
 # The real server without its networks, and so without torch.
-SERVER = """
+SERVER = f"""{FROM_HERE}
 import os, sys, time, types
 torchless = types.ModuleType("predictor")
 torchless.Predictor = torchless.load_predictor = None

@@ -1,4 +1,8 @@
-"""The visitor's own picture: uploaded, kept in this session's memory only, and shown in a window if it is a DICOM."""
+"""The visitor's own picture: uploaded, kept in this session's memory only, and shown in a window if it is a DICOM.
+
+Of the file nothing is kept but what the decoding child sent back: its bytes are dropped as soon as they have been read,
+also those of a file that is refused. Streamlit then shows the file's name in the uploader and says that there is none.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+from streamlit.typing import UploadedFile
 
+from medpriv_core.errors import ImageError
 from medpriv_core.pictures.kinds import READABLE_IN_WORDS
 from medpriv_core.uploads.opening import open_upload
 from medpriv_core.uploads.upload import Upload
+from pages.parts.serving import drop_upload
 
 KEPT = "own_picture"
+UPLOADER = "upload"
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,10 +30,18 @@ class OwnPicture:
     key: tuple[str | float, ...]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Kept:
+    """What is kept of a file: the picture, or the sentence why there is none."""
+
     file_id: str
-    upload: Upload
+    upload: Upload | None = None
+    refusal: str = ""
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the file has been read; a click while the page was at it ends that run of the page."""
+        return self.upload is not None or bool(self.refusal)
 
 
 def choose_own() -> OwnPicture | None:
@@ -33,15 +49,15 @@ def choose_own() -> OwnPicture | None:
     limit_mb = st.get_option("server.maxUploadSize")
     file = st.file_uploader(
         f"A picture of yours ({READABLE_IN_WORDS})",
-        key="upload",
+        key=UPLOADER,
+        on_change=_forget_removed,
         help="The picture stays in the memory of this app, for this browser tab only. It is not stored, not logged "
         "and sent nowhere.",
     )
-    if file is not None and (KEPT not in st.session_state or st.session_state[KEPT].file_id != file.file_id):
-        st.session_state.pop(KEPT, None)
-        with st.spinner("Reading the picture…"):
-            st.session_state[KEPT] = _Kept(file.file_id, open_upload(file.name, file.getvalue()))
-    if KEPT not in st.session_state:
+    if file is not None:
+        _read(file)
+    kept: _Kept | None = st.session_state.get(KEPT)
+    if kept is None or not kept.is_read:
         st.info(
             "Choose a picture, or drop one here: a photograph, a radiograph, a DICOM file. For teaching only: take "
             f"public pictures or your own. A file of more than {limit_mb} MB turns red and is not read: export it "
@@ -49,8 +65,9 @@ def choose_own() -> OwnPicture | None:
             icon=":material/upload:",
         )
         return None
-    kept: _Kept = st.session_state[KEPT]
-    frame, centre, width, curve = _choose_view(kept)
+    if kept.upload is None:
+        raise ImageError(kept.refusal)
+    frame, centre, width, curve = _choose_view(kept.upload, kept.file_id)
     st.caption(f":material/info: {' '.join(kept.upload.notes)}")
     return OwnPicture(
         picture=kept.upload.render(frame, centre, width, curve=curve),
@@ -58,9 +75,31 @@ def choose_own() -> OwnPicture | None:
     )
 
 
-def _choose_view(kept: _Kept) -> tuple[int, float | None, float | None, str | None]:
-    """Frame and window."""
-    upload, name = kept.upload, kept.file_id
+def _read(file: UploadedFile) -> None:
+    """Keep the picture of a file that is not known yet, or why it has none, and drop the file."""
+    kept: _Kept | None = st.session_state.get(KEPT)
+    if kept is not None and kept.is_read and kept.file_id == file.file_id:
+        drop_upload(file)
+        return
+    # In its place before the file is read: after that, a click meanwhile ends this run where it would be put there.
+    kept = st.session_state[KEPT] = _Kept(file.file_id)
+    with st.spinner("Reading the picture…"):
+        try:
+            kept.upload = open_upload(file.name, file.getvalue())
+        except ImageError as error:
+            kept.refusal = str(error)
+        finally:
+            drop_upload(file)
+
+
+def _forget_removed() -> None:
+    """Where the visitor has taken the file out of the uploader, its picture goes too."""
+    if st.session_state.get(UPLOADER) is None:
+        st.session_state.pop(KEPT, None)
+
+
+def _choose_view(upload: Upload, name: str) -> tuple[int, float | None, float | None, str | None]:
+    """Frame and window; ``name`` tells the controls of one file from those of another."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
     kind = f"{upload.kind}, {upload.size[0]:,} × {upload.size[1]:,} pixels, {upload.bits} bits"
     frame = 0

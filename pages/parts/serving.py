@@ -1,0 +1,126 @@
+"""How Streamlit's server is run here: behind doors, with nothing on the disk, and without those who have left.
+
+The rules are in ``medpriv_core/server``, which knows nothing of Streamlit. This ties them to it: by its settings, by
+the form parser of its web server, and by its runtime, which keeps a closed tab's session for later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from pathlib import Path
+from typing import Any, cast
+
+import streamlit as st
+from starlette.formparsers import MultiPartParser
+from starlette.middleware import Middleware
+from streamlit.file_util import get_static_dir
+from streamlit.runtime import Runtime, get_instance
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.typing import UploadedFile
+
+from medpriv_core.server.doors import Doors
+from medpriv_core.server.headers import script_digests
+from medpriv_core.server.memory import forget, overwrite_what_is_freed
+from medpriv_core.server.outside import stay_inside
+
+log = logging.getLogger("medpriv")
+
+# A tab whose connection broke, because the machine slept or a proxy is restarted, finds its session again for so long.
+RETURN_WITHIN_S = 3.0
+# What a page was computing when its tab closed ends first; until then its session is looked for so often.
+LOOK_AGAIN_S = 2.0
+LOOKS = 60
+
+_closed: dict[weakref.ref[Any], int] = {}  # sessions, and how often they are still looked for
+_sweeping: set[asyncio.Task[None]] = set()  # the one task that does, while there is one
+
+
+def doors() -> Middleware:
+    """What stands in front of Streamlit, set up from its own settings."""
+    page = (Path(get_static_dir()) / "index.html").read_text(encoding="utf-8")
+    return Middleware(
+        Doors,
+        allowed_hosts=tuple(st.get_option("server.allowedHosts")),
+        base_path=st.get_option("server.baseUrlPath") or "",
+        script_digests=script_digests(page),
+        on_leave=close_those_who_left,
+    )
+
+
+def prepare_process() -> None:
+    """Set this process up for serving; once, when it starts."""
+    stay_inside()
+    keep_uploads_in_memory()
+    overwrite_what_is_freed()
+
+
+def keep_uploads_in_memory() -> None:
+    """Have the web server's form parser put no upload into a temporary file, as it does beyond 1 MB.
+
+    ``server.maxUploadSize`` bounds what it keeps: a longer one is broken off.
+    """
+    if not hasattr(MultiPartParser, "spool_max_size"):
+        log.warning("This version of Starlette may put uploads into temporary files.")
+    MultiPartParser.spool_max_size = 0  # without bounds
+
+
+def take_bytes(file: UploadedFile) -> bytes:
+    """The bytes of an uploaded file, of which Streamlit keeps nothing from then on; on later runs it has no file."""
+    data = file.getvalue()
+    drop_upload(file)
+    return data
+
+
+def drop_upload(file: UploadedFile) -> None:
+    """Have Streamlit forget the bytes of an uploaded file; its name goes with the session."""
+    file.close()
+    context = get_script_run_ctx()
+    if context is not None:
+        cast(MemoryUploadedFileManager, context.uploaded_file_mgr).remove_file(context.session_id, file.file_id)
+
+
+def close_those_who_left() -> None:
+    """Close the sessions whose tab is gone, soon; to be called on the event loop when a connection has ended."""
+    runtime = get_instance()
+    left = [weakref.ref(session) for session in _left_behind(runtime)]
+    asyncio.get_running_loop().call_later(RETURN_WITHIN_S, _close, runtime, left)
+
+
+def _left_behind(runtime: Runtime) -> list[Any]:
+    """The sessions (Streamlit's ``AppSession``) that no tab is connected to."""
+    sessions = runtime._session_mgr
+    return [info.session for info in sessions.list_sessions() if not sessions.is_active_session(info.session.id)]
+
+
+def _close(runtime: Runtime, left: list[weakref.ref[Any]]) -> None:
+    """Close those of these sessions whose tab has not come back."""
+    for reference in left:
+        session = reference()
+        if session is not None and not runtime.is_active_session(session.id):
+            runtime.close_session(session.id)
+            _closed[reference] = LOOKS
+    if _closed and not _sweeping:
+        task = asyncio.get_running_loop().create_task(_sweep(runtime))
+        _sweeping.add(task)
+        task.add_done_callback(_sweeping.discard)
+
+
+async def _sweep(runtime: Runtime) -> None:
+    """Free what closed sessions had, until nothing refers to them any more."""
+    while _closed:
+        # What was to be downloaded is marked at the first time, and deleted at the second.
+        runtime.media_file_mgr.remove_orphaned_files()
+        runtime.media_file_mgr.remove_orphaned_files()
+        forget()
+        for reference, looks in list(_closed.items()):
+            if reference() is None:
+                del _closed[reference]
+            elif looks == 0:
+                log.warning("What a closed tab had is still in the memory of the server.")
+                del _closed[reference]
+            else:
+                _closed[reference] = looks - 1
+        await asyncio.sleep(LOOK_AGAIN_S)
