@@ -17,6 +17,7 @@ from medpriv_core import __version__
 from medpriv_core.errors import DownloadError
 from medpriv_core.home import explain_disk_errors
 from medpriv_core.locks import hold_lock
+from medpriv_core.private_files import open_private
 from medpriv_core.progress import ProgressCallback, no_progress
 
 _CHUNK_BYTES = 256 * 1024
@@ -71,7 +72,7 @@ def _stream(url: str, part: Path, algorithm: str, phase: str, progress: Progress
     request = urllib.request.Request(url, headers={"User-Agent": f"medpriv/{__version__}"})
     digest = _new_hash(algorithm)
     done = 0
-    with open(part, "wb") as file, _opened(request, timeout_s) as response:
+    with open_private(part, "wb") as file, _opened(request, timeout_s) as response:
         total = int(response.headers.get("Content-Length") or 0)
         progress(phase, 0, total)
         while chunk := _read(response, url):

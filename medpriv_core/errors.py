@@ -75,6 +75,10 @@ class DataHomeError(MedprivError):
     """The data home cannot be read or written (permissions, full disk)."""
 
 
+class DiskFullError(DataHomeError):
+    """The disk that holds the data home is full."""
+
+
 class RunTableError(DataHomeError):
     """The table of runs is damaged; ``rebuild`` makes it again from the run directories."""
 

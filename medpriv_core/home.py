@@ -1,7 +1,7 @@
 """The data home: the one folder in which medpriv keeps datasets, runs and weights.
 
-``MEDPRIV_HOME`` names it; without that it is the platform's user-data folder. Deleting the folder
-returns medpriv to its first start.
+``MEDPRIV_HOME`` names it; without that it is the platform's user-data folder. Deleting the folder returns medpriv to
+its first start. No other account can look into it (``home_rights``, ``private_files``).
 """
 
 from __future__ import annotations
@@ -18,11 +18,18 @@ from typing import Any
 
 import platformdirs
 
-from medpriv_core.errors import DataHomeError
+from medpriv_core.errors import DataHomeError, DiskFullError
+from medpriv_core.home_rights import check_rights
+from medpriv_core.private_files import make_folder, open_private
 
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
-_NO_WRITE = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_WRITE = {errno.EACCES, errno.EPERM}
 _NO_PLACE = {errno.ENAMETOOLONG, errno.ELOOP}
+_MEANWHILE = "Runs can be looked at and exported all the same."
+_MEANWHILE_FULL = (
+    f"{_MEANWHILE} Runs that are removed for good make room: on the page of runs, or by python -m medpriv_core runs "
+    "purge RUN --at-once."
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,11 @@ class DataHome:
         return self.root / "runs.sqlite3"
 
     @property
+    def bin_days(self) -> Path:
+        """On which days each deleted run was seen, by which the runner knows when to purge it."""
+        return self.root / "bin.json"
+
+    @property
     def runner_lock(self) -> Path:
         """Held by the one runner process of this data home."""
         return self.root / "runner.lock"
@@ -92,20 +104,43 @@ class DataHome:
         return self.root / "runner.log"
 
     def check_writable(self) -> None:
-        """Create the folder and write a byte to it; raises ``DataHomeError`` if that fails."""
+        """Create the folder and write a byte to it.
+
+        Raises ``DataHomeError`` if that fails, ``DiskFullError`` on a full disk, with what can be done all the same.
+        """
         with explain_disk_errors(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
-            trial = self.root / f".write-test-{secrets.token_hex(4)}"
-            try:
-                trial.write_bytes(b"x")
-            finally:
-                trial.unlink(missing_ok=True)
+            check_rights(self.root)
+        try:
+            with explain_disk_errors(self.root):
+                make_folder(self.root)
+                trial = self.root / f".write-test-{secrets.token_hex(4)}"
+                try:
+                    trial.write_bytes(b"x")
+                finally:
+                    trial.unlink(missing_ok=True)
+        except DataHomeError as error:
+            if not (self.root.is_dir() and os.access(self.root, os.R_OK | os.X_OK)):
+                raise
+            meanwhile = _MEANWHILE_FULL if isinstance(error, DiskFullError) else _MEANWHILE
+            raise type(error)(f"{error} {meanwhile}") from error
 
 
 def data_home(root: str | os.PathLike[str] | None = None) -> DataHome:
-    """The data home at ``root``, else at ``MEDPRIV_HOME``, else the platform's user-data folder."""
+    """The data home at ``root``, else at ``MEDPRIV_HOME``, else the platform's user-data folder.
+
+    Raises ``DataHomeError`` for one that other accounts can use and that cannot be closed to them (``home_rights``).
+    """
     chosen = root or os.environ.get("MEDPRIV_HOME") or platformdirs.user_data_dir("medpriv", appauthor=False)
-    return DataHome(Path(chosen).expanduser().absolute())
+    try:
+        home = DataHome(Path(chosen).expanduser().absolute())
+    except RuntimeError as error:
+        raise DataHomeError(
+            f"The account in {chosen} is not known, so there is no such folder. Point MEDPRIV_HOME to a folder that "
+            "you can write to."
+        ) from error
+    with explain_disk_errors(home.root):
+        check_rights(home.root)
+    return home
 
 
 @contextmanager
@@ -115,9 +150,14 @@ def explain_disk_errors(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL_DISK:
-            raise DataHomeError(
+            raise DiskFullError(
                 f"The disk that holds {place} is full. Free some space there, or point MEDPRIV_HOME to "
                 "another disk, and try again."
+            ) from error
+        if error.errno == errno.EROFS:
+            raise DataHomeError(
+                f"medpriv may not write to {place}, because its disk is read-only. Allow writing to that disk, or "
+                "point MEDPRIV_HOME to a folder that you can write to."
             ) from error
         if error.errno in _NO_WRITE:
             raise DataHomeError(
@@ -139,10 +179,11 @@ def explain_disk_errors(place: Path) -> Iterator[None]:
 
 def write_json(path: Path, value: Any) -> None:
     """Replace ``path`` by ``value`` as JSON in one step: a reader sees the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        part.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        with open_private(part, "wb") as file:
+            file.write((json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -153,7 +194,7 @@ def replace_file(path: Path, content: bytes | memoryview) -> None:
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     with explain_disk_errors(path.parent):
         try:
-            with open(part, "wb") as file:
+            with open_private(part, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())

@@ -14,6 +14,7 @@ import secrets
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock
+from medpriv_core.private_files import open_private
 from medpriv_core.progress import ProgressCallback, no_progress
 
 SECRET_BYTES = 32
@@ -48,7 +49,7 @@ def _write(home: DataHome, secret: bytes) -> None:
     """Whole or not at all, and readable by its owner only from the first moment."""
     part = home.noise_secret.with_name(f".{home.noise_secret.name}.{secrets.token_hex(4)}.part")
     try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with open_private(part, "xb") as file:
             file.write(secret)
             file.flush()
             os.fsync(file.fileno())

@@ -44,8 +44,9 @@ chosen = st.navigation(
     position="top",
 )
 with explain_errors():
-    home().check_writable()
-with explain_errors():
+    opened = home()  # what is refused is said once, and no page is tried in it
+    with explain_errors():
+        opened.check_writable()
     chosen.run()
     say_link_again()
 # Whatever page came first is on its way to the screen.

@@ -14,13 +14,14 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from medpriv_core.errors import DataHomeError
+from medpriv_core.private_files import link_refused, make_folder, open_private, remove_whole
 
 Result = TypeVar("Result")
 
@@ -35,12 +36,15 @@ def new_folder(folder: Path) -> Iterator[Path]:
     """
     name = glob.escape(folder.name)
     for leftover in [*folder.parent.glob(f".{name}.*.part"), *folder.parent.glob(f"{name}.*.part")]:
-        shutil.rmtree(leftover, ignore_errors=True)
+        with suppress(OSError):
+            remove_whole(leftover)
+    if folder.parent.is_symlink():
+        raise DataHomeError(link_refused(folder.parent))
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
-    part.mkdir(parents=True)
+    make_folder(part)
     try:
         yield part
-        shutil.rmtree(folder, ignore_errors=True)  # damaged arrays
+        remove_whole(folder)  # damaged arrays
         os.replace(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -48,7 +52,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 def write_images(path: Path, shape: tuple[int, ...], batches: Iterable[Iterable[np.ndarray]]) -> None:
     """Write an npy file of ``uint8`` and this shape from its rows, which come in order."""
-    with open(path, "wb") as file:
+    with open_private(path, "wb") as file:
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         for rows in batches:
             file.writelines(np.ascontiguousarray(row).data for row in rows)

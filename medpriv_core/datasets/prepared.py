@@ -26,6 +26,7 @@ from medpriv_core.errors import DataHomeError, ImageError
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
 from medpriv_core.locks import hold_lock
 from medpriv_core.pictures.wide_colours import PNG_HEADER, is_deep_png
+from medpriv_core.private_files import open_private
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.spec import check_bound
 
@@ -96,12 +97,14 @@ def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallba
         for name, split in splits.items():
             shape = (len(split.labels), size, size, dataset.info.channels)
             write_images(part / f"{name}_images.npy", shape, readable(_squares(split, size, _batch_length(shape))))
-            np.save(part / f"{name}_labels.npy", np.asarray(split.labels, dtype=np.int64))
+            with open_private(part / f"{name}_labels.npy", "wb") as file:
+                np.save(file, np.asarray(split.labels, dtype=np.int64))
         if unreadable:
             others = f" {len(unreadable) - 1:,} more images cannot be read either." if len(unreadable) > 1 else ""
             raise ImageError(f"{unreadable[0]}{others}")
         write_json(part / "meta.json", {"dataset": dataset.info.name, "image_size": size})
-        for copy in folder.glob("laplace-*"):  # of the same images: what was released stays the release
+        # Noised copies of the same images: what was released stays the release.
+        for copy in () if folder.is_symlink() else folder.glob("laplace-*"):
             os.rename(copy, part / copy.name)
 
 

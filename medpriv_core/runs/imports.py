@@ -19,6 +19,7 @@ from typing import Any
 from medpriv_core.errors import DataHomeError, MedprivError, RunError
 from medpriv_core.evaluation.predictions import read_predictions
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
+from medpriv_core.private_files import make_folder, open_private
 from medpriv_core.runs.archive_checks import ArchivedRun, changed, check_files
 from medpriv_core.runs.archive_format import KEPT, MEMBERS
 from medpriv_core.runs.archive_members import MAX_BYTES, read_runs
@@ -146,7 +147,8 @@ def _write(part: RunDirectory, run: ArchivedRun, files: dict[str, bytes]) -> Non
         write_json(part.import_mark, run.about | {"imported_at": time.time()})
         for name in _BINARY:
             if name in files:
-                (part.path / name).write_bytes(files[name])
+                with open_private(part.path / name, "wb") as file:
+                    file.write(files[name])
     part.write_labels(run.labels | {"created_at": run.about["created_at"], "deleted_at": None})
 
 
@@ -174,7 +176,7 @@ def _check_binaries(folder: Path) -> None:
 
 def _move(part: Path, place: Path, run_id: str) -> None:
     with explain_disk_errors(place.parent):
-        place.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(place.parent)
         try:
             part.rename(place)
         except OSError as error:

@@ -94,6 +94,6 @@ def put_labels(home: DataHome, change: RowChange, **values: Any) -> None:
     """Put values into the columns of a run and into its ``labels.json``; ``DataHomeError`` if the disk refuses."""
     change.put(**values)
     directory = RunDirectory(home.runs / change.row.id)
-    if directory.path.is_dir():
+    if directory.path.is_dir() and not directory.path.is_symlink():
         # Within the transaction: if the disk refuses, the table keeps the old labels too.
         directory.write_labels(labels_of(change.row) | values)

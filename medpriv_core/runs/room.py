@@ -10,6 +10,7 @@ from medpriv_core.datasets.base import Dataset
 from medpriv_core.datasets.registry import open_dataset
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.private_files import make_folder
 from medpriv_core.runs.estimate import estimate_disk, estimate_missing_mb
 from medpriv_core.spec import RunSpec
 
@@ -31,7 +32,7 @@ def check_room(home: DataHome, spec: RunSpec, *, setup: Mapping[str, Any] | None
     # A checkpoint is written beside the one that it replaces.
     needed_mb = 2 * estimate_disk(spec, **sizes).own_mb + estimate_missing_mb(home, spec, **sizes) + RESERVE_MB
     with explain_disk_errors(home.root):
-        home.root.mkdir(parents=True, exist_ok=True)
+        make_folder(home.root)
         free_mb = shutil.disk_usage(home.root).free / 1e6
     if free_mb < needed_mb:
         raise DataHomeError(

@@ -37,6 +37,7 @@ from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.mechanism import Mechanism
 from medpriv_core.privacy.spent import count_steps, segments_from_list
 from medpriv_core.privacy.verdict import network_segments
+from medpriv_core.private_files import make_folder, open_private
 from medpriv_core.runs.epoch_log import Signature, signature
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import Sampling
@@ -72,8 +73,8 @@ def enter(home: DataHome, content: str, entries: Iterable[Entry]) -> None:
         return
     path = _path(home, content)
     with explain_disk_errors(home.root):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "a+b", buffering=0) as file:
+        make_folder(path.parent)
+        with open_private(path, "a+b", buffering=0) as file:
             # A line torn by a crash must not swallow the next one; one write, because several workers may append.
             if file.tell() > 0:
                 file.seek(-1, os.SEEK_END)

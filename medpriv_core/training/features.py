@@ -12,9 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
-import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,10 +23,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from medpriv_core.datasets.arrays import new_folder
 from medpriv_core.datasets.base import PreparedDataset, PreparedSplit, SplitName
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
 from medpriv_core.locks import hold_lock
+from medpriv_core.private_files import open_private
 from medpriv_core.progress import ProgressCallback
 from medpriv_core.spec import Features
 from medpriv_core.training.augmentation import network_input
@@ -203,13 +202,9 @@ def _passes(
 
 
 def _write(folder: Path, identity: dict[str, Any], passes: Iterator[np.ndarray]) -> None:
-    for leftover in folder.parent.glob(f".{folder.name}.*.part"):  # of a process that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
-    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
-    part.mkdir()
-    try:
+    with new_folder(folder) as part:
         checksum = 0
-        with open(part / "features.npy", "wb") as file:
+        with open_private(part / "features.npy", "wb") as file:
             shape = (identity["images"], identity["width"])
             np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
             for values in passes:
@@ -217,10 +212,6 @@ def _write(folder: Path, identity: dict[str, Any], passes: Iterator[np.ndarray])
                 checksum = zlib.crc32(content.data, checksum)
                 file.write(content.data)
         write_json(part / "meta.json", {"identity": identity, "crc32": checksum})
-        shutil.rmtree(folder, ignore_errors=True)  # damaged features
-        os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _read(folder: Path, identity: dict[str, Any]) -> np.ndarray | None:

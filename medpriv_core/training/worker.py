@@ -23,12 +23,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from medpriv_core.datasets.noised import noised_dataset
 from medpriv_core.datasets.prepared import prepare_dataset
 from medpriv_core.errors import DataHomeError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.locks import lock_at
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import OutcomeState, RunDirectory
 from medpriv_core.runs.failure import in_plain_words, kept_words
@@ -55,7 +56,7 @@ def run_worker(path: Path, home: DataHome) -> int:
     if not (path / "spec.json").is_file():
         _log(f"There is no run at {path} (no spec.json).")
         return EXIT_USER
-    lock = FileLock(directory.lock)
+    lock = lock_at(directory.lock)
     try:
         with explain_disk_errors(path):
             lock.acquire(timeout=LOCK_PATIENCE_S)
