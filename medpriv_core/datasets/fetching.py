@@ -6,7 +6,8 @@ record that says "running" while nobody holds the lock belongs to a process that
 
 from __future__ import annotations
 
-import os
+import json
+import secrets
 import signal
 import threading
 import time
@@ -22,13 +23,16 @@ from medpriv_core.datasets.registry import DatasetEntry, add_dataset
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
 from medpriv_core.locks import hold_lock, is_held
-from medpriv_core.processes import start_process
+from medpriv_core.processes import own_identity, send_signal, start_process
 from medpriv_core.progress import Cancelled, ProgressCallback, no_progress
 
 FetchState = Literal["running", "done", "failed", "cancelled"]
 
 _WRITE_EVERY_S = 0.2
 _START_WITHIN_S = 30.0  # from the click to the process's first word, on a busy machine
+
+# When this process first saw each record of one that was just started.
+_first_seen: dict[tuple[Path, str], float] = {}
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def start_fetch(home: DataHome, name: str, size: int, *, base_url: str | None = 
     home.check_writable()
     mirror = ["--base-url", base_url] if base_url else []
     with explain_disk_errors(home.downloads):
-        write_json(_record_path(target), {"state": "starting", "started_at": time.time()})
+        write_json(_record_path(target), {"state": "starting", "mark": secrets.token_hex(8)})
         start_process(
             home,
             *("datasets", "fetch", name, "--size", str(size), *mirror),
@@ -69,7 +73,7 @@ def fetch_status(home: DataHome, name: str, size: int) -> FetchStatus | None:
     record = _read_record(target)
     if record.get("state") in ("starting", "running") and not is_held(_lock_path(target)):
         record = _read_record(target)  # it may have ended between the two looks
-        if record.get("state") == "running" or _is_overdue(record):
+        if record.get("state") == "running" or _is_overdue(target, record):
             return FetchStatus("failed", 0, 0, "The download was interrupted before it was complete. Start it again.")
     if not record:
         return None
@@ -86,8 +90,7 @@ def cancel_fetch(home: DataHome, name: str, size: int) -> None:
         record = _read_record(target)
         if status is None or status.state != "running":
             return
-        if "pid" in record:
-            os.kill(record["pid"], signal.SIGTERM)
+        if send_signal(record, signal.SIGTERM):
             return
         time.sleep(0.05)  # it has not said its process id yet
 
@@ -100,7 +103,7 @@ def fetch_in_foreground(
     SIGTERM ends it as ``Cancelled``. Raises ``DownloadError``, ``DatasetError`` or ``DataHomeError``.
     """
     target = medmnist_file(home, name, size)
-    record: dict[str, Any] = {"state": "running", "pid": os.getpid(), "done": 0, "total": 0, "message": None}
+    record: dict[str, Any] = {"state": "running", **own_identity(), "done": 0, "total": 0, "message": None}
     written_at = 0.0
 
     def write(**changes: Any) -> None:
@@ -152,8 +155,15 @@ def _explain_silence(target: Path) -> None:
         write_json(_record_path(target), {"state": "failed", "message": message})
 
 
-def _is_overdue(record: dict[str, Any]) -> bool:
-    return record.get("state") == "starting" and time.time() - record["started_at"] > _START_WITHIN_S
+def _is_overdue(target: Path, record: dict[str, Any]) -> bool:
+    """Whether a process that was started has been silent for too long, since this process first looked.
+
+    By its own clock: the time of day may have been set since the process was started.
+    """
+    if record.get("state") != "starting":
+        return False
+    key = (target, json.dumps(record, sort_keys=True))
+    return time.monotonic() - _first_seen.setdefault(key, time.monotonic()) > _START_WITHIN_S
 
 
 def _read_record(target: Path) -> dict[str, Any]:

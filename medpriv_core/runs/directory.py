@@ -31,6 +31,8 @@ from typing import Any, Literal
 
 from medpriv_core.errors import RunError
 from medpriv_core.home import explain_disk_errors, read_json, write_json
+from medpriv_core.private_files import make_folder, open_private
+from medpriv_core.processes import own_identity
 from medpriv_core.runs.epoch_log import read_rows
 from medpriv_core.spec import RunSpec
 
@@ -78,7 +80,7 @@ class RunDirectory:
     def create(self, spec: RunSpec) -> None:
         """Make the folder with its ``spec.json``; raises ``DataHomeError`` if the disk refuses."""
         with explain_disk_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             write_json(self.path / "spec.json", spec.to_dict())
 
     def read_spec(self) -> RunSpec:
@@ -116,17 +118,23 @@ class RunDirectory:
 
     def write_progress(self, *, phase: str, done: int, total: int, seconds_left: float | None) -> None:
         """Say what this process, the worker, is doing: a phase in plain words and how far it is."""
-        progress = {"phase": phase, "done": done, "total": total, "seconds_left": seconds_left, "pid": os.getpid()}
-        write_json(self.path / "progress.json", progress)
+        progress = {"phase": phase, "done": done, "total": total, "seconds_left": seconds_left}
+        write_json(self.path / "progress.json", progress | own_identity())
 
     def read_progress(self) -> dict[str, Any]:
         """The latest progress; empty before the worker has said anything."""
         progress = read_json(self.path / "progress.json") or {}
-        return {name: value for name, value in progress.items() if name != "pid"}
+        return {name: value for name, value in progress.items() if name not in ("pid", "begun")}
+
+    def read_worker(self) -> dict[str, Any]:
+        """Which process wrote the latest progress, for ``processes.send_signal``; empty before there is any."""
+        progress = read_json(self.path / "progress.json")
+        return progress if isinstance(progress, dict) else {}
 
     def read_worker_pid(self) -> int | None:
-        """The process that wrote the latest progress; None before the worker has said anything."""
-        return (read_json(self.path / "progress.json") or {}).get("pid")
+        """The number of that process; None before the worker has said anything."""
+        pid = self.read_worker().get("pid")
+        return pid if type(pid) is int else None
 
     def append_epoch(self, row: Mapping[str, Any]) -> None:
         """Append one finished epoch and wait until the disk has it."""
@@ -135,7 +143,7 @@ class RunDirectory:
     def append_epochs(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append finished epochs in order and wait until the disk has them."""
         lines = [json.dumps(dict(row), allow_nan=False) + "\n" for row in rows]
-        with open(self.path / "metrics.jsonl", "a+b") as file:
+        with open_private(self.path / "metrics.jsonl", "a+b") as file:
             # A line torn by a crash or a full disk must not swallow the next one.
             if file.tell() > 0:
                 file.seek(-1, os.SEEK_END)

@@ -19,6 +19,7 @@ from medpriv_core.errors import MedprivError, WeightsError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.epoch_log import Row, read_ends
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import resolve_weights
@@ -45,6 +46,7 @@ ENGINE_FACTOR = {"one_pass": 1.2, "opacus": 7.5, "microbatch": 1.3}
 MICROBATCH_S = 0.08
 SECURE_NOISE_S = 0.4 * 2  # a step, for all layers on one core
 START_S = 8.0  # loading torch and the weights
+LONGEST_START_S = 3 * 3600.0  # reading images and computing features besides; more means that the clock was set
 LIKE_RUNS = 200  # how far back to look
 
 # Memory and disk, in MB.
@@ -84,6 +86,17 @@ class _Finished:
     took_s: float
     train_size: int
     test_size: int
+
+
+def took_seconds(started_at: float, ended_at: float, last: Row) -> float | None:
+    """How long a finished run took by its times of day, if what it measured itself (its ``last`` row) allows that.
+
+    The clock may have been set meanwhile. Then what it measured holds, and None where it did not measure.
+    """
+    took, measured = ended_at - started_at, last.get("elapsed_s")
+    if not isinstance(measured, int | float):
+        return took if took > 0 else None
+    return took if measured <= took <= measured + LONGEST_START_S else measured + START_S
 
 
 def estimate_time(home: DataHome, spec: RunSpec, *, train_size: int, test_size: int) -> TimeEstimate:
@@ -180,7 +193,7 @@ def _finished_runs(home: DataHome) -> list[_Finished]:
     runs = []
     for row in RunStore(home).all()[:LIKE_RUNS]:
         if row.state == "finished" and row.started_at is not None and row.ended_at is not None:
-            run = _read_finished(home.runs / row.id, row.ended_at - row.started_at)
+            run = _read_finished(home.runs / row.id, row.started_at, row.ended_at)
             runs += [run] if run is not None else []
     return runs[::-1]
 
@@ -220,7 +233,7 @@ def _pace(took: float, expected: float) -> float:
 
 # Nothing changes a finished run any more, and a form asks again at every change of a control.
 @functools.lru_cache(maxsize=2 * LIKE_RUNS)
-def _read_finished(path: Path, took_s: float) -> _Finished | None:
+def _read_finished(path: Path, started_at: float, ended_at: float) -> _Finished | None:
     directory = RunDirectory(path)
     setup = directory.read_setup()
     if setup.get("resumed_from_epoch") is not None or not {"train_size", "test_size"} <= setup.keys():
@@ -229,7 +242,8 @@ def _read_finished(path: Path, took_s: float) -> _Finished | None:
         spec = directory.read_spec()
     except MedprivError:  # the list of runs says so
         return None
-    return _Finished(spec, took_s, setup["train_size"], setup["test_size"])
+    took_s = took_seconds(started_at, ended_at, read_ends(path / "metrics.jsonl")[0])
+    return None if took_s is None else _Finished(spec, took_s, setup["train_size"], setup["test_size"])
 
 
 def _kind(spec: RunSpec) -> tuple[object, ...]:

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from medpriv_core.home import DataHome
 from medpriv_core.locks import is_held
-from medpriv_core.processes import start_process
+from medpriv_core.processes import process_begun, send_signal, start_process
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RunRow
 
@@ -39,7 +39,7 @@ class Launcher(Protocol):
 
     def poll(self, row: RunRow, directory: RunDirectory) -> Poll: ...
 
-    def stop(self, row: RunRow, *, force: bool) -> None: ...
+    def stop(self, row: RunRow, *, force: bool) -> bool: ...
 
 
 class LocalLauncher:
@@ -48,6 +48,9 @@ class LocalLauncher:
     def __init__(self, home: DataHome) -> None:
         self._home = home
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        # By run and start: when it was first looked at without a lock, and which of them were seen with one.
+        self._first_seen: dict[tuple[str, float | None], float] = {}
+        self._seen_at_work: set[tuple[str, float | None]] = set()
 
     def start(self, run_id: str, directory: RunDirectory) -> int:
         """Start the worker and return its process id; raises ``OSError`` where that fails."""
@@ -63,40 +66,37 @@ class LocalLauncher:
             return Poll(alive=True)
         # Our child may have found another worker there, one that was slow to start and taken for dead.
         if is_held(directory.lock):
+            self._seen_at_work.add((row.id, row.started_at))
             return Poll(alive=True)
         if child is not None:
             del self._children[row.id]
             return Poll(alive=False, exit_code=exit_code)
-        starting = time.time() - (row.started_at or 0) < STARTUP_S and directory.read_outcome() is None
-        return Poll(alive=starting and (row.pid is None or _process_exists(row.pid)))
+        return Poll(alive=self._may_be_starting(row, directory))
 
-    def stop(self, row: RunRow, *, force: bool) -> None:
-        """Ask the worker to stop (it saves its checkpoint), or kill it with all it has started."""
-        pid = self._worker_pid(row)
-        if pid is None:
-            return
+    def stop(self, row: RunRow, *, force: bool) -> bool:
+        """Ask the worker to stop (it saves its checkpoint), or kill it with all it has started.
+
+        False where it cannot be told which process it is: one that is about to start says so in a moment.
+        """
+        child = self._children.get(row.id)
+        if child is None or child.poll() is not None:
+            worker = RunDirectory(self._home.runs / row.id).read_worker()
+            return send_signal(worker, signal.SIGKILL if force else signal.SIGTERM, group=force)
         with contextlib.suppress(ProcessLookupError):
             if force:
-                os.killpg(pid, signal.SIGKILL)
+                os.killpg(child.pid, signal.SIGKILL)
             else:
-                os.kill(pid, signal.SIGTERM)
-
-    def _worker_pid(self, row: RunRow) -> int | None:
-        child = self._children.get(row.id)
-        if child is not None and child.poll() is None:
-            return child.pid
-        directory = RunDirectory(self._home.runs / row.id)
-        if not is_held(directory.lock):
-            return row.pid
-        # A runner that was killed in between may have started this worker and not noted its process.
-        return directory.read_worker_pid() or row.pid
-
-
-def _process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
+                child.terminate()
         return True
-    return True
+
+    def _may_be_starting(self, row: RunRow, directory: RunDirectory) -> bool:
+        """Whether a worker that another runner has started may be on its way to its lock.
+
+        Its time counts from this runner's first look, because the time of day in the table may be from before or after
+        the clock was set.
+        """
+        run = (row.id, row.started_at)
+        gone = row.pid is not None and process_begun(row.pid) is None
+        if gone or run in self._seen_at_work or directory.read_outcome() is not None:
+            return False
+        return time.monotonic() - self._first_seen.setdefault(run, time.monotonic()) < STARTUP_S

@@ -14,10 +14,11 @@ import threading
 import time
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from medpriv_core.home import DataHome
-from medpriv_core.locks import is_held
+from medpriv_core.errors import DiskFullError
+from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.locks import is_held, lock_at
 from medpriv_core.processes import start_process
 from medpriv_core.runs.deletion import purge_expired
 from medpriv_core.runs.directory import RunDirectory
@@ -29,6 +30,8 @@ IDLE_EXIT_S = 20.0
 # After this long without an outcome, a worker that was asked to stop is killed.
 STOP_GRACE_S = 10.0
 PURGE_EVERY_S = 3600.0
+# How long a runner that cannot note anything, because the disk is full, waits for room before it looks again.
+FULL_DISK_S = 2.0
 # Whoever asks whether a runner is there holds its lock for a moment.
 LOCK_PATIENCE_S = 0.5
 
@@ -76,8 +79,9 @@ class Runner:
         elif row.cancel_requested:
             asked_at = self._stop_asked_at.get(row.id)
             if asked_at is None:
-                self._stop_asked_at[row.id] = time.monotonic()
-                self._launcher.stop(row, force=False)
+                # A worker that is about to start cannot be found yet; it is asked when it can.
+                if self._launcher.stop(row, force=False) is not False:
+                    self._stop_asked_at[row.id] = time.monotonic()
             elif time.monotonic() - asked_at > STOP_GRACE_S:
                 self._launcher.stop(row, force=True)
 
@@ -109,7 +113,7 @@ def _describe_death(exit_code: int | None, *, saved: bool) -> str:
 
 def run_runner(home: DataHome, *, idle_exit_s: float = IDLE_EXIT_S) -> bool:
     """Be the runner of this data home until idle; False if another process is it already."""
-    lock = FileLock(home.runner_lock)
+    lock = lock_at(home.runner_lock)
     store = RunStore(home)
     while True:
         try:
@@ -117,15 +121,7 @@ def run_runner(home: DataHome, *, idle_exit_s: float = IDLE_EXIT_S) -> bool:
         except Timeout:
             return False
         try:
-            runner = Runner(home, LocalLauncher(home))
-            idle_since, purged_at = time.monotonic(), -PURGE_EVERY_S
-            while time.monotonic() - idle_since < idle_exit_s:
-                if runner.tick():
-                    idle_since = time.monotonic()
-                if time.monotonic() - purged_at >= PURGE_EVERY_S:
-                    purge_expired(home)
-                    purged_at = time.monotonic()
-                time.sleep(TICK_S)
+            _work_until_idle(home, idle_exit_s)
         finally:
             lock.release()
         # A run queued between the last look and the release saw the lock held, and started no runner.
@@ -133,12 +129,35 @@ def run_runner(home: DataHome, *, idle_exit_s: float = IDLE_EXIT_S) -> bool:
             return True
 
 
+def _work_until_idle(home: DataHome, idle_exit_s: float) -> None:
+    runner = Runner(home, LocalLauncher(home))
+    idle_since, purged_at, full = time.monotonic(), -PURGE_EVERY_S, False
+    while time.monotonic() - idle_since < idle_exit_s:
+        try:
+            busy, full = runner.tick(), False
+        except DiskFullError as error:
+            # Workers go on; what became of them stands in their folders until there is room to note it.
+            if not full:
+                log.warning("%s", error)
+            busy = full = True
+        if busy:
+            idle_since = time.monotonic()
+        if time.monotonic() - purged_at >= PURGE_EVERY_S:
+            purge_expired(home)
+            purged_at = time.monotonic()
+        time.sleep(FULL_DISK_S if full else TICK_S)
+
+
 def ensure_runner(home: DataHome) -> None:
-    """Start a runner if there is work and none is alive. Cheap enough for every page refresh."""
+    """Start a runner if there is work and none is alive. Cheap enough for every page refresh.
+
+    Raises ``DataHomeError`` where the disk refuses.
+    """
     if not RunStore(home).in_state("queued", "running") or is_held(home.runner_lock):
         return
     with _starting:
         mine = _started.get(home.root)
         # The one started a moment ago may still be loading; more of them would only slow it down.
         if mine is None or mine.poll() is not None:
-            _started[home.root] = start_process(home, "runner", log=home.runner_log)
+            with explain_disk_errors(home.root):
+                _started[home.root] = start_process(home, "runner", log=home.runner_log)

@@ -21,6 +21,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.locks import hold_lock
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.runs import service
+from medpriv_core.runs.estimate import took_seconds
 from medpriv_core.runs.failure import kept_words
 from medpriv_core.runs.store import RunState
 from medpriv_core.runs.summary import RunSummary
@@ -256,8 +257,9 @@ def _seconds_left(entries: Sequence[SweepRun], members: Sequence[RunSummary | No
         if run is None or entry.estimate_s <= 0:
             continue
         if run.state == "finished" and not entry.reused and run.started_at and run.ended_at:
-            took += run.ended_at - run.started_at
-            expected += entry.estimate_s
+            if (seconds := took_seconds(run.started_at, run.ended_at, run.last)) is not None:
+                took += seconds
+                expected += entry.estimate_s
         elif not run.ended and not run.stopping:
             under_way = True
             left += entry.estimate_s * (1 - _share(run))

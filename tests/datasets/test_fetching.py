@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import signal
 import subprocess
 import sys
@@ -17,8 +16,9 @@ import pytest
 from medpriv_core.datasets import fetching, medmnist
 from medpriv_core.datasets.fetching import FetchStatus, cancel_fetch, fetch_in_foreground, fetch_status, start_fetch
 from medpriv_core.datasets.registry import list_datasets, open_dataset
-from medpriv_core.errors import DatasetError, DownloadError
-from medpriv_core.home import DataHome, read_json, write_json
+from medpriv_core.errors import DownloadError
+from medpriv_core.home import DataHome, write_json
+from medpriv_core.locks import hold_lock
 from medpriv_core.progress import Cancelled
 from tests.datasets.builders import write_npz
 from tests.web import Web, serve
@@ -152,22 +152,27 @@ def test_a_process_that_cannot_start_is_reported(home: DataHome, monkeypatch: py
     assert "could not be started" in (fetch_status(home, NAME, SIZE).message or "")  # type: ignore[union-attr]
 
 
-def test_a_process_that_never_said_a_word_is_given_up(home: DataHome) -> None:
+@pytest.mark.parametrize("ahead_s", [-1e7, 0.0, 1e7])
+def test_a_process_that_never_said_a_word_is_given_up_by_this_processs_own_clock(
+    home: DataHome, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
     record = home.downloads / "pneumoniamnist.npz.progress.json"
-    write_json(record, {"state": "starting", "started_at": time.time()})
+    write_json(record, {"state": "starting", "started_at": time.time() + ahead_s})
     assert fetch_status(home, NAME, SIZE).state == "running"  # type: ignore[union-attr]
-    write_json(record, {"state": "starting", "started_at": time.time() - 60})
+    now = time.monotonic()
+    monkeypatch.setattr(fetching.time, "monotonic", lambda: now + 60)
     assert fetch_status(home, NAME, SIZE).state == "failed"  # type: ignore[union-attr]
+    write_json(record, {"state": "starting", "mark": "another start"})
+    assert fetch_status(home, NAME, SIZE).state == "running"  # type: ignore[union-attr]
 
 
-def test_a_handler_for_the_signal_is_only_set_meanwhile(home: DataHome, web: Web) -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    fetch_in_foreground(home, NAME, SIZE, base_url=web.url)
-    assert signal.getsignal(signal.SIGTERM) is before
-    assert read_json(home.downloads / "pneumoniamnist.npz.progress.json")["pid"] == os.getpid()
-
-
-def test_an_unknown_size_is_refused_before_anything_starts(home: DataHome) -> None:
-    with pytest.raises(DatasetError, match="28, 64, 128, 224"):
-        start_fetch(home, NAME, 32)
-    assert not home.root.exists()
+def test_no_stranger_is_asked_to_stop_in_the_place_of_a_fetch(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "_START_WITHIN_S", 0.1)
+    target = home.downloads / "pneumoniamnist.npz"
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        record = {"state": "running", "pid": stranger.pid, "begun": "another boot 4711", "done": 1, "total": 2}
+        write_json(target.with_name(f"{target.name}.progress.json"), record)
+        with hold_lock(target.with_name(f"{target.name}.fetch.lock")):
+            cancel_fetch(home, NAME, SIZE)
+        assert stranger.poll() is None
+        stranger.kill()

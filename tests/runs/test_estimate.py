@@ -11,7 +11,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.results.reference import read_references
 from medpriv_core.runs import estimate, service
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.estimate import estimate_disk, estimate_memory, estimate_time
+from medpriv_core.runs.estimate import START_S, estimate_disk, estimate_memory, estimate_time, took_seconds
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 
@@ -232,3 +232,20 @@ def test_a_like_run_of_the_nearest_size_says_how_fast_the_machine_is(home: DataH
     assert seconds(home, everything.changed(image_size=160)) < 1.1 * table[large] * 0.6
     assert seconds(home, large) == pytest.approx(table[large], rel=0.01)
     assert seconds(home, small) == pytest.approx(5 * table[small], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "last", "seconds"),
+    [
+        (160.0, {"elapsed_s": 50.0}, 60.0),
+        (100.0 + 40 * 86_400, {"elapsed_s": 50.0}, 50.0 + START_S),  # the clock was set ahead meanwhile
+        (40.0, {"elapsed_s": 50.0}, 50.0 + START_S),  # or back
+        (160.0, {}, 60.0),  # nothing was measured
+        (40.0, {}, None),
+        (100.0, {}, None),
+    ],
+)
+def test_how_long_a_run_took_is_not_told_by_the_clock_alone(
+    ended_at: float, last: dict[str, float], seconds: float | None
+):
+    assert took_seconds(100.0, ended_at, last) == seconds

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from medpriv_core import home_rights
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from medpriv_core.locks import is_held
@@ -55,6 +56,27 @@ def test_a_run_finishes_in_the_background_and_is_found_again(clean_home: DataHom
         service.cancel(clean_home, run_id)
     with pytest.raises(RunError, match="only a stopped or failed run"):
         service.resume(clean_home, run_id)
+
+
+def test_all_that_a_run_leaves_behind_is_its_owners_alone(clean_home: DataHome):
+    before = os.umask(0o000)  # as open as can be, also for the processes that are started
+    try:
+        local_dp = TINY.changed(method="local_dp", beta=1.0, epochs=1)
+        run_id = service.submit(clean_home, local_dp, name="noised")
+        run = wait_for(clean_home, run_id, lambda run: run.ended)
+    finally:
+        os.umask(before)
+    assert run.state == "finished", service.read_log(clean_home, run_id)
+    left = [clean_home.root, *clean_home.root.rglob("*")]
+    assert {path.name for path in left} >= {
+        "noise.secret",
+        "predictions.npz",
+        "checkpoint.pt",
+        "features.npy",
+        "runner.log",
+    }
+    assert [str(path) for path in left if path.lstat().st_mode & 0o077] == []
+    assert home_rights._is_ours(clean_home.root, os.listdir(clean_home.root))
 
 
 def test_stop_resume_and_kill(clean_home: DataHome):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 
 import pytest
 
+from medpriv_core.errors import DiskFullError
 from medpriv_core.home import DataHome
 from medpriv_core.runs import runner as runner_module
+from medpriv_core.runs.deletion import DAY_S
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.launcher import Poll
 from medpriv_core.runs.runner import Runner
@@ -23,6 +26,7 @@ class Workers:
     polls: dict[str, Poll] = field(default_factory=dict)
     stopped: list[tuple[str, bool]] = field(default_factory=list)
     refuse: bool = False
+    found: bool = True
 
     def start(self, run_id: str, directory: RunDirectory) -> int:
         if self.refuse:
@@ -33,8 +37,9 @@ class Workers:
     def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
         return self.polls.get(row.id, Poll(alive=False))
 
-    def stop(self, row: RunRow, *, force: bool) -> None:
+    def stop(self, row: RunRow, *, force: bool) -> bool:
         self.stopped.append((row.id, force))
+        return self.found
 
 
 @pytest.fixture
@@ -171,10 +176,48 @@ def test_two_runners_that_fight_never_put_two_runs_on_one_device(home: DataHome,
     assert {row.state for row in store.all()} == {"finished"}
 
 
-def test_what_was_deleted_a_month_ago_is_purged_by_the_runner(home: DataHome, store: RunStore):
+def test_a_worker_that_cannot_be_found_yet_is_asked_again(
+    home: DataHome, runner: Runner, store: RunStore, workers: Workers
+):
+    queue(home, "a")
+    runner.tick()
+    store.cancel("a")
+    workers.found = False
+    runner.tick()
+    workers.found = True
+    for _ in range(2):
+        runner.tick()
+    assert workers.stopped == [("a", False), ("a", False)]
+
+
+@pytest.mark.parametrize("days", [31, 32])
+def test_what_it_has_seen_in_the_bin_on_enough_days_is_purged_by_the_runner(
+    home: DataHome, store: RunStore, monkeypatch: pytest.MonkeyPatch, days: int
+):
     queue(home, "a")
     store.cancel("a")
     with store.changing("a") as change:
         change.put(deleted_at=1.0)
+    now = [time.time()]
+    monkeypatch.setattr(time, "time", lambda: now[0])
+    monkeypatch.setattr(runner_module, "TICK_S", 0.0)
+    for _ in range(days):
+        assert runner_module.run_runner(home, idle_exit_s=0.01)
+        now[0] += DAY_S
+    assert [row.id for row in store.all(deleted=True)] == ([] if days == 32 else ["a"])
+
+
+def test_a_full_disk_does_not_end_the_runner(home: DataHome, store: RunStore, monkeypatch: pytest.MonkeyPatch):
+    ticks: list[int] = []
+
+    def tick(runner: Runner) -> bool:
+        ticks.append(len(ticks))
+        if len(ticks) < 4:
+            raise DiskFullError("full")
+        return False
+
+    monkeypatch.setattr(Runner, "tick", tick)
+    monkeypatch.setattr(runner_module, "FULL_DISK_S", 0.0)
+    monkeypatch.setattr(runner_module, "TICK_S", 0.0)
     assert runner_module.run_runner(home, idle_exit_s=0.01)
-    assert store.all(deleted=True) == []
+    assert len(ticks) >= 4
