@@ -19,6 +19,7 @@ from pages.parts.runs.chart import draw_chart_of, is_paused
 from pages.parts.runs.control import draw_control
 from pages.parts.runs.details import draw_details
 from pages.parts.runs.progress_view import busy_signature, draw_running
+from pages.parts.runs.removal import draw_full_disk
 from pages.parts.runs.run_list import draw_bringing, draw_deleted, draw_list
 from pages.parts.runs.states import distinct_names, state_badge
 from pages.parts.runs.watchers import refresh_s
@@ -46,6 +47,7 @@ def main() -> None:
         draw_deleted()
         return
     shown = shown_runs(runs)
+    draw_full_disk(runs)
     busy = any(not run.ended for run in runs)
     every_s = refresh_s() if busy else None
     st.fragment(run_every=every_s)(draw_running)(busy_signature(runs), shown, every_s)

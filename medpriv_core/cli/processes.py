@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from medpriv_core.cli.output import print_json
 from medpriv_core.cli.parser import Commands
-from medpriv_core.errors import MedprivError, RunError
+from medpriv_core.errors import DataHomeError, DiskFullError, MedprivError, RunError
 from medpriv_core.home import data_home
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.runner import run_runner
@@ -40,7 +41,8 @@ def _worker(options: argparse.Namespace) -> int:
 
 def _runner(_options: argparse.Namespace) -> None:
     home = data_home()
-    home.check_writable()
+    with contextlib.suppress(DiskFullError):  # it looks after the workers, and waits for room with the rest
+        home.check_writable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     # Ended politely, the runner must release its lock; its workers go on.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -65,6 +67,8 @@ def _weights(options: argparse.Namespace) -> None:
     for directory in options.directories:
         try:
             release_weights(RunDirectory(directory), options.folder / f"{directory.name}.safetensors", home=data_home())
+        except DataHomeError:
+            raise  # no room for it is no reason to leave a network out
         except MedprivError as error:
             complaints[directory.name] = str(error)
     print_json({"complaints": complaints})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, get_args
 
 from medpriv_core.cli.output import print_json
 from medpriv_core.cli.parser import Commands, add_json_option
+from medpriv_core.errors import DataHomeError
 from medpriv_core.exports.sharing import shared_run
 from medpriv_core.home import data_home
 from medpriv_core.privacy.coverage import NAMES_LEFT_OUT, is_withheld
@@ -49,7 +51,7 @@ def add_to(commands: Commands) -> None:
         ("rename", _rename, "give a run another name"),
         ("tag", _tag, "give a run these tags in place of those it has"),
         ("note", _note, "write the notes of a run anew"),
-        ("delete", _delete, "put a run away; it is removed for good after 30 days"),
+        ("delete", _delete, "put a run away; it is removed for good after 30 days at the earliest"),
         ("restore", _restore, "bring a deleted run back"),
         ("purge", _purge, "remove a deleted run for good, now"),
         ("move", _move, "give a waiting run another place in the queue"),
@@ -69,6 +71,11 @@ def add_to(commands: Commands) -> None:
     added["rename"].add_argument("name", metavar="NAME")
     added["tag"].add_argument("tags", nargs="*", metavar="TAG", help="without any, all tags are taken off")
     added["note"].add_argument("notes", metavar="TEXT")
+    added["purge"].add_argument(
+        "--at-once",
+        action="store_true",
+        help="also if it has ended and was not deleted before: on a full disk nothing can be put away first",
+    )
     added["move"].add_argument("where", choices=get_args(Place))
     rebuilding = actions.add_parser("rebuild", help="make a damaged table of runs again from the runs' folders")
     rebuilding.set_defaults(command=_rebuild)
@@ -110,7 +117,13 @@ def spent_in_words(run: RunSummary) -> Iterator[str]:
 
 
 def _list(options: argparse.Namespace) -> None:
-    runs = service.list_runs(data_home(), deleted=options.deleted)
+    home = data_home()
+    runs = service.list_runs(home, deleted=options.deleted)
+    if home.root.is_dir():
+        try:
+            home.check_writable()
+        except DataHomeError as error:  # what is there can be seen all the same
+            print(f"medpriv: {error}", file=sys.stderr)
     if options.json:
         print_json({"runs": [describe(run) for run in runs]})
         return
@@ -215,7 +228,7 @@ def _restore(options: argparse.Namespace) -> None:
 
 
 def _purge(options: argparse.Namespace) -> None:
-    service.purge(data_home(), options.id)
+    service.purge(data_home(), options.id, at_once=options.at_once)
     print(f"{options.id} is removed for good.")
 
 

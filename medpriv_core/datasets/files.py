@@ -21,6 +21,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -31,7 +32,7 @@ from PIL import Image
 from medpriv_core.datasets.images import decode_image, to_square
 from medpriv_core.datasets.names import is_junk
 from medpriv_core.datasets.places import check_not_packed, what_is, with_article
-from medpriv_core.errors import DatasetError, ImageError
+from medpriv_core.errors import DataHomeError, DatasetError, ImageError
 from medpriv_core.home import explain_disk_errors, read_json, write_json
 from medpriv_core.printable import printable
 from medpriv_core.progress import ProgressCallback, no_progress
@@ -137,7 +138,8 @@ class FolderFiles:
         for name, stamp in zip(names, stamps, strict=True):
             known[name] = [*stamp, known[name][2]]
         if wanted and self._memory:
-            with explain_disk_errors(self._memory):
+            # It only spares reading them again: on a full or read-only disk they are looked at all the same.
+            with suppress(DataHomeError), explain_disk_errors(self._memory):
                 write_json(self._memory, known)
         return [(known[name][0], known[name][2]) for name in names]
 

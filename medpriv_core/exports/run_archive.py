@@ -13,10 +13,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import subprocess
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
@@ -41,6 +43,7 @@ from medpriv_core.runs.spent_record import with_bond
 from medpriv_core.spec import RunSpec
 
 WEIGHTS_TIME_LIMIT_S = 300.0
+_ROOM_BYTES = 64_000_000  # of one network, at most
 # Zips keep local times; this one is the earliest that they can hold.
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 _PACKED = (".json", ".jsonl", ".txt", ".md", ".svg")
@@ -72,7 +75,11 @@ def archive_name(run_id: str) -> str:
 
 def _export(home: DataHome, run_ids: Sequence[str], with_training_figures: bool) -> dict[str, bytes]:
     runs = [_ended(load_run(home, run_id)) for run_id in run_ids]
-    with tempfile.TemporaryDirectory(prefix="medpriv-export-") as folder:
+    with ExitStack() as cleaning_up:
+        try:
+            folder = cleaning_up.enter_context(tempfile.TemporaryDirectory(prefix="medpriv-export-"))
+        except OSError as error:
+            raise RunError(_no_room(None)) from error
         _write_networks(home, run_ids, Path(folder))
         for run in runs:
             # Its figures must be those of the network that has just been read.
@@ -201,10 +208,20 @@ def _write_networks(home: DataHome, run_ids: Sequence[str], folder: Path) -> Non
             check=True,
         )
     except (OSError, subprocess.SubprocessError) as error:
+        if shutil.disk_usage(folder).free < _ROOM_BYTES * len(with_network):
+            raise RunError(_no_room(folder)) from error
         raise RunError(
             "The process that reads the networks failed, most likely because the memory of this machine is full. Close "
             "other programs and try again."
         ) from error
+
+
+def _no_room(folder: Path | None) -> str:
+    where = f" ({folder.parent})" if folder else ""
+    return (
+        f"There is no room in the folder for temporary files{where}, which an export needs. Free some space there, or "
+        "set TMPDIR to a folder on another disk, and start medpriv again."
+    )
 
 
 def _read(path: Path) -> bytes | None:

@@ -1,18 +1,25 @@
 """The file behind the table of runs: opening it, bringing an older one up to date, and saying what is wrong with it.
 
-SQLite in WAL mode, one connection a call: scripts change threads, and opening costs under a millisecond.
+SQLite in WAL mode, one connection a call: scripts change threads, and opening costs under a millisecond. Whatever the
+disk still allows, works: on a full one the table is read, and a run can be taken out of it once its folder has made
+room.
 """
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
 from medpriv_core.errors import DataHomeError, RunTableError
 from medpriv_core.home import explain_disk_errors
+from medpriv_core.private_files import FILE_MODE, make_folder
 
 # What leads from each version of the table to the next, the first from an empty file.
 MIGRATIONS = (
@@ -40,9 +47,12 @@ MIGRATIONS = (
     """,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
+# What SQLite keeps beside the file, by the ends of their names.
+COMPANIONS = ("-wal", "-shm", "-journal")
 
 # Of SQLite's complaints: what the disk or another program does, and what the tables themselves are.
 _DISK = ("full", "readonly", "unable to open", "I/O")
+_ALMOST_NONE_BYTES = 64 * 1024
 _TABLES = ("no such", "already exists", "duplicate column")
 
 
@@ -50,27 +60,24 @@ _TABLES = ("no such", "already exists", "duplicate column")
 def transaction(file: Path, kind: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE") -> Iterator[sqlite3.Connection]:
     """A connection whose changes are kept together at the end, or not at all if the block raises.
 
-    The file is made if there is none. Raises ``RunTableError`` for a damaged file, and ``DataHomeError`` for one of a
-    newer version, in use for too long, or where the disk refuses.
+    The file is made if there is none. ``DEFERRED`` is for reading, which a full or read-only disk allows too. Raises
+    ``RunTableError`` for a damaged file, and ``DataHomeError`` for one of a newer version, in use for too long, or
+    where the disk refuses.
     """
     with explain_disk_errors(file.parent):
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
     try:
-        database = sqlite3.connect(file, timeout=20, isolation_level=None)
-        try:
-            database.row_factory = sqlite3.Row
-            database.execute("PRAGMA synchronous = NORMAL")
-            _ensure_schema(database)
-            database.execute(f"BEGIN {kind}")
+        with ExitStack() as cleaning_up:
+            database = _open(file, kind, cleaning_up)
             yield database
             database.execute("COMMIT")
-        finally:
-            database.close()
     except sqlite3.OperationalError as error:
         text = str(error)
-        if any(words in text for words in _DISK):
+        if _is_of_the_disk(error):
+            with explain_disk_errors(file.parent):
+                _tell_disk(file, error)
             raise DataHomeError(
-                f"medpriv cannot write its table of runs in {file.parent} ({text}). Check the free space and "
+                f"medpriv cannot use its table of runs in {file.parent} ({text}). Check the free space and "
                 "the permissions of that folder, or point MEDPRIV_HOME to another one."
             ) from error
         if "locked" in text:
@@ -95,6 +102,60 @@ def check_sound(file: Path) -> None:
         raise _damaged(file, found)
 
 
+def _open(file: Path, kind: str, cleaning_up: ExitStack) -> sqlite3.Connection:
+    """A connection in a transaction, by whatever way the disk allows."""
+    try:
+        return _begin(file, kind, cleaning_up)
+    except sqlite3.OperationalError as error:
+        if not _is_of_the_disk(error):
+            raise
+        refusal = error
+    if _may_write(file):
+        # Several connections share memory through a file, for which a full disk has no room. One alone needs none.
+        return _begin(file, kind, cleaning_up, alone=True)
+    if kind != "DEFERRED":
+        raise refusal
+    # Also reading wants to write, where the last one who wrote did not come to an end. So does it in a copy.
+    folder = Path(cleaning_up.enter_context(tempfile.TemporaryDirectory(prefix="medpriv-table-")))
+    for suffix in ("", *COMPANIONS):
+        with suppress(FileNotFoundError):
+            shutil.copyfile(f"{file}{suffix}", folder / f"{file.name}{suffix}")
+    return _begin(folder / file.name, kind, cleaning_up)
+
+
+def _begin(file: Path, kind: str, cleaning_up: ExitStack, *, alone: bool = False) -> sqlite3.Connection:
+    database = sqlite3.connect(file, timeout=20, isolation_level=None)
+    try:
+        database.row_factory = sqlite3.Row
+        if alone:
+            database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute("PRAGMA temp_store = MEMORY")
+        database.execute("PRAGMA synchronous = NORMAL")
+        _ensure_schema(file, database)
+        database.execute(f"BEGIN {kind}")
+    except BaseException:
+        database.close()
+        raise
+    cleaning_up.callback(database.close)
+    return database
+
+
+def _may_write(file: Path) -> bool:
+    return os.access(file.parent, os.W_OK) and (not file.exists() or os.access(file, os.W_OK))
+
+
+def _is_of_the_disk(error: sqlite3.Error) -> bool:
+    return any(words in str(error) for words in _DISK)
+
+
+def _tell_disk(file: Path, error: sqlite3.Error) -> None:
+    """Raise what the system would say of the disk, if that is to be seen behind SQLite's complaint."""
+    if "full" in str(error) or shutil.disk_usage(file.parent).free < _ALMOST_NONE_BYTES:
+        raise OSError(errno.ENOSPC, str(error))
+    if not _may_write(file):
+        raise OSError(errno.EROFS if os.statvfs(file.parent).f_flag & os.ST_RDONLY else errno.EACCES, str(error))
+
+
 def _damaged(file: Path, reason: str) -> RunTableError:
     return RunTableError(
         f"medpriv's table of runs ({file}) is damaged ({reason}). The runs themselves are in the folder beside it, and "
@@ -103,7 +164,7 @@ def _damaged(file: Path, reason: str) -> RunTableError:
     )
 
 
-def _ensure_schema(database: sqlite3.Connection) -> None:
+def _ensure_schema(file: Path, database: sqlite3.Connection) -> None:
     version = _version(database)
     if version == SCHEMA_VERSION:
         return
@@ -112,6 +173,9 @@ def _ensure_schema(database: sqlite3.Connection) -> None:
             "The table of runs was written by a newer version of medpriv. Update medpriv, or point MEDPRIV_HOME "
             "to another folder."
         )
+    if version == 0:
+        with suppress(PermissionError):  # of a disk without modes
+            os.chmod(file, FILE_MODE)  # what lies beside it gets the mode that it has
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("BEGIN IMMEDIATE")
     # Another process may have been first while this one waited for the lock.

@@ -16,7 +16,7 @@ from medpriv_core.errors import MedprivError, RunError, RunTableError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock, is_held
 from medpriv_core.progress import Cancelled
-from medpriv_core.runs.database import check_sound
+from medpriv_core.runs.database import COMPANIONS, check_sound
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.naming import device_slot, name_run
 from medpriv_core.runs.store import ENDED, RunRow, RunState, RunStore
@@ -75,7 +75,7 @@ def _rebuild(home: DataHome) -> int:
 
 def _move(file: Path, target: Path) -> None:
     """Move a table with what SQLite keeps beside it, in place of anything that is there."""
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", *COMPANIONS):
         source, place = (path.with_name(path.name + suffix) for path in (file, target))
         place.unlink(missing_ok=True)
         if source.exists():
@@ -86,7 +86,9 @@ def _directories(home: DataHome) -> Iterator[RunDirectory]:
     """The run directories, the oldest first."""
     if not home.runs.is_dir():
         return
-    found = [path for path in home.runs.iterdir() if (path / "spec.json").is_file() and not path.name.startswith(".")]
+    # A link could lead out of the data home, and what is in the table is written to.
+    own = [path for path in home.runs.iterdir() if not path.is_symlink() and not path.name.startswith(".")]
+    found = [path for path in own if (path / "spec.json").is_file()]
     yield from sorted(map(RunDirectory, found), key=lambda directory: (_created_at(directory), directory.path.name))
 
 

@@ -6,6 +6,7 @@ is told what became of the run.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import shutil
 import time
@@ -13,9 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from medpriv_core.datasets.registry import list_datasets, open_dataset
-from medpriv_core.errors import MedprivError, RunError, SettingError
+from medpriv_core.errors import DataHomeError, MedprivError, RunError, RunTableError, SettingError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.plan import plan_run
+from medpriv_core.private_files import link_refused
 from medpriv_core.runs.deletion import delete, purge, restore
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.extension import Extension, plan_extension
@@ -56,6 +58,8 @@ __all__ = [
 # Something that can be done to a run: ``cancel``, ``resume``, ``delete`` or ``restore``.
 Action = Callable[[DataHome, str], None]
 
+log = logging.getLogger(__name__)
+
 
 def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequence[str] = ()) -> str:
     """Check a run against its dataset, queue it under a name, by default ``name_run``'s, and return its id.
@@ -93,13 +97,13 @@ def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequ
 
 def list_runs(home: DataHome, *, deleted: bool = False) -> list[RunSummary]:
     """Every run in the list, or every deleted one, the newest first; brings the runner back if it died with work."""
-    ensure_runner(home)
+    _bring_runner(home)
     return summarise(home, RunStore(home).all(deleted=deleted))
 
 
 def load_run(home: DataHome, run_id: str) -> Run:
     """One run, also a deleted one; raises ``RunError`` where there is none of that id."""
-    ensure_runner(home)
+    _bring_runner(home)
     store = RunStore(home)
     row = store.get(run_id)
     waiting = [other.id for other in store.in_state("queued")] if row.state == "queued" else []
@@ -169,6 +173,7 @@ def extend(home: DataHome, run_id: str, *, epochs: int) -> None:
     directory = RunDirectory(home.runs / run_id)
     store = RunStore(home)
     run = read_summary(home, store.get(run_id))
+    _check_own_folder(directory)
     _, spec = plan_extension(run, epochs=epochs)
     check_room(home, spec, setup=run.setup)
     with store.changing(run_id) as change:
@@ -201,6 +206,16 @@ def rebuild(home: DataHome) -> int:
     return count
 
 
+def _bring_runner(home: DataHome) -> None:
+    """Bring a runner back where there is work. A disk that refuses keeps nobody from looking at what is there."""
+    try:
+        ensure_runner(home)
+    except RunTableError:
+        raise
+    except DataHomeError as error:
+        log.info("no runner could be started: %s", error)
+
+
 def _check_resumable(row: RunRow, directory: RunDirectory) -> None:
     if row.deleted_at is not None:
         raise RunError(f"Run {row.id} has been deleted; restore it first.")
@@ -211,3 +226,9 @@ def _check_resumable(row: RunRow, directory: RunDirectory) -> None:
             f"Run {row.id} was imported without the state of its training, so it cannot go on. Start a new run "
             "with the same settings."
         )
+    _check_own_folder(directory)
+
+
+def _check_own_folder(directory: RunDirectory) -> None:
+    if directory.path.is_symlink():
+        raise RunError(link_refused(directory.path))

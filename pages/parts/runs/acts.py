@@ -77,6 +77,17 @@ def restore(ids: Sequence[str], shown: Sequence[str]) -> None:
     act(f"{count(ids).capitalize()} {'is' if len(ids) == 1 else 'are'} back.", bring_back)
 
 
+def purge(ids: Sequence[str]) -> None:
+    """Remove ended runs for good and take them off the chart."""
+
+    def remove() -> None:
+        for run_id in ids:
+            service.purge(cached.home(), run_id, at_once=True)
+
+    choose([run_id for run_id in chosen_ids() if run_id not in ids])
+    act(f"{count(ids).capitalize()} removed for good.", remove)
+
+
 def count(ids: Sequence[str]) -> str:
     """How many runs, in words."""
     return "1 run" if len(ids) == 1 else f"{len(ids)} runs"

@@ -20,6 +20,7 @@ from pages.parts import cached
 from pages.parts.messages import explain_errors
 from pages.parts.runs.acts import begin_fragment, count, delete, restore, touched
 from pages.parts.runs.address import choose
+from pages.parts.runs.removal import draw_removal
 from pages.parts.runs.states import STATE_LABELS, begun, distinct_names, outcome_word
 from pages.parts.take_away_runs import draw_import, draw_take_away
 from pages.parts.words import why_failed_plainly
@@ -173,19 +174,26 @@ def draw_deleted() -> None:
     with place:
         gone = service.list_runs(cached.home(), deleted=True)
         if not gone:
-            st.caption("None. A deleted run is kept for 30 days.")
+            st.caption("None. A deleted run is kept for at least 30 days.")
             return
         names = distinct_names(gone)
-        back = st.multiselect(
-            "Deleted runs, kept for 30 days",
+        chosen = st.multiselect(
+            "Deleted runs, kept for at least 30 days",
             list(names),
             format_func=lambda run_id: names.get(run_id, run_id),
             key="runs_restore",
-            placeholder="Choose which to bring back",
+            placeholder="Choose which to bring back, or to remove for good",
         )
-        st.button(
-            "Restore", key="restore", icon=":material/undo:", disabled=not back, on_click=restore, args=(back, back)
+        row = st.container(horizontal=True, vertical_alignment="center", key="runs_deleted_acts")
+        row.button(
+            "Restore",
+            key="restore",
+            icon=":material/undo:",
+            disabled=not chosen,
+            on_click=restore,
+            args=(chosen, chosen),
         )
+        draw_removal(row, chosen, key="purge")
 
 
 def describe(run: RunSummary) -> dict[str, object]:
