@@ -77,7 +77,7 @@ def _norm(name: str, channels: int, kind: Normalisation) -> dict[str, tuple[int,
 
 def find_resnet18(content: Any, *, file: str) -> Found:
     """The ResNet-18 in the content of a weights file; raises ``WeightsError`` that says what else is in it."""
-    dictionaries = list(_dictionaries(content, "", 0))
+    dictionaries = list(_dictionaries(content, "", 0, set()))
     ranked = sorted(dictionaries, key=lambda one: _WRAPPERS.index(one[0]) if one[0] in _WRAPPERS else len(_WRAPPERS))
     for where, values in ranked:
         places = [
@@ -85,7 +85,7 @@ def find_resnet18(content: Any, *, file: str) -> Found:
             *_places(values, "0.weight", "4.0.conv1.weight"),
         ]
         if len(places) > 1:
-            names = ", ".join(repr(place) for place in places)
+            names = ", ".join(repr(place[:60]) for place in places[:5])
             raise _other(file, f"it holds several ResNets, under {names}; save the state dict of the one that you mean")
         if places:
             return _found(values, where, places[0], file=file)
@@ -101,15 +101,19 @@ def check_norm(kind: Normalisation, norm: str, *, file: str) -> None:
         )
 
 
-def _dictionaries(content: Any, where: str, depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each dictionary that holds tensors by name, with the key under which it lies."""
-    if not isinstance(content, Mapping) or depth > _DEEPEST:
+def _dictionaries(content: Any, where: str, depth: int, seen: set[int]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each dictionary that holds tensors by name, with the key under which it lies.
+
+    One that lies there many times comes once: a small file could make a tree without end of it.
+    """
+    if not isinstance(content, Mapping) or depth > _DEEPEST or id(content) in seen:
         return
-    tensors = {str(name): value for name, value in content.items() if hasattr(value, "shape")}
+    seen.add(id(content))
+    tensors = {name: value for name, value in content.items() if isinstance(name, str) and hasattr(value, "shape")}
     if tensors:
         yield where, tensors
     for name, value in content.items():
-        yield from _dictionaries(value, str(name), depth + 1)
+        yield from _dictionaries(value, name if isinstance(name, str) else "", depth + 1, seen)
 
 
 def _places(values: Mapping[str, Any], first: str, later: str) -> list[str]:
@@ -173,6 +177,6 @@ def _what_else(names: list[str]) -> str:
 
 def _other(file: str, reason: str) -> WeightsError:
     return WeightsError(
-        f"The weights file {file} is not the state dict of a torchvision ResNet-18 ({reason}). "
+        f"The weights file {file} is not the state dict of a torchvision ResNet-18 ({reason[:300]}). "
         "Choose another file, imagenet or none."
     )

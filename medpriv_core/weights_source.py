@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Literal
 
 from medpriv_core.errors import WeightsError
+from medpriv_core.given_paths import given_path
 from medpriv_core.home import DataHome
-from medpriv_core.weights_file import look_into
+from medpriv_core.printable import printable
+from medpriv_core.regular_file import is_regular, stat_regular
+from medpriv_core.weights_file import MOST_FILE_BYTES, called, look_into
 from medpriv_core.weights_names import check_norm
 
 # torchvision.models.ResNet18_Weights.IMAGENET1K_V1; by torch's convention the file name ends in the
@@ -46,17 +49,27 @@ def weights_status(home: DataHome) -> WeightsStatus:
     """Where ``weights = imagenet`` would come from right now; looks only at names, opens no file."""
     local = os.environ.get(WEIGHTS_VARIABLE)
     if local:
-        path = Path(local).expanduser()
-        found = "" if path.is_file() else ", which does not exist"
-        return WeightsStatus("local", path, f"Pretrained weights: the file {path} ({WEIGHTS_VARIABLE}){found}.")
+        try:
+            path = weights_path(local)
+        except WeightsError as error:
+            return WeightsStatus("local", Path(local), f"{WEIGHTS_VARIABLE} does not name a weights file. {error}")
+        found = "" if is_regular(path) else ", which is no file" if os.path.lexists(path) else ", which does not exist"
+        return WeightsStatus(
+            "local", path, printable(f"Pretrained weights: the file {path} ({WEIGHTS_VARIABLE}){found}.")
+        )
     path = home.weights / IMAGENET_FILE
-    if path.is_file():
+    if is_regular(path):
         return WeightsStatus("cached", path, "Pretrained weights: torchvision's ResNet-18, already downloaded.")
     return WeightsStatus(
         "to_download",
         path,
         f"Pretrained weights: torchvision's ResNet-18 ({IMAGENET_SIZE_MB} MB) will be downloaded at the first run.",
     )
+
+
+def weights_path(given: str) -> Path:
+    """The path of a weights file as somebody gave it; raises ``WeightsError`` for what can be none."""
+    return given_path(given, error=WeightsError)
 
 
 def check_weights(choice: str, *, norm: str, home: DataHome) -> None:
@@ -66,7 +79,7 @@ def check_weights(choice: str, *, norm: str, home: DataHome) -> None:
     """
     resolved = resolve_weights(choice)
     path = weights_status(home).path if resolved == "imagenet" else Path(resolved)
-    if resolved == "none" or (resolved == "imagenet" and not path.is_file()):
+    if resolved == "none" or (resolved == "imagenet" and not os.path.lexists(path)):
         return  # nothing to read, or nothing yet
     check_norm(look_into(path).kind, norm, file=str(path))
 
@@ -75,16 +88,17 @@ def resolve_weights(choice: str) -> str:
     """``choice`` as a run keeps it: imagenet (torchvision's own file), none, or an absolute path.
 
     What ``MEDPRIV_WEIGHTS`` names here and now is kept by its path, because the worker may be started from
-    elsewhere. Raises ``WeightsError`` if the file that would be read is not there; what is in it shows when it is
-    read.
+    elsewhere. Raises ``WeightsError`` if the file that would be read is not there or no ordinary file; what is in it
+    shows when it is read.
     """
     if choice == "none":
         return choice
     local = os.environ.get(WEIGHTS_VARIABLE)
     if choice == "imagenet" and not local:
         return choice
-    path = Path(local if choice == "imagenet" and local else choice).expanduser().absolute()
-    if path.is_file():
+    path = weights_path(local if choice == "imagenet" and local else choice).absolute()
+    if os.path.lexists(path):
+        stat_regular(path, called=called(path), error=WeightsError, most_bytes=MOST_FILE_BYTES)
         return str(path)
     if choice == "imagenet":
         raise WeightsError(

@@ -39,9 +39,9 @@ def test_a_file_arrives_whole_and_under_its_name_only(web: Web, tmp_path: Path, 
 def test_progress_counts_bytes(web: Web, tmp_path: Path) -> None:
     calls: list[tuple[str, int, int]] = []
     download(f"{web.url}/file.bin", tmp_path / "f", checksum=MD5, progress=lambda *call: calls.append(call))
-    assert calls[0] == ("Downloading f", 0, len(DATA))
+    assert ("Downloading f", 0, len(DATA)) in calls
     assert calls[-1] == ("Downloading f", len(DATA), len(DATA))
-    assert [call[1] for call in calls] == sorted({call[1] for call in calls})
+    assert [call[1] for call in calls] == sorted(call[1] for call in calls)
 
 
 def test_a_server_that_does_not_say_the_length_is_fine(web: Web, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,12 +12,14 @@ class Web:
     """Serves ``files`` (path -> bytes) and notes which paths were asked for.
 
     A path ending in ``?short`` breaks off half-way, ``?nolength`` does not say how long it is, ``?slow`` (or
-    one below ``/slow/``) sends a little at a time, ``?hang`` never answers.
+    one below ``/slow/``) sends a little at a time, ``?hang`` never answers. What ``answers`` holds for a path is
+    called with the handler and may write what it likes.
     """
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.files: dict[str, bytes] = {}
+        self.answers: dict[str, Callable[[BaseHTTPRequestHandler], object]] = {}
         self.asked: list[str] = []
         self.closing = threading.Event()
 
@@ -30,6 +32,9 @@ def serve() -> Iterator[Web]:
         def do_GET(self) -> None:
             path, _, mood = self.path.partition("?")
             web.asked.append(self.path)
+            if path in web.answers:
+                web.answers[path](self)
+                return
             if mood == "hang":
                 web.closing.wait(20)
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from medpriv_core.cli import (
     runs,
     sweep,
 )
-from medpriv_core.cli.parser import Parser
+from medpriv_core.cli.parser import Parser, check_texts
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import Cancelled
 
@@ -30,9 +31,13 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name of a file may hold what no terminal can show, and a terminal may know few letters.
+        sys.stdout.reconfigure(errors="replace")
     try:
         try:
             options = build_parser().parse_args(arguments)
+            check_texts(options)
             return int(options.command(options) or 0)
         finally:
             # A closed pipe must show here: while Python shuts down nobody could catch it.

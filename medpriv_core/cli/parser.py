@@ -6,6 +6,10 @@ import argparse
 from typing import Any, NoReturn
 
 from medpriv_core.errors import SettingError
+from medpriv_core.printable import is_storable
+
+# Options whose texts are paths; others of them are turned into paths by the parser.
+_PATHS = ("path", "weights")
 
 # (sub)parsers as argparse hands them out; it gives that type no public name.
 Commands = Any
@@ -42,3 +46,11 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a number, but is {text!r}") from None
+
+
+def check_texts(options: argparse.Namespace) -> None:
+    """Raise ``SettingError`` for a text that is not UTF-8; names of files may be any bytes, and are left alone."""
+    for name, value in vars(options).items():
+        texts = value if isinstance(value, list | tuple) else [value]
+        if name not in _PATHS and any(isinstance(text, str) and not is_storable(text) for text in texts):
+            raise SettingError(f"What was given for {name} is no text in UTF-8. Give it in UTF-8.")

@@ -26,7 +26,8 @@ import numpy as np
 from medpriv_core.datasets.base import DatasetInfo, SplitName
 from medpriv_core.datasets.catalog import APTOS2019
 from medpriv_core.datasets.file_dataset import FileDataset
-from medpriv_core.datasets.files import FileSource, FileSplit
+from medpriv_core.datasets.file_source import FileSource
+from medpriv_core.datasets.files import FileSplit
 from medpriv_core.datasets.graded_layout import GradedImages, find_graded
 from medpriv_core.datasets.report import LeftOut, unread
 from medpriv_core.errors import DatasetError

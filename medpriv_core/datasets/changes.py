@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from medpriv_core.datasets.files import FileSource
+from medpriv_core.datasets.file_source import FileSource
 from medpriv_core.datasets.graded_table import TABLE_SUFFIXES
 
 # Name below the place ("." for itself) -> [size, or -1 for a folder; time of change in ns].
@@ -31,7 +31,7 @@ def sign(place: Path, names: list[str]) -> Signature:
     for name in names:
         try:
             status = os.stat(place / name)
-        except OSError:
+        except (OSError, ValueError):  # gone, or no name that can be
             continue
         folder = os.path.isdir(place / name)
         signature[name] = [-1 if folder else status.st_size, status.st_mtime_ns]

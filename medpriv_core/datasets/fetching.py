@@ -20,15 +20,17 @@ from typing import Any, Literal
 
 from medpriv_core.datasets.medmnist import fetch_medmnist, medmnist_file
 from medpriv_core.datasets.registry import DatasetEntry, add_dataset
-from medpriv_core.errors import MedprivError
-from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
+from medpriv_core.errors import DownloadError, MedprivError
+from medpriv_core.home import DataHome, explain_disk_errors, write_json
 from medpriv_core.locks import hold_lock, is_held
 from medpriv_core.processes import own_identity, send_signal, start_process
 from medpriv_core.progress import Cancelled, ProgressCallback, no_progress
+from medpriv_core.regular_file import read_regular
 
 FetchState = Literal["running", "done", "failed", "cancelled"]
 
 _WRITE_EVERY_S = 0.2
+_MOST_RECORD_BYTES = 2**20
 _START_WITHIN_S = 30.0  # from the click to the process's first word, on a busy machine
 
 # When this process first saw each record of one that was just started.
@@ -167,7 +169,23 @@ def _is_overdue(target: Path, record: dict[str, Any]) -> bool:
 
 
 def _read_record(target: Path) -> dict[str, Any]:
-    return read_json(_record_path(target)) or {}
+    """What the latest fetch said of itself; nothing where there was none, or where what it said is damaged."""
+    path = _record_path(target)
+    try:
+        record = json.loads(read_regular(path, called=str(path), error=DownloadError, most_bytes=_MOST_RECORD_BYTES))
+    # RecursionError: brackets within brackets within brackets.
+    except (DownloadError, ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) and _is_sound(record) else {}
+
+
+def _is_sound(record: dict[str, Any]) -> bool:
+    numbers = [record.get(name, 0) for name in ("done", "total")]
+    return (
+        record.get("state") in ("starting", "running", "done", "failed", "cancelled")
+        and all(type(number) is int and 0 <= number < 2**63 for number in numbers)
+        and isinstance(record.get("message"), str | None)
+    )
 
 
 def _record_path(target: Path) -> Path:

@@ -9,9 +9,12 @@ from collections.abc import Sequence
 
 from medpriv_core.datasets.base import DatasetInfo, SplitName
 from medpriv_core.datasets.changes import Signature, sign_files
-from medpriv_core.datasets.files import FileSource, FileSplit, content_key
+from medpriv_core.datasets.file_source import FileSource
+from medpriv_core.datasets.files import FileSplit, content_key
 from medpriv_core.datasets.report import LeftOut, check_pictures
 from medpriv_core.progress import ProgressCallback, no_progress
+
+COMPARING = "Looking for copies"
 
 
 class FileDataset(ABC):
@@ -41,16 +44,20 @@ class FileDataset(ABC):
         """Raise ``DatasetError`` if a file that is called a picture is plainly something else."""
         check_pictures(list(self._splits.values()), progress)
 
-    def picture_digests(self, name: SplitName) -> Sequence[object]:
+    def picture_digests(self, name: SplitName, progress: ProgressCallback = no_progress) -> Sequence[object]:
         """Something for each image of a split that is equal for equal files, and unlike for others."""
         files = {side: split.names for side, split in self._splits.items()}
         prints = {side: self._files.fingerprints(names, no_progress) for side, names in files.items()}
         common = Counter(fingerprint for side in prints.values() for fingerprint in side)
-        return [
+        digests: list[object] = []
+        for done, (fingerprint, file) in enumerate(zip(prints[name], files[name], strict=True)):
             # Size and CRC may agree by chance; only then are the files read again.
-            (fingerprint, hashlib.sha256(self._files.read(file)).digest()) if common[fingerprint] > 1 else fingerprint
-            for fingerprint, file in zip(prints[name], files[name], strict=True)
-        ]
+            if common[fingerprint] > 1:
+                progress(COMPARING, done, len(files[name]))
+                digests.append((fingerprint, hashlib.sha256(self._files.read(file)).digest()))
+            else:
+                digests.append(fingerprint)
+        return digests
 
     def signature(self) -> Signature:
         """By which it can be told later, without reading anything, whether the files have changed."""

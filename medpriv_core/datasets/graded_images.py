@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from medpriv_core.datasets.files import FileSource
+from medpriv_core.datasets.file_source import FileSource
 from medpriv_core.datasets.graded_table import and_more, parse_grade
 from medpriv_core.datasets.names import is_image, spellings, without_suffix
 from medpriv_core.errors import DatasetError

@@ -10,15 +10,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from medpriv_core.datasets.files import FileSource, inner_archives
+from medpriv_core.datasets.file_source import FileSource
+from medpriv_core.datasets.files import inner_archives
 from medpriv_core.datasets.graded_images import check_grade_folders, count_found, find_images
-from medpriv_core.datasets.graded_table import TABLE_SUFFIXES, has_grades, parse_grade, read_grades
+from medpriv_core.datasets.graded_table import MAX_TABLE_BYTES, TABLE_SUFFIXES, has_grades, parse_grade, read_grades
 from medpriv_core.datasets.names import folded, is_image, without_suffix
 from medpriv_core.errors import DatasetError
 
 # What the name of a table or folder begins with -> what it is for.
 _ROLES = (("train", "train"), ("val", "val"), ("dev", "val"), ("test", "test"))
-MAX_TABLE_BYTES = 64 * 1024**2
+_HEAD_BYTES = 64 * 1024  # of a table, to tell whether it holds grades
 
 
 @dataclass
@@ -42,7 +43,7 @@ def find_graded(files: FileSource) -> GradedImages:
         _read_grade_folders(files, found)
         return found
     for role, table in tables.items():
-        grades = read_grades(files.read(table), table, id_column="id_code", grade_column="diagnosis")
+        grades = read_grades(files.read(table, MAX_TABLE_BYTES), table, id_column="id_code", grade_column="diagnosis")
         folder, images = _choose_folder(files, table, role, list(grades), alone=len(tables) == 1)
         names = find_images(files, folder, grades, table=table, suffix=".png", images=images)
         check_grade_folders(names, grades, table=table)
@@ -69,7 +70,7 @@ def _choose_tables(files: FileSource) -> dict[str, str]:
     there.sort(key=lambda name: (name.count("/"), name))
     # The publisher's own name counts even if something is wrong with the table, which is then said.
     main = next((name for name in there if _file(name) == "train.csv"), None)
-    graded = [name for name in there if name != main and has_grades(files.head(name, MAX_TABLE_BYTES))]
+    graded = [name for name in there if name != main and has_grades(files.head(name, _HEAD_BYTES))]
     if main is None:
         candidates = [name for name in graded if _role(_stem(name)) in ("train", None)]
         if not candidates:

@@ -15,10 +15,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from medpriv_core.datasets.file_source import MAX_FILES
 from medpriv_core.datasets.names import folded
 from medpriv_core.errors import DatasetError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
+MAX_TABLE_BYTES = 32 * 1024**2
+MAX_ROWS = MAX_FILES  # an image each
+_LONGEST_HEADER = 64 * 1024
 
 # How columns are called, ``folded``: APTOS 2019, EyePACS, IDRiD, and copies of them.
 _ID_COLUMNS = ("idcode", "image", "imagename", "imageid", "imagefile", "imagepath", "filename", "file", "id", "name")
@@ -169,12 +173,19 @@ def _read_rows(data: bytes, table: str) -> list[list[str]]:
     if told:
         text = text[told.end() :]
     separator = told[1] if told else _separator(text)
+    rows: list[list[str]] = []
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-        rows = [[cell.strip().strip("\"'").strip() for cell in row] for row in reader]
-    except csv.Error as error:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True):
+            cells = [cell.strip().strip("\"'").strip() for cell in row]
+            if any(cells):
+                rows.append(cells)
+            if len(rows) > MAX_ROWS:
+                raise DatasetError(
+                    f"{table} has more than {MAX_ROWS:,} rows, more than there can be images. Shorten it."
+                )
+    except (csv.Error, ValueError, TypeError) as error:  # the last two: a sign that cannot stand between cells
         raise unreadable from error
-    return [row for row in rows if any(row)]
+    return rows
 
 
 def _decode(data: bytes) -> str:
@@ -193,7 +204,9 @@ def _decode(data: bytes) -> str:
 
 def _separator(text: str) -> str:
     """The sign between the cells of the header."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
+    first = len(text) - len(text.lstrip())
+    begin = max(text.rfind("\n", 0, first), text.rfind("\r", 0, first)) + 1
+    header = next(iter(text[begin : begin + _LONGEST_HEADER].splitlines()), "")
     return max(",;\t|", key=lambda sign: (header.count(sign), sign == ","))
 
 

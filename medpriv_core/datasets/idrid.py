@@ -20,9 +20,10 @@ import numpy as np
 from medpriv_core.datasets.base import DatasetInfo, SplitName
 from medpriv_core.datasets.catalog import IDRID
 from medpriv_core.datasets.file_dataset import FileDataset
-from medpriv_core.datasets.files import FileSource, FileSplit, inner_archives
+from medpriv_core.datasets.file_source import FileSource
+from medpriv_core.datasets.files import FileSplit, inner_archives
 from medpriv_core.datasets.graded_images import check_grade_folders, find_images
-from medpriv_core.datasets.graded_table import read_grades
+from medpriv_core.datasets.graded_table import MAX_TABLE_BYTES, read_grades
 from medpriv_core.datasets.names import folded, is_image, without_suffix
 from medpriv_core.datasets.report import LeftOut, unread
 from medpriv_core.errors import DatasetError
@@ -81,7 +82,12 @@ class Idrid(FileDataset):
                     f"There is no {self._root}{layout.tables[side]} in {files.location}. Restore it: both the training "
                     "and the test images need their csv."
                 )
-            grades = read_grades(files.read(table), table, id_column=layout.id_column, grade_column=layout.grade_column)
+            grades = read_grades(
+                files.read(table, MAX_TABLE_BYTES),
+                table,
+                id_column=layout.id_column,
+                grade_column=layout.grade_column,
+            )
             folder = _find_folder(files, self._root, layout.folders[side])
             names = find_images(files, folder, grades, table=table, suffix=".jpg")
             check_grade_folders(names, grades, table=table)

@@ -19,7 +19,8 @@ import numpy as np
 from medpriv_core.datasets.base import DatasetInfo, SplitName
 from medpriv_core.datasets.catalog import CHEST_XRAY
 from medpriv_core.datasets.file_dataset import FileDataset
-from medpriv_core.datasets.files import FileSource, FileSplit, inner_archives
+from medpriv_core.datasets.file_source import FileSource
+from medpriv_core.datasets.files import FileSplit, inner_archives
 from medpriv_core.datasets.names import folded, is_image, is_other_picture
 from medpriv_core.datasets.report import LeftOut, unread
 from medpriv_core.errors import DatasetError

@@ -8,8 +8,6 @@ window.
 
 from __future__ import annotations
 
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -21,8 +19,10 @@ from medpriv_core.errors import ImageError
 from medpriv_core.pictures.decoding import decode, told_as_damage
 from medpriv_core.pictures.frames import FIRST_AS_STORED
 from medpriv_core.pictures.kinds import READABLE_SUFFIXES, kind_of
+from medpriv_core.pictures.parts import refuse_too_many_parts
 from medpriv_core.pictures.raster import is_ready, open_raster, ready_picture
 from medpriv_core.pictures.rendering import first_picture, window_notes
+from medpriv_core.regular_file import read_regular
 
 __all__ = ["READABLE_SUFFIXES", "ReadPicture", "decode_image", "read_picture", "to_square"]
 
@@ -78,10 +78,12 @@ def _read(data: bytes, *, channels: int, name: str, at_least: int | None) -> Rea
     mode = "L" if channels == 1 else "RGB"
     kind = kind_of(name, data)
     if kind not in ("DICOM", "TIFF"):
-        with told_as_damage(), open_raster(data, kind) as opened:
-            if is_ready(opened, data):
-                image, notes = ready_picture(opened, data, luma=channels == 1, at_least=at_least)
-                return ReadPicture(image.convert(mode), notes)
+        with told_as_damage():
+            refuse_too_many_parts(kind, data)
+            with open_raster(data, kind) as opened:
+                if is_ready(opened, data):
+                    image, notes = ready_picture(opened, data, luma=channels == 1, at_least=at_least)
+                    return ReadPicture(image.convert(mode), notes)
     decoded = decode(kind, data, FIRST_AS_STORED)
     pixels = first_picture(kind, decoded)
     image = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
@@ -93,21 +95,5 @@ def _contents(source: Path | bytes | BinaryIO, name: str) -> bytes:
         return source
     if not isinstance(source, Path):
         return source.read()
-    try:
-        status = os.stat(source)
-        if stat.S_ISDIR(status.st_mode):
-            raise ImageError(f"{name or source} is a folder and not an image. Give the image's own file.")
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"{name} is not an ordinary file. Copy the image into one, and give that.")
-        if status.st_size > MAX_FILE_MB * 2**20:
-            raise ImageError(
-                f"The image {name} has {status.st_size / 2**20:,.0f} MB; up to {MAX_FILE_MB} MB are read. Shrink it."
-            )
-        return source.read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ImageError(f"The image {name} does not exist. Check its name and place.") from error
-    except PermissionError as error:
-        raise ImageError(f"medpriv may not read the image {name}. Change its permissions.") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no such name can be"
-        raise ImageError(f"The image {name} cannot be opened ({reason}). Check its name and place.") from error
+    called = f"the image {name}"
+    return read_regular(source, called=called, error=ImageError, most_bytes=MAX_FILE_MB * 2**20)

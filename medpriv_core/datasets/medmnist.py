@@ -3,8 +3,8 @@
 The training and test splits are used as published. The validation split is left alone: it is for choosing
 settings, and joining it would make results incomparable with the benchmark's.
 
-An npz is a zip of arrays. Arrays of Python objects are pickles, which run code when loaded, so the headers
-are checked first and such files refused.
+The headers of the arrays are checked before anything is loaded (``npz_file``): Python objects are refused, and so is
+what is larger than any of these sets.
 """
 
 from __future__ import annotations
@@ -12,24 +12,27 @@ from __future__ import annotations
 import hashlib
 import threading
 import zipfile
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from medpriv_core.datasets.base import DatasetInfo, SplitName
 from medpriv_core.datasets.changes import Signature, sign
-from medpriv_core.datasets.files import check_members
+from medpriv_core.datasets.file_kinds import check_not_packed, what_is, with_article
 from medpriv_core.datasets.medmnist_sets import SETS, recognise
-from medpriv_core.datasets.places import check_not_packed, what_is, with_article
 from medpriv_core.datasets.report import LeftOut
+from medpriv_core.datasets.zip_files import check_members
 from medpriv_core.download import download
 from medpriv_core.errors import DatasetError
 from medpriv_core.home import DataHome
+from medpriv_core.npz_file import ArrayHeader, read_array, read_header
 from medpriv_core.progress import ProgressCallback, no_progress
+from medpriv_core.regular_file import is_regular, open_regular
+from medpriv_core.web_addresses import is_web_address
+from medpriv_core.zips import DAMAGE, TooManyMembers, open_zip
 
 # Addresses and MD5 sums as published in info.py of the PyPI package medmnist 3.0.2.
 SIZES = (28, 64, 128, 224)
@@ -47,8 +50,9 @@ _MD5 = {
 
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 _VALIDATION = "val_images"
-MAX_ARRAY_BYTES = 8 * 1024**3
-_DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
+# Four times the largest of the published arrays.
+MAX_ARRAY_BYTES = 1024**3
+MOST_MEMBERS = 1000
 
 
 def medmnist_file(home: DataHome, name: str, size: int) -> Path:
@@ -67,19 +71,13 @@ def fetch_medmnist(
     """Download ``pneumoniamnist`` or ``retinamnist`` in images of ``size`` pixels a side; returns the npz.
 
     ``base_url`` is a mirror that holds the file under its usual name (the checksum stays MedMNIST's).
-    Raises ``DatasetError`` for an unknown name or size, and what ``download`` raises.
+    Raises ``DatasetError`` for an unknown name or size and a mirror that is none, and what ``download`` raises.
     """
     target = medmnist_file(home, name, size)
+    if base_url and not is_web_address(base_url):
+        raise DatasetError(f"{base_url} is no address on the web. Give one that begins with https:// or http://.")
     url = f"{base_url.rstrip('/')}/{target.name}" if base_url else f"{_BASE_URL}/{target.name}?download=1"
     return download(url, target, checksum=f"md5:{_MD5[name, size]}", progress=progress)
-
-
-@dataclass(frozen=True)
-class _Header:
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    file_size: int  # unpacked, bytes
-    crc: int  # CRC-32 of the unpacked bytes, from the zip's table of contents
 
 
 class MedMnist:
@@ -130,8 +128,9 @@ class MedMnist:
             f"file has {counts[0]:,} and {counts[1]:,}: it is a part of it or something else."
         ]
 
-    def picture_digests(self, name: SplitName) -> list[bytes]:
+    def picture_digests(self, name: SplitName, progress: ProgressCallback = no_progress) -> list[bytes]:
         """Something that is equal for equal pictures of a split, and unlike for others."""
+        del progress  # a matter of a second
         return [hashlib.blake2b(picture, digest_size=16).digest() for picture in self._load(f"{name}_images")]
 
     def check_pictures(self, progress: ProgressCallback) -> None:
@@ -141,12 +140,12 @@ class MedMnist:
         """See ``FileDataset``."""
         return sign(self._path, ["."])
 
-    def _read_headers(self) -> tuple[dict[str, _Header], _Header | None, tuple[str, ...]]:
+    def _read_headers(self) -> tuple[dict[str, ArrayHeader], ArrayHeader | None, tuple[str, ...]]:
         """Of the arrays that are read and of the validation images; and the names of arrays that do not belong."""
         try:
-            with zipfile.ZipFile(self._path) as archive:
+            with self._opened() as file, open_zip(file, most_members=MOST_MEMBERS) as archive:
                 check_members(self._path, archive.infolist())
-                present = [name.removesuffix(".npy") for name in archive.namelist()]
+                present = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
                 missing = [name for name in _ARRAYS if name not in present]
                 if missing:
                     hint = ""
@@ -156,13 +155,16 @@ class MedMnist:
                         f"{self._path} lacks the array {missing[0]}. Give the npz file of {self.info.title} as "
                         f"MedMNIST publishes it.{hint}"
                     )
-                headers = {name: _read_header(archive, name) for name in _ARRAYS}
-                validation = _read_header(archive, _VALIDATION) if _VALIDATION in present else None
+                headers = {name: _header(archive, name) for name in _ARRAYS}
+                validation = _header(archive, _VALIDATION) if _VALIDATION in present else None
                 others = tuple(sorted(set(present) - {*_ARRAYS, _VALIDATION, "val_labels"}))
                 return headers, validation if validation and validation.shape else None, others
-        except PermissionError as error:
-            raise DatasetError(f"medpriv may not read {self._path}. Change its permissions.") from error
-        except _DAMAGED as error:
+        except TooManyMembers as error:
+            raise DatasetError(
+                f"{self._path} holds far more than the arrays of {self.info.title}. Give the npz file as MedMNIST "
+                "publishes it."
+            ) from error
+        except DAMAGE as error:
             kind = what_is(self._path)
             check_not_packed(self._path, kind, "the npz file in it")
             if kind == "zip":
@@ -219,12 +221,19 @@ class MedMnist:
             )
         return _ArraySplit(self, f"{split}_images", values)
 
+    def _opened(self) -> BinaryIO:
+        return open_regular(self._path, called=str(self._path), error=DatasetError)
+
     def _load(self, name: str) -> np.ndarray:
         try:
-            with np.load(self._path, allow_pickle=False) as arrays:
-                return arrays[name]
-        except _DAMAGED as error:
+            with self._opened() as file, open_zip(file, most_members=MOST_MEMBERS) as archive:
+                if _header(archive, name) != (header := self._headers[name]):
+                    raise DatasetError(f"{self._path} has changed since it was opened. Add the dataset again.")
+                return read_array(archive, name, header)
+        except (*DAMAGE, TooManyMembers) as error:
             raise DatasetError(f"The array {name} in {self._path} is damaged. Download the file again.") from error
+        except MemoryError as error:
+            raise DatasetError(f"The array {name} in {self._path} needs more memory than there is here.") from error
 
 
 class _ArraySplit:
@@ -250,7 +259,7 @@ def _npz_at(path: Path, info: DatasetInfo) -> Path:
     """The npz file at ``path``, or the only one of this set in the folder there; raises ``DatasetError``."""
     if not path.is_dir():
         return path
-    there = sorted(path.glob("*.npz"))
+    there = sorted(file for file in path.glob("*.npz") if is_regular(file))
     named = [file for file in there if info.name in file.name.lower()]
     if len(named) == 1 or len(there) == 1:
         return (named or there)[0]
@@ -259,14 +268,9 @@ def _npz_at(path: Path, info: DatasetInfo) -> Path:
     raise DatasetError(f"{path} is a folder without an npz file. Give the npz file of {info.title} itself.")
 
 
-def _read_header(archive: zipfile.ZipFile, name: str) -> _Header:
-    member = archive.getinfo(f"{name}.npy")
-    if member.file_size > MAX_ARRAY_BYTES:
+def _header(archive: zipfile.ZipFile, name: str) -> ArrayHeader:
+    if archive.getinfo(f"{name}.npy").file_size > MAX_ARRAY_BYTES:
         raise DatasetError(
-            f"The array {name} unpacks to more than {MAX_ARRAY_BYTES // 1024**3} GiB. Use a smaller file."
+            f"The array {name} unpacks to more than {MAX_ARRAY_BYTES // 1024**2:,} MiB. Use a smaller file."
         )
-    with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(file)
-    return _Header(shape, dtype, member.file_size, member.CRC)
+    return read_header(archive, name)

@@ -10,6 +10,7 @@ How they are written: ``arrays.py``.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -83,20 +84,27 @@ def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallba
     total = sum(len(split.labels) for split in splits.values())
     check_space(folder.parent, total * size * size * dataset.info.channels)
     unreadable: list[ImageError] = []
+    stopped = threading.Event()
     done = 0
 
     def readable(batches: Iterator[list[np.ndarray | ImageError]]) -> Iterator[list[np.ndarray]]:
         nonlocal done
-        for rows in batches:
-            unreadable.extend(row for row in rows if isinstance(row, ImageError))
-            done += len(rows)
-            yield [row for row in rows if isinstance(row, np.ndarray)]
-            progress(PHASE, done, total)
+        try:
+            for rows in batches:
+                unreadable.extend(row for row in rows if isinstance(row, ImageError))
+                done += len(rows)
+                yield [row for row in rows if isinstance(row, np.ndarray)]
+                progress(PHASE, done, total)
+        except BaseException:
+            stopped.set()
+            raise
 
     with new_folder(folder) as part:
         for name, split in splits.items():
             shape = (len(split.labels), size, size, dataset.info.channels)
-            write_images(part / f"{name}_images.npy", shape, readable(_squares(split, size, _batch_length(shape))))
+            write_images(
+                part / f"{name}_images.npy", shape, readable(_squares(split, size, _batch_length(shape), stopped))
+            )
             with open_private(part / f"{name}_labels.npy", "wb") as file:
                 np.save(file, np.asarray(split.labels, dtype=np.int64))
         if unreadable:
@@ -108,8 +116,11 @@ def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallba
             os.rename(copy, part / copy.name)
 
 
-def _squares(split: Split, size: int, batch: int) -> Iterator[list[np.ndarray | ImageError]]:
-    """The images in order, a batch at a time, as contiguous arrays or why one cannot be read."""
+def _squares(split: Split, size: int, batch: int, stopped: threading.Event) -> Iterator[list[np.ndarray | ImageError]]:
+    """The images in order, a batch at a time, as contiguous arrays or why one cannot be read.
+
+    Once ``stopped`` is set, the pictures that are being read are the last.
+    """
 
     def read(index: int) -> np.ndarray | ImageError:
         try:
@@ -120,7 +131,8 @@ def _squares(split: Split, size: int, batch: int) -> Iterator[list[np.ndarray | 
             return error
 
     def read_batch(start: int) -> list[np.ndarray | ImageError]:
-        return [read(index) for index in range(start, min(start + batch, len(split.labels)))]
+        indexes = range(start, min(start + batch, len(split.labels)))
+        return [read(index) for index in indexes if not stopped.is_set()]
 
     return work_in_order(read_batch, range(0, len(split.labels), batch))
 

@@ -12,8 +12,7 @@ again, and the entry says so.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from medpriv_core.datasets.added import changed_added, read_added
 from medpriv_core.datasets.aptos import Aptos2019
 from medpriv_core.datasets.base import Dataset, DatasetInfo, SplitName
 from medpriv_core.datasets.catalog import ADDABLE, CHEST_XRAY, HOW_TO_ADD, IDRID, PNEUMONIAMNIST, RETINAMNIST
@@ -30,13 +30,12 @@ from medpriv_core.datasets.idrid import Idrid
 from medpriv_core.datasets.image_folder import ChestXray
 from medpriv_core.datasets.medmnist import MedMnist
 from medpriv_core.datasets.patients import patients_of
-from medpriv_core.datasets.places import find_place
 from medpriv_core.datasets.report import AddReport, LeftOut, as_record, count_copies, from_record
 from medpriv_core.datasets.retina_photo import RetinaPhoto
 from medpriv_core.datasets.synthetic import SYNTHETIC_DATASETS
 from medpriv_core.errors import DatasetError, MedprivError
-from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
-from medpriv_core.locks import hold_lock
+from medpriv_core.given_paths import find_place
+from medpriv_core.home import DataHome
 from medpriv_core.patients import PatientCount, patient_facts, recorded_patients
 from medpriv_core.printable import printable
 from medpriv_core.progress import ProgressCallback, no_progress
@@ -53,7 +52,7 @@ class AddedDataset(Dataset, Protocol):
 
     def check_pictures(self, progress: ProgressCallback) -> None: ...
 
-    def picture_digests(self, name: SplitName) -> Sequence[object]: ...
+    def picture_digests(self, name: SplitName, progress: ProgressCallback = no_progress) -> Sequence[object]: ...
 
     def signature(self) -> Signature: ...
 
@@ -109,7 +108,7 @@ def dataset_title(name: str) -> str:
 
 def list_datasets(home: DataHome) -> list[DatasetEntry]:
     """Every known dataset, available or not; opens no image."""
-    records = _read_registry(home)
+    records = read_added(home)
     entries = [
         DatasetEntry(
             dataset.info,
@@ -134,7 +133,7 @@ def open_dataset(home: DataHome, name: str, *, progress: ProgressCallback = no_p
     _check_known(name)
     if name in _embedded():
         return _embedded()[name]
-    record = _read_registry(home).get(name)
+    record = read_added(home).get(name)
     if record is None:
         raise DatasetError(f"The dataset {name} has not been added yet. {HOW_TO_ADD[name]}")
     if (problem := _added_entry(name, record).problem) is not None:
@@ -147,7 +146,7 @@ def add_dataset(
 ) -> DatasetEntry:
     """Check the files at ``path`` by opening them as ``name``, and remember the place.
 
-    ``path`` may be written as people copy it (``places.find_place``). Reads every file of a folder once for its
+    ``path`` may be written as people copy it (``given_paths.find_place``). Reads every file of a folder once for its
     fingerprint (``progress`` counts them). Adding again replaces the place. The entry's report says what was left out,
     with names of some files. Raises ``DatasetError`` and changes nothing if the files are not in order.
     """
@@ -156,14 +155,14 @@ def add_dataset(
         raise DatasetError(f"The dataset {name} is built in; it need not be added.")
     place = find_place(path)
     home.check_writable()
-    _read_registry(home)  # if it is damaged, say so before reading thousands of files
+    read_added(home)  # if it is damaged, say so before reading thousands of files
     dataset = _open_added(home, name, place, progress)
     signature = dataset.signature()
     dataset.check_pictures(progress)
     content = dataset.content_key(progress)
     report = AddReport(
         left_out=tuple(dataset.left_out()),
-        copies=count_copies(dataset.picture_digests("train"), dataset.picture_digests("test")),
+        copies=count_copies(dataset.picture_digests("train", progress), dataset.picture_digests("test", progress)),
         notes=tuple(dataset.notes()),
     )
     train_counts, test_counts = _class_counts(dataset)
@@ -176,7 +175,7 @@ def add_dataset(
         "report": as_record(report),
         **patient_facts(patients_of(dataset)),
     }
-    with _changed_registry(home) as records:
+    with changed_added(home) as records:
         records[name] = record
     return replace(_added_entry(name, record), report=report)
 
@@ -186,7 +185,7 @@ def refresh_dataset(home: DataHome, name: str, *, progress: ProgressCallback = n
 
     Raises ``DatasetError`` if it was not added or is not in order.
     """
-    record = _read_registry(home).get(name)
+    record = read_added(home).get(name)
     if record is None:
         raise DatasetError(f"The dataset {name} was not added, so there is nothing to add again.")
     return add_dataset(home, name, record["path"], progress=progress)
@@ -197,7 +196,7 @@ def change_notice(home: DataHome, name: str) -> str | None:
 
     Raises ``DatasetError`` if the list of datasets is damaged.
     """
-    return _entry_now(home, name, _read_registry(home).get(name)).changed if name in ADDABLE else None
+    return _entry_now(home, name, read_added(home).get(name)).changed if name in ADDABLE else None
 
 
 def content_of(home: DataHome, name: str) -> str:
@@ -207,7 +206,7 @@ def content_of(home: DataHome, name: str) -> str:
     ``DatasetError`` as ``open_dataset`` does.
     """
     _check_known(name)
-    record = {} if name in _embedded() else _read_registry(home).get(name, {})
+    record = {} if name in _embedded() else read_added(home).get(name, {})
     remembered = record.get("content")
     look = _changed_look(home, name, record) if isinstance(remembered, str) and "signature" in record else None
     if isinstance(remembered, str) and (look is None or look.counts is None):
@@ -223,9 +222,9 @@ def content_of(home: DataHome, name: str) -> str:
 
 def remember_content(home: DataHome, name: str, key: str) -> None:
     """Keep the content key that an added dataset's images have now."""
-    record = _read_registry(home).get(name)
+    record = read_added(home).get(name)
     if record is not None and record.get("content") != key:
-        with _changed_registry(home) as records:
+        with changed_added(home) as records:
             if name in records:
                 records[name]["content"] = key
 
@@ -236,7 +235,7 @@ def remove_dataset(home: DataHome, name: str) -> None:
     Raises ``DatasetError`` if it was not added.
     """
     _check_known(name)
-    with _changed_registry(home) as records:
+    with changed_added(home) as records:
         if name not in records:
             raise DatasetError(f"The dataset {name} was not added, so there is nothing to remove.")
         del records[name]
@@ -251,7 +250,7 @@ def _embedded() -> dict[str, Dataset]:
 def _open_added(home: DataHome, name: str, path: Path, progress: ProgressCallback) -> AddedDataset:
     if name in (PNEUMONIAMNIST.name, RETINAMNIST.name):
         return MedMnist(ADDABLE[name], path)
-    files = open_files(path, memory=home.fingerprints)
+    files = open_files(path, memory=home.fingerprints, progress=progress)
     if name == CHEST_XRAY.name:
         return ChestXray(files)
     return Idrid(files) if name == IDRID.name else Aptos2019(files, progress=progress)
@@ -366,29 +365,3 @@ def _class_counts(dataset: Dataset) -> tuple[tuple[int, ...], tuple[int, ...]]:
     classes = len(dataset.info.classes)
     train, test = (np.bincount(dataset.split(name).labels, minlength=classes) for name in ("train", "test"))
     return tuple(train.tolist()), tuple(test.tolist())
-
-
-def _read_registry(home: DataHome) -> dict[str, dict[str, Any]]:
-    with explain_disk_errors(home.root):
-        records = read_json(home.registry)
-        if records is None and not home.registry.exists():
-            return {}
-    try:
-        for record in records.values():
-            counts = [*record["train_counts"], *record["test_counts"]]
-            if not isinstance(record["path"], str) or not all(isinstance(count, int) for count in counts):
-                raise TypeError
-    except (AttributeError, KeyError, TypeError) as error:
-        raise DatasetError(
-            f"The list of added datasets, {home.registry}, is damaged. Delete that file and add your datasets again."
-        ) from error
-    return records
-
-
-@contextmanager
-def _changed_registry(home: DataHome) -> Iterator[dict[str, dict[str, Any]]]:
-    """The records, written back at the end; nobody else changes them meanwhile."""
-    with hold_lock(home.registry.with_suffix(".lock")), explain_disk_errors(home.root):
-        records = _read_registry(home)
-        yield records
-        write_json(home.registry, records)

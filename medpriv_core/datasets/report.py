@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medpriv_core.datasets.files import FileSource, FileSplit
+from medpriv_core.datasets.file_source import FileSource
+from medpriv_core.datasets.files import FileSplit
 from medpriv_core.datasets.graded_table import TABLE_SUFFIXES
 from medpriv_core.datasets.names import is_image, is_other_picture
 from medpriv_core.errors import DatasetError, ImageError
@@ -95,7 +96,7 @@ def from_record(record: Any) -> AddReport | None:
             copies=Copies(int(record["copies"]["surplus"]), int(record["copies"]["across"])),
             notes=tuple(str(note) for note in record["notes"]),
         )
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
         return None
 
 

@@ -8,7 +8,6 @@ patients' images without noise: the epsilon of the run does not cover it.
 from __future__ import annotations
 
 import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,13 @@ import numpy as np
 
 from medpriv_core.errors import RunError
 from medpriv_core.home import replace_file
+from medpriv_core.npz_file import read_array, read_header
+from medpriv_core.zips import open_zip
 
 FILE_NAME = "predictions.npz"
 # Of the arrays together; a million test images of ten classes need 90 MB.
-MAX_BYTES = 1 << 30
+MAX_BYTES = 256 << 20
+MOST_MEMBERS = 1000
 TOLERANCE = 1e-3
 
 
@@ -67,11 +69,12 @@ def read_predictions(path: Path) -> Predictions | None:
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(path) as archive:
-        if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
+    with open(path, "rb") as file, open_zip(file, most_members=MOST_MEMBERS) as archive:
+        present = [name for name in ("epoch", "labels", "test", "test_noised") if f"{name}.npy" in archive.namelist()]
+        headers = {name: read_header(archive, name) for name in present}
+        if sum(header.file_size for header in headers.values()) > MAX_BYTES:
             raise ValueError("too large")
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in ("epoch", "labels", "test", "test_noised") if name in arrays}
+        return {name: read_array(archive, name, header) for name, header in headers.items()}
 
 
 def _checked(arrays: dict[str, np.ndarray]) -> Predictions:

@@ -41,6 +41,7 @@ from medpriv_core.runs.imports import read_import_mark
 from medpriv_core.runs.service import Run, load_run
 from medpriv_core.runs.spent_record import with_bond
 from medpriv_core.spec import RunSpec
+from medpriv_core.weights_file import sha256_of
 
 WEIGHTS_TIME_LIMIT_S = 300.0
 _ROOM_BYTES = 64_000_000  # of one network, at most
@@ -166,8 +167,8 @@ def _about(directory: RunDirectory, run: Run, weights: bytes | None, with_traini
     assert run.spec is not None
     file = Path(run.spec.weights)
     pretrained: dict[str, Any] = {"file": file.name}
-    if file.is_file():
-        pretrained["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    if (digest := sha256_of(file)) is not None:
+        pretrained["sha256"] = digest
     mark = read_import_mark(directory) or {}
     return {
         "format": FORMAT,

@@ -9,11 +9,13 @@ from medpriv_core.errors import ImageError
 from medpriv_core.pictures.decoded import DAMAGED, TOO_MUCH_MEMORY, Decoded
 from medpriv_core.pictures.frames import Wanted
 from medpriv_core.pictures.kinds import Kind
+from medpriv_core.pictures.parts import refuse_too_many_parts
 
 
 def decode(kind: Kind, data: bytes, wanted: Wanted) -> Decoded:
     """Decode a file of this kind. Every failure is an ``ImageError`` that repeats nothing of the file."""
     with told_as_damage():
+        refuse_too_many_parts(kind, data)
         # Each imports what the other does without: a PNG needs no pydicom.
         if kind == "DICOM":
             from medpriv_core.pictures.dicom import decode_dicom

@@ -48,6 +48,7 @@ from medpriv_core.pictures.frames import (
     Wanted,
     first_of,
     plan_frames,
+    refuse_too_many_frames,
     resized,
     without_equal_channels,
 )
@@ -94,6 +95,7 @@ def _decode(data: bytes, wanted: Wanted) -> Decoded:
     refuse_series_in_time(dataset)
     layout = completed(dataset)
     refuse_too_many_pixels(int(dataset.Columns), int(dataset.Rows))
+    refuse_too_many_frames(layout.frames, pixels=layout.frames * int(dataset.Columns) * int(dataset.Rows))
     interpretation = str(dataset.PhotometricInterpretation)
     plan = plan_frames(
         int(dataset.Columns),

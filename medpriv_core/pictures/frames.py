@@ -18,6 +18,8 @@ from medpriv_core.errors import ImageError
 MAX_SIDE = 1024
 MIN_SIDE = 16
 MAX_FRAMES = 2000
+# Of all frames together: reading so many takes some 20 seconds.
+MAX_TOTAL_PIXELS = 2_000_000_000
 MAX_HELD_BYTES = 64 * 2**20
 _SMALLEST_USEFUL = 256  # frames that would have to be shrunk below this are too many
 _MAX_ELONGATION = 4.0
@@ -44,6 +46,22 @@ FIRST_AS_STORED = Wanted(every_frame=False, max_side=None)
 def first_of(frames: int, what: str = "frames") -> str:
     """The note that only the first was read."""
     return f"This file holds {frames} {what}; the first is read."
+
+
+def refuse_too_many_frames(frames: int, what: str = "frames", *, pixels: int = 0) -> None:
+    """Raise ``ImageError`` for more frames, or more pixels in all of them, than are read, whoever asks.
+
+    Whoever counts frames may stop at one too many, so their number is not told.
+    """
+    if frames > MAX_FRAMES:
+        raise ImageError(
+            f"This file holds more than {MAX_FRAMES:,} {what}, the most that are read. Export a part of them."
+        )
+    if pixels > MAX_TOTAL_PIXELS:
+        raise ImageError(
+            f"The {what} of this file have more than {MAX_TOTAL_PIXELS / 1e9:g} billion pixels in all, the most that "
+            "are read. Export a part of them."
+        )
 
 
 @dataclass(frozen=True)
@@ -73,8 +91,7 @@ def plan_frames(
         raise ImageError(
             f"This picture has only {width} × {height} pixels. Choose one with at least {MIN_SIDE} on its longer side."
         )
-    if frames > MAX_FRAMES:
-        raise ImageError(f"This file holds {frames} frames; up to {MAX_FRAMES} are read. Export a part of them.")
+    refuse_too_many_frames(frames)
     notes = []
     if not 1 / _MAX_ELONGATION <= pixel_aspect <= _MAX_ELONGATION:
         notes.append("Its pixels are far from square; they are shown as if they were.")

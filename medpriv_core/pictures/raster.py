@@ -29,6 +29,7 @@ from medpriv_core.pictures.pages import (
     refuse_too_many_pixels,
     shown_page,
 )
+from medpriv_core.pictures.parts import count_gif_frames
 from medpriv_core.pictures.wide_colours import colours_from_wide, grey_from_wide, is_wide_png, read_wide_png
 
 # Importing these registers their formats; Pillow loads PNG and JPEG by itself.
@@ -83,7 +84,7 @@ def ready_picture(
     twice that.
     """
     profile = image.info.get("icc_profile")
-    notes = _animation_notes(image)
+    notes = _animation_notes(image, data)
     # The luma plane needs no colours decoded; but a profile is about colours.
     image.draft("L" if luma and not profile else None, (2 * at_least, 2 * at_least) if at_least else image.size)
     load(image, data)
@@ -133,7 +134,7 @@ def _typed(values: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def _only_page(image: ImageFile.ImageFile, data: bytes, wanted: Wanted) -> Iterator[Page]:
-    bits, notes = data[_PNG_BIT_DEPTH] if image.format == "PNG" else 8, _animation_notes(image)
+    bits, notes = data[_PNG_BIT_DEPTH] if image.format == "PNG" else 8, _animation_notes(image, data)
     if image.format == "PNG" and is_wide_png(data):
         values = read_wide_png(data)
         if values.shape[2] == 2:
@@ -148,8 +149,10 @@ def _only_page(image: ImageFile.ImageFile, data: bytes, wanted: Wanted) -> Itera
     yield replace(page, notes=notes + page.notes)
 
 
-def _animation_notes(image: ImageFile.ImageFile) -> tuple[str, ...]:
+def _animation_notes(image: ImageFile.ImageFile, data: bytes) -> tuple[str, ...]:
     # A JPEG of several pictures holds a second view or a preview, not an animation.
     if image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False):
-        return (first_of(getattr(image, "n_frames", 2), "pictures, one after the other"),)
+        # To count those of a GIF, Pillow draws them one by one.
+        count = count_gif_frames(data) if image.format == "GIF" else getattr(image, "n_frames", 2)
+        return (first_of(count, "pictures, one after the other"),)
     return ()

@@ -17,7 +17,7 @@ from PIL import Image, ImageFile
 
 from medpriv_core.errors import ImageError
 from medpriv_core.pictures.colour import lab_to_srgb
-from medpriv_core.pictures.frames import MAX_FRAMES, Wanted
+from medpriv_core.pictures.frames import Wanted, refuse_too_many_frames
 from medpriv_core.pictures.pages import Page, grey_page, refuse_too_many_pixels, shown_page, upright
 from medpriv_core.pictures.raster import open_raster, pillow_page
 from medpriv_core.pictures.wide_colours import both_halves, colours_from_wide, grey_from_wide
@@ -61,18 +61,13 @@ def _pillow_is_right(data: bytes) -> bool:
 
 def _full_pages(image: ImageFile.ImageFile) -> list[int]:
     count = getattr(image, "n_frames", 1)
-    _refuse_too_many_pages(count)
+    refuse_too_many_frames(count, "pages")
     full = []
     for number in range(count):
         image.seek(number)
         if not _tag(image, _NEW_SUBFILE_TYPE, 0) & _REDUCED_RESOLUTION:
             full.append(number)
     return full or [0]
-
-
-def _refuse_too_many_pages(count: int) -> None:
-    if count > MAX_FRAMES:
-        raise ImageError(f"This file holds {count} pages; up to {MAX_FRAMES} are read. Export a part of them.")
 
 
 def _is_page_for_pillow(image: ImageFile.ImageFile, number: int) -> bool:
@@ -119,7 +114,7 @@ def _by_tifffile(data: bytes, wanted: Wanted) -> Iterator[Page]:
     import tifffile
 
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        _refuse_too_many_pages(len(file.pages))
+        refuse_too_many_frames(len(file.pages), "pages")
         pages: list[Any] = [page for page in file.pages if isinstance(page, tifffile.TiffPage)]
         full = [page for page in pages if not page.subfiletype & _REDUCED_RESOLUTION] or pages[:1]
         for page in full:

@@ -2,7 +2,7 @@
 
 A zip says of itself how large its members are and where they belong, and it may lie: a few kilobytes can unpack to
 terabytes, and ``../`` leads out of any folder. So members must bear one of a few plain names, nothing is written to
-the disk by name, and reading ends at a limit whatever the header claims.
+the disk by name, and reading ends at a limit whatever the header claims (``medpriv_core.zips``).
 
 People unpack such a zip to look into it, and pack it again: with the folder around it, and with what their desktop
 leaves in every folder. That folder and such leftovers are passed over, and the unpacked folder itself can be given
@@ -15,20 +15,19 @@ import io
 import os
 import re
 import stat
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medpriv_core.errors import RunError
+from medpriv_core.regular_file import read_regular, stat_regular
 from medpriv_core.runs.archive_format import KEPT, MB, MEMBERS, NEEDED
+from medpriv_core.zips import DAMAGE, TooManyMembers, UnpacksToMore, open_zip, unpack
 
 MAX_BYTES = 512 * MB  # of the file, and of all that is unpacked
 MAX_RATIO = 200  # unpacked to packed; the texts of a run pack some ten times
 MAX_FILES = 20_000  # looked at in a folder that may be any
-_PIECE = 1 << 16
 
 FOREIGN = "This is not the zip of a run"
 CHOOSE = "Choose a zip that medpriv has exported."
@@ -36,8 +35,6 @@ DAMAGED = (
     "This zip is damaged, or only a part of it has arrived. Export the run again on the other machine, and bring that "
     "file."
 )
-# Damage shows inside zipfile in all these ways; NotImplementedError is a RuntimeError.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError, IndexError)
 _PACKED_BY = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2}
 _METHODS = {9: "Deflate64", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 
@@ -79,16 +76,23 @@ def read_runs(source: bytes | Path) -> list[dict[str, bytes]]:
 
 def _read_zip(content: bytes, *, outer: bool) -> list[dict[str, bytes]]:
     if len(content) > MAX_BYTES:
-        raise RunError(
-            f"This file is too large for a run: more than {MAX_BYTES // MB} MB. If it holds several runs, unpack it "
-            "and import them one by one."
-        )
+        raise too_large()
     _refuse_other_kinds(content)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with open_zip(io.BytesIO(content), most_members=MAX_FILES) as archive:
             return _read(_zip_members(archive), min(MAX_BYTES, MAX_RATIO * len(content)), outer=outer)
-    except _DAMAGE as error:
+    except TooManyMembers as error:
+        raise RunError(f"{FOREIGN}: it holds far more files than a run. {CHOOSE}") from error
+    except DAMAGE as error:
         raise RunError(DAMAGED) from error
+
+
+def too_large() -> RunError:
+    """The error for a file that no export of runs can be."""
+    return RunError(
+        f"This file is too large for a run: more than {MAX_BYTES // MB} MB. If it holds several runs, unpack it "
+        "and import them one by one."
+    )
 
 
 def _refuse_other_kinds(content: bytes) -> None:
@@ -224,21 +228,17 @@ def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes
             f"This zip is packed by {method}, which medpriv does not read. Unpack it and import the folder, or pack it "
             "again by the usual method (Deflate)."
         )
-    output = bytearray()
-    with archive.open(info) as packed:
-        while piece := packed.read(_PIECE):
-            output += piece
-            if len(output) > most:
-                raise _too_much(info.filename)
-    return bytes(output)
+    try:
+        return unpack(archive, info, most_bytes=most)
+    except UnpacksToMore as error:
+        raise _too_much(info.filename) from error
 
 
 def _read_file(path: Path, most: int) -> bytes:
-    with open(path, "rb") as file:
-        content = file.read(most + 1)
-    if len(content) > most:
+    called = f"the file {path}"
+    if stat_regular(path, called=called, error=RunError).st_size > most:
         raise _too_much(path.name)
-    return content
+    return read_regular(path, called=called, error=RunError, most_bytes=most)
 
 
 def _too_much(name: str) -> RunError:

@@ -8,10 +8,10 @@ need its checkpoint, which is not part of the zip. ``imported.json`` in its dire
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import shutil
 import time
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from medpriv_core.errors import DataHomeError, MedprivError, RunError
 from medpriv_core.evaluation.predictions import read_predictions
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
 from medpriv_core.private_files import make_folder, open_private
+from medpriv_core.regular_file import read_regular, stat_regular
 from medpriv_core.runs.archive_checks import ArchivedRun, changed, check_files
-from medpriv_core.runs.archive_format import KEPT, MEMBERS
-from medpriv_core.runs.archive_members import MAX_BYTES, read_runs
+from medpriv_core.runs.archive_format import MEMBERS
+from medpriv_core.runs.archive_members import MAX_BYTES, read_runs, too_large
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunRow, RunStore
@@ -112,18 +113,18 @@ def _read_source(source: bytes | Path) -> bytes | Path:
     if isinstance(source, bytes):
         return source
     with explain_disk_errors(source.parent):
-        if source.is_dir():
+        if os.path.isdir(source):
             return source
-        if not source.exists():
+        if not os.path.lexists(source):
             raise RunError(f"There is no file and no folder {source}. Correct the path.")
-        if not source.is_file():
-            raise RunError(f"{source} is neither a file nor a folder. Choose a zip that medpriv has exported.")
         if source.name in MEMBERS:
             raise RunError(
                 f"{source.name} is one file of a run. Import the folder that it lies in, or the zip that it came from."
             )
-        with open(source, "rb") as file:
-            return file.read(MAX_BYTES + 1)  # one more than allowed, so that too much is noticed
+        called = f"the file {source}"
+        if stat_regular(source, called=called, error=RunError).st_size > MAX_BYTES:
+            raise too_large()
+        return read_regular(source, called=called, error=RunError, most_bytes=MAX_BYTES)
 
 
 def _refuse_known(home: DataHome, run_id: str) -> None:
@@ -159,12 +160,8 @@ def _check_binaries(folder: Path) -> None:
     predictions, network = (folder / name for name in _BINARY)
     try:
         if predictions.exists():
-            with zipfile.ZipFile(predictions) as archive:
-                unpacked = sum(member.file_size for member in archive.infolist())
-            if unpacked > KEPT[predictions.name]:
-                raise changed(predictions.name)
             read_predictions(predictions)
-    except (RunError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except RunError as error:
         raise changed(predictions.name) from error
     try:
         if network.exists():

@@ -11,6 +11,7 @@ from typing import Any
 
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
+from medpriv_core.printable import storable
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RowChange, RunRow, RunStore
 
@@ -54,6 +55,7 @@ def set_tags(home: DataHome, run_id: str, tags: Iterable[str], *, expected: Sequ
 
 def set_notes(home: DataHome, run_id: str, notes: str, *, expected: str) -> None:
     """Write the notes of a run anew; ``expected`` is what the caller saw, the errors are as for ``rename``."""
+    notes = storable(notes)
     if len(notes) > LONGEST_NOTES:
         raise RunError(f"The notes of a run may have {LONGEST_NOTES:,} characters, but these have {len(notes):,}.")
     with RunStore(home).changing(run_id) as change:
@@ -63,7 +65,7 @@ def set_notes(home: DataHome, run_id: str, notes: str, *, expected: str) -> None
 
 def clean_name(name: str) -> str:
     """The name on one line without outer blanks; raises ``RunError`` for an empty or overlong one."""
-    name = " ".join(name.split())
+    name = " ".join(storable(name).split())
     if not name:
         raise RunError("A run needs a name: type at least one letter.")
     if len(name) > LONGEST_NAME:
@@ -73,7 +75,7 @@ def clean_name(name: str) -> str:
 
 def clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """Each tag once, without outer blanks; raises ``RunError`` for too many or overlong ones."""
-    cleaned = tuple(dict.fromkeys(filter(None, (" ".join(tag.split()) for tag in tags))))
+    cleaned = tuple(dict.fromkeys(filter(None, (" ".join(storable(tag).split()) for tag in tags))))
     if len(cleaned) > MOST_TAGS:
         raise RunError(f"A run may have {MOST_TAGS} tags, but these are {len(cleaned)}.")
     for tag in cleaned:

@@ -7,17 +7,19 @@ but the fingerprint decides. Nothing is ever downloaded.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from medpriv_core.errors import WeightsError
 from medpriv_core.home import DataHome
+from medpriv_core.regular_file import is_regular
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.model import ResNet18, build_model
 from medpriv_core.training.weights import fingerprint, load_weights
-from medpriv_core.weights_source import IMAGENET_FILE, IMAGENET_SHA256_PREFIX, WEIGHTS_VARIABLE
+from medpriv_core.weights_file import sha256_of
+from medpriv_core.weights_source import IMAGENET_FILE, IMAGENET_SHA256_PREFIX, WEIGHTS_VARIABLE, weights_path
 
 
 def frozen_network(spec: RunSpec, expected: str | None, *, classes: int, home: DataHome, run_id: str) -> ResNet18:
@@ -60,11 +62,8 @@ def is_public(spec: RunSpec) -> bool:
     """Whether anybody can have the pretrained weights of a run: torchvision's own file."""
     if spec.weights in ("imagenet", "none"):
         return spec.weights == "imagenet"
-    try:
-        with open(Path(spec.weights).expanduser(), "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest().startswith(IMAGENET_SHA256_PREFIX)
-    except OSError:
-        return False
+    digest = sha256_of(Path(spec.weights))
+    return digest is not None and digest.startswith(IMAGENET_SHA256_PREFIX)
 
 
 def _choices(spec: RunSpec, home: DataHome) -> Iterator[str]:
@@ -73,10 +72,13 @@ def _choices(spec: RunSpec, home: DataHome) -> Iterator[str]:
         yield "none"
         return
     local = os.environ.get(WEIGHTS_VARIABLE)
-    own = [] if spec.weights == "imagenet" else [Path(spec.weights).expanduser()]
+    own = [] if spec.weights == "imagenet" else [spec.weights]
     # An imported run knows its file by name alone, which says nothing about this machine.
-    others = [*([Path(local).expanduser()] if local else []), home.weights / IMAGENET_FILE]
-    yield from (str(path) for path in dict.fromkeys([*own, *others]) if path.is_file())
+    others = [*([local] if local else []), str(home.weights / IMAGENET_FILE)]
+    for given in dict.fromkeys([*own, *others]):
+        with suppress(WeightsError):  # what can be no path leads to no file
+            if is_regular(path := weights_path(given)):
+                yield str(path)
 
 
 def _named(spec: RunSpec) -> str:

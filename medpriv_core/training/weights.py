@@ -6,6 +6,7 @@ There is no silent way from "imagenet" to random weights: what cannot be read is
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,19 +14,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor
 
 from medpriv_core.download import download
 from medpriv_core.errors import DownloadError, WeightsError
 from medpriv_core.home import DataHome
 from medpriv_core.progress import ProgressCallback, no_progress
+from medpriv_core.regular_file import open_regular
 from medpriv_core.spec import Norm
-from medpriv_core.weights_file import damaged, holds_code, is_safetensors, look_into
+from medpriv_core.weights_file import MOST_FILE_BYTES, called, damaged, holds_code, is_safetensors, look_into, special
 from medpriv_core.weights_names import COUNTER, Found, check_norm, find_resnet18
-from medpriv_core.weights_source import IMAGENET_SHA256_PREFIX, IMAGENET_URL, WEIGHTS_VARIABLE, weights_status
+from medpriv_core.weights_source import (
+    IMAGENET_SHA256_PREFIX,
+    IMAGENET_SIZE_MB,
+    IMAGENET_URL,
+    WEIGHTS_VARIABLE,
+    weights_path,
+    weights_status,
+)
 
 DOWNLOAD_TIMEOUT_S = 30.0
+DOWNLOAD_MOST_BYTES = 2 * IMAGENET_SIZE_MB * 10**6
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ def load_weights(
     if choice == "none":
         return Weights(None, "No pretrained weights: the network starts from random numbers.")
     if choice != "imagenet":
-        path = Path(choice).expanduser()
+        path = weights_path(choice)
         return _weights(path, norm, f"Pretrained weights from the file {path.name}")
     status = weights_status(home)
     if status.state == "local":
@@ -78,6 +88,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Found]:
     look_into(path)  # says what is wrong in words, where the headers tell
     found = find_resnet18(_content(path), file=str(path))
     for name, value in found.entries.items():
+        # Told before the run by the headers; what is read is what counts.
+        if value.layout is not torch.strided or value.is_quantized or value.is_meta or value.is_nested:
+            raise special(path, name)
         if not name.endswith(COUNTER) and not (value.is_floating_point() and value.isfinite().all()):
             raise WeightsError(
                 f"The weights file {path} is not the state dict of a torchvision ResNet-18 ({name} holds something "
@@ -88,17 +101,18 @@ def _read(path: Path) -> tuple[dict[str, Tensor], Found]:
 
 def _content(path: Path) -> Any:
     try:
-        with open(path, "rb") as file:
+        with open_regular(path, called=called(path), error=WeightsError, most_bytes=MOST_FILE_BYTES) as file:
             start = file.read(16)
-        if is_safetensors(start, path.stat().st_size):
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+            file.seek(0)
+            if is_safetensors(start, os.fstat(file.fileno()).st_size):
+                return load(file.read())
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
     except pickle.UnpicklingError as error:
         if "unsupported" in str(error).lower():
             raise holds_code(path, "") from error
         raise damaged(path) from error
-    except PermissionError as error:
-        raise WeightsError(f"medpriv may not read the weights file {path}. Change its permissions.") from error
     # A truncated or foreign file fails inside torch in many ways: RuntimeError, EOFError, ValueError, ...
     except Exception as error:
         raise damaged(path) from error
@@ -121,6 +135,7 @@ def _download(target: Path, progress: ProgressCallback) -> None:
             checksum=f"sha256:{IMAGENET_SHA256_PREFIX}",
             progress=progress,
             timeout_s=DOWNLOAD_TIMEOUT_S,
+            most_bytes=DOWNLOAD_MOST_BYTES,
         )
     except DownloadError as error:
         raise DownloadError(

@@ -5,8 +5,8 @@ states. A damaged stream can make them crash, loop, or ask for any amount of mem
 these would end every visitor's session. Here it ends a child: its address space is limited, so is its processor
 time, a clock on the wall ends it too, and the visitor reads a sentence.
 
-Bytes go in and out by pipes; the child may not write any file, not even a core dump (``child.py``). One file is
-decoded at a time, so that the limit on memory holds for the server and not only for one visitor.
+Bytes go in and out by pipes; the child may not write any file, not even a core dump (``child.py``). How many files are
+decoded at a time is limited too (``places.py``): for the server, whose memory it is, and for each visitor.
 """
 
 from __future__ import annotations
@@ -22,18 +22,21 @@ from medpriv_core.pictures.decoded import Decoded, receive
 from medpriv_core.pictures.kinds import Kind
 from medpriv_core.processes import environment
 from medpriv_core.safe_path import PACKAGE_PARENT
+from medpriv_core.uploads.places import MAX_WAIT_S, PLACES
 
 MAX_TIME_S = 60.0  # on a busy machine; of processor time the child takes a third (child.py)
 
 _OUT_OF_PROCESSOR_TIME = -24  # SIGXCPU, which Windows does not know
 
 _START = "import sys; sys.path.append(sys.argv[1]); from medpriv_core.uploads.child import main; main(sys.argv[2])"
-_one_at_a_time = threading.Lock()
 
 
-def decode_apart(kind: Kind, data: bytes) -> Decoded:
-    """Decode the file in a child process. Raises ``ImageError`` if it is refused, damaged, or takes too much."""
-    with _one_at_a_time:
+def decode_apart(kind: Kind, data: bytes, *, visitor: str = "") -> Decoded:
+    """Decode the file in a child process, for a visitor.
+
+    Raises ``ImageError`` if it is refused, damaged, or takes too much, or if no decoder is free.
+    """
+    with PLACES.take(visitor, within_s=MAX_WAIT_S):
         # -P: no module is taken from the folder that the server happens to run in; -B: none is written.
         process = subprocess.Popen(
             [sys.executable, "-P", "-B", "-c", _START, PACKAGE_PARENT, kind],

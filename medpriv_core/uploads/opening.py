@@ -15,11 +15,12 @@ from medpriv_core.uploads.upload import Upload, make_upload
 MAX_UPLOAD_MB = 64  # as maxUploadSize in .streamlit/config.toml, which refuses larger ones before they arrive
 
 
-def open_upload(name: str, data: bytes) -> Upload:
+def open_upload(name: str, data: bytes, *, visitor: str = "") -> Upload:
     """Open a PNG, JPEG, TIFF (its pages are the frames), GIF, WebP, BMP or DICOM file.
 
     Takes 0.2 to 1 s for ordinary files, at most ``isolation.MAX_TIME_S``, and 64 MiB for as long as the upload
-    lives. ``name`` serves only to try a DICOM that lacks its mark. Raises ``ImageError``, whose sentence says what
+    lives. ``name`` serves only to try a DICOM that lacks its mark, ``visitor`` to tell one from another: each has one
+    picture read at a time. Raises ``ImageError``, whose sentence says what
     is wrong with the file and what to do.
     """
     if len(data) > MAX_UPLOAD_MB * 2**20:
@@ -28,4 +29,4 @@ def open_upload(name: str, data: bytes) -> Upload:
             "Shrink the picture, or upload a part of it."
         )
     kind = kind_of(name, data)
-    return make_upload(kind, decode_apart(kind, data))
+    return make_upload(kind, decode_apart(kind, data, visitor=visitor))

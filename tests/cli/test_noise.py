@@ -307,4 +307,4 @@ def test_what_was_left_out_of_a_picture_is_said_beside_the_json(medpriv: Command
 
 def test_a_folder_in_place_of_a_picture_is_called_one(refused: Refusal, tmp_path: Path):
     said = refused("noise", tmp_path, "--beta", "1", "--output", tmp_path / "o.npy")
-    assert said == f"{tmp_path.name} is a folder and not an image. Give the image's own file."
+    assert said == f"The image {tmp_path.name} is a folder and not a file. Give the file itself."

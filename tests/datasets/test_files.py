@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from medpriv_core.datasets.files import FolderFiles, open_files
+from medpriv_core.datasets.files import open_files
+from medpriv_core.datasets.folder_files import FolderFiles
 from medpriv_core.errors import DatasetError, ImageError
 from medpriv_core.progress import no_progress
 from tests.datasets.builders import write_folder, write_zip
@@ -67,18 +68,17 @@ def test_a_damaged_member_names_the_file(tmp_path: Path) -> None:
         open_files(path).read("one.png")
 
 
-def test_a_member_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medpriv_core.datasets.files.MAX_FILE_BYTES", 1000)
+def test_a_member_that_unpacks_to_too_much_is_refused(tmp_path: Path) -> None:
     files = open_files(write_zip(tmp_path / "set.zip", {"bomb.png": b"\0" * 1001}))
     with pytest.raises(ImageError, match=r"bomb.png in the zip unpacks to more"):
-        files.read("bomb.png")
+        files.read("bomb.png", 1000)
 
 
 def test_fingerprints_are_remembered_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, memory = write_folder(tmp_path / "folder", FILES), tmp_path / "memory"
     reads: list[str] = []
-    read = FolderFiles.read
-    monkeypatch.setattr(FolderFiles, "read", lambda self, name: reads.append(name) or read(self, name))
+    read = FolderFiles._crc
+    monkeypatch.setattr(FolderFiles, "_crc", lambda self, name: reads.append(name) or read(self, name))
 
     def fingerprints() -> list[tuple[int, int]]:
         files = open_files(folder, memory=memory)
@@ -105,6 +105,6 @@ def test_links_to_folders_are_followed_and_circles_end(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_far_too_many_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medpriv_core.datasets.files.MAX_FILES", 1)
-    with pytest.raises(DatasetError, match=r"more than 1 files. Give the dataset's own folder"):
+    monkeypatch.setattr("medpriv_core.datasets.folder_files.MAX_FILES", 1)
+    with pytest.raises(DatasetError, match=r"more than 1 files and folders. Give the dataset's own folder"):
         open_files(write_folder(tmp_path / "folder", FILES))

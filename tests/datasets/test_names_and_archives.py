@@ -199,7 +199,7 @@ def test_the_folder_of_one_split_is_recognised(home: DataHome, tmp_path: Path) -
 def test_a_pipe_among_the_files_does_not_hold_up(home: DataHome, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "set", chest_files())
     os.mkfifo(folder / "train" / "NORMAL" / "x.jpeg")
-    with pytest.raises(DatasetError, match=r"train/NORMAL/x.jpeg .* is no ordinary file"):
+    with pytest.raises(DatasetError, match=r"The file train/NORMAL/x.jpeg in .* is a pipe and not an ordinary file"):
         add_dataset(home, "chest_xray", folder)
 
 

@@ -15,8 +15,7 @@ from PIL import Image
 from pydicom.data import get_testdata_file
 
 from medpriv_core.datasets.images import decode_image
-from medpriv_core.errors import ImageError, SettingError
-from medpriv_core.given_paths import given_path
+from medpriv_core.errors import ImageError
 from medpriv_core.pictures.kinds import READABLE_SUFFIXES, kind_of
 from tests.pictures.rasters import GREY, saved
 from tests.uploads.dicoms import described, written
@@ -111,7 +110,7 @@ def test_every_kind_that_is_read_has_an_ending() -> None:
 
 
 def test_a_folder_and_a_pipe_are_no_images(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"scans is a folder and not an image. Give the image's own file."):
+    with pytest.raises(ImageError, match=r"The image scans is a folder and not a file. Give the file itself."):
         decode_image(tmp_path, channels=1, name="scans")
     pipe = tmp_path / "pipe.jpeg"
     os.mkfifo(pipe)
@@ -124,42 +123,3 @@ def test_a_name_that_leads_nowhere_gets_a_sentence(name: str, tmp_path: Path) ->
     (tmp_path / "grey.png").write_bytes(saved(GREY, "PNG"))
     with pytest.raises(ImageError, match="Check its name and place"):
         decode_image(tmp_path / name, channels=1, name="x")
-
-
-@pytest.mark.parametrize(
-    "how", ['"{}"', "'{}'", "“{}”", "file://{}", "file://localhost{}", " {} ", "'file://{}'", "{}"]
-)
-def test_a_path_is_understood_as_it_was_meant(how: str, tmp_path: Path) -> None:
-    file = tmp_path / "my scan.png"
-    assert given_path(how.format(file)) == file
-    assert given_path(how.format(str(file).replace(" ", "%20"))) == file if "file:" in how else True
-
-
-def test_the_home_of_the_user_is_filled_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert given_path("~/scan.png") == tmp_path / "scan.png"
-    assert given_path("'~/scan.png'") == tmp_path / "scan.png"
-    assert given_path("~nosuchuser/scan.png") == Path("~nosuchuser/scan.png")
-
-
-def test_a_file_that_is_there_is_taken_whatever_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("'quoted'", "C:\\scan.png", " blank "):
-        (tmp_path / name).write_bytes(b"x")
-        assert given_path(name) == Path(name)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (r"C:\Users\me\scan.png", "is a path of Windows"),
-        ("D:/scans/scan.png", "is a path of Windows"),
-        (r"\\server\share\scan.png", "is a path of Windows"),
-        ('"C:\\scan.png"', "is a path of Windows"),
-        ("https://example.org/scan.png", "an address on the web"),
-        ("file://server/scan.png", r"on another machine \(server\)"),
-    ],
-)
-def test_a_path_that_is_none_here_is_called_what_it_is(text: str, words: str) -> None:
-    with pytest.raises(SettingError, match=words):
-        given_path(text)

@@ -198,7 +198,7 @@ def test_other_folders_and_files_are_refused_by_what_they_are(home: DataHome, tm
         (linked, "a link"),
         (kept / "spec.json", "one file of a run"),
         (tmp_path / "gone", "no file and no folder"),
-        (Path("/dev/null"), "neither a file nor a folder"),
+        (Path("/dev/null"), "is a device and not an ordinary file"),
     ):
         with pytest.raises(RunError, match=words):
             import_run(home, source)

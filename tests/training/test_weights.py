@@ -51,7 +51,7 @@ def test_none_is_said_plainly(home):
 def test_imagenet_prefers_the_variable_then_the_cache_then_a_download(state_file, home, monkeypatch):
     asked = []
 
-    def download(url, target, *, checksum, progress, timeout_s):
+    def download(url, target, *, checksum, progress, timeout_s, most_bytes):
         asked.append((url, checksum))
         target.parent.mkdir(parents=True)
         target.write_bytes(state_file.read_bytes())

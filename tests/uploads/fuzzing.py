@@ -95,7 +95,7 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(changed)
 
 
-def decode_in_a_fork(kind: Kind, data: bytes) -> Decoded:
+def decode_in_a_fork(kind: Kind, data: bytes, *, visitor: str = "") -> Decoded:
     """As ``isolation.decode_apart``, in a copy of this process instead of a new Python."""
     readable, writable = os.pipe()
     child = os.fork()
