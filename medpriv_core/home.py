@@ -177,9 +177,13 @@ def explain_disk_errors(place: Path) -> Iterator[None]:
         raise
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Replace ``path`` by ``value`` as JSON in one step: a reader sees the old file or the new one."""
-    make_folder(path.parent)
+def write_json(path: Path, value: Any, *, folder_too: bool = True) -> None:
+    """Replace ``path`` by ``value`` as JSON in one step: a reader sees the old file or the new one.
+
+    Without ``folder_too`` its folder must be there: what somebody deleted meanwhile is not made again by halves.
+    """
+    if folder_too:
+        make_folder(path.parent)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with open_private(part, "wb") as file:
@@ -201,6 +205,21 @@ def replace_file(path: Path, content: bytes | memoryview) -> None:
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk knows which files are in a folder, where the system can be asked for that."""
+    try:
+        opened = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows
+        return
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
+            raise
+    finally:
+        os.close(opened)
 
 
 def read_json(path: Path) -> Any:

@@ -24,6 +24,7 @@ FILE_NAME = "predictions.npz"
 MAX_BYTES = 256 << 20
 MOST_MEMBERS = 1000
 TOLERANCE = 1e-3
+_NAMES = {"epoch", "labels", "test", "test_noised"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ def read_predictions(path: Path) -> Predictions | None:
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     with open(path, "rb") as file, open_zip(file, most_members=MOST_MEMBERS) as archive:
-        present = [name for name in ("epoch", "labels", "test", "test_noised") if f"{name}.npy" in archive.namelist()]
+        present = [name.removesuffix(".npy") for name in archive.namelist()]
+        if not set(present) <= _NAMES:  # a damaged name would be a missing array
+            raise ValueError("foreign arrays")
         headers = {name: read_header(archive, name) for name in present}
         if sum(header.file_size for header in headers.values()) > MAX_BYTES:
             raise ValueError("too large")

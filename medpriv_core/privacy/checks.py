@@ -166,6 +166,18 @@ def _checks(case: Case, accounting: Check, second: Check, patients: Check) -> li
     ]
 
 
+_UNTOLD = {
+    "broken": (
+        "The checkpoint in this run's folder is not the one that its record was written for: it is damaged, or another "
+        "one was put in its place. What its network has spent is not known."
+    ),
+    "damaged": (
+        "The record of what this network has spent (spent.json) is damaged or gone, so that is not known. Put the file "
+        "back from a copy."
+    ),
+}
+
+
 def _check_accounting(case: Case, spent: Spent | None) -> Check:
     """Of a network: steps and rate as recorded, against specification and ledger."""
     name = "Accounting"
@@ -174,13 +186,8 @@ def _check_accounting(case: Case, spent: Spent | None) -> Check:
         return not_recorded(name, "the rate and the steps that its loop took")
     if spent is None or (spent.recorded and not spent.steps):
         return Check(name, "green", "No step has been kept yet, so nothing of the privacy budget is spent.")
-    if spent.bond == "broken":
-        return Check(
-            name,
-            "red",
-            "The checkpoint in this run's folder is not the one that its record was written for, so what its network "
-            "has spent is not known.",
-        )
+    if spent.untold:
+        return Check(name, "red", _UNTOLD[spent.bond])
     meant = mechanism_of(case.spec, train_size=case.train_size)
     if (meant.sampling, meant.sample_rate, meant.steps_per_epoch) != (
         mechanism.sampling,
@@ -206,6 +213,14 @@ def _check_accounting(case: Case, spent: Spent | None) -> Check:
             f"The ledger says ε = {format_epsilon(ledger_epsilon(spent))}, but what the loop recorded costs "
             f"ε = {format_epsilon(cost)}.",
         )
+    if spent.bond == "older":
+        return Check(
+            name,
+            "amber",
+            f"The ledger covers the {spent.steps:,} steps of the last epoch that was shown. Checkpoint and record are "
+            "from before it, and the network in the checkpoint is not the one that the figures are of. It cannot go "
+            "on.",
+        )
     if not spent.recorded:
         return Check(
             name,
@@ -218,7 +233,7 @@ def _check_accounting(case: Case, spent: Spent | None) -> Check:
             name,
             "amber",
             f"The ledger counts {spent.steps:,} steps, {spent.steps - taken:,} more than this network has behind it, "
-            "because the run once went on from an older checkpoint than its record: the larger number holds.",
+            "because a checkpoint of this run was lost once: the larger number holds.",
         )
     return Check(
         name,

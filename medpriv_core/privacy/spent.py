@@ -25,7 +25,7 @@ from medpriv_core.privacy.mechanism import Mechanism
 from medpriv_core.spec import BOUNDS, RunSpec, Sampling
 
 Segments = Sequence[Mapping[str, Any]]
-Bond = Literal["unknown", "holds", "broken"]
+Bond = Literal["unknown", "holds", "broken", "older", "damaged"]
 
 MOST_STEPS = 10_000_000
 MOST_SEGMENTS = 100
@@ -44,7 +44,8 @@ class Spent:
     segments         stretches of {noise_multiplier, sample_rate, steps} as the ledger has them; None where not recorded
     checkpoint       SHA-256 of the checkpoint that it was written for; None where not recorded
     recorded         written by the worker together with the checkpoint, not concluded from other files
-    bond             whether ``checkpoint`` is the file that lies there now
+    bond             whether ``checkpoint`` is the file that lies there now: broken if not; older where record and
+                     checkpoint are from before an epoch that was shown; damaged where the record cannot be read
     """
 
     epochs: int
@@ -60,6 +61,11 @@ class Spent:
     checkpoint: str | None = None
     recorded: bool = True
     bond: Bond = "unknown"
+
+    @property
+    def untold(self) -> bool:
+        """Whether nobody can say what the network that lies there has spent."""
+        return self.bond in ("broken", "damaged")
 
     @property
     def beyond(self) -> int:

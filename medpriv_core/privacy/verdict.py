@@ -81,7 +81,7 @@ def run_verdict(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None)
     """
     if spec.method != "dp_sgd" or spent is None or not spent.steps or not setup.get("train_size"):
         return None
-    if spent.bond == "broken":
+    if spent.untold:
         return None
     steps, train_size = spent.steps, int(setup["train_size"])
     delta = spec.delta if spent.delta is None else spent.delta
@@ -133,7 +133,7 @@ def planned_question(plan: DpSgdPlan) -> Question:
 
 def run_question(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None) -> Question | None:
     """What the second accountant is asked about a network; None where its steps were not recorded."""
-    if spec.method != "dp_sgd" or spent is None or spent.bond == "broken" or not setup.get("train_size"):
+    if spec.method != "dp_sgd" or spent is None or spent.untold or not setup.get("train_size"):
         return None
     facts = recorded_facts(setup)
     mechanism = facts.mechanism() or mechanism_of(spec, train_size=int(setup["train_size"]))

@@ -83,6 +83,8 @@ def held_guarantee(spec: RunSpec, setup: Mapping[str, Any], spent: Spent | None)
 def _why_not(spent: Spent | None) -> str:
     if spent is not None and spent.bond == "broken":
         return "its checkpoint is not the one that was recorded"
+    if spent is not None and spent.bond == "damaged":
+        return "the record of what it spent is damaged"
     if spent is not None and spent.recorded and not spent.steps:
         return "the network has not taken a step, so it depends on no training image"
     return "the run did not record its steps"

@@ -121,12 +121,14 @@ def _read_record(home: DataHome, row: RunRow) -> _Record:
     if directory.network is None:
         raise RunError(no_network(directory))
     spec, setup, outcome = directory.read_spec(), directory.read_setup(), directory.read_outcome() or {}
-    if "test_accuracy" not in outcome or "majority_rate" not in setup:
+    spent = read_spent(directory, spec, setup=setup, last=outcome)
+    # An outcome that was put back speaks of another network than the one that lies there.
+    another = spent is not None and spent.recorded and outcome.get("epoch", spent.epochs) != spent.epochs
+    if "test_accuracy" not in outcome or "majority_rate" not in setup or another:
         raise RunError(
             f"Files of run {row.id} are missing or damaged, so nobody knows how good its network is; choose another "
             "run, or train it again."
         )
-    spent = read_spent(directory, spec, setup=setup, last=outcome)
     return _Record(row.id, directory, spec, setup, outcome, spent)
 
 

@@ -21,7 +21,6 @@ Between ``spec.json`` and ``outcome.json`` only the worker writes its files, so 
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterable, Mapping
@@ -29,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from medpriv_core.checksums import read_sealed, seal_line, write_sealed
 from medpriv_core.errors import RunError
 from medpriv_core.home import explain_disk_errors, read_json, write_json
 from medpriv_core.private_files import make_folder, open_private
@@ -38,6 +38,9 @@ from medpriv_core.spec import RunSpec
 
 OutcomeState = Literal["finished", "cancelled", "failed"]
 LOG_LIMIT_BYTES = 64 * 1024
+# Replaced by a worker alone, which writes them aside first.
+_BY_WORKER = ("checkpoint.pt", "spent.json", "predictions.npz", "setup.json", "progress.json", "outcome.json")
+DELETED = "The folder of this run was deleted while it trained, so it ends here. Start it anew if it is still wanted."
 
 
 @dataclass(frozen=True)
@@ -77,31 +80,46 @@ class RunDirectory:
     def lock(self) -> Path:
         return self.path / "worker.lock"
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder is still that of a run: nobody has deleted it, wholly or by half."""
+        return (self.path / "spec.json").exists()
+
+    def check_there(self) -> None:
+        """Raise ``RunError`` if somebody has deleted the folder meanwhile."""
+        if not self.is_there:
+            raise RunError(DELETED)
+
     def create(self, spec: RunSpec) -> None:
         """Make the folder with its ``spec.json``; raises ``DataHomeError`` if the disk refuses."""
         with explain_disk_errors(self.path):
             make_folder(self.path)
-            write_json(self.path / "spec.json", spec.to_dict())
+            write_sealed(self.path / "spec.json", spec.to_dict())
 
     def read_spec(self) -> RunSpec:
         """The run's specification; raises ``RunError`` where the file is missing or damaged."""
-        values = read_json(self.path / "spec.json")
-        if values is None:
+        found = read_sealed(self.path / "spec.json")
+        if found.values is None:
             raise RunError(
                 f"The run at {self.path} has no readable spec.json, so it cannot be shown or resumed. Put the file "
                 "back, or delete the run."
             )
-        return RunSpec.from_dict(values)
+        if not found.sound:
+            raise damaged_file(
+                self.path / "spec.json",
+                "it cannot be shown or resumed. Put the file back from a copy, or delete the run",
+            )
+        return RunSpec.from_dict(found.values)
 
     def change_spec(self, spec: RunSpec) -> None:
         """Replace the specification of a run at which no worker is; raises ``DataHomeError`` if the disk refuses."""
         with explain_disk_errors(self.path):
-            write_json(self.path / "spec.json", spec.to_dict())
+            write_sealed(self.path / "spec.json", spec.to_dict())
 
     def write_labels(self, labels: Mapping[str, Any]) -> None:
         """What people call the run, beside the table of runs; raises ``DataHomeError`` if the disk refuses."""
         with explain_disk_errors(self.path):
-            write_json(self.path / "labels.json", dict(labels))
+            write_json(self.path / "labels.json", dict(labels), folder_too=False)
 
     def read_labels(self) -> dict[str, Any]:
         """What people call the run; empty for a run of an earlier version."""
@@ -110,16 +128,24 @@ class RunDirectory:
 
     def write_setup(self, setup: Mapping[str, Any]) -> None:
         """Record the facts fixed at the start of training."""
-        write_json(self.path / "setup.json", dict(setup))
+        write_sealed(self.path / "setup.json", setup)
 
     def read_setup(self) -> dict[str, Any]:
-        """The facts fixed at the start; empty before training has begun."""
-        return read_json(self.path / "setup.json") or {}
+        """The facts fixed at the start, empty before training has begun; raises ``RunError`` where they are damaged."""
+        found = read_sealed(self.path / "setup.json")
+        if found.state == "missing":
+            return {}
+        if not found.sound or not isinstance(found.values, dict):
+            raise damaged_file(
+                self.path / "setup.json",
+                "what was recorded when its training began is not known. Put the file back from a copy",
+            )
+        return found.values
 
     def write_progress(self, *, phase: str, done: int, total: int, seconds_left: float | None) -> None:
         """Say what this process, the worker, is doing: a phase in plain words and how far it is."""
         progress = {"phase": phase, "done": done, "total": total, "seconds_left": seconds_left}
-        write_json(self.path / "progress.json", progress | own_identity())
+        write_json(self.path / "progress.json", progress | own_identity(), folder_too=False)
 
     def read_progress(self) -> dict[str, Any]:
         """The latest progress; empty before the worker has said anything."""
@@ -142,14 +168,14 @@ class RunDirectory:
 
     def append_epochs(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append finished epochs in order and wait until the disk has them."""
-        lines = [json.dumps(dict(row), allow_nan=False) + "\n" for row in rows]
+        lines = b"".join(seal_line(row) + b"\n" for row in rows)
         with open_private(self.path / "metrics.jsonl", "a+b") as file:
             # A line torn by a crash or a full disk must not swallow the next one.
             if file.tell() > 0:
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
                     file.write(b"\n")
-            file.write("".join(lines).encode())
+            file.write(lines)
             file.flush()
             os.fsync(file.fileno())
 
@@ -159,18 +185,25 @@ class RunDirectory:
 
     def write_outcome(self, state: OutcomeState, message: str | None = None, **facts: Any) -> None:
         """Say how the run ended; ``message`` is one sentence for the user where it failed."""
-        write_json(self.path / "outcome.json", {"state": state, "message": message, **facts})
+        write_sealed(self.path / "outcome.json", {"state": state, "message": message, **facts})
 
     def read_outcome(self) -> dict[str, Any] | None:
-        """How the run ended, or None while it has not."""
-        outcome = read_json(self.path / "outcome.json")
-        return outcome if isinstance(outcome, dict) and "state" in outcome else None
+        """How the run ended, or None while it has not, or where that is damaged and so not known."""
+        found = read_sealed(self.path / "outcome.json")
+        known = found.sound and isinstance(found.values, dict) and "state" in found.values
+        return found.values if known else None
 
     def clear_outcome(self) -> None:
         """Forget how the run ended and what its last worker did, because it is being continued."""
         with explain_disk_errors(self.path):
             for name in ("progress.json", "outcome.json"):
                 (self.path / name).unlink(missing_ok=True)
+
+    def remove_half_written(self) -> None:
+        """Remove what a worker that was killed has left of the files that only a worker writes; for the next worker."""
+        for name in _BY_WORKER:
+            for part in self.path.glob(f".{name}.*.part"):
+                part.unlink(missing_ok=True)
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines that the worker printed."""
@@ -182,6 +215,11 @@ class RunDirectory:
         except FileNotFoundError:
             return ""
         return "\n".join(text.splitlines()[-lines:])
+
+
+def damaged_file(path: Path, so: str) -> RunError:
+    """The error for a file of a run that is not as it was written; ``so``: what follows for the run."""
+    return RunError(f"The file {path.name} of run {path.parent.name} is damaged, so {so}.")
 
 
 def epsilon_spent(epoch: Mapping[str, Any]) -> float | None:

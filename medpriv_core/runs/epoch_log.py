@@ -2,7 +2,7 @@
 
 A page asks for the epochs of a run every second, so what was read once is kept in this process, and of a file that has
 grown only the new lines are read. A line counts once its end is on the disk; a line torn by a crash is passed over,
-and of two lines for one epoch the later counts.
+and so is one whose checksum does not fit. Of two lines for one epoch the later counts.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from medpriv_core.checksums import open_line
 
 Row = dict[str, Any]
 Signature = tuple[int, int, int]
@@ -81,14 +83,14 @@ def read_ends(path: Path) -> tuple[Row, Row]:
 
 
 def _quick_ends(path: Path) -> tuple[Row, Row] | None:
-    """None where a line is torn, foreign or for an epoch that was there before."""
+    """None where a line is torn, damaged, foreign or for an epoch that was there before."""
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return {}, {}
     if lines.pop():  # without its end
         return None
-    found = [_LINE.fullmatch(line) for line in lines]
+    found = [_LINE.fullmatch(line) if open_line(line) is not None else None for line in lines]
     figures = [(int(match[1]), float(match[2] or -1)) for match in found if match is not None]
     numbers = [number for number, _ in figures]
     if not figures or len(figures) < len(lines) or numbers != sorted(set(numbers)):
@@ -126,9 +128,12 @@ def _read_on(path: Path, log: _Log) -> _Log:
 
 
 def _row(line: bytes) -> dict[int, Row]:
-    """The epoch in a line under its number; nothing in a torn line."""
+    """The epoch in a line under its number; nothing in a torn or damaged line."""
+    whole = open_line(line)
+    if whole is None:
+        return {}
     try:
-        row = json.loads(line.decode())
+        row = json.loads(whole.decode())
         return {int(row["epoch"]): row}
     except (ValueError, KeyError, TypeError):
         return {}

@@ -75,6 +75,11 @@ def plan_extension(run: RunSummary, *, epochs: int) -> tuple[Extension, RunSpec]
         longer = spec.changed(epochs=epochs)
         return Extension(epochs, None, None, None, None, None, None, seconds, remarks), longer
 
+    if run.spent is not None and run.spent.bond == "damaged":
+        raise RunError(
+            f"The record of what run {run.id} has spent (spent.json) is damaged or gone, so nobody knows which epsilon "
+            "would hold after more epochs. Put the file back from a copy, or start a new run."
+        )
     unknown = RunError(
         f"Run {run.id} did not record enough to say which epsilon would hold after more epochs; start a new run."
     )

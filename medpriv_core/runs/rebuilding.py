@@ -126,7 +126,7 @@ def _state(directory: RunDirectory) -> tuple[RunState, str | None]:
     outcome = directory.read_outcome()
     if outcome is not None and outcome["state"] in ENDED:
         return outcome["state"], outcome.get("message")
-    if directory.read_setup() or directory.checkpoint.exists():
+    if (directory.path / "setup.json").exists() or directory.checkpoint.exists():
         return "failed", GONE
     return "cancelled", WAITED
 

@@ -10,8 +10,9 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from medpriv_core.datasets.registry import list_datasets, open_dataset
 from medpriv_core.errors import DataHomeError, MedprivError, RunError, RunTableError, SettingError
@@ -21,6 +22,7 @@ from medpriv_core.private_files import link_refused
 from medpriv_core.runs.deletion import delete, purge, restore
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.extension import Extension, plan_extension
+from medpriv_core.runs.going_on import check_going_on, recorded_setup
 from medpriv_core.runs.labels import clean_name, clean_tags, rename, set_notes, set_tags
 from medpriv_core.runs.naming import device_slot, name_run
 from medpriv_core.runs.rebuilding import rebuild_table
@@ -128,12 +130,15 @@ def cancel(home: DataHome, run_id: str) -> None:
 def resume(home: DataHome, run_id: str) -> None:
     """Queue a stopped or failed run again; it goes on from its last checkpoint, its epsilon carried on.
 
-    Raises ``RunError`` for any other run, and ``DataHomeError`` if the disk has too little room for it.
+    Raises ``RunError`` for any other run and for one whose checkpoint is damaged or older than what was shown, and
+    ``DataHomeError`` if the disk has too little room for it.
     """
     directory, store = RunDirectory(home.runs / run_id), RunStore(home)
     _check_resumable(store.get(run_id), directory)
     # Before the transaction, because it may take a while, and others are not to wait for it.
-    check_room(home, directory.read_spec(), setup=directory.read_setup())
+    spec, setup = directory.read_spec(), recorded_setup(directory)
+    _check_going_on(home, directory, spec, setup)
+    check_room(home, spec, setup=setup)
     with store.changing(run_id) as change:
         _check_resumable(change.row, directory)
         directory.clear_outcome()
@@ -147,7 +152,8 @@ def extension(home: DataHome, run_id: str, *, epochs: int) -> Extension:
     Raises ``RunError`` for a run that cannot go on, and ``SettingError`` for an impossible number of epochs.
     """
     run = read_summary(home, RunStore(home).get(run_id))
-    planned = plan_extension(run, epochs=epochs)[0]
+    planned, spec = plan_extension(run, epochs=epochs)
+    _check_going_on(home, RunDirectory(home.runs / run_id), spec, run.setup)
     if remark := _other_images(home, run):
         planned = replace(planned, remarks=(*planned.remarks, remark))
     return planned
@@ -175,6 +181,7 @@ def extend(home: DataHome, run_id: str, *, epochs: int) -> None:
     run = read_summary(home, store.get(run_id))
     _check_own_folder(directory)
     _, spec = plan_extension(run, epochs=epochs)
+    _check_going_on(home, directory, spec, run.setup)
     check_room(home, spec, setup=run.setup)
     with store.changing(run_id) as change:
         # Counting epsilon can take seconds, so it was done before.
@@ -214,6 +221,13 @@ def _bring_runner(home: DataHome) -> None:
         raise
     except DataHomeError as error:
         log.info("no runner could be started: %s", error)
+
+
+def _check_going_on(home: DataHome, directory: RunDirectory, spec: RunSpec, setup: Mapping[str, Any]) -> None:
+    content = setup.get("content")
+    check_going_on(
+        home, directory, content=content if isinstance(content, str) else None, private=spec.method == "dp_sgd"
+    )
 
 
 def _check_resumable(row: RunRow, directory: RunDirectory) -> None:

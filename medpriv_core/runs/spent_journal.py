@@ -9,9 +9,14 @@ run what it has spent so far:
 ``mechanism``   {sampling, sample_rate, steps_per_epoch, sensitivity}; a sensitivity of null is infinite
 ``segments``    stretches of {noise_multiplier, sample_rate, steps}, as in the ledger
 ``delta``       of the run
+``checkpoint``  digest of the checkpoint that it is entered for; once that lies on the disk, a line {run, kept} says so
+``checksum``    of the line
 
-Of several lines of a run the one that costs most counts; a torn line is passed over. No file names and nothing about
-single images is in it. The content key changes with every image, so a dataset to which an image was added begins anew.
+Of several lines of a run the one that costs most counts. A line that was torn by a crash is passed over: nothing had
+been kept of what it was to say. A damaged line is not: what its run has spent is unknown, unless a later line of that
+run says it. By the lines of what was kept, an older checkpoint that is put in the place of a newer one is told, also
+where the whole folder of a run is an older one. No file names and nothing about single images is in it. The content key
+changes with every image, so a dataset to which an image was added begins anew.
 
 Runs of earlier versions did not record on which images they were trained. They are entered when they are looked at or
 purged: for the images that lie under their dataset's name now if the sizes of the classes agree, else into
@@ -26,10 +31,11 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from medpriv_core.checksums import open_line, seal_line
 from medpriv_core.datasets.registry import content_of, list_datasets
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
@@ -43,16 +49,23 @@ from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import Sampling
 
 _KEY = re.compile(r"[0-9A-Za-z_-]{1,100}")
+# Put behind a line that was torn by a crash, by whoever writes the next one.
+_TORN = b" torn"
+_SEALED = re.compile(rb'\{"run": .*?"blake2b:[0-9a-f]{32}"\}')
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What one run has spent on the images: its mechanism, and the stretches of its ledger."""
+    """What one run has spent on the images: its mechanism, and the stretches of its ledger.
+
+    ``checkpoint`` is the digest of the checkpoint that a worker is about to write.
+    """
 
     run: str
     mechanism: Mechanism
     segments: tuple[Mapping[str, Any], ...]
     delta: float
+    checkpoint: str | None = None
 
     @property
     def cost(self) -> tuple[float, int]:
@@ -68,7 +81,15 @@ class Entry:
 
 def enter(home: DataHome, content: str, entries: Iterable[Entry]) -> None:
     """Append lines and wait until the disk has them; raises ``DataHomeError`` where it refuses."""
-    lines = b"".join(_line(entry) for entry in entries)
+    _append(home, content, b"".join(_line(entry) for entry in entries))
+
+
+def confirm(home: DataHome, content: str, run_id: str, checkpoint: str) -> None:
+    """Enter that the checkpoint with this digest lies on the disk; raises ``DataHomeError`` where that refuses."""
+    _append(home, content, seal_line({"run": run_id, "kept": checkpoint}) + b"\n")
+
+
+def _append(home: DataHome, content: str, lines: bytes) -> None:
     if not lines:
         return
     path = _path(home, content)
@@ -78,18 +99,34 @@ def enter(home: DataHome, content: str, entries: Iterable[Entry]) -> None:
             # A line torn by a crash must not swallow the next one; one write, because several workers may append.
             if file.tell() > 0:
                 file.seek(-1, os.SEEK_END)
-                lines = lines if file.read(1) == b"\n" else b"\n" + lines
+                lines = lines if file.read(1) == b"\n" else _TORN + b"\n" + lines
             file.write(lines)
             os.fsync(file.fileno())
 
 
 def read_entries(home: DataHome, dataset: str, content: str | None) -> dict[str, Entry]:
     """The dearest entry of each run on these images, and of those of which only the dataset's name is known."""
-    found = dict(_read(_path(home, _unknown(dataset))))
-    for entry in _read(_path(home, content)).values() if content is not None else ():
+    found = dict(_read(_path(home, _unknown(dataset))).dearest)
+    for entry in _read(_path(home, content)).dearest.values() if content is not None else ():
         if entry.run not in found or entry.cost > found[entry.run].cost:
             found[entry.run] = entry
     return found
+
+
+def count_lost(home: DataHome, dataset: str, content: str | None) -> int:
+    """How many damaged lines the journals of these images have, of runs of which no later line tells."""
+    names = [_unknown(dataset), *([content] if content is not None else [])]
+    return sum(_read(_path(home, name)).lost for name in names)
+
+
+def checkpoints_kept(home: DataHome, content: str, run_id: str) -> tuple[str, ...] | None:
+    """Digests of which one must be that of a run's checkpoint: the last that was kept, and those announced after it.
+
+    None where the journal of the images does not say.
+    """
+    if not _KEY.fullmatch(content):
+        return None
+    return _read(_path(home, content)).kept.get(run_id)
 
 
 def enter_runs(home: DataHome, runs: Iterable[RunSummary]) -> None:
@@ -101,7 +138,7 @@ def enter_runs(home: DataHome, runs: Iterable[RunSummary]) -> None:
         if entry is None:
             continue
         content = images.content_of_run(run)
-        known = _read(_path(home, content)).get(run.id)
+        known = _read(_path(home, content)).dearest.get(run.id)
         if known is None or entry.cost > known.cost:
             new.setdefault(content, []).append(entry)
     for content, entries in new.items():
@@ -171,36 +208,93 @@ def _line(entry: Entry) -> bytes:
         mechanism["sensitivity"] = None
     segments = [dict(segment) for segment in entry.segments]
     line = {"run": entry.run, "mechanism": mechanism, "segments": segments, "delta": entry.delta}
-    return json.dumps(line, allow_nan=False).encode() + b"\n"
+    if entry.checkpoint is not None:
+        line["checkpoint"] = entry.checkpoint
+    return seal_line(line) + b"\n"
 
 
-def _read(path: Path) -> Mapping[str, Entry]:
+@dataclass
+class _Journal:
+    """What a file says.
+
+    dearest  the entry of each run that costs most
+    kept     of each run of which a checkpoint was kept: digests as ``checkpoints_kept`` gives them
+    lost     damaged lines of runs of which no later line tells
+    """
+
+    dearest: dict[str, Entry] = field(default_factory=dict)
+    kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lost: int = 0
+
+
+def _read(path: Path) -> _Journal:
     version = signature(path)
-    return {} if version is None else _read_version(path, version)
+    return _Journal() if version is None else _read_version(path, version)
 
 
 @functools.lru_cache(maxsize=64)
-def _read_version(path: Path, _version: Signature) -> Mapping[str, Entry]:
-    dearest: dict[str, Entry] = {}
+def _read_version(path: Path, _version: Signature) -> _Journal:
     with explain_disk_errors(path.parent):
-        lines = path.read_bytes().split(b"\n") if path.exists() else []
-    for line in lines:
-        entry = _entry(line)
-        if entry is not None and entry.cost[1] and (entry.run not in dearest or entry.cost > dearest[entry.run].cost):
-            dearest[entry.run] = entry
-    return dearest
+        content = path.read_bytes() if path.exists() else b""
+    journal, damaged = _Journal(), list[bytes]()
+    *lines, tail = content.split(b"\n")
+    for line in [*lines, tail]:
+        pieces, rest = _pieces(line)
+        # What a crash tore has no end; the next one to write marks it.
+        if rest and line is not tail and not rest.endswith(_TORN):
+            damaged.append(rest)
+        for piece in pieces:
+            if (entry := _take(journal, piece)) is not None:
+                # A later line of a run says at least as much as an earlier one.
+                damaged = [other for other in damaged if entry.run.encode() not in other]
+    journal.lost = sum(b'"kept"' not in other for other in damaged)
+    return journal
+
+
+def _pieces(line: bytes) -> tuple[list[bytes], bytes]:
+    """The whole lines in a line, two where the byte between them is damaged, and what else is in it."""
+    whole = [piece for piece in _SEALED.findall(line) if open_line(piece) is not None]
+    if not whole:
+        return ([line], b"") if _values(line) is not None else ([], line.strip())
+    rest = line
+    for piece in whole:
+        rest = rest.replace(piece, b"", 1)
+    return whole, rest.strip() if len(rest.removesuffix(_TORN)) > 1 else b""
+
+
+def _take(journal: _Journal, line: bytes) -> Entry | None:
+    """Put what a line says into the journal, and return it if it is what a run has spent."""
+    values, entry = _values(line), _entry(line)
+    if entry is not None and entry.cost[1]:
+        if entry.run not in journal.dearest or entry.cost > journal.dearest[entry.run].cost:
+            journal.dearest[entry.run] = entry
+        if entry.checkpoint is not None and entry.run in journal.kept:
+            journal.kept[entry.run] += (entry.checkpoint,)
+    elif isinstance(values, dict) and isinstance(values.get("kept"), str):
+        journal.kept[str(values.get("run"))] = (values["kept"],)
+    return entry
+
+
+def _values(line: bytes) -> Any:
+    """The JSON in a line; None in a torn or damaged one."""
+    whole = open_line(line)
+    try:
+        return None if whole is None else json.loads(whole)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _entry(line: bytes) -> Entry | None:
-    """The entry in a line; None in a torn or foreign one."""
+    """The entry in a line; None in a torn, damaged or foreign one."""
+    values = _values(line)
     try:
-        values = json.loads(line)
         facts = values["mechanism"]
         sensitivity = math.inf if facts["sensitivity"] is None else float(facts["sensitivity"])
         if facts["sampling"] not in get_args(Sampling) or not 0 < facts["sample_rate"] <= 1 or sensitivity <= 0:
             return None
-        per_epoch = int(facts["steps_per_epoch"])
+        per_epoch, digest = int(facts["steps_per_epoch"]), values.get("checkpoint")
         mechanism = Mechanism(facts["sampling"], float(facts["sample_rate"]), max(1, per_epoch), sensitivity)
-        return Entry(str(values["run"]), mechanism, segments_from_list(values["segments"]), float(values["delta"]))
+        segments, delta = segments_from_list(values["segments"]), float(values["delta"])
+        return Entry(str(values["run"]), mechanism, segments, delta, digest)
     except (ValueError, KeyError, TypeError):
         return None

@@ -13,22 +13,24 @@ after that                            the new record and its checkpoint; ``befor
 ====================================  =======================================================================
 
 Where the checkpoint has neither digest, the newer record holds, which counts more steps; that it is not the one that
-the record was written for is said (``Spent.bond``). Old runs have no record, see ``spent_without_record``.
+the record was written for is said (``Spent.bond``), and nothing goes on from it (``runs.going_on``). The record has a
+checksum of its own. Where it is damaged, or gone though a worker of this version wrote one, nobody says what the
+network has spent. Old runs have no record, see ``spent_without_record``.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medpriv_core.home import read_json, replace_file
-from medpriv_core.privacy.spent import Spent, spent_at, spent_from_dict, spent_without_record
+from medpriv_core.checksums import State, read_sealed, sealed_bytes
+from medpriv_core.home import explain_disk_errors, replace_file, sync_folder
+from medpriv_core.privacy.spent import Bond, Spent, spent_at, spent_from_dict, spent_without_record
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.epoch_log import Row, Signature, signature
 from medpriv_core.spec import RunSpec
@@ -50,30 +52,45 @@ def write_checkpoint_and_record(directory: RunDirectory, content: bytes | memory
     before = read_record(directory)
     announced = spent.to_dict() | {_BEFORE: before.to_dict() if before is not None else None}
     announced[_BEFORE_FILE] = signature(directory.checkpoint)
-    replace_file(directory.path / FILE_NAME, _json(announced))
+    replace_file(directory.path / FILE_NAME, sealed_bytes(announced))
     replace_file(directory.checkpoint, content)
+    # Before anybody sees its epochs, or a power cut could leave them beside an older checkpoint.
+    with explain_disk_errors(directory.path):
+        sync_folder(directory.path)
     write_record(directory, spent)
 
 
 def write_record(directory: RunDirectory, spent: Spent) -> None:
     """Replace the record of the checkpoint that is there; raises ``DataHomeError`` where the disk refuses."""
-    replace_file(directory.path / FILE_NAME, _json(spent.to_dict()))
+    replace_file(directory.path / FILE_NAME, sealed_bytes(spent.to_dict()))
 
 
 def read_record(directory: RunDirectory) -> Spent | None:
     """What the worker recorded of the checkpoint that is there; None where it did not, or the file is damaged."""
-    values = read_json(directory.path / FILE_NAME)
-    if not isinstance(values, Mapping):
-        return None
+    return look_at_record(directory)[0]
+
+
+def look_at_record(directory: RunDirectory) -> tuple[Spent | None, State]:
+    """The same, and the state of the file: also that a run of this version has lost it counts as damage."""
+    found = read_sealed(directory.path / FILE_NAME)
+    if found.state == "missing":
+        lost = directory.checkpoint.exists() and read_sealed(directory.path / "setup.json").state == "sealed"
+        return None, "damaged" if lost else "missing"
     try:
-        newest = spent_from_dict(values)
-        if _BEFORE not in values:
-            return newest
-        if not directory.checkpoint.exists():
-            return None  # nothing was kept yet
-        before = None if values[_BEFORE] is None else spent_from_dict(values[_BEFORE])
+        if not found.sound or not isinstance(found.values, Mapping):
+            raise ValueError("damaged")
+        return _holding(directory, found.values), found.state
     except ValueError:
-        return None
+        return None, "damaged"
+
+
+def _holding(directory: RunDirectory, values: Mapping[str, Any]) -> Spent | None:
+    newest = spent_from_dict(values)
+    if _BEFORE not in values:
+        return newest
+    if not directory.checkpoint.exists():
+        return None  # nothing was kept yet
+    before = None if values[_BEFORE] is None else spent_from_dict(values[_BEFORE])
     now = signature(directory.checkpoint)
     if before is not None and now is not None and list(now) == values.get(_BEFORE_FILE):
         return before
@@ -87,14 +104,15 @@ def read_spent(directory: RunDirectory, spec: RunSpec, *, setup: Mapping[str, An
     Also where an older record and checkpoint were put back: an epoch that was shown stays spent. None before the first
     step that anybody could have seen. ``setup`` is its ``setup.json`` and ``last`` its last row.
     """
-    recorded, shown = read_record(directory), spent_at(last)
+    (recorded, state), shown = look_at_record(directory), spent_at(last)
     if recorded is not None and (shown is None or shown.steps <= recorded.steps or spec.method != "dp_sgd"):
         return recorded
+    bond: Bond = "older" if recorded is not None else "damaged" if state == "damaged" else "unknown"
     outcome = directory.read_outcome() if spec.method == "dp_sgd" else None
     known = spent_without_record(spec, setup=setup, last=last, outcome=outcome or {})
     if known is None and spec.method == "dp_sgd" and directory.checkpoint.exists():
-        return NOT_KNOWN
-    return known
+        known = NOT_KNOWN
+    return None if known is None else replace(known, bond=bond)
 
 
 def with_bond(spent: Spent | None, directory: RunDirectory) -> Spent | None:
@@ -102,7 +120,7 @@ def with_bond(spent: Spent | None, directory: RunDirectory) -> Spent | None:
 
     Reads the whole checkpoint once; to be asked where no worker is at it.
     """
-    if spent is None or spent.checkpoint is None or not directory.checkpoint.exists():
+    if spent is None or spent.bond != "unknown" or spent.checkpoint is None or not directory.checkpoint.exists():
         return spent
     return replace(spent, bond="holds" if checkpoint_digest(directory) == spent.checkpoint else "broken")
 
@@ -125,7 +143,3 @@ def _digest(path: Path, _version: Signature) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return None
-
-
-def _json(value: Mapping[str, Any]) -> bytes:
-    return (json.dumps(dict(value), indent=2, allow_nan=False) + "\n").encode()

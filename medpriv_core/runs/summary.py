@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from medpriv_core.errors import MedprivError
+from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.runs.directory import RunDirectory
@@ -122,11 +122,28 @@ def read_run(home: DataHome, row: RunRow, *, place: int | None) -> Run:
     """One run with all its epochs."""
     directory = RunDirectory(home.runs / row.id)
     summary = read_summary(home, row, place=place)
+    epochs = directory.read_epochs()
+    complaint = _gaps(summary, epochs)
+    if complaint is not None:
+        told = [message for message in (summary.kept_message, complaint) if message]
+        summary = replace(summary, kept_message=" ".join(told), message=in_plain_words(" ".join(told)))
     return Run(
         **{field.name: getattr(summary, field.name) for field in fields(RunSummary)},
         progress=directory.read_progress() if row.state == "running" else {},
-        epochs=directory.read_epochs(),
+        epochs=epochs,
     )
+
+
+def _gaps(run: RunSummary, epochs: Sequence[Row]) -> str | None:
+    """A sentence on epochs of an ended run that are finished and have no figures; None where there are none."""
+    there = {row["epoch"] for row in epochs}
+    finished = max([*there, run.spent.epochs if run.spent is not None and run.spent.recorded else 0])
+    missing = sorted(set(range(1, finished + 1)) - there)
+    if not run.ended or not missing:
+        return None
+    which = ", ".join(map(str, missing[:10])) + (" and more" if len(missing) > 10 else "")
+    back = " The checkpoint has them; they come back when the run goes on." if run.has_checkpoint else ""
+    return f"Figures of epoch {which} are missing: their lines in metrics.jsonl are damaged or were not written.{back}"
 
 
 @dataclass(frozen=True)
@@ -205,11 +222,15 @@ def _put_together(row: RunRow, place: int | None, files: _Files) -> RunSummary:
 
 
 def _read_files(directory: RunDirectory, versions: tuple[Signature | None, ...]) -> _Files:
-    spec, complaint, setup, spent = None, None, {}, None
+    spec, complaint, setup, spent = None, None, dict[str, Any](), None
     last, best = read_ends(directory.path / "metrics.jsonl")
     try:
         with explain_disk_errors(directory.path):
-            spec, setup = directory.read_spec(), directory.read_setup()
+            spec = directory.read_spec()
+            try:
+                setup = directory.read_setup()
+            except RunError as error:
+                complaint = kept_words(error)
             spent = read_spent(directory, spec, setup=setup, last=last)
     except MedprivError as error:
         complaint = kept_words(error)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medpriv_core.checksums import read_sealed, write_sealed
 from medpriv_core.errors import MedprivError, RunError
-from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
+from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.spec import RunSpec
 
 VERSION = 1
@@ -76,7 +77,8 @@ def write_sweep(home: DataHome, sweep: Sweep) -> None:
         ],
     }
     with explain_disk_errors(file.parent):
-        write_json(file, values)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_sealed(file, values)
 
 
 def read_sweep(home: DataHome, sweep_id: str) -> Sweep:
@@ -126,7 +128,10 @@ def _read_file(file: Path) -> Sweep:
 @functools.lru_cache(maxsize=128)
 def _parse(file: Path, _changed_ns: int, _size: int) -> Sweep:
     try:
-        values = read_json(file)
+        found = read_sealed(file)
+        if not found.sound:
+            raise ValueError("damaged")
+        values = found.values
         if values["version"] > VERSION:
             raise RunError(f"The sweep in {file} was written by a newer version of medpriv. Update medpriv to see it.")
         return Sweep(

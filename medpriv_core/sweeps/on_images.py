@@ -14,9 +14,16 @@ from dataclasses import dataclass
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service
-from medpriv_core.runs.spent_journal import Entry, Images, enter_runs, entry_of, read_entries
+from medpriv_core.runs.spent_journal import Entry, Images, count_lost, enter_runs, entry_of, read_entries
 from medpriv_core.runs.summary import RunSummary
-from medpriv_core.sweeps.together import DpSgdTogether, Spending, compose_dp_sgd, planned_spending, recorded_spending
+from medpriv_core.sweeps.together import (
+    DpSgdTogether,
+    Spending,
+    compose_dp_sgd,
+    not_known,
+    planned_spending,
+    recorded_spending,
+)
 
 WITHOUT_PRIVACY = (
     "Networks trained without privacy are not counted: for each of them that is given away, no ε holds at all."
@@ -25,7 +32,10 @@ WITHOUT_PRIVACY = (
 
 @dataclass(frozen=True)
 class SpentOnImages:
-    """Spendings of networks on the images of one dataset; ``uncounted`` further runs did not record theirs."""
+    """Spendings of networks on the images of one dataset.
+
+    ``uncounted`` further runs did not record theirs, or their line in the journal is damaged.
+    """
 
     spendings: tuple[Spending, ...]
     uncounted: int
@@ -46,7 +56,11 @@ def epsilon_on_images(home: DataHome, dataset: str, runs: Sequence[RunSummary]) 
     """
     if not home.spent.is_dir() and not any(_is_private(run, dataset) for run in runs):
         return None
-    entries = _entries(home, dataset, Images(home), runs)
+    images = Images(home)
+    entries = _entries(home, dataset, images, runs)
+    lost = count_lost(home, dataset, images.content_of(dataset))
+    if lost:
+        return not_known(dataset, networks=len(entries), lost=lost)
     return compose_dp_sgd(dataset, [_of(entry) for entry in entries.values()]) if entries else None
 
 
@@ -60,7 +74,7 @@ def spent_by_others(
     images = Images(home)
     entries, here = _entries(home, dataset, images, runs), {run.id for run in runs}
     spendings = [_of(entry) for entry in entries.values() if entry.run not in here and entry.run not in but]
-    uncounted = 0
+    uncounted = count_lost(home, dataset, images.content_of(dataset))
     for run in runs:
         if run.id in but or not _is_private(run, dataset) or not images.have(run):
             continue

@@ -52,6 +52,7 @@ class DpSgdTogether:
     epsilon    at ``delta``, the smallest that one of them states; infinite where none holds
     largest    the epsilon of the one network that spends most, at the same delta
     samplings  all that occur
+    lost       damaged lines of the journal of the images, of which nobody knows what they said: then no epsilon is told
     """
 
     dataset: str
@@ -62,10 +63,13 @@ class DpSgdTogether:
     adjacency: Adjacency
     samplings: tuple[Sampling, ...]
     accountant: Accountant
+    lost: int = 0
 
     @property
     def statement(self) -> str:
         """Epsilon with all it depends on."""
+        if self.lost:
+            return self.ever_sentence
         sampling = " or ".join(SAMPLING_WORDS[sampling] for sampling in self.samplings)
         return (
             f"ε = {format_epsilon(self.epsilon)} (δ = {format_delta(self.delta)}; {ADJACENCY_WORDS[self.adjacency]}; "
@@ -75,6 +79,13 @@ class DpSgdTogether:
     @property
     def ever_sentence(self) -> str:
         """For all networks that were ever trained on the images."""
+        if self.lost:
+            lines = "One line" if self.lost == 1 else f"{self.lost:,} lines"
+            return (
+                f"What all DP-SGD networks trained here have taken from these images together is not known: {lines} of "
+                "the journal of what was spent (the folder spent in the data home) cannot be read. Put that file back "
+                "from a copy."
+            )
         which = "The one DP-SGD network" if self.networks == 1 else f"All {self.networks:,} DP-SGD networks together"
         return f"{which} trained here on these images so far, deleted and purged ones included: {self.statement}."
 
@@ -173,6 +184,11 @@ def compose_dp_sgd(dataset: str, spendings: Sequence[Spending]) -> DpSgdTogether
             sample_rate=min(rate for _, rate, _ in stretches), delta=delta, steps=sum(steps for *_, steps in stretches)
         ),
     )
+
+
+def not_known(dataset: str, *, networks: int, lost: int) -> DpSgdTogether:
+    """Where ``lost`` lines of the journal of the images are damaged: no epsilon holds, at any delta."""
+    return DpSgdTogether(dataset, networks, math.inf, math.inf, 0.0, "add-remove", (), "pld", lost)
 
 
 def compose_local_dp(specs: Iterable[RunSpec]) -> tuple[LocalDpTogether, ...]:

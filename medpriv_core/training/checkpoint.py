@@ -10,6 +10,7 @@ that drew the mechanism's noise is in it.
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -68,14 +69,21 @@ def pack_checkpoint(checkpoint: Checkpoint) -> memoryview:
 
 
 def load_checkpoint(path: Path) -> Checkpoint | None:
-    """The checkpoint at ``path``, None if there is none yet; raises ``RunError`` if it is damaged."""
+    """The checkpoint at ``path``, None if there is none yet; raises ``RunError`` if it is damaged.
+
+    Whether it is the one that its record was written for is ``runs.going_on``'s to say. A checkpoint of an earlier
+    version has no record, so its own sums are looked at here, which torch passes over.
+    """
     if not path.exists():
         return None
     try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                raise ValueError("a sum that does not fit")
         values = torch.load(path, map_location="cpu", weights_only=True)
         checkpoint = Checkpoint(**{f.name: values[f.name] for f in fields(Checkpoint) if f.name in values})
         Position(**checkpoint.position)
-    # A damaged file fails inside torch in many ways: RuntimeError, UnpicklingError, EOFError, KeyError, ...
+    # A damaged file fails inside torch in many ways: RuntimeError, UnpicklingError, EOFError, KeyError, BadZipFile, ...
     except Exception as error:
         raise RunError(
             f"The checkpoint {path} is damaged, so this run cannot go on; start a new run with the same settings."

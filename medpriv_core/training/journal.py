@@ -79,6 +79,7 @@ class Journal:
         self._write(self._session.checkpoint())
 
     def _write(self, checkpoint: Checkpoint) -> None:
+        self._directory.check_there()
         rows = self._held
         content = pack_checkpoint(replace(checkpoint, rows=[*self._session.rows, *rows]))
         spent = self._session.spent_by(checkpoint, digest=digest_of(content))
@@ -90,6 +91,8 @@ class Journal:
         self._held, self._finished = [], None
         if rows:
             self._directory.append_epochs(rows)
+        if self._session.confirm is not None:
+            self._session.confirm(spent)
         if self._predictions is not None:
             self.replace_predictions(self._predictions)
             self._predictions = None

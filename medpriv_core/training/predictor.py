@@ -24,11 +24,14 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from medpriv_core.checksums import file_checksum
 from medpriv_core.datasets.images import to_square
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from medpriv_core.runs.directory import RunDirectory, no_network
+from medpriv_core.runs.imports import read_import_mark
+from medpriv_core.runs.spent_record import checkpoint_digest, read_record
 from medpriv_core.spec import RunSpec
 from medpriv_core.training import engines
 from medpriv_core.training.augmentation import network_input
@@ -150,6 +153,12 @@ def _read_network(directory: RunDirectory, spec: RunSpec) -> _Saved:
         saved = load_checkpoint(directory.checkpoint)
     except RunError as error:
         raise _damaged(directory) from error
+    recorded = read_record(directory)
+    if recorded is not None and recorded.checkpoint not in (None, checkpoint_digest(directory)):
+        raise RunError(
+            f"The checkpoint of run {directory.path.name} is not the one that its record was written for, so nobody "
+            "knows how good its network is. Choose another run, or put the right checkpoint.pt back."
+        )
     if saved is None:
         raise RunError(no_network(directory))
     averaged = saved.average["network"] if saved.average and saved.average["count"] else None
@@ -157,7 +166,10 @@ def _read_network(directory: RunDirectory, spec: RunSpec) -> _Saved:
 
 
 def _read_released(directory: RunDirectory, spec: RunSpec) -> _Saved:
+    expected = (read_import_mark(directory) or {}).get("model_checksum")
     try:
+        if expected is not None and file_checksum(directory.released) != expected:
+            raise ValueError("another checksum than when it was imported")
         with safe_open(directory.released, "pt") as file:
             facts = file.metadata() or {}
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118

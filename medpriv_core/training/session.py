@@ -17,12 +17,13 @@ from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.privacy.facts import GUARANTEE
 from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
-from medpriv_core.privacy.spent import Spent, spent_by
+from medpriv_core.privacy.spent import Spent, count_steps, spent_by
 from medpriv_core.privacy.verdict import second_record
 from medpriv_core.progress import ProgressCallback
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.spent_journal import Entry, enter
-from medpriv_core.runs.spent_record import checkpoint_digest, read_record, write_record
+from medpriv_core.runs.going_on import check_going_on, older_files
+from medpriv_core.runs.spent_journal import Entry, confirm, enter
+from medpriv_core.runs.spent_record import checkpoint_digest, look_at_record, write_record
 from medpriv_core.spec import RunSpec
 from medpriv_core.training import engines
 from medpriv_core.training.averaging import WeightAverage, first_averaged
@@ -61,6 +62,7 @@ class Session:
     spent           the record of the checkpoint on the disk; None before the first
     remark          a sentence where checkpoint and record did not agree
     enter           of DP-SGD: enters a record into the journal of these images, before it is written
+    confirm         of DP-SGD: enters there that the checkpoint of a record lies on the disk
     """
 
     spec: RunSpec
@@ -82,6 +84,7 @@ class Session:
     spent: Spent | None = None
     remark: str | None = None
     enter: Callable[[Spent], None] | None = None
+    confirm: Callable[[Spent], None] | None = None
 
     @property
     def result(self) -> nn.Module:
@@ -120,12 +123,15 @@ def open_session(
     check_data(data, spec)
     device = resolve_device(spec.device)
     mixed = engines.mixed_precision(spec, device)
+    check_going_on(home, directory, content=data.content, private=spec.method == "dp_sgd")
     saved = load_checkpoint(directory.checkpoint)
     if saved is not None:
         _check_same_run(saved, spec, data)
     position = Position(**saved.position) if saved else Position()
     train_size = len(data.train.train.labels)
     steps = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size, sampling=spec.sampling_scheme)
+    if saved is not None:
+        _check_ledger(saved, directory, private=spec.method == "dp_sgd", steps_per_epoch=steps)
 
     weights = load_weights(spec.weights, home=home, norm=spec.norm, progress=progress)
     doubt = doubt_weights(weights.state_dict)
@@ -144,14 +150,16 @@ def open_session(
             average.load_state_dict(saved.average)
     parameters = sum(parameter.numel() for parameter in trained.parameters() if parameter.requires_grad)
 
-    recorded = spent = read_record(directory)
-    ledger, remark, entering = None, None, None
+    recorded, state = look_at_record(directory)
+    spent, ledger, remark, journal = recorded, None, None, None
     if spec.method == "dp_sgd":
         progress(NOISE_PHASE, 0, 1)
         steps_left = max(0, (spec.epochs - position.epochs_done) * steps - position.step)
         mechanism = mechanism_of(spec, train_size=train_size)
         segments, remark = spent_before(saved.ledger if saved else [], recorded, mechanism=mechanism, delta=spec.delta)
         ledger = open_ledger(spec, train_size=train_size, steps_left=steps_left, segments=segments)
+    if saved is not None and state == "damaged":
+        remark = "The record of what was spent was damaged or gone. It is written anew from the checkpoint."
     # Stored features reach the last layer alone, which is small and quick: no need to mix precisions there.
     stored = spec.trainable == "head" and not spec.augment
     drawn = train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
@@ -231,7 +239,18 @@ def open_session(
             measured=measured,
         )
         guarantee = {GUARANTEE: facts.to_dict()} | second_record(facts, steps=spec.epochs * steps, delta=spec.delta)
-        entering = _entering(home, data.content, directory.path.name, facts.mechanism() or ledger.mechanism, spec.delta)
+        journal = _ImagesJournal(
+            home, data.content, directory.path.name, facts.mechanism() or ledger.mechanism, spec.delta
+        )
+    if saved is not None:
+        # A checkpoint of an earlier version has no record, and one that was put back has another's.
+        goes_on = replace(saved, ledger=ledger.segments if ledger else [])
+        spent = _spent_by(goes_on, ledger, steps_per_epoch=steps, digest=checkpoint_digest(directory))
+        if journal is not None:
+            journal.enter(spent)
+            journal.confirm(spent)
+        if spent != recorded or state != "sealed":
+            write_record(directory, spent)
     directory.write_setup(
         data_facts(data)
         | {
@@ -253,24 +272,30 @@ def open_session(
         | guarantee
     )
     refuse_failures(measured)
-    if saved is not None:
-        # A checkpoint of an earlier version has no record, and one that was put back has another's.
-        goes_on = replace(saved, ledger=ledger.segments if ledger else [])
-        spent = _spent_by(goes_on, ledger, steps_per_epoch=steps, digest=checkpoint_digest(directory))
-        if entering is not None:
-            entering(spent)
-        if spent != recorded:
-            write_record(directory, spent)
-    session.spent, session.enter = spent, entering
+    session.spent = spent
+    if journal is not None:
+        session.enter, session.confirm = journal.enter, journal.confirm
     return session
 
 
-def _entering(home: DataHome, content: str, run_id: str, mechanism: Mechanism, delta: float) -> Callable[[Spent], None]:
-    def enter_spent(spent: Spent) -> None:
-        if spent.steps:
-            enter(home, content, [Entry(run_id, mechanism, spent.segments or (), delta)])
+@dataclass(frozen=True)
+class _ImagesJournal:
+    """The journal of a run's images, and what it enters there."""
 
-    return enter_spent
+    home: DataHome
+    content: str
+    run_id: str
+    mechanism: Mechanism
+    delta: float
+
+    def enter(self, spent: Spent) -> None:
+        if spent.steps:
+            entry = Entry(self.run_id, self.mechanism, spent.segments or (), self.delta, spent.checkpoint)
+            enter(self.home, self.content, [entry])
+
+    def confirm(self, spent: Spent) -> None:
+        if spent.steps and spent.checkpoint is not None:
+            confirm(self.home, self.content, self.run_id, spent.checkpoint)
 
 
 def _spent_by(checkpoint: Checkpoint, ledger: Ledger | None, *, steps_per_epoch: int, digest: str | None) -> Spent:
@@ -297,6 +322,20 @@ def _check_same_run(saved: Checkpoint, spec: RunSpec, data: TrainingData) -> Non
             f"The images of {data.clean.info.title} have changed since this run began, so it cannot go on; start a "
             "new run."
         )
+
+
+def _check_ledger(saved: Checkpoint, directory: RunDirectory, *, private: bool, steps_per_epoch: int) -> None:
+    """Raise ``RunError`` where a checkpoint is behind the epochs that were shown, or its ledger behind its network."""
+    position, epochs = Position(**saved.position), directory.read_epochs()
+    last = epochs[-1] if epochs else {}
+    if position.epochs_done < last.get("epoch", 0):
+        why = f"they are of epoch {position.epochs_done}, and epoch {last['epoch']} was shown"
+        raise older_files(directory.path.name, why)
+    taken = position.epochs_done * steps_per_epoch + position.step
+    counted = count_steps(saved.ledger)
+    if private and counted < max(taken, last.get("steps", 0)):
+        why = f"the checkpoint counts {counted:,} steps, and {max(taken, last.get('steps', 0)):,} were taken"
+        raise older_files(directory.path.name, why)
 
 
 def _lasting_settings(spec: RunSpec) -> dict[str, Any]:

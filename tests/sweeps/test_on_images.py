@@ -135,7 +135,7 @@ def test_nothing_but_what_was_spent_is_in_it(home: DataHome) -> None:
     put(home, "one")
     enter_runs(home, service.list_runs(home))
     (file,) = home.spent.iterdir()
-    assert set(json.loads(file.read_text())) == {"run", "mechanism", "segments", "delta"}
+    assert set(json.loads(file.read_text())) == {"run", "mechanism", "segments", "delta", "checksum"}
 
 
 def test_an_infinite_sensitivity_comes_back(home: DataHome) -> None:

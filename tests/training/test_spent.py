@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from medpriv_core.errors import DataHomeError
+from medpriv_core.errors import DataHomeError, RunError
 from medpriv_core.figures.curves import epsilon_terms
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.dp_sgd import DpSgdAccount
@@ -167,12 +167,13 @@ def test_a_kill_between_record_and_checkpoint_does_not_put_a_target_out_of_reach
     assert run.directory.read_epochs()[-1]["epsilon"] <= 3.0
 
 
-def test_an_older_checkpoint_that_was_put_back_forgets_nothing(new_run, tmp_path):
+def test_a_run_does_not_go_on_from_an_older_checkpoint_that_was_put_back(new_run, tmp_path):
     run, spec = new_run(), toy_spec(epochs=3, **DP)
     run.train(spec.changed(epochs=1))
     shutil.copy(run.directory.checkpoint, tmp_path / "older.pt")
     stop(run, spec, 6)
     taken = shown(run, spec).steps
+    shutil.copy(run.directory.checkpoint, tmp_path / "newer.pt")
     shutil.copy(tmp_path / "older.pt", run.directory.checkpoint)
 
     assert shown(run, spec).steps == taken
@@ -180,16 +181,13 @@ def test_an_older_checkpoint_that_was_put_back_forgets_nothing(new_run, tmp_path
     assert (state, "not the one that its record was written for" in sentence) == ("red", True)
     broken = with_bond(shown(run, spec), run.directory)
     assert run_verdict(spec, setup=run.directory.read_setup(), spent=broken) is None
+    with pytest.raises(RunError, match=r"another one was put in its place\..*start a new run"):
+        run.open(spec)
 
-    session, go = run.open(spec)
-    assert f"counts 5 steps and the record of what was spent {taken}" in session.remark
-    go()
-    assert shown(run, spec).steps == 2 * AN_EPOCH + taken
-    assert [row["epsilon"] for row in run.directory.read_epochs()[1:]] == [
-        ACCOUNT.epsilon(steps + taken) for steps in (5, 10)
-    ]
-    state, sentence = accounting(run, spec)
-    assert (state, "the larger number holds" in sentence) == ("amber", True)
+    shutil.copy(tmp_path / "newer.pt", run.directory.checkpoint)
+    run.train(spec)
+    assert [row["steps"] for row in run.directory.read_epochs()] == [5, 10, 15]
+    assert accounting(run, spec)[0] == "green"
 
 
 def test_a_checkpoint_that_is_gone_stays_spent(new_run):
@@ -197,8 +195,24 @@ def test_a_checkpoint_that_is_gone_stays_spent(new_run):
     stop(run, spec, MORE)
     taken = shown(run, spec).steps
     run.directory.checkpoint.unlink()
-    run.train(spec)
+    session, go = run.open(spec)
+    assert f"counts 0 steps and the record of what was spent {taken}" in session.remark
+    go()
     assert shown(run, spec).steps == 2 * AN_EPOCH + taken
+    assert [row["epsilon"] for row in run.directory.read_epochs()] == [
+        ACCOUNT.epsilon(steps + taken) for steps in (5, 10)
+    ]
+    state, sentence = accounting(run, spec)
+    assert (state, "the larger number holds" in sentence) == ("amber", True)
+
+
+def test_without_checkpoint_and_record_a_run_that_has_shown_epochs_does_not_begin_anew(new_run):
+    run, spec = new_run(), toy_spec(epochs=2, **DP)
+    run.train(spec.changed(epochs=1))
+    run.directory.checkpoint.unlink()
+    (run.directory.path / FILE_NAME).unlink()
+    with pytest.raises(RunError, match=r"The checkpoint of run run-1 is gone.*start a new run"):
+        run.open(spec)
 
 
 def test_older_files_put_back_together_are_not_believed_beside_an_epoch_that_was_shown(new_run, tmp_path):
@@ -210,11 +224,14 @@ def test_older_files_put_back_together_are_not_believed_beside_an_epoch_that_was
     for name in ("checkpoint.pt", FILE_NAME):
         shutil.copy(tmp_path / name, run.directory.path / name)
     assert shown(run, spec).epsilon == ACCOUNT.epsilon(3 * AN_EPOCH)
-    assert accounting(run, spec)[0] == "amber"
+    state, sentence = accounting(run, spec)
+    assert (state, "It cannot go on" in sentence) == ("amber", True)
+    with pytest.raises(RunError, match="are older than what it has shown"):
+        run.open(spec)
 
 
 @pytest.mark.parametrize("damage", [None, "{", "[]", '{"steps": -1}', '{"epochs": 1, "step": 0, "steps": 3}'])
-def test_without_a_record_the_light_is_amber_until_the_run_goes_on(damage: str | None, new_run):
+def test_without_its_record_the_light_is_red_until_the_run_goes_on(damage: str | None, new_run):
     run, spec = new_run(), toy_spec(epochs=3, **DP)
     run.train(spec.changed(epochs=1))
     stop(run, spec, 6)
@@ -224,12 +241,12 @@ def test_without_a_record_the_light_is_amber_until_the_run_goes_on(damage: str |
 
     assert (shown(run, spec).steps, shown(run, spec).recorded) == (AN_EPOCH, False)
     state, sentence = accounting(run, spec)
-    assert (state, "is not known" in sentence) == ("amber", True)
+    assert (state, "is damaged or gone" in sentence) == ("red", True)
     run.directory.write_outcome("cancelled", epoch=1, steps=taken, epsilon=ACCOUNT.epsilon(taken), delta=1e-3)
     assert (shown(run, spec).steps, shown(run, spec).epsilon) == (taken, ACCOUNT.epsilon(taken))
 
     run.directory.clear_outcome()
     run.open(spec)  # the checkpoint itself says it
     assert (read_record(run.directory).steps, accounting(run, spec)[0]) == (taken, "green")
-    record.unlink()  # as earlier versions left a run that was killed after it had gone on
+    record.unlink()
     assert (shown(run, spec).steps, shown(run, spec).recorded) == (taken, False)
