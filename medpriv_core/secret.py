@@ -2,7 +2,8 @@
 
 Whoever has it can take the noise off the copies again, so only its owner may read the file, and nothing shows, logs or
 exports it. It is made when the first copy is. Lost is lost: copies that are made after it are noised anew, which is
-one more release of the same pictures.
+one more release of the same pictures. So must no byte of it change unnoticed: beside it stands its mark, which tells
+another secret from it and says nothing about it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from pathlib import Path
 
+from medpriv_core.checksums import read_sealed, write_sealed
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock
@@ -31,13 +34,24 @@ def noise_secret(home: DataHome, *, progress: ProgressCallback = no_progress) ->
             secret = path.read_bytes()
         except FileNotFoundError:
             secret = secrets.token_bytes(SECRET_BYTES)
+            # First, because a mark without a secret harms nothing.
+            write_sealed(_mark_file(home), {"mark": secret_mark(secret)})
             _write(home, secret)
-    if len(secret) != SECRET_BYTES:
+        mark = read_sealed(_mark_file(home))
+        # A secret of an earlier version has no mark yet; a damaged mark says nothing.
+        another = mark.sound and mark.values.get("mark") != secret_mark(secret)
+        if not mark.sound and len(secret) == SECRET_BYTES:
+            write_sealed(_mark_file(home), {"mark": secret_mark(secret)})
+    if len(secret) != SECRET_BYTES or another:
         raise DataHomeError(
             f"The file {path}, from which the noise of pictures is derived, is damaged. Put it back from a copy. If "
             "you have none, delete it: pictures that are noised from then on get other noise, one more release of them."
         )
     return secret
+
+
+def _mark_file(home: DataHome) -> Path:
+    return home.noise_secret.with_suffix(".mark")
 
 
 def secret_mark(secret: bytes) -> str:

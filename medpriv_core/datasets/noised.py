@@ -4,22 +4,24 @@ Each draw of noise is one release of a picture: drawing again for another epoch 
 budget again. So a dataset, image size, beta and kind of draw have one noised copy, made on first use and used by every
 run after that. Its noise is derived from the data home's secret and each picture (``mechanisms/keyed_laplace.py``).
 Where a copy has to be made again, because it was damaged or another picture joined the dataset, every old picture gets
-the noise that it had.
+the noise that it had. ``noise.json`` keeps a checksum of each file, which is compared when the copy is opened.
 
 Copies of medpriv 0.1.0 were noised from the operating system's entropy; they are the release and stay in use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from medpriv_core.datasets.arrays import check_space, new_folder, work_in_order, write_images
+from medpriv_core.checksums import file_checksum, read_sealed, write_sealed
+from medpriv_core.datasets.arrays import check_space, new_folder, read_array, work_in_order, write_images
 from medpriv_core.datasets.base import PreparedDataset, PreparedSplit
-from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
+from medpriv_core.errors import DataHomeError
+from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock
 from medpriv_core.mechanisms.keyed_laplace import GENERATOR, keyed_laplace
 from medpriv_core.progress import ProgressCallback, no_progress
@@ -40,6 +42,19 @@ _REDRAWN = (
     "the pictures are noised anew, which is one more release of them."
 )
 
+REMADE = (
+    "The stored noised copy was damaged. It is made again with the noise that it had, so nothing more is released of "
+    "the pictures."
+)
+_UNSURE = (
+    "The stored noised copy and its record were damaged, so it is not known whether the copy that takes its place has "
+    "the same noise. If it has not, this is one more release of the pictures."
+)
+UNCHECKED = (
+    "The stored noised copy has no checksums, because an earlier version wrote it. Whether it is as it was written is "
+    "not known."
+)
+
 
 def noised_dataset(
     home: DataHome,
@@ -53,12 +68,14 @@ def noised_dataset(
     """The noised copy of ``prepared``, made now if there is none yet.
 
     Both splits are noised, clamped and rounded to ``uint8`` (post-processing). Labels are not protected. ``say`` gets a
-    sentence where the pictures are released once more. Raises ``SettingError`` for an impossible beta and
-    ``DataHomeError`` where the disk refuses.
+    sentence where a copy was damaged, where nobody knows whether it is, and where the pictures are released once more.
+    Raises ``SettingError`` for an impossible beta and ``DataHomeError`` where the disk refuses.
     """
     check_bound("beta", beta)
     folder = home.prepared / prepared.folder.name / f"laplace-{noise_draw}-{beta:.6g}"
     if (copy := _read_copy(folder, prepared)) is not None:
+        if _checksums(folder) is None:
+            say(UNCHECKED)
         return copy
     lock = home.prepared / f"{prepared.folder.name}-{folder.name}.lock"
     with hold_lock(lock, progress=progress, phase="Waiting for another process that noises the same images"):
@@ -67,7 +84,8 @@ def noised_dataset(
             with explain_disk_errors(folder):
                 _make(home, prepared, folder, beta=beta, noise_draw=noise_draw, progress=progress, say=say)
             copy = _read_copy(folder, prepared)
-    assert copy is not None
+    if copy is None:
+        raise DataHomeError(f"The noised copy just written to {folder} cannot be read back. Check the disk.")
     return copy
 
 
@@ -83,7 +101,9 @@ def _make(
 ) -> None:
     secret = noise_secret(home, progress=progress)
     mark = secret_mark(secret)
-    if folder.is_dir() and read_json(folder / _RECORD) is None:
+    record = read_sealed(folder / _RECORD)
+    damaged = folder.is_dir()
+    if damaged and record.state == "missing":
         say(_REDRAWN)
     elif any(other != mark for other in _marks(home)):
         say(_LOST)
@@ -105,20 +125,28 @@ def _make(
             progress(PHASE, done, total)
 
     with new_folder(folder) as part:
+        sums = {}
         for name, images in splits.items():
-            write_images(part / f"{name}.npy", images.shape, noised(images))
-        write_json(part / _RECORD, {"generator": GENERATOR, "secret": mark})
+            sums[f"{name}.npy"] = write_images(part / f"{name}.npy", images.shape, noised(images))
+        write_sealed(part / _RECORD, {"generator": GENERATOR, "secret": mark, "checksums": sums})
+        if damaged and record.state != "missing":
+            # The record tells the secret; without it, a file that comes out the same does.
+            same = record.values.get("secret") == mark if record.sound else _any_alike(folder, sums)
+            if same:
+                say(REMADE)
+            elif not record.sound:
+                say(_UNSURE)
 
 
 def _read_copy(folder: Path, prepared: PreparedDataset) -> PreparedDataset | None:
     """The stored copy, or None where there is none or it is damaged."""
-    splits = []
+    if read_sealed(folder / _RECORD).state == "damaged":
+        return None
+    splits, checksums = [], _checksums(folder)
     for name, clean in (("train", prepared.train), ("test", prepared.test)):
-        try:
-            images = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            return None
-        if images.dtype != np.uint8 or images.shape != clean.images.shape:
+        checksum = None if checksums is None else checksums.get(f"{name}.npy", "")
+        images = read_array(folder / f"{name}.npy", dtype=np.uint8, checksum=checksum)
+        if images is None or images.shape != clean.images.shape:
             return None
         splits.append(PreparedSplit(images, clean.labels))
     return replace(prepared, folder=folder, train=splits[0], test=splits[1])
@@ -126,5 +154,17 @@ def _read_copy(folder: Path, prepared: PreparedDataset) -> PreparedDataset | Non
 
 def _marks(home: DataHome) -> set[str]:
     """Of the secrets from which the copies that are stored were made."""
-    records = (read_json(path) for path in home.prepared.glob(f"*/laplace-*/{_RECORD}"))
-    return {str(record["secret"]) for record in records if isinstance(record, dict) and "secret" in record}
+    records = (read_sealed(path) for path in home.prepared.glob(f"*/laplace-*/{_RECORD}"))
+    return {str(record.values["secret"]) for record in records if record.sound and "secret" in record.values}
+
+
+def _checksums(folder: Path) -> dict[str, str] | None:
+    """Of the files of a copy; None where an earlier version wrote them."""
+    record = read_sealed(folder / _RECORD)
+    checksums = record.values.get("checksums") if record.sound else None
+    return checksums if isinstance(checksums, dict) else None
+
+
+def _any_alike(folder: Path, checksums: Mapping[str, str]) -> bool:
+    """Whether a file of a copy is the one that was made just now."""
+    return any((folder / name).is_file() and file_checksum(folder / name) == sum_ for name, sum_ in checksums.items())

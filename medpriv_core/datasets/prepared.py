@@ -2,7 +2,8 @@
 
 ``<data home>/prepared/<content key>-<size>/`` holds images and labels of both splits as npy files and a
 ``meta.json``. The key is the dataset's content, so a changed dataset gets a folder of its own, and the
-same images read from a folder or from a zip share one.
+same images read from a folder or from a zip share one. ``meta.json`` keeps a checksum of each file; where one does not
+fit, the images are read anew.
 
 How they are written: ``arrays.py``.
 """
@@ -11,20 +12,21 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from medpriv_core.datasets.arrays import check_space, new_folder, work_in_order, write_images
-from medpriv_core.datasets.base import Dataset, DatasetInfo, PreparedDataset, PreparedSplit, Split, SplitName
+from medpriv_core.checksums import file_checksum, read_sealed, write_sealed
+from medpriv_core.datasets.arrays import check_space, new_folder, read_array, work_in_order, write_images
+from medpriv_core.datasets.base import Dataset, PreparedDataset, PreparedSplit, Split, SplitName
 from medpriv_core.datasets.files import FileSplit
 from medpriv_core.datasets.images import to_square
 from medpriv_core.datasets.patients import patients_of
 from medpriv_core.datasets.registry import open_dataset, remember_content
 from medpriv_core.errors import DataHomeError, ImageError
-from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
+from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock
 from medpriv_core.pictures.wide_colours import PNG_HEADER, is_deep_png
 from medpriv_core.private_files import open_private
@@ -38,12 +40,27 @@ _DEEP = "-16bit"
 # A thread reads this much at a time, between two calls of the progress callback: few hand-overs, little memory.
 _BATCH_IMAGES = 16
 _BATCH_BYTES = 2 * 1024**2
+_FILES = tuple(f"{split}_{part}.npy" for split in _SPLITS for part in ("images", "labels"))
+
+DAMAGED = "The stored arrays of these images were damaged. The images are read anew."
+UNCHECKED = (
+    "The stored arrays of these images have no checksums, because an earlier version wrote them. Whether they are as "
+    "they were written is not known."
+)
 
 
 def prepare_dataset(
-    home: DataHome, name_or_dataset: str | Dataset, *, image_size: int, progress: ProgressCallback = no_progress
+    home: DataHome,
+    name_or_dataset: str | Dataset,
+    *,
+    image_size: int,
+    progress: ProgressCallback = no_progress,
+    say: Callable[[str], None] = lambda _: None,
 ) -> PreparedDataset:
     """The dataset as arrays of ``image_size`` pixels a side, converted now unless it has been before.
+
+    Reads the stored arrays once, to compare them with their checksums. ``say`` gets a sentence where they were damaged,
+    and where it is not known whether they are.
 
     Raises ``DatasetError`` (and ``ImageError`` for unreadable images, naming the first), ``SettingError``
     for an impossible size, and ``DataHomeError`` if the disk is full or read-only. Whatever goes wrong,
@@ -56,17 +73,21 @@ def prepare_dataset(
         remember_content(home, name_or_dataset, content)
     key = f"{content}-{image_size}{_DEEP if _has_deep_pictures(dataset) else ''}"
     folder = home.prepared / key
-    prepared = _read_prepared(folder, dataset.info, key, image_size)
+    prepared = _read_prepared(folder, dataset, key, image_size)
     patients = patients_of(dataset)
     if prepared is not None:
+        if _checksums(folder) is None:
+            say(UNCHECKED)
         return replace(prepared, patients=patients)
     lock = home.prepared / f"{key}.lock"
     with hold_lock(lock, progress=progress, phase="Waiting for another process that reads the same images"):
-        prepared = _read_prepared(folder, dataset.info, key, image_size)
+        prepared = _read_prepared(folder, dataset, key, image_size)
         if prepared is None:
+            if folder.is_dir():
+                say(DAMAGED)
             with explain_disk_errors(folder):
                 _convert(dataset, folder, image_size, progress)
-            prepared = _read_prepared(folder, dataset.info, key, image_size)
+            prepared = _read_prepared(folder, dataset, key, image_size)
     if prepared is None:
         raise DataHomeError(f"The arrays just written to {folder} cannot be read back. Check the disk.")
     return replace(prepared, patients=patients)
@@ -100,17 +121,20 @@ def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallba
             raise
 
     with new_folder(folder) as part:
+        sums = {}
         for name, split in splits.items():
+            images, labels = f"{name}_images.npy", f"{name}_labels.npy"
             shape = (len(split.labels), size, size, dataset.info.channels)
-            write_images(
-                part / f"{name}_images.npy", shape, readable(_squares(split, size, _batch_length(shape), stopped))
+            sums[images] = write_images(
+                part / images, shape, readable(_squares(split, size, _batch_length(shape), stopped))
             )
-            with open_private(part / f"{name}_labels.npy", "wb") as file:
+            with open_private(part / labels, "wb") as file:
                 np.save(file, np.asarray(split.labels, dtype=np.int64))
+            sums[labels] = file_checksum(part / labels)
         if unreadable:
             others = f" {len(unreadable) - 1:,} more images cannot be read either." if len(unreadable) > 1 else ""
             raise ImageError(f"{unreadable[0]}{others}")
-        write_json(part / "meta.json", {"dataset": dataset.info.name, "image_size": size})
+        write_sealed(part / "meta.json", {"dataset": dataset.info.name, "image_size": size, "checksums": sums})
         # Noised copies of the same images: what was released stays the release.
         for copy in () if folder.is_symlink() else folder.glob("laplace-*"):
             os.rename(copy, part / copy.name)
@@ -142,19 +166,33 @@ def _batch_length(shape: tuple[int, int, int, int]) -> int:
     return max(1, min(_BATCH_IMAGES, _BATCH_BYTES // (height * width * channels)))
 
 
-def _read_prepared(folder: Path, info: DatasetInfo, key: str, size: int) -> PreparedDataset | None:
+def _read_prepared(folder: Path, dataset: Dataset, key: str, size: int) -> PreparedDataset | None:
     """The stored arrays, or None where there are none or they are damaged."""
-    if read_json(folder / "meta.json") != {"dataset": info.name, "image_size": size}:
+    meta, info = read_sealed(folder / "meta.json"), dataset.info
+    about = {"dataset": info.name, "image_size": size}
+    if not meta.sound or not isinstance(meta.values, dict) or any(meta.values.get(key) != about[key] for key in about):
+        return None
+    checksums = _checksums(folder)
+    if checksums is not None and set(checksums) != set(_FILES):
         return None
     splits = {}
     for name in _SPLITS:
-        try:
-            images = np.load(folder / f"{name}_images.npy", mmap_mode="r", allow_pickle=False)
-            labels = np.load(folder / f"{name}_labels.npy", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+        files = [f"{name}_images.npy", f"{name}_labels.npy"]
+        sums = [None if checksums is None else checksums[file] for file in files]
+        images = read_array(folder / files[0], dtype=np.uint8, checksum=sums[0])
+        mapped = read_array(folder / files[1], dtype=np.int64, checksum=sums[1])
+        if images is None or mapped is None or images.shape != (len(mapped), size, size, info.channels):
             return None
-        if images.dtype != np.uint8 or images.shape != (len(labels), size, size, info.channels):
+        labels = np.array(mapped)
+        if not np.array_equal(labels, dataset.split(name).labels):
             return None
         labels.setflags(write=False)
         splits[name] = PreparedSplit(images, labels)
     return PreparedDataset(info, key, size, folder, train=splits["train"], test=splits["test"])
+
+
+def _checksums(folder: Path) -> dict[str, str] | None:
+    """Of the files in a folder of prepared arrays; None where an earlier version wrote them."""
+    meta = read_sealed(folder / "meta.json").values
+    checksums = meta.get("checksums") if isinstance(meta, dict) else None
+    return checksums if isinstance(checksums, dict) else None

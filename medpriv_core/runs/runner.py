@@ -18,6 +18,7 @@ from filelock import Timeout
 
 from medpriv_core.errors import DiskFullError
 from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.leftovers import remove_leftovers
 from medpriv_core.locks import is_held, lock_at
 from medpriv_core.processes import start_process
 from medpriv_core.runs.deletion import purge_expired
@@ -66,7 +67,7 @@ class Runner:
         try:
             pid = self._launcher.start(row.id, self._directory(row))
         except OSError as error:
-            self._store.end(row.id, "failed", f"The worker could not be started: {error}.")
+            self._store.end(row.id, "failed", _not_started(error, self._directory(row)))
             return
         self._store.record_pid(row.id, pid)
         log.info("run %s started, process %d", row.id, pid)
@@ -88,7 +89,11 @@ class Runner:
     def _settle(self, row: RunRow, directory: RunDirectory, poll: Poll) -> None:
         self._stop_asked_at.pop(row.id, None)
         outcome = directory.read_outcome()
-        if outcome is not None:
+        if outcome is None:
+            remove_leftovers(self._home)
+        if not directory.is_there:
+            self._store.end(row.id, "failed", FOLDER_GONE)
+        elif outcome is not None:
             self._store.end(row.id, outcome["state"], outcome.get("message"))
         elif row.cancel_requested:
             self._store.end(row.id, "cancelled", "It was ended before it could save; its last checkpoint is kept.")
@@ -98,6 +103,17 @@ class Runner:
 
     def _directory(self, row: RunRow) -> RunDirectory:
         return RunDirectory(self._home.runs / row.id)
+
+
+FOLDER_GONE = (
+    "The folder of this run, or the spec.json in it, was deleted while it trained. Delete the run from the list."
+)
+
+
+def _not_started(error: OSError, directory: RunDirectory) -> str:
+    if not directory.is_there:
+        return "The folder of this run was deleted while it waited. Delete it from the list."
+    return f"The worker could not be started: {error}."
 
 
 def _describe_death(exit_code: int | None, *, saved: bool) -> str:
@@ -121,6 +137,7 @@ def run_runner(home: DataHome, *, idle_exit_s: float = IDLE_EXIT_S) -> bool:
         except Timeout:
             return False
         try:
+            remove_leftovers(home)
             _work_until_idle(home, idle_exit_s)
         finally:
             lock.release()

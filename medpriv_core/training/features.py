@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from medpriv_core.datasets.arrays import new_folder
+from medpriv_core.datasets.arrays import new_folder, read_array
 from medpriv_core.datasets.base import PreparedDataset, PreparedSplit, SplitName
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
@@ -219,10 +219,9 @@ def _read(folder: Path, identity: dict[str, Any]) -> np.ndarray | None:
     meta = read_json(folder / "meta.json")
     if not isinstance(meta, dict) or meta.get("identity") != identity:
         return None
-    try:
-        # Mapped first, so that a damaged header is an error and not a request for all memory.
-        values = np.array(np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError, EOFError):
+    # Mapped first, so that a damaged header is an error and not a request for all memory.
+    mapped = read_array(folder / "features.npy", dtype=np.float32, checksum=None)
+    if mapped is None or mapped.shape != (identity["images"], identity["width"]):
         return None
-    fits = values.dtype == np.float32 and values.shape == (identity["images"], identity["width"])
-    return values if fits and zlib.crc32(values.data) == meta.get("crc32") else None
+    values = np.array(mapped)
+    return values if zlib.crc32(values.data) == meta.get("crc32") else None

@@ -29,9 +29,10 @@ from medpriv_core.datasets.noised import noised_dataset
 from medpriv_core.datasets.prepared import prepare_dataset
 from medpriv_core.errors import DataHomeError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.leftovers import remove_leftovers
 from medpriv_core.locks import lock_at
 from medpriv_core.progress import Cancelled
-from medpriv_core.runs.directory import OutcomeState, RunDirectory
+from medpriv_core.runs.directory import DELETED, OutcomeState, RunDirectory
 from medpriv_core.runs.failure import in_plain_words, kept_words
 from medpriv_core.training.memory import keep_freed_memory
 from medpriv_core.training.reporting import Reporter
@@ -79,7 +80,7 @@ def _run(directory: RunDirectory, home: DataHome) -> int:
     facts: dict[str, Any] = {}
     try:
         with _stop_signals() as stop, explain_disk_errors(directory.path):
-            report = Reporter(directory, should_stop=stop.is_set)
+            report = Reporter(directory, should_stop=lambda: _asked_to_stop(directory, stop))
             _train(directory, home, report, facts)
         return _end(directory, EXIT_OK, "finished", None, facts)
     except Cancelled:
@@ -87,6 +88,9 @@ def _run(directory: RunDirectory, home: DataHome) -> int:
     except MedprivError as error:
         return _end(directory, error.exit_code, "failed", kept_words(error), facts)
     except Exception as error:
+        if not directory.is_there:
+            _log(DELETED)
+            return EXIT_USER
         traceback.print_exc()
         if _is_memory_error(error):
             return _end(directory, EXIT_USER, "failed", MEMORY, facts)
@@ -98,8 +102,10 @@ def _train(directory: RunDirectory, home: DataHome, report: Reporter, facts: dic
     """The whole run; ``facts`` receives the figures for the outcome, also if it is stopped."""
     report(START_PHASE, 0, 1)
     spec = directory.read_spec()
+    remove_leftovers(home)
+    directory.remove_half_written()
     keep_freed_memory(spec.engine)
-    clean = prepare_dataset(home, spec.dataset, image_size=spec.image_size, progress=report)
+    clean = prepare_dataset(home, spec.dataset, image_size=spec.image_size, progress=report, say=_log)
     noised = None
     if spec.method == "local_dp":
         assert spec.beta is not None
@@ -122,6 +128,8 @@ def _train(directory: RunDirectory, home: DataHome, report: Reporter, facts: dic
 
 def _end(directory: RunDirectory, code: int, state: OutcomeState, message: str | None, facts: dict[str, Any]) -> int:
     _log(in_plain_words(message) if message else f"{state}.")
+    if not directory.is_there:  # nothing is to be made again by halves
+        return EXIT_USER
     try:
         with explain_disk_errors(directory.path):
             directory.write_outcome(state, message, **facts, exit_code=code)
@@ -130,6 +138,11 @@ def _end(directory: RunDirectory, code: int, state: OutcomeState, message: str |
         _log(str(error))
         return EXIT_USER
     return code
+
+
+def _asked_to_stop(directory: RunDirectory, stop: threading.Event) -> bool:
+    directory.check_there()
+    return stop.is_set()
 
 
 @contextmanager

@@ -95,7 +95,7 @@ def test_what_is_made_again_is_what_it_was_byte_for_byte(
     said: list[str] = []
     again = prepare(home, tmp_path / "set")
     assert by_picture(again, make(home, again, say=said.append)) == before
-    assert said == []
+    assert said == ([noised.REMADE] if damage in ("copy", "cut") else [])
 
 
 def test_another_home_beta_draw_or_size_gives_other_noise(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from dataclasses import dataclass, field
@@ -11,9 +12,10 @@ import pytest
 from medpriv_core.errors import DiskFullError
 from medpriv_core.home import DataHome
 from medpriv_core.runs import runner as runner_module
+from medpriv_core.runs import service
 from medpriv_core.runs.deletion import DAY_S
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.launcher import Poll
+from medpriv_core.runs.launcher import LocalLauncher, Poll
 from medpriv_core.runs.runner import Runner
 from medpriv_core.runs.store import RunRow, RunStore
 from medpriv_core.spec import RunSpec
@@ -221,3 +223,43 @@ def test_a_full_disk_does_not_end_the_runner(home: DataHome, store: RunStore, mo
     monkeypatch.setattr(runner_module, "TICK_S", 0.0)
     assert runner_module.run_runner(home, idle_exit_s=0.01)
     assert len(ticks) >= 4
+
+
+def test_a_folder_that_was_deleted_while_its_run_trained_is_said(
+    home: DataHome, runner: Runner, store: RunStore, workers: Workers, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    directory = queue(home, "a")
+    queue(home, "b")
+    runner.tick()
+    shutil.rmtree(directory.path)
+    workers.polls["a"] = Poll(alive=False, exit_code=2)
+    runner.tick()
+    run, other = (service.load_run(home, run_id) for run_id in ("a", "b"))
+    assert (run.state, store.get("a").message) == ("failed", runner_module.FOLDER_GONE)
+    assert other.state == "running"
+    assert {summary.id for summary in service.list_runs(home)} == {"a", "b"}
+    service.rename(home, "a", "gone")
+    service.delete(home, "a")
+    service.purge(home, "a")
+    assert not directory.path.exists()
+    assert [summary.id for summary in service.list_runs(home)] == ["b"]
+
+
+def test_a_worker_whose_folder_is_gone_is_not_started(home: DataHome, store: RunStore):
+    directory = queue(home, "a")
+    shutil.rmtree(directory.path)
+    Runner(home, LocalLauncher(home)).tick()
+    row = store.get("a")
+    assert (row.state, "was deleted while it waited" in (row.message or "")) == ("failed", True)
+    assert not directory.path.exists()
+
+
+def test_what_a_killed_worker_left_half_made_is_removed(home: DataHome, runner: Runner, workers: Workers):
+    queue(home, "a")
+    runner.tick()
+    part = home.prepared / "0123-28" / ".laplace-per_pixel-1.0a1b2c3d.part"
+    part.mkdir(parents=True)
+    workers.polls["a"] = Poll(alive=False, exit_code=-9)
+    runner.tick()
+    assert not part.exists()

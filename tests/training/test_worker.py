@@ -17,7 +17,7 @@ from filelock import FileLock
 from medpriv_core.datasets.base import PreparedDataset
 from medpriv_core.errors import DatasetError, SettingError
 from medpriv_core.progress import Cancelled
-from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.directory import DELETED, RunDirectory
 from medpriv_core.training import worker
 from medpriv_core.training.worker import run_worker
 from tests.training.conftest import toy_spec
@@ -36,7 +36,7 @@ from tests.training.conftest import SIZE, toy_split
 rng = np.random.default_rng(0)
 info = DatasetInfo("toy", "Toy pictures", ("dark", "bright"), 1, True, "Drawn by a test.")
 toy = PreparedDataset(info, "toy-key", SIZE, Path("unused"), toy_split(40, rng), toy_split(12, rng))
-worker.prepare_dataset = lambda home, name, *, image_size, progress: toy
+worker.prepare_dataset = lambda home, name, *, image_size, progress, say: toy
 sys.exit(worker.run_worker(Path(sys.argv[1]), data_home()))
 """
 
@@ -48,7 +48,7 @@ def directory(tmp_path: Path) -> RunDirectory:
 
 @pytest.fixture(autouse=True)
 def toy_is_prepared(monkeypatch: pytest.MonkeyPatch, toy: PreparedDataset) -> None:
-    monkeypatch.setattr(worker, "prepare_dataset", lambda home, name, *, image_size, progress: toy)
+    monkeypatch.setattr(worker, "prepare_dataset", lambda home, name, *, image_size, progress, say: toy)
 
 
 def start_child(directory: RunDirectory) -> subprocess.Popen:
@@ -200,7 +200,7 @@ def test_the_users_signal_handlers_come_back(directory, home):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_before_training_leaves_no_checkpoint(number, directory, home, monkeypatch):
-    def prepare(home, name, *, image_size, progress):
+    def prepare(home, name, *, image_size, progress, say=None):
         os.kill(os.getpid(), number)
         progress("Reading images", 1, 2)
 
@@ -261,3 +261,41 @@ def test_a_cancelled_exception_from_anywhere_is_a_stop_and_no_failure(directory,
     directory.create(toy_spec())
     assert run_worker(directory.path, home) == 0
     assert directory.read_outcome()["state"] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "method", [{}, {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}], ids=["none", "dp"]
+)
+def test_a_run_whose_folder_is_deleted_while_it_trains_ends_with_a_sentence(method, directory, home, tmp_path):
+    directory.create(toy_spec(epochs=10_000, **method))
+    log = tmp_path / "log"
+    with open(log, "ab") as file:
+        child = subprocess.Popen([sys.executable, "-c", CHILD, str(directory.path)], cwd=ROOT, stderr=file)
+    wait_for_epochs(directory, 1, child)
+    directory.path.rename(tmp_path / "gone")  # at once, while it writes
+    assert child.wait(120) == 2
+    assert log.read_text().splitlines()[-1] == DELETED
+    assert "Traceback" not in log.read_text()
+    assert not directory.path.exists()
+
+
+def test_what_a_killed_worker_left_half_written_is_removed_by_the_next(directory, home):
+    directory.create(toy_spec())
+    for name in (".checkpoint.pt.0a1b2c3d.part", ".spent.json.0a1b2c3d.part", ".progress.json.0a1b2c3d.part"):
+        (directory.path / name).write_bytes(b"half")
+    (directory.path / ".labels.json.0a1b2c3d.part").write_bytes(b"somebody else's")
+    assert run_worker(directory.path, home) == 0
+    assert [path.name for path in directory.path.glob(".*")] == [".labels.json.0a1b2c3d.part"]
+
+
+def test_of_a_folder_that_is_being_deleted_nothing_is_made_again(directory, home, tmp_path):
+    directory.create(toy_spec(epochs=10_000))
+    log = tmp_path / "log"
+    with open(log, "ab") as file:
+        child = subprocess.Popen([sys.executable, "-c", CHILD, str(directory.path)], cwd=ROOT, stderr=file)
+    wait_for_epochs(directory, 1, child)
+    (directory.path / "spec.json").unlink()
+    assert child.wait(120) == 2
+    for file in directory.path.iterdir():
+        file.unlink()
+    assert log.read_text().splitlines()[-1] == DELETED
