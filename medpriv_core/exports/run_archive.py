@@ -35,7 +35,7 @@ from medpriv_core.figures.dashboard import View, dashboard_figure
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.coverage import NAMES_LEFT_OUT, coverage_in_words, exported_part, is_withheld
 from medpriv_core.processes import command_line, environment
-from medpriv_core.runs.archive_format import FORMAT, SETUP_TEXTS, VERSION
+from medpriv_core.runs.archive_format import FORMAT, KEPT, SETUP_TEXTS, VERSION
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.imports import read_import_mark
 from medpriv_core.runs.service import Run, load_run
@@ -115,7 +115,6 @@ def _archive(home: DataHome, run: Run, network: Path, with_training_figures: boo
     # An imported run brought its network along.
     weights = _read(network) or _read(directory.path / "model.safetensors")
     files: dict[str, bytes | None] = {
-        "about.json": _json(_about(directory, run, weights, with_training_figures)),
         "spec.json": _json(spec.to_dict()),
         "setup.json": _json(setup),
         "metrics.jsonl": "".join(json.dumps(row, allow_nan=False) + "\n" for row in run.epochs).encode(),
@@ -129,13 +128,17 @@ def _archive(home: DataHome, run: Run, network: Path, with_training_figures: boo
     }
     if run.epochs:
         figure = dashboard_figure([curves_of(run)], View())
-        about = describe_runs([run], with_training_figures=with_training_figures)
+        caption = describe_runs([run], with_training_figures=with_training_figures)
         title = f"Accuracy: {run.name}"
-        files["accuracy.png"] = to_png(figure, title=title, caption=about)
-        files["accuracy.svg"] = to_svg(figure, title=title, caption=about)
+        files["accuracy.png"] = to_png(figure, title=title, caption=caption)
+        files["accuracy.svg"] = to_svg(figure, title=title, caption=caption)
+    about = _about(directory, run, weights, with_training_figures)
+    # For whoever unpacks it. Labels are free to be changed.
+    kept = {name: content for name, content in files.items() if content and name in KEPT and name != "labels.json"}
+    about["sha256"] = {name: hashlib.sha256(content).hexdigest() for name, content in kept.items()}
     output = io.BytesIO()
     with zipfile.ZipFile(output, "w") as archive:
-        for name, content in files.items():
+        for name, content in [("about.json", _json(about)), *files.items()]:
             if content is not None:
                 _add(archive, name, content)
     return output.getvalue()

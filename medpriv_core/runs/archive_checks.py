@@ -2,11 +2,13 @@
 
 An imported run is drawn on charts beside one's own, and its epsilon is reckoned from what it says that it recorded. So
 figures must be figures, in the order of the epochs and within their bounds, and the facts must be such that the
-accountant can count them. That they are true, nobody can check here: an imported run is as good as its sender.
+accountant can count them, and what it counts must be the epsilon that is stated (``archive_epsilon``). That they are
+true, nobody can check here: an imported run is as good as its sender.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -20,6 +22,7 @@ from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.facts import GUARANTEE
 from medpriv_core.privacy.spent import Spent, spent_from_dict, spent_without_record
 from medpriv_core.privacy.verdict import run_verdict
+from medpriv_core.runs.archive_epsilon import check_epsilon
 from medpriv_core.runs.archive_format import FORMAT, VERSION
 from medpriv_core.runs.archive_members import CHOOSE, FOREIGN
 from medpriv_core.runs.labels import LONGEST_NOTES, clean_name, clean_tags
@@ -75,6 +78,17 @@ def check_files(files: Mapping[str, bytes]) -> ArchivedRun:
     spent = _spent(read_object(files["spent.json"], "spent.json"), spec, epochs) if "spent.json" in files else None
     _check_accounting(spec, setup, spent, epochs=epochs, outcome=outcome)
     return ArchivedRun(about, spec, setup, epochs, outcome, _labels(labels, about["id"]), spent)
+
+
+def check_digests(files: Mapping[str, bytes]) -> None:
+    """Raise ``RunError`` where a file of an unpacked zip is not the one that was exported.
+
+    A zip has sums of its own. Exports of earlier versions do not say what their files were.
+    """
+    digests = read_object(files["about.json"], "about.json").get("sha256")
+    for name, digest in digests.items() if isinstance(digests, dict) else ():
+        if name in files and hashlib.sha256(files[name]).hexdigest() != digest:
+            raise changed(name)
 
 
 def read_object(content: bytes, name: str) -> dict[str, Any]:
@@ -204,9 +218,10 @@ def _check_accounting(
         raise changed("setup.json")
     try:
         last = epochs[-1] if epochs else {}
-        spent = spent or spent_without_record(spec, setup=setup, last=last, outcome=outcome)
+        recorded, spent = spent, spent or spent_without_record(spec, setup=setup, last=last, outcome=outcome)
         run_verdict(spec, setup=setup, spent=spent)
         check_run(spec, setup=setup, spent=spent, imported=True)
+        check_epsilon(spec, setup, recorded, epochs=epochs, outcome=outcome)
     except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
         raise changed("setup.json") from error
 

@@ -16,13 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medpriv_core.checksums import file_checksum, read_sealed, write_sealed
 from medpriv_core.errors import DataHomeError, MedprivError, RunError
 from medpriv_core.evaluation.predictions import read_predictions
-from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
+from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.leftovers import IMPORTING, import_lock, remove_leftovers
+from medpriv_core.locks import hold_lock
 from medpriv_core.private_files import make_folder, open_private
 from medpriv_core.regular_file import read_regular, stat_regular
-from medpriv_core.runs.archive_checks import ArchivedRun, changed, check_files
-from medpriv_core.runs.archive_format import MEMBERS
+from medpriv_core.runs.archive_checks import ArchivedRun, changed, check_digests, check_files
+from medpriv_core.runs.archive_format import KEPT, MEMBERS
 from medpriv_core.runs.archive_members import MAX_BYTES, read_runs, too_large
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_record import write_record
@@ -75,11 +78,21 @@ def import_run(home: DataHome, source: bytes | Path) -> str:
 
 def _import(home: DataHome, files: dict[str, bytes]) -> str:
     run = check_files(files)
-    run_id: str = run.about["id"]
-    _refuse_known(home, run_id)
     home.check_writable()
+    remove_leftovers(home)
+    with hold_lock(import_lock(home)):
+        return _put(home, run, files)
+
+
+def _put(home: DataHome, run: ArchivedRun, files: dict[str, bytes]) -> str:
+    run_id: str = run.about["id"]
+    if RunDirectory(home.runs / run_id).imported and not _is_listed(home, run_id):
+        # An import that was killed when its run was there and not yet in the list; nobody else imports now.
+        RunStore(home).insert([_row(run)])
+        return run_id
+    _refuse_known(home, run_id)
     # Made aside and moved in one step, so that nobody ever sees half of it.
-    part = RunDirectory(home.root / f".import-{run_id}-{secrets.token_hex(4)}")
+    part = RunDirectory(home.root / f"{IMPORTING}{run_id}-{secrets.token_hex(4)}")
     try:
         _write(part, run, files)
         _check_binaries(part.path)
@@ -96,8 +109,8 @@ def _import(home: DataHome, files: dict[str, bytes]) -> str:
 
 def read_import_mark(directory: RunDirectory) -> dict[str, Any] | None:
     """What an imported run said of itself, and when it was imported; None for a run of this data home."""
-    mark = read_json(directory.import_mark)
-    return mark if isinstance(mark, dict) else None
+    found = read_sealed(directory.import_mark)
+    return found.values if found.sound else None
 
 
 def _read_runs(source: bytes | Path) -> list[dict[str, bytes]]:
@@ -105,7 +118,10 @@ def _read_runs(source: bytes | Path) -> list[dict[str, bytes]]:
     if isinstance(content, bytes):
         return read_runs(content)
     with explain_disk_errors(content):
-        return read_runs(content)
+        runs = read_runs(content)
+    for files in runs:
+        check_digests(files)
+    return runs
 
 
 def _read_source(source: bytes | Path) -> bytes | Path:
@@ -128,9 +144,12 @@ def _read_source(source: bytes | Path) -> bytes | Path:
 
 
 def _refuse_known(home: DataHome, run_id: str) -> None:
-    known = {row.id for deleted in (False, True) for row in RunStore(home).all(deleted=deleted)}
-    if run_id in known or (home.runs / run_id).exists():
+    if _is_listed(home, run_id) or (home.runs / run_id).exists():
         raise _known(run_id)
+
+
+def _is_listed(home: DataHome, run_id: str) -> bool:
+    return any(row.id == run_id for deleted in (False, True) for row in RunStore(home).all(deleted=deleted))
 
 
 def _known(run_id: str) -> RunError:
@@ -142,14 +161,17 @@ def _write(part: RunDirectory, run: ArchivedRun, files: dict[str, bytes]) -> Non
     with explain_disk_errors(part.path):
         part.write_setup(run.setup)
         part.append_epochs(run.epochs)
-        write_json(part.path / "outcome.json", run.outcome)
+        write_sealed(part.path / "outcome.json", run.outcome)
         if run.spent is not None:
             write_record(part, run.spent)
-        write_json(part.import_mark, run.about | {"imported_at": time.time()})
         for name in _BINARY:
             if name in files:
                 with open_private(part.path / name, "wb") as file:
                     file.write(files[name])
+        mark = run.about | {"imported_at": time.time()}
+        if part.released.exists():
+            mark["model_checksum"] = file_checksum(part.released)
+        write_sealed(part.import_mark, mark)
     part.write_labels(run.labels | {"created_at": run.about["created_at"], "deleted_at": None})
 
 

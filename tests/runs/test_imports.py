@@ -356,3 +356,35 @@ def test_a_thousand_damaged_zips_give_a_run_or_a_sentence(tmp_path: Path) -> Non
     assert len(imported) + len(sentences) == 1000
     assert min(len(imported), len(sentences)) > 50
     assert all(sentence.endswith(".") for sentence in sentences)
+
+
+def test_what_a_killed_import_left_is_removed_by_the_next(home: DataHome) -> None:
+    left = home.root / f".import-{RUN_ID}-0a1b2c3d"
+    left.mkdir(parents=True)
+    (left / "spec.json").write_bytes(members()["spec.json"])
+
+    import_run(home, zipped(members()))
+
+    assert not left.exists()
+    assert [run.id for run in service.list_runs(home)] == [RUN_ID]
+
+
+def test_a_run_whose_import_was_killed_before_it_came_into_the_list_comes_in_with_the_next(
+    home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("medpriv_core.runs.imports.RunStore.insert", kill)
+    monkeypatch.setattr("medpriv_core.runs.imports.shutil.rmtree", lambda *_, **__: None)
+    with pytest.raises(KeyboardInterrupt):
+        import_run(home, zipped(members()))
+    assert (home.runs / RUN_ID / "imported.json").exists()
+    assert service.list_runs(home) == []
+    monkeypatch.undo()
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+
+    assert import_run(home, zipped(members())) == RUN_ID
+    assert [run.id for run in service.list_runs(home)] == [RUN_ID]
+    with pytest.raises(RunError, match="here already"):
+        import_run(home, zipped(members()))

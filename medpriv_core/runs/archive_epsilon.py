@@ -1,0 +1,140 @@
+"""Whether the epsilon that a run from another machine states follows from the steps and the noise that it states.
+
+An epsilon is no measurement. It is reckoned from sampling, noise, steps and δ, which stand in the same files, so that
+it can be reckoned again here, and a number that was put in its place is told. What is stated may be smaller by
+``ROUNDING``, as after rounding to three digits. What is larger is let in, and the larger one is told: accountants of
+other versions were less tight, and nobody is deceived by a promise that is weaker than what holds. Where the files say
+too little to reckon it, nobody can say what was spent, so the run is refused.
+
+That sampling, noise and steps are those of the training, nobody can check here: the lights of an imported run say so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from medpriv_core.errors import RunError, SettingError
+from medpriv_core.privacy.dp_sgd import composed_epsilon
+from medpriv_core.privacy.facts import GuaranteeFacts, recorded_facts
+from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
+from medpriv_core.privacy.spent import Spent
+from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.privacy.verdict import recorded_segments
+from medpriv_core.spec import BOUNDS, RunSpec
+
+# Three significant digits: 1.00 may stand for 1.005.
+ROUNDING = 0.005
+# Of so many epochs epsilon is reckoned anew, which takes a moment each; between them it may not fall.
+MOST_RECKONED = 12
+_SAME = 1e-9
+_AGAIN = "It is not imported. Export the run again on the other machine, and bring that file."
+
+
+def check_epsilon(
+    spec: RunSpec,
+    setup: Mapping[str, Any],
+    spent: Spent | None,
+    *,
+    epochs: Sequence[Mapping[str, Any]],
+    outcome: Mapping[str, Any],
+) -> None:
+    """Raise ``RunError`` for a DP-SGD run that states a smaller epsilon than its own steps and noise cost.
+
+    All values are of the kinds that ``archive_checks`` makes sure of.
+    """
+    stated = [("metrics.jsonl", row) for row in epochs]
+    if outcome.get("steps"):
+        stated.append(("outcome.json", outcome))
+    if spent is not None and spent.steps:
+        epsilon = None if spent.epsilon is None or math.isinf(spent.epsilon) else spent.epsilon
+        stated.append(("spent.json", {"steps": spent.steps, "epsilon": epsilon, "delta": spent.delta}))
+    if not stated:
+        return
+    facts = recorded_facts(setup)
+    mechanism, noise_multiplier = _mechanism(spec, setup, facts), _noise(spec, setup, facts)
+    if spent is not None and spent.steps_per_epoch not in (None, mechanism.steps_per_epoch):
+        raise _another("spent.json", "counts other steps for each epoch than its settings give")
+    _check_order(stated, mechanism, spec)
+
+    def cost(steps: int) -> float:
+        segments = recorded_segments(facts, steps=steps)
+        if segments is None:
+            segments = [{"noise_multiplier": noise_multiplier, "sample_rate": mechanism.sample_rate, "steps": steps}]
+        known = [mechanism.stretches(segments)]
+        if spent is not None and spent.segments and steps == spent.steps:
+            known.append(mechanism.stretches(spent.segments))
+        return max(composed_epsilon(stretches, delta=spec.delta) for stretches in known)
+
+    for name, figures in _some(stated, but=len(epochs)):
+        epsilon, steps = figures.get("epsilon"), int(figures["steps"])
+        if epsilon is not None and epsilon < (expected := cost(steps)) * (1 - ROUNDING):
+            holds = "no ε holds" if math.isinf(expected) else f"ε = {format_epsilon(expected)} holds"
+            raise RunError(
+                f"The ε of this run does not follow from its own steps and noise: {name} says {float(epsilon):.4g}, "
+                f"but for its {steps:,} steps {holds} (δ = {format_delta(spec.delta)}). {_AGAIN}"
+            )
+
+
+def _mechanism(spec: RunSpec, setup: Mapping[str, Any], facts: GuaranteeFacts) -> Mechanism:
+    """What the accountant must count, by settings and by what the loop recorded, which must agree."""
+    if not setup.get("train_size"):
+        raise _unknown("the number of its training images")
+    try:
+        meant = mechanism_of(spec, train_size=int(setup["train_size"]))
+    except SettingError as error:
+        raise _another("setup.json", "has fewer training images than a batch of its settings") from error
+    recorded = facts.mechanism()
+    if recorded is None:
+        return meant
+    alike = (
+        (recorded.sampling, recorded.steps_per_epoch) == (meant.sampling, meant.steps_per_epoch)
+        and math.isclose(recorded.sample_rate, meant.sample_rate, rel_tol=_SAME)
+        and recorded.sensitivity >= meant.sensitivity
+    )
+    if not alike:
+        raise _another("setup.json", "says that batches were drawn or clipped in another way than its settings say")
+    return recorded
+
+
+def _noise(spec: RunSpec, setup: Mapping[str, Any], facts: GuaranteeFacts) -> float:
+    known = [facts.noise_multiplier, setup.get("noise_multiplier"), spec.noise_multiplier]
+    noises = [float(noise) for noise in known if isinstance(noise, int | float)]
+    low, high = BOUNDS["noise_multiplier"]
+    if not all(low <= noise <= high for noise in noises):
+        raise _another("setup.json", "says a noise multiplier that no run can have")
+    if not noises:
+        raise _unknown("its noise")
+    if not math.isclose(min(noises), max(noises), rel_tol=_SAME):
+        raise _another("setup.json", "says another noise multiplier than its settings")
+    return noises[0]
+
+
+def _check_order(stated: Sequence[tuple[str, Mapping[str, Any]]], mechanism: Mechanism, spec: RunSpec) -> None:
+    """Every epoch has taken its steps, δ is the run's, and epsilon never falls."""
+    highest = 0.0
+    for name, figures in stated:
+        if figures["steps"] < int(figures.get("epoch") or 0) * mechanism.steps_per_epoch:
+            raise _another(name, "counts fewer steps than its epochs have")
+        if not math.isclose(figures.get("delta") or 0.0, spec.delta, rel_tol=_SAME):
+            raise _another(name, "states ε at another δ than its settings")
+        epsilon = math.inf if figures.get("epsilon") is None else float(figures["epsilon"])
+        if epsilon < highest * (1 - ROUNDING):
+            raise _another(name, "has an ε that is smaller than the one before")
+        highest = max(highest, epsilon)
+
+
+def _some(stated: Sequence[tuple[str, Mapping[str, Any]]], *, but: int) -> list[tuple[str, Mapping[str, Any]]]:
+    """Of the first ``but`` some, from the first to the last, and all that come after them."""
+    rows = max(1, but)
+    places = sorted({round(place * (rows - 1) / (MOST_RECKONED - 1)) for place in range(MOST_RECKONED)})
+    return [stated[place] for place in places if place < but] + list(stated[but:])
+
+
+def _another(name: str, what: str) -> RunError:
+    return RunError(f"The ε of this run does not follow from its own steps and noise: {name} {what}. {_AGAIN}")
+
+
+def _unknown(what: str) -> RunError:
+    return RunError(f"This run states an ε and does not say {what}, so nobody can reckon it again. {_AGAIN}")
