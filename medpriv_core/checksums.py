@@ -30,7 +30,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import IO, Any, Literal
 
 from medpriv_core.home import write_json
 
@@ -130,7 +130,7 @@ def file_checksum(path: Path) -> str:
 class Summing:
     """Writes into a file that is open, and sums what it writes as ``file_checksum`` does."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._digest = hashlib.blake2b(digest_size=16)
 
