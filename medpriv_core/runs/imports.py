@@ -25,7 +25,7 @@ from medpriv_core.locks import hold_lock
 from medpriv_core.private_files import make_folder, open_private
 from medpriv_core.regular_file import read_regular, stat_regular
 from medpriv_core.runs.archive_checks import ArchivedRun, changed, check_digests, check_files
-from medpriv_core.runs.archive_format import KEPT, MEMBERS
+from medpriv_core.runs.archive_format import MEMBERS
 from medpriv_core.runs.archive_members import MAX_BYTES, read_runs, too_large
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_record import write_record
