@@ -21,7 +21,7 @@ import urllib.error
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 from urllib.parse import urljoin
 
 from medpriv_core import __version__
@@ -101,7 +101,7 @@ class _Arrival:
         self._came: queue.Queue[int | bytes | DownloadError] = queue.Queue(_CHUNKS_AHEAD)
         self._given_up = threading.Event()
 
-    def write_to(self, file: BinaryIO, digest: hashlib._Hash, phase: str, progress: ProgressCallback) -> str:
+    def write_to(self, file: IO[bytes], digest: hashlib._Hash, phase: str, progress: ProgressCallback) -> str:
         """Write what comes to ``file`` and return its digest; raises ``DownloadError`` and what ``progress`` raises."""
         threading.Thread(target=self._ask, daemon=True).start()
         done = total = 0

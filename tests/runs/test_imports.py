@@ -18,6 +18,7 @@ import pytest
 
 from medpriv_core.errors import DatasetError, MedprivError, RunError
 from medpriv_core.home import DataHome
+from medpriv_core.private_files import make_folder
 from medpriv_core.runs import archive_format, archive_members, service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.imports import import_run, read_import_mark
@@ -360,7 +361,7 @@ def test_a_thousand_damaged_zips_give_a_run_or_a_sentence(tmp_path: Path) -> Non
 
 def test_what_a_killed_import_left_is_removed_by_the_next(home: DataHome) -> None:
     left = home.root / f".import-{RUN_ID}-0a1b2c3d"
-    left.mkdir(parents=True)
+    make_folder(left)
     (left / "spec.json").write_bytes(members()["spec.json"])
 
     import_run(home, zipped(members()))
