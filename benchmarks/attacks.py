@@ -32,7 +32,6 @@ from medpriv_core.datasets.synthetic.chest import draw_chest
 from medpriv_core.datasets.viewing import view_image
 from medpriv_core.mechanisms.catalog import make_mechanism
 from medpriv_core.mechanisms.laplace import to_unit
-from medpriv_core.pictures.frames import without_equal_channels
 from medpriv_core.uploads.fitting import fit
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff"}
@@ -128,9 +127,7 @@ def draw(count: int) -> Iterator[Image.Image]:
 
 def without_equal_colours(pictures: np.ndarray) -> np.ndarray:
     """Pictures (h, w, 3) or (n, h, w, 3), with one channel if all three are the same everywhere."""
-    frames = pictures if pictures.ndim == 4 else pictures[np.newaxis]
-    grey = without_equal_channels(frames)
-    return pictures if grey.ndim == 4 else grey.reshape(*pictures.shape[:-1], 1)
+    return pictures[..., :1] if (pictures == pictures[..., :1]).all() else pictures
 
 
 def retina() -> np.ndarray:

@@ -15,6 +15,21 @@ from medpriv_core.printable import printable
 SETTING = re.compile(r"\[([a-z_]+)(?:=(\w+))?\]")
 
 
+def put_words(text: str, word: Callable[[str, str | None], str | None], *, rest: Callable[[str], str] = str) -> str:
+    """``text`` with what ``word`` says for each mark in brackets (None leaves it), and ``rest`` of all that is between.
+
+    >>> put_words("Lower [epochs] of [a].", lambda setting, value: {"epochs": "Epochs"}.get(setting), rest=str.upper)
+    'LOWER Epochs OF [A].'
+    """
+    parts, kept_from = [], 0
+    for found in SETTING.finditer(text):
+        said = word(found[1], found[2])
+        if said is not None:
+            parts += [rest(text[kept_from : found.start()]), said]
+            kept_from = found.end()
+    return "".join([*parts, rest(text[kept_from:])])
+
+
 class MedprivError(Exception):
     """Base of all errors with a message for the user.
 
@@ -48,9 +63,12 @@ class SettingError(MedprivError):
     def __str__(self) -> str:
         return self.worded(lambda setting, value: setting if value is None else value)
 
-    def worded(self, word: Callable[[str, str | None], str]) -> str:
-        """The message with what ``word`` says for a setting (its value is None) or for one of its values."""
-        return SETTING.sub(lambda found: word(found[1], found[2]), self.template)
+    def worded(self, word: Callable[[str, str | None], str], *, rest: Callable[[str], str] = str) -> str:
+        """The message with what ``word`` says for a setting (its value is None) or for one of its values.
+
+        ``rest`` makes all else ready for where it is shown (``shown_text``): other people's text may be in it.
+        """
+        return put_words(self.template, word, rest=rest)
 
 
 class DatasetError(MedprivError):

@@ -7,6 +7,7 @@ import streamlit as st
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.results.cost import report_cost, usual_measure
 from medpriv_core.results.result import Protocol
+from medpriv_core.shown_text import for_markdown
 from pages.parts.compare import figure3_view, figure4_view, frontier_view
 from pages.parts.compare.choice import choose_runs
 from pages.parts.compare.differences import draw_differences
@@ -46,7 +47,7 @@ def main() -> None:
     if report.footnotes:
         with sentence.expander("What these figures rest on"):
             for footnote in report.footnotes:
-                st.markdown(f"- {footnote}")
+                st.markdown(f"- {for_markdown(footnote)}")
     draw_sources(choice)
     if any(group.first.source == "authors" for group in choice.groups):
         draw_differences()

@@ -12,11 +12,12 @@ from medpriv_core.datasets.medmnist import SIZES
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import ProgressCallback
+from medpriv_core.shown_text import for_markdown
 from medpriv_core.sweeps.on_images import WITHOUT_PRIVACY, all_runs, epsilon_on_images
 from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.messages import explain_errors
-from pages.parts.words import plain
+from pages.parts.words import sentence
 
 FETCHABLE = ("pneumoniamnist", "retinamnist")
 REFRESH_S = 0.5
@@ -48,15 +49,15 @@ def draw_entry(entry: DatasetEntry) -> st.delta_generator.DeltaGenerator | None:
         st.markdown(describe_counts(entry))
         place = st.empty()
     if entry.problem:
-        st.error(plain(entry.problem), icon=":material/error:")
+        st.error(for_markdown(entry.problem), icon=":material/error:")
     if entry.changed:
-        st.warning(plain(entry.changed), icon=":material/sync_problem:")
+        st.warning(for_markdown(entry.changed), icon=":material/sync_problem:")
         if st.button("Add it again", key=f"again_{name}", icon=":material/refresh:"):
             add(name, lambda show: registry.refresh_dataset(cached.home(), name, progress=show))
     if entry.available:
         draw_report(entry)
     if entry.location:
-        st.caption(f"From {plain(str(entry.location))}")
+        st.caption(f"From {for_markdown(str(entry.location))}")
         st.button("Forget it", key=f"forget_{name}", on_click=forget, args=(name,), help="Your files are not touched.")
     if entry.how_to_add and not entry.available:
         st.markdown(entry.how_to_add)
@@ -72,7 +73,7 @@ def draw_spent(places: Mapping[str, st.delta_generator.DeltaGenerator | None]) -
         runs = all_runs(cached.home())
         for name, place in places.items():
             if place is not None and (together := epsilon_on_images(cached.home(), name, runs)) is not None:
-                place.caption(f"{together.ever_sentence} {WITHOUT_PRIVACY}")
+                place.caption(f"{for_markdown(together.ever_sentence)} {WITHOUT_PRIVACY}")
 
 
 def draw_report(entry: DatasetEntry) -> None:
@@ -87,7 +88,7 @@ def draw_report(entry: DatasetEntry) -> None:
             st.caption("When it was added, every file was read, and none was there twice.")
         return
     place = st.expander("What adding it found", icon=":material/fact_check:", expanded=report is not entry.report)
-    place.markdown("\n".join(f"- {plain(sentence)}" for sentence in report.sentences))
+    place.markdown("\n".join(f"- {for_markdown(said)}" for said in report.sentences))
 
 
 def describe_counts(entry: DatasetEntry) -> str:
@@ -95,7 +96,7 @@ def describe_counts(entry: DatasetEntry) -> str:
     parts = []
     for title, counts in (("Training", entry.train_counts), ("Test", entry.test_counts)):
         classes = zip(entry.info.classes, counts or (), strict=True)
-        parts.append(f"{title}: " + ", ".join(f"{count:,} {label}" for label, count in classes))
+        parts.append(f"{title}: " + ", ".join(f"{count:,} {for_markdown(label)}" for label, count in classes))
     return "  \n".join(parts)
 
 
@@ -113,13 +114,13 @@ def add(name: str, work: Callable[[ProgressCallback], DatasetEntry]) -> None:
     bar = st.progress(0.0, "Looking at the files…")
 
     def show(phase: str, done: int, total: int) -> None:
-        bar.progress(min(1.0, done / total) if total else 0.0, f"{phase}: {done:,} of {total:,}")
+        bar.progress(min(1.0, done / total) if total else 0.0, f"{for_markdown(phase)}: {done:,} of {total:,}")
 
     try:
         entry = work(show)
     except MedprivError as error:
         bar.empty()
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(sentence(error), icon=":material/error:")
     else:
         # Names of files are for whoever added it, in this tab, and are not kept.
         st.session_state.setdefault(ADDED, {})[name] = entry.report
@@ -146,7 +147,7 @@ def draw_fetch(name: str) -> None:
         st.fragment(run_every=REFRESH_S)(draw_fetch_progress)(name, size)
     elif status is not None and status.state in ("failed", "cancelled"):
         show = st.error if status.state == "failed" else st.info
-        show(status.message or "The download was stopped.")
+        show(for_markdown(status.message or "The download was stopped."))
 
 
 def fetch(name: str, size: int) -> None:

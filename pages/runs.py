@@ -10,6 +10,7 @@ from medpriv_core.errors import RunTableError
 from medpriv_core.runs import service
 from medpriv_core.runs.health import run_health
 from medpriv_core.runs.service import Run, RunSummary
+from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
 from pages.parts.messages import explain_errors
 from pages.parts.multiplicity_view import draw_seeds
@@ -23,7 +24,7 @@ from pages.parts.runs.removal import draw_full_disk
 from pages.parts.runs.run_list import draw_bringing, draw_deleted, draw_list
 from pages.parts.runs.states import distinct_names, state_badge
 from pages.parts.runs.watchers import refresh_s
-from pages.parts.words import in_form_words, plain, sentence, why_failed
+from pages.parts.words import in_form_words, sentence, why_failed
 
 # At least so long between two looks; a run that begins or ends makes the whole page anew.
 CHART_S = 2.0
@@ -76,8 +77,12 @@ def shown_runs(runs: Sequence[RunSummary]) -> tuple[str, ...]:
     wanted = chosen_ids()
     gone = [run_id for run_id in wanted if run_id not in known]
     if gone:
-        what = f"There is no run {gone[0]}" if len(gone) == 1 else f"There are no runs {', '.join(gone)}"
-        st.warning(f"{what} in the list of this machine: deleted, or never here.", icon=":material/search_off:")
+        # Not which: an address comes from anybody, and names only what exists.
+        what = "a run that is" if len(gone) == 1 else f"{len(gone):,} runs that are"
+        st.warning(
+            f"The address asks for {what} not in the list of this machine: deleted, or never here.",
+            icon=":material/search_off:",
+        )
     found = tuple(run_id for run_id in wanted if run_id in known)
     return found or tuple(run.id for run in runs if run.state == "running") or (runs[0].id,)
 
@@ -126,12 +131,12 @@ def choose_one(runs: Sequence[Run]) -> Run:
 
 def draw_head(run: Run) -> None:
     """Name, state, and why it failed."""
-    st.subheader(f"{plain(run.name)} {state_badge(run)}", anchor=False)
+    st.subheader(f"{for_markdown(run.name)} {state_badge(run)}", anchor=False)
     if run.message:
         st.error(why_failed(run), icon=":material/error:")
     if run.setup.get("weights_doubt"):
         st.warning(
-            f"{plain(run.setup.get('weights', ''))} Choose another file of weights, or ImageNet's.",
+            f"{for_markdown(str(run.setup.get('weights', '')))} Choose another file of weights, or ImageNet's.",
             icon=":material/warning:",
         )
     if (finding := run_health(run)) is not None:

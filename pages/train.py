@@ -19,6 +19,7 @@ from medpriv_core.privacy.verdict import planned_question, planned_verdict
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.estimate import estimate_disk, estimate_memory, estimate_time
+from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import check_weights, resolve_weights
 from pages.parts import cached
@@ -40,7 +41,7 @@ def main() -> None:
     with form:
         entry, values = draw_form(entries, authors=preset == "authors")
     if phrases := differences(values):
-        changed.caption(f"{source()}: {'; '.join(phrases)}.")
+        changed.caption(f"{source()}: {for_markdown('; '.join(phrases))}.")
     elif preset is None:
         changed.caption(f"{source()}: nothing yet.")
     with summary.container(border=True, key="summary"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from medpriv_core.cli.output import ProgressBar, print_json
+from medpriv_core.cli.output import ProgressBar, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.privacy.measured import words_of
 from medpriv_core.privacy.statement import dp_sgd_statement, format_delta, format_epsilon
@@ -76,7 +76,7 @@ def _audit(options: argparse.Namespace) -> int:
 
 def _print(audit: Audit) -> None:
     if audit.mistake:
-        print(f"Broken on purpose: {MISTAKES[audit.mistake]}.")
+        say(f"Broken on purpose: {MISTAKES[audit.mistake]}.")
     claim = dp_sgd_statement(
         epsilon=audit.claimed_epsilon,
         delta=audit.delta,
@@ -84,29 +84,29 @@ def _print(audit: Audit) -> None:
         sampling=audit.sampling,
         accountant=audit.accountant,
     )
-    print(f"Loop: engine {audit.engine}, layers {audit.layers}, {audit.generator} noise, on {audit.device}")
-    print(f"Claimed: {claim}")
-    print(
+    say(f"Loop: engine {audit.engine}, layers {audit.layers}, {audit.generator} noise, on {audit.device}")
+    say(f"Claimed: {claim}")
+    say(
         f"Attack: {audit.right} of {audit.guesses} guesses right about {audit.canaries} canaries, noise multiplier "
         f"{audit.noise_multiplier:g}, sampling rate {audit.sample_rate:.6g}, {audit.steps} steps"
     )
     delta = format_delta(audit.delta)
-    print(f"Lower bound: ε > {audit.lower_bound:g} (δ = {delta}) with {audit.confidence:.1%} confidence")
-    print(
+    say(f"Lower bound: ε > {audit.lower_bound:g} (δ = {delta}) with {audit.confidence:.1%} confidence")
+    say(
         f"Of one step: a record that is drawn is told apart at μ > {audit.mu_lower_bound:.3f}, with a risk of 1 in "
         f"{1 / (1 - audit.mu_confidence):,.0f}; claimed is μ = {audit.claimed_mu:g}"
     )
     for name, finding in audit.measured.items():
         words = words_of(name, finding)
-        print(f"Self-test, {name}: {'holds' if finding['holds'] else 'FAILED'}" + (f" ({words})" if words else ""))
+        say(f"Self-test, {name}: {'holds' if finding['holds'] else 'FAILED'}" + (f" ({words})" if words else ""))
     claimed = format_epsilon(audit.claimed_epsilon)
     if audit.consistent:
-        print(f"Consistent: nothing contradicts ε = {claimed}. That is no proof; a better attack could find more.")
+        say(f"Consistent: nothing contradicts ε = {claimed}. That is no proof; a better attack could find more.")
         return
     found = [words for finder, words in FINDERS.items() if finder in audit.found_by]
     missed = [words for finder, words in FINDERS.items() if finder not in audit.found_by]
-    print(f"Found by {_listed(found, 'and')}" + (f"; not by {_listed(missed, 'or')}." if missed else "."))
-    print(f"Violation: ε = {claimed} is not true of this loop; its runs must not claim it.")
+    say(f"Found by {_listed(found, 'and')}" + (f"; not by {_listed(missed, 'or')}." if missed else "."))
+    say(f"Violation: ε = {claimed} is not true of this loop; its runs must not claim it.")
 
 
 def _listed(words: list[str], last: str) -> str:

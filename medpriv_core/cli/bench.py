@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from medpriv_core.cli.output import ProgressBar, print_json
+from medpriv_core.cli.output import ProgressBar, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.errors import SettingError
 from medpriv_core.quiet import NO_VERDICT
@@ -64,25 +64,29 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _print(found: Benchmark, options: argparse.Namespace, machine: str) -> None:
-    print(machine)
-    print(
+    say(machine)
+    say(
         f"ResNet-18 (GroupNorm), all layers, batch {options.batch_size}; each engine in turn with the ordinary step, "
-        f"{options.rounds} pairs\n"
+        f"{options.rounds} pairs",
+        "",
     )
-    print(
+    say(
         f"{'engine':24}{'pixels':>7}{'s/step':>9}{'images/s':>10}{'x plain (lowest to highest)':>30}{'x Opacus':>10}"
         f"{'MB':>8}{'x plain':>9}"
     )
     for row in found.rows:
         ratio = f"{row.time_ratio_to_plain:.2f} ({row.time_ratio_low:.2f} to {row.time_ratio_high:.2f})"
         beside = row.throughput_ratio_to_opacus_hooks
-        print(
+        say(
             f"{row.engine:24}{row.image_size:7}{row.step_s:9.3f}{row.images_per_s:10.1f}{ratio:>30}"
             f"{'' if beside is None else f'{beside:.1f}':>10}{row.step_memory_mb:8.0f}{row.memory_ratio_to_plain:9.2f}"
         )
     for sentence in found.left_out:
-        print(sentence)
-    print(
-        "\nx plain: time beside the ordinary steps it took turns with, and peak memory; x Opacus: images/s beside "
-        f"Opacus's hooks\n{found.use}\n{found.verdict or found.no_verdict}"
+        say(sentence)
+    say(
+        "",
+        "x plain: time beside the ordinary steps it took turns with, and peak memory; x Opacus: images/s beside "
+        "Opacus's hooks",
+        str(found.use),
+        str(found.verdict or found.no_verdict),
     )

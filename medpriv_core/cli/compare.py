@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from medpriv_core.cli.output import print_json
+from medpriv_core.cli.output import complain, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import RunError, SettingError
@@ -84,20 +83,20 @@ def _compare(options: argparse.Namespace) -> None:
         facts = {"dataset": options.dataset, "sentence": _plain(report.sentence), "footnotes": report.footnotes}
         print_json(facts | {"groups": rows})
         return
-    print("\n".join(_in_words(groups, report, options.column, options.protocol)))
+    say(*_in_words(groups, report, options.column, options.protocol))
     if any(found and found.kind == "none" for found in (group.estimate(options.column) for group in groups)):
-        print("A figure without an interval is of one run whose predictions on the test images are not kept here.")
+        say("A figure without an interval is of one run whose predictions on the test images are not kept here.")
     if hidden:
-        print(f"Not shown: runs in which other layers learned; to see them add: --trainable {' '.join(hidden)}")
+        say(f"Not shown: runs in which other layers learned; to see them add: --trainable {' '.join(hidden)}")
     for file in filter(None, (options.csv, options.figure)):
-        print(f"Written: {file}")
+        say(f"Written: {file}")
 
 
 def _choose(options: argparse.Namespace) -> tuple[list[Group], list[Trainable]]:
     """The labelled groups that were asked for, and what learned in those that the default leaves out."""
     there = gather_results(data_home())
     for complaint in there.complaints:
-        print(f"medpriv: {complaint}", file=sys.stderr)
+        complain(complaint)
     kept = dict(there.results)
     kept["authors"] = of_notebooks(kept["authors"], options.notebooks)
     kept["mine"] = with_tags(kept["mine"], options.tag)

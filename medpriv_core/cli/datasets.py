@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from medpriv_core.cli.output import ProgressBar, print_json
+from medpriv_core.cli.output import ProgressBar, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets import registry
 from medpriv_core.datasets.fetching import fetch_in_foreground
@@ -65,13 +65,13 @@ def _list(options: argparse.Namespace) -> None:
         print_json({"datasets": [_describe(entry) | ({"dp_sgd_spent": some} if some else {}) for entry, some in lines]})
         return
     for entry in entries:
-        print(f"{entry.info.name:16} {_status(entry)}")
+        say(f"{entry.info.name:16} {_status(entry)}")
         if entry.changed:
-            print(f"{'':16} {entry.changed}")
+            say(f"{'':16} {entry.changed}")
         if facts := spent[entry.info.name]:
-            print(f"{'':16} {facts['sentence']}")
+            say(f"{'':16} {facts['sentence']}")
     if any(spent.values()):
-        print(WITHOUT_PRIVACY)
+        say(WITHOUT_PRIVACY)
 
 
 def _spent(home: DataHome, entry: DatasetEntry, runs: Sequence[RunSummary]) -> dict[str, Any] | None:
@@ -94,13 +94,13 @@ def _show(options: argparse.Namespace) -> None:
         print_json(_describe(entry) | ({"dp_sgd_spent": spent} if spent else {}))
         return
     _print_report(entry)
-    print(entry.info.source)
+    say(entry.info.source)
     if entry.location:
-        print(f"From {entry.location}")
+        say(f"From {entry.location}")
     if entry.report is None and entry.location:
-        print("It was added by an earlier version, which kept no report; add it again to have one.")
+        say("It was added by an earlier version, which kept no report; add it again to have one.")
     if spent:
-        print(f"{spent['sentence']} {WITHOUT_PRIVACY}")
+        say(f"{spent['sentence']} {WITHOUT_PRIVACY}")
 
 
 def _status(entry: DatasetEntry) -> str:
@@ -132,17 +132,17 @@ def _print_entry(entry: DatasetEntry, options: argparse.Namespace) -> None:
 
 
 def _print_report(entry: DatasetEntry) -> None:
-    print(f"{entry.info.name}: {_status(entry)}")
+    say(f"{entry.info.name}: {_status(entry)}")
     if entry.available:
         for title, counts in (("Training", entry.train_counts), ("Test", entry.test_counts)):
             classes = zip(entry.info.classes, counts or (), strict=True)
-            print(f"{title}: " + ", ".join(f"{count:,} {label}" for label, count in classes))
+            say(f"{title}: " + ", ".join(f"{count:,} {label}" for label, count in classes))
     if entry.changed:
-        print(entry.changed)
+        say(entry.changed)
     for sentence in entry.report.sentences if entry.report else ():
-        print(sentence)
+        say(sentence)
 
 
 def _remove(options: argparse.Namespace) -> None:
     registry.remove_dataset(data_home(), options.name)
-    print(f"{options.name} is forgotten; your files were not touched.")
+    say(f"{options.name} is forgotten; your files were not touched.")

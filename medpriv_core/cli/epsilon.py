@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from medpriv_core.cli.output import print_json
+from medpriv_core.cli.output import print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.checks import check_second
@@ -75,7 +75,7 @@ def _epsilon(options: argparse.Namespace) -> None:
     else:
         _print(plan, options.images_per_patient, patient)
         if options.delta >= 1 / options.dataset_size:
-            print("Warning: delta is not below 1/n, which is too weak to call a guarantee.")
+            say("Warning: delta is not below 1/n, which is too weak to call a guarantee.")
 
 
 def _check_images_per_patient(options: argparse.Namespace) -> None:
@@ -123,16 +123,16 @@ def _print(plan: DpSgdPlan, images: int | None, patient: float | None) -> None:
         )
 
     answer = wait_for_answer(planned_question(plan))
-    print(statement(answer.larger))
-    print(dp_sgd_meaning(plan.risk))
-    print(
+    say(statement(answer.larger))
+    say(dp_sgd_meaning(plan.risk))
+    say(
         f"noise multiplier {plan.noise_multiplier:g}, sampling rate {plan.sample_rate:.6g}, {plan.steps} steps"
         + (" counted, one an epoch" if plan.mechanism.sampling == "shuffled" else "")
     )
     if plan.mechanism.sensitivity > 1:
-        print("sensitivity 2: one image can change the sum by two clipping norms, because several are clipped together")
+        say("sensitivity 2: one image can change the sum by two clipping norms, because several are clipped together")
     if patient is not None and images is not None:
-        print(f"a patient with {images} images: {statement(patient, images)}")
+        say(f"a patient with {images} images: {statement(patient, images)}")
     second = check_second(planned_question(plan))
-    print(second.sentence if second.state == "green" else f"{second.name}: {second.sentence}")
-    print(f"by the classic RDP accountant: ε = {format_epsilon(plan.epsilon_rdp)}")
+    say(second.sentence if second.state == "green" else f"{second.name}: {second.sentence}")
+    say(f"by the classic RDP accountant: ε = {format_epsilon(plan.epsilon_rdp)}")

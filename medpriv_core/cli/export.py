@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from medpriv_core.cli.output import print_json
+from medpriv_core.cli.output import complain, print_json, print_table, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.errors import RunError
 from medpriv_core.exports.tables import epochs_csv, runs_csv
@@ -59,7 +58,7 @@ def _add_training_figures(parser: argparse.ArgumentParser) -> None:
 
 def _warn(options: argparse.Namespace) -> None:
     if options.with_training_figures:
-        print(f"medpriv: {WARNING}", file=sys.stderr)
+        complain(WARNING)
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -95,9 +94,9 @@ def _table(options: argparse.Namespace) -> None:
         text = runs_csv(chosen, with_training_figures=figures)
     if options.output:
         options.output.write_bytes(text.encode())
-        print(f"Written: {options.output}")
+        say(f"Written: {options.output}")
     else:
-        sys.stdout.write(text.replace("\r\n", "\n"))
+        print_table(text)
 
 
 def _events(options: argparse.Namespace) -> None:
@@ -113,13 +112,13 @@ def _import(options: argparse.Namespace) -> None:
     names = {run_id: service.load_run(home, run_id).name for run_id in imported.ids}
     first = imported.ids[0]
     facts: dict[str, object] = {"run": first, "name": names[first], "runs": names, "complaints": imported.complaints}
-    _say(options, facts, "\n".join(f"Imported: {run_id}  {name}" for run_id, name in names.items()))
+    _say(options, facts, *(f"Imported: {run_id}  {name}" for run_id, name in names.items()))
     for complaint in imported.complaints:
-        print(f"medpriv: {complaint}", file=sys.stderr)
+        complain(complaint)
 
 
-def _say(options: argparse.Namespace, facts: dict[str, object], sentence: str) -> None:
+def _say(options: argparse.Namespace, facts: dict[str, object], *sentences: str) -> None:
     if options.json:
         print_json(facts)
     else:
-        print(sentence)
+        say(*sentences)

@@ -22,6 +22,7 @@ from medpriv_core.cli import (
     runs,
     sweep,
 )
+from medpriv_core.cli.output import complain
 from medpriv_core.cli.parser import Parser, check_texts
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import Cancelled
@@ -73,5 +74,5 @@ def build_parser() -> Parser:
 
 
 def _fail(sentence: str, code: int) -> int:
-    print(f"medpriv: {sentence}", file=sys.stderr)
+    complain(sentence)
     return code

@@ -6,25 +6,35 @@ import argparse
 import contextlib
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from medpriv_core.cli.output import print_json, tell_notes
+from medpriv_core.cli.output import print_json, say, tell_notes
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets.images import read_picture
 from medpriv_core.errors import SettingError
+from medpriv_core.exports.noised_image import kind_of, label_texts, labelled_png
 from medpriv_core.given_paths import given_path
 from medpriv_core.mechanisms.catalog import MECHANISMS, make_mechanism
 from medpriv_core.mechanisms.laplace import clamp, saturated_share, to_bytes, to_unit
+from medpriv_core.mechanisms.mechanism import Shape
 from medpriv_core.pictures.kinds import READABLE_IN_WORDS
 from medpriv_core.privacy.image_cells import check_cells
 from medpriv_core.privacy.image_epsilon import ImageGuarantee, beta_for_image_epsilon
-from medpriv_core.privacy.statement import format_epsilon, image_epsilon_statement, image_unit_statement
+from medpriv_core.privacy.statement import (
+    format_epsilon,
+    image_epsilon_statement,
+    image_neighbours,
+    image_release_statement,
+    image_unit_statement,
+)
 from medpriv_core.spec import NOISE_DRAWS, NoiseDraw, check_bound
 
+# What --mode calls the modes of a picture, and its channels.
+MODES = {"grey": 1, "colour": 3}
 LAPLACE_DRAWS: dict[str, NoiseDraw] = {"laplace_per_pixel": "per_pixel", "laplace_per_image": "per_image"}
 
 
@@ -46,6 +56,11 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--changed-pixels", type=int, metavar="M", help="dp_pix: pixels that may change for an ε of 1/β (default 16)"
     )
+    parser.add_argument(
+        "--mode",
+        choices=MODES,
+        help="noise one grey value a pixel, or three of colour (default: as the file's header has it)",
+    )
     parser.add_argument("--seed", type=int, help="repeatable noise, for demonstrations only")
     parser.add_argument("--delta", type=float, default=1e-5, help="of the whole picture's epsilon (default 1e-5)")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT", help=".npy (float32) or .png")
@@ -57,29 +72,32 @@ def add_to(commands: Commands) -> None:
 def _noise(options: argparse.Namespace) -> None:
     name = options.mechanism or f"laplace_{options.draw or 'per_pixel'}"
     cells = _check(options, name)
-    pixels, notes = _read(options.image)
+    picture, notes = _read(options.image, options.mode)
     tell_notes(notes)
-    picture = pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]
     beta = options.beta
     if beta is None:
         wanted = options.image_epsilon
         beta = beta_for_image_epsilon(name, epsilon=wanted, shape=picture.shape, delta=options.delta, **cells)
     mechanism = make_mechanism(name, beta=beta, **cells)
     guarantee = mechanism.guarantee(picture.shape, delta=options.delta)
-    noised = mechanism.release(to_unit(picture), np.random.default_rng(options.seed)).reshape(pixels.shape)
-    _write(noised if options.no_clamp else clamp(noised), options.output)
+    noised = mechanism.release(to_unit(picture), np.random.default_rng(options.seed))
+    settings = {"mechanism": name, "beta": beta, "delta": options.delta, "copies": 1}
+    settings |= cells if name == "dp_pix" else {}
+    label = label_texts(kind_of(name), settings=settings, guarantee=image_release_statement(guarantee, picture.shape))
+    _write(noised if options.no_clamp else clamp(noised), options.output, label)
     if options.json:
         print_json(_facts(options, guarantee, noised) | {"notes": notes} | (cells if name == "dp_pix" else {}))
     else:
-        _tell(options, guarantee)
+        _tell(options, guarantee, picture.shape)
 
 
 def _facts(options: argparse.Namespace, guarantee: ImageGuarantee, noised: np.ndarray) -> dict[str, Any]:
     return {
         "output": str(options.output),
-        "shape": list(noised.shape),
+        "shape": list(_as_written(noised).shape),
         "mechanism": guarantee.mechanism,
-        "noise": "release" if MECHANISMS[guarantee.mechanism].fit_for_release else "demonstration",
+        "noise": kind_of(guarantee.mechanism),
+        "labelled": _has_label(options.output),
         "beta": guarantee.beta,
         "draw": LAPLACE_DRAWS.get(guarantee.mechanism),
         "clamped": not options.no_clamp,
@@ -93,23 +111,30 @@ def _facts(options: argparse.Namespace, guarantee: ImageGuarantee, noised: np.nd
         "epsilon_image": guarantee.epsilon_image,
         "delta": guarantee.delta,
         "adjacency": "any two pictures",
+        "neighbours": image_neighbours(noised.shape),
         "accountant": guarantee.accountant,
         "exact": guarantee.exact,
     }
 
 
-def _tell(options: argparse.Namespace, guarantee: ImageGuarantee) -> None:
+def _tell(options: argparse.Namespace, guarantee: ImageGuarantee, shape: Shape) -> None:
     info = MECHANISMS[guarantee.mechanism]
     kind = (
         "exact noise, for a release" if info.fit_for_release else "a demonstration: the generator is not cryptographic"
     )
-    print(f"Wrote {options.output} ({kind}).")
-    print(f"{info.title}: β = {guarantee.beta:g} ({info.beta_term}).")
-    print(f"{guarantee.unit[:1].upper()}{guarantee.unit[1:]}: {image_unit_statement(guarantee)}.")
-    print(
+    say(f"Wrote {options.output} ({kind}).")
+    say(f"{info.title}: β = {guarantee.beta:g} ({info.beta_term}).")
+    say(f"{guarantee.unit[:1].upper()}{guarantee.unit[1:]}: {image_unit_statement(guarantee)}.")
+    say(
         f"Whole picture: {image_epsilon_statement(guarantee)}; "
         f"with certainty (δ = 0): ε = {format_epsilon(guarantee.epsilon_image_pure)}."
     )
+    say(f"Neighbours: {image_neighbours(shape)}.")
+    if not _has_label(options.output):
+        say(
+            f"An array file has no place for a label, so nothing in it says that it is a {kind_of(info.name)}: keep "
+            "these words with it, or write a .png, which holds them."
+        )
 
 
 def _check(options: argparse.Namespace, name: str) -> dict[str, int]:
@@ -138,24 +163,36 @@ def _check(options: argparse.Namespace, name: str) -> dict[str, int]:
     return cells
 
 
-def _read(file: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """uint8 of shape (h, w) for a picture without colour, else (h, w, 3); and what there is to say of its reading."""
-    picture = read_picture(file, channels=3, name=file.name)
+def _read(file: Path, mode: str | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """uint8 of shape (h, w, 1) or (h, w, 3), and what there is to say of its reading.
+
+    Of how many channels is the user's choice, or what the file's header says. It must not depend on the pixels: two
+    pictures that are neighbours would be told apart by the shape of their release, whatever the noise.
+    """
+    picture = read_picture(file, channels=MODES.get(mode or ""), name=file.name)
     pixels = np.asarray(picture.image)
-    # A grey picture stored as RGB holds each value three times; its noise must be drawn once.
-    grey = (pixels == pixels[:, :, :1]).all()
-    return pixels[:, :, 0] if grey else pixels, picture.notes
+    return pixels.reshape(*pixels.shape[:2], -1), picture.notes
 
 
-def _write(pixels: np.ndarray, output: Path) -> None:
+def _as_written(pixels: np.ndarray) -> np.ndarray:
+    """Grey without an axis of its own for one channel."""
+    return pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+
+
+def _has_label(output: Path) -> bool:
+    """Whether a file of this kind can say what it is."""
+    return output.suffix.lower() == ".png"
+
+
+def _write(pixels: np.ndarray, output: Path, label: Mapping[str, str]) -> None:
     """Write in one step: on a full disk an older file of that name stays whole."""
     part = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
     try:
         with open(part, "wb") as file:
-            if output.suffix.lower() == ".npy":
-                np.save(file, pixels)
+            if _has_label(output):
+                file.write(labelled_png(to_bytes(pixels), label))
             else:
-                Image.fromarray(to_bytes(pixels)).save(file, "PNG")
+                np.save(file, _as_written(pixels))
         os.replace(part, output)
     except OSError as error:
         with contextlib.suppress(OSError):

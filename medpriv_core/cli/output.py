@@ -1,4 +1,8 @@
-"""What the commands print with: JSON, and the progress bar."""
+"""What the commands print with: lines of text, JSON, tables and the progress bar.
+
+Nothing else in ``medpriv_core.cli`` prints, so that no name of a run, a file or a class can move a terminal's cursor,
+draw a link or begin a line of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,23 @@ from types import TracebackType
 from typing import Any
 
 from medpriv_core.progress import format_duration
+from medpriv_core.shown_text import for_terminal
+
+
+def say(*lines: object, flush: bool = False) -> None:
+    """Print each of these as one line on standard output."""
+    for line in lines:
+        print(for_terminal(str(line)), flush=flush)
+
+
+def complain(sentence: object) -> None:
+    """Print what is wrong, or what deserves attention, on standard error, as one line that says whose word it is."""
+    print(f"medpriv: {for_terminal(str(sentence))}", file=sys.stderr)
+
+
+def print_table(text: str) -> None:
+    """Print a table as ``shown_text.csv_table`` made it, with the line ends of this system."""
+    sys.stdout.write(text.replace("\r\n", "\n"))
 
 
 def print_json(value: Any) -> None:
@@ -21,7 +42,7 @@ def print_json(value: Any) -> None:
 def tell_notes(notes: Iterable[str], *, of: str = "") -> None:
     """Print on standard error what there is to say of a picture that was read; ``of`` names it."""
     for note in notes:
-        print(f"Note: {of}: {note}" if of else f"Note: {note}", file=sys.stderr)
+        print(for_terminal(f"Note: {of}: {note}" if of else f"Note: {note}"), file=sys.stderr)
 
 
 def _finite(value: Any) -> Any:
@@ -76,7 +97,7 @@ class ProgressBar:
             print(file=sys.stderr)
 
     def __call__(self, phase: str, done: int, total: int, seconds_left: float | None = None) -> None:
-        now = time.monotonic()
+        now, phase = time.monotonic(), for_terminal(phase)
         if phase == self._phase and (
             not self._terminal or (now - self._drawn_at < self.REDRAW_EVERY_S and done < total)
         ):
@@ -94,7 +115,7 @@ class ProgressBar:
         if self._terminal:
             print("\r\033[K", end="", file=sys.stderr)
             self._phase = ""  # the line of the bar is used up
-        print(line, file=sys.stderr)
+        print(for_terminal(line), file=sys.stderr)
 
     def _line(self, done: int, total: int, seconds_left: float | None) -> str:
         if not total:  # waiting, for nobody knows how long

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medpriv_core.cli.output import ProgressBar, print_json, tell_notes
+from medpriv_core.cli.output import ProgressBar, print_json, say, tell_notes
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets.images import ReadPicture, read_picture, to_square
 from medpriv_core.given_paths import given_path
@@ -71,10 +71,10 @@ def _print(
         facts = {"run": run.id, "title": run.title, "epsilon": privacy, "test_accuracy": run.test_accuracy}
         print_json(facts | {"images": images, "caveat": diagnosis.caveat})
         return
-    print(f"{run.id}  {run.title}")
+    say(f"{run.id}  {run.title}")
     if run.verdict is not None:
-        print(f"{run.verdict.statement}\n{run.verdict.sentence}")
+        say(run.verdict.statement, run.verdict.sentence)
     for image, row in rows:
         ranked = sorted(zip(row, diagnosis.classes, strict=True), key=lambda pair: -pair[0])
-        print(f"{image}: {', '.join(f'{name} {100 * share:.1f} %' for share, name in ranked)}")
-    print(diagnosis.caveat)
+        say(f"{image}: {', '.join(f'{name} {100 * share:.1f} %' for share, name in ranked)}")
+    say(diagnosis.caveat)

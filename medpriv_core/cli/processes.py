@@ -16,6 +16,7 @@ from medpriv_core.errors import DataHomeError, DiskFullError, MedprivError, RunE
 from medpriv_core.home import data_home
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.runner import run_runner
+from medpriv_core.shown_text import ForTerminal
 
 
 def add_to(commands: Commands) -> None:
@@ -44,6 +45,8 @@ def _runner(_options: argparse.Namespace) -> None:
     with contextlib.suppress(DiskFullError):  # it looks after the workers, and waits for room with the rest
         home.check_writable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(ForTerminal())
     # Ended politely, the runner must release its lock; its workers go on.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if not run_runner(home):

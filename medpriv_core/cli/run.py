@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from dataclasses import MISSING, fields
 from typing import Any, get_args, get_type_hints
 
-from medpriv_core.cli.output import ProgressBar, print_json, settings_in_words, value_in_words
+from medpriv_core.cli.output import ProgressBar, complain, print_json, say, settings_in_words, value_in_words
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.cli.runs import describe, epoch_in_words
 from medpriv_core.datasets.registry import change_notice, dataset_info
@@ -117,9 +116,9 @@ def _run(options: argparse.Namespace) -> int:
     spec = RunSpec(**(filled.settings if filled else given))
     run_id = service.submit(home, spec)
     if filled is not None and not options.json:
-        print("\n".join(preset_in_words(options.preset, filled)), flush=True)
+        say(*preset_in_words(options.preset, filled), flush=True)
     if notice := change_notice(home, spec.dataset):
-        print(f"medpriv: {notice}", file=sys.stderr)
+        complain(notice)
     run = _watch(home, run_id)
     outcome = RunDirectory(home.runs / run.id).read_outcome() or {}
     if options.json:
@@ -127,14 +126,14 @@ def _run(options: argparse.Namespace) -> int:
     else:
         if run.epochs:
             last = run.epochs[-1]
-            print(f"{run.state} after epoch {last['epoch']}: test accuracy {last['test_accuracy']:.4f}")
+            say(f"{run.state} after epoch {last['epoch']}: test accuracy {last['test_accuracy']:.4f}")
         _print_guarantee(run)
         if run.setup.get("weights_doubt"):
-            print(run.setup["weights"])
+            say(run.setup["weights"])
         if (finding := run_health(run)) is not None:
-            print(in_plain_words(finding.words))
+            say(in_plain_words(finding.words))
     if run.message:
-        print(f"medpriv: {run.message}", file=sys.stderr)
+        complain(run.message)
     if run.state == "cancelled":
         return INTERRUPTED
     return 0 if run.state == "finished" else int(outcome.get("exit_code", 1))
@@ -165,14 +164,14 @@ def _print_guarantee(run: Run) -> None:
     if run.spec is None:
         return
     if run.spent is not None and run.spent.place is not None:
-        print(run.spent.place)
+        say(run.spent.place)
     confirm_run(run.spec, setup=run.setup, spent=run.spent)
     if (verdict := run_verdict(run.spec, setup=run.setup, spent=run.spent)) is not None:
-        print(verdict.statement)
-        print(verdict.sentence)
+        say(verdict.statement)
+        say(verdict.sentence)
     for check in check_run(run.spec, setup=run.setup, spent=run.spent):
         if check.state == "red":
-            print(f"{check.name} fails: {check.sentence}")
+            say(f"{check.name} fails: {check.sentence}")
 
 
 def _watch(home: DataHome, run_id: str) -> Run:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, get_args
 
-from medpriv_core.cli.output import print_json
+from medpriv_core.cli.output import complain, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.errors import DataHomeError
 from medpriv_core.exports.sharing import shared_run
@@ -123,23 +122,23 @@ def _list(options: argparse.Namespace) -> None:
         try:
             home.check_writable()
         except DataHomeError as error:  # what is there can be seen all the same
-            print(f"medpriv: {error}", file=sys.stderr)
+            complain(error)
     if options.json:
         print_json({"runs": [describe(run) for run in runs]})
         return
     if not runs and options.deleted:
-        print("No deleted runs.")
+        say("No deleted runs.")
     elif not runs:
-        print("No runs yet. Start one with: python -m medpriv_core run --dataset synthetic_chest")
+        say("No runs yet. Start one with: python -m medpriv_core run --dataset synthetic_chest")
     for run in runs:
         last = run.last
         reached = f"epoch {last['epoch']:>4}, test accuracy {last['test_accuracy']:.3f}" if last else "no epoch yet"
         tags = f"  [{', '.join(run.tags)}]" if run.tags else ""
         finding = run_health(run)
         found = f"  ({finding.title})" if finding else ""
-        print(f"{run.id}  {run.state:9}  {reached}  {run.name}{tags}{found}")
+        say(f"{run.id}  {run.state:9}  {reached}  {run.name}{tags}{found}")
         if run.message:
-            print(f"    {run.message}")
+            say(f"    {run.message}")
 
 
 def _show(options: argparse.Namespace) -> None:
@@ -147,34 +146,38 @@ def _show(options: argparse.Namespace) -> None:
     if options.json:
         print_json(describe(run, with_training_figures=options.with_training_figures))
         return
-    print(f"{run.id}  {run.state}  {run.name}")
-    for line in (run.message, run.tags and f"Tags: {', '.join(run.tags)}", run.notes):
-        if line:
-            print(line)
+    say(f"{run.id}  {run.state}  {run.name}")
+    if run.message:
+        say(run.message)
+    if run.tags:
+        say(f"Tags: {', '.join(run.tags)}")
+    # Set in, so that none of their lines passes for one of ours.
+    say(*(f"    {line}" for line in run.notes.splitlines()))
     if run.spec:
-        print("  ".join(f"{name} {value}" for name, value in run.spec.to_dict().items() if value is not None))
+        say("  ".join(f"{name} {value}" for name, value in run.spec.to_dict().items() if value is not None))
     for row in run.epochs:
-        print(epoch_in_words(row))
+        say(epoch_in_words(row))
     for line in spent_in_words(run):
-        print(line)
+        say(line)
     if run.setup.get("weights_doubt"):
-        print(run.setup["weights"])
+        say(run.setup["weights"])
     if (finding := run_health(run)) is not None:
-        print(in_plain_words(finding.words))
+        say(in_plain_words(finding.words))
 
 
 def _log(options: argparse.Namespace) -> None:
-    print(service.read_log(data_home(), options.id) or "The worker of this run has printed nothing yet.")
+    printed = service.read_log(data_home(), options.id)
+    say(*printed.splitlines() or ["The worker of this run has printed nothing yet."])
 
 
 def _stop(options: argparse.Namespace) -> None:
     service.cancel(data_home(), options.id)
-    print(f"Stopping {options.id}. To go on from where it was: python -m medpriv_core runs resume {options.id}")
+    say(f"Stopping {options.id}. To go on from where it was: python -m medpriv_core runs resume {options.id}")
 
 
 def _resume(options: argparse.Namespace) -> None:
     service.resume(data_home(), options.id)
-    print(f"{options.id} is in the queue again.")
+    say(f"{options.id} is in the queue again.")
 
 
 def _extend(options: argparse.Namespace) -> None:
@@ -183,12 +186,12 @@ def _extend(options: argparse.Namespace) -> None:
         print_json(asdict(planned))
     else:
         for line in _in_words(planned):
-            print(line)
+            say(line)
     if options.dry_run:
         return
     service.extend(data_home(), options.id, epochs=options.epochs)
     if not options.json:
-        print(f"{options.id} is in the queue again, to go on to epoch {options.epochs}.")
+        say(f"{options.id} is in the queue again, to go on to epoch {options.epochs}.")
 
 
 def _in_words(planned: Extension) -> Iterator[str]:
@@ -203,41 +206,41 @@ def _in_words(planned: Extension) -> Iterator[str]:
 
 def _rename(options: argparse.Namespace) -> None:
     service.rename(data_home(), options.id, options.name)
-    print(f"{options.id} is now called {service.load_run(data_home(), options.id).name}.")
+    say(f"{options.id} is now called {service.load_run(data_home(), options.id).name}.")
 
 
 def _tag(options: argparse.Namespace) -> None:
     service.set_tags(data_home(), options.id, options.tags)
-    print(f"Tags of {options.id}: {', '.join(service.load_run(data_home(), options.id).tags) or 'none'}")
+    say(f"Tags of {options.id}: {', '.join(service.load_run(data_home(), options.id).tags) or 'none'}")
 
 
 def _note(options: argparse.Namespace) -> None:
     run = service.load_run(data_home(), options.id)
     service.set_notes(data_home(), options.id, options.notes, expected=run.notes)
-    print(f"The notes of {options.id} are written." if options.notes else f"{options.id} has no notes any more.")
+    say(f"The notes of {options.id} are written." if options.notes else f"{options.id} has no notes any more.")
 
 
 def _delete(options: argparse.Namespace) -> None:
     service.delete(data_home(), options.id)
-    print(f"{options.id} is deleted. For 30 days it can be had back: python -m medpriv_core runs restore {options.id}")
+    say(f"{options.id} is deleted. For 30 days it can be had back: python -m medpriv_core runs restore {options.id}")
 
 
 def _restore(options: argparse.Namespace) -> None:
     service.restore(data_home(), options.id)
-    print(f"{options.id} is in the list.")
+    say(f"{options.id} is in the list.")
 
 
 def _purge(options: argparse.Namespace) -> None:
     service.purge(data_home(), options.id, at_once=options.at_once)
-    print(f"{options.id} is removed for good.")
+    say(f"{options.id} is removed for good.")
 
 
 def _move(options: argparse.Namespace) -> None:
     service.move(data_home(), options.id, options.where)
     place = service.load_run(data_home(), options.id).place
-    print(f"{options.id} is number {place} in the queue." if place else f"{options.id} has left the queue.")
+    say(f"{options.id} is number {place} in the queue." if place else f"{options.id} has left the queue.")
 
 
 def _rebuild(_options: argparse.Namespace) -> None:
     count = service.rebuild(data_home())
-    print(f"The table of runs has {count:,} runs from their folders; those that waited are shown as stopped.")
+    say(f"The table of runs has {count:,} runs from their folders; those that waited are shown as stopped.")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from medpriv_core.cli.output import ProgressBar, print_json, settings_in_words, value_in_words
+from medpriv_core.cli.output import ProgressBar, complain, print_json, say, settings_in_words, value_in_words
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets.registry import change_notice, open_dataset
 from medpriv_core.errors import SettingError
@@ -129,7 +128,7 @@ def _launch(home: DataHome, grid: Grid, title: str, options: argparse.Namespace)
     plan = plan_sweep(home, grid)
     for name in dict.fromkeys(run.spec.dataset for run in plan.runs):
         if notice := change_notice(home, name):
-            print(f"medpriv: {notice}", file=sys.stderr)
+            complain(notice)
     if options.dry_run:
         sweep_id = None
     else:
@@ -138,9 +137,9 @@ def _launch(home: DataHome, grid: Grid, title: str, options: argparse.Namespace)
     if options.json:
         print_json({"id": sweep_id, "title": title} | _describe_plan(plan))
         return
-    print("\n".join(_plan_in_words(plan)))
+    say(*_plan_in_words(plan))
     if sweep_id is not None:
-        print(
+        say(
             f"Queued as sweep {sweep_id}: {title}. To see how it is going: python -m medpriv_core sweep show {sweep_id}"
         )
 
@@ -241,11 +240,11 @@ def _list(options: argparse.Namespace) -> None:
         print_json({"sweeps": [_describe(status) for status in found.sweeps], "damaged": found.complaints})
         return
     if not found.sweeps and not found.complaints:
-        print("No sweeps yet. Start one with: python -m medpriv_core sweep paper --dataset synthetic_chest")
+        say("No sweeps yet. Start one with: python -m medpriv_core sweep paper --dataset synthetic_chest")
     for status in found.sweeps:
-        print(_in_words(status))
+        say(_in_words(status))
     for complaint in found.complaints:
-        print(complaint)
+        say(complaint)
 
 
 def _show(options: argparse.Namespace) -> None:
@@ -253,14 +252,14 @@ def _show(options: argparse.Namespace) -> None:
     if options.json:
         print_json(_describe(status))
         return
-    print(_in_words(status))
+    say(_in_words(status))
     for entry, run, state in zip(status.sweep.runs, status.members, status.states, strict=True):
         reused = "  (was there already)" if entry.reused else ""
-        print(f"  {run.id if run else '-':24}  {state:9}  {entry.name}{reused}")
+        say(f"  {run.id if run else '-':24}  {state:9}  {entry.name}{reused}")
         if run is not None and run.message:
-            print(f"    {run.message}")
+            say(f"    {run.message}")
     for name, reason in status.sweep.impossible:
-        print(f"  left out: {name}. {in_plain_words(reason)}")
+        say(f"  left out: {name}. {in_plain_words(reason)}")
 
 
 def _in_words(status: SweepStatus) -> str:
@@ -288,15 +287,15 @@ def _describe(status: SweepStatus) -> dict[str, Any]:
 
 def _stop(options: argparse.Namespace) -> None:
     stopped = service.stop(data_home(), options.id)
-    print(f"Stopping {stopped} runs. To go on: python -m medpriv_core sweep resume {options.id}")
+    say(f"Stopping {stopped} runs. To go on: python -m medpriv_core sweep resume {options.id}")
 
 
 def _resume(options: argparse.Namespace) -> None:
     with ProgressBar() as bar:
         again = service.resume(data_home(), options.id, progress=bar)
-    print(f"{again} runs are in the queue again." if again else "Nothing to go on with: no run is stopped or missing.")
+    say(f"{again} runs are in the queue again." if again else "Nothing to go on with: no run is stopped or missing.")
 
 
 def _delete(options: argparse.Namespace) -> None:
     service.delete(data_home(), options.id)
-    print("The sweep is forgotten; its runs stay.")
+    say("The sweep is forgotten; its runs stay.")

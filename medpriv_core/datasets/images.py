@@ -45,9 +45,9 @@ def decode_image(
 
 
 def read_picture(
-    source: Path | bytes | BinaryIO, *, channels: int, name: str, at_least: int | None = None
+    source: Path | bytes | BinaryIO, *, channels: int | None, name: str, at_least: int | None = None
 ) -> ReadPicture:
-    """Decode one image to mode "L" (``channels=1``) or "RGB" (``channels=3``).
+    """Decode one image to mode "L" (``channels=1``) or "RGB" (``channels=3``); None takes what its header says.
 
     ``name`` is what errors call the image. With ``at_least`` (pixels) a JPEG may come out smaller than it is stored,
     but neither side below twice ``at_least``: libjpeg then skips work whose result the next resizing would throw
@@ -74,8 +74,8 @@ def to_square(image: Image.Image, size: int) -> np.ndarray:
     return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
 
 
-def _read(data: bytes, *, channels: int, name: str, at_least: int | None) -> ReadPicture:
-    mode = "L" if channels == 1 else "RGB"
+def _read(data: bytes, *, channels: int | None, name: str, at_least: int | None) -> ReadPicture:
+    mode = {1: "L", 3: "RGB", None: None}[channels]
     kind = kind_of(name, data)
     if kind not in ("DICOM", "TIFF"):
         with told_as_damage():
@@ -83,11 +83,11 @@ def _read(data: bytes, *, channels: int, name: str, at_least: int | None) -> Rea
             with open_raster(data, kind) as opened:
                 if is_ready(opened, data):
                     image, notes = ready_picture(opened, data, luma=channels == 1, at_least=at_least)
-                    return ReadPicture(image.convert(mode), notes)
+                    return ReadPicture(image.convert(mode) if mode else image, notes)
     decoded = decode(kind, data, FIRST_AS_STORED)
     pixels = first_picture(kind, decoded)
     image = Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
-    return ReadPicture(image.convert(mode), (*decoded.notes, *window_notes(kind, decoded)))
+    return ReadPicture(image.convert(mode) if mode else image, (*decoded.notes, *window_notes(kind, decoded)))
 
 
 def _contents(source: Path | bytes | BinaryIO, name: str) -> bytes:

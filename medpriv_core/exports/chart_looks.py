@@ -16,8 +16,9 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from medpriv_core.exports.lettering import FONTS, clean
+from medpriv_core.exports.lettering import FONTS
 from medpriv_core.palette import METHOD_STYLES, REFERENCE_COLOUR
+from medpriv_core.shown_text import for_picture
 
 if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties
@@ -109,7 +110,7 @@ def marker(symbol: str | None) -> tuple[str, bool]:
 def plain_text(text: Any) -> str:
     """Plotly's little HTML as plain lines; characters that no font can draw are left out or replaced."""
     lines = _BREAKS.split(str(text or ""))
-    return "\n".join(clean(html.unescape(_TAGS.sub("", line))) for line in lines)
+    return "\n".join(for_picture(html.unescape(_TAGS.sub("", line))) for line in lines)
 
 
 def format_number(value: float, pattern: str | None) -> str:

@@ -22,6 +22,7 @@ from medpriv_core.exports.chart_looks import FAINT, INK, PAPER, UnknownChart, le
 from medpriv_core.exports.chart_notes import Places, draw_annotation, draw_shape, make_room
 from medpriv_core.exports.chart_traces import draw_traces
 from medpriv_core.exports.lettering import text_width, wrap
+from medpriv_core.shown_text import for_picture
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -90,7 +91,8 @@ def _draw(figure: go.Figure, title: str, caption: Sequence[str]) -> Figure:
         draw_shape(places, shape)
     for annotation in figure.layout.annotations:
         draw_annotation(places, annotation)
-    title = plain_text(figure.layout.title.text) or plain_text(title)
+    # Title and caption are plain text, unlike what stands in the figure itself.
+    title = plain_text(figure.layout.title.text) or for_picture(title)
     entries = _legend_entries(figure, panels.values())
     room = max(LEAST_PLOT, PIXELS * float(figure.layout.height or 0))
     _arrange(drawn, list(panels.values()), paper, _Words(title, tuple(caption), entries), room)
@@ -137,7 +139,7 @@ def _arrange(drawn: Figure, panels: Sequence[Panel], paper: Affine2D, words: _Wo
     """Title, legend, panels and caption from top to bottom, each in the room that it needs (panels: ``room``)."""
     inner = WIDTH - 2 * MARGIN
     title_lines = _wrapped(words.title, inner, TITLE_POINTS, bold=True)
-    notes = [line for text in words.caption for line in _wrapped(plain_text(text), inner, CAPTION_POINTS)]
+    notes = [line for text in words.caption for line in _wrapped(for_picture(text), inner, CAPTION_POINTS)]
     handles, labels = [handle for handle, _ in words.legend], [label for _, label in words.legend]
     entry = max((text_width(label, LEGEND_POINTS * PIXELS, bold=False) for label in labels), default=0.0) + 84
     columns = max(1, min(len(labels), int(inner // entry)))

@@ -1,4 +1,4 @@
-"""Text on figure sheets: what may be drawn, how wide it is, and where its lines break.
+"""Text on figure sheets: how wide it is, and where its lines break.
 
 A slide must show β, ε, δ and × on any machine, and Pillow's own font has none of them. So DejaVu Sans comes
 along (``fonts/``, with its licence). It is a wide typeface: lines measured with it also fit where an SVG viewer
@@ -15,22 +15,6 @@ from PIL import ImageFont
 
 FONTS = Path(__file__).parent / "fonts"
 ELLIPSIS = "…"
-_MOST_CHARACTERS = 3000  # of one text; more does not fit on any sheet, and would take long to measure
-
-
-def clean(text: str) -> str:
-    """``text`` as one line of characters that a font can draw and that XML allows.
-
-    Line breaks and other control characters become spaces; invisible ones, which could turn the direction of the
-    text, are left out; what is no character at all becomes "�".
-    """
-    kinds = ((character, unicodedata.category(character)) for character in text[:_MOST_CHARACTERS])
-    allowed = (
-        " " if kind == "Cc" else "\N{REPLACEMENT CHARACTER}" if kind in ("Cs", "Cn", "Co") else character
-        for character, kind in kinds
-        if kind != "Cf"
-    )
-    return " ".join("".join(allowed).split())
 
 
 @functools.lru_cache(maxsize=64)

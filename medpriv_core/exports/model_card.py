@@ -28,6 +28,7 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.runs.health import run_health
 from medpriv_core.runs.service import Run
+from medpriv_core.shown_text import for_markdown, for_terminal
 from medpriv_core.spec import RunSpec
 
 NOT_A_DEVICE = (
@@ -79,7 +80,7 @@ def guarantee_text(run: Run, spec: RunSpec, coverage: Sequence[str], *, imported
     if checks:
         lines += ["", "What it rests on:"]
         lines += [f"- [{_LIGHTS[check.state]}] {check.name}: {check.sentence}" for check in checks]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(for_terminal, lines)) + "\n"
 
 
 def model_card(
@@ -89,7 +90,7 @@ def model_card(
     info, classes = dataset_info(spec.dataset), run.setup.get("classes") or []
     confirm_run(spec, setup=run.setup, spent=run.spent)
     parts = [
-        f"# {_plain(run.name)}",
+        f"# {for_markdown(run.name)}",
         f"**{NOT_A_DEVICE}**",
         "## What it was trained on",
         _training(info, spec, run.setup),
@@ -113,7 +114,7 @@ def model_card(
 
 def _training(info: DatasetInfo, spec: RunSpec, setup: Mapping[str, Any]) -> str:
     counts = zip(setup.get("classes") or [], setup.get("train_class_counts") or [], strict=False)
-    by_class = ", ".join(f"{_plain(name)} {count:,}" for name, count in counts)
+    by_class = ", ".join(f"{for_markdown(name)} {count:,}" for name, count in counts)
     sentences = [f"{info.title}. {info.source}"]
     if info.synthetic:
         sentences.append(f"**{SYNTHETIC}**")
@@ -131,8 +132,8 @@ def _network(info: DatasetInfo, spec: RunSpec, classes: Iterable[str], network: 
     frozen = f"; everything below is frozen, {BEGAN.get(spec.weights, BEGAN_OWN)}" if spec.trainable == "head" else ""
     sentences = [
         f"A ResNet-18. Learned: {LEARNED[spec.trainable]}{frozen}. Method: {METHOD_STYLES[spec.method].title}{beta}. "
-        f"Began with the pretrained weights: {_plain(spec.weights)}. Classes, in the order of the outputs: "
-        f"{', '.join(map(_plain, classes)) or 'not recorded'}."
+        f"Began with the pretrained weights: {for_markdown(spec.weights)}. Classes, in the order of the outputs: "
+        f"{', '.join(map(for_markdown, classes)) or 'not recorded'}."
     ]
     if network is None:
         return " ".join(
@@ -150,8 +151,8 @@ def _network(info: DatasetInfo, spec: RunSpec, classes: Iterable[str], network: 
         )
     else:
         sentences.append(
-            f"It holds the last layer, to be put on the frozen network of the weights {_plain(spec.weights)}. If they "
-            "are not torchvision's, only whoever trained this can hand them on."
+            f"It holds the last layer, to be put on the frozen network of the weights {for_markdown(spec.weights)}. If "
+            "they are not torchvision's, only whoever trained this can hand them on."
         )
     if network == "last_layer":
         sentences.append("The fingerprint of that network stands in the header as frozen_rest_sha256.")
@@ -261,7 +262,7 @@ def _unprotected(spec: RunSpec) -> list[str]:
 
 def _versions(run: Run) -> str:
     names = {"medpriv_version": "medpriv", "torch_version": "torch", "opacus_version": "Opacus"}
-    found = [f"{title} {_plain(str(run.setup[name]))}" for name, title in names.items() if run.setup.get(name)]
+    found = [f"{title} {for_markdown(str(run.setup[name]))}" for name, title in names.items() if run.setup.get(name)]
     seconds = run.last.get("elapsed_s")
     trained = f" Trained for {math.ceil(seconds):,} s." if isinstance(seconds, int | float) else ""
     return f"{', '.join(found) or 'versions not recorded'}.{trained}"
@@ -269,8 +270,3 @@ def _versions(run: Run) -> str:
 
 def _lower(sentence: str) -> str:
     return f"{sentence[:1].lower()}{sentence[1:]}"
-
-
-def _plain(text: str) -> str:
-    """A text from a person or a file in which markdown sees no mark-up and no second line."""
-    return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|" else sign for sign in " ".join(text.split()))

@@ -11,6 +11,7 @@ original: no dataset, no class (it is the diagnosis), no number of the picture, 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -18,11 +19,11 @@ import numpy as np
 from PIL.PngImagePlugin import PngInfo
 
 from medpriv_core.errors import SettingError
-from medpriv_core.exports.lettering import clean
 from medpriv_core.exports.rendering import as_image, encode_png
 from medpriv_core.exports.settings import ExploreSettings
 from medpriv_core.exports.sheet import check_picture
 from medpriv_core.mechanisms.catalog import MECHANISMS
+from medpriv_core.shown_text import for_picture
 
 Kind = Literal["demonstration", "release"]
 
@@ -42,32 +43,51 @@ class NoisedImageFile:
     file_name: str
 
 
+def kind_of(mechanism: str) -> Kind:
+    """Whether noise of this mechanism (a name in the catalog) makes a release or a demonstration."""
+    return "release" if MECHANISMS[mechanism].fit_for_release else "demonstration"
+
+
 def released_image(picture: np.ndarray, *, kind: Kind, settings: ExploreSettings, guarantee: str) -> NoisedImageFile:
     """The noised ``picture`` (uint8, shape (h, w, channels), as shown) as an 8-bit PNG with its label.
 
-    ``guarantee`` is ε in full words: with its δ, unit, adjacency and accountant. The text chunks are Label, Comment,
-    Settings (JSON), Privacy and Software. Raises ``SettingError`` for a release whose noise was drawn from a seed, or
-    by a mechanism that is not fit for it.
+    ``guarantee`` is ε in full words, as of ``label_texts``. Raises ``SettingError`` for a release whose noise was drawn
+    from a seed, or by a mechanism that is not fit for it.
     """
     check_picture(picture)
-    if kind not in get_args(Kind):
-        raise SettingError(f"A noised picture is a demonstration or a release, not {kind!r}.")
-    words = clean(guarantee)
-    if not words:
-        raise SettingError("A noised picture needs its guarantee in words.")
     if kind == "release":
         _check_fit_for_release(settings)
-    info = PngInfo()
-    for key, text in {
+    label = label_texts(kind, settings=_told_settings(kind, settings), guarantee=guarantee)
+    name = f"medpriv-{kind}-{settings.mechanism}-beta-{settings.beta:g}.png"
+    return NoisedImageFile(labelled_png(picture, label), name)
+
+
+def label_texts(kind: Kind, *, settings: Mapping[str, object], guarantee: str) -> dict[str, str]:
+    """What a file says of itself, by the names of its text chunks: Label, Comment, Settings (JSON), Privacy, Software.
+
+    ``settings`` are those that may be told: of a release nothing that leads back to the original. ``guarantee`` is ε in
+    full words: with its δ, unit, adjacency and accountant. Raises ``SettingError`` for another label, or without words.
+    """
+    if kind not in get_args(Kind):
+        raise SettingError(f"A noised picture is a demonstration or a release, not {kind!r}.")
+    words = for_picture(guarantee)
+    if not words:
+        raise SettingError("A noised picture needs its guarantee in words.")
+    return {
         "Label": kind,
         "Comment": COMMENTS[kind],
-        "Settings": json.dumps(_told_settings(kind, settings)),
+        "Settings": json.dumps(dict(settings)),
         "Privacy": words,
         "Software": "medpriv",
-    }.items():
-        info.add_text(key, text)
-    name = f"medpriv-{kind}-{settings.mechanism}-beta-{settings.beta:g}.png"
-    return NoisedImageFile(encode_png(as_image(picture), info), name)
+    }
+
+
+def labelled_png(picture: np.ndarray, label: Mapping[str, str]) -> bytes:
+    """``picture`` (uint8, shape (h, w, channels)) as an 8-bit PNG with these texts; nothing else is in it, no date."""
+    info = PngInfo()
+    for name, text in label.items():
+        info.add_text(name, text)
+    return encode_png(as_image(picture), info)
 
 
 def _told_settings(kind: Kind, settings: ExploreSettings) -> dict[str, object]:

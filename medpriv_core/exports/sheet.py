@@ -24,8 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from medpriv_core.errors import SettingError
-from medpriv_core.exports.lettering import clean
 from medpriv_core.mechanisms.comparison import PAPER_BETAS
+from medpriv_core.shown_text import for_picture
 
 CAPTION_LINES = 4
 _LONGEST_NOTE = 1500  # characters; a note is never shortened, because the words after its number belong to it
@@ -44,7 +44,7 @@ class Cell:
 
     def __post_init__(self) -> None:
         check_picture(self.picture)
-        object.__setattr__(self, "caption", tuple(clean(line) for line in self.caption))
+        object.__setattr__(self, "caption", tuple(for_picture(line) for line in self.caption))
         if not 1 <= len(self.caption) <= CAPTION_LINES or not all(self.caption):
             raise SettingError(f"The caption of a picture needs one to {CAPTION_LINES} lines, none of them empty.")
 
@@ -57,7 +57,7 @@ class Row:
     title: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "title", clean(self.title))
+        object.__setattr__(self, "title", for_picture(self.title))
         if not self.cells:
             raise SettingError("A row of a figure sheet needs at least one picture.")
 
@@ -86,7 +86,7 @@ class Sheet:
                 raise SettingError(
                     f"The {name} of a figure sheet has {len(text):,} characters; shorten it to {_LONGEST_NOTE:,}."
                 )
-            object.__setattr__(self, name, clean(text))
+            object.__setattr__(self, name, for_picture(text))
             if not getattr(self, name):
                 raise SettingError(f"A figure sheet needs its {name} in words.")
 

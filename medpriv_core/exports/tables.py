@@ -1,17 +1,12 @@
 """Runs and their epochs as CSV tables, for spreadsheets and statistics programs.
 
-A spreadsheet takes a cell that begins with ``=``, ``+``, ``-`` or ``@`` for a formula, and runs are named by people. So
-such a text gets an apostrophe in front, as OWASP advises. Each epsilon has its delta, adjacency, sampling and
-accountant beside it, and is the one that holds for what was recorded. Infinite numbers are written as "inf".
-
->>> safe_cell("=HYPERLINK(1)"), safe_cell(-0.5), safe_cell(None)
-("'=HYPERLINK(1)", '-0.5', '')
+Runs and their figures are named by people, and a spreadsheet takes some names for formulas, so all cells are written by
+``shown_text.csv_table``. Each epsilon has its delta, adjacency, sampling and accountant beside it, and is the one that
+holds for what was recorded. Infinite numbers are written as "inf".
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -23,6 +18,7 @@ from medpriv_core.exports.sharing import shared_run
 from medpriv_core.privacy.coverage import INCLUDED, SHORT, is_withheld
 from medpriv_core.results.guarantee import HeldGuarantee, held_guarantee
 from medpriv_core.runs.service import Run, RunSummary
+from medpriv_core.shown_text import csv_table
 from medpriv_core.spec import RunSpec
 
 SPEC_COLUMNS = tuple(field.name for field in fields(RunSpec))
@@ -39,7 +35,6 @@ GUARANTEE_COLUMNS = (
     "guarantee",
 )
 COVERAGE = "coverage"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 # Of a row of metrics.jsonl; they stand under "epsilon" in the run's own columns, or are no figures.
 # ``steps`` and ``epsilon`` are those of the network, which may have been stopped after its last row.
 _NO_FIGURES = {"epoch", "epsilon", "delta"}
@@ -59,7 +54,7 @@ def runs_csv(runs: Sequence[RunSummary], *, with_training_figures: bool = False)
     names = ["run", "name", "tags", "notes", "state", "created", "started", "ended"]
     names += [f"spec_{name}" for name in SPEC_COLUMNS] + list(SETUP_COLUMNS) + list(GUARANTEE_COLUMNS)
     names += [f"{which}_{name}" for which in ("last", "best") for name in ("epoch", *figures)]
-    return _table([*names, COVERAGE], _with_coverage(zip(runs, lines, strict=True), with_training_figures))
+    return csv_table([*names, COVERAGE], _with_coverage(zip(runs, lines, strict=True), with_training_figures))
 
 
 def epochs_csv(runs: Sequence[Run], *, with_training_figures: bool = False) -> str:
@@ -68,27 +63,17 @@ def epochs_csv(runs: Sequence[Run], *, with_training_figures: bool = False) -> s
     What epsilon does not cover is left out as in ``runs_csv``.
     """
     runs = [shared_run(run, with_training_figures=with_training_figures) for run in runs]
-    figures = _figure_names(row for run in runs for row in run.epochs)
-    names = ["run", "name", "method", "epoch", *figures, "epsilon", "delta"]
+    own = ["run", "name", "method"]
+    figures = [name for name in _figure_names(row for run in runs for row in run.epochs) if name not in own]
+    names = [*own, "epoch", *figures, "epsilon", "delta"]
     lines = []
     for run in runs:
         method = run.spec.method if run.spec else None
         for row in run.epochs:
             # JSON has no infinity: null says that no epsilon holds.
             epsilon = {"epsilon": "inf" if row["epsilon"] is None else row["epsilon"]} if "epsilon" in row else {}
-            lines.append((run, {"run": run.id, "name": run.name, "method": method} | dict(row) | epsilon))
-    return _table([*names, COVERAGE], _with_coverage(lines, with_training_figures))
-
-
-def safe_cell(value: Any) -> str:
-    """A value as a cell that no spreadsheet takes for a formula."""
-    if value is None:
-        return ""
-    if isinstance(value, list | tuple):
-        value = " ".join("" if part is None else str(part) for part in value)
-    if isinstance(value, str):
-        return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) else value
-    return str(value)
+            lines.append((run, dict(row) | {"run": run.id, "name": run.name, "method": method} | epsilon))
+    return csv_table([*names, COVERAGE], _with_coverage(lines, with_training_figures))
 
 
 def _with_coverage(
@@ -98,14 +83,6 @@ def _with_coverage(
     said = INCLUDED if with_training_figures else SHORT
     for run, line in lines:
         yield dict(line) | {COVERAGE: said if is_withheld(run.spec) else None}
-
-
-def _table(names: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> str:
-    output = io.StringIO()
-    writer = csv.writer(output, lineterminator="\r\n")  # as RFC 4180 has it
-    writer.writerow(names)
-    writer.writerows([safe_cell(line.get(name)) for name in names] for line in lines)
-    return output.getvalue()
 
 
 def _about(run: RunSummary) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from medpriv_core.errors import RunError
 from medpriv_core.exports.sharing import shared_run
 from medpriv_core.privacy.coverage import HEADING, coverage_in_words
 from medpriv_core.runs.service import Run, RunSummary
+from medpriv_core.shown_text import for_terminal
 
 _POLYNOMIAL = 0x82F63B78  # Castagnoli's, bits reversed (RFC 3720)
 _NO_FIGURES = {"epoch", "delta"}
@@ -89,7 +90,8 @@ def _scalars(row: dict[str, Any]) -> Iterator[tuple[str, float]]:
             yield f"privacy/epsilon at delta {row.get('delta', 0):g}", value
             continue
         group = next((group for group in _GROUPS if name.startswith(f"{group}_")), "pace")
-        yield f"{group}/{name.removeprefix(f'{group}_')}", value
+        # An imported run names its figures itself.
+        yield for_terminal(f"{group}/{name.removeprefix(f'{group}_')}"), value
 
 
 def _time(row: dict[str, Any], run: Run) -> float:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
+from medpriv_core.shown_text import for_chart
+
 # From none to all images of a class. Plotly writes dark on light cells and white on dark ones, and neither can be read
 # on those in between, so the scale leaves them out: dark cells hold more than half of their row.
 SCALE = ((0.0, "#EEF4F8"), (0.5, "#A8CDE4"), (0.5, "#2F78A8"), (1.0, "#003F66"))
@@ -27,8 +29,8 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str]) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             z=shares,
-            x=list(names),
-            y=list(names),
+            x=list(map(for_chart, names)),
+            y=list(map(for_chart, names)),
             text=texts,
             texttemplate="%{text}",
             textfont={"size": 14},

@@ -28,6 +28,7 @@ from medpriv_core.figures.curves import (
 )
 from medpriv_core.palette import METHOD_STYLES, NOISED_TEST_DASH, REFERENCE_COLOUR, TEST_DASH, TRAIN_DASH
 from medpriv_core.privacy.coverage import covered_part
+from medpriv_core.shown_text import for_chart
 
 # Five and seven have no common divisor: 35 runs of one method until a pair of dash and marker comes again.
 DASHES = ("solid", "dot", "longdash", "dashdot", "dash")
@@ -67,6 +68,7 @@ class View:
 def dashboard_figure(runs: Sequence[RunCurves], view: View) -> go.Figure:
     """One figure of these runs, epoch by epoch. Nothing in it but what was stored: no clock, so equal epochs draw an
     equal chart."""
+    runs = [replace(run, name=for_chart(run.name), dataset=for_chart(run.dataset)) for run in runs]
     measure = MEASURES[view.measure]
     if measure.name == "epsilon":
         view = replace(view, smoothing=0.0)
@@ -225,7 +227,7 @@ def _draw_marks(
 
 def _said(run: RunCurves, measure: Measure, value: float) -> str:
     if measure.name == "epsilon":
-        return f"ε = {measure.format(value)} ({run.terms})"
+        return f"ε = {measure.format(value)} ({for_chart(run.terms or '')})"
     return measure.format(value)
 
 

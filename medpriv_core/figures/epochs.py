@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -11,6 +12,7 @@ from medpriv_core.figures import keys
 from medpriv_core.figures.looks import Look, looks_of
 from medpriv_core.palette import REFERENCE_COLOUR
 from medpriv_core.results.groups import Estimate, Group
+from medpriv_core.shown_text import for_chart
 
 # column -> title of its panel, from top to bottom
 PANELS = {"test_accuracy": "test images", "train_accuracy": "training images"}
@@ -27,6 +29,7 @@ def epochs_figure(groups: Sequence[Group], *, majority_rate: float | None) -> go
     runs lie behind the others in grey. ``majority_rate`` (0 to 1) is drawn into the panel of the test images. The axis
     ends with the longest private run: what goes on longer without privacy must not press the others together.
     """
+    groups = [replace(group, label=for_chart(group.label)) for group in groups]
     # Of private runs alone nothing is known on training images: ε does not cover it.
     panels = {column: title for column, title in PANELS.items() if any(group.course(column) for group in groups)}
     panels = panels or {"test_accuracy": PANELS["test_accuracy"]}

@@ -17,6 +17,7 @@ from medpriv_core.figures.looks import Look, looks_of
 from medpriv_core.palette import REFERENCE_COLOUR
 from medpriv_core.results.cost import MEASURES, SCORES, format_measure
 from medpriv_core.results.groups import Estimate, Group
+from medpriv_core.shown_text import for_chart
 
 PLOT_PX = 440
 LINE_PX = 20  # of the legend
@@ -131,7 +132,7 @@ def _point(group: Group, look: Look, estimate: Estimate, place: float | None, co
         x=[group.epsilon if place is None else place],
         y=[estimate.mean],
         xaxis="x" if place is None else "x2",
-        name=f"{number}  {group.label}",
+        name=f"{number}  {for_chart(group.label)}",
         # A number, because markers and colours run out before the settings do.
         text=[str(number)],
         textposition="middle right",
@@ -148,7 +149,7 @@ def _point(group: Group, look: Look, estimate: Estimate, place: float | None, co
         if bars
         else None,
         hovertemplate=f"{MEASURES[column]} {format_measure(estimate.mean, column)}{interval}<br>{estimate.words}<br>"
-        f"{_wrapped(first.guarantee.statement)}<br>{ids}<extra>{group.label}</extra>",
+        f"{_wrapped(first.guarantee.statement)}<br>{for_chart(ids)}<extra>{for_chart(group.label)}</extra>",
     )
 
 
@@ -171,7 +172,7 @@ def _range(drawn: Sequence[tuple[Group, Look, Estimate]]) -> dict[str, list[floa
 
 
 def _wrapped(text: str, width: int = 70) -> str:
-    return "<br>".join(textwrap.wrap(text, width))
+    return "<br>".join(map(for_chart, textwrap.wrap(text, width)))
 
 
 def frontier_alt(groups: Sequence[Group], column: str) -> str:

@@ -14,6 +14,7 @@ from medpriv_core.figures.looks import Look, looks_of
 from medpriv_core.palette import REFERENCE_COLOUR
 from medpriv_core.results.groups import Estimate, Group
 from medpriv_core.results.result import Protocol
+from medpriv_core.shown_text import for_chart
 
 # column -> what it is called, and whether its marker is filled
 SERIES = {"test_accuracy": ("test images", True), "train_accuracy": ("training images", False)}
@@ -38,7 +39,7 @@ def mechanisms_figure(
     figure = make_subplots(
         rows=len(groups),
         cols=1,
-        subplot_titles=list(groups),
+        subplot_titles=list(map(for_chart, groups)),
         row_heights=[count + 1 for count in counts],
         vertical_spacing=GAP_PX / height if len(groups) > 1 else 0,
     )
@@ -112,14 +113,14 @@ def _point(group: Group, look: Look, found: Estimate, series: str, *, filled: bo
             "color": look.colour,
             "line": {"width": 2, "color": look.colour},
         },
-        hovertemplate=f"{series}: %{{x:.1%}}{interval}<br>{group.first.guarantee.statement}"
-        f"<extra>{group.label}</extra>",
+        hovertemplate=f"{series}: %{{x:.1%}}{interval}<br>{for_chart(group.first.guarantee.statement)}"
+        f"<extra>{for_chart(group.label)}</extra>",
     )
 
 
 def _lines(label: str) -> str:
     """A label in short lines, so that it leaves room for the points on a narrow window."""
-    return "<br>".join(textwrap.wrap(label.replace(" = ", "\u00a0=\u00a0"), LABEL_WIDTH))
+    return "<br>".join(map(for_chart, textwrap.wrap(label.replace(" = ", "\u00a0=\u00a0"), LABEL_WIDTH)))
 
 
 def _lowest(figure: go.Figure) -> float:

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 
 from medpriv_core.evaluation.thresholds import RocCurve, ThresholdRow
 from medpriv_core.palette import METHOD_STYLES, REFERENCE_COLOUR
+from medpriv_core.shown_text import for_chart
 from medpriv_core.spec import Method
 
 
@@ -44,7 +45,7 @@ def roc_figure(curve: RocCurve, chosen: ThresholdRow, *, positive: str, method: 
         margin={"l": 10, "r": 10, "t": 30, "b": 10},
         legend={"orientation": "h", "y": 1.1, "x": 0},
         xaxis={"title": "false alarms (1 − specificity)", "range": [-0.03, 1.03], "tickformat": ".0%"},
-        yaxis={"title": f"{positive} found (sensitivity)", "range": [-0.03, 1.05], "tickformat": ".0%"},
+        yaxis={"title": f"{for_chart(positive)} found (sensitivity)", "range": [-0.03, 1.05], "tickformat": ".0%"},
     )
     return figure
 

@@ -50,7 +50,6 @@ from medpriv_core.pictures.frames import (
     plan_frames,
     refuse_too_many_frames,
     resized,
-    without_equal_channels,
 )
 from medpriv_core.pictures.pages import refuse_too_many_pixels
 from medpriv_core.pictures.values import kept
@@ -209,7 +208,7 @@ class _Source:
         if count > len(frames):
             notes.append(first_of(count))
         return Decoded(
-            without_equal_channels(np.stack(frames)),
+            np.stack(frames),
             int(dataset.Columns),
             int(dataset.Rows),
             bits=palette.bits if palette else bits,

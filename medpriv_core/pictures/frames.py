@@ -147,13 +147,3 @@ def _resized_floats(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     # The last blocks may be cut off by the edge; the box says where the picture really ends.
     box = (0, 0, width / factor, height / factor)
     return np.asarray(reduced.resize(size, Image.Resampling.BICUBIC, box=box))
-
-
-def without_equal_channels(frames: np.ndarray) -> np.ndarray:
-    """Frames (n, h, w) if those of (n, h, w, 3) are grey saved as colour; else unchanged.
-
-    Three equal channels would count, and be noised, as three secrets instead of one.
-    """
-    if frames.ndim == 4 and all(np.array_equal(frames[..., 0], frames[..., channel]) for channel in (1, 2)):
-        return np.ascontiguousarray(frames[..., 0])
-    return frames

@@ -11,8 +11,11 @@ from PIL import Image
 from medpriv_core.errors import ImageError
 from medpriv_core.pictures.colour import to_srgb
 from medpriv_core.pictures.decoded import MAX_PIXELS, Decoded
-from medpriv_core.pictures.frames import Wanted, first_of, plan_frames, resized, resized_image, without_equal_channels
+from medpriv_core.pictures.frames import Wanted, first_of, plan_frames, resized, resized_image
 from medpriv_core.pictures.values import kept
+
+# Up to 8 bits, which Pillow calls grey where the palette is.
+_ALWAYS_WITH_PALETTE = ("GIF", "BMP")
 
 
 @dataclass(frozen=True)
@@ -82,15 +85,23 @@ def upright(values: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def grey_or_colour(image: Image.Image) -> Image.Image:
-    """The image as "L", "RGB" or "CMYK", the modes that colour profiles know; transparency laid on black."""
+    """The image as "L", "RGB" or "CMYK", the modes that colour profiles know; transparency laid on black.
+
+    Whether it is grey or colour is said by the kind of file and its header, never by the pixels: the releases of two
+    pictures that differ in one value must not differ in their shape. So a palette is colours, also where all of them
+    are grey: which of them a file holds may depend on its pixels.
+    """
+    grey = image.mode in ("1", "L", "LA", "La") and image.format not in _ALWAYS_WITH_PALETTE
     if image.mode == "La":
         image = image.convert("LA")
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        return Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
-    if image.mode == "1":
-        return image.convert("L")
-    return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+        shown = Image.alpha_composite(black, image.convert("RGBA")).convert("RGB")
+        # Three equal channels, of which the luma is each.
+        return shown.convert("L") if grey else shown
+    if grey:
+        return image if image.mode == "L" else image.convert("L")
+    return image if image.mode in ("RGB", "CMYK") else image.convert("RGB")
 
 
 def plain(image: Image.Image) -> Image.Image:
@@ -114,7 +125,7 @@ def assembled(pages: Iterable[Page], wanted: Wanted) -> Decoded:
         notes.append(first_of(len(ends), "pages"))
     first = kept_pages[0]
     decoded = Decoded(
-        without_equal_channels(np.stack([page.pixels for page in kept_pages])),
+        np.stack([page.pixels for page in kept_pages]),
         *first.size,
         first.bits,
         notes=tuple(dict.fromkeys(notes)),

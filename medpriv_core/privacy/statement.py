@@ -12,6 +12,7 @@ import math
 from decimal import Decimal
 
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency
+from medpriv_core.privacy.image_cells import Shape
 from medpriv_core.privacy.image_epsilon import ImageAccountant, ImageGuarantee, lesion_epsilon
 from medpriv_core.privacy.tradeoff import Risk
 from medpriv_core.spec import Sampling
@@ -157,6 +158,28 @@ def local_dp_meaning(guarantee: ImageGuarantee) -> str:
     return (
         f"{protects} Labels are not protected, nor are test images without noise. A copy noised for another image size "
         "or another β adds its ε."
+    )
+
+
+def image_neighbours(shape: Shape) -> str:
+    """Which two pictures count as neighbours of a whole picture, and what of them is public; ``shape`` is (h, w, c).
+
+    >>> image_neighbours((40, 60, 1))
+    'any two pictures of 60 × 40 pixels in grey as they are noised; size and mode (grey or colour) are public'
+    """
+    height, width, channels = shape
+    return (
+        f"any two pictures of {width:,} × {height:,} pixels in {'grey' if channels == 1 else 'colour'} as they are "
+        "noised; size and mode (grey or colour) are public"
+    )
+
+
+def image_release_statement(guarantee: ImageGuarantee, shape: Shape) -> str:
+    """What a file of a noised picture of ``shape`` (h, w, c) says of it: every ε with all that it depends on."""
+    unit = guarantee.unit
+    return (
+        f"The picture: {image_epsilon_statement(guarantee)}. {unit[0].upper()}{unit[1:]}: "
+        f"{image_unit_statement(guarantee)}. Neighbours: {image_neighbours(shape)}."
     )
 
 

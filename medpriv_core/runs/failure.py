@@ -10,11 +10,10 @@ in the name of a folder, are left alone.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import fields
 
-from medpriv_core.errors import SETTING, MedprivError, SettingError
+from medpriv_core.errors import MedprivError, SettingError, put_words
 from medpriv_core.spec import RunSpec
 
 NAMES = {field.name for field in fields(RunSpec)}
@@ -30,10 +29,9 @@ def in_plain_words(kept: str) -> str:
     return reworded(kept, lambda setting, value: value or setting)
 
 
-def reworded(kept: str, word: Callable[[str, str | None], str]) -> str:
-    """A kept sentence with what ``word`` says for a setting (its value is None) or for one of its values."""
+def reworded(kept: str, word: Callable[[str, str | None], str], *, rest: Callable[[str], str] = str) -> str:
+    """A kept sentence with what ``word`` says for a setting (its value is None) or for one of its values.
 
-    def replaced(found: re.Match[str]) -> str:
-        return word(found[1], found[2]) if found[1] in NAMES else found[0]
-
-    return SETTING.sub(replaced, kept)
+    ``rest`` makes all else ready for where it is shown, as in ``SettingError.worded``.
+    """
+    return put_words(kept, lambda setting, value: word(setting, value) if setting in NAMES else None, rest=rest)

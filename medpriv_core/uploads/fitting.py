@@ -1,8 +1,9 @@
-"""Shrinking a picture to the size at which it is noised and compared."""
+"""Bringing a picture to the size and the mode in which it is noised and compared."""
 
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from medpriv_core.errors import SettingError
 from medpriv_core.pictures.frames import MAX_SIDE, MIN_SIDE, resized
@@ -26,3 +27,12 @@ def fit(picture: np.ndarray, longer_side: int) -> np.ndarray:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = resized(picture[:, :, 0] if channels == 1 else picture, size)
     return small.reshape(size[1], size[0], channels)
+
+
+def to_grey(picture: np.ndarray) -> np.ndarray:
+    """The brightness (Rec. 601 luma) of a picture in colour, ``uint8`` (h, w, 3), as (h, w, 1).
+
+    >>> to_grey(np.full((16, 16, 3), 7, np.uint8))[0, 0].tolist()
+    [7]
+    """
+    return np.asarray(Image.fromarray(picture).convert("L"))[:, :, np.newaxis]

@@ -22,7 +22,7 @@ class Upload:
     - ``kind``: "PNG", "JPEG", "TIFF", "GIF", "WEBP", "BMP" or "DICOM".
     - ``frames``: how many there are; ``render`` counts them from 0.
     - ``size``: width and height in pixels as stored, before anything was shrunk; ``bits`` of one channel as stored.
-    - ``channels``: 1 (grey, also if it was stored as colour) or 3.
+    - ``channels``: 1 (grey) or 3, as the header says it, whatever the pixels are.
     - ``presets``: windows to choose from, the best first; empty where there is nothing to choose. Those of the first
       frame: with ``windows_by_frame`` the others have their own (``presets_at``).
     - ``unit``: of centre and width; "HU" (Hounsfield units) or "" where the file's values have none.

@@ -36,7 +36,10 @@ def draw_chart(
     """
     # Plotly's own download has neither caption nor guarantee, and shows all that is on the screen.
     st.plotly_chart(
-        figure, key=key, alt=alt, config={"displaylogo": False, "modeBarButtonsToRemove": ["toImage", "toimage"]}
+        figure,
+        key=key,
+        alt=alt,
+        config={"displaylogo": False, "modeBarButtonsToRemove": ["toImage", "toimage"], "typesetMath": False},
     )
     file_name = file_name_of(name)
 

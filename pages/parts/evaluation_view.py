@@ -25,6 +25,7 @@ from medpriv_core.figures.confusion import confusion_alt, confusion_figure
 from medpriv_core.figures.roc import roc_alt, roc_figure
 from medpriv_core.home import DataHome
 from medpriv_core.runs.summary import RunSummary
+from medpriv_core.shown_text import for_cell, for_markdown
 from pages.parts.charts import draw_chart
 from pages.parts.messages import explain_errors
 
@@ -122,15 +123,14 @@ def _draw_figures(figures: list[Figure], labels: np.ndarray, names: list[str]) -
     counts = np.bincount(labels, minlength=len(names))
     accuracy = figures[0]
     assert accuracy.value is not None
-    st.markdown(
-        accuracy_sentence(
-            accuracy.value,
-            accuracy.interval,
-            images=len(labels),
-            majority=names[int(counts.argmax())],
-            majority_rate=float(counts.max() / len(labels)),
-        )
+    sentence = accuracy_sentence(
+        accuracy.value,
+        accuracy.interval,
+        images=len(labels),
+        majority=names[int(counts.argmax())],
+        majority_rate=float(counts.max() / len(labels)),
     )
+    st.markdown(for_markdown(sentence))
     st.dataframe(
         [
             {
@@ -161,7 +161,7 @@ def _draw_confusion(
     st.dataframe(
         [
             {
-                "class": row.name,
+                "class": for_cell(row.name),
                 "images": row.images,
                 "found (recall)": share(row.recall),
                 "recall, 95 % interval": span(row.recall_interval),
@@ -220,11 +220,11 @@ def _draw_threshold(
     assert run.spec is not None
     negative, positive = names
     curve = roc_curve(values, labels)
-    st.markdown(f"**From which probability on is an image called {positive}?**")
+    st.markdown(f"**From which probability on is an image called {for_markdown(positive)}?**")
     key = f"threshold_{run.id}"
     st.session_state.setdefault(key, 0.5)
     threshold = st.slider(
-        f"Called {positive} above this probability",
+        f"Called {for_markdown(positive)} above this probability",
         min_value=0.0,
         max_value=1.0,
         step=0.01,
@@ -245,14 +245,15 @@ def _draw_threshold(
                 "figure": name.capitalize(),
                 "value": share(value),
                 "95 % interval": span(intervals[name]),
-                "what it means": meaning,
+                "what it means": for_cell(meaning),
             }
             for name, value, meaning in kinds
         ],
         hide_index=True,
     )
     st.markdown(
-        f"{row.false_negatives:,} images of {positive} are missed, {row.false_positives:,} of {negative} are alarmed. "
+        f"{row.false_negatives:,} images of {for_markdown(positive)} are missed, {row.false_positives:,} of "
+        f"{for_markdown(negative)} are alarmed. "
         "A threshold that was chosen by looking at these images will do worse on others: these figures are then too "
         "good."
     )

@@ -10,6 +10,7 @@ import streamlit as st
 from medpriv_core.privacy.conditions import Check, State
 from medpriv_core.privacy.second_accountant import Question, answer_to, ask_second_epsilon
 from medpriv_core.privacy.verdict import Verdict
+from medpriv_core.shown_text import for_markdown
 
 # How often a page looks whether the second accountant has answered, which takes it a tenth of a second or seconds.
 CONFIRMED_WITHIN_S = 1.0
@@ -39,11 +40,11 @@ def look_for_answer(asked: Question) -> None:
 
 def draw_verdict(verdict: Verdict, *, prefix: str = "") -> None:
     """The epsilon that holds with all it depends on, and its meaning or the claim that does not hold."""
-    statement = f"**{prefix}{verdict.statement}**"
+    statement = f"**{prefix}{for_markdown(verdict.statement)}**  \n{for_markdown(verdict.sentence)}"
     if verdict.claimed_epsilon is None:
-        st.markdown(f"{statement}  \n{verdict.sentence}")
+        st.markdown(statement)
     else:
-        st.error(f"{statement}  \n{verdict.sentence}", icon=":material/gpp_bad:")
+        st.error(statement, icon=":material/gpp_bad:")
 
 
 def draw_lights(checks: Sequence[Check]) -> None:
@@ -80,4 +81,4 @@ def summary(checks: Sequence[Check]) -> str:
 def light(check: Check) -> str:
     """One condition as markdown: sign, colour, word, name and sentence."""
     colour, icon, word, _, _ = LIGHTS[check.state]
-    return f":{colour}-badge[:material/{icon}: {word}] **{check.name}.** {check.sentence}"
+    return f":{colour}-badge[:material/{icon}: {word}] **{check.name}.** {for_markdown(check.sentence)}"

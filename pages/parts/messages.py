@@ -10,9 +10,11 @@ from typing import Any
 import streamlit as st
 
 from medpriv_core.errors import MedprivError, RunTableError
+from medpriv_core.shown_text import ForTerminal
 from pages.parts.words import sentence
 
 log = logging.getLogger("medpriv")
+log.addFilter(ForTerminal())
 
 OUR_FAULT = (
     "Something went wrong inside medpriv, and it is not your doing. The terminal in which the app runs has the "

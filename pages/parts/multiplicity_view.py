@@ -34,6 +34,7 @@ from medpriv_core.figures.multiplicity import (
 )
 from medpriv_core.home import DataHome
 from medpriv_core.runs.summary import RunSummary
+from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import Method
 from pages.parts.charts import draw_chart
 from pages.parts.evaluation_view import (
@@ -95,7 +96,7 @@ def draw_multiplicity(home: DataHome, runs: Sequence[RunSummary]) -> None:
         kept = [(run, found) for run, found in read if found is not None]
         missing = [run.name for run, found in read if found is None]
         if missing:
-            st.caption(f"Without predictions, and so left out: {', '.join(missing)}.")
+            st.caption(f"Without predictions, and so left out: {for_markdown(', '.join(missing))}.")
         different = [kept[place] for place in distinct_networks([found for _, found in kept])]
         if len(different) < 2 or kept[0][0].spec is None:
             st.info(ONE_NETWORK if len(kept) > 1 else TOO_FEW, icon=":material/casino:")
@@ -123,7 +124,7 @@ def _draw(
     _draw_agreement(found, method, key, about)
     _draw_abstention(points, found.networks, method, key, about)
     st.markdown("**What do these networks cost together?**")
-    st.markdown(joint_guarantee([_trained(run) for run in runs]).sentence)
+    st.markdown(for_markdown(joint_guarantee([_trained(run) for run in runs]).sentence))
     st.caption(NOT_COVERED)
 
 

@@ -12,11 +12,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.datasets.registry import DatasetEntry, dataset_info
 from medpriv_core.presets import authors_noise
+from medpriv_core.shown_text import for_markdown
 from medpriv_core.weights_source import IMAGENET_SIZE_MB, weights_status
 from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.run_presets import SIZES, choose_authors_noise, follow_preset
-from pages.parts.words import CHOICES, HELP, LABELS, plain
+from pages.parts.words import CHOICES, HELP, LABELS
 
 PRIVACY_BY = {"target_epsilon": "the privacy budget (ε)", "noise_multiplier": "the noise (σ)"}
 PAPER_BETAS = (1, 2, 4)
@@ -64,7 +65,7 @@ def draw_data(entries: dict[str, DatasetEntry]) -> DatasetEntry:
         f"{origin_badge(entry.info)} :small[{entry.train or 0:,} training and {entry.test or 0:,} test images]"
     )
     if entry.changed:
-        st.warning(plain(entry.changed), icon=":material/sync_problem:")
+        st.warning(for_markdown(entry.changed), icon=":material/sync_problem:")
     return entry
 
 
@@ -168,7 +169,9 @@ def draw_more_training(method: str, entry: DatasetEntry) -> dict[str, Any]:
     for place, name in enumerate(entry.info.classes):
         key = f"train_class_weight_{place}"
         weights.append(
-            row.number_input(name, 0.01, 1000.0, step=0.5, format="%.4g", key=key, persist_state="session", width=140)
+            row.number_input(
+                for_markdown(name), 0.01, 1000.0, step=0.5, format="%.4g", key=key, persist_state="session", width=140
+            )
         )
     values["class_weights"] = None if set(weights) == {1.0} else tuple(weights)
     return values
@@ -216,7 +219,7 @@ def choose_weights(place: DeltaGenerator) -> str:
         return path.strip()
     status = weights_status(cached.home())
     if kind == "imagenet":
-        place.caption(status.sentence)
+        place.caption(for_markdown(status.sentence))
     else:
         place.caption("Starting from random numbers: expect much lower accuracy, above all with the last layer only.")
         if status.state == "to_download":

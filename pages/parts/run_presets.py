@@ -10,10 +10,11 @@ from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import SettingError
 from medpriv_core.presets import PRESETS, authors_noise, fill_preset, follows_sound
 from medpriv_core.recipes import RECIPE_SETTINGS
+from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import BOUNDS, RunSpec
 from medpriv_core.weights_source import weights_status
 from pages.parts import cached
-from pages.parts.words import CHOICES, LABELS, in_words, plain
+from pages.parts.words import CHOICES, LABELS, in_words
 
 CHOSEN, SETTINGS, COPIED = "train_preset", "train_preset_settings", "train_copied_from"
 # The preset that the form follows, and what it has for the dataset, method and epsilon in the form. A copy of a run by
@@ -44,7 +45,7 @@ def source() -> str:
     preset = chosen_preset()
     if preset is not None:
         return f"Changed from *{PRESETS[preset].title}*"
-    return f"Copied from *{plain(st.session_state[COPIED])}*; changed"
+    return f"Copied from *{for_markdown(st.session_state[COPIED])}*; changed"
 
 
 def apply_preset(name: str) -> None:

@@ -15,6 +15,7 @@ from medpriv_core.privacy.coverage import SHORT, WARNING, is_withheld
 from medpriv_core.runs import service
 from medpriv_core.runs.imports import import_runs
 from medpriv_core.runs.service import RunSummary
+from medpriv_core.shown_text import for_markdown
 from pages.parts.serving import take_bytes
 from pages.parts.words import sentence
 
@@ -118,16 +119,12 @@ def _import(home: DataHome, file_name: str, content: bytes) -> tuple[bool, str]:
     try:
         imported = import_runs(home, content)
     except MedprivError as error:
-        return False, f"{_shown(file_name)}: {sentence(error)}"
-    names = ", ".join(_shown(service.load_run(home, run_id).name) for run_id in imported.ids)
+        return False, f"{for_markdown(file_name)}: {sentence(error)}"
+    names = for_markdown(", ".join(service.load_run(home, run_id).name for run_id in imported.ids))
     if imported.complaints:
-        return False, f"Imported from {_shown(file_name)}: {names}. Not imported: {' '.join(imported.complaints)}"
+        others = for_markdown(" ".join(imported.complaints))
+        return False, f"Imported from {for_markdown(file_name)}: {names}. Not imported: {others}"
     return True, f"Imported: {names}. {'It is' if len(imported.ids) == 1 else 'They are'} in the list."
-
-
-def _shown(text: str) -> str:
-    """Somebody's text as code, in which markdown sees nothing to carry out."""
-    return f"`{text.replace('`', ' ')}`"
 
 
 def _button(

@@ -9,6 +9,7 @@ from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.statement import format_delta
 from medpriv_core.runs.failure import reworded
 from medpriv_core.runs.summary import RunSummary
+from medpriv_core.shown_text import for_cell, for_markdown
 
 LABELS: dict[str, str] = {
     "image_size": "Pixels a side",
@@ -121,8 +122,11 @@ CHOICES: dict[str, dict[str, str]] = {
 
 
 def sentence(error: MedprivError) -> str:
-    """What is wrong, as markdown, with settings and their values called as in the form."""
-    return error.worded(_marked) if isinstance(error, SettingError) else str(error)
+    """What is wrong, as markdown, with settings and their values called as in the form.
+
+    The one way in which a page shows an error: names of files, classes and runs in it are text and nothing else.
+    """
+    return error.worded(_marked, rest=for_markdown) if isinstance(error, SettingError) else for_markdown(str(error))
 
 
 def why_failed(run: RunSummary) -> str:
@@ -132,12 +136,12 @@ def why_failed(run: RunSummary) -> str:
 
 def in_form_words(kept: str) -> str:
     """A sentence that was kept (``medpriv_core.runs.failure``), as markdown in the words of the form."""
-    return reworded(kept, _marked)
+    return reworded(kept, _marked, rest=for_markdown)
 
 
 def why_failed_plainly(run: RunSummary) -> str:
     """The same for a cell of a table, which knows no markdown."""
-    return reworded(run.kept_message or "", _called)
+    return for_cell(reworded(run.kept_message or "", _called))
 
 
 def _called(setting: str, value: str | None) -> str:
@@ -145,7 +149,8 @@ def _called(setting: str, value: str | None) -> str:
 
 
 def _marked(setting: str, value: str | None) -> str:
-    return f"*{_called(setting, value)}*" if value else f"**{_called(setting, value)}**"
+    called = for_markdown(_called(setting, value))
+    return f"*{called}*" if value else f"**{called}**"
 
 
 def in_words(setting: str, value: Any) -> str:
@@ -159,11 +164,6 @@ def in_words(setting: str, value: Any) -> str:
     if isinstance(value, str):
         return CHOICES.get(setting, {}).get(value, value)
     return f"{value:,}" if isinstance(value, int) else format_delta(value)
-
-
-def plain(text: str) -> str:
-    """What people wrote themselves, such as the name of a run, so that markdown shows it as it is."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]()#+-.!|~<>$:" else sign for sign in text)
 
 
 def format_size(megabytes: float) -> str:

@@ -31,10 +31,11 @@ expect.set_options(timeout=PATIENCE_S * 1000)
 
 @dataclass
 class App:
-    """The app as its user starts it; ``start`` again after ``kill`` for a restart."""
+    """The app as its user starts it; ``start`` again after ``kill`` for a restart. Or another ``script`` of tests."""
 
     home: DataHome
     port: int
+    script: str = "app.py"
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     @property
@@ -43,9 +44,11 @@ class App:
 
     def start(self) -> None:
         environment = os.environ | {"MEDPRIV_HOME": str(self.home.root)}
+        if self.script != "app.py":
+            environment["PYTHONPATH"] = str(ROOT)
         environment.pop("MEDPRIV_WEIGHTS", None)
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)],
+            [sys.executable, "-P", "-m", "streamlit", "run", self.script, "--server.port", str(self.port)],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.DEVNULL,

@@ -141,7 +141,7 @@ def _black_where_clear() -> np.ndarray:
     [
         ("grey.png", Image.fromarray(_grey()), _grey()),
         ("colour.png", Image.fromarray(_colour()), _colour()),
-        ("grey as colour.png", Image.fromarray(_grey()).convert("RGB"), _grey()),
+        ("grey as colour.png", Image.fromarray(_grey()).convert("RGB"), np.stack([_grey()] * 3, axis=2)),
         ("16 bit.png", _sixteen_bit(), _grey()),
         ("palette.png", _palette(), np.stack([_grey() // 4, 255 - _grey() // 4, 0 * _grey()], axis=2)),
         ("ink.tiff", _cmyk(), np.broadcast_to(np.array([0, 255, 255]), (HEIGHT, WIDTH, 3))),

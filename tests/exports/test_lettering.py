@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from medpriv_core.exports.lettering import FONTS, clean, cut, font, text_width, wrap
+from medpriv_core.exports.lettering import FONTS, cut, font, text_width, wrap
 
 MISSING = "\uffff"  # never a character, so a font draws the box that stands for what it lacks
 
@@ -31,21 +31,6 @@ def test_the_fonts_come_with_their_licence() -> None:
 
     assert "Copyright (c) 2003 by Bitstream" in licence
     assert "Copyright (c) 2006 by Tavmjong Bah" in licence
-
-
-@pytest.mark.parametrize(
-    ("raw", "shown"),
-    [
-        ("  two\nlines\tand  spaces ", "two lines and spaces"),
-        ("nothing\x00at\x1ball", "nothing at all"),
-        ("left\u202eto\u200b right", "leftto right"),
-        ("lone \ud800 half", "lone \ufffd half"),
-        ("not \ufffe a character", "not \ufffd a character"),
-        ("<script>alert('β')</script>", "<script>alert('β')</script>"),
-    ],
-)
-def test_only_characters_that_can_be_drawn_remain(raw: str, shown: str) -> None:
-    assert clean(raw) == shown
 
 
 def test_lines_are_as_full_as_they_can_be() -> None:

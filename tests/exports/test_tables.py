@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from medpriv_core.exports.tables import epochs_csv, runs_csv, safe_cell
+from medpriv_core.exports.tables import epochs_csv, runs_csv
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.runs.service import Run
 from medpriv_core.spec import RunSpec
@@ -64,8 +64,16 @@ def test_a_name_cannot_become_a_formula() -> None:
         assert lines(epochs_csv([run]))[0]["name"] == f"'{evil}"
 
 
-def test_a_number_below_zero_stays_a_number() -> None:
-    assert safe_cell(-0.5) == "-0.5"
+def test_a_figure_of_an_imported_run_cannot_become_a_formula_in_the_header() -> None:
+    run = made_run(PLAIN)
+    run.epochs[0]["=HYPERLINK(1)"] = 0.5
+    run.epochs[0]["name"] = 7
+
+    (line, _) = lines(epochs_csv([run]))
+
+    assert line["'=HYPERLINK(1)"] == "0.5"
+    assert line["name"] == run.name
+    assert not any(cell.startswith("=") for cell in epochs_csv([run]).split(","))
 
 
 def test_names_with_separators_and_line_breaks_stay_in_their_cell() -> None:

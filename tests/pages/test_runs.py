@@ -219,7 +219,7 @@ def test_the_address_names_the_run(open_page: OpenPage, home: DataHome):
     assert "name of r1" in texts(open_page("runs", run="r1"))
     assert "name of r2" in texts(open_page("runs"))
     page = open_page("runs", run="gone")
-    assert "There is no run gone" in page.warning[0].value
+    assert "The address asks for a run that is not in the list" in page.warning[0].value
 
 
 def test_a_damaged_run_is_shown_with_its_reason(open_page: OpenPage, home: DataHome):

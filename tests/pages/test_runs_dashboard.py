@@ -172,7 +172,9 @@ def test_a_run_that_was_deleted_elsewhere_is_a_sentence(open_page: OpenPage, hom
     page.run()
     assert not page.exception
     assert not page.error
-    assert "There is no run r1 in the list of this machine: deleted, or never here." in page.warning[0].value
+    assert page.warning[0].value == (
+        "The address asks for a run that is not in the list of this machine: deleted, or never here."
+    )
 
 
 def test_what_more_epochs_cost_stands_before_the_click(open_page: OpenPage, home: DataHome):

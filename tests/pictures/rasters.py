@@ -73,12 +73,14 @@ def lab_as_rgb(lightness: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarra
 
 def raster_cases() -> Iterator[tuple[str, Case]]:
     """Name, with the ending of its kind, and case."""
-    for kind in ("PNG", "TIFF", "BMP", "GIF"):
+    for kind in ("PNG", "TIFF"):
         yield f"grey.{kind.lower()}", (saved(GREY, kind), GREY)
+    for kind in ("BMP", "GIF"):  # which have a palette, and a palette is colours
+        yield f"grey.{kind.lower()}", (saved(GREY, kind), _stacked(GREY))
     for kind in ("PNG", "TIFF", "BMP"):
         yield f"colour.{kind.lower()}", (saved(COLOUR, kind), COLOUR)
     yield "colour.webp", (saved(COLOUR, "WEBP", lossless=True), COLOUR)
-    yield "grey as colour.png", (saved(np.stack([GREY] * 3, axis=-1), "PNG"), GREY)
+    yield "grey as colour.png", (saved(_stacked(GREY), "PNG"), _stacked(GREY))
     yield (
         "turned.jpeg",
         (saved(np.kron(GREY, np.ones((8, 8), np.uint8)), "JPEG", quality=100, exif=_turned()), _upright()),
@@ -89,9 +91,9 @@ def raster_cases() -> Iterator[tuple[str, Case]]:
     yield "one value of 8 bits.png", (saved(np.full((32, 32), 7, np.uint8), "PNG"), np.full((32, 32), 7, np.uint8))
     yield from _wide_pngs()
     yield from _tiffs()
-    yield "moving.gif", (saved(GREY, "GIF", save_all=True, append_images=[Image.fromarray(255 - GREY)]), GREY)
+    yield "moving.gif", (saved(GREY, "GIF", save_all=True, append_images=[Image.fromarray(255 - GREY)]), _stacked(GREY))
     yield "moving.png", (saved(GREY, "PNG", save_all=True, append_images=[Image.fromarray(255 - GREY)]), GREY)
-    yield "clear palette.gif", (saved(_with_transparent_zero(), "GIF", transparency=1), _blackened())
+    yield "clear palette.gif", (saved(_with_transparent_zero(), "GIF", transparency=1), _stacked(_blackened()))
     yield "bits.png", (saved(Image.fromarray(GREY > 100), "PNG"), np.where(GREY > 100, 255, 0).astype(np.uint8))
     yield "ink.jpeg", (saved(Image.new("CMYK", (32, 32), (255, 0, 0, 0)), "JPEG", quality=100), _plain((0, 255, 255)))
 
@@ -207,6 +209,10 @@ def _with_transparent_zero() -> Image.Image:
 
 def _blackened() -> np.ndarray:
     return np.where(GREY // 128 == 1, 0, 200).astype(np.uint8)
+
+
+def _stacked(grey: np.ndarray) -> np.ndarray:
+    return np.stack([grey] * 3, axis=-1)
 
 
 def _plain(colour: tuple[int, int, int]) -> np.ndarray:

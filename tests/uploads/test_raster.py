@@ -47,8 +47,21 @@ def test_8_bits_arrive_unchanged(kind: str, pixels: np.ndarray) -> None:
     assert np.array_equal(upload.render(), pixels.reshape(20, 30, -1))
 
 
-def test_grey_saved_as_colour_counts_once() -> None:
-    assert opened(encoded(Image.fromarray(np.repeat(GREY[:, :, None], 3, axis=2)))).channels == 1
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_the_mode_is_that_of_the_header_whatever_the_pixels_are(kind: str) -> None:
+    equal = np.repeat(GREY[:, :, None], 3, axis=2)
+    other = equal.copy()
+    other[0, 0, 0] ^= 1
+    uploads = [opened(encoded(Image.fromarray(pixels), kind), kind) for pixels in (equal, other)]
+    assert [upload.channels for upload in uploads] == [3, 3]
+    assert np.array_equal(uploads[0].render(), equal)
+
+
+def test_grey_with_transparency_is_grey() -> None:
+    half = Image.merge("LA", [Image.fromarray(GREY), Image.new("L", (30, 20), 128)])
+    upload = opened(encoded(half))
+    assert upload.channels == 1
+    assert np.abs(upload.render()[:, :, 0].astype(int) - GREY * (128 / 255)).max() <= 1
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])

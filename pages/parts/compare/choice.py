@@ -23,6 +23,7 @@ from medpriv_core.results.selection import (
     usual_trained,
     with_tags,
 )
+from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import Trainable
 from pages.parts import cached
 from pages.parts.links import from_link, to_link
@@ -62,7 +63,7 @@ def choose_runs() -> Choice:
     chosen_ids = [run for run in st.query_params.get("runs", "").split(",") if run]
     there = gather_results(cached.home(), chosen=chosen_ids or None)
     for complaint in there.complaints:
-        st.error(complaint, icon=":material/error:")
+        st.error(for_markdown(complaint), icon=":material/error:")
     by_source, mine = there.results, there.results["mine"]
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     sources = _choose_sources(row, by_source, own_only=bool(chosen_ids and mine))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from medpriv_core.shown_text import for_markdown
 from pages.parts.compare.choice import Choice
 
 
@@ -21,5 +22,5 @@ def draw_sources(choice: Choice) -> None:
             versions = ", ".join(f"{name} {version}" for name, version in dict(about["versions"]).items())
             with st.expander("How the reference set was made"):
                 st.code(str(about["command"]), language=None)
-                st.caption(f"{about['date']} · {about['machine']} · {versions}")
-                st.caption(f"Pretrained weights: {about['weights']}")
+                st.caption(for_markdown(f"{about['date']} · {about['machine']} · {versions}"))
+                st.caption(for_markdown(f"Pretrained weights: {about['weights']}"))

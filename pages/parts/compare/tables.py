@@ -14,6 +14,7 @@ from medpriv_core.results.cost import SCORES
 from medpriv_core.results.groups import Estimate, Group
 from medpriv_core.results.result import SOURCE_TITLES, Protocol
 from medpriv_core.results.table import FIGURES, export_rows, to_csv
+from medpriv_core.shown_text import for_cell
 from pages.parts.charts import file_name_of
 
 # The figures whose interval is worth a column.
@@ -44,7 +45,7 @@ def draw_table(groups: Sequence[Group], *, key: str, name: str, protocol: Protoc
 
 
 def _line(group: Group, protocol: Protocol, columns: Sequence[str]) -> dict[str, Any]:
-    line: dict[str, Any] = {"runs on screen": group.label, "dataset": dataset_info(group.first.dataset).title}
+    line: dict[str, Any] = {"runs on screen": for_cell(group.label), "dataset": dataset_info(group.first.dataset).title}
     for column in columns:
         title = FIGURES[column]
         found = group.estimate(column, protocol)
@@ -56,7 +57,7 @@ def _line(group: Group, protocol: Protocol, columns: Sequence[str]) -> dict[str,
     return line | {
         "ε that holds": "not established" if not first.guarantee.established else format_epsilon(group.epsilon),
         "what holds": first.guarantee.statement,
-        "differs from others in": group.details,
+        "differs from others in": for_cell(group.details),
         "seeds": ", ".join(str(result.seed) for result in group.results) if first.seed is not None else "not recorded",
         "source": SOURCE_TITLES[first.source],
         "how": first.protocol,

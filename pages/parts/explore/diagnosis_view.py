@@ -6,6 +6,7 @@ import streamlit as st
 
 from medpriv_core.attacks.undo import attackers_choice
 from medpriv_core.runs.diagnosis import TrainedRun, diagnose, runs_for_diagnosis
+from medpriv_core.shown_text import for_cell, for_markdown
 from pages.parts import cached
 from pages.parts.explore.scene import Scene
 from pages.parts.explore.undo_view import attempts_of
@@ -41,12 +42,13 @@ def draw(scene: Scene) -> None:
             f"Undone ({undone.title})": undone.picture,
         }
         diagnosis = diagnose(cached.home(), run.id, list(pictures.values()))
+    classes = [for_cell(name) for name in diagnosis.classes]
     st.dataframe(
         [
             {
                 "picture": title,
-                "the network says": diagnosis.classes[int(row.argmax())],
-                **{name: 100 * float(share) for name, share in zip(diagnosis.classes, row, strict=True)},
+                "the network says": classes[int(row.argmax())],
+                **{name: 100 * float(share) for name, share in zip(classes, row, strict=True)},
             }
             for title, row in zip(pictures, diagnosis.probabilities, strict=True)
         ],
@@ -54,18 +56,18 @@ def draw(scene: Scene) -> None:
         width="content",
         column_config={
             name: st.column_config.ProgressColumn(name, format="%.1f %%", min_value=0, max_value=100)
-            for name in diagnosis.classes
+            for name in classes
         },
     )
     if scene.chosen.dataset is not None and len(scene.chosen.dataset.info.classes) > 1:
-        st.markdown(f"The dataset says: **{scene.chosen.label}**. It is one of the images to train on.")
+        st.markdown(f"The dataset says: **{for_markdown(scene.chosen.label)}**. It is one of the images to train on.")
     if own:
         st.warning(
             f"This network knows pictures like those of {_title(name)} alone. It names one of its classes for any "
             "picture, so for one of another kind its answer means nothing.",
             icon=":material/warning:",
         )
-    st.caption(diagnosis.caveat)
+    st.caption(for_markdown(diagnosis.caveat))
 
 
 def _runs(scene: Scene) -> list[tuple[str, TrainedRun]]:

@@ -14,12 +14,15 @@ from streamlit.typing import UploadedFile
 
 from medpriv_core.errors import ImageError
 from medpriv_core.pictures.kinds import READABLE_IN_WORDS
+from medpriv_core.shown_text import for_markdown
+from medpriv_core.uploads.fitting import to_grey
 from medpriv_core.uploads.opening import open_upload
 from medpriv_core.uploads.upload import Upload
 from pages.parts.serving import drop_upload
 
 KEPT = "own_picture"
 UPLOADER = "upload"
+IN_COLOUR, IN_GREY = "in colour, as stored", "in grey"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +71,13 @@ def choose_own() -> OwnPicture | None:
     if kept.upload is None:
         raise ImageError(kept.refusal)
     frame, centre, width, curve = _choose_view(kept.upload, kept.file_id)
-    st.caption(f":material/info: {' '.join(kept.upload.notes)}")
+    st.caption(f":material/info: {for_markdown(' '.join(kept.upload.notes))}")
+    picture = kept.upload.render(frame, centre, width, curve=curve)
+    if picture.shape[2] == 3:
+        picture = _choose_mode(picture, kept.file_id)
     return OwnPicture(
-        picture=kept.upload.render(frame, centre, width, curve=curve),
-        key=("own", kept.file_id, frame, centre or 0.0, width or 0.0, curve or ""),
+        picture=picture,
+        key=("own", kept.file_id, frame, centre or 0.0, width or 0.0, curve or "", picture.shape[2]),
     )
 
 
@@ -98,6 +104,30 @@ def _forget_removed() -> None:
         st.session_state.pop(KEPT, None)
 
 
+def _choose_mode(picture: np.ndarray, name: str) -> np.ndarray:
+    """A picture that is stored in colour, in colour or in grey: as the visitor says, for the pixels have no say.
+
+    Were it turned grey where all colours are equal, one value would decide on the shape of a release, and no ε hold.
+    """
+    mode = st.segmented_control(
+        "Noise it",
+        (IN_COLOUR, IN_GREY),
+        default=IN_COLOUR,
+        required=True,
+        key=f"mode_{name}",
+        help="In colour, each pixel has three values that get their own noise; in grey it has one, its brightness "
+        "(Rec. 601 luma).",
+    )
+    if mode == IN_GREY:
+        return to_grey(picture)
+    if (picture == picture[:, :, :1]).all():
+        st.caption(
+            "The three colours of this picture are equal everywhere. As it is stored, each pixel counts as three "
+            "values, with an ε for three times as many; choose grey to count it once."
+        )
+    return picture
+
+
 def _choose_view(upload: Upload, name: str) -> tuple[int, float | None, float | None, str | None]:
     """Frame and window; ``name`` tells the controls of one file from those of another."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
@@ -116,7 +146,7 @@ def _choose_view(upload: Upload, name: str) -> tuple[int, float | None, float | 
             format_func=lambda one: one.name,
             key=f"window_{name}",
             width=240,
-            help="  \n".join(f"**{one.name}**: {one.explanation}" for one in presets),
+            help="  \n".join(f"**{for_markdown(one.name)}**: {one.explanation}" for one in presets),
         )
         # Another preset moves both sliders: the key carries its name.
         centre, width = (

@@ -9,12 +9,12 @@ import streamlit as st
 
 from medpriv_core.attacks.undo import attackers_choice, best_in_hindsight
 from medpriv_core.exports.layout import SLIDE_WIDTH, arrange
-from medpriv_core.exports.noised_image import released_image
+from medpriv_core.exports.noised_image import kind_of, released_image
 from medpriv_core.exports.rendering import Theme, to_png, to_svg
 from medpriv_core.exports.sheet import Cell, Row, Sheet, figure2_sheet
 from medpriv_core.mechanisms.catalog import MECHANISMS
 from medpriv_core.mechanisms.comparison import PAPER_BETAS
-from medpriv_core.privacy.statement import image_epsilon_statement
+from medpriv_core.privacy.statement import image_epsilon_statement, image_neighbours, image_release_statement
 from pages.parts.explore.loading import offer_loading
 from pages.parts.explore.pictures import AMOUNTS, FIGURE_2, KINDS, arranged, describe
 from pages.parts.explore.scene import Noised, Scene
@@ -50,9 +50,9 @@ def draw(scene: Scene) -> None:
     release = MECHANISMS[scene.yours.noise.name].fit_for_release
     image = released_image(
         scene.yours.panel.pixels,
-        kind="release" if release else "demonstration",
+        kind=kind_of(scene.yours.noise.name),
         settings=scene.settings,
-        guarantee=image_epsilon_statement(scene.yours.guarantee),
+        guarantee=image_release_statement(scene.yours.guarantee, scene.picture.shape),
     )
     row = st.container(horizontal=True, vertical_alignment="bottom")
     _button(row, "The noised picture", lambda: image.png, image.file_name, "image/png")
@@ -60,7 +60,8 @@ def draw(scene: Scene) -> None:
     if release:
         st.caption(
             "The noised picture is labelled *release*: its noise is exact and was drawn once. What is released is this "
-            "one picture; every further one drawn adds its ε. A release says nothing of text burned into the picture."
+            "one picture; every further one drawn adds its ε. Neighbours are "
+            f"{image_neighbours(scene.picture.shape)}. A release says nothing of text burned into the picture."
         )
     else:
         st.caption(
@@ -132,8 +133,8 @@ def _plain(one: Noised) -> tuple[str, ...]:
 def _settings(scene: Scene) -> str:
     info, (height, width, channels) = MECHANISMS[scene.yours.noise.name], scene.picture.shape
     colours = "grey" if channels == 1 else "colour"
-    kind = "release" if info.fit_for_release else "demonstration"
-    return f"{info.title}: {info.formula}; {width} × {height} pixels, {colours}; {kind}"
+    # Whatever the noise: beside its original, a noised picture protects nobody.
+    return f"{info.title}: {info.formula}; {width} × {height} pixels, {colours}; demonstration"
 
 
 def _guarantees(shown: list[tuple[str, Noised]]) -> str:

@@ -9,8 +9,8 @@ TERMS: dict[str, str] = {
     "about the original by a factor of e^ε at most: 2.7 for ε = 1, some 22,000 for ε = 10. Smaller protects more.",
     "δ": "**δ (delta).** A small chance with which the promise of ε may fail altogether: 1e-5 is one in 100,000.",
     "neighbours": "**Neighbours (adjacency).** The two pictures that nobody shall be able to tell apart. For *ε of the "
-    "picture* these are any two pictures, so any two patients; for *ε of one pixel*, two pictures that differ in that "
-    "pixel alone.",
+    "picture* these are any two pictures of its size and mode (grey or colour), so any two patients; for *ε of one "
+    "pixel*, two pictures that differ in that pixel alone.",
     "β": "**β (beta), the amount of noise.** How far a value is moved, where 0 is black and 1 is white: on average by "
     "β for Laplace noise; for Gaussian noise β is the standard deviation.",
     "values": "**Values.** The numbers that a picture is made of: one for a grey pixel, three (red, green, blue) for a "

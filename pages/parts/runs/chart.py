@@ -28,10 +28,10 @@ from medpriv_core.figures.dashboard import View, dashboard_figure, drawn_parts, 
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.coverage import is_withheld
 from medpriv_core.runs.service import Run
+from medpriv_core.shown_text import for_cell, for_markdown
 from pages.parts.charts import draw_chart
 from pages.parts.runs.address import MOST_SMOOTHING, first_parts, view_from_link, view_to_link
 from pages.parts.runs.states import distinct_names
-from pages.parts.words import plain
 
 PAUSED = "runs_paused"
 MOST_NAMES = 5
@@ -68,11 +68,11 @@ def draw_chart_of(runs: Sequence[Run]) -> None:
     if left_out:
         reason = "no ε that grows and holds" if measure.name == "epsilon" else "not measured"
         more = f" and {len(left_out) - MOST_NAMES} more" if len(left_out) > MOST_NAMES else ""
-        st.caption(f"Not on this chart ({reason}): {plain(', '.join(left_out[:MOST_NAMES]))}{more}.")
+        st.caption(f"Not on this chart ({reason}): {for_markdown(', '.join(left_out[:MOST_NAMES]))}{more}.")
     numbers = st.expander("The same numbers as a table", key="runs_numbers", on_change="rerun")
     if numbers.open:
         numbers.dataframe(
-            last_and_best(shared_curves(curves), measure),
+            [line | {"run": for_cell(line["run"])} for line in last_and_best(shared_curves(curves), measure)],
             hide_index=True,
             column_config={
                 title: st.column_config.NumberColumn(format="%.1f %%" if measure.share else "%.4g")
@@ -230,8 +230,8 @@ def legend_words(runs: Sequence[Run], curves: Sequence[RunCurves], view: View) -
         run = runs[0]
         said = [
             METHOD_STYLES[runs[0].spec.method].title,
-            run.setup.get("device"),
-            run.setup.get("weights", "").rstrip("."),
+            for_markdown(str(run.setup.get("device") or "")),
+            for_markdown(str(run.setup.get("weights") or "").rstrip(".")),
         ]
     if not any(run.epochs for run in curves):
         said.append("the curve begins with the first epoch")

@@ -10,6 +10,7 @@ from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.service import Extension, Run
 from medpriv_core.runs.store import Place
+from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import BOUNDS
 from pages.parts import cached
 from pages.parts.run_presets import apply_copy
@@ -120,4 +121,4 @@ def extension_words(extension: Extension) -> str:
             lines.append(f"**{when}: {statement}**")
     if extension.seconds is not None:
         lines.append(f"Time: about {format_duration(extension.seconds)}, going by its epochs so far.")
-    return "  \n".join([*lines, *extension.remarks])
+    return "  \n".join([*lines, *map(for_markdown, extension.remarks)])

@@ -17,6 +17,7 @@ from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory, epsilon_spent
 from medpriv_core.runs.service import Run
 from medpriv_core.runs.spent_record import with_bond
+from medpriv_core.shown_text import for_cell, for_markdown
 from pages.parts import cached
 from pages.parts.evaluation_view import draw_evaluation
 from pages.parts.guarantee import await_confirmation, draw_green_lights, draw_lights, draw_verdict
@@ -91,7 +92,7 @@ def draw_guarantee(run: Run) -> None:
     else:
         st.caption("Nothing of it was kept yet, so nothing is spent.")
     if run.ended and spent is not None and spent.place is not None:
-        st.markdown(spent.place)
+        st.markdown(for_markdown(spent.place))
     if checks := check_run(run.spec, setup=run.setup, spent=spent, imported=run.imported):
         draw_lights(checks)
         draw_green_lights(checks, key=f"lights_{run.id}")
@@ -137,9 +138,11 @@ def draw_settings(run: Run) -> None:
         st.caption(why_failed(run))
         return
     values = run.spec.to_dict()
-    rows = [{"setting": "Dataset", "value": values["dataset"]}]
+    rows = [{"setting": "Dataset", "value": for_cell(values["dataset"])}]
     rows += [
-        {"setting": LABELS[name], "value": in_words(name, values[name])} for name in LABELS if values[name] is not None
+        {"setting": LABELS[name], "value": for_cell(in_words(name, values[name]))}
+        for name in LABELS
+        if values[name] is not None
     ]
     st.dataframe(rows, hide_index=True, height="content")
 

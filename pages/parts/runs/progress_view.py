@@ -8,13 +8,13 @@ from medpriv_core.errors import MedprivError
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.service import Run, RunSummary
+from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
 from pages.parts.messages import explain_errors
 from pages.parts.runs.acts import act, begin_fragment
 from pages.parts.runs.address import choose
 from pages.parts.runs.states import state_badge
 from pages.parts.runs.watchers import refresh_s
-from pages.parts.words import plain
 
 
 def draw_running(was_busy: tuple[str, ...], shown: tuple[str, ...], every_s: float | None) -> None:
@@ -37,7 +37,7 @@ def draw_running(was_busy: tuple[str, ...], shown: tuple[str, ...], every_s: flo
         waiting = sorted((run for run in runs if run.place), key=lambda run: run.place or 0)
         if waiting:
             count = "1 run waits" if len(waiting) == 1 else f"{len(waiting)} runs wait"
-            st.caption(f"{count}; next is {plain(waiting[0].name)}.")
+            st.caption(f"{count}; next is {for_markdown(waiting[0].name)}.")
 
 
 def busy_signature(runs: list[RunSummary]) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ def draw_card(run: Run, *, shown: bool) -> None:
     """One running run."""
     with st.container(border=True, key=f"running_{run.id}"):
         row = st.container(horizontal=True, vertical_alignment="center")
-        row.markdown(f"**{plain(run.name)}** {state_badge(run)}", width="stretch")
+        row.markdown(f"**{for_markdown(run.name)}** {state_badge(run)}", width="stretch")
         if not shown:
             row.button("Show", key=f"show_{run.id}", icon=":material/show_chart:", on_click=choose, args=([run.id],))
         row.button(
@@ -70,11 +70,11 @@ def progress_of(run: Run) -> tuple[float, str]:
     if not progress:
         return 0.0, "Starting the worker…"
     share = min(1.0, progress["done"] / progress["total"]) if progress["total"] else 0.0
-    parts = [progress["phase"]]
+    parts = [str(progress["phase"])]
     if run.spec and run.epochs_done and not str(progress["phase"]).startswith("Epoch"):
         parts.append(f"{run.epochs_done} of {run.spec.epochs} epochs done")
     if speed := run.last.get("images_per_s"):
         parts.append(f"{speed:,.0f} images a second")
     if progress["seconds_left"]:
         parts.append(f"{format_duration(progress['seconds_left'])} left")
-    return share, " · ".join(parts)
+    return share, for_markdown(" · ".join(parts))

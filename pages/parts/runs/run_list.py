@@ -15,6 +15,7 @@ from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon
 from medpriv_core.runs import service
 from medpriv_core.runs.service import RunSummary
+from medpriv_core.shown_text import for_cell
 from medpriv_core.spec import RunSpec
 from pages.parts import cached
 from pages.parts.messages import explain_errors
@@ -201,9 +202,9 @@ def describe(run: RunSummary) -> dict[str, object]:
     spec, last = run.spec, run.last
     epsilon = run.spent.epsilon if run.spent is not None else None
     return {
-        "run": run.name,
+        "run": for_cell(run.name),
         "state": outcome_word(run),
-        "dataset": dataset_title(spec.dataset) if spec else None,
+        "dataset": for_cell(dataset_title(spec.dataset)) if spec else None,
         "method": METHOD_STYLES[spec.method].title if spec else None,
         "epochs": run.epochs_done,
         "of": spec.epochs if spec else None,
@@ -214,7 +215,7 @@ def describe(run: RunSummary) -> dict[str, object]:
         "β": spec.beta if spec else None,
         "ε spent": None if epsilon is None or math.isinf(epsilon) else float(format_epsilon(epsilon).replace(",", "")),
         "ε in full": "" if epsilon is None or spec is None else full_epsilon(spec, run),
-        "tags": list(run.tags),
+        "tags": [for_cell(tag) for tag in run.tags],
         "begun": begun(run),
         "message": why_failed_plainly(run),
     }

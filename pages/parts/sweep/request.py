@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.datasets.registry import DatasetEntry
+from medpriv_core.shown_text import for_markdown
 from medpriv_core.sweeps.grid import Grid
 from medpriv_core.weights_source import weights_status
 from pages.parts import cached
 from pages.parts.badges import origin_badge
-from pages.parts.words import CHOICES, LABELS, plain
+from pages.parts.words import CHOICES, LABELS
 
 # Of the session: the view to show after a launch.
 NEXT_VIEW = "sweep_next_view"
@@ -36,7 +37,7 @@ def choose_dataset(place: DeltaGenerator, *, key: str) -> DatasetEntry:
         f"{origin_badge(entry.info)} :small[{entry.train or 0:,} training and {entry.test or 0:,} test images]"
     )
     if entry.changed:
-        place.warning(plain(entry.changed), icon=":material/sync_problem:")
+        place.warning(for_markdown(entry.changed), icon=":material/sync_problem:")
     return entry
 
 
@@ -53,7 +54,7 @@ def choose_weights(place: DeltaGenerator, *, key: str) -> str:
         persist_state="session",
     )
     if name == "imagenet":
-        place.caption(status.sentence)
+        place.caption(for_markdown(status.sentence))
     else:
         place.caption("Starting from random numbers: expect much lower accuracy, above all with the last layer only.")
     return str(name)

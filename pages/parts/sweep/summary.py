@@ -10,6 +10,7 @@ import streamlit as st
 from medpriv_core.datasets.registry import dataset_title
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import format_duration
+from medpriv_core.shown_text import for_markdown
 from medpriv_core.sweeps import service
 from medpriv_core.sweeps.cost import SweepPlan, plan_sweep
 from medpriv_core.sweeps.preset_notes import PresetNotes
@@ -53,7 +54,7 @@ def draw_runs(plan: SweepPlan) -> None:
     if plan.impossible:
         with st.expander(f"{len(plan.impossible):,} combinations left out", icon=":material/block:", key="sweep_out"):
             for other in plan.impossible[:50]:
-                st.markdown(f"**{other.name}.** {sentence(other.reason)}")
+                st.markdown(f"**{for_markdown(other.name)}.** {sentence(other.reason)}")
 
 
 def draw_preset(notes: PresetNotes | None) -> None:
@@ -69,7 +70,8 @@ def draw_preset(notes: PresetNotes | None) -> None:
     for other in notes.overrides:
         whose = "all runs" if other.runs == other.of else f"{other.runs:,} of {other.of:,} runs"
         values, instead = (
-            " or ".join(in_words(other.setting, it) for it in them) for them in (other.values, other.preset)
+            for_markdown(" or ".join(in_words(other.setting, it) for it in them))
+            for them in (other.values, other.preset)
         )
         st.caption(f"Other than *{notes.title}* in {whose}: {LABELS[other.setting]}: {values} instead of {instead}.")
 
@@ -80,7 +82,7 @@ def _settings(settings: dict[str, Any]) -> str:
         dataset_title(value) if name == "dataset" else f"{LABELS[name]} {in_words(name, value)}"
         for name, value in settings.items()
     ]
-    return ", ".join(said)
+    return for_markdown(", ".join(said))
 
 
 def draw_cost(plan: SweepPlan) -> None:
@@ -104,7 +106,7 @@ def draw_launch(plan: SweepPlan, request: Request) -> None:
     bar = place.progress(0.0, service.PHASE)
 
     def show(phase: str, done: int, total: int) -> None:
-        bar.progress(done / max(1, total), f"{phase}: {done} of {total}")
+        bar.progress(done / max(1, total), f"{for_markdown(phase)}: {done} of {total}")
 
     try:
         service.submit(cached.home(), request.grid, title=request.title, progress=show)
@@ -123,7 +125,7 @@ def draw_privacy(plan: SweepPlan) -> None:
     several = len({run.spec.dataset for run in plan.runs}) > 1
     for cost in plan.dp_sgd:
         prefix = f"{cached.available_datasets()[cost.together.dataset].info.title}: " if several else ""
-        text = prefix + " ".join(cost.sentences)
+        text = prefix + for_markdown(" ".join(cost.sentences))
         if math.isinf(cost.together.epsilon):
             st.error(f"No ε holds for all of them. {text}", icon=":material/gpp_bad:")
         else:
@@ -132,7 +134,7 @@ def draw_privacy(plan: SweepPlan) -> None:
         prefix = f"{cached.available_datasets()[copies.dataset].info.title}, " if several else ""
         st.markdown(
             f"Each picture's noised copies ({prefix}{copies.image_size} pixels), drawn once and shared by all seeds. "
-            f"{copies.statement}"
+            f"{for_markdown(copies.statement)}"
         )
     if plan.dp_sgd and plan.local_dp:
         st.caption("Whoever sees both, networks and noised copies, learns from both: their ε add up.")

@@ -13,12 +13,13 @@ from medpriv_core.home import DataHome
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.progress import format_duration
 from medpriv_core.runs.summary import RunSummary
+from medpriv_core.shown_text import for_cell, for_markdown
 from medpriv_core.sweeps import service
 from medpriv_core.sweeps.files import SweepRun
 from medpriv_core.sweeps.service import MemberState, SweepState, SweepStatus
 from pages.parts import cached
 from pages.parts.messages import explain_errors
-from pages.parts.words import in_form_words, plain, why_failed, why_failed_plainly
+from pages.parts.words import in_form_words, why_failed, why_failed_plainly
 
 REFRESH_S = 2.0
 MOST_SHOWN = 20
@@ -51,7 +52,7 @@ def draw_list(was_busy: bool) -> None:
                 icon=":material/hourglass_empty:",
             )
         for complaint in found.complaints:
-            st.warning(complaint, icon=":material/broken_image:")
+            st.warning(for_markdown(complaint), icon=":material/broken_image:")
         for status in found.sweeps[:MOST_SHOWN]:
             draw_sweep(status)
         if len(found.sweeps) > MOST_SHOWN:
@@ -63,7 +64,7 @@ def draw_sweep(status: SweepStatus) -> None:
     sweep = status.sweep
     label, colour = SWEEP_STATES[status.state]
     with st.container(border=True, key=f"sweep_card_{sweep.id}"):
-        st.markdown(f"#### {plain(sweep.title)} :{colour}-badge[{label}]")
+        st.markdown(f"#### {for_markdown(sweep.title)} :{colour}-badge[{label}]")
         st.progress(status.share, progress_words(status))
         draw_buttons(status)
         draw_failure(status)
@@ -150,7 +151,7 @@ def draw_runs(status: SweepStatus) -> None:
         },
     )
     for name, reason in status.sweep.impossible:
-        st.caption(f"Left out: {plain(name)}. {in_form_words(reason)}")
+        st.caption(f"Left out: {for_markdown(name)}. {in_form_words(reason)}")
 
 
 def describe(entry: SweepRun, run: RunSummary | None, state: MemberState) -> dict[str, object]:
@@ -160,7 +161,7 @@ def describe(entry: SweepRun, run: RunSummary | None, state: MemberState) -> dic
     accuracy, epsilon = last.get("test_accuracy"), spent.epsilon if spent is not None else None
     delta = entry.spec.delta if spent is None or spent.delta is None else spent.delta
     return {
-        "run": entry.name,
+        "run": for_cell(entry.name),
         "state": ("stopping" if run and run.stopping else RUN_STATES[state]) + (", reused" if entry.reused else ""),
         "epoch": f"{run.epochs_done if run else 0} of {entry.spec.epochs}",
         "test accuracy": None if accuracy is None else 100 * accuracy,
