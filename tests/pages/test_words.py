@@ -33,4 +33,4 @@ def test_settings_are_bold_and_values_italic_and_all_else_is_as_it_was():
     assert sentence(SettingError("Set [norm] to [norm=group_norm], not [this].")) == (
         "Set **Normalisation layers** to *GroupNorm*, not **this**."
     )
-    assert sentence(DatasetError("There is no folder [norm].")) == "There is no folder [norm]."
+    assert sentence(DatasetError("There is no folder [norm].")) == r"There is no folder \[norm\]."
