@@ -33,7 +33,7 @@ LOOK = """([prefix, count]) => Array.from({length: count}, (_, number) => {
 
 
 @pytest.fixture
-def text_page(home: DataHome, browser: object, page: Page) -> Page:
+def text_page(page: Page) -> Page:
     """The page of ``text_app``, drawn to its end."""
     return page
 
@@ -109,7 +109,9 @@ def test_the_app_asks_for_nothing_that_a_name_or_an_address_says(page: Page, app
     archive = tmp_path / "images.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         packed.writestr(f"train/NORMAL/{MARKDOWN[0].replace('/', '_')}.jpeg", b"no picture")
-    page.get_by_role("textbox", name="Path on this computer").first.fill(str(archive))
+    field = page.get_by_role("textbox", name="Path on this computer").first
+    field.fill(str(archive))
+    field.press("Enter")
     page.get_by_role("button", name="Add", exact=True).first.click()
     expect(page.get_by_test_id("stAlert").first).to_be_visible(timeout=SERVER_MS)
     assert page.locator("[data-testid=stAlert] img").count() == 0

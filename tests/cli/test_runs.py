@@ -117,7 +117,7 @@ def test_names_tags_and_notes(medpriv: Command, filled: dict[str, str]):
     assert medpriv("runs", "show", run_id).out.splitlines()[:3] == [
         f"{run_id}  finished  The good one",
         "Tags: paper, seed 1",
-        "Compare with DPSGD_3.",
+        "    Compare with DPSGD_3.",
     ]
     assert "The good one  [paper, seed 1]" in medpriv("runs", "list").out
     assert medpriv("runs", "tag", run_id).out == f"Tags of {run_id}: none\n"
