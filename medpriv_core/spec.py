@@ -175,6 +175,10 @@ class RunSpec:
         """Side in pixels of what the network sees."""
         return self.crop_size or self.image_size
 
+    def steps_before_average(self, steps: int) -> int:
+        """How many of a run's ``steps`` come before those whose weights are averaged, which is one at least."""
+        return steps - max(1, round(self.average_last * steps))
+
     def check_dataset_size(self, train_size: int) -> None:
         """Raise ``SettingError`` if the spec cannot run on ``train_size`` training records."""
         if self.sampling_scheme != "full_batch" and self.batch_size > train_size:

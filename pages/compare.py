@@ -11,7 +11,7 @@ from medpriv_core.shown_text import for_markdown
 from pages.parts.compare import figure3_view, figure4_view, frontier_view
 from pages.parts.compare.choice import choose_runs
 from pages.parts.compare.differences import draw_differences
-from pages.parts.compare.sources import draw_sources
+from pages.parts.compare.sources import draw_sources, draw_together
 from pages.parts.links import from_link, to_link
 
 LAST_EPOCH: Protocol = "last_epoch"
@@ -20,7 +20,7 @@ FIGURE_3, FIGURE_4, FRONTIER = VIEWS = ("Figure 3", "Figure 4", "Frontier")
 
 def main() -> None:
     st.title("What does privacy cost here?", anchor=False)
-    sentence = st.container()
+    sentence, together = st.container(), st.container()
     choice = choose_runs()
     view = from_link("view", VIEWS, FIGURE_3)
     # The same at every run of this page: tabs whose default changes spring back to it.
@@ -49,6 +49,8 @@ def main() -> None:
             for footnote in report.footnotes:
                 st.markdown(f"- {for_markdown(footnote)}")
     draw_sources(choice)
+    with together:
+        draw_together(choice)
     if any(group.first.source == "authors" for group in choice.groups):
         draw_differences()
 

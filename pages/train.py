@@ -23,7 +23,7 @@ from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import check_weights, resolve_weights
 from pages.parts import cached
-from pages.parts.guarantee import await_confirmation, draw_green_lights, draw_lights, draw_verdict
+from pages.parts.guarantee import draw_confirmed, draw_green_lights, draw_lights, draw_verdict
 from pages.parts.messages import show_error
 from pages.parts.protection import draw_local_dp
 from pages.parts.run_form import draw_form
@@ -114,15 +114,20 @@ def draw_dp_sgd(spec: RunSpec, plan: DpSgdPlan, entry: DatasetEntry, more: Delta
     with suppress(WeightsError):  # told when it is launched
         spec = spec.changed(weights=resolve_weights(spec.weights))
     train_size = entry.train or 0
-    await_confirmation(planned_question(plan))
-    verdict = planned_verdict(spec, train_size=train_size)
-    checks = check_plan(spec, train_size=train_size, patients=entry.patients)
-    assert verdict is not None
-    draw_verdict(verdict)
-    patient = st.container(horizontal=True, vertical_alignment="bottom")
-    draw_lights(checks)
+    said, patient, lights = st.container(), st.container(horizontal=True, vertical_alignment="bottom"), more.container()
+
+    def draw_what_holds() -> None:
+        verdict = planned_verdict(spec, train_size=train_size)
+        checks = check_plan(spec, train_size=train_size, patients=entry.patients)
+        assert verdict is not None
+        with said:
+            draw_verdict(verdict)
+        draw_lights(checks)
+        with lights:
+            draw_green_lights(checks, key="train_lights")
+
+    draw_confirmed(planned_question(plan), draw_what_holds)
     with more:
-        draw_green_lights(checks, key="train_lights")
         details = st.expander("Noise, steps, classic accountant", key="train_details", on_change="rerun")
         if details.open:
             with details:

@@ -21,12 +21,15 @@ from medpriv_core.results.selection import (
     compare_results,
     gather_results,
     of_notebooks,
+    own_ids,
     trained_in,
     usual_trained,
     with_tags,
 )
 from medpriv_core.results.table import group_rows, to_csv
+from medpriv_core.runs import service
 from medpriv_core.spec import METHODS, Trainable
+from medpriv_core.sweeps.on_images import networks_together
 
 VIEWS = ("figure-3", "figure-4", "frontier")
 
@@ -75,15 +78,18 @@ def _compare(options: argparse.Namespace) -> None:
         raise SettingError(f"None of these runs has measured {MEASURES[options.column]}; take another --column.")
     report = report_cost(groups, options.column, dataset=info.title, protocol=options.protocol)
     rows = group_rows(groups, options.protocol)
+    shown = own_ids(groups)
+    runs = [run for run in service.list_runs(data_home()) if run.id in shown] if shown else []
+    together = networks_together(options.dataset, runs)
     if options.csv:
         options.csv.write_bytes(to_csv(rows).encode())
     if options.figure:
         _write_figure(groups, options)
     if options.json:
         facts = {"dataset": options.dataset, "sentence": _plain(report.sentence), "footnotes": report.footnotes}
-        print_json(facts | {"groups": rows})
+        print_json(facts | {"groups": rows, "together": together})
         return
-    say(*_in_words(groups, report, options.column, options.protocol))
+    say(*_in_words(groups, report, options.column, options.protocol), *together)
     if any(found and found.kind == "none" for found in (group.estimate(options.column) for group in groups)):
         say("A figure without an interval is of one run whose predictions on the test images are not kept here.")
     if hidden:

@@ -107,6 +107,7 @@ def _facts(plan: DpSgdPlan, images: int | None, patient: float | None) -> dict[s
         "tpr_at_fpr": risk.tpr_at_fpr,
         "advantage": risk.advantage,
         "mu": risk.mu,
+        "meaning": dp_sgd_meaning(risk),
     }
     return facts if images is None else facts | {"epsilon_patient": patient, "images_per_patient": images}
 

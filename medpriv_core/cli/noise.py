@@ -21,6 +21,7 @@ from medpriv_core.given_paths import given_path
 from medpriv_core.mechanisms.catalog import MECHANISMS, make_mechanism
 from medpriv_core.mechanisms.laplace import clamp, saturated_share, to_bytes, to_unit
 from medpriv_core.mechanisms.mechanism import Shape
+from medpriv_core.pictures.frames import check_side
 from medpriv_core.pictures.kinds import READABLE_IN_WORDS
 from medpriv_core.privacy.image_cells import check_cells
 from medpriv_core.privacy.image_epsilon import ImageGuarantee, beta_for_image_epsilon
@@ -171,6 +172,7 @@ def _read(file: Path, mode: str | None) -> tuple[np.ndarray, tuple[str, ...]]:
     """
     picture = read_picture(file, channels=MODES.get(mode or ""), name=file.name)
     pixels = np.asarray(picture.image)
+    check_side(*picture.image.size)
     return pixels.reshape(*pixels.shape[:2], -1), picture.notes
 
 

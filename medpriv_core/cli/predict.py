@@ -67,8 +67,9 @@ def _print(
             }
             for (image, row), said in zip(rows, notes, strict=True)
         ]
-        privacy = run.verdict.statement if run.verdict else None
-        facts = {"run": run.id, "title": run.title, "epsilon": privacy, "test_accuracy": run.test_accuracy}
+        held = run.verdict
+        privacy = {"epsilon": held and held.statement, "meaning": held and held.sentence}
+        facts = {"run": run.id, "title": run.title, **privacy, "test_accuracy": run.test_accuracy}
         print_json(facts | {"images": images, "caveat": diagnosis.caveat})
         return
     say(f"{run.id}  {run.title}")

@@ -7,7 +7,7 @@ computed from what the run recorded, with its interval, and what is not protecte
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from medpriv_core.datasets.base import DatasetInfo
@@ -19,7 +19,7 @@ from medpriv_core.evaluation.statement import INTERVALS_IN_WORDS
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.preprocessing import normalisation_in_words, preprocessing_in_words
 from medpriv_core.privacy.checks import PATIENTS_LIGHT, SECOND_LIGHT, check_run, confirm_run
-from medpriv_core.privacy.coverage import HEADING
+from medpriv_core.privacy.coverage import Coverage
 from medpriv_core.privacy.image_epsilon import image_guarantee
 from medpriv_core.privacy.statement import local_dp_meaning
 from medpriv_core.privacy.verdict import run_verdict
@@ -63,10 +63,10 @@ TOLD_ON_THE_CARD = (SECOND_LIGHT, PATIENTS_LIGHT)
 _LIGHTS = {"green": "holds", "amber": "needs attention", "red": "FAILS"}
 
 
-def guarantee_text(run: Run, spec: RunSpec, coverage: Sequence[str], *, imported: bool) -> str:
+def guarantee_text(run: Run, spec: RunSpec, coverage: Coverage, *, imported: bool) -> str:
     """What is guaranteed to whom, in words, with delta, adjacency, sampling, accountant and every condition.
 
-    ``coverage`` says what the export leaves out, a statement a line.
+    ``coverage`` says what the export leaves out, or has in it though epsilon does not cover it.
     """
     confirm_run(spec, setup=run.setup, spent=run.spent)
     lines = [f"Privacy guarantee of the run {run.id}", "", *_guarantee(run, spec)]
@@ -74,8 +74,8 @@ def guarantee_text(run: Run, spec: RunSpec, coverage: Sequence[str], *, imported
         lines += ["", IMPORTED]
     lines += ["", "Not protected:"]
     lines += [f"- {item}" for item in _unprotected(spec)]
-    if coverage:
-        lines += ["", f"{HEADING}:", *(f"- {line}" for line in coverage)]
+    if coverage.statements:
+        lines += ["", f"{coverage.heading}:", *(f"- {line}" for line in coverage.statements)]
     checks = check_run(spec, setup=run.setup, spent=run.spent, imported=imported)
     if checks:
         lines += ["", "What it rests on:"]
@@ -83,10 +83,8 @@ def guarantee_text(run: Run, spec: RunSpec, coverage: Sequence[str], *, imported
     return "\n".join(map(for_terminal, lines)) + "\n"
 
 
-def model_card(
-    run: Run, spec: RunSpec, directory: RunDirectory, coverage: Sequence[str], *, network: Network | None
-) -> str:
-    """The card as markdown; ``directory`` is where the run's predictions lie, ``coverage`` what is left out and why."""
+def model_card(run: Run, spec: RunSpec, directory: RunDirectory, coverage: Coverage, *, network: Network | None) -> str:
+    """The card as markdown; the run's predictions lie in ``directory``, ``coverage`` is as for ``guarantee_text``."""
     info, classes = dataset_info(spec.dataset), run.setup.get("classes") or []
     confirm_run(spec, setup=run.setup, spent=run.spent)
     parts = [
@@ -105,7 +103,7 @@ def model_card(
         "The file guarantee.txt lists every condition that this rests on.",
         "## What is not protected",
         "\n".join(f"- {item}" for item in _unprotected(spec)),
-        *([f"## {HEADING}", "\n".join(f"- {line}" for line in coverage)] if coverage else []),
+        *_uncovered(coverage),
         "## Made with",
         _versions(run),
     ]
@@ -240,6 +238,12 @@ def _confirmed(run: Run, spec: RunSpec, directory: RunDirectory) -> list[str]:
     """What a second accountant says, and what holds for the patient with the most images."""
     checks = check_run(spec, setup=run.setup, spent=run.spent, imported=directory.imported)
     return [f"{check.name}: {check.sentence}" for check in checks if check.name in TOLD_ON_THE_CARD]
+
+
+def _uncovered(coverage: Coverage) -> list[str]:
+    if not coverage.statements:
+        return []
+    return [f"## {coverage.heading}", "\n".join(f"- {line}" for line in coverage.statements)]
 
 
 def _unprotected(spec: RunSpec) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from medpriv_core.errors import RunError
 from medpriv_core.exports.sharing import shared_run
-from medpriv_core.privacy.coverage import HEADING, coverage_in_words
+from medpriv_core.privacy.coverage import coverage_in_words
 from medpriv_core.runs.service import Run, RunSummary
 from medpriv_core.shown_text import for_terminal
 
@@ -55,8 +55,9 @@ def event_file(run: Run, *, with_training_figures: bool = False) -> bytes:
     said = coverage_in_words(run.spec, with_training_figures=with_training_figures)
     run = shared_run(run, with_training_figures=with_training_figures)
     content = _record(_event(run.created_at, version="brain.Event:2"))
-    if said:
-        content += _record(_event(run.created_at, texts={f"privacy/{HEADING}": "\n\n".join(said)}))
+    if said.statements:
+        texts = {f"privacy/{said.heading}": "\n\n".join(said.statements)}
+        content += _record(_event(run.created_at, texts=texts))
     for row in run.epochs:
         content += _record(_event(_time(row, run), step=int(row["epoch"]), scalars=dict(_scalars(row))))
     return content

@@ -72,6 +72,14 @@ class FramePlan:
     notes: tuple[str, ...]
 
 
+def check_side(width: int, height: int) -> None:
+    """Raise ``ImageError`` for a picture too small to be noised and compared, on a page and by ``noise``."""
+    if max(width, height) < MIN_SIDE:
+        raise ImageError(
+            f"This picture has only {width} × {height} pixels. Choose one with at least {MIN_SIDE} on its longer side."
+        )
+
+
 def plan_frames(
     width: int,
     height: int,
@@ -87,10 +95,8 @@ def plan_frames(
     coarser axis, as viewers do, so nothing of the finer one is lost. With ``max_side`` None nothing is shrunk. Raises
     ``ImageError`` for too many frames and, where ``max_side`` is given, for pictures below ``MIN_SIDE`` pixels.
     """
-    if max_side is not None and max(width, height) < MIN_SIDE:
-        raise ImageError(
-            f"This picture has only {width} × {height} pixels. Choose one with at least {MIN_SIDE} on its longer side."
-        )
+    if max_side is not None:
+        check_side(width, height)
     refuse_too_many_frames(frames)
     notes = []
     if not 1 / _MAX_ELONGATION <= pixel_aspect <= _MAX_ELONGATION:

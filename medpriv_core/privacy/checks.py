@@ -67,7 +67,15 @@ def check_run(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None, i
         return []
     facts = recorded_facts(setup)
     noise_multiplier = facts.noise_multiplier or setup.get("noise_multiplier")
-    case = Case(spec, facts, int(setup["train_size"]), noise_multiplier, spent.steps if spent is not None else 0)
+    case = Case(
+        spec,
+        facts,
+        int(setup["train_size"]),
+        noise_multiplier,
+        steps=spent.steps if spent is not None else 0,
+        taken=spent.taken if spent is not None else 0,
+        cut_short=spent is not None and bool(spent.step),
+    )
     asked = run_question(spec, setup=setup, spent=spent)
     nothing_yet = spent is None and facts.mechanism() is not None
     second = check_second(NOTHING_ASKED if nothing_yet else asked, recorded=setup.get(SECOND))

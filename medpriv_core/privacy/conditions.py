@@ -39,7 +39,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Case:
-    """What is judged: a plan (``planned``), or a run with ``steps`` steps behind it."""
+    """What is judged: a plan (``planned``), or a run with ``steps`` steps behind it.
+
+    ``taken`` are those of its network, ``cut_short`` says that it was stopped within an epoch.
+    """
 
     spec: RunSpec
     facts: GuaranteeFacts
@@ -47,6 +50,8 @@ class Case:
     noise_multiplier: float | None
     steps: int
     planned: bool = False
+    taken: int = 0
+    cut_short: bool = False
 
     def alone(self, *, sampled: bool, sensitivity: float) -> str:
         """The epsilon of this run if only sampling or only clipping were at fault, against the claimed one."""
@@ -230,7 +235,7 @@ def check_weights(case: Case) -> Judgement:
 @condition("No choice by test images")
 def check_selection(case: Case) -> Judgement:
     """Whether the result was chosen by the test images."""
-    last = "average of the last steps" if case.spec.average_last else "network after the last epoch"
+    last = _result_of(case)
     if tuned_here(case.spec):
         return (
             "amber",
@@ -241,6 +246,16 @@ def check_selection(case: Case) -> Judgement:
         "green",
         f"The result is the {last}, never the best one; do not use the curves, which show test images, to choose.",
     )
+
+
+def _result_of(case: Case) -> str:
+    """Which network is handed on: that of the settings, or of a run that was stopped what it had come to."""
+    per_epoch, spec = case.facts.steps_per_epoch, case.spec
+    known = not case.planned and case.taken and per_epoch
+    averaged = not known or case.taken > spec.steps_before_average(spec.epochs * (per_epoch or 1))
+    if spec.average_last and averaged:
+        return "average of the last steps"
+    return "network as it was when the run was stopped" if case.cut_short else "network after the last epoch"
 
 
 @condition("Class weights", measured="class_weights")

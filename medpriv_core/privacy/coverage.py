@@ -106,6 +106,7 @@ LEFT_OUT = (
 NAMES_LEFT_OUT = tuple(name for item in LEFT_OUT for name in item.names)
 
 HEADING = "What is left out, and why"
+HEADING_INCLUDED = "What is in it though ε does not cover it"
 REASON = (
     "ε does not cover what is computed from the training images without noise. Beside the weights of an epoch, the "
     "exact training loss of the next one can tell which picture was among the training images, whatever ε is."
@@ -152,10 +153,19 @@ def exported_part(
     return dict(record) if with_training_figures or not is_withheld(spec) else covered_part(record)
 
 
-def coverage_in_words(spec: RunSpec | None, *, with_training_figures: bool = False) -> list[str]:
-    """What an export leaves out and why, or that it was asked not to: a statement a line; empty for other methods."""
+@dataclass(frozen=True)
+class Coverage:
+    """What an export says of what epsilon does not cover: a heading, and statements; none for other methods."""
+
+    heading: str
+    statements: tuple[str, ...]
+
+
+def coverage_in_words(spec: RunSpec | None, *, with_training_figures: bool = False) -> Coverage:
+    """What an export leaves out and why, or that it was asked not to."""
     if not is_withheld(spec):
-        return []
+        return Coverage(HEADING, ())
     if with_training_figures:
-        return [INCLUDED]
-    return [REASON, *(f"Left out: {item.what}, because {item.why}." for item in LEFT_OUT)]
+        return Coverage(HEADING_INCLUDED, (INCLUDED,))
+    left_out = (f"Left out: {item.what}, because {item.why}." for item in LEFT_OUT)
+    return Coverage(HEADING, (REASON, *left_out))

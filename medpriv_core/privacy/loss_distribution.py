@@ -31,8 +31,9 @@ GRID_ERROR, GRID_ERROR_AIM = 0.0008, 0.0006
 USUAL_INTERVAL = 0.4
 # Points of one step's distribution; beyond, time and memory matter more than the last percent.
 MAX_POINTS = 50_000
-# Where the bound by the Rényi divergence of order 2 exceeds this, nothing is promised and nothing computed.
-HOPELESS = 100_000.0
+# Of what all steps together give away on average, at least, and as the Rényi divergence of order 2: beyond, nothing is
+# promised and nothing computed. The second is ruled by rare losses and can be a thousand times epsilon.
+HOPELESS, HOPELESS_DIVERGENCE = 50_000.0, 2e9
 # Of the sum of all losses, what is cut off and counted as infinite.
 TAIL = 1e-15
 # At how many orders Chernoff's bound of these tails is tried.
@@ -62,7 +63,7 @@ def total_losses(
     It is the one that ``pld_epsilon`` reads epsilon from, or a finer one where most losses are far smaller than the
     few that epsilon depends on. None where epsilon is hopeless. ``delta`` must be ``resolvable``.
     """
-    if _total_divergence(stretches, replace_one, images) > HOPELESS:
+    if _is_hopeless(stretches, replace_one, images):
         return None
     _, interval = _epsilon_and_interval(stretches, delta, replace_one, images)
     usual = math.sqrt(sum(n * (rate * special.erf(images / noise / 8**0.5)) ** 2 for noise, rate, n in stretches))
@@ -80,7 +81,7 @@ def pld_epsilon(stretches: Stretches, *, delta: float, replace_one: bool, images
     ``replace_one``: neighbours differ by one record replaced; else by ``images`` records of one patient added or
     removed. ``delta`` must be ``resolvable``.
     """
-    if _total_divergence(stretches, replace_one, images) > HOPELESS:
+    if _is_hopeless(stretches, replace_one, images):
         return math.inf
     return _epsilon_and_interval(stretches, delta, replace_one, images)[0]
 
@@ -110,7 +111,7 @@ def quick_epsilon(stretches: Stretches, *, delta: float, replace_one: bool, imag
 
     By a coarse grid and the formula above, for neighbours by removal; replacement costs up to about twice as much.
     """
-    if _total_divergence(stretches, replace_one, images) > HOPELESS:
+    if _is_hopeless(stretches, replace_one, images):
         return math.inf
     interval = _coarse_interval(stretches, False, images)
     epsilon = _composed(stretches, delta, interval, "REMOVE", images)
@@ -249,6 +250,17 @@ def _coarse_interval(stretches: Stretches, replace_one: bool, images: int) -> fl
     # Distributions can only be composed on one common grid.
     typical_loss = math.sqrt(_total_divergence(stretches, replace_one, images) / _steps(stretches))
     return max(COARSE_INTERVAL * typical_loss, _finest_interval(stretches, replace_one, images))
+
+
+def _is_hopeless(stretches: Stretches, replace_one: bool, images: int) -> bool:
+    """Whether epsilon is far beyond everything that anybody would promise.
+
+    The mean of what a step releases moves by rate times distance, and the loss is on average at least that of this move
+    alone: half its square over the variance.
+    """
+    distance = 2 if replace_one else images
+    least = sum(steps * (distance * rate / noise) ** 2 / 2 for noise, rate, steps in stretches)
+    return least > HOPELESS or _total_divergence(stretches, replace_one, images) > HOPELESS_DIVERGENCE
 
 
 def _total_divergence(stretches: Stretches, replace_one: bool, images: int) -> float:

@@ -68,19 +68,22 @@ class Spent:
         return self.bond in ("broken", "damaged")
 
     @property
+    def taken(self) -> int:
+        """Steps that this network has taken; where that was not recorded, those that count."""
+        return self.steps if self.steps_per_epoch is None else self.epochs * self.steps_per_epoch + self.step
+
+    @property
     def beyond(self) -> int:
         """Steps that count though this network has not taken them."""
-        taken = None if self.steps_per_epoch is None else self.epochs * self.steps_per_epoch + self.step
-        return 0 if taken is None else self.steps - taken
+        return self.steps - self.taken
 
     @property
     def place(self) -> str | None:
         """Where the network was stopped, if that is not where its figures were measured: one sentence."""
         if not self.step:
             return None
-        taken = self.steps if self.steps_per_epoch is None else self.epochs * self.steps_per_epoch + self.step
         figures = f"figures are of the end of epoch {self.epochs}" if self.epochs else "no figures were measured"
-        steps = f"{taken:,} step{'' if taken == 1 else 's'}"
+        steps = f"{self.taken:,} step{'' if self.taken == 1 else 's'}"
         return f"It was stopped in epoch {self.epochs + 1}, after {steps}; {figures}."
 
     def to_dict(self) -> dict[str, Any]:

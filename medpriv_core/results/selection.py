@@ -108,3 +108,8 @@ def compare_results(
     own = [group for group in groups if group.first.source == "mine" and group.first.dataset == dataset]
     old = {id(group) for group in own[:-MOST_OWN_GROUPS]}
     return labelled([group for group in groups if id(group) not in old]), len(old)
+
+
+def own_ids(groups: Sequence[Group]) -> set[str]:
+    """The ids of one's own runs in these groups."""
+    return {result.id for group in groups for result in group.results if result.source == "mine"}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.runs import service
 from medpriv_core.runs.spent_journal import Entry, Images, count_lost, enter_runs, entry_of, read_entries
 from medpriv_core.runs.summary import RunSummary
@@ -62,6 +63,45 @@ def epsilon_on_images(home: DataHome, dataset: str, runs: Sequence[RunSummary]) 
     if lost:
         return not_known(dataset, networks=len(entries), lost=lost)
     return compose_dp_sgd(dataset, [_of(entry) for entry in entries.values()]) if entries else None
+
+
+def networks_together(dataset: str, runs: Sequence[RunSummary]) -> list[str]:
+    """What whoever gets all these DP-SGD networks learns about one image of a dataset, in sentences; none of fewer
+    than two.
+
+    All are taken for trained on the same images: of an image that some of them have not seen, less is learned.
+    Imported ones were trained elsewhere, on images that nobody here knows.
+    """
+    private = [run for run in runs if _is_private(run, dataset)]
+    mine = [run for run in private if not run.imported]
+    if len(private) < 2 or not mine:
+        return []
+    spendings = [spending for spending in map(_recorded, mine) if spending is not None]
+    sentences = []
+    if len(spendings) < len(mine):
+        unknown = len(mine) - len(spendings)
+        sentences.append(
+            f"{unknown} of these {len(mine)} DP-SGD networks {'has' if unknown == 1 else 'have'} no record of all that "
+            "was spent, so for whoever gets all of them no ε is established."
+        )
+    elif len(spendings) > 1:
+        sentences.append(compose_dp_sgd(dataset, spendings).all_sentence)
+    if imported := len(private) - len(mine):
+        sentences.append(
+            f"{imported} imported {'one is' if imported == 1 else 'ones are'} not counted: on which images they were "
+            "trained is not known here."
+        )
+    return sentences
+
+
+def _recorded(run: RunSummary) -> Spending | None:
+    """What a network has spent, if its steps are all that it has spent."""
+    assert run.spec is not None
+    entry = entry_of(run)
+    verdict = run_verdict(run.spec, setup=run.setup, spent=run.spent)
+    if entry is None or verdict is None or (verdict.stretches is None and math.isfinite(verdict.epsilon)):
+        return None
+    return _of(entry)
 
 
 def spent_by_others(

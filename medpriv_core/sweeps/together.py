@@ -77,6 +77,14 @@ class DpSgdTogether:
         )
 
     @property
+    def all_sentence(self) -> str:
+        """For whoever gets every one of several networks."""
+        return (
+            f"Whoever gets all {self.networks:,} DP-SGD networks learns from each of them: {self.statement}. The one "
+            f"that spends most has ε = {format_epsilon(self.largest)} by itself."
+        )
+
+    @property
     def ever_sentence(self) -> str:
         """For all networks that were ever trained on the images."""
         if self.lost:

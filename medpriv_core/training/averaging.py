@@ -46,10 +46,5 @@ class WeightAverage:
         self.network.load_state_dict(state["network"])
 
 
-def first_averaged(*, steps: int, share: float) -> int:
-    """How many of a run's ``steps`` come before the average over its last ``share`` (0 to 1) of them, one at least."""
-    return steps - max(1, round(share * steps))
-
-
 def _values(module: nn.Module) -> Iterator[Tensor]:
     return (value for value in module.state_dict().values() if value.is_floating_point())

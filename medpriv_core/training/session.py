@@ -26,7 +26,7 @@ from medpriv_core.runs.spent_journal import Entry, confirm, enter
 from medpriv_core.runs.spent_record import checkpoint_digest, look_at_record, write_record
 from medpriv_core.spec import RunSpec
 from medpriv_core.training import engines
-from medpriv_core.training.averaging import WeightAverage, first_averaged
+from medpriv_core.training.averaging import WeightAverage
 from medpriv_core.training.checkpoint import Checkpoint, Position, load_checkpoint
 from medpriv_core.training.data import TrainingData, check_data, data_facts
 from medpriv_core.training.device import describe_device, physical_batch_size, resolve_device, step_threads
@@ -145,7 +145,7 @@ def open_session(
     network.to(memory_format=engines.memory_format(spec, device))
     average = None
     if spec.average_last:
-        average = WeightAverage(trained, after_step=first_averaged(steps=spec.epochs * steps, share=spec.average_last))
+        average = WeightAverage(trained, after_step=spec.steps_before_average(spec.epochs * steps))
         if saved is not None and saved.average is not None:
             average.load_state_dict(saved.average)
     parameters = sum(parameter.numel() for parameter in trained.parameters() if parameter.requires_grad)

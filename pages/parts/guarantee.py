@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -11,9 +11,8 @@ from medpriv_core.privacy.conditions import Check, State
 from medpriv_core.privacy.second_accountant import Question, answer_to, ask_second_epsilon
 from medpriv_core.privacy.verdict import Verdict
 from medpriv_core.shown_text import for_markdown
-
-# How often a page looks whether the second accountant has answered, which takes it a tenth of a second or seconds.
-CONFIRMED_WITHIN_S = 1.0
+from pages.parts.messages import explain_errors
+from pages.parts.runs.watchers import refresh_s
 
 # Colour, sign, word on a condition, and what one or several conditions do. Colour is never alone.
 LIGHTS: dict[State, tuple[str, str, str, str, str]] = {
@@ -23,19 +22,26 @@ LIGHTS: dict[State, tuple[str, str, str, str, str]] = {
 }
 
 
-def await_confirmation(asked: Question | None, *, recorded: Mapping[str, Any] | None = None) -> None:
-    """Have the second accountant asked aside; the page is drawn again when the answer is there."""
-    if asked is None or answer_to(asked, recorded=recorded).state != "pending":
-        return
-    ask_second_epsilon(asked)
-    if answer_to(asked).state == "pending":
-        st.fragment(run_every=CONFIRMED_WITHIN_S)(look_for_answer)(asked)
+def draw_confirmed(
+    asked: Question | None, draw: Callable[[], None], *, recorded: Mapping[str, Any] | None = None
+) -> None:
+    """Draw what rests on the second accountant's word; while that is awaited, again and again, and nothing else.
+
+    It takes a tenth of a second or seconds. The rest of the page must stand still meanwhile: a list that is open
+    somewhere closes when its page is made anew. The looking ends when that happens for another reason.
+    """
+    if asked is not None and answer_to(asked, recorded=recorded).state == "pending":
+        ask_second_epsilon(asked)
+        if answer_to(asked).state == "pending":
+            st.fragment(run_every=refresh_s())(_draw_again)(asked, draw)
+            return
+    draw()
 
 
-def look_for_answer(asked: Question) -> None:
-    """Draw the page again if the question has been answered since."""
-    if answer_to(asked).state != "pending":
-        st.rerun()
+def _draw_again(asked: Question, draw: Callable[[], None]) -> None:
+    with explain_errors():
+        ask_second_epsilon(asked)  # once more, for of many questions that wait the oldest are given up
+        draw()
 
 
 def draw_verdict(verdict: Verdict, *, prefix: str = "") -> None:

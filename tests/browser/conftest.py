@@ -12,9 +12,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -25,6 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 PATIENCE_S = 60
+# Folders of a data home that can be made again from what is built in.
+COMPUTED = ("prepared", "features")
 # No test asks how fast a page is: on a busy machine the first one of a server takes more than the default of 5 s.
 expect.set_options(timeout=PATIENCE_S * 1000)
 
@@ -41,6 +45,10 @@ class App:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
         environment = os.environ | {"MEDPRIV_HOME": str(self.home.root)}
@@ -69,17 +77,49 @@ class App:
         self.process.wait()
 
 
-@pytest.fixture
-def app(home: DataHome) -> Iterator[App]:
-    """A fresh server on an empty data home; everything it started is gone afterwards."""
+@contextmanager
+def serve(home: DataHome, *, script: str = "app.py") -> Iterator[App]:
+    """A fresh server on a data home; everything it started is gone afterwards."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        app = App(home, free.getsockname()[1])
+        app = App(home, free.getsockname()[1], script)
     app.start()
-    yield app
-    app.kill()
-    for process in processes(home):
-        process.kill()
+    try:
+        yield app
+    finally:
+        app.kill()
+        for process in processes(home):
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """One server for all tests of a file: starting one takes seconds."""
+    with serve(DataHome(tmp_path_factory.mktemp("browser") / "home")) as app:
+        yield app
+
+
+@pytest.fixture
+def app(server: App) -> Iterator[App]:
+    """The app on an empty data home, in which only what is computed from the built-in images may be there already."""
+    if not server.is_alive:  # a test that killed it has failed
+        server.start()
+    yield server
+    empty(server.home)
+
+
+def empty(home: DataHome) -> None:
+    """End all that works in a data home but the server, and take all out of it that people put there."""
+    while at_work := processes(home):
+        for process in at_work:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        time.sleep(0.01)
+    for entry in home.root.iterdir():
+        if entry.is_file():
+            entry.unlink()
+        elif entry.name not in COMPUTED:
+            shutil.rmtree(entry)
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from medpriv_core.home import DataHome
-from tests.browser.conftest import PATIENCE_S, ROOT, App
+from tests.browser.conftest import App, serve
 from tests.browser.viewing import (
     SERVER_MS,
     boxes,
@@ -38,31 +31,8 @@ PICTURES = 5
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """One server with the viewer alone, for all tests here: nothing of one visitor reaches the next."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = App(DataHome(tmp_path_factory.mktemp("home")), port)
-    server.process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "tests/browser/viewer_app.py", "--server.port", str(port)],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_until_healthy(server.url)
-    yield server
-    server.kill()
-
-
-def wait_until_healthy(url: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.1)
-    raise AssertionError("the app with the viewer did not start")
+    with serve(DataHome(tmp_path_factory.mktemp("home")), script="tests/browser/viewer_app.py") as server:
+        yield server
 
 
 @pytest.fixture

@@ -147,3 +147,14 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(
     refused: Refusal, runs: DataHome, arguments: list[str], complaint: str
 ) -> None:
     assert complaint in refused("compare", *arguments)
+
+
+def test_what_several_private_networks_cost_together_is_said(medpriv: Command, runs: DataHome) -> None:
+    assert medpriv("compare", CHEST, "--json").json["together"] == []
+    store_run(runs, "again", PRIVATE, (0.85, 0.8), auroc=0.9)
+
+    (said,) = medpriv("compare", CHEST, "--json").json["together"]
+
+    assert said.startswith("Whoever gets all 2 DP-SGD networks learns from each of them: ε = ")
+    assert said in medpriv("compare", CHEST).out
+    assert medpriv("compare", CHEST, "--tag", "pilot", "--json").json["together"] == []

@@ -13,7 +13,7 @@ from tests.cli.conftest import Command, Refusal
 CHEST = ["--dataset-size", "5218", "--batch-size", "128", "--epochs", "50"]
 FIELDS = {
     *("epsilon", "delta", "accountant", "sampling", "adjacency", "sample_rate", "steps", "noise_multiplier"),
-    *("epsilon_rdp", "epsilon_second", "epsilon_claimed", "sensitivity", "tpr_at_fpr", "advantage", "mu"),
+    *("epsilon_rdp", "epsilon_second", "epsilon_claimed", "sensitivity", "tpr_at_fpr", "advantage", "mu", "meaning"),
 }
 
 
@@ -108,6 +108,7 @@ def test_what_an_epsilon_of_full_batches_means(medpriv: Command, target: float, 
     options = [*CHEST, "--target-epsilon", target, "--sampling", "full_batch"]
     plan = medpriv("epsilon", *options, "--json").json
     assert set(plan["tpr_at_fpr"]) == {"0.001", "0.01", "0.05"}
+    assert "while wrongly naming 1 of 100" in plan["meaning"]
     assert plan["mu"] == pytest.approx(plan["steps"] ** 0.5 / plan["noise_multiplier"])
     assert plan["tpr_at_fpr"]["0.01"] == pytest.approx(stats.norm.cdf(plan["mu"] + stats.norm.ppf(0.01)))
     assert plan["advantage"] == pytest.approx(2 * stats.norm.cdf(plan["mu"] / 2) - 1)

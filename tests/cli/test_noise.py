@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medpriv_core.errors import ImageError
 from medpriv_core.mechanisms.catalog import MECHANISMS, make_mechanism
+from medpriv_core.pictures.frames import plan_frames
 from tests.cli.bad_files import BAD_PICTURES
 from tests.cli.conftest import Command, Refusal
 
@@ -308,3 +310,11 @@ def test_what_was_left_out_of_a_picture_is_said_beside_the_json(medpriv: Command
 def test_a_folder_in_place_of_a_picture_is_called_one(refused: Refusal, tmp_path: Path):
     said = refused("noise", tmp_path, "--beta", "1", "--output", tmp_path / "o.npy")
     assert said == f"The image {tmp_path.name} is a folder and not a file. Give the file itself."
+
+
+def test_a_picture_too_small_for_the_page_is_too_small_here(refused: Refusal, tmp_path: Path):
+    with pytest.raises(ImageError) as on_page:
+        plan_frames(15, 3, frames=1, bytes_per_pixel=1)
+    Image.new("L", (15, 3)).save(tmp_path / "small.png")
+    said = refused("noise", tmp_path / "small.png", "--beta", "1", "--output", tmp_path / "o.npy")
+    assert said == str(on_page.value)

@@ -73,6 +73,8 @@ def test_the_test_images_files_get_what_the_prepared_test_images_get(at_home: Da
     assert [image["confidence"] for image in images] == pytest.approx(found.max(1).tolist())
     assert answer.json["caveat"] == expected.caveat
     assert "one image added or removed" in answer.json["epsilon"]
+    assert answer.json["meaning"] in medpriv("predict", "--run", "private", files[0]).out.splitlines()
+    assert "while wrongly naming 1 of 100" in answer.json["meaning"]
 
 
 def test_the_plain_answer_has_run_epsilon_classes_and_caveat(at_home: DataHome, medpriv: Command, tmp_path: Path):

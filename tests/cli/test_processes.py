@@ -172,7 +172,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(at_home: DataHome, arguments:
 
 
 def test_a_terminal_without_greek_gets_the_result_all_the_same(at_home: DataHome, tmp_path: Path):
-    Image.new("L", (4, 4)).save(tmp_path / "i.png")
+    Image.new("L", (16, 16)).save(tmp_path / "i.png")
     options = ["--beta", "1", "--draw", "per_image", "--output", str(tmp_path / "o.png")]
     process = start("noise", str(tmp_path / "i.png"), *options, env=os.environ | {"PYTHONIOENCODING": "ascii:strict"})
     out, err = process.communicate(timeout=PATIENCE_S)

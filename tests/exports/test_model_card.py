@@ -6,13 +6,14 @@ import pytest
 
 from medpriv_core.exports.model_card import Network, model_card
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.coverage import coverage_in_words
 from medpriv_core.spec import RunSpec
 from tests.exports.runs import PLAIN, put_run, read
 
 
 def card(home: DataHome, spec: RunSpec, network: Network | None) -> str:
     directory = put_run(home, spec, predictions=False)
-    return model_card(read(home), spec, directory, [], network=network)
+    return model_card(read(home), spec, directory, coverage_in_words(spec), network=network)
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,15 @@ def test_own_runs_stand_in_front_and_are_spoken_of(home: DataHome, open_page: Op
     assert "drawn by a program" in texts(page)
 
 
+def test_what_several_private_networks_on_screen_cost_together_is_said(home: DataHome, open_page: OpenPage) -> None:
+    store_run(home, "a", PRIVATE)
+    assert "taken together" not in texts(open_page("compare"))
+    store_run(home, "b", PRIVATE.changed(noise_multiplier=8.0))
+
+    assert "Whoever gets all 2 DP-SGD networks learns from each of them: ε = " in texts(open_page("compare"))
+    assert "taken together" not in texts(open_page("compare", runs="a"))
+
+
 @pytest.mark.parametrize("view", ["Figure 3", "Figure 4"])
 def test_that_training_accuracy_of_private_runs_is_left_out_is_said(
     home: DataHome, open_page: OpenPage, view: str

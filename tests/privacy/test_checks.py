@@ -243,6 +243,26 @@ def test_what_only_the_user_can_know_is_amber(settings: dict, name: str, state: 
     assert named(check_plan(dp_sgd(**settings), train_size=N), name).state == state
 
 
+@pytest.mark.parametrize(
+    ("share", "epochs", "step", "result"),
+    [
+        (0.0, 3, 0, "network after the last epoch"),
+        (0.0, 3, 7, "network as it was when the run was stopped"),
+        (0.0, 0, 7, "network as it was when the run was stopped"),
+        (0.5, 10, 0, "average of the last steps"),
+        (0.5, 7, 7, "average of the last steps"),
+        (0.5, 4, 7, "network as it was when the run was stopped"),  # before the average began
+        (0.5, 4, 0, "network after the last epoch"),
+    ],
+)
+def test_the_result_is_called_what_it_is_also_of_a_run_that_was_stopped(share, epochs, step, result):
+    spec = dp_sgd(average_last=share, epochs=10)
+    run = recorded(spec, steps=41 * epochs + step)  # 41 in an epoch
+    check = named(check_run(spec, **run), "No choice by test images")
+    assert check.state == "green"
+    assert check.sentence.startswith(f"The result is the {result}, never the best one")
+
+
 def test_every_light_has_one_sentence():
     for spec in (dp_sgd(), dp_sgd(**WITH_BATCH_NORM, class_weights=(1.0, 2.0), weights="/a.pth", average_last=0.5)):
         for check in check_plan(spec, train_size=N):

@@ -47,7 +47,7 @@ def test_other_methods_are_handed_on_whole(spec) -> None:
 
     assert exported_part(row, spec) == row
     assert not is_withheld(spec)
-    assert coverage_in_words(spec) == []
+    assert coverage_in_words(spec).statements == ()
 
 
 def test_a_run_whose_method_cannot_be_read_is_taken_for_private() -> None:
@@ -55,10 +55,11 @@ def test_a_run_whose_method_cannot_be_read_is_taken_for_private() -> None:
 
 
 def test_what_is_left_out_is_said_with_its_reason_and_so_is_what_was_asked_for() -> None:
-    said = " ".join(coverage_in_words(PRIVATE))
-    asked = " ".join(coverage_in_words(PRIVATE, with_training_figures=True))
+    left_out, included = (coverage_in_words(PRIVATE, with_training_figures=too) for too in (False, True))
+    said, asked = (" ".join([coverage.heading, *coverage.statements]) for coverage in (left_out, included))
 
     for words in ("loss and accuracy on the training images", "each class", "times of the training", "whatever ε is"):
         assert words in said
     assert "ε does not cover them" in asked
-    assert "Left out" not in asked
+    assert "What is left out" in said
+    assert "left out" not in asked.lower()

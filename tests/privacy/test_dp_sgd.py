@@ -126,6 +126,17 @@ def test_known_values_for_a_patient_with_several_images(noise: float, two: float
     assert epsilon(noise, 128 / 5232, 2044, images_per_patient=5) == pytest.approx(five, rel=0.005)
 
 
+# Rare large losses: the Rényi divergence of order 2 is a thousand times epsilon and more. dp_accounting says 990.99 and
+# 617.75.
+@pytest.mark.parametrize(
+    ("segment", "images", "other"),
+    [((1.0, 128 / 5232, 2044), 30, 990.987), ((0.2, 1e-4, 1_000_000), 1, 617.752)],
+)
+def test_a_large_epsilon_that_is_finite_is_told(segment: tuple, images: int, other: float):
+    found = composed_epsilon([segment], delta=1e-5, images_per_patient=images)
+    assert other < found < 1.003 * other
+
+
 def test_several_images_in_a_full_batch_multiply_the_distance():
     assert epsilon(1.0, 1.0, 1, images_per_patient=2) == pytest.approx(9.99726, abs=1e-4)
     assert epsilon(1.0, 1.0, 1, images_per_patient=5) == pytest.approx(33.10, abs=0.01)

@@ -11,12 +11,13 @@ import pytest
 from medpriv_core.datasets.registry import content_of, list_datasets
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import composed_epsilon
+from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_journal import enter, enter_runs, entry_of, read_entries
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunRow, RunStore
-from medpriv_core.sweeps.on_images import all_runs, epsilon_on_images, spent_by_others
+from medpriv_core.sweeps.on_images import all_runs, epsilon_on_images, networks_together, spent_by_others
 from tests.results.made import PLAIN, PRIVATE, TRAIN_SIZE, rows_of, setup_of, spent_of
 
 DATASET = "synthetic_chest"
@@ -178,3 +179,36 @@ def test_a_network_that_took_no_step_is_none(home: DataHome) -> None:
     assert together_on(home) is None
     purge(home, "one")
     assert together_on(home) is None
+
+
+def said_of(home: DataHome, *run_ids: str) -> str:
+    return " ".join(networks_together(DATASET, [run for run in service.list_runs(home) if run.id in run_ids]))
+
+
+def test_networks_that_are_handed_on_together_cost_what_their_steps_cost(home: DataHome) -> None:
+    for run_id in ("a", "b", "c"):
+        put(home, run_id)
+    put(home, "plain", spec=PLAIN)
+    assert said_of(home, "a", "plain") == ""
+    said = said_of(home, "a", "b", "plain")
+    assert "Whoever gets all 2 DP-SGD networks" in said
+    assert f"ε = {format_epsilon(networks(2))} (δ = 1e-5; one image added or removed; Poisson sampling;" in said
+    assert f"has ε = {format_epsilon(networks(1))} by itself" in said
+    assert f"ε = {format_epsilon(networks(3))} (" in said_of(home, "a", "b", "c")
+
+
+def test_where_one_of_them_did_not_record_all_that_it_spent_no_epsilon_is_said(home: DataHome) -> None:
+    put(home, "a")
+    put(home, "b", guarantee=None, record=False)
+    said = said_of(home, "a", "b")
+    assert "1 of these 2 DP-SGD networks has no record" in said
+    assert "ε =" not in said
+
+
+def test_imported_networks_were_trained_on_other_images(home: DataHome) -> None:
+    for run_id in ("a", "b", "c"):
+        put(home, run_id)
+    RunDirectory(home.runs / "c").import_mark.write_text("{}")
+    said = said_of(home, "a", "b", "c")
+    assert f"ε = {format_epsilon(networks(2))} (" in said
+    assert "1 imported one is not counted" in said

@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from medpriv_core.progress import Cancelled
-from medpriv_core.training.averaging import first_averaged
 from tests.training.conftest import StopAfter, toy_spec
 from tests.training.test_loop import same_weights, without_clocks
 
@@ -85,6 +84,5 @@ def test_a_run_extended_before_its_average_would_begin_averages_its_new_last_ste
 
 
 def test_an_average_covers_its_share_of_the_steps_and_one_step_at_least():
-    assert first_averaged(steps=100, share=0.25) == 75
-    assert first_averaged(steps=100, share=1.0) == 0
-    assert first_averaged(steps=10, share=0.001) == 9
+    for share, steps, before in ((0.25, 100, 75), (1.0, 100, 0), (0.001, 10, 9)):
+        assert toy_spec(average_last=share).steps_before_average(steps) == before

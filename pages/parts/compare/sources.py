@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
+from medpriv_core.results.selection import own_ids
+from medpriv_core.runs import service
 from medpriv_core.shown_text import for_markdown
+from medpriv_core.sweeps.on_images import networks_together
+from pages.parts import cached
 from pages.parts.compare.choice import Choice
+
+
+def draw_together(choice: Choice) -> None:
+    """What whoever gets all of one's own private networks on screen learns; last, because adding up takes time."""
+    shown = own_ids(choice.here)
+    runs = [run for run in service.list_runs(cached.home()) if run.id in shown]
+    if sentences := networks_together(choice.dataset, runs):
+        st.markdown(f"**My private networks on screen, taken together.** {' '.join(sentences)}")
 
 
 def draw_sources(choice: Choice) -> None:

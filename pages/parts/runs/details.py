@@ -11,6 +11,7 @@ from medpriv_core.exports.sharing import shared_run
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.coverage import SHORT, WARNING, is_withheld, left_out_of
 from medpriv_core.privacy.second_accountant import SECOND
+from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import run_question, run_verdict
 from medpriv_core.runs import service
@@ -20,7 +21,7 @@ from medpriv_core.runs.spent_record import with_bond
 from medpriv_core.shown_text import for_cell, for_markdown
 from pages.parts import cached
 from pages.parts.evaluation_view import draw_evaluation
-from pages.parts.guarantee import await_confirmation, draw_green_lights, draw_lights, draw_verdict
+from pages.parts.guarantee import draw_confirmed, draw_green_lights, draw_lights, draw_verdict
 from pages.parts.protection import draw_local_dp
 from pages.parts.runs.label_form import draw_labels
 from pages.parts.take_away_runs import draw_take_away
@@ -80,7 +81,13 @@ def draw_guarantee(run: Run) -> None:
     if run.spec.method != "dp_sgd":
         return
     spent = with_bond(run.spent, RunDirectory(cached.home().runs / run.id)) if run.ended else run.spent
-    await_confirmation(run_question(run.spec, setup=run.setup, spent=spent), recorded=run.setup.get(SECOND))
+    asked = run_question(run.spec, setup=run.setup, spent=spent)
+    draw_confirmed(asked, lambda: draw_what_holds(run, spent), recorded=run.setup.get(SECOND))
+
+
+def draw_what_holds(run: Run, spent: Spent | None) -> None:
+    """Of a DP-SGD run: its epsilon in full, where it was stopped, and the lights."""
+    assert run.spec is not None
     verdict = run_verdict(run.spec, setup=run.setup, spent=spent)
     if verdict is not None:
         draw_verdict(verdict, prefix="Spent: " if run.ended else "Spent so far: ")
