@@ -18,14 +18,15 @@ from medpriv_core.given_paths import given_path
 from medpriv_core.home import DataHome
 from medpriv_core.printable import printable
 from medpriv_core.regular_file import is_regular, stat_regular
-from medpriv_core.weights_file import MOST_FILE_BYTES, called, look_into
+from medpriv_core.weights_file import MOST_FILE_BYTES, called, look_into, sha256_of
 from medpriv_core.weights_names import check_norm
 
-# torchvision.models.ResNet18_Weights.IMAGENET1K_V1; by torch's convention the file name ends in the
-# first eight digits of its SHA-256.
+# torchvision.models.ResNet18_Weights.IMAGENET1K_V1. By torch's convention the file name ends in the first eight digits
+# of its SHA-256, which is all that torchvision publishes; the others are as several projects that fetched the file
+# wrote them down, each on its own.
 IMAGENET_URL = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
 IMAGENET_FILE = "resnet18-f37072fd.pth"
-IMAGENET_SHA256_PREFIX = "f37072fd"
+IMAGENET_SHA256 = "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"
 IMAGENET_SIZE_MB = 45
 
 WEIGHTS_VARIABLE = "MEDPRIV_WEIGHTS"
@@ -106,3 +107,21 @@ def resolve_weights(choice: str) -> str:
             "torchvision's weights downloaded."
         )
     raise WeightsError(f"There is no weights file at {path}. Correct the path, or choose imagenet or none.")
+
+
+def is_torchvisions(path: Path) -> bool:
+    """Whether a file is torchvision's own, byte for byte; False too where there is none that can be read."""
+    return sha256_of(path) == IMAGENET_SHA256
+
+
+def check_download(path: Path, *, home: DataHome) -> None:
+    """Raise ``WeightsError`` if ``path`` is the copy that was downloaded, and not what was downloaded any more.
+
+    It was compared when it arrived; between then and each use anything may have written to it.
+    """
+    # Of what cannot be read, whoever reads it says that.
+    if path == home.weights / IMAGENET_FILE and sha256_of(path) not in (IMAGENET_SHA256, None):
+        raise WeightsError(
+            f"The pretrained weights in {path} are not what torchvision publishes: the file was changed or damaged "
+            "since it was downloaded. Delete it, and the next run downloads it again."
+        )

@@ -9,6 +9,7 @@ what is larger than any of these sets.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 import zipfile
@@ -78,6 +79,42 @@ def fetch_medmnist(
         raise DatasetError(f"{base_url} is no address on the web. Give one that begins with https:// or http://.")
     url = f"{base_url.rstrip('/')}/{target.name}" if base_url else f"{_BASE_URL}/{target.name}?download=1"
     return download(url, target, checksum=f"md5:{_MD5[name, size]}", progress=progress)
+
+
+def file_digest(path: Path, info: DatasetInfo) -> str:
+    """SHA-256 of the npz file at ``path``, computed once as long as the file system calls it the same file."""
+    return _digest_now(_npz_at(path, info), "sha256")
+
+
+def check_bytes(home: DataHome, path: Path, info: DatasetInfo, *, added: str | None) -> None:
+    """Raise ``DatasetError`` if the npz file at ``path`` is not, byte for byte, the one that was added.
+
+    ``added`` is the SHA-256 of that day; None where it was not kept, or where the file system says that somebody wrote
+    another file there since: of a file of the user's own that is no damage. What was fetched into the data home is what
+    MedMNIST publishes, or nothing.
+    """
+    file = _npz_at(path, info)
+    if not is_regular(file):
+        return  # whoever opens it says that
+    fetched = next((key for key in _MD5 if file == medmnist_file(home, *key)), None)
+    for algorithm, expected in (("sha256", added), ("md5", fetched and _MD5[fetched])):
+        if expected is not None and _digest_now(file, algorithm) != expected:
+            remedy = "Download it again." if fetched else "Put a sound copy in its place, and add the dataset again."
+            raise DatasetError(
+                f"The file {file} was changed or damaged since it was added: its checksum ({algorithm.upper()}) is "
+                f"another one. {remedy}"
+            )
+
+
+def _digest_now(file: Path, algorithm: str) -> str:
+    status = file.stat()
+    return _digest(file, algorithm, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=32)
+def _digest(file: Path, algorithm: str, _inode: int, _size: int, _mtime_ns: int) -> str:
+    with open_regular(file, called=f"the file {file}", error=DatasetError) as opened:
+        return hashlib.file_digest(opened, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
 class MedMnist:

@@ -28,7 +28,7 @@ from medpriv_core.datasets.changes import Signature, is_unchanged, sign, sign_fi
 from medpriv_core.datasets.files import open_files
 from medpriv_core.datasets.idrid import Idrid
 from medpriv_core.datasets.image_folder import ChestXray
-from medpriv_core.datasets.medmnist import MedMnist
+from medpriv_core.datasets.medmnist import MedMnist, check_bytes, file_digest
 from medpriv_core.datasets.patients import patients_of
 from medpriv_core.datasets.report import AddReport, LeftOut, as_record, count_copies, from_record
 from medpriv_core.datasets.retina_photo import RetinaPhoto
@@ -58,6 +58,7 @@ class AddedDataset(Dataset, Protocol):
 
 
 UNREAD = ""  # no content has this key
+ONE_FILE = (PNEUMONIAMNIST.name, RETINAMNIST.name)
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,11 @@ def open_dataset(home: DataHome, name: str, *, progress: ProgressCallback = no_p
         raise DatasetError(f"The dataset {name} has not been added yet. {HOW_TO_ADD[name]}")
     if (problem := _added_entry(name, record).problem) is not None:
         raise DatasetError(problem)
-    return _open_added(home, name, Path(record["path"]), progress)
+    place = Path(record["path"])
+    if name in ONE_FILE:
+        same = isinstance(record.get("signature"), dict) and is_unchanged(place, record["signature"])
+        check_bytes(home, place, ADDABLE[name], added=record.get("sha256") if same else None)
+    return _open_added(home, name, place, progress)
 
 
 def add_dataset(
@@ -172,6 +177,7 @@ def add_dataset(
         "test_counts": test_counts,
         "content": content,
         "signature": signature,
+        "sha256": file_digest(place, dataset.info) if name in ONE_FILE else None,
         "report": as_record(report),
         **patient_facts(patients_of(dataset)),
     }
@@ -248,7 +254,7 @@ def _embedded() -> dict[str, Dataset]:
 
 
 def _open_added(home: DataHome, name: str, path: Path, progress: ProgressCallback) -> AddedDataset:
-    if name in (PNEUMONIAMNIST.name, RETINAMNIST.name):
+    if name in ONE_FILE:
         return MedMnist(ADDABLE[name], path)
     files = open_files(path, memory=home.fingerprints, progress=progress)
     if name == CHEST_XRAY.name:

@@ -18,8 +18,7 @@ from medpriv_core.regular_file import is_regular
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.model import ResNet18, build_model
 from medpriv_core.training.weights import fingerprint, load_weights
-from medpriv_core.weights_file import sha256_of
-from medpriv_core.weights_source import IMAGENET_FILE, IMAGENET_SHA256_PREFIX, WEIGHTS_VARIABLE, weights_path
+from medpriv_core.weights_source import IMAGENET_FILE, WEIGHTS_VARIABLE, is_torchvisions, weights_path
 
 
 def frozen_network(spec: RunSpec, expected: str | None, *, classes: int, home: DataHome, run_id: str) -> ResNet18:
@@ -62,8 +61,7 @@ def is_public(spec: RunSpec) -> bool:
     """Whether anybody can have the pretrained weights of a run: torchvision's own file."""
     if spec.weights in ("imagenet", "none"):
         return spec.weights == "imagenet"
-    digest = sha256_of(Path(spec.weights))
-    return digest is not None and digest.startswith(IMAGENET_SHA256_PREFIX)
+    return is_torchvisions(Path(spec.weights))
 
 
 def _choices(spec: RunSpec, home: DataHome) -> Iterator[str]:

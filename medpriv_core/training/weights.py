@@ -26,10 +26,11 @@ from medpriv_core.spec import Norm
 from medpriv_core.weights_file import MOST_FILE_BYTES, called, damaged, holds_code, is_safetensors, look_into, special
 from medpriv_core.weights_names import COUNTER, Found, check_norm, find_resnet18
 from medpriv_core.weights_source import (
-    IMAGENET_SHA256_PREFIX,
+    IMAGENET_SHA256,
     IMAGENET_SIZE_MB,
     IMAGENET_URL,
     WEIGHTS_VARIABLE,
+    check_download,
     weights_path,
     weights_status,
 )
@@ -60,12 +61,14 @@ def load_weights(
         return Weights(None, "No pretrained weights: the network starts from random numbers.")
     if choice != "imagenet":
         path = weights_path(choice)
+        check_download(path, home=home)
         return _weights(path, norm, f"Pretrained weights from the file {path.name}")
     status = weights_status(home)
-    if status.state == "local":
-        return _weights(status.path, norm, f"Pretrained weights from the file {status.path.name} ({WEIGHTS_VARIABLE})")
     if status.state == "to_download":
         _download(status.path, progress)
+    check_download(status.path, home=home)
+    if status.state == "local":
+        return _weights(status.path, norm, f"Pretrained weights from the file {status.path.name} ({WEIGHTS_VARIABLE})")
     return _weights(status.path, norm, "Pretrained weights: torchvision's ResNet-18, trained on ImageNet")
 
 
@@ -132,7 +135,7 @@ def _download(target: Path, progress: ProgressCallback) -> None:
         download(
             IMAGENET_URL,
             target,
-            checksum=f"sha256:{IMAGENET_SHA256_PREFIX}",
+            checksum=f"sha256:{IMAGENET_SHA256}",
             progress=progress,
             timeout_s=DOWNLOAD_TIMEOUT_S,
             most_bytes=DOWNLOAD_MOST_BYTES,

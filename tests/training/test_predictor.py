@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from medpriv_core import weights_source
 from medpriv_core.datasets.base import DatasetInfo, PreparedDataset
 from medpriv_core.errors import RunError, WeightsError
 from medpriv_core.home import DataHome
@@ -224,6 +226,7 @@ def test_deleted_imagenet_weights_are_said_and_not_downloaded(new_run, home, pre
     monkeypatch.setattr(weights, "download", lambda *_, **__: pytest.fail("a download was started"))
     home.weights.mkdir(parents=True)
     kept = home.weights / IMAGENET_FILE
+    monkeypatch.setattr(weights_source, "IMAGENET_SHA256", sha256(pretrained.read_bytes()).hexdigest())
     pretrained.rename(kept)
     run = new_run()
     train(run, weights="imagenet")

@@ -1,5 +1,6 @@
 import os
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,9 @@ def test_the_constants_are_torchvisions():
     url = ResNet18_Weights.IMAGENET1K_V1.url
     assert url == weights_source.IMAGENET_URL
     assert url.rsplit("/", 1)[1] == weights_source.IMAGENET_FILE
-    assert f"-{weights_source.IMAGENET_SHA256_PREFIX}." in weights_source.IMAGENET_FILE
+    published = weights_source.IMAGENET_FILE.removesuffix(".pth").rpartition("-")[2]
+    assert weights_source.IMAGENET_SHA256.startswith(published)
+    assert len(weights_source.IMAGENET_SHA256) == 64
 
 
 def test_a_path_is_loaded_and_named(state_file, home):
@@ -50,6 +53,7 @@ def test_none_is_said_plainly(home):
 
 def test_imagenet_prefers_the_variable_then_the_cache_then_a_download(state_file, home, monkeypatch):
     asked = []
+    monkeypatch.setattr(weights_source, "IMAGENET_SHA256", sha256(state_file.read_bytes()).hexdigest())
 
     def download(url, target, *, checksum, progress, timeout_s, most_bytes):
         asked.append((url, checksum))
@@ -65,11 +69,30 @@ def test_imagenet_prefers_the_variable_then_the_cache_then_a_download(state_file
     monkeypatch.delenv("MEDPRIV_WEIGHTS")
     assert weights_source.weights_status(home).state == "to_download"
     load_weights("imagenet", home=home)
-    assert asked == [(ResNet18_Weights.IMAGENET1K_V1.url, "sha256:f37072fd")]
+    assert asked == [(ResNet18_Weights.IMAGENET1K_V1.url, f"sha256:{weights.IMAGENET_SHA256}")]
 
     assert weights_source.weights_status(home).state == "cached"
     load_weights("imagenet", home=home)
     assert len(asked) == 1
+
+
+def test_a_downloaded_file_of_which_a_byte_was_changed_is_refused_when_it_is_used(state_file, home, monkeypatch):
+    content = state_file.read_bytes()
+    monkeypatch.setattr(weights_source, "IMAGENET_SHA256", sha256(content).hexdigest())
+    kept = home.weights / weights_source.IMAGENET_FILE
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(content)
+    load_weights("imagenet", home=home)
+    # In the middle of the numbers, which torch reads without a complaint.
+    place = len(content) // 2
+    kept.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    read_state_dict(kept)
+    for choice in ("imagenet", str(kept)):
+        with pytest.raises(WeightsError, match=r"changed or damaged since it was downloaded\. Delete it"):
+            load_weights(choice, home=home)
+    monkeypatch.setenv("MEDPRIV_WEIGHTS", str(kept))
+    with pytest.raises(WeightsError, match="not what torchvision publishes"):
+        load_weights("imagenet", home=home)
 
 
 def test_a_failed_download_is_an_error_and_never_random_weights(home, monkeypatch):
