@@ -10,11 +10,44 @@ import pytest
 
 from medpriv_core.home import DataHome, data_home
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+TESTS = Path(__file__).resolve().parent
+SHARED = TESTS.parents[1] / "shared"
+
+# The files of tests that take longest, the longest first. They begin first, so that at the end no process is left alone
+# with one of them while the others have nothing to do.
+LONGEST = (
+    "browser/test_journeys.py",
+    "runs/test_processes.py",
+    "browser/test_picture_viewer.py",
+    "runs/test_faults.py",
+    "cli/test_processes.py",
+    "training/test_self_test.py",
+    "pages/test_explore.py",
+    "pages/test_train.py",
+    "pages/test_runs_dashboard.py",
+    "pages/test_runs.py",
+    "pages/test_compare.py",
+    "evaluation/test_coverage.py",
+    "training/clipping/test_clipper.py",
+    "training/test_predictor.py",
+    "training/test_loop.py",
+    "privacy/test_tradeoff.py",
+    "real_data/test_main_job.py",
+    "exports/test_stopped_runs.py",
+    "training/test_worker.py",
+    "pictures/test_one_way.py",
+    "exports/test_sharing.py",
+)
 
 if beside := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     # Test processes beside each other share the processors, as do the programs that they start.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(beside))))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Longest files first; xdist, unless told ``--no-loadscope-reorder``, begins with those that have most tests."""
+    places = {TESTS / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
 
 
 @pytest.fixture(autouse=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from medpriv_core.exports.run_archive import export_run
+from medpriv_core.exports.run_archive import archive_name, export_runs
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.verdict import run_verdict
@@ -71,13 +72,16 @@ def test_every_command_shows_an_old_run(medpriv: Command, old_home: DataHome) ->
     assert medpriv("sweep", "list").code == 0
 
 
-def test_an_old_run_can_be_exported_and_imported_elsewhere(
-    old_home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    exported = {run.id: export_run(old_home, run.id) for run in service.list_runs(old_home)}
+def test_an_old_run_can_be_exported_and_imported_elsewhere(old_home: DataHome, tmp_path: Path) -> None:
+    runs = [run.id for run in service.list_runs(old_home)]
     elsewhere = DataHome(tmp_path / "elsewhere")
-    for run_id, content in exported.items():
-        assert import_run(elsewhere, content) == run_id
+    # Of all at once, so that one process reads their networks.
+    with zipfile.ZipFile(io.BytesIO(export_runs(old_home, runs))) as exported:
+        for run_id in runs:
+            content = exported.read(archive_name(run_id))
+            assert import_run(elsewhere, content) == run_id
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                assert "model.safetensors" in archive.namelist()
     assert len(service.list_runs(elsewhere)) == 4
 
 

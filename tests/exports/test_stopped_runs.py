@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import zipfile
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ import torch
 
 from medpriv_core.datasets.prepared import prepare_dataset
 from medpriv_core.errors import RunError
+from medpriv_core.exports import run_archive
 from medpriv_core.exports.captions import describe_runs
 from medpriv_core.exports.run_archive import export_run
 from medpriv_core.exports.tables import runs_csv
@@ -29,6 +33,7 @@ from medpriv_core.training import loop
 from medpriv_core.training.data import TrainingData
 from medpriv_core.training.reporting import Reporter
 from medpriv_core.training.session import open_session
+from tests.exports.networks import write_networks_here
 from tests.small_data import add_small_dataset
 from tests.trained_runs import TINY
 from tests.training.conftest import StopAfter
@@ -39,9 +44,42 @@ SPEC = TINY.changed(method="dp_sgd", noise_multiplier=1.0, delta=1e-3, epochs=4,
 ACCOUNT = DpSgdAccount(noise_multiplier=1.0, sample_rate=10 / 120, delta=1e-3)
 
 
+Stopped = Callable[..., tuple[DataHome, int]]
+
+
 @pytest.fixture(autouse=True)
 def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+
+
+@pytest.fixture
+def read_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports read networks in this process; one test has the process that really reads them."""
+    monkeypatch.setattr(run_archive, "_write_networks", write_networks_here)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Stopped:
+    """Each stopped run is trained once."""
+
+    @cache
+    def train(spec: RunSpec, questions: int) -> tuple[DataHome, int]:
+        return stopped_run(tmp_path_factory.mktemp("stopped"), spec, questions=questions)
+
+    return train
+
+
+@pytest.fixture
+def stopped(trained: Stopped, tmp_path: Path) -> Stopped:
+    """A copy of a stopped run's data home, to do with as one likes, and the steps in its checkpoint's ledger."""
+
+    def copy(*, spec: RunSpec = SPEC, questions: int = 20) -> tuple[DataHome, int]:
+        home, steps = trained(spec, questions)
+        mine = DataHome(tmp_path / "home")
+        shutil.copytree(home.root, mine.root)
+        return mine, steps
+
+    return copy
 
 
 def stopped_run(folder: Path, spec: RunSpec, *, questions: int) -> tuple[DataHome, int]:
@@ -64,8 +102,8 @@ def stopped_run(folder: Path, spec: RunSpec, *, questions: int) -> tuple[DataHom
 
 
 @pytest.mark.parametrize("questions", [12, 60])
-def test_weights_card_guarantee_caption_and_table_are_of_the_same_steps(questions: int, tmp_path: Path) -> None:
-    home, steps = stopped_run(tmp_path, SPEC, questions=questions)
+def test_weights_card_guarantee_caption_and_table_are_of_the_same_steps(questions: int, stopped: Stopped) -> None:
+    home, steps = stopped(questions=questions)
     done = steps // AN_EPOCH
     assert steps % AN_EPOCH != 0
     run = service.load_run(home, RUN_ID)
@@ -91,8 +129,8 @@ def test_weights_card_guarantee_caption_and_table_are_of_the_same_steps(question
     assert json.loads(files["spent.json"])["steps"] == steps
 
 
-def test_elsewhere_it_says_the_same_by_its_senders_word(tmp_path: Path) -> None:
-    home, steps = stopped_run(tmp_path, SPEC, questions=20)
+def test_elsewhere_it_says_the_same_by_its_senders_word(stopped: Stopped, read_here: None, tmp_path: Path) -> None:
+    home, steps = stopped()
     elsewhere = DataHome(tmp_path / "elsewhere")
     import_run(elsewhere, export_run(home, RUN_ID))
 
@@ -107,8 +145,10 @@ def test_elsewhere_it_says_the_same_by_its_senders_word(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("steps", 1), ("epsilon", "x"), ("segments", []), ("step", 99)])
-def test_a_record_that_was_changed_is_not_imported(name: str, value: object, tmp_path: Path) -> None:
-    home, _ = stopped_run(tmp_path, SPEC, questions=20)
+def test_a_record_that_was_changed_is_not_imported(
+    name: str, value: object, stopped: Stopped, read_here: None, tmp_path: Path
+) -> None:
+    home, _ = stopped()
     changed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(export_run(home, RUN_ID))) as archive, zipfile.ZipFile(changed, "w") as other:
         for member in archive.namelist():
@@ -120,8 +160,8 @@ def test_a_record_that_was_changed_is_not_imported(name: str, value: object, tmp
         import_run(DataHome(tmp_path / "elsewhere"), changed.getvalue())
 
 
-def test_a_record_that_claims_less_than_its_loop_recorded_is_not_believed(tmp_path: Path) -> None:
-    home, steps = stopped_run(tmp_path, SPEC, questions=20)
+def test_a_record_that_claims_less_than_its_loop_recorded_is_not_believed(stopped: Stopped, read_here: None) -> None:
+    home, steps = stopped()
     record = home.runs / RUN_ID / "spent.json"
     values = json.loads(record.read_text()) | {"epsilon": 0.01}
     record.write_text(json.dumps({name: values[name] for name in values if name != "checksum"}))
@@ -132,8 +172,8 @@ def test_a_record_that_claims_less_than_its_loop_recorded_is_not_believed(tmp_pa
     assert "[FAILS] Accounting" in guarantee
 
 
-def test_another_checkpoint_than_the_recorded_one_has_no_epsilon(tmp_path: Path) -> None:
-    home, _ = stopped_run(tmp_path, SPEC, questions=20)
+def test_another_checkpoint_than_the_recorded_one_has_no_epsilon(stopped: Stopped, read_here: None) -> None:
+    home, _ = stopped()
     with open(home.runs / RUN_ID / "checkpoint.pt", "ab") as file:
         file.write(b"\0")
 
@@ -143,10 +183,8 @@ def test_another_checkpoint_than_the_recorded_one_has_no_epsilon(tmp_path: Path)
     assert "[FAILS] Accounting" in guarantee
 
 
-def test_a_run_that_goes_on_while_it_is_exported_is_not_mixed_up(tmp_path: Path, monkeypatch) -> None:
-    from medpriv_core.exports import run_archive
-
-    home, steps = stopped_run(tmp_path, SPEC, questions=20)
+def test_a_run_that_goes_on_while_it_is_exported_is_not_mixed_up(stopped: Stopped, monkeypatch) -> None:
+    home, steps = stopped()
     record = home.runs / RUN_ID / "spent.json"
 
     def go_on(*_: object) -> None:
@@ -159,8 +197,8 @@ def test_a_run_that_goes_on_while_it_is_exported_is_not_mixed_up(tmp_path: Path,
         export_run(home, RUN_ID)
 
 
-def test_a_network_without_privacy_says_where_it_was_stopped(tmp_path: Path) -> None:
-    home, _ = stopped_run(tmp_path, TINY.changed(epochs=4, batch_size=10), questions=60)
+def test_a_network_without_privacy_says_where_it_was_stopped(stopped: Stopped, read_here: None) -> None:
+    home, _ = stopped(spec=TINY.changed(epochs=4, batch_size=10), questions=60)
     with zipfile.ZipFile(io.BytesIO(export_run(home, RUN_ID))) as archive:
         card = archive.read("model_card.md").decode()
     assert "It was stopped in epoch" in card

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,33 @@ import torch
 from medpriv_core.datasets.base import DatasetInfo, PreparedDataset, PreparedSplit
 from medpriv_core.home import DataHome
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.spec import RunSpec
-from medpriv_core.training import loop
+from medpriv_core.spec import Norm, RunSpec
+from medpriv_core.training import frozen_rest, loop, predictor, session
 from medpriv_core.training.data import TrainingData
+from medpriv_core.training.model import ResNet18, build_model
 from medpriv_core.training.reporting import Reporter
 from medpriv_core.training.session import Session, open_session
 
 SIZE = 32
+
+
+@pytest.fixture(scope="session", autouse=True)
+def same_networks() -> Iterator[None]:
+    """A random network of one seed is drawn once, and copied from then on: drawing it takes a third of a second."""
+    drawn: dict[tuple[object, ...], ResNet18] = {}
+
+    def draw(*, classes: int, norm: Norm, state_dict: Mapping[str, torch.Tensor] | None, seed: int) -> ResNet18:
+        if state_dict is not None:
+            return build_model(classes=classes, norm=norm, state_dict=state_dict, seed=seed)
+        known = (classes, norm, seed)
+        if known not in drawn:
+            drawn[known] = build_model(classes=classes, norm=norm, state_dict=None, seed=seed)
+        return copy.deepcopy(drawn[known])
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (session, frozen_rest, predictor):
+            patch.setattr(module, "build_model", draw)
+        yield
 
 
 @pytest.fixture(autouse=True)
