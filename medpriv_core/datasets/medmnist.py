@@ -114,7 +114,10 @@ def _digest_now(file: Path, algorithm: str) -> str:
 @functools.lru_cache(maxsize=32)
 def _digest(file: Path, algorithm: str, _inode: int, _size: int, _mtime_ns: int) -> str:
     with open_regular(file, called=f"the file {file}", error=DatasetError) as opened:
-        return hashlib.file_digest(opened, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+        digest = hashlib.new(algorithm, usedforsecurity=False)
+        while piece := opened.read(1 << 20):
+            digest.update(piece)
+        return digest.hexdigest()
 
 
 class MedMnist:
