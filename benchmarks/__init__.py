@@ -1,1 +1,1 @@
-"""Benchmarks: ratios measured side by side, started as ``python -m benchmarks.NAME``."""
+"""Benchmarks, started as ``python -m benchmarks.NAME``: ratios measured side by side, and loops of what goes wrong."""

@@ -6,9 +6,9 @@ compares each look with all that was shown before:
 - no finished epoch that was shown is lost or changed, and none is there twice,
 - no run is called running for long while no worker is at it, and two workers are never at one run,
 - under DP-SGD every epoch shown has counted all its steps, and its epsilon is at least what these steps cost,
-- what a network has spent never falls, covers every epoch shown and, in the end, the ledger in its checkpoint; and the
-  journal of the images counts at least as much.
-"""
+- what a network has spent never falls, covers every epoch shown and, in the end, the ledger in its checkpoint; and
+  the journal of the images counts at least as much,
+- runs to which nothing is done stay in the list and in the bin as they were, and no run ends in an internal error."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks.damaged import Shown
 from medpriv_core.datasets.registry import content_of
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
@@ -32,10 +33,11 @@ from medpriv_core.privacy.spent import count_steps
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.launcher import STARTUP_S
-from medpriv_core.runs.service import Run
+from medpriv_core.runs.service import Run, RunSummary
 from medpriv_core.runs.spent_journal import read_entries
 from medpriv_core.runs.spent_record import with_bond
 from medpriv_core.spec import RunSpec
+from tests.exports.runs import put_run
 from tests.processes import processes
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,6 +45,8 @@ PLAIN = RunSpec(
     dataset="synthetic_chest", image_size=32, weights="none", device="cpu", batch_size=16, epochs=1000, momentum=0.5
 )
 PRIVATE = PLAIN.changed(method="dp_sgd", noise_multiplier=2.0, seed=1)
+# To these nothing is done.
+BYSTANDER, BINNED = "20260102-030405-0001", "20260102-030405-0002"
 # A runner that was started anew waits this long for a worker that may be starting; then it has had its chance.
 PATIENCE_S = STARTUP_S + 100.0
 # Until a second worker, which finds the first at its lock, has left.
@@ -66,6 +70,11 @@ class Trial:
         self._abandoned_since: dict[str, float] = {}
         self._crowded_since: dict[str, float] = {}
         self._app: subprocess.Popen[bytes] | None = None
+        self._older: dict[str, dict[str, bytes]] = {}  # checkpoint and record of each run, as they were once
+        for run_id in (BYSTANDER, BINNED):
+            put_run(home, PLAIN.changed(epochs=2), run_id=run_id)
+        service.delete(home, BINNED)
+        self.bystanders = {run.id: looks(run) for run in self.everything()}
 
     @property
     def epochs_shown(self) -> int:
@@ -74,7 +83,9 @@ class Trial:
 
     def round(self, fault: Callable[[Trial], None], *, after_epoch: bool, wait_s: float) -> None:
         """Do something to the runs ``wait_s`` after they were started, or after an epoch, and let them recover."""
-        self._keep_busy()
+        if not self.watch(self._keep_busy, for_s=PATIENCE_S):
+            self.violations.append(f"No run could be started or resumed within {PATIENCE_S:.0f} s.")
+        self._remember_files()
         before = self.epochs_shown
         if after_epoch and not self.watch(lambda: self.epochs_shown > before, for_s=PATIENCE_S):
             self.violations.append(f"No epoch was finished within {PATIENCE_S:.0f} s.")
@@ -86,13 +97,23 @@ class Trial:
 
     def look(self) -> list[Run]:
         """Every run as a page would show it, compared with all that was shown before."""
+        self._check_bystanders()
         runs = [service.load_run(self.home, run_id) for run_id in self._runs]
         workers = self._workers()
         for run in runs:
             self._check_epochs(run)
             self._check_spent(run)
             self._check_workers(run, workers[str(self.home.runs / run.id)])
+            self._check_message(run)
         return runs
+
+    def shown(self, run_id: str) -> Shown:
+        """What was shown of a run so far."""
+        return Shown(run_id, dict(self._shown.get(run_id, {})), self._spent.get(run_id, (0.0, 0)))
+
+    def older(self, run_id: str) -> dict[str, bytes]:
+        """Checkpoint and record of a run as they were once; empty where none were kept."""
+        return self._older.get(run_id, {})
 
     def finish(self) -> None:
         """Stop every run and compare its checkpoint with what was shown."""
@@ -119,7 +140,7 @@ class Trial:
             with contextlib.suppress(Exception):
                 process.kill()
 
-    def _keep_busy(self) -> None:
+    def _keep_busy(self) -> bool:
         """One run of each kind that waits or trains."""
         self.app()
         for spec in self._specs:
@@ -129,6 +150,14 @@ class Trial:
             elif latest.ended:
                 service.resume(self.home, latest.id)
                 self.resumed += 1
+        return True
+
+    def _remember_files(self) -> None:
+        """Now and then, checkpoint and record of each run, to be put back later."""
+        for run_id in self._runs:
+            paths = [self.home.runs / run_id / name for name in ("checkpoint.pt", "spent.json")]
+            if self.rng.random() < 0.3 and all(path.is_file() for path in paths):
+                self._older[run_id] = {path.name: path.read_bytes() for path in paths}
 
     def watch(self, condition: Callable[[], bool], *, for_s: float) -> bool:
         """Look at the runs until the condition holds; False if it did not in that time."""
@@ -150,7 +179,7 @@ class Trial:
         """How many worker processes there are for each run directory, with those that are starting or leaving."""
         found: Counter[str] = Counter()
         for process in processes(self.home, " worker "):
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.NoSuchProcess, IndexError):  # it has just ended
                 found[process.cmdline()[-1]] += 1
         return found
 
@@ -205,6 +234,26 @@ class Trial:
         if entered < spent[1]:
             self.violations.append(f"The journal of the images has {entered} of the {spent[1]} steps of {run.id}.")
 
+    def everything(self) -> list[RunSummary]:
+        """Every run, those in the bin too."""
+        return [run for deleted in (False, True) for run in service.list_runs(self.home, deleted=deleted)]
+
+    def missing(self) -> set[str]:
+        """Runs that are in neither list."""
+        return {*self._runs, *self.bystanders} - {run.id for run in self.everything()}
+
+    def _check_bystanders(self) -> None:
+        now = {run.id: looks(run) for run in self.everything()}
+        for run_id, before in self.bystanders.items():
+            if now.get(run_id) != before:
+                self.violations.append(f"Nothing was done to {run_id}, which was {before} and is {now.get(run_id)}.")
+        missing = set(self._runs) - set(now)
+        self.violations.extend(f"{run_id} is not in the list." for run_id in missing)
+
+    def _check_message(self, run: Run) -> None:
+        if "internal error" in (run.message or ""):
+            self.violations.append(f"{run.id} ended in an internal error: {run.message}")
+
     def _check_workers(self, run: Run, count: int) -> None:
         for wrong, since, limit_s, sentence in (
             (count > 1, self._crowded_since, TWO_WORKERS_S, f"{count} workers were at {run.id}."),
@@ -233,3 +282,8 @@ class Trial:
             self.violations.append(f"The record of {run.id} is not that of its checkpoint.")
         elif spent.epsilon is not None and spent.steps != counted:
             self.violations.append(f"The ledger of {run.id} counts {counted} steps, its record {spent.steps}.")
+
+
+def looks(run: RunSummary) -> tuple[object, ...]:
+    """What a list says of a run, apart from what only the table knows."""
+    return run.name, run.state, run.spec, run.epochs_done, run.last, run.spent, run.tags, run.deleted_at is None

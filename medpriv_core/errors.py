@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from medpriv_core.printable import printable
+from medpriv_core.printable import brief, printable
 
 SETTING = re.compile(r"\[([a-z_]+)(?:=(\w+))?\]")
 
@@ -33,13 +33,14 @@ def put_words(text: str, word: Callable[[str, str | None], str | None], *, rest:
 class MedprivError(Exception):
     """Base of all errors with a message for the user.
 
-    The message may hold names of files as the system gives them; here they become text that every screen can take.
+    The message may hold names of files as the system gives them, or what somebody typed; here they become text that every
+    screen can take, and that is short enough to be read.
     """
 
     exit_code = 2
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(printable(message))
+        super().__init__(brief(printable(message)))
 
 
 class SettingError(MedprivError):

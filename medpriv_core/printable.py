@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import re
 
+# Longer than any name of a file; a sentence that repeats what somebody gave must stay one that can be read.
+_ENDLESS = re.compile(r"\S{600,}")
+_LONGEST = 4000
 _UNPRINTABLE = re.compile(r"[\ud800-\udfff\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _NOT_UTF8 = re.compile(r"[\ud800-\udfff]")
 
@@ -29,3 +32,17 @@ def storable(text: str) -> str:
 def is_storable(text: str) -> bool:
     """Whether every character has UTF-8."""
     return _NOT_UTF8.search(text) is None
+
+
+def brief(text: str) -> str:
+    """``text`` without the middle of words, or of all of it, that are longer than anybody reads.
+
+    >>> len(brief("There is no run " + 5000 * "9" + "."))
+    417
+    """
+    text = _ENDLESS.sub(lambda word: _ends(word[0], 300, 100), text)
+    return text if len(text) <= _LONGEST else _ends(text, 3 * _LONGEST // 4, _LONGEST // 4)
+
+
+def _ends(text: str, first: int, last: int) -> str:
+    return f"{text[:first]}…{text[-last:]}"

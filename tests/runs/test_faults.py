@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import random
 import subprocess
 import sys
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks import acts
 from benchmarks import trial as trials
-from benchmarks.faults import kill_everything, spoil_table, tear_last_line
-from benchmarks.trial import PRIVATE, Trial
+from benchmarks.faults import planned, summary
+from benchmarks.trial import BINNED, BYSTANDER, PRIVATE, Trial
 from medpriv_core.datasets.registry import content_of
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.mechanism import mechanism_of
@@ -24,21 +29,126 @@ from medpriv_core.runs.store import RunStore
 from tests.processes import processes
 from tests.small_data import NAME, add_small_dataset
 
+# What is done while a run trains, one after the other; each is left to recover.
+ROUNDS = (
+    acts.tear_last_line,
+    acts.start_runners,
+    acts.lock_table,
+    acts.freeze,
+    acts.limit_files,
+    acts.move_clock,
+    acts.remove_table,
+    acts.damage_a_copy,
+)
 
-def test_what_was_shown_stays_true_whatever_is_killed_torn_or_spoilt(home: DataHome, tmp_path: Path):
+
+def test_what_was_shown_stays_true_whatever_is_done(home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(acts, "FROZEN_S", (0.5,))
+    monkeypatch.setattr(acts, "LOCKED_S", (0.5,))
     add_small_dataset(home, tmp_path)
     spec = PRIVATE.changed(dataset=NAME, image_size=28, batch_size=30, delta=1e-3)
-    trial = Trial(home, seed=0, specs=[spec])
-    try:
-        trial.round(tear_last_line, after_epoch=True, wait_s=0.0)
-        trial.round(kill_everything, after_epoch=False, wait_s=0.5)
-        trial.round(spoil_table, after_epoch=True, wait_s=0.0)
-        trial.finish()
-    finally:
-        trial.close()
+    with acts.trial_clock():
+        trial = Trial(home, seed=0, specs=[spec])
+        try:
+            for number, act in enumerate(ROUNDS):
+                trial.round(act, after_epoch=number % 2 == 0, wait_s=0.2)
+            trial.finish()
+        finally:
+            trial.close()
     assert trial.violations == []
-    assert trial.epochs_shown > 1
+    assert trial.epochs_shown > 5
     assert trial.resumed >= 2
+    assert {act.__name__ for act in ROUNDS} <= set(trial.done)
+
+
+def test_every_act_of_the_chosen_kinds_is_done_once_before_lots_are_drawn() -> None:
+    done = planned(["clock", "locks"], 20, small_disk=False, rng=random.Random(0))
+    assert done[:4] == [acts.move_clock, acts.set_file_times, acts.remove_locks, acts.start_runners]
+    assert (len(done), set(done)) == (20, {*acts.KINDS["clock"], *acts.KINDS["locks"]})
+    assert acts.fill_disk not in planned(["disk"], 20, small_disk=False, rng=random.Random(0))
+    assert acts.fill_disk in planned(["disk"], 20, small_disk=True, rng=random.Random(0))
+
+
+def test_the_summary_counts_what_was_done_and_tells_each_violation_once(home: DataHome) -> None:
+    trial = Trial(home, seed=0)
+    trial.done = Counter({"kill_worker": 3})
+    trial.violations = ["It is so.", "It is so.", "And so."]
+    assert summary(trial)[1:] == ["NOT TRUE: It is so.", "NOT TRUE: And so.", "2 violations"]
+    assert "kill_worker 3" in summary(trial)[0]
+
+
+def test_the_clock_of_a_trial_moves_for_processes_that_are_started_in_it_alone() -> None:
+    now = [sys.executable, "-P", "-c", "import time; print(time.time(), *time.localtime()[:1], time.strftime('%Y'))"]
+    with acts.trial_clock():
+        Path(os.environ[acts.CLOCK]).write_text(repr(-20 * 365 * acts.DAY_S))
+        there, year, written = subprocess.run(now, capture_output=True, text=True, check=True).stdout.split()
+        assert time.time() - float(there) > 19 * 365 * acts.DAY_S
+        assert year == written == str(time.localtime(float(there)).tm_year)
+    assert acts.CLOCK not in os.environ
+    after = subprocess.run(now, capture_output=True, text=True, check=True).stdout.split()
+    assert time.time() - float(after[0]) < acts.DAY_S
+
+
+@pytest.fixture
+def still(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> Trial:
+    """A trial of one run at which nobody works."""
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    monkeypatch.setattr(service, "submit", lambda home, spec: "r")
+    monkeypatch.setattr(Trial, "app", lambda trial: None)
+    RunDirectory(home.runs / "r").create(PRIVATE)
+    RunDirectory(home.runs / "r").write_setup({"train_size": 640})
+    RunStore(home).add("r", name="r", slot="cpu")
+    return Trial(home, seed=0, specs=[PRIVATE])
+
+
+def purge_the_bin(trial: Trial) -> None:
+    service.purge(trial.home, BINNED)
+
+
+def lose_a_row(trial: Trial) -> None:
+    with RunStore(trial.home).changing("r") as change:
+        change.remove()
+
+
+def change_a_bystander(trial: Trial) -> None:
+    (trial.home.runs / BYSTANDER / "metrics.jsonl").unlink()
+
+
+def end_in_an_internal_error(trial: Trial) -> None:
+    store = RunStore(trial.home)
+    store.claim_next()
+    store.end("r", "failed", "The worker stopped on an internal error (KeyError).")
+
+
+@pytest.mark.parametrize(
+    ("act", "violation"),
+    [
+        (lambda trial: None, None),
+        (purge_the_bin, f"Nothing was done to {BINNED}"),
+        (change_a_bystander, f"Nothing was done to {BYSTANDER}"),
+        (end_in_an_internal_error, "r ended in an internal error"),
+    ],
+)
+def test_the_loop_notices_what_is_lost_beside_it(still: Trial, act, violation: str | None) -> None:
+    still.round(act, after_epoch=False, wait_s=0.001)
+    assert bool(still.violations) == (violation is not None)
+    assert violation is None or any(violation in sentence for sentence in still.violations)
+
+
+def test_the_loop_notices_a_run_that_is_not_listed(still: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    still.round(lambda trial: None, after_epoch=False, wait_s=0.001)
+    (run,) = still.look()
+    monkeypatch.setattr(service, "load_run", lambda home, run_id: replace(run))
+    lose_a_row(still)
+    still.look()
+    assert still.violations == ["r is not in the list."]
+
+
+def test_a_clock_that_nobody_looks_at_is_noticed(still: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trial, "watch", lambda trial, condition, *, for_s: True)
+    with acts.trial_clock():
+        acts.move_clock(still)
+    assert still.violations == ["The clock was not moved: no process has looked at the trial's."]
 
 
 def row(epoch: int, **values: object) -> dict[str, object]:
