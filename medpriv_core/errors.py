@@ -33,8 +33,8 @@ def put_words(text: str, word: Callable[[str, str | None], str | None], *, rest:
 class MedprivError(Exception):
     """Base of all errors with a message for the user.
 
-    The message may hold names of files as the system gives them, or what somebody typed; here they become text that every
-    screen can take, and that is short enough to be read.
+    The message may hold names of files as the system gives them, or what somebody typed; here they become text that
+    every screen can take, and that is short enough to be read.
     """
 
     exit_code = 2
