@@ -124,7 +124,7 @@ def decode_here(*_arguments: object) -> Decoded:
     raise Fault("It was decoded in the process of the app.")
 
 
-def decode_in_a_fork(kind: Kind, data: bytes, *, visitor: str = "") -> Decoded:
+def decode_in_a_fork(kind: Kind, data: bytes, *, visitor: str = "") -> Decoded:  # noqa: ARG001
     """As ``isolation.decode_apart``, in a copy of this process instead of a new Python."""
     readable, writable = os.pipe()
     child = os.fork()
