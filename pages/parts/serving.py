@@ -67,19 +67,26 @@ def keep_uploads_in_memory() -> None:
     MultiPartParser.spool_max_size = 0  # without bounds
 
 
-def take_bytes(file: UploadedFile) -> bytes:
-    """The bytes of an uploaded file, of which Streamlit keeps nothing from then on; on later runs it has no file."""
+def take_bytes(file: UploadedFile, key: str) -> bytes:
+    """The bytes of a file in the uploader ``key``, of which Streamlit keeps nothing from then on."""
     data = file.getvalue()
-    drop_upload(file)
+    drop_upload(file, key)
     return data
 
 
-def drop_upload(file: UploadedFile) -> None:
-    """Have Streamlit forget the bytes of an uploaded file; its name goes with the session."""
-    file.close()
+def drop_upload(file: UploadedFile, key: str) -> None:
+    """Have Streamlit forget the bytes of a file in the uploader ``key``; its name goes with the session.
+
+    On later runs of the page the uploader has no file, or an empty one of the same ``file_id``.
+    """
     context = get_script_run_ctx()
     if context is not None:
         cast(MemoryUploadedFileManager, context.uploaded_file_mgr).remove_file(context.session_id, file.file_id)
+    # What a page gets is a copy of what the session keeps; both hold on to the bytes.
+    kept = st.session_state.get(key)
+    for one in (file, *(kept if isinstance(kept, list) else [kept])):
+        if isinstance(one, UploadedFile) and one.file_id == file.file_id:
+            one.truncate(0)
 
 
 def close_those_who_left() -> None:
@@ -109,18 +116,33 @@ def _close(runtime: Runtime, left: list[weakref.ref[Any]]) -> None:
 
 
 async def _sweep(runtime: Runtime) -> None:
-    """Free what closed sessions had, until nothing refers to them any more."""
+    """Free what closed sessions had, as soon as their pages have come to an end."""
     while _closed:
+        emptied = [reference for reference in _closed if _is_empty(reference())]
         # What was to be downloaded is marked at the first time, and deleted at the second.
         runtime.media_file_mgr.remove_orphaned_files()
         runtime.media_file_mgr.remove_orphaned_files()
         forget()
+        for reference in emptied:
+            del _closed[reference]
         for reference, looks in list(_closed.items()):
-            if reference() is None:
-                del _closed[reference]
-            elif looks == 0:
+            _closed[reference] = looks - 1
+            if looks == 0:
                 log.warning("What a closed tab had is still in the memory of the server.")
                 del _closed[reference]
-            else:
-                _closed[reference] = looks - 1
         await asyncio.sleep(LOOK_AGAIN_S)
+
+
+def _is_empty(session: Any) -> bool:
+    """Empty a closed session (``AppSession``), unless its page is still at work; says whether it is empty now.
+
+    The loop of Streamlit's runtime keeps hold of the last session that it served, so that waiting is not enough.
+    """
+    if session is None:
+        return True
+    if session._scriptrunner is not None:
+        return False
+    session.session_state.clear()
+    session._fragment_storage.clear()
+    session._client_state.Clear()
+    return True

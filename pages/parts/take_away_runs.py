@@ -102,11 +102,11 @@ def draw_import(*, key: str = "import_runs") -> None:
             "Zips of runs, as medpriv exports them",
             type="zip",
             accept_multiple_files=True,
-            key=f"{key}_{number}",
+            key=(uploader := f"{key}_{number}"),
         )
         pressed = st.form_submit_button("Import", icon=":material/upload:", key=f"{key}_button")
     if pressed and files:
-        said = [_import(home, file.name, take_bytes(file)) for file in files]
+        said = [_import(home, file.name, take_bytes(file, uploader)) for file in files]
         # What was uploaded is not needed any more; an uploader of another name is an empty one.
         st.session_state[f"{key}_number"] = number + 1
         st.session_state[f"{key}_said"] = said

@@ -81,7 +81,7 @@ def test_every_page_an_upload_and_a_download_work_by_the_name_localhost_too(page
         expect(page.get_by_role("link", name=title)).to_be_visible()
         expect(page.get_by_role("heading").first).to_be_visible()
     page.goto(f"http://localhost:{app.port}/compare")
-    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
+    expect(page.locator(".stPlotlyChart svg").first).to_be_visible(timeout=2 * PATIENCE_S * 1000)
     page.goto(f"http://localhost:{app.port}")
     open_own_picture(page, tmp_path / FILE_NAME)
     page.get_by_role("tab", name="Take away").click()

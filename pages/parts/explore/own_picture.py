@@ -85,7 +85,7 @@ def _read(file: UploadedFile) -> None:
     """Keep the picture of a file that is not known yet, or why it has none, and drop the file."""
     kept: _Kept | None = st.session_state.get(KEPT)
     if kept is not None and kept.is_read and kept.file_id == file.file_id:
-        drop_upload(file)
+        drop_upload(file, UPLOADER)
         return
     # In its place before the file is read: after that, a click meanwhile ends this run where it would be put there.
     kept = st.session_state[KEPT] = _Kept(file.file_id)
@@ -95,7 +95,7 @@ def _read(file: UploadedFile) -> None:
         except ImageError as error:
             kept.refusal = str(error)
         finally:
-            drop_upload(file)
+            drop_upload(file, UPLOADER)
 
 
 def _forget_removed() -> None:
