@@ -71,21 +71,51 @@ def pictures_to_tell_from(name: str, location: str | None, shape: tuple[int, int
     return pictures_of_shape(dataset(name, location), shape)
 
 
-# In this session alone: the picture may be the visitor's own.
-@st.cache_data(max_size="64MB", show_spinner=False, scope="session")
 def panel(
-    key: tuple[str | float | None, ...],  # noqa: ARG001  # what the cache tells pictures apart by
-    _picture: np.ndarray,
+    key: tuple[str | float | None, ...],
+    picture: np.ndarray,
     *,
+    shared: bool,
     mechanism: str,
     beta: float,
     block: int,
     changed_pixels: int,
     seed: tuple[int, ...],
 ) -> tuple[NoisedPanel, bytes]:
-    """The noised version of the picture that ``key`` stands for, and its PNG for the viewer."""
-    chosen = make_mechanism(mechanism, beta=beta, block=block, changed_pixels=changed_pixels)
-    noised = noised_panel(_picture, chosen, seed=seed)
+    """The noised version of the picture that ``key`` stands for, and its PNG for the viewer.
+
+    ``shared``: drawn once for all visitors, who see the same demonstration of the same picture anyway. A visitor's own
+    picture, and a release, stay in the visitor's session.
+    """
+    make = _shared_panel if shared else _own_panel
+    chosen = (mechanism, beta, block, changed_pixels, seed)
+    return make(key, picture, chosen)
+
+
+@st.cache_data(max_size="64MB", show_spinner=False)
+def _shared_panel(
+    key: tuple[str | float | None, ...],  # noqa: ARG001  # what the cache tells pictures apart by
+    _picture: np.ndarray,
+    chosen: tuple[str, float, int, int, tuple[int, ...]],
+) -> tuple[NoisedPanel, bytes]:
+    return _make_panel(_picture, *chosen)
+
+
+@st.cache_data(max_size="64MB", show_spinner=False, scope="session")
+def _own_panel(
+    key: tuple[str | float | None, ...],  # noqa: ARG001  # what the cache tells pictures apart by
+    _picture: np.ndarray,
+    chosen: tuple[str, float, int, int, tuple[int, ...]],
+) -> tuple[NoisedPanel, bytes]:
+    return _make_panel(_picture, *chosen)
+
+
+def _make_panel(
+    picture: np.ndarray, mechanism: str, beta: float, block: int, changed_pixels: int, seed: tuple[int, ...]
+) -> tuple[NoisedPanel, bytes]:
+    noised = noised_panel(
+        picture, make_mechanism(mechanism, beta=beta, block=block, changed_pixels=changed_pixels), seed=seed
+    )
     return noised, encode_png(noised.pixels)
 
 

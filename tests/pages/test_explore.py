@@ -15,6 +15,9 @@ from streamlit.testing.v1 import AppTest
 from medpriv_core.datasets.registry import add_dataset
 from medpriv_core.exports.settings import OWN_PICTURE, ExploreSettings
 from medpriv_core.home import DataHome
+from medpriv_core.uploads.opening import open_upload
+from pages.parts import cached
+from pages.parts.explore import own_picture
 from tests.pages.conftest import texts, viewers
 
 OpenPage = Callable[..., AppTest]
@@ -330,3 +333,45 @@ def test_an_upload_that_is_no_picture_is_explained(open_page: OpenPage):
     assert not page.exception
     assert page.error
     assert not viewers(page)
+
+
+def test_what_several_visitors_look_at_is_drawn_once_and_ones_own_picture_for_its_owner(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+):
+    drawn: list[tuple[int, ...]] = []
+    draw = cached.noised_panel
+
+    def counted(picture: np.ndarray, *how: Any, **more: Any) -> Any:
+        drawn.append(picture.shape)
+        return draw(picture, *how, **more)
+
+    monkeypatch.setattr(cached, "noised_panel", counted)
+    first = viewers(open_page("explore", **SMALL))
+    assert len(drawn) == 4
+    second = viewers(open_page("explore", **SMALL))
+    assert len(drawn) == 4
+    for one, other in zip(first[0], second[0], strict=True):
+        assert np.array_equal(one["pixels"], other["pixels"])
+    for _ in range(2):
+        upload(open_page("explore", **SMALL), "scan.png", own_png())
+    assert drawn[4:] == [(40, 60, 1)] * 8
+
+
+def test_the_bytes_of_a_file_are_dropped_when_it_was_read_and_it_is_read_once(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+):
+    read: list[bytes] = []
+
+    def noted(name: str, data: bytes) -> Any:
+        read.append(data)
+        return open_upload(name, data)
+
+    monkeypatch.setattr(own_picture, "open_upload", noted)
+    page = open_page("explore", **SMALL)
+    for data, words in ((own_png(), "is not removed"), (b"Dear colleague", "This is a text")):
+        upload(page, "scan.png", data)
+        page.run()
+        assert read.pop() == data
+        assert read == []
+        assert page.session_state["upload"].getvalue() == b""
+        assert words in texts(page)

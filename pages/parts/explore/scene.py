@@ -83,6 +83,7 @@ def noised(chosen: Chosen, noise: Noise, *, place: int) -> Noised:
         panel, png = cached.panel(
             chosen.key,
             chosen.picture,
+            shared=chosen.dataset is not None and not MECHANISMS[noise.name].fit_for_release,
             mechanism=noise.name,
             beta=noise.beta,
             block=noise.block,
