@@ -1,22 +1,27 @@
 """How long the list of runs takes to open, and what many tabs that watch one run cost.
 
-Fills a data home of its own with finished runs and one that trains, as far as their files tell, and reports the time
-of the first list in a process, of the next ones, of one run, and the processor time of tabs that ask for both every
-second.
+Fills a data home of its own with finished runs and one that trains, as far as their files tell. Reports the time of
+the list as pages make it, in a process that nobody has asked before and again; of all that the runs recorded; of one
+run; of the command and of the page of runs, each in a new process, with the most memory that the page's process took;
+and the processor time of tabs that ask for one run and the list every second.
 
     python -m benchmarks.runs_list [--runs 500] [--epochs 50] [--tabs 20]
 
-On a machine that was busy with something else meanwhile it says so and exits with 3.
+10,000 runs of 10 epochs take about 1.5 GB of disk and some minutes to make. On a machine that was busy with something
+else meanwhile it says so and exits with 3.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import resource
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.judged import judged
@@ -26,14 +31,17 @@ from medpriv_core.privacy.spent import Spent
 from medpriv_core.quiet import timed
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.lines import FILE_NAME as LINES
 from medpriv_core.runs.spent_record import write_record
-from medpriv_core.runs.store import RunStore
+from medpriv_core.runs.store import RunRow, RunStore
 from medpriv_core.spec import RunSpec
 
 SPEC = RunSpec(dataset="synthetic_chest", weights="none", method="dp_sgd", noise_multiplier=1.0)
 WATCHED_S = 10.0
 GRADES = ["none", "mild", "moderate", "severe", "proliferative"]
 ROUNDS = 20
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE_S = 300
 
 
 def epoch(number: int) -> dict[str, object]:
@@ -69,7 +77,7 @@ def spent_of(epochs: int) -> Spent:
 
 def fill(home: DataHome, *, runs: int, epochs: int) -> str:
     """Runs with all their files; returns the id of the one that trains, at whose lock somebody must be."""
-    store = RunStore(home)
+    rows, now = [], time.time()
     for number in range(runs):
         directory = RunDirectory(home.runs / f"run-{number:05d}")
         directory.create(SPEC.changed(seed=number))
@@ -77,13 +85,14 @@ def fill(home: DataHome, *, runs: int, epochs: int) -> str:
         directory.append_epochs([epoch(count) for count in range(1, epochs + 1)])
         directory.checkpoint.write_bytes(b"")
         write_record(directory, spent_of(epochs))
-        store.add(directory.path.name, name=f"run {number}", slot="cpu")
-    rows = [replace(row, state="finished", ended_at=time.time()) for row in store.all()]
-    for row in rows:
-        with store.changing(row.id) as change:
-            change.remove()
-    store.insert([replace(row, state="running" if number == 0 else "finished") for number, row in enumerate(rows)])
-    return rows[0].id
+        state = "running" if number == runs - 1 else "finished"
+        ended_at = None if state == "running" else now
+        name = f"run {number}"
+        rows.append(
+            RunRow(directory.path.name, name, state, "cpu", number, False, None, now, now, ended_at, None, (), "", None)
+        )
+    RunStore(home).insert(rows)
+    return rows[-1].id
 
 
 def read_options(description: str) -> argparse.Namespace:
@@ -92,6 +101,7 @@ def read_options(description: str) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--epochs", type=int, default=50)
     parser.add_argument("--tabs", type=int, default=20)
+    parser.add_argument("--page", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -102,7 +112,7 @@ def watch(home: DataHome, run_id: str, *, tabs: int) -> float:
     def tab() -> None:
         while not stop.wait(1.0):
             service.load_run(home, run_id)
-            service.list_runs(home)
+            service.list_lines(home)
 
     threads = [threading.Thread(target=tab) for _ in range(tabs)]
     used, begun = time.process_time(), time.perf_counter()
@@ -121,18 +131,53 @@ def watch(home: DataHome, run_id: str, *, tabs: int) -> float:
     return share
 
 
+def open_page() -> None:
+    """Be a server that opens the page of runs twice, as far as Python goes, and say what that took."""
+    from streamlit.testing.v1 import AppTest  # noqa: TID251 - the page is what is measured
+
+    page = AppTest.from_file(str(ROOT / "pages" / "index.py"), default_timeout=PATIENCE_S)
+    page.run()
+    page.switch_page("runs.py")
+    first, again = timed(page.run)(), timed(page.run)()
+    assert not page.exception
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"the page, first time     {1000 * first:7.1f} ms; again {1000 * again:.1f} ms; at most {peak_mb:.0f} MB")
+
+
+def in_a_new_process(home: DataHome, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A Python program that looks at this data home."""
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        env=os.environ | {"MEDPRIV_HOME": str(home.root)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
 def main() -> None:
     """Print the figures."""
     options = read_options(__doc__ or "")
+    if options.page:
+        open_page()
+        return
     with judged(), tempfile.TemporaryDirectory() as folder:
         home = DataHome(Path(folder) / "home")
         run_id = fill(home, runs=options.runs, epochs=options.epochs)
         # As if a runner and a worker were at it, so that none is started.
         with hold_lock(home.runner_lock), hold_lock(home.runs / run_id / "worker.lock"):
             print(f"{options.runs} runs of {options.epochs} epochs")
-            print(f"the list, first time     {1000 * timed(lambda: service.list_runs(home))():7.1f} ms")
-            again = [timed(lambda: service.list_runs(home))() for _ in range(ROUNDS)]
-            print(f"the list again           {1000 * statistics.median(again):7.1f} ms")
+            lines, whole = timed(lambda: service.list_lines(home)), timed(lambda: service.list_runs(home))
+            print(f"the list, first time     {1000 * lines():7.1f} ms")
+            print(f"the list again           {1000 * statistics.median(lines() for _ in range(ROUNDS)):7.1f} ms")
+            print(f"all of it, first time    {1000 * whole():7.1f} ms")
+            print(f"all of it again          {1000 * statistics.median(whole() for _ in range(ROUNDS)):7.1f} ms")
+            command = timed(lambda: in_a_new_process(home, "medpriv_core", "runs", "list"))
+            print(f"the command again        {1000 * statistics.median(command() for _ in range(3)):7.1f} ms")
+            print(in_a_new_process(home, "benchmarks.runs_list", "--page").stdout, end="")
+            (home.root / LINES).unlink(missing_ok=True)
+            print(f"the command, first time  {1000 * command():7.1f} ms")
             others = [f"run-{number:05d}" for number in range(min(ROUNDS, options.runs))]
             one = [timed(lambda run=run: service.load_run(home, run))() for run in others]  # type: ignore[misc]
             print(f"one run, first time      {1000 * statistics.median(one):7.1f} ms")

@@ -28,11 +28,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
 from medpriv_core.home import write_json
+from medpriv_core.strict_json import Unreadable, read_json_file
 
 KEY = "checksum"
 State = Literal["missing", "damaged", "unsealed", "sealed"]
@@ -47,10 +48,12 @@ class Opened:
 
     values  None where there is no file, or no JSON in it
     state   unsealed: written by an earlier version, without a checksum
+    why     it is damaged, as a clause
     """
 
     values: Any
     state: State
+    why: str = field(default="its checksum does not fit", compare=False, repr=False)
 
     @property
     def sound(self) -> bool:
@@ -67,7 +70,7 @@ def seal(values: Mapping[str, Any]) -> dict[str, Any]:
 def unseal(values: Any) -> Opened:
     """The object without its checksum, and whether that fits; anything but an object is damaged."""
     if not isinstance(values, dict):
-        return Opened(values, "damaged")
+        return Opened(values, "damaged", "it holds no values by name")
     rest = {name: value for name, value in values.items() if name != KEY}
     if KEY in values:
         try:
@@ -93,12 +96,11 @@ def sealed_bytes(values: Mapping[str, Any]) -> bytes:
 def read_sealed(path: Path) -> Opened:
     """What the JSON file at ``path`` holds; what is no object of JSON, or no file, is damaged."""
     try:
-        return unseal(json.loads(path.read_bytes()))
+        return unseal(read_json_file(path, file_names=True))
     except FileNotFoundError:
         return Opened(None, "missing")
-    # A folder in its place; no UTF-8, no JSON, a number of too many digits; nested without end.
-    except (IsADirectoryError, NotADirectoryError, ValueError, RecursionError):
-        return Opened(None, "damaged")
+    except Unreadable as error:
+        return Opened(None, "damaged", str(error))
 
 
 def seal_line(values: Mapping[str, Any]) -> bytes:

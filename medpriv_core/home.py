@@ -21,6 +21,7 @@ import platformdirs
 from medpriv_core.errors import DataHomeError, DiskFullError
 from medpriv_core.home_rights import check_rights
 from medpriv_core.private_files import make_folder, open_private
+from medpriv_core.strict_json import MB, Unreadable, read_json_file
 
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
 _NO_WRITE = {errno.EACCES, errno.EPERM}
@@ -30,6 +31,8 @@ _MEANWHILE_FULL = (
     f"{_MEANWHILE} Runs that are removed for good make room: on the page of runs, or by python -m medpriv_core runs "
     "purge RUN --at-once."
 )
+# The largest of ours says what is known of each file of a dataset.
+MOST_JSON_BYTES = 256 * MB
 
 
 @dataclass(frozen=True)
@@ -223,8 +226,8 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The JSON in ``path``, or None where the file is missing or not (yet) valid JSON."""
+    """The JSON in ``path``, or None where the file is missing or not (yet) as ``strict_json`` takes it."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError, UnicodeDecodeError):
+        return read_json_file(path, most_bytes=MOST_JSON_BYTES, file_names=True)
+    except (FileNotFoundError, Unreadable):
         return None

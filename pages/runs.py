@@ -9,7 +9,7 @@ import streamlit as st
 from medpriv_core.errors import RunTableError
 from medpriv_core.runs import service
 from medpriv_core.runs.health import run_health
-from medpriv_core.runs.service import Run, RunSummary
+from medpriv_core.runs.service import Run, RunLine
 from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
 from pages.parts.messages import explain_errors
@@ -29,19 +29,24 @@ from pages.parts.words import in_form_words, sentence, why_failed
 # At least so long between two looks; a run that begins or ends makes the whole page anew.
 CHART_S = 2.0
 LIST_S = 10.0
+NOT_READ, MOST_NOT_READ = "runs_not_read", 10
 
 
 def main() -> None:
     begin_page()
     st.title("How is it going?", anchor=False)
     draw_said()
+    draw_not_read()
     try:
-        runs = service.list_runs(cached.home())
+        runs = service.list_lines(cached.home())
     except RunTableError as error:
-        draw_damage(error)
+        draw_damage(sentence(error))
         return
+    if (missing := service.unlisted(cached.home())) is not None:
+        draw_damage(for_markdown(missing))
     if not runs:
-        st.info("No runs yet. A quick one takes less than a minute.", icon=":material/hourglass_empty:")
+        if missing is None:
+            st.info("No runs yet. A quick one takes less than a minute.", icon=":material/hourglass_empty:")
         if st.button("Set up a run", key="set_up", type="primary", icon=":material/tune:"):
             st.switch_page("train.py")
         draw_bringing()
@@ -58,20 +63,39 @@ def main() -> None:
     st.fragment(run_every=LIST_S if busy and not is_paused() else None)(draw_list)(shown)
 
 
-def draw_damage(error: RunTableError) -> None:
-    """The table of runs cannot be read: how to make it again."""
-    st.error(sentence(error), icon=":material/database_off:")
+def draw_damage(what: str) -> None:
+    """The table of runs is damaged or lost, or lacks some: how to make it again."""
+    st.error(what, icon=":material/database_off:")
     st.button(
         "Rebuild the list from the run folders",
         key="rebuild",
         type="primary",
         icon=":material/build:",
         on_click=act,
-        args=("The list of runs was made again from their folders.", lambda: service.rebuild(cached.home())),
+        args=("The list of runs was made again from their folders.", rebuild),
     )
 
 
-def shown_runs(runs: Sequence[RunSummary]) -> tuple[str, ...]:
+def rebuild() -> None:
+    """Make the table again; what could not be read is said on the page that follows."""
+    said: list[str] = []
+    service.rebuild(cached.home(), say=said.append)
+    st.session_state[NOT_READ] = said
+
+
+def draw_not_read() -> None:
+    """What the last rebuilding could not read."""
+    said = st.session_state.pop(NOT_READ, [])
+    for words in said[:MOST_NOT_READ]:
+        st.warning(for_markdown(words), icon=":material/rule:")
+    if len(said) > MOST_NOT_READ:
+        st.warning(
+            f"{len(said) - MOST_NOT_READ:,} more runs could not be read whole; each says so in the list.",
+            icon=":material/rule:",
+        )
+
+
+def shown_runs(runs: Sequence[RunLine]) -> tuple[str, ...]:
     """The runs that the address names, else those that train, else the newest."""
     known = {run.id for run in runs}
     wanted = chosen_ids()
@@ -144,7 +168,7 @@ def draw_head(run: Run) -> None:
         show(in_form_words(finding.words), icon=":material/monitor_heart:")
 
 
-def tags_of(runs: Sequence[RunSummary]) -> list[str]:
+def tags_of(runs: Sequence[RunLine]) -> list[str]:
     """Every tag in use."""
     return sorted({tag for run in runs for tag in run.tags})
 

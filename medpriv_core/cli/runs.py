@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, get_args
 
 from medpriv_core.cli.output import complain, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
-from medpriv_core.errors import DataHomeError
+from medpriv_core.errors import DataHomeError, RunTableError
 from medpriv_core.exports.sharing import shared_run
 from medpriv_core.home import data_home
 from medpriv_core.privacy.coverage import NAMES_LEFT_OUT, is_withheld
@@ -20,7 +20,7 @@ from medpriv_core.runs import service
 from medpriv_core.runs.directory import epsilon_spent
 from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.runs.health import run_health
-from medpriv_core.runs.service import Extension, RunSummary
+from medpriv_core.runs.service import Extension, RunLine, RunSummary
 from medpriv_core.runs.store import Place
 
 # Figures of an epoch as they are shown, in this order, where there are any.
@@ -76,7 +76,7 @@ def add_to(commands: Commands) -> None:
         help="also if it has ended and was not deleted before: on a full disk nothing can be put away first",
     )
     added["move"].add_argument("where", choices=get_args(Place))
-    rebuilding = actions.add_parser("rebuild", help="make a damaged table of runs again from the runs' folders")
+    rebuilding = actions.add_parser("rebuild", help="make a lost or damaged table of runs again from the runs' folders")
     rebuilding.set_defaults(command=_rebuild)
 
 
@@ -115,27 +115,34 @@ def spent_in_words(run: RunSummary) -> Iterator[str]:
         yield run.spent.place
 
 
-def _list(options: argparse.Namespace) -> None:
+def _list(options: argparse.Namespace) -> int:
     home = data_home()
-    runs = service.list_runs(home, deleted=options.deleted)
     if home.root.is_dir():
         try:
             home.check_writable()
         except DataHomeError as error:  # what is there can be seen all the same
             complain(error)
     if options.json:
-        print_json({"runs": [describe(run) for run in runs]})
-        return
-    if not runs and options.deleted:
+        print_json({"runs": [describe(run) for run in service.list_runs(home, deleted=options.deleted)]})
+    else:
+        _print_lines(service.list_lines(home, deleted=options.deleted), deleted=options.deleted)
+    missing = service.unlisted(home)
+    if missing is None:
+        return 0
+    complain(missing)
+    return RunTableError.exit_code
+
+
+def _print_lines(runs: Sequence[RunLine], *, deleted: bool) -> None:
+    if not runs and deleted:
         say("No deleted runs.")
     elif not runs:
         say("No runs yet. Start one with: python -m medpriv_core run --dataset synthetic_chest")
     for run in runs:
-        last = run.last
-        reached = f"epoch {last['epoch']:>4}, test accuracy {last['test_accuracy']:.3f}" if last else "no epoch yet"
+        accuracy = "no test accuracy" if run.test_accuracy is None else f"test accuracy {run.test_accuracy:.3f}"
+        reached = f"epoch {run.epochs_done:>4}, {accuracy}" if run.epochs_done else "no epoch yet"
         tags = f"  [{', '.join(run.tags)}]" if run.tags else ""
-        finding = run_health(run)
-        found = f"  ({finding.title})" if finding else ""
+        found = f"  ({run.found})" if run.found else ""
         say(f"{run.id}  {run.state:9}  {reached}  {run.name}{tags}{found}")
         if run.message:
             say(f"    {run.message}")
@@ -242,5 +249,5 @@ def _move(options: argparse.Namespace) -> None:
 
 
 def _rebuild(_options: argparse.Namespace) -> None:
-    count = service.rebuild(data_home())
+    count = service.rebuild(data_home(), say=complain)
     say(f"The table of runs has {count:,} runs from their folders; those that waited are shown as stopped.")

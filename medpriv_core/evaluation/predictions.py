@@ -17,6 +17,7 @@ import numpy as np
 from medpriv_core.errors import RunError
 from medpriv_core.home import replace_file
 from medpriv_core.npz_file import read_array, read_header
+from medpriv_core.strict_json import open_regular
 from medpriv_core.zips import open_zip
 
 FILE_NAME = "predictions.npz"
@@ -70,7 +71,7 @@ def read_predictions(path: Path) -> Predictions | None:
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    with open(path, "rb") as file, open_zip(file, most_members=MOST_MEMBERS) as archive:
+    with open_regular(path, most_bytes=MAX_BYTES) as file, open_zip(file, most_members=MOST_MEMBERS) as archive:
         present = [name.removesuffix(".npy") for name in archive.namelist()]
         if not set(present) <= _NAMES:  # a damaged name would be a missing array
             raise ValueError("foreign arrays")

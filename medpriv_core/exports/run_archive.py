@@ -76,6 +76,7 @@ def archive_name(run_id: str) -> str:
 
 def _export(home: DataHome, run_ids: Sequence[str], with_training_figures: bool) -> dict[str, bytes]:
     runs = [_ended(load_run(home, run_id)) for run_id in run_ids]
+    _check_readable(home, runs)
     with ExitStack() as cleaning_up:
         try:
             folder = cleaning_up.enter_context(tempfile.TemporaryDirectory(prefix="medpriv-export-"))
@@ -95,9 +96,20 @@ def _export(home: DataHome, run_ids: Sequence[str], with_training_figures: bool)
 def _ended(run: Run) -> Run:
     if not run.ended:
         raise RunError(f"Run {run.id} is {run.state}; wait until it has ended, or stop it, then export it.")
-    if run.spec is None:
-        raise RunError(f"Run {run.id} cannot be exported: {run.message}")
     return run
+
+
+def _check_readable(home: DataHome, runs: Sequence[Run]) -> None:
+    """Raise ``RunError`` that names all of these runs whose files are damaged."""
+    reasons = {run.id: run.message or "" for run in runs if run.spec is None}
+    for run in runs:
+        try:
+            RunDirectory(home.runs / run.id).read_setup()
+        except RunError as error:
+            reasons.setdefault(run.id, str(error))
+    if reasons:
+        said = " ".join(f"Run {run_id} cannot be exported: {reason}" for run_id, reason in reasons.items())
+        raise RunError(f"{said} Leave these out, and export the others." if len(reasons) < len(runs) else said)
 
 
 def _archive(home: DataHome, run: Run, network: Path, with_training_figures: bool) -> bytes:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import functools
 import gzip
 import json
-import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,9 @@ from medpriv_core.home import explain_disk_errors
 from medpriv_core.privacy.spent import spent_at
 from medpriv_core.results.made import make_result
 from medpriv_core.results.result import Result
+from medpriv_core.runs.records import check_row, check_setup
 from medpriv_core.spec import RunSpec
+from medpriv_core.strict_json import parse_json
 
 FORMAT = 1
 FOLDER = Path(__file__).parent / "data" / "reference"
@@ -100,8 +102,8 @@ def read_reference(path: Path) -> ReferenceSet:
             text = file.read(MOST_BYTES + 1)
         if len(text) > MOST_BYTES:
             raise RunError(f"The reference file {path.name} is larger than any that medpriv writes.")
-        content = json.loads(text)
-    except (OSError, EOFError, ValueError, RecursionError) as error:
+        content = parse_json(text)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise RunError(f"The reference file {path.name} is damaged ({error}); install medpriv again.") from None
     return ReferenceSet(content["about"] if isinstance(content, dict) else {}, _check(content, path))
 
@@ -147,6 +149,7 @@ def _result(run: Any, path: Path) -> Result:
         raise RunError(f"The reference file {path.name} has a run without {', '.join(parts)}.")
     _check_epochs(run["epochs"], path, run["id"])
     try:
+        check_setup(run["setup"])
         return make_result(
             source="reference",
             id=run["id"],
@@ -161,11 +164,13 @@ def _result(run: Any, path: Path) -> Result:
 
 
 def _check_epochs(epochs: list[Any], path: Path, run_id: str) -> None:
-    numbers = [row["epoch"] for row in epochs if isinstance(row, dict) and isinstance(row.get("epoch"), int)]
+    numbers = [row["epoch"] for row in epochs if isinstance(row, dict) and type(row.get("epoch")) is int]
     if not 0 < len(epochs) <= MOST_EPOCHS or len(numbers) < len(epochs) or numbers != sorted(set(numbers)):
         raise RunError(f"The reference file {path.name}: the epochs of run {run_id} are not in order.")
     for row in epochs:
-        for column in ("train_accuracy", "test_accuracy"):
-            value = row.get(column)
-            if value is not None and not (isinstance(value, int | float) and 0 <= value <= 1 and math.isfinite(value)):
-                raise RunError(f"The reference file {path.name}: run {run_id} has an accuracy of {value!r}.")
+        try:
+            check_row(row)
+        except ValueError as error:
+            raise RunError(
+                f"The reference file {path.name}: an epoch of run {run_id} cannot be read ({error})."
+            ) from None

@@ -9,7 +9,6 @@ true, nobody can check here: an imported run is as good as its sender.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -20,25 +19,32 @@ from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import RunError
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.facts import GUARANTEE
-from medpriv_core.privacy.spent import Spent, spent_from_dict, spent_without_record
+from medpriv_core.privacy.spent import MOST_STEPS, Spent, spent_from_dict, spent_without_record
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.runs.archive_epsilon import check_epsilon
 from medpriv_core.runs.archive_format import FORMAT, VERSION
 from medpriv_core.runs.archive_members import CHOOSE, FOREIGN
 from medpriv_core.runs.labels import LONGEST_NOTES, clean_name, clean_tags
+from medpriv_core.runs.records import (
+    MOST_IMAGES,
+    check_labels,
+    check_setup,
+    is_figure,
+    is_number,
+    is_texts,
+    is_time,
+    is_whole,
+)
 from medpriv_core.runs.store import ENDED
 from medpriv_core.spec import BOUNDS, RunSpec
+from medpriv_core.strict_json import Unreadable, parse_json
 
 # Why is not part of the zip, because it might name an image.
 FAILED_ELSEWHERE = "This run failed on the machine that it came from."
 MAX_DEPTH = 8
 MAX_PARTS = 5000  # values in one JSON object
-MOST_STEPS = 10_000_000
-MOST_IMAGES = 100_000_000
-LATEST_S = 1e11  # as a time since 1970: the year 5138
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4,16}")
 _TEXT = re.compile("[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]*")
-_SHARES = ("accuracy", "auroc", "calibration_error")
 _ABOUT = (
     "id",
     "state",
@@ -94,10 +100,10 @@ def check_digests(files: Mapping[str, bytes]) -> None:
 def read_object(content: bytes, name: str) -> dict[str, Any]:
     """The JSON object in ``content``, of limited depth and size; raises ``RunError`` naming the file ``name``."""
     try:
-        value = json.loads(content.decode(), parse_constant=_refuse)
-        if isinstance(value, dict) and _parts(value, MAX_DEPTH) <= MAX_PARTS:
+        value = parse_json(content, deepest=MAX_DEPTH)
+        if isinstance(value, dict) and _parts(value) <= MAX_PARTS:
             return value
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise changed(name) from error
     raise changed(name)
 
@@ -110,17 +116,11 @@ def changed(name: str) -> RunError:
     )
 
 
-def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _parts(value: Any, depth: int) -> int:
+def _parts(value: Any) -> int:
     """How many values there are in a JSON value; raises ``ValueError`` for what no file of a run holds."""
     if isinstance(value, dict | list):
-        if depth == 0:
-            raise ValueError("too deep")
         inner = [*value, *value.values()] if isinstance(value, dict) else value
-        return 1 + sum(_parts(part, depth - 1) for part in inner)
+        return 1 + sum(map(_parts, inner))
     if isinstance(value, str):
         if len(value) > LONGEST_NOTES or not _TEXT.fullmatch(value):
             raise ValueError("a text with control characters, or too long")
@@ -130,7 +130,7 @@ def _parts(value: Any, depth: int) -> int:
 
 
 def _about(about: dict[str, Any]) -> dict[str, Any]:
-    if about.get("format") != FORMAT or not _is_whole(about.get("version")):
+    if about.get("format") != FORMAT or not is_whole(about.get("version")):
         raise RunError(f"{FOREIGN}. {CHOOSE}")
     if about["version"] > VERSION:
         raise RunError("This run was exported by a newer version of medpriv. Update medpriv, then import it.")
@@ -138,9 +138,9 @@ def _about(about: dict[str, Any]) -> dict[str, Any]:
         isinstance(about.get("id"), str)
         and _ID.fullmatch(about["id"])
         and about.get("state") in ENDED
-        and _is_number(about.get("created_at"))
-        and all(_is_time(about.get(name)) for name in ("created_at", "started_at", "ended_at"))
-        and _is_texts(about.get("left_out") or [])
+        and is_time(about.get("created_at"))
+        and all(about.get(name) is None or is_time(about[name]) for name in ("started_at", "ended_at"))
+        and is_texts(about.get("left_out") or [])
     )
     if not proper:
         raise changed("about.json")
@@ -164,20 +164,10 @@ def _spec(values: dict[str, Any]) -> RunSpec:
 
 
 def _setup(setup: dict[str, Any]) -> dict[str, Any]:
-    counts = [setup.get(name, []) for name in ("train_class_counts", "test_class_counts")]
-    classes, share = setup.get("classes", []), setup.get("majority_rate")
-    sizes = [setup.get(name) for name in ("train_size", "test_size")]
-    proper = (
-        isinstance(classes, list)
-        and all(isinstance(name, str) and 0 < len(name) < 200 for name in classes)
-        and all(isinstance(some, list) and all(map(_is_whole, some)) for some in counts)
-        and all(size is None or (_is_whole(size) and 0 < size <= MOST_IMAGES) for size in sizes)
-        and (share is None or _is_share(share))
-        and all(isinstance(setup.get(name, ""), str) for name in ("device", "precision", "weights", "medpriv_version"))
-    )
-    if not proper:
-        raise changed("setup.json")
-    return setup
+    try:
+        return check_setup(setup)
+    except Unreadable as error:
+        raise changed("setup.json") from error
 
 
 def _spent(values: dict[str, Any], spec: RunSpec, epochs: list[dict[str, Any]]) -> Spent:
@@ -212,7 +202,7 @@ def _check_accounting(
         and len(stretches) <= 100
         and all(isinstance(stretch, dict) and _is_countable(stretch) for stretch in [facts, *stretches])
         and steps <= MOST_STEPS
-        and _is_whole(setup.get("train_size", 1))
+        and is_whole(setup.get("train_size", 1))
     )
     if not bounded:
         raise changed("setup.json")
@@ -229,24 +219,26 @@ def _check_accounting(
 def _is_countable(stretch: Mapping[str, Any]) -> bool:
     low, high = BOUNDS["noise_multiplier"]
     limits: dict[str, Callable[[Any], bool]] = {
-        "noise_multiplier": lambda value: _is_number(value) and low <= value <= high,
-        "sample_rate": lambda value: _is_number(value) and 0 < value <= 1,
-        "steps": lambda value: _is_whole(value) and 0 <= value <= MOST_STEPS,
-        "steps_per_epoch": lambda value: _is_whole(value) and 0 < value <= MOST_STEPS,
-        "clipped_together": lambda value: _is_whole(value) and 0 < value <= MOST_IMAGES,
+        "noise_multiplier": lambda value: is_number(value, low=low, high=high),
+        "sample_rate": lambda value: is_number(value, high=1) and value > 0,
+        "steps": lambda value: is_whole(value, high=MOST_STEPS),
+        "steps_per_epoch": lambda value: is_whole(value, low=1, high=MOST_STEPS),
+        "clipped_together": lambda value: is_whole(value, low=1, high=MOST_IMAGES),
     }
     return all(stretch.get(name) is None or fits(stretch[name]) for name, fits in limits.items())
 
 
 def _epochs(content: bytes, spec: RunSpec) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for line in content.splitlines():
+    for line in content.split(b"\n"):
+        if not line.strip():
+            continue
         row = read_object(line, "metrics.jsonl")
         epoch: Any = row.get("epoch")
         before = rows[-1]["epoch"] if rows else 0
         # Without its epsilon, an epoch must not be shown as private.
         private = {"epsilon", "delta", "steps"} if spec.method == "dp_sgd" else set()
-        proper = _is_whole(epoch) and before < epoch <= spec.epochs and private <= set(row)
+        proper = is_whole(epoch) and before < epoch <= spec.epochs and private <= set(row)
         if not proper or not all(_is_figure(name, value) for name, value in row.items()):
             raise changed("metrics.jsonl")
         rows.append(row)
@@ -254,17 +246,12 @@ def _epochs(content: bytes, spec: RunSpec) -> list[dict[str, Any]]:
 
 
 def _is_figure(name: str, value: Any) -> bool:
-    if name == "finished_at":
-        return isinstance(value, str) and len(value) < 50
-    if isinstance(value, list):  # figures by class
-        return all(part is None or _is_share(part) for part in value)
-    if name in ("steps", "delta"):
-        return (_is_whole(value) if name == "steps" else _is_share(value)) and value > 0
-    if value is None:
-        return True
-    if name.endswith(_SHARES):
-        return _is_share(value)
-    return _is_number(value) and (value >= 0 or name != "epsilon")
+    """As in any run; beyond that, what no version of medpriv has measured is no figure."""
+    if not is_figure(name, value):
+        return False
+    if name == "steps":
+        return is_whole(value, low=1)
+    return value is None or name == "finished_at" or isinstance(value, list) or is_number(value)
 
 
 def _outcome(outcome: dict[str, Any], state: str) -> dict[str, Any]:
@@ -276,28 +263,8 @@ def _outcome(outcome: dict[str, Any], state: str) -> dict[str, Any]:
 
 def _labels(labels: dict[str, Any], run_id: str) -> dict[str, Any]:
     name, tags, notes = labels.get("name", run_id), labels.get("tags", []), labels.get("notes", "")
-    if not (isinstance(name, str) and isinstance(notes, str) and isinstance(tags, list)):
-        raise changed("labels.json")
-    if not all(isinstance(tag, str) for tag in tags):
-        raise changed("labels.json")
+    try:
+        check_labels(labels)
+    except Unreadable as error:
+        raise changed("labels.json") from error
     return {"name": clean_name(name), "tags": list(clean_tags(tags)), "notes": notes}
-
-
-def _is_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_share(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 1
-
-
-def _is_time(value: Any) -> bool:
-    return value is None or (_is_number(value) and 0 <= value < LATEST_S)

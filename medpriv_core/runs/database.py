@@ -50,6 +50,12 @@ SCHEMA_VERSION = len(MIGRATIONS)
 # What SQLite keeps beside the file, by the ends of their names.
 COMPANIONS = ("-wal", "-shm", "-journal")
 
+# How a lost or damaged table is mended, at the end of a sentence on it.
+REBUILD = (
+    "the table can be made again from the folders of the runs: by the button on the page of runs, or with python -m "
+    "medpriv_core runs rebuild."
+)
+
 # Of SQLite's complaints: what the disk or another program does, and what the tables themselves are.
 _DISK = ("full", "readonly", "unable to open", "I/O")
 _ALMOST_NONE_BYTES = 64 * 1024
@@ -66,6 +72,8 @@ def transaction(file: Path, kind: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE"
     """
     with explain_disk_errors(file.parent):
         make_folder(file.parent)
+    if file.is_dir():
+        raise _damaged(file, "it is a folder")
     try:
         with ExitStack() as cleaning_up:
             database = _open(file, kind, cleaning_up)
@@ -127,6 +135,7 @@ def _begin(file: Path, kind: str, cleaning_up: ExitStack, *, alone: bool = False
     database = sqlite3.connect(file, timeout=20, isolation_level=None)
     try:
         database.row_factory = sqlite3.Row
+        database.text_factory = _text
         if alone:
             database.execute("PRAGMA locking_mode = EXCLUSIVE")
         database.execute("PRAGMA temp_store = MEMORY")
@@ -156,11 +165,15 @@ def _tell_disk(file: Path, error: sqlite3.Error) -> None:
         raise OSError(errno.EROFS if os.statvfs(file.parent).f_flag & os.ST_RDONLY else errno.EACCES, str(error))
 
 
+def _text(content: bytes) -> str:
+    """Damaged text is shown as far as it can be, and breaks nothing."""
+    return content.decode(errors="replace")
+
+
 def _damaged(file: Path, reason: str) -> RunTableError:
     return RunTableError(
         f"medpriv's table of runs ({file}) is damaged ({reason}). The runs themselves are in the folder beside it, and "
-        "the table can be made again from them: by the button on the page of runs, or with python -m medpriv_core runs "
-        "rebuild."
+        f"{REBUILD}"
     )
 
 

@@ -124,7 +124,7 @@ def _read_record(home: DataHome, row: RunRow) -> _Record:
     spent = read_spent(directory, spec, setup=setup, last=outcome)
     # An outcome that was put back speaks of another network than the one that lies there.
     another = spent is not None and spent.recorded and outcome.get("epoch", spent.epochs) != spent.epochs
-    if "test_accuracy" not in outcome or "majority_rate" not in setup or another:
+    if outcome.get("test_accuracy") is None or setup.get("majority_rate") is None or another:
         raise RunError(
             f"Files of run {row.id} are missing or damaged, so nobody knows how good its network is; choose another "
             "run, or train it again."

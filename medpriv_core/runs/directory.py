@@ -23,24 +23,29 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from medpriv_core.checksums import read_sealed, seal_line, write_sealed
 from medpriv_core.errors import RunError
-from medpriv_core.home import explain_disk_errors, read_json, write_json
+from medpriv_core.home import explain_disk_errors, write_json
 from medpriv_core.private_files import make_folder, open_private
 from medpriv_core.processes import own_identity
-from medpriv_core.runs.epoch_log import read_rows
+from medpriv_core.runs.epoch_log import METRICS, EpochLog, read_log
+from medpriv_core.runs.records import check_labels, check_outcome, check_progress, check_setup
 from medpriv_core.spec import RunSpec
+from medpriv_core.strict_json import Unreadable, open_regular
 
 OutcomeState = Literal["finished", "cancelled", "failed"]
 LOG_LIMIT_BYTES = 64 * 1024
 # Replaced by a worker alone, which writes them aside first.
 _BY_WORKER = ("checkpoint.pt", "spent.json", "predictions.npz", "setup.json", "progress.json", "outcome.json")
 DELETED = "The folder of this run was deleted while it trained, so it ends here. Start it anew if it is still wanted."
+LARGEST_LOG_BYTES = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -98,18 +103,16 @@ class RunDirectory:
 
     def read_spec(self) -> RunSpec:
         """The run's specification; raises ``RunError`` where the file is missing or damaged."""
-        found = read_sealed(self.path / "spec.json")
-        if found.values is None:
+        try:
+            values = self._read("spec.json", lambda values: values)
+            if values is None:
+                raise Unreadable("it is missing")
+        except Unreadable as error:
             raise RunError(
-                f"The run at {self.path} has no readable spec.json, so it cannot be shown or resumed. Put the file "
-                "back, or delete the run."
-            )
-        if not found.sound:
-            raise damaged_file(
-                self.path / "spec.json",
-                "it cannot be shown or resumed. Put the file back from a copy, or delete the run",
-            )
-        return RunSpec.from_dict(found.values)
+                f"The run at {self.path} has no readable spec.json ({error}), so it cannot be shown or resumed. Put "
+                "the file back, or delete the run."
+            ) from error
+        return RunSpec.from_dict(values)
 
     def change_spec(self, spec: RunSpec) -> None:
         """Replace the specification of a run at which no worker is; raises ``DataHomeError`` if the disk refuses."""
@@ -119,28 +122,32 @@ class RunDirectory:
     def write_labels(self, labels: Mapping[str, Any]) -> None:
         """What people call the run, beside the table of runs; raises ``DataHomeError`` if the disk refuses."""
         with explain_disk_errors(self.path):
+            self._make_way("labels.json")
             write_json(self.path / "labels.json", dict(labels), folder_too=False)
 
     def read_labels(self) -> dict[str, Any]:
-        """What people call the run; empty for a run of an earlier version."""
-        labels = read_json(self.path / "labels.json")
-        return labels if isinstance(labels, dict) else {}
+        """What people call the run; empty for a run of an earlier version. Raises ``RunError`` for a damaged file."""
+        try:
+            return self._read("labels.json", check_labels) or {}
+        except Unreadable as error:
+            raise RunError(
+                f"Name, tags and notes of run {self.path.name} cannot be read from its labels.json ({error}), so it "
+                "has the name that its settings give it. Rename it if that is not enough."
+            ) from error
 
     def write_setup(self, setup: Mapping[str, Any]) -> None:
         """Record the facts fixed at the start of training."""
         write_sealed(self.path / "setup.json", setup)
 
     def read_setup(self) -> dict[str, Any]:
-        """The facts fixed at the start, empty before training has begun; raises ``RunError`` where they are damaged."""
-        found = read_sealed(self.path / "setup.json")
-        if found.state == "missing":
-            return {}
-        if not found.sound or not isinstance(found.values, dict):
-            raise damaged_file(
-                self.path / "setup.json",
-                "what was recorded when its training began is not known. Put the file back from a copy",
-            )
-        return found.values
+        """The facts fixed at the start; empty before training has begun. Raises ``RunError`` for a damaged file."""
+        try:
+            return self._read("setup.json", check_setup) or {}
+        except Unreadable as error:
+            raise RunError(
+                f"The setup.json of run {self.path.name} cannot be read ({error}), so what it recorded when it began "
+                "is not known, nor which ε holds. Put the file back, or delete the run."
+            ) from error
 
     def write_progress(self, *, phase: str, done: int, total: int, seconds_left: float | None) -> None:
         """Say what this process, the worker, is doing: a phase in plain words and how far it is."""
@@ -149,18 +156,18 @@ class RunDirectory:
 
     def read_progress(self) -> dict[str, Any]:
         """The latest progress; empty before the worker has said anything."""
-        progress = read_json(self.path / "progress.json") or {}
-        return {name: value for name, value in progress.items() if name not in ("pid", "begun")}
+        return {name: value for name, value in self.read_worker().items() if name not in ("pid", "begun")}
 
     def read_worker(self) -> dict[str, Any]:
         """Which process wrote the latest progress, for ``processes.send_signal``; empty before there is any."""
-        progress = read_json(self.path / "progress.json")
-        return progress if isinstance(progress, dict) else {}
+        # A worker replaces it every second, so of one that cannot be read there is nothing to say.
+        with suppress(Unreadable):
+            return self._read("progress.json", check_progress) or {}
+        return {}
 
     def read_worker_pid(self) -> int | None:
         """The number of that process; None before the worker has said anything."""
-        pid = self.read_worker().get("pid")
-        return pid if type(pid) is int else None
+        return self.read_worker().get("pid")
 
     def append_epoch(self, row: Mapping[str, Any]) -> None:
         """Append one finished epoch and wait until the disk has it."""
@@ -180,23 +187,34 @@ class RunDirectory:
             os.fsync(file.fileno())
 
     def read_epochs(self) -> list[dict[str, Any]]:
-        """Finished epochs in order, not to be changed by the caller; torn lines are passed over."""
-        return read_rows(self.path / "metrics.jsonl")
+        """Finished epochs in order, not to be changed by the caller; what cannot be read is passed over."""
+        return self.read_log().rows
+
+    def read_log(self) -> EpochLog:
+        """The same, with what was passed over that no crash leaves behind."""
+        with explain_disk_errors(self.path):
+            return read_log(self.path / METRICS)
 
     def write_outcome(self, state: OutcomeState, message: str | None = None, **facts: Any) -> None:
         """Say how the run ended; ``message`` is one sentence for the user where it failed."""
         write_sealed(self.path / "outcome.json", {"state": state, "message": message, **facts})
 
     def read_outcome(self) -> dict[str, Any] | None:
-        """How the run ended, or None while it has not, or where that is damaged and so not known."""
-        found = read_sealed(self.path / "outcome.json")
-        known = found.sound and isinstance(found.values, dict) and "state" in found.values
-        return found.values if known else None
+        """How the run ended, or None while it has not; of a damaged file only that, as a failure."""
+        try:
+            return self._read("outcome.json", check_outcome)
+        except Unreadable as error:
+            return {
+                "state": "failed",
+                "message": f"How this run ended cannot be read from its outcome.json ({error}). Resume continues from "
+                "its last checkpoint, if there is one.",
+            }
 
     def clear_outcome(self) -> None:
         """Forget how the run ended and what its last worker did, because it is being continued."""
         with explain_disk_errors(self.path):
             for name in ("progress.json", "outcome.json"):
+                self._make_way(name)
                 (self.path / name).unlink(missing_ok=True)
 
     def remove_half_written(self) -> None:
@@ -208,18 +226,31 @@ class RunDirectory:
     def log_tail(self, lines: int = 20) -> str:
         """The last lines that the worker printed."""
         try:
-            with open(self.log, "rb") as file:
+            with explain_disk_errors(self.path), open_regular(self.log, most_bytes=LARGEST_LOG_BYTES) as file:
                 file.seek(0, os.SEEK_END)
                 file.seek(max(0, file.tell() - LOG_LIMIT_BYTES))
                 text = file.read().decode(errors="replace")
         except FileNotFoundError:
             return ""
+        except Unreadable as error:
+            return f"worker.log cannot be read: {error}."
         return "\n".join(text.splitlines()[-lines:])
 
+    def _read(self, name: str, check: Callable[[Any], dict[str, Any]]) -> dict[str, Any] | None:
+        """The values in a file of the run, checked; None where there is none. Raises ``Unreadable``."""
+        with explain_disk_errors(self.path):
+            found = read_sealed(self.path / name)
+        if found.state == "missing":
+            return None
+        if not found.sound:
+            raise Unreadable(found.why)
+        return check(found.values)
 
-def damaged_file(path: Path, so: str) -> RunError:
-    """The error for a file of a run that is not as it was written; ``so``: what follows for the run."""
-    return RunError(f"The file {path.name} of run {path.parent.name} is damaged, so {so}.")
+    def _make_way(self, name: str) -> None:
+        """Put a folder that took the place of a file aside."""
+        place = self.path / name
+        if place.is_dir() and not place.is_symlink():
+            os.replace(place, place.with_name(f"{name}.{secrets.token_hex(4)}.folder"))
 
 
 def epsilon_spent(epoch: Mapping[str, Any]) -> float | None:

@@ -2,29 +2,36 @@
 
 A page asks for the epochs of a run every second, so what was read once is kept in this process, and of a file that has
 grown only the new lines are read. A line counts once its end is on the disk; a line torn by a crash is passed over,
-and so is one whose checksum does not fit. Of two lines for one epoch the later counts.
+and so is one whose checksum does not fit. Of two lines for one epoch the later counts. A line that no crash explains is
+passed over too, and said: a list where a figure belongs, say, or a file of gigabytes.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from medpriv_core.checksums import open_line
+from medpriv_core.runs.records import check_row
+from medpriv_core.strict_json import MB, NoJson, Unreadable, open_regular, parse_json, read_regular
 
 Row = dict[str, Any]
 Signature = tuple[int, int, int]
 
+METRICS = "metrics.jsonl"
 KEPT_LOGS = 64
+MOST_BYTES = 64 * MB  # a thousand epochs have two
+LONGEST_LINE = MB
 # A line as a worker writes it, as far as its epoch and test accuracy tell.
-_NUMBER = rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
-_LINE = re.compile(rb'\{"epoch": (\d+), (?:.*?"test_accuracy": (?:(' + _NUMBER + rb")|null)(?=[,}]))?.*\}")
+_NUMBER = rb"-?\d{1,3}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,3})?"
+_LINE = re.compile(
+    rb'\{"epoch": (\d{1,9}), (?:.*?"test_accuracy": (?:(' + _NUMBER + rb')|null)(?=[,}])|(?!.*"test_accuracy")).*\}'
+)
 
 
 def signature(path: Path | str) -> Signature | None:
@@ -38,13 +45,33 @@ def signature(path: Path | str) -> Signature | None:
 
 @dataclass
 class _Log:
-    """A file as far as it has been read: ``seen`` is its last whole line, at whose end the reading goes on."""
+    """A file as far as it has been read: ``seen`` is its last whole line, at whose end the reading goes on.
+
+    ``inode`` is -1 for one to be read anew.
+    """
 
     inode: int
     offset: int = 0
     seen: bytes = b""
     rows: dict[int, Row] = field(default_factory=dict)
     tail: dict[int, Row] = field(default_factory=dict)  # of a last line without its end
+    fault: str | None = None
+    tail_fault: str | None = None
+
+
+class EpochLog(NamedTuple):
+    """Finished epochs in order, and a sentence on what was passed over; None where nothing was but torn lines."""
+
+    rows: list[Row]
+    fault: str | None
+
+
+class Ends(NamedTuple):
+    """The last row and the best; empty where there is none. ``fault`` is as in ``EpochLog``."""
+
+    last: Row
+    best: Row
+    fault: str | None
 
 
 _logs: OrderedDict[str, tuple[Signature, _Log]] = OrderedDict()
@@ -52,11 +79,16 @@ _reading = threading.Lock()
 
 
 def read_rows(path: Path) -> list[Row]:
+    """The rows of ``read_log``."""
+    return read_log(path).rows
+
+
+def read_log(path: Path) -> EpochLog:
     """Finished epochs in order, not to be changed by the caller; none where there is no file."""
     with _reading:
         now = signature(path)
         if now is None:
-            return []
+            return EpochLog([], None)
         before, log = _logs.get(str(path), (None, _Log(inode=now[2])))
         if before != now:
             log = _read_on(path, log) if log.inode == now[2] else _read_on(path, _Log(inode=now[2]))
@@ -64,12 +96,12 @@ def read_rows(path: Path) -> list[Row]:
         _logs.move_to_end(str(path))
         if len(_logs) > KEPT_LOGS:
             _logs.popitem(last=False)
-        rows = log.rows | log.tail
-    return [rows[epoch] for epoch in sorted(rows)]
+        rows, fault = log.rows | log.tail, log.fault or log.tail_fault
+    return EpochLog([rows[epoch] for epoch in sorted(rows)], fault)
 
 
-def read_ends(path: Path) -> tuple[Row, Row]:
-    """The last finished epoch and the first of those with the best test accuracy; empty where there is none.
+def read_ends(path: Path) -> Ends:
+    """The last finished epoch and the first of those with the best test accuracy.
 
     For a list of hundreds of runs: of a file that is as a worker leaves it, only these two lines are parsed.
     """
@@ -77,17 +109,19 @@ def read_ends(path: Path) -> tuple[Row, Row]:
         known = str(path) in _logs
     ends = None if known else _quick_ends(path)
     if ends is not None:
-        return ends
-    rows = read_rows(path)
-    return (rows[-1], max(rows, key=_accuracy)) if rows else ({}, {})
+        return Ends(*ends, None)
+    rows, fault = read_log(path)
+    return Ends(rows[-1], max(rows, key=_accuracy), fault) if rows else Ends({}, {}, fault)
 
 
 def _quick_ends(path: Path) -> tuple[Row, Row] | None:
     """None where a line is torn, damaged, foreign or for an epoch that was there before."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_regular(path, most_bytes=MOST_BYTES).split(b"\n")
     except FileNotFoundError:
         return {}, {}
+    except Unreadable:
+        return None
     if lines.pop():  # without its end
         return None
     found = [_LINE.fullmatch(line) if open_line(line) is not None else None for line in lines]
@@ -96,8 +130,10 @@ def _quick_ends(path: Path) -> tuple[Row, Row] | None:
     if not figures or len(figures) < len(lines) or numbers != sorted(set(numbers)):
         return None
     best = max(range(len(lines)), key=lambda place: figures[place][1])
-    ends = [_row(lines[place]).get(numbers[place]) for place in (-1, best)]
-    last_row, best_row = ends
+    try:
+        last_row, best_row = [_row(lines[place]).get(numbers[place]) for place in (-1, best)]
+    except Unreadable:
+        return None
     return (last_row, best_row) if last_row is not None and best_row is not None else None
 
 
@@ -109,7 +145,7 @@ def _accuracy(row: Row) -> float:
 def _read_on(path: Path, log: _Log) -> _Log:
     """What the file holds now, with its new lines only if the old ones are still there."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path, most_bytes=MOST_BYTES) as file:
             file.seek(log.offset - len(log.seen))
             content = file.read()
             if not content.startswith(log.seen):  # written anew
@@ -117,23 +153,36 @@ def _read_on(path: Path, log: _Log) -> _Log:
                 log, content = _Log(log.inode), file.read()
     except FileNotFoundError:
         return _Log(log.inode)
+    except Unreadable as error:
+        return _Log(-1, fault=f"The metrics.jsonl of this run cannot be read: {error}.")
     *lines, rest = content[len(log.seen) :].split(b"\n")
     for line in lines:
-        log.rows |= _row(line)
+        row, fault = _row_or_fault(line)
+        log.rows |= row
+        log.fault = log.fault or fault
     if lines:
         log.offset += sum(len(line) + 1 for line in lines)
         log.seen = lines[-1] + b"\n"
-    log.tail = _row(rest)
+    log.tail, log.tail_fault = _row_or_fault(rest)
     return log
 
 
+def _row_or_fault(line: bytes) -> tuple[dict[int, Row], str | None]:
+    try:
+        return _row(line), None
+    except Unreadable as error:
+        return {}, f"An epoch in the metrics.jsonl of this run cannot be read ({error}), and is not shown."
+
+
 def _row(line: bytes) -> dict[int, Row]:
-    """The epoch in a line under its number; nothing in a torn or damaged line."""
+    """The epoch in a line under its number; nothing in a torn or damaged line. Raises ``Unreadable`` for any other."""
+    if len(line) > LONGEST_LINE:
+        raise Unreadable("it is far too long")
     whole = open_line(line)
     if whole is None:
         return {}
     try:
-        row = json.loads(whole.decode())
-        return {int(row["epoch"]): row}
-    except (ValueError, KeyError, TypeError):
+        row = check_row(parse_json(whole))
+    except NoJson:
         return {}
+    return {row["epoch"]: row}

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import MedprivError, WeightsError
-from medpriv_core.home import DataHome
+from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.epoch_log import Row, read_ends
+from medpriv_core.runs.epoch_log import METRICS, Row, read_ends
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import resolve_weights
@@ -235,15 +235,17 @@ def _pace(took: float, expected: float) -> float:
 @functools.lru_cache(maxsize=2 * LIKE_RUNS)
 def _read_finished(path: Path, started_at: float, ended_at: float) -> _Finished | None:
     directory = RunDirectory(path)
-    setup = directory.read_setup()
-    if setup.get("resumed_from_epoch") is not None or not {"train_size", "test_size"} <= setup.keys():
-        return None
     try:
-        spec = directory.read_spec()
+        spec, setup = directory.read_spec(), directory.read_setup()
+        with explain_disk_errors(path):
+            last = read_ends(path / METRICS).last
     except MedprivError:  # the list of runs says so
         return None
-    took_s = took_seconds(started_at, ended_at, read_ends(path / "metrics.jsonl")[0])
-    return None if took_s is None else _Finished(spec, took_s, setup["train_size"], setup["test_size"])
+    train_size, test_size = setup.get("train_size"), setup.get("test_size")
+    if setup.get("resumed_from_epoch") is not None or train_size is None or test_size is None:
+        return None
+    took_s = took_seconds(started_at, ended_at, last)
+    return None if took_s is None else _Finished(spec, took_s, train_size, test_size)
 
 
 def _kind(spec: RunSpec) -> tuple[object, ...]:

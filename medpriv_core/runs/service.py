@@ -17,15 +17,19 @@ from typing import Any
 from medpriv_core.datasets.registry import list_datasets, open_dataset
 from medpriv_core.errors import DataHomeError, MedprivError, RunError, RunTableError, SettingError
 from medpriv_core.home import DataHome
+from medpriv_core.printable import printable
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.private_files import link_refused
 from medpriv_core.runs.deletion import delete, purge, restore
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.extension import Extension, plan_extension
+from medpriv_core.runs.folders import is_text
 from medpriv_core.runs.going_on import check_going_on, recorded_setup
 from medpriv_core.runs.labels import clean_name, clean_tags, rename, set_notes, set_tags
+from medpriv_core.runs.lines import RunLine
+from medpriv_core.runs.lines import list_lines as lines_of
 from medpriv_core.runs.naming import device_slot, name_run
-from medpriv_core.runs.rebuilding import rebuild_table
+from medpriv_core.runs.rebuilding import Say, rebuild_table, silent
 from medpriv_core.runs.room import check_room, dataset_sizes
 from medpriv_core.runs.runner import ensure_runner
 from medpriv_core.runs.store import Place, RunRow, RunStore
@@ -37,13 +41,16 @@ __all__ = [
     "Action",
     "Extension",
     "Run",
+    "RunLine",
     "RunSummary",
     "cancel",
     "delete",
     "extend",
     "extension",
+    "list_lines",
     "list_runs",
     "load_run",
+    "load_runs",
     "move",
     "name_run",
     "purge",
@@ -55,6 +62,7 @@ __all__ = [
     "set_notes",
     "set_tags",
     "submit",
+    "unlisted",
 ]
 
 # Something that can be done to a run: ``cancel``, ``resume``, ``delete`` or ``restore``.
@@ -69,6 +77,8 @@ def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequ
     Raises ``SettingError``, ``DatasetError``, ``WeightsError`` or ``DataHomeError`` with a sentence for the user; then
     nothing has been queued.
     """
+    store = RunStore(home)
+    store.check()
     dataset = open_dataset(home, spec.dataset)
     if not dataset.info.trainable:
         raise SettingError(f"{dataset.info.title} is a single picture to look at; choose a dataset to train on.")
@@ -86,10 +96,13 @@ def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequ
     run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
     directory = RunDirectory(home.runs / run_id)
     created_at = time.time()
-    try:
+
+    def make_folder() -> None:
         directory.create(spec)
         directory.write_labels({"name": name, "tags": list(tags), "notes": "", "created_at": created_at})
-        RunStore(home).add(run_id, name=name, slot=device_slot(spec.device), tags=tags, created_at=created_at)
+
+    try:
+        store.add(run_id, name=name, slot=device_slot(spec.device), tags=tags, created_at=created_at, make=make_folder)
     except MedprivError:
         shutil.rmtree(directory.path, ignore_errors=True)  # nothing would ever show it
         raise
@@ -101,6 +114,37 @@ def list_runs(home: DataHome, *, deleted: bool = False) -> list[RunSummary]:
     """Every run in the list, or every deleted one, the newest first; brings the runner back if it died with work."""
     _bring_runner(home)
     return summarise(home, RunStore(home).all(deleted=deleted))
+
+
+def list_lines(home: DataHome, *, deleted: bool = False) -> list[RunLine]:
+    """As ``list_runs``, of each run only what a line of a long list says."""
+    _bring_runner(home)
+    return lines_of(home, RunStore(home).all(deleted=deleted))
+
+
+def load_runs(home: DataHome, run_ids: Sequence[str]) -> list[RunSummary]:
+    """These runs, in this order, as a list shows them; those that there are."""
+    store = RunStore(home)
+    places = {row.id: place for place, row in enumerate(store.in_state("queued"), start=1)}
+    return [read_summary(home, row, place=places.get(row.id)) for row in store.some(run_ids)]
+
+
+def unlisted(home: DataHome) -> str | None:
+    """A sentence on runs whose folders are there though the table does not know them; None where there are none."""
+    names = RunStore(home).unlisted()
+    odd = [name for name in names if not is_text(name)]
+    if odd:
+        return (
+            f"The folder {printable(odd[0])} in {home.runs} has a name that is no UTF-8, so its run is not in this "
+            "list. Give it another name, then rebuild the list."
+        )
+    if not names:
+        return None
+    which = "1 run is" if len(names) == 1 else f"{len(names):,} runs are"
+    return (
+        f"{which} missing in this list, though the folder is there ({names[0]}{', …' if len(names) > 1 else ''}). The "
+        "button on the page of runs, or python -m medpriv_core runs rebuild, brings back what is missing."
+    )
 
 
 def load_run(home: DataHome, run_id: str) -> Run:
@@ -202,13 +246,13 @@ def move(home: DataHome, run_id: str, where: Place) -> None:
         raise RunError(f"Run {run_id} is {state}; only a run that waits in the queue can be moved.")
 
 
-def rebuild(home: DataHome) -> int:
-    """Make a damaged table of runs again from the run directories; returns how many runs it has.
+def rebuild(home: DataHome, *, say: Say = silent) -> int:
+    """Make a lost or damaged table of runs again from the run directories; returns how many runs it has.
 
-    The damaged file is kept beside it. Into a sound table it brings the runs that are not in it; raises ``RunError`` if
-    there are none.
+    A damaged file is kept beside it. Into a sound table it brings the runs that are not in it; raises ``RunError`` if
+    there are none. ``say`` is told a sentence on each run that could not be read whole, which comes back too.
     """
-    count = rebuild_table(home)
+    count = rebuild_table(home, say=say)
     ensure_runner(home)
     return count
 

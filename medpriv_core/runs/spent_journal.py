@@ -26,7 +26,6 @@ purged: for the images that lie under their dataset's name now if the sizes of t
 from __future__ import annotations
 
 import functools
-import json
 import math
 import os
 import re
@@ -47,6 +46,7 @@ from medpriv_core.private_files import make_folder, open_private
 from medpriv_core.runs.epoch_log import Signature, signature
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import Sampling
+from medpriv_core.strict_json import parse_json
 
 _KEY = re.compile(r"[0-9A-Za-z_-]{1,100}")
 # Put behind a line that was torn by a crash, by whoever writes the next one.
@@ -279,8 +279,8 @@ def _values(line: bytes) -> Any:
     """The JSON in a line; None in a torn or damaged one."""
     whole = open_line(line)
     try:
-        return None if whole is None else json.loads(whole)
-    except (ValueError, RecursionError):
+        return None if whole is None else parse_json(whole)
+    except ValueError:
         return None
 
 
@@ -296,5 +296,5 @@ def _entry(line: bytes) -> Entry | None:
         mechanism = Mechanism(facts["sampling"], float(facts["sample_rate"]), max(1, per_epoch), sensitivity)
         segments, delta = segments_from_list(values["segments"]), float(values["delta"])
         return Entry(str(values["run"]), mechanism, segments, delta, digest)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, ArithmeticError):
         return None

@@ -5,23 +5,26 @@ Only what needs transactions is here; everything else about a run is in its dire
 
 from __future__ import annotations
 
-import functools
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from medpriv_core.errors import RunError
+from medpriv_core.errors import DataHomeError, RunError, RunTableError
 from medpriv_core.home import DataHome, explain_disk_errors
-from medpriv_core.runs.database import transaction
+from medpriv_core.runs.database import REBUILD, transaction
+from medpriv_core.runs.folders import unlisted
+from medpriv_core.runs.records import Fits, is_text, is_texts, is_time, is_whole
+from medpriv_core.strict_json import Unreadable, parse_json
 
 RunState = Literal["queued", "running", "finished", "failed", "cancelled"]
 STATES: tuple[RunState, ...] = get_args(RunState)
 ENDED: tuple[RunState, ...] = ("finished", "failed", "cancelled")
-KEPT_ROWS = 5000
+KEPT_ROWS = 200_000
+MOST_MARKS = 500  # values of one question, which SQLite limits
 Place = Literal["first", "up", "down"]  # in the queue, as it is now
 
 
@@ -74,29 +77,48 @@ class RunStore:
     def __init__(self, home: DataHome) -> None:
         self._home = home
 
+    def check(self) -> None:
+        """Raise ``RunTableError`` where the table is damaged, or is lost while there are runs."""
+        self._select("SELECT * FROM runs LIMIT 1")
+
     def add(
-        self, run_id: str, *, name: str, slot: str, tags: Sequence[str] = (), created_at: float | None = None
+        self,
+        run_id: str,
+        *,
+        name: str,
+        slot: str,
+        tags: Sequence[str] = (),
+        created_at: float | None = None,
+        make: Callable[[], None] | None = None,
     ) -> None:
-        """Put a new run, made now unless it says otherwise, at the end of the queue."""
+        """Put a new run, made now unless it says otherwise, at the end of the queue.
+
+        ``make`` makes its folder, so that nobody who holds the table ever sees a folder without its line; if it raises,
+        nothing is added.
+        """
         with self._transaction() as database:
             database.execute(
                 "INSERT INTO runs (id, name, state, slot, position, created_at, tags) "
                 "VALUES (?, ?, 'queued', ?, ?, ?, ?)",
                 (run_id, name, slot, _last(database) + 1, created_at or time.time(), json.dumps(tags)),
             )
+            if make is not None:
+                make()
 
-    def insert(self, rows: Sequence[RunRow]) -> None:
-        """Put rows into the table as they are, all or none; raises ``RunError`` if one of them is there already."""
+    def insert(self, rows: Sequence[RunRow], *, make: Callable[[], None] | None = None) -> None:
+        """Put rows into the table as they are, all or none; raises ``RunError`` if one of them is there already.
+
+        ``make`` is as in ``add``.
+        """
         with self._transaction() as database:
-            for row in rows:
-                values = vars(row) | {"tags": json.dumps(row.tags), "cancel_requested": int(row.cancel_requested)}
-                columns = ", ".join(values)
-                try:
-                    database.execute(
-                        f"INSERT INTO runs ({columns}) VALUES ({', '.join(f':{name}' for name in values)})", values
-                    )
-                except sqlite3.IntegrityError as error:
-                    raise RunError(f"There is a run {row.id} already.") from error
+            insert_rows(database, rows)
+            if make is not None:
+                make()
+
+    def ids(self) -> set[str]:
+        """Of every run in the table, deleted ones too."""
+        with self._transaction("DEFERRED") as database:
+            return {row["id"] for row in database.execute("SELECT id FROM runs")}
 
     def all(self, *, deleted: bool = False) -> list[RunRow]:
         """Every run in the list, or every deleted one; the newest first."""
@@ -111,7 +133,37 @@ class RunStore:
 
     def get(self, run_id: str) -> RunRow:
         """One run, also a deleted one; raises ``RunError`` where there is none of that id."""
-        return _one(self._select("SELECT * FROM runs WHERE id = ?", (run_id,)), run_id)
+        found = self._select("SELECT * FROM runs WHERE id = ?", (run_id,))
+        if not found and run_id in self.unlisted():
+            raise RunError(
+                f"Run {run_id} is not in the table of runs, but its folder is there. Bring it back with the button on "
+                "the page of runs, or with python -m medpriv_core runs rebuild."
+            )
+        return _one(found, run_id)
+
+    def some(self, run_ids: Sequence[str]) -> list[RunRow]:
+        """Those of these runs that there are, in this order."""
+        found: dict[str, RunRow] = {}
+        for first in range(0, len(run_ids), MOST_MARKS):
+            part = tuple(run_ids[first : first + MOST_MARKS])
+            marks = ", ".join("?" for _ in part)
+            found |= {row.id: row for row in self._select(f"SELECT * FROM runs WHERE id IN ({marks})", part)}
+        return [found[run_id] for run_id in run_ids if run_id in found]
+
+    def unlisted(self) -> list[str]:
+        """The names of run folders of which the table does not know, looked at while nobody adds a run."""
+        with explain_disk_errors(self._home.root):
+            try:
+                self._home.database.stat()
+                suspects = unlisted(self._home, self.ids())
+            except FileNotFoundError:
+                return unlisted(self._home)
+            if not suspects:
+                return []
+            # Whoever adds a run makes its folder within a transaction: with the table in our hand, none is under way.
+            with suppress(DataHomeError), self._transaction() as database:
+                return unlisted(self._home, {row["id"] for row in database.execute("SELECT id FROM runs")})
+            return suspects  # a disk that cannot be written to, where nobody adds runs either
 
     @contextmanager
     def changing(self, run_id: str) -> Iterator[RowChange]:
@@ -179,9 +231,23 @@ class RunStore:
             try:
                 self._home.database.stat()
             except FileNotFoundError:
+                self._refuse_loss("missing")
                 return []
         with self._transaction("DEFERRED") as database:
-            return [_row(row) for row in database.execute(query, values)]
+            found = [_row(row) for row in database.execute(query, values)]
+            empty = not found and database.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is None
+        if empty:
+            self._refuse_loss("empty")
+        return found
+
+    def _refuse_loss(self, what: str) -> None:
+        """Raise ``RunTableError`` if there are runs after all."""
+        if lost := self.unlisted():
+            runs = "a run lies" if len(lost) == 1 else f"{len(lost):,} runs lie"
+            raise RunTableError(
+                f"medpriv's table of runs ({self._home.database}) is {what}, but {runs} in the folder beside it, and "
+                f"{REBUILD}"
+            )
 
     def _transaction(
         self, kind: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE"
@@ -201,14 +267,71 @@ def _one(rows: list[RunRow], run_id: str) -> RunRow:
     return rows[0]
 
 
+def insert_rows(database: sqlite3.Connection, rows: Sequence[RunRow]) -> None:
+    """Put rows into a table as they are; raises ``RunError`` if one of them is there already."""
+    for row in rows:
+        values = vars(row) | {"tags": json.dumps(row.tags), "cancel_requested": int(row.cancel_requested)}
+        columns = ", ".join(values)
+        try:
+            database.execute(
+                f"INSERT INTO runs ({columns}) VALUES ({', '.join(f':{name}' for name in values)})", values
+            )
+        except sqlite3.IntegrityError as error:
+            raise RunError(f"There is a run {row.id} already.") from error
+
+
+# Most of a list stays as it was a second ago: by id, what was found in the table and what was made of it.
+_rows: dict[str, tuple[tuple[Any, ...], RunRow]] = {}
+
+
 def _row(row: sqlite3.Row) -> RunRow:
-    return _make_row(tuple(row.keys()), tuple(row))
+    """The same record for the same row."""
+    found = tuple(row)
+    known = _rows.get(row["id"])
+    if known is not None and known[0] == found:
+        return known[1]
+    if len(_rows) >= KEPT_ROWS:
+        _rows.clear()
+    made = _make_row(dict(zip(row.keys(), found, strict=True)))
+    _rows[row["id"]] = found, made
+    return made
 
 
-@functools.lru_cache(maxsize=KEPT_ROWS)
-def _make_row(names: tuple[str, ...], found: tuple[Any, ...]) -> RunRow:
-    """The same record for the same row: most of a list stays as it was a second ago."""
-    values = dict(zip(names, found, strict=True))
+def _or_none(fits: Fits) -> Fits:
+    return lambda value: value is None or fits(value)
+
+
+# What a column may hold, and what is shown in the place of anything else: SQLite takes any value into any column.
+_COLUMNS: Mapping[str, tuple[Fits, Any]] = {
+    "id": (is_text, "?"),
+    "name": (is_text, "?"),
+    "state": (lambda value: value in STATES, "failed"),
+    "slot": (is_text, "cpu"),
+    "position": (lambda value: is_whole(value, high=2**62), 0),
+    "cancel_requested": (lambda value: value in (0, 1), 0),
+    "pid": (_or_none(lambda value: is_whole(value, low=1, high=2**31 - 1)), None),
+    "created_at": (is_time, 0.0),
+    "started_at": (_or_none(is_time), None),
+    "ended_at": (_or_none(is_time), None),
+    "message": (_or_none(is_text), None),
+    "tags": (is_texts, []),
+    "notes": (is_text, ""),
+    "deleted_at": (_or_none(is_time), None),
+}
+
+
+def _make_row(values: dict[str, Any]) -> RunRow:
+    try:
+        values["tags"] = parse_json(values["tags"]) if is_text(values["tags"]) else None
+    except Unreadable:
+        values["tags"] = None
+    unfit = [name for name, (fits, _) in _COLUMNS.items() if not fits(values[name])]
+    for name in unfit:
+        values[name] = _COLUMNS[name][1]
+    if unfit:
+        values["message"] = (
+            f"The line of this run in the table of runs is damaged ({', '.join(unfit)}), so part of it is missing here."
+        )
     values["cancel_requested"] = bool(values["cancel_requested"])
-    values["tags"] = tuple(json.loads(values["tags"]))
+    values["tags"] = tuple(values["tags"])
     return RunRow(**values)

@@ -1,14 +1,16 @@
 """One run as people look at it: its row in the table and what its directory says, put together.
 
 A list of five hundred runs is asked for every second or two, so what a run's files say is kept in this process for as
-long as the files stay the same.
+long as the files stay the same. Lists of ten thousand are made of ``medpriv_core.runs.lines``, which hold less.
+
+Each run is read by itself: one whose files are damaged has a sentence that says so, and the others are as they are.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,16 +19,21 @@ from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.epoch_log import Row, Signature, read_ends, signature
+from medpriv_core.runs.epoch_log import METRICS, Ends, Row, Signature, read_ends, signature
 from medpriv_core.runs.failure import in_plain_words, kept_words
 from medpriv_core.runs.spent_record import FILE_NAME as SPENT
 from medpriv_core.runs.spent_record import read_spent
 from medpriv_core.runs.store import ENDED, RunRow, RunState
 from medpriv_core.spec import RunSpec
 
-KEPT_RUNS = 5000
-FILES = ("spec.json", "setup.json", "metrics.jsonl", "checkpoint.pt", SPENT, "outcome.json")
+KEPT_RUNS = 20_000
+# In a list of so many, every file is looked at; in a longer one, of runs that have ended only the directories.
+LOOKED_AT_WHOLE = 200
+LONGEST_COMPLAINT = 600
+FILES = ("spec.json", "setup.json", METRICS, "checkpoint.pt", SPENT, "outcome.json")
 FOLDER = (".",)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -101,16 +108,21 @@ class Run(RunSummary):
 def summarise(home: DataHome, rows: Sequence[RunRow]) -> list[RunSummary]:
     """The runs of these rows, in their order, for a list.
 
-    Of a run that has ended only its directory is looked at, which tells of every file that was replaced as a whole:
-    all that medpriv does. ``read_summary`` looks at the files themselves.
+    In a long list, of a run that has ended only its directory is looked at, which tells of every file that was replaced
+    as a whole: all that medpriv does. ``read_summary`` looks at the files themselves.
     """
-    waiting = sorted((row.position, row.id) for row in rows if row.state == "queued")
-    places = {run_id: place for place, (_, run_id) in enumerate(waiting, start=1)}
-    runs = str(home.runs)
+    places, runs = places_of(rows), str(home.runs)
+    of_ended = FOLDER if len(rows) > LOOKED_AT_WHOLE else FILES
     return [
-        _summary(f"{runs}/{row.id}", row, places.get(row.id), of=FOLDER if row.state in ENDED else FILES)
+        _summary(f"{runs}/{row.id}", row, places.get(row.id), of=of_ended if row.state in ENDED else FILES)
         for row in rows
     ]
+
+
+def places_of(rows: Iterable[RunRow]) -> dict[str, int]:
+    """The place in the queue, where 1 is next, of each run that waits."""
+    waiting = sorted((row.position, row.id) for row in rows if row.state == "queued")
+    return {run_id: place for place, (_, run_id) in enumerate(waiting, start=1)}
 
 
 def read_summary(home: DataHome, row: RunRow, *, place: int | None = None) -> RunSummary:
@@ -118,15 +130,23 @@ def read_summary(home: DataHome, row: RunRow, *, place: int | None = None) -> Ru
     return _summary(str(home.runs / row.id), row, place, of=FILES)
 
 
+def read_once(home: DataHome, row: RunRow) -> RunSummary:
+    """One run that has ended, without keeping it in this process."""
+    return _put_together(row, None, _read_files(RunDirectory(home.runs / row.id), ()))
+
+
 def read_run(home: DataHome, row: RunRow, *, place: int | None) -> Run:
     """One run with all its epochs."""
     directory = RunDirectory(home.runs / row.id)
     summary = read_summary(home, row, place=place)
-    epochs = directory.read_epochs()
-    complaint = _gaps(summary, epochs)
-    if complaint is not None:
-        told = [message for message in (summary.kept_message, complaint) if message]
-        summary = replace(summary, kept_message=" ".join(told), message=in_plain_words(" ".join(told)))
+    try:
+        epochs, fault = directory.read_log()
+    except MedprivError as error:
+        epochs, fault = [], str(error)
+    told = [message for message in (summary.kept_message, fault, _gaps(summary, epochs)) if message]
+    if told:
+        message = " ".join(dict.fromkeys(told))
+        summary = replace(summary, kept_message=message, message=in_plain_words(message))
     return Run(
         **{field.name: getattr(summary, field.name) for field in fields(RunSummary)},
         progress=directory.read_progress() if row.state == "running" else {},
@@ -172,7 +192,7 @@ class _Kept:
     summary: RunSummary
 
 
-_kept: OrderedDict[tuple[str, tuple[str, ...]], _Kept] = OrderedDict()
+_kept: dict[tuple[str, tuple[str, ...]], _Kept] = {}
 _keeping = threading.Lock()
 
 
@@ -188,9 +208,9 @@ def _summary(path: str, row: RunRow, place: int | None, *, of: tuple[str, ...]) 
     summary = _put_together(row, place, files)
     with _keeping:
         _kept[path, of] = _Kept(files, row, place, summary)
-        _kept.move_to_end((path, of))
         if len(_kept) > KEPT_RUNS:
-            _kept.popitem(last=False)
+            # A list is read from one end to the other: what came last is what will be wanted last.
+            _kept.popitem()
     return summary
 
 
@@ -223,26 +243,33 @@ def _put_together(row: RunRow, place: int | None, files: _Files) -> RunSummary:
 
 def _read_files(directory: RunDirectory, versions: tuple[Signature | None, ...]) -> _Files:
     spec, complaint, setup, spent = None, None, dict[str, Any](), None
-    last, best = read_ends(directory.path / "metrics.jsonl")
+    ends, has_checkpoint, imported = Ends({}, {}, None), False, False
     try:
         with explain_disk_errors(directory.path):
+            has_checkpoint, imported = directory.checkpoint.is_file(), directory.imported
+            ends = read_ends(directory.path / METRICS)
             spec = directory.read_spec()
             try:
                 setup = directory.read_setup()
             except RunError as error:
                 complaint = kept_words(error)
-            spent = read_spent(directory, spec, setup=setup, last=last)
+            spent = read_spent(directory, spec, setup=setup, last=ends.last)
     except MedprivError as error:
         complaint = kept_words(error)
+    except Exception as error:
+        # What no reader foresaw must not take all other runs off the list.
+        log.exception("Run %s cannot be read", directory.path.name)
+        complaint = f"The files of this run cannot be read ({type(error).__name__}). Put them back, or delete the run."
+    complaint = complaint or ends.fault
     return _Files(
         versions=versions,
         spec=spec,
-        complaint=complaint,
+        complaint=complaint and complaint[:LONGEST_COMPLAINT],
         setup=setup,
-        last=last,
-        best=best,
-        epochs_done=last.get("epoch", 0),
-        has_checkpoint=directory.checkpoint.exists(),
-        imported=directory.imported,
+        last=ends.last,
+        best=ends.best,
+        epochs_done=ends.last.get("epoch", 0),
+        has_checkpoint=has_checkpoint,
+        imported=imported,
         spent=spent,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 from medpriv_core.checksums import read_sealed, write_sealed
 from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.runs.records import Fits, is_number, is_text, is_time
 from medpriv_core.spec import RunSpec
 
 VERSION = 1
@@ -102,6 +104,9 @@ def delete_file(home: DataHome, sweep_id: str) -> None:
     file = sweep_file(home, sweep_id)
     with explain_disk_errors(file.parent):
         try:
+            if file.is_dir() and not file.is_symlink():
+                os.replace(file, file.with_suffix(f".{secrets.token_hex(4)}.folder"))
+                return
             file.unlink()
         except FileNotFoundError:
             raise _unknown(sweep_id) from None
@@ -136,10 +141,10 @@ def _parse(file: Path, _changed_ns: int, _size: int) -> Sweep:
             raise RunError(f"The sweep in {file} was written by a newer version of medpriv. Update medpriv to see it.")
         return Sweep(
             id=file.stem,
-            title=str(values["title"]),
-            created_at=float(values["created_at"]),
+            title=_text(values["title"]),
+            created_at=_number(values["created_at"], is_time),
             runs=tuple(_run(entry) for entry in values["runs"]),
-            impossible=tuple((str(entry["name"]), str(entry["reason"])) for entry in values["impossible"]),
+            impossible=tuple((_text(entry["name"]), _text(entry["reason"])) for entry in values["impossible"]),
         )
     except RunError:
         raise
@@ -152,12 +157,24 @@ def _parse(file: Path, _changed_ns: int, _size: int) -> Sweep:
 
 def _run(entry: dict[str, Any]) -> SweepRun:
     return SweepRun(
-        name=str(entry["name"]),
+        name=_text(entry["name"]),
         spec=RunSpec.from_dict(entry["spec"]),
-        run_id=None if entry["run_id"] is None else str(entry["run_id"]),
+        run_id=None if entry["run_id"] is None else _text(entry["run_id"]),
         reused=bool(entry["reused"]),
-        estimate_s=float(entry["estimate_s"]),
+        estimate_s=_number(entry["estimate_s"], is_number),
     )
+
+
+def _text(value: Any) -> str:
+    if not is_text(value):
+        raise TypeError("no text")
+    return str(value)
+
+
+def _number(value: Any, fits: Fits) -> float:
+    if not fits(value):
+        raise TypeError("no such number")
+    return float(value)
 
 
 def _unknown(sweep_id: str) -> RunError:

@@ -100,7 +100,7 @@ def class_names(run: RunSummary, classes: int) -> list[str]:
 def _version(home: DataHome, run_id: str) -> tuple[int, int] | None:
     try:
         found = predictions_path(home, run_id).stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_mtime_ns, found.st_ino
 

@@ -183,6 +183,59 @@ def test_a_damaged_table_is_made_again(medpriv: Command, refused: Refusal, fille
     assert len(medpriv("runs", "list", "--json").json["runs"]) == 3
 
 
+def test_a_lost_table_is_said_and_made_again(
+    medpriv: Command, refused: Refusal, filled: dict[str, str], home: DataHome
+):
+    (home.runs / filled["failed"] / "spec.json").write_text('{"dataset": 1e999}')
+    for file in home.root.glob("runs.sqlite3*"):
+        file.unlink()
+    for arguments in (["list"], ["list", "--json"], ["list", "--deleted"], ["show", filled["finished"]]):
+        sentence = refused("runs", *arguments)
+        assert f"({home.database}) is missing, but 3 runs lie in the folder beside it" in sentence
+        assert "python -m medpriv_core runs rebuild" in sentence
+    assert "is missing, but 3 runs" in refused("run", "--dataset", "synthetic_chest", "--weights", "none", "--json")
+    answer = medpriv("runs", "rebuild")
+    assert answer.code == 0
+    assert "has 3 runs from their folders" in answer.out
+    assert f"Of run {filled['failed']}: The run at " in answer.err
+    assert "not finite" in answer.err
+    assert len(medpriv("runs", "list", "--json").json["runs"]) == 3
+
+
+def test_runs_that_the_table_does_not_know_are_said_below_the_list(
+    medpriv: Command, filled: dict[str, str], home: DataHome
+):
+    with sqlite3.connect(home.database) as database:
+        database.execute("DELETE FROM runs WHERE id = ?", (filled["failed"],))
+    database.close()
+    for arguments in (["list"], ["list", "--json"]):
+        answer = medpriv("runs", *arguments)
+        assert answer.code == 2
+        assert filled["finished"] in answer.out
+        assert answer.err.startswith("medpriv: 1 run is missing in this list, though the folder is there")
+        assert "runs rebuild" in answer.err
+    assert medpriv("runs", "rebuild").code == 0
+    assert medpriv("runs", "list").code == 0
+
+
+def test_a_run_without_a_test_accuracy_is_listed(medpriv: Command, filled: dict[str, str], home: DataHome):
+    RunDirectory(home.runs / filled["finished"]).append_epoch({"epoch": 3, "test_accuracy": None})
+    assert "epoch    3, no test accuracy" in medpriv("runs", "list").out
+
+
+def test_a_damaged_run_is_listed_deleted_and_removed(medpriv: Command, filled: dict[str, str], home: DataHome):
+    run_id = filled["finished"]
+    (home.runs / run_id / "spec.json").write_text('{"epochs": ' + "9" * 5000 + "}")
+    answer = medpriv("runs", "list")
+    assert answer.code == 0
+    assert answer.out.count("spec.json (it holds a number with too many digits)") == 1
+    assert all(other in answer.out for other in filled.values())
+    for command in (["delete"], ["restore"], ["delete"], ["purge"]):
+        assert medpriv("runs", *command, run_id).code == 0
+    assert run_id not in medpriv("runs", "list").out
+    assert not (home.runs / run_id).exists()
+
+
 def test_a_run_whose_settings_are_damaged_is_shown_with_the_reason(
     medpriv: Command, filled: dict[str, str], home: DataHome
 ):

@@ -107,8 +107,11 @@ def test_an_epsilon_in_the_file_is_not_believed(written: Path) -> None:
         (lambda content: content["runs"][0].update(id="b"), "same id"),
         (lambda content: content["runs"][0].update(epochs=[]), "not in order"),
         (lambda content: content["runs"][0]["epochs"].reverse(), "not in order"),
-        (lambda content: content["runs"][0]["epochs"][0].update(test_accuracy=1.5), "accuracy of 1.5"),
-        (lambda content: content["runs"][0]["epochs"][0].update(test_accuracy="high"), "accuracy of 'high'"),
+        (lambda content: content["runs"][0]["epochs"][0].update(test_accuracy=1.5), "test_accuracy cannot be 1.5"),
+        (
+            lambda content: content["runs"][0]["epochs"][0].update(test_accuracy="high"),
+            "test_accuracy cannot be such a text",
+        ),
         (lambda content: content["runs"][0]["spec"].update(beta=2.0), "damaged run a"),
         (lambda content: content["runs"][0]["spec"].update(dataset="unheard_of"), "damaged run a"),
         (lambda content: content["runs"][2]["setup"]["guarantee"].update(noise_multiplier="much"), "damaged run c"),

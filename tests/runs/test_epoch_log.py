@@ -149,5 +149,44 @@ def test_last_and_best_epoch_are_those_of_all_rows(log: Path, content: bytes, la
     log.write_bytes(content)
     for _ in range(2):  # read quickly, then from all rows
         found = epoch_log.read_ends(log)
-        assert tuple(row.get("epoch") for row in found) == (last, best)
+        assert (found.last.get("epoch"), found.best.get("epoch")) == (last, best)
+        assert found.fault is None
         read_rows(log)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b'{"epoch": 2, "test_accuracy": [0.5, 0.5]}',
+        b'{"epoch": 2, "test_accuracy": 1e999}',
+        b'{"epoch": 2, "test_accuracy": true}',
+        b'{"epoch": 2, "test_accuracy": 7}',
+        b'{"epoch": 2, "steps": ' + b"9" * 5000 + b"}",
+        b'{"epoch": ' + b"9" * 5000 + b', "test_accuracy": 0.5}',
+        b'{"epoch": true, "test_accuracy": 0.5}',
+        b'{"epoch": 2, "epsilon": 1.0}',
+        b'{"epoch": 2, "test_accuracy": 0.5, "test_class_recall": 0.5}',
+        b'{"epoch": 2, "test_accuracy": 0.5, "finished_at": "the day before"}',
+        b'{"epoch": 2, "x": ' + b"[" * 9000 + b"]" * 9000 + b"}",
+        b'{"epoch": 2, "epoch": 3}',
+    ],
+)
+def test_a_line_that_no_crash_explains_is_passed_over_and_said(log: Path, damaged: bytes):
+    log.write_bytes(written(1, 0.5) + damaged + b"\n" + written(3, 0.7))
+    found = epoch_log.read_log(log)
+    assert [row["epoch"] for row in found.rows] == [1, 3]
+    assert "cannot be read" in (found.fault or "")
+    assert epoch_log.read_ends(log) == (found.rows[1], found.rows[1], found.fault)
+    log.write_bytes(written(1, 0.5))
+    assert epoch_log.read_log(log).fault is None
+
+
+def test_a_log_of_gigabytes_is_said_and_read_again_once_it_is_mended(log: Path):
+    append(log, line(1))
+    with open(log, "r+b") as file:
+        file.truncate(3 << 30)
+    assert epoch_log.read_log(log) == ([], epoch_log.read_log(log).fault)
+    assert "more than the 64 MB" in (epoch_log.read_ends(log).fault or "")
+    with open(log, "r+b") as file:
+        file.truncate(len(line(1)))
+    assert epoch_log.read_log(log) == ([{"epoch": 1, "value": 0}], None)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,7 @@ from medpriv_core.errors import DataHomeError, RunError, RunTableError
 from medpriv_core.home import DataHome
 from medpriv_core.locks import hold_lock
 from medpriv_core.runs import rebuilding, service
+from medpriv_core.runs.database import check_sound
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
@@ -82,7 +87,7 @@ def test_a_disk_that_refuses_leaves_the_damaged_file_where_it_was(
     def full(*_arguments: object) -> None:
         raise DataHomeError("The disk is full.")
 
-    monkeypatch.setattr(RunStore, "insert", full)
+    monkeypatch.setattr(rebuilding, "insert_rows", full)
     with pytest.raises(DataHomeError):
         service.rebuild(home)
     assert home.database.read_bytes() == RUBBISH
@@ -97,12 +102,182 @@ def test_a_sound_table_is_left_alone(home: DataHome, filled: dict[str, str]):
 
 
 def test_runs_that_a_sound_table_has_lost_are_brought_back(home: DataHome, filled: dict[str, str]):
-    for file in home.root.glob("runs.sqlite3*"):
-        file.unlink()
+    service.rebuild(home)
     new = service.submit(home, SPEC)
-    assert service.rebuild(home) == 6
+    with sqlite3.connect(home.database) as database:
+        database.execute("DELETE FROM runs WHERE id IN (?, ?)", (filled["failed"], filled["waiting"]))
+    database.close()
+    assert (service.unlisted(home) or "").startswith("2 runs are missing in this list, though the folder is there")
+    with pytest.raises(RunError, match=r"is not in the table of runs, but its folder is there\. .*runs rebuild"):
+        service.load_run(home, filled["failed"])
+    assert service.rebuild(home) == 2
     assert {run.id for run in service.list_runs(home)} == {*filled.values(), new} - {filled["deleted"]}
     assert service.load_run(home, new).state == "queued"
+    assert service.unlisted(home) is None
+
+
+def lose(home: DataHome) -> None:
+    for file in home.root.glob("runs.sqlite3*"):
+        file.unlink()
+
+
+def empty(home: DataHome) -> None:
+    lose(home)
+    home.database.touch()
+
+
+def empty_the_table(home: DataHome) -> None:
+    lose(home)
+    RunStore(home).add("gone", name="gone", slot="cpu")
+    with RunStore(home).changing("gone") as change:
+        change.remove()
+
+
+def put_a_folder_there(home: DataHome) -> None:
+    lose(home)
+    home.database.mkdir()
+    (home.database / "within").touch()
+
+
+LOSSES = {lose: "is missing", empty: "is empty", empty_the_table: "is empty", put_a_folder_there: "is a folder"}
+
+
+@pytest.mark.parametrize(("loss", "what"), LOSSES.items())
+def test_a_lost_table_is_said_by_everything_that_asks_it_and_made_again(
+    home: DataHome, filled: dict[str, str], loss: Callable[[DataHome], None], what: str
+):
+    service.rebuild(home) if home.database.exists() else None
+    loss(home)
+    asking: list[Callable[[], object]] = [
+        lambda: service.list_runs(home),
+        lambda: service.list_lines(home),
+        lambda: service.list_runs(home, deleted=True),
+        lambda: service.load_run(home, filled["finished"]),
+        lambda: service.cancel(home, filled["training"]),
+        lambda: service.rename(home, filled["finished"], "new"),
+        lambda: service.submit(home, SPEC),
+    ]
+    folders = sorted(path.name for path in home.runs.iterdir())
+    for ask in asking:
+        with pytest.raises(RunTableError, match=rf"medpriv's table of runs .*{what}.*runs rebuild"):
+            ask()
+    assert sorted(path.name for path in home.runs.iterdir()) == folders
+    with hold_lock(home.runs / filled["training"] / "worker.lock"):
+        assert service.rebuild(home) == 6
+    assert service.load_run(home, filled["training"]).state == "running"
+    assert service.load_run(home, filled["finished"]).notes == "What I saw."
+
+
+def test_a_home_without_runs_has_no_lost_table(home: DataHome):
+    assert service.list_runs(home) == []
+    (home.runs / "no run").mkdir(parents=True)
+    (home.runs / "notes.txt").touch()
+    assert service.list_runs(home) == []
+    home.database.touch()
+    assert service.list_runs(home) == []
+    assert service.unlisted(home) is None
+    with pytest.raises(RunError, match="nothing to make again"):
+        service.rebuild(home)
+
+
+def test_a_rebuilding_that_is_killed_leaves_a_loss_that_is_said(
+    home: DataHome, filled: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    class Killed(BaseException):
+        pass
+
+    moves = []
+
+    def die(table: Path, target: Path) -> None:
+        moves.append(table)
+        if len(moves) == 1:
+            move(table, target)
+        raise Killed
+
+    move = rebuilding._move
+    monkeypatch.setattr(rebuilding, "_move", die)
+    with pytest.raises(Killed):
+        service.rebuild(home)
+    monkeypatch.undo()
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    # A killed process tidies nothing away.
+    home.database.with_name(f".{home.database.name}.new").write_bytes(b"half a table")
+    with pytest.raises(RunTableError, match="is missing, but 6 runs lie in the folder beside it"):
+        service.list_runs(home)
+    assert service.rebuild(home) == 6
+    assert [path.name for path in home.root.glob(".runs*")] == []
+
+
+def test_what_sqlite_kept_beside_the_old_table_is_not_read_into_the_new_one(home: DataHome, filled: dict[str, str]):
+    service.rebuild(home)
+    open_table = sqlite3.connect(home.database, isolation_level=None)
+    open_table.execute("UPDATE runs SET name = 'from the old log'")
+    beside = home.database.with_name("runs.sqlite3-wal")
+    old = beside.read_bytes()
+    assert b"from the old log" in old
+    open_table.close()
+    home.database.unlink()
+    beside.write_bytes(old)
+    assert service.rebuild(home) == 6
+    assert {run.name for run in service.list_runs(home)} & {"from the old log"} == set()
+    assert len(service.list_runs(home)) == 5
+    RunStore(home).add("new", name="new", slot="cpu")
+    check_sound(home.database)
+
+
+def test_a_run_is_never_seen_without_its_line_while_it_is_submitted(
+    home: DataHome, filled: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    service.rebuild(home)
+    looks: list[str | None] = []
+    looked = threading.Event()
+
+    def look() -> None:
+        looks.append(service.unlisted(home))
+        looked.set()
+
+    create = RunDirectory.create
+
+    def slow(directory: RunDirectory, spec: RunSpec) -> None:
+        create(directory, spec)
+        threading.Thread(target=look).start()
+        looked.wait(0.3)  # whoever looks waits for us
+
+    monkeypatch.setattr(RunDirectory, "create", slow)
+    service.submit(home, SPEC)
+    assert looked.wait(20)
+    assert looks == [None]
+
+
+def test_times_that_no_calendar_has_are_left_out(home: DataHome, filled: dict[str, str]):
+    labels = home.runs / filled["finished"] / "labels.json"
+    values = json.loads(labels.read_text())
+    for odd in (1e300, -1, True, "yesterday", [1]):
+        labels.write_text(json.dumps(values | {"created_at": odd, "deleted_at": odd}))
+        lose(home)
+        assert service.rebuild(home) == 6
+        run = service.load_run(home, filled["finished"])
+        assert abs(run.created_at - time.time()) < 86400
+        assert run.deleted_at is None
+
+
+def test_a_damaged_line_of_the_table_is_said_in_that_line_alone(home: DataHome, filled: dict[str, str]):
+    service.rebuild(home)
+    odd = {"tags": "5", "created_at": "yesterday", "notes": b"\xff", "deleted_at": 1e300, "pid": -1, "message": b"7"}
+    for column, value in odd.items():
+        with sqlite3.connect(home.database) as database:
+            before = database.execute(f"SELECT {column} FROM runs WHERE id = ?", (filled["finished"],)).fetchone()[0]
+            database.execute(f"UPDATE runs SET {column} = ? WHERE id = ?", (value, filled["finished"]))
+        database.close()
+        deleted = column == "deleted_at"
+        found = service.list_runs(home) + service.list_runs(home, deleted=True)
+        assert {run.id for run in found} == set(filled.values())
+        run = next(run for run in found if run.id == filled["finished"])
+        assert f"damaged ({column})" in (run.message or "") or (column == "pid" and run.message is None), column
+        assert deleted or run in service.list_runs(home)
+        with sqlite3.connect(home.database) as database:
+            database.execute(f"UPDATE runs SET {column} = ? WHERE id = ?", (before, filled["finished"]))
+        database.close()
 
 
 def test_a_run_of_an_earlier_version_or_with_damaged_settings_is_in_the_table_too(home: DataHome):

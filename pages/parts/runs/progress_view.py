@@ -7,7 +7,7 @@ import streamlit as st
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
-from medpriv_core.runs.service import Run, RunSummary
+from medpriv_core.runs.service import Run, RunLine
 from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
 from pages.parts.messages import explain_errors
@@ -17,14 +17,14 @@ from pages.parts.runs.states import state_badge
 from pages.parts.runs.watchers import refresh_s
 
 
-def draw_running(was_busy: tuple[str, ...], shown: tuple[str, ...], every_s: float | None) -> None:
+def draw_running(was_busy: int, shown: tuple[str, ...], every_s: float | None) -> None:
     """A card for each running run and a line on those that wait, drawn again ``every_s`` seconds.
 
     ``was_busy``: as ``busy_signature`` had it.
     """
     with explain_errors():
         begin_fragment()
-        runs = service.list_runs(cached.home())
+        runs = service.list_lines(cached.home())
         if busy_signature(runs) != was_busy or (every_s and refresh_s() != every_s):
             st.rerun()  # the whole page, so that the refreshing ends, begins or takes another pace
         running = [run for run in runs if run.state == "running"]
@@ -40,9 +40,9 @@ def draw_running(was_busy: tuple[str, ...], shown: tuple[str, ...], every_s: flo
             st.caption(f"{count}; next is {for_markdown(waiting[0].name)}.")
 
 
-def busy_signature(runs: list[RunSummary]) -> tuple[str, ...]:
+def busy_signature(runs: list[RunLine]) -> int:
     """Tells apart whatever changes how often the page must look: which runs there are, and their states."""
-    return tuple(f"{run.id} {run.state}" for run in runs)
+    return hash(tuple([(run.id, run.state) for run in runs]))
 
 
 def draw_card(run: Run, *, shown: bool) -> None:

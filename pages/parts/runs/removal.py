@@ -8,8 +8,9 @@ from typing import Any
 import streamlit as st
 
 from medpriv_core.errors import DiskFullError, MedprivError
+from medpriv_core.runs import service
 from medpriv_core.runs.deletion import bytes_of
-from medpriv_core.runs.service import RunSummary
+from medpriv_core.runs.service import RunLine
 from pages.parts import cached
 from pages.parts.runs.acts import count, purge
 from pages.parts.runs.states import distinct_names
@@ -22,7 +23,7 @@ def draw_removal(place: Any, ids: Sequence[str], *, key: str) -> None:
         st.button(f"Remove {count(ids)} for good", key=key, type="primary", on_click=purge, args=(tuple(ids),))
 
 
-def draw_full_disk(runs: Sequence[RunSummary]) -> None:
+def draw_full_disk(runs: Sequence[RunLine]) -> None:
     """On a full disk: which runs take most of it, to be removed without putting them away first."""
     home = cached.home()
     try:
@@ -32,7 +33,7 @@ def draw_full_disk(runs: Sequence[RunSummary]) -> None:
         pass
     except MedprivError:  # said above the page
         return
-    names = distinct_names([run for run in runs if run.ended])
+    names = distinct_names(service.load_runs(home, [run.id for run in runs if run.ended]))
     sizes = {run_id: bytes_of(home, run_id) / 1e6 for run_id in names}
     if not sizes:
         return

@@ -1,4 +1,7 @@
-"""All runs in one table: filtered, sorted by a click on a column, chosen for the chart, deleted together."""
+"""All runs in one table: filtered, sorted by a click on a column, chosen for the chart, deleted together.
+
+Of thousands of runs the table shows a part at a time, which is said; search and filters look at all of them.
+"""
 
 from __future__ import annotations
 
@@ -14,30 +17,33 @@ from medpriv_core.privacy.dp_sgd import accountant_of
 from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon
 from medpriv_core.runs import service
-from medpriv_core.runs.service import RunSummary
+from medpriv_core.runs.service import RunLine, RunSummary
 from medpriv_core.shown_text import for_cell
 from medpriv_core.spec import RunSpec
 from pages.parts import cached
-from pages.parts.messages import explain_errors
+from pages.parts.messages import explain_errors, log
 from pages.parts.runs.acts import begin_fragment, count, delete, restore, touched
 from pages.parts.runs.address import choose
 from pages.parts.runs.removal import draw_removal
-from pages.parts.runs.states import STATE_LABELS, begun, distinct_names, outcome_word
+from pages.parts.runs.states import STATE_LABELS, begun, distinct_names, outcome_word, state_word
 from pages.parts.take_away_runs import draw_import, draw_take_away
 from pages.parts.words import why_failed_plainly
 
 TABLE_HEIGHT = 420
 SELECTION = "runs_table"
+MOST_ROWS = 200  # in one part of the table
+MOST_DELETED = 200  # offered at once
 
 
 def draw_list(chosen: Sequence[str]) -> None:
     """Filters, table, and what can be done to the chosen runs; ``chosen`` are the ids on the chart."""
     with explain_errors():
         begin_fragment()
-        runs = service.list_runs(cached.home())
-        shown = draw_filters(runs)
-        draw_table(shown, chosen)
-        on_chart = [run for run in runs if run.id in chosen]
+        runs = service.list_lines(cached.home())
+        part = draw_parts(draw_filters(runs), all_runs=len(runs))
+        draw_table(service.load_runs(cached.home(), [run.id for run in part]), chosen)
+        here = set(chosen)
+        on_chart = service.load_runs(cached.home(), [run.id for run in runs if run.id in here])
         draw_bulk(on_chart)
         if len(on_chart) > 1:
             take = st.expander(
@@ -58,12 +64,12 @@ def draw_bringing() -> None:
             draw_import()
 
 
-def draw_filters(runs: Sequence[RunSummary]) -> list[RunSummary]:
+def draw_filters(runs: Sequence[RunLine]) -> list[RunLine]:
     """Controls that narrow the list, and the runs that are left."""
     row = st.container(horizontal=True, vertical_alignment="bottom", key="runs_filters")
     text = row.text_input("Search", key="runs_search", icon=":material/search:", placeholder="Name or notes", width=220)
-    datasets = {run.spec.dataset for run in runs if run.spec}
-    methods = {run.spec.method for run in runs if run.spec}
+    datasets = {run.dataset for run in runs if run.dataset}
+    methods = {run.method for run in runs if run.method}
     tags = sorted({tag for run in runs for tag in run.tags})
     wanted_datasets = narrow(row, "Dataset", {name: dataset_title(name) for name in sorted(datasets)})
     wanted_methods = narrow(
@@ -76,8 +82,8 @@ def draw_filters(runs: Sequence[RunSummary]) -> list[RunSummary]:
         run
         for run in runs
         if all(word in f"{run.name} {run.notes}".casefold() for word in words)
-        and (not wanted_datasets or (run.spec and run.spec.dataset in wanted_datasets))
-        and (not wanted_methods or (run.spec and run.spec.method in wanted_methods))
+        and (not wanted_datasets or run.dataset in wanted_datasets)
+        and (not wanted_methods or run.method in wanted_methods)
         and (not wanted_states or run.state in wanted_states)
         and (not wanted_tags or set(wanted_tags) & set(run.tags))
     ]
@@ -95,6 +101,27 @@ def narrow(row: st.delta_generator.DeltaGenerator, label: str, titles: dict[str,
     )
 
 
+def draw_parts(runs: Sequence[RunLine], *, all_runs: int) -> Sequence[RunLine]:
+    """Of many runs, the part that the table shows, and which that is."""
+    if len(runs) <= MOST_ROWS:
+        return runs
+    firsts = list(range(0, len(runs), MOST_ROWS))
+    row = st.container(horizontal=True, vertical_alignment="bottom", key="runs_parts")
+    first = row.selectbox(
+        "Shown",
+        firsts,
+        format_func=lambda first: f"{first + 1:,} to {min(first + MOST_ROWS, len(runs)):,}",
+        key="runs_part",
+        width=190,
+    )
+    matching = "" if len(runs) == all_runs else " that match"
+    row.caption(
+        f"of {len(runs):,} runs{matching}, the newest first. Search and filters look at all of them; a click on a "
+        "column sorts the part that is shown."
+    )
+    return runs[first : first + MOST_ROWS]
+
+
 def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
     """One line a run; the marked ones are on the chart."""
     if not runs:
@@ -105,8 +132,8 @@ def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
     key = f"{SELECTION}_{hash(tuple(run.id for run in runs))}"
     if key in st.session_state and sorted(st.session_state[key]["selection"]["rows"]) != rows:
         st.session_state[key] = {"selection": {"rows": rows}}  # chosen elsewhere
-    lines = [describe(run) for run in runs]
-    if all(line["kappa"] is None for line in lines):  # no run here has graded images
+    lines = [describe_any(run) for run in runs]
+    if all(line.get("kappa") is None for line in lines):  # no run here has graded images
         lines = [{title: value for title, value in line.items() if title != "kappa"} for line in lines]
     st.dataframe(
         lines,
@@ -173,11 +200,23 @@ def draw_deleted() -> None:
     if not place.open:
         return
     with place:
-        gone = service.list_runs(cached.home(), deleted=True)
+        gone = service.list_lines(cached.home(), deleted=True)
         if not gone:
             st.caption("None. A deleted run is kept for at least 30 days.")
             return
-        names = distinct_names(gone)
+        if len(gone) > MOST_DELETED:
+            words = (
+                st.text_input("Search the deleted runs", key="runs_deleted_search", placeholder="Name")
+                .casefold()
+                .split()
+            )
+            found = [run for run in gone if all(word in run.name.casefold() for word in words)]
+            st.caption(
+                f"{min(len(found), MOST_DELETED):,} of {len(gone):,} deleted runs are offered here, the newest first; "
+                "search for others."
+            )
+            gone = found[:MOST_DELETED]
+        names = distinct_names(service.load_runs(cached.home(), [run.id for run in gone]))
         chosen = st.multiselect(
             "Deleted runs, kept for at least 30 days",
             list(names),
@@ -195,6 +234,16 @@ def draw_deleted() -> None:
             args=(chosen, chosen),
         )
         draw_removal(row, chosen, key="purge")
+
+
+def describe_any(run: RunSummary) -> dict[str, object]:
+    """One line of the table, whatever is wrong with the run: the others are to be seen too."""
+    try:
+        return describe(run)
+    except Exception:
+        log.exception("Run %s cannot be put in the table", run.id)
+        bare: dict[str, object] = {"run": for_cell(run.name), "state": state_word(run)}
+        return bare | {"begun": begun(run), "message": "The figures of this run cannot be shown."}
 
 
 def describe(run: RunSummary) -> dict[str, object]:
