@@ -85,11 +85,16 @@ class _Facts:
 
 @dataclass(slots=True)
 class _Known:
-    """What is known of a run's files, and of which: a number for all of them, and what told of the folder."""
+    """What is known of a run's files, and of which: a number for all of them, and what told of the folder.
+
+    ``line`` was made of ``row``, the last time that it was asked for.
+    """
 
     files: int
     folder: Signature | None
     facts: _Facts
+    row: RunRow | None = None
+    line: RunLine | None = None
 
 
 # By data home and id, and the data homes whose file was read.
@@ -116,7 +121,9 @@ def list_lines(home: DataHome, rows: Sequence[RunRow]) -> list[RunLine]:
             before = found and found.facts
             known[row.id] = found = _look(home, row, found, long=long)
             new += found.facts is not before
-            lines.append(_line(row, found.facts, None))
+            if found.line is None or found.row is not row:
+                found.row, found.line = row, _line(row, found.facts, None)
+            lines.append(found.line)
         if new and long:
             _write(home, known)
     return lines
