@@ -90,20 +90,17 @@ def _put(home: DataHome, run: ArchivedRun, files: dict[str, bytes]) -> str:
         # An import that was killed when its run was there and not yet in the list; nobody else imports now.
         RunStore(home).insert([_row(run)])
         return run_id
+    RunStore(home).check()
     _refuse_known(home, run_id)
     # Made aside and moved in one step, so that nobody ever sees half of it.
     part = RunDirectory(home.root / f"{IMPORTING}{run_id}-{secrets.token_hex(4)}")
     try:
         _write(part, run, files)
         _check_binaries(part.path)
-        _move(part.path, home.runs / run_id, run_id)
+        # With its line in one step, so that no list misses it for a moment.
+        RunStore(home).insert([_row(run)], make=lambda: _move(part.path, home.runs / run_id, run_id))
     finally:
         shutil.rmtree(part.path, ignore_errors=True)
-    try:
-        RunStore(home).insert([_row(run)])
-    except BaseException:
-        shutil.rmtree(home.runs / run_id, ignore_errors=True)
-        raise
     return run_id
 
 
@@ -149,7 +146,7 @@ def _refuse_known(home: DataHome, run_id: str) -> None:
 
 
 def _is_listed(home: DataHome, run_id: str) -> bool:
-    return any(row.id == run_id for deleted in (False, True) for row in RunStore(home).all(deleted=deleted))
+    return home.database.exists() and run_id in RunStore(home).ids()
 
 
 def _known(run_id: str) -> RunError:

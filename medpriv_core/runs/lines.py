@@ -32,8 +32,8 @@ from medpriv_core.strict_json import MB, Unreadable, read_json_file
 FILE_NAME = "lines.json"
 FORMAT = 1  # of the file, and of what is said of a run's figures
 MOST_BYTES = 256 * MB
-# What a line is made of; "." tells of every file that was replaced.
-_FILES = (".", "spec.json", "setup.json", METRICS, SPENT)
+# What a line is made of, besides the folder, which tells of every file that was replaced.
+_FILES = ("spec.json", "setup.json", METRICS, SPENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ _keeping = threading.Lock()
 
 def list_lines(home: DataHome, rows: Sequence[RunRow]) -> list[RunLine]:
     """The lines of these rows, in their order."""
-    places, long = places_of(rows), len(rows) > LOOKED_AT_WHOLE
+    places, runs, long = places_of(rows), str(home.runs), len(rows) > LOOKED_AT_WHOLE
     with _keeping:
         known = _known.setdefault(str(home.root), {})
         if long and str(home.root) not in _read_from:
@@ -119,7 +119,7 @@ def list_lines(home: DataHome, rows: Sequence[RunRow]) -> list[RunLine]:
                 continue
             found = known.get(row.id)
             before = found and found.facts
-            known[row.id] = found = _look(home, row, found, long=long)
+            known[row.id] = found = _look(home, f"{runs}/{row.id}", row, found, long=long)
             new += found.facts is not before
             if found.line is None or found.row is not row:
                 found.row, found.line = row, _line(row, found.facts, None)
@@ -129,14 +129,14 @@ def list_lines(home: DataHome, rows: Sequence[RunRow]) -> list[RunLine]:
     return lines
 
 
-def _look(home: DataHome, row: RunRow, found: _Known | None, *, long: bool) -> _Known:
+def _look(home: DataHome, path: str, row: RunRow, found: _Known | None, *, long: bool) -> _Known:
     """What is known of a run that has ended, read anew if its files are not those of ``found``."""
-    path = f"{home.runs}/{row.id}"
     folder = signature(path)
     if long and found is not None and found.folder is not None and found.folder == folder:
         return found
     # Numbers alone: the same in every process.
-    files = hash(tuple([signature(f"{path}/{name}") or (0, 0, 0) for name in _FILES]))
+    found_files = [signature(f"{path}/{name}") for name in _FILES]
+    files = hash(tuple([one or (0, 0, 0) for one in (folder, *found_files)]))
     if found is not None and found.files == files:
         found.folder = folder
         return found

@@ -322,7 +322,8 @@ _COLUMNS: Mapping[str, tuple[Fits, Any]] = {
 
 def _make_row(values: dict[str, Any]) -> RunRow:
     try:
-        values["tags"] = parse_json(values["tags"]) if is_text(values["tags"]) else None
+        tags = values["tags"]
+        values["tags"] = [] if tags == "[]" else parse_json(tags) if is_text(tags) else None
     except Unreadable:
         values["tags"] = None
     unfit = [name for name, (fits, _) in _COLUMNS.items() if not fits(values[name])]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medpriv_core.errors import DatasetError, MedprivError, RunError
+from medpriv_core.errors import DatasetError, MedprivError, RunError, RunTableError
 from medpriv_core.home import DataHome
 from medpriv_core.private_files import make_folder
 from medpriv_core.runs import archive_format, archive_members, service
@@ -373,7 +373,8 @@ def test_what_a_killed_import_left_is_removed_by_the_next(home: DataHome) -> Non
 def test_a_run_whose_import_was_killed_before_it_came_into_the_list_comes_in_with_the_next(
     home: DataHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def kill(*_: object) -> None:
+    def kill(*_: object, make: Callable[[], None]) -> None:
+        make()
         raise KeyboardInterrupt
 
     monkeypatch.setattr("medpriv_core.runs.imports.RunStore.insert", kill)
@@ -381,9 +382,10 @@ def test_a_run_whose_import_was_killed_before_it_came_into_the_list_comes_in_wit
     with pytest.raises(KeyboardInterrupt):
         import_run(home, zipped(members()))
     assert (home.runs / RUN_ID / "imported.json").exists()
-    assert service.list_runs(home) == []
     monkeypatch.undo()
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    with pytest.raises(RunTableError, match="a run lies in the folder beside it"):
+        service.list_runs(home)
 
     assert import_run(home, zipped(members())) == RUN_ID
     assert [run.id for run in service.list_runs(home)] == [RUN_ID]
