@@ -67,7 +67,7 @@ KINDS = {
     "nested": '{"a": [1]}',
 }
 FILES = ("spec.json", "setup.json", "metrics.jsonl", "outcome.json", "spent.json", "labels.json")
-CASES = 20  # of each file
+CASES = 12  # of each file
 
 
 @pytest.fixture(autouse=True)
