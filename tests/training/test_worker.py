@@ -263,11 +263,8 @@ def test_a_cancelled_exception_from_anywhere_is_a_stop_and_no_failure(directory,
     assert directory.read_outcome()["state"] == "cancelled"
 
 
-@pytest.mark.parametrize(
-    "method", [{}, {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}], ids=["none", "dp"]
-)
-def test_a_run_whose_folder_is_deleted_while_it_trains_ends_with_a_sentence(method, directory, home, tmp_path):
-    directory.create(toy_spec(epochs=10_000, **method))
+def test_a_run_whose_folder_is_deleted_while_it_trains_ends_with_a_sentence(directory, home, tmp_path):
+    directory.create(toy_spec(epochs=1000, method="dp_sgd", noise_multiplier=2.0, delta=1e-3))
     log = tmp_path / "log"
     with open(log, "ab") as file:
         child = subprocess.Popen([sys.executable, "-c", CHILD, str(directory.path)], cwd=ROOT, stderr=file)
@@ -289,7 +286,7 @@ def test_what_a_killed_worker_left_half_written_is_removed_by_the_next(directory
 
 
 def test_of_a_folder_that_is_being_deleted_nothing_is_made_again(directory, home, tmp_path):
-    directory.create(toy_spec(epochs=10_000))
+    directory.create(toy_spec(epochs=1000))
     log = tmp_path / "log"
     with open(log, "ab") as file:
         child = subprocess.Popen([sys.executable, "-c", CHILD, str(directory.path)], cwd=ROOT, stderr=file)
