@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from medpriv_core.errors import DiskFullError
+from medpriv_core.errors import DataHomeError, DiskFullError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.leftovers import remove_leftovers
 from medpriv_core.locks import is_held, lock_at
@@ -66,7 +66,7 @@ class Runner:
     def _start(self, row: RunRow) -> None:
         try:
             pid = self._launcher.start(row.id, self._directory(row))
-        except OSError as error:
+        except (OSError, DataHomeError) as error:
             self._store.end(row.id, "failed", _not_started(error, self._directory(row)))
             return
         self._store.record_pid(row.id, pid)

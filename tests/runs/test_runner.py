@@ -6,6 +6,7 @@ import shutil
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -263,3 +264,13 @@ def test_what_a_killed_worker_left_half_made_is_removed(home: DataHome, runner: 
     workers.polls["a"] = Poll(alive=False, exit_code=-9)
     runner.tick()
     assert not part.exists()
+
+
+def test_a_log_that_leads_elsewhere_fails_its_run_and_is_not_written_to(
+    home: DataHome, store: RunStore, tmp_path: Path
+):
+    (tmp_path / "precious").write_text("precious")
+    queue(home, "a").log.symlink_to(tmp_path / "precious")
+    Runner(home, LocalLauncher(home)).tick()
+    assert "worker.log is a link" in (store.get("a").message or "")
+    assert (tmp_path / "precious").read_text() == "precious"
