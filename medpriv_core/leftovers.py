@@ -29,7 +29,8 @@ def remove_leftovers(home: DataHome) -> None:
     # Listed first: what is made after its lock was looked at has another name.
     for part, lock in list(_half_made(home)):
         try:
-            if not is_held(lock):
+            # Through a link one would remove what lies outside.
+            if not part.parent.is_symlink() and not is_held(lock):
                 remove_whole(part)
         except (MedprivError, OSError):
             continue

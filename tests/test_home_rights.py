@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from medpriv_core import home_rights
+from medpriv_core.datasets.arrays import new_folder
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.home_rights import check_rights
+from medpriv_core.leftovers import remove_leftovers
 from medpriv_core.runs import service
 from tests.cli.conftest import Command, Refusal, medpriv, refused  # noqa: F401 - fixtures
 
@@ -206,3 +208,23 @@ def test_what_a_command_writes_to_a_place_of_the_users_choice_follows_the_umask(
     finally:
         os.umask(before)
     assert mode(output) == 0o644
+
+
+def test_nothing_is_removed_or_moved_where_a_link_among_prepared_images_leads(home: DataHome, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    for name in (".laplace-per_pixel-1.0a1b2c3d.part", ".x.0a1b2c3d.part", "laplace-per_pixel-1", "x"):
+        (elsewhere / name).mkdir(parents=True)
+        (elsewhere / name / "train.npy").write_bytes(b"precious")
+    before = sorted(elsewhere.rglob("*"))
+    home.check_writable()
+    home.prepared.mkdir()
+    link = home.prepared / "1234-28"
+    link.symlink_to(elsewhere)
+    remove_leftovers(home)
+    with pytest.raises(DataHomeError, match="1234-28 is a link"), new_folder(link / "x"):
+        pytest.fail("made where the link leads")
+    with new_folder(link) as part:
+        (part / "meta.json").write_text("{}")
+
+    assert sorted(elsewhere.rglob("*")) == before
+    assert not link.is_symlink()  # the new folder has taken its place

@@ -39,11 +39,11 @@ def new_folder(folder: Path) -> Iterator[Path]:
     What processes that were killed left behind is removed first, so only one process at a time may do this.
     """
     name = glob.escape(folder.name)
+    if folder.parent.is_symlink():
+        raise DataHomeError(link_refused(folder.parent))
     for leftover in [*folder.parent.glob(f".{name}.*.part"), *folder.parent.glob(f"{name}.*.part")]:
         with suppress(OSError):
             remove_whole(leftover)
-    if folder.parent.is_symlink():
-        raise DataHomeError(link_refused(folder.parent))
     part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
     make_folder(part)
     try:

@@ -110,10 +110,10 @@ FOLDER_GONE = (
 )
 
 
-def _not_started(error: OSError, directory: RunDirectory) -> str:
+def _not_started(error: Exception, directory: RunDirectory) -> str:
     if not directory.is_there:
         return "The folder of this run was deleted while it waited. Delete it from the list."
-    return f"The worker could not be started: {error}."
+    return f"The worker could not be started: {str(error).rstrip('.')}."
 
 
 def _describe_death(exit_code: int | None, *, saved: bool) -> str:

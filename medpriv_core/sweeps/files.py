@@ -18,6 +18,7 @@ from typing import Any
 from medpriv_core.checksums import read_sealed, write_sealed
 from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.private_files import make_folder
 from medpriv_core.runs.records import Fits, is_number, is_text, is_time
 from medpriv_core.spec import RunSpec
 
@@ -79,7 +80,7 @@ def write_sweep(home: DataHome, sweep: Sweep) -> None:
         ],
     }
     with explain_disk_errors(file.parent):
-        file.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(file.parent)
         write_sealed(file, values)
 
 

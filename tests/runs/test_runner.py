@@ -211,10 +211,11 @@ def test_what_it_has_seen_in_the_bin_on_enough_days_is_purged_by_the_runner(
 
 
 def test_a_full_disk_does_not_end_the_runner(home: DataHome, store: RunStore, monkeypatch: pytest.MonkeyPatch):
-    ticks: list[int] = []
+    ticks, now = [], [0.0]
 
     def tick(runner: Runner) -> bool:
-        ticks.append(len(ticks))
+        ticks.append(now[0])
+        now[0] += 100.0
         if len(ticks) < 4:
             raise DiskFullError("full")
         return False
@@ -222,8 +223,9 @@ def test_a_full_disk_does_not_end_the_runner(home: DataHome, store: RunStore, mo
     monkeypatch.setattr(Runner, "tick", tick)
     monkeypatch.setattr(runner_module, "FULL_DISK_S", 0.0)
     monkeypatch.setattr(runner_module, "TICK_S", 0.0)
-    assert runner_module.run_runner(home, idle_exit_s=0.01)
-    assert len(ticks) >= 4
+    monkeypatch.setattr(runner_module.time, "monotonic", lambda: now[0])
+    assert runner_module.run_runner(home, idle_exit_s=50.0)
+    assert len(ticks) == 4
 
 
 def test_a_folder_that_was_deleted_while_its_run_trained_is_said(
