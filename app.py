@@ -20,8 +20,11 @@ import streamlit as st  # noqa: E402
 from medpriv_core.errors import MedprivError  # noqa: E402
 from medpriv_core.home import data_home  # noqa: E402
 from medpriv_core.runs.runner import ensure_runner  # noqa: E402
-from medpriv_core.shown_text import for_terminal  # noqa: E402
+from medpriv_core.shown_text import ForTerminal  # noqa: E402
 from pages.parts.serving import doors, prepare_process  # noqa: E402
+
+# Before the first request, whose headers may be anything.
+logging.getLogger("medpriv").addFilter(ForTerminal())
 
 
 @asynccontextmanager
@@ -32,7 +35,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         ensure_runner(data_home())
     except MedprivError as error:
         # The pages say it too; the server must come up to show them.
-        logging.getLogger("medpriv").warning("%s", for_terminal(str(error)))
+        logging.getLogger("medpriv").warning("%s", error)
     yield
 
 
