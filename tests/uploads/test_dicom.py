@@ -110,9 +110,11 @@ def test_rgb_of_16_bits_is_scaled() -> None:
     assert np.array_equal(upload.render(), COLOUR)
 
 
-def test_grey_saved_as_rgb_counts_once() -> None:
-    upload = opened(written(described(np.repeat(GREY[:, :, None], 3, axis=2))))
-    assert np.array_equal(upload.render(), GREY[:, :, None])
+def test_the_header_says_whether_it_is_colour_whatever_the_pixels_are() -> None:
+    equal = np.repeat(GREY[:, :, None], 3, axis=2)
+    upload = opened(written(described(equal)))
+    assert upload.channels == 3
+    assert np.array_equal(upload.render(), equal)
 
 
 @pytest.mark.parametrize(("entry_bits", "first"), [(8, 0), (16, 0), (16, -5), (16, 7)])
