@@ -53,7 +53,11 @@ def _check(name: str, record: dict[str, Any]) -> None:
         raise TypeError("no record")
     if name not in ADDABLE:
         return  # of another version; nothing here looks at it
-    if not isinstance(record["path"], str) or not isinstance(record.get("content"), str | None):
+    if (
+        not isinstance(record["path"], str)
+        or not isinstance(record.get("content"), str | None)
+        or not isinstance(record.get("sha256"), str | None)
+    ):
         raise TypeError("a text is none")
     classes = len(ADDABLE[name].classes)
     for counts in (record["train_counts"], record["test_counts"]):
