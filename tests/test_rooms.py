@@ -8,6 +8,7 @@ import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,10 +48,12 @@ def imported_modules(tree: ast.AST, module: str, *, package: bool = False) -> It
             yield from (f"{source}.{alias.name}" for alias in node.names)
 
 
+@cache
 def imports_of(file: Path) -> set[str]:
     return set(imported_modules(parse(file), module_name(file), package=file.name == "__init__.py"))
 
 
+@cache
 def parse(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
 
