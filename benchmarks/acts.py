@@ -105,13 +105,12 @@ def damage_a_copy(trial: Trial) -> None:
     if not runs:
         return
     run_id = trial.rng.choice(runs).id
+    shown = trial.shown(run_id)  # before the copy, which has that and perhaps more
     with tempfile.TemporaryDirectory() as folder:
         home = DataHome(Path(folder) / "home")
+        # One of those that stand still may hold the table of runs, so nothing is asked meanwhile.
         with frozen(trial, ""), frozen(trial, "app"):
-            trial.watch(lambda: False, for_s=2 * LOOK_EVERY_S)  # so that what was written is what was shown
             shutil.copytree(trial.home.root, home.root, ignore=shutil.ignore_patterns("filler"))
-            shown, others = trial.shown(run_id), {run.id: looks(run) for run in trial.everything()}
-        others = {other: before for other, before in others.items() if other in trial.bystanders}
         acts = [damaged.damage_checkpoint, damaged.damage_json, damaged.replace_by_a_folder, damaged.damage_arrays]
         acts.append(damaged.lose_the_table)
         older = trial.older(run_id)
@@ -120,7 +119,7 @@ def damage_a_copy(trial: Trial) -> None:
         try:
             damage = trial.rng.choice(acts)(home, run_id, trial.rng)
             trial.done[damage.told] += 1
-            trial.violations += damaged.consequences(home, damage, shown, others, looks, go_on=True)
+            trial.violations += damaged.consequences(home, damage, shown, trial.bystanders, looks, go_on=True)
         finally:
             damaged.end_processes(home)
 

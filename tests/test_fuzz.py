@@ -20,7 +20,7 @@ from benchmarks.fuzzing.subject import Case, Fault, command, complaint_about, se
 from benchmarks.fuzzing.uploads import decode_here
 from medpriv_core.errors import MedprivError
 
-CASES = {"uploads": 150, "zips": 60, "runs": 60, "imports": 60, "addresses": 12, "arguments": 100}
+CASES = {"uploads": 150, "zips": 60, "runs": 24, "imports": 40, "addresses": 8, "arguments": 60}
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -39,7 +39,7 @@ def test_hostile_input_ends_in_a_result_or_a_sentence(kind: str, tmp_path: Path)
     results, sentences = (int(words[words.index(name) - 1].replace(",", "")) for name in ("results,", "sentences,"))
     assert results + sentences == CASES[kind]
     # Damage of both kinds is among the cases: that which shows, and that which does not. A page ends in no sentence.
-    assert min(results, sentences) > CASES[kind] / 20 or kind == "addresses"
+    assert min(results, sentences) >= 2 or kind == "addresses"
 
 
 def test_cases_of_all_kinds_take_turns_and_keep_their_number_whatever_is_chosen() -> None:
