@@ -44,7 +44,7 @@ def _asked_first(method: Callable[..., Any]) -> Callable[..., Any]:
     def ask(self: socket.socket, *arguments: Any) -> Any:
         for argument in arguments:
             if isinstance(argument, tuple):
-                _refuse_outside("socket.connect", (self, argument))
+                sys.audit("socket.connect", self, argument)
         return method(self, *arguments)
 
     return ask

@@ -98,7 +98,7 @@ def test_a_picture_goes_with_its_file_and_its_file_goes_when_it_has_been_read(pa
     slider.focus()
     slider.press("ArrowRight")
     expect(page.get_by_role("img", name="Original: your own picture")).to_be_visible()
-    page.get_by_test_id("stFileUploaderDeleteBtn").get_by_role("button").click()
+    page.get_by_test_id("stFileChipDeleteBtn").click()
     expect(page.get_by_text("Choose a picture, or drop one here")).to_be_visible()
     expect(page.get_by_role("img", name="Original: your own picture")).to_have_count(0)
 

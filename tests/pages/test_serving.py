@@ -58,9 +58,23 @@ notes = os.open(os.environ["NOTES"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 sys.addaudithook(note)
 plain = socket.getaddrinfo
 def slow(*arguments, **named):
-    time.sleep(20)
-    return plain(*arguments, **named)
+    try:
+        return plain(*arguments, **named)
+    except PermissionError:  # refused before anybody was asked
+        raise
+    finally:
+        if not isinstance(sys.exc_info()[1], PermissionError):
+            time.sleep(20)
 socket.getaddrinfo = slow
+"""
+
+# Takes away what stands in front of Streamlit, but for the refusal to ask anybody.
+BREAK = f"""
+sys.path.append({str(ROOT)!r})
+import medpriv_core.server.doors as doors, pages.parts.serving as serving
+doors.Doors.refusal = lambda self, scope, host: None
+doors._spelt_once = lambda scope, host: scope
+serving.keep_uploads_in_memory = lambda: None
 """
 
 
@@ -239,9 +253,8 @@ def test_the_health_page_is_there_while_foreign_pages_knock_and_nobody_was_asked
     assert notes.read_text() == ""
 
 
-@linux
-@pytest.mark.parametrize("megabytes", [5, 60])
-def test_no_file_holds_an_upload_while_it_comes_nor_afterwards(served: ServedApp, megabytes: int):
+def files_while_uploading(served: ServedApp, megabytes: int) -> tuple[list[str], list[str]]:
+    """The server's open files that hold an upload, when half of it has come and when it is there."""
     begin, middle = b"FIRST-%d-OF-UPLOAD" % megabytes, b"MIDDLE-%d-OF-UPLOAD" % megabytes
     data = bytearray(megabytes * 2**20)
     data[: len(begin)] = begin
@@ -258,11 +271,32 @@ def test_no_file_holds_an_upload_while_it_comes_nor_afterwards(served: ServedApp
         deadline = time.monotonic() + PATIENCE_S
         while not holds(served.pid, middle):
             assert time.monotonic() < deadline
-        assert open_files_with(served.pid, begin) == []
+        meanwhile = open_files_with(served.pid, begin)
         connection.send(body[-100:])
         assert connection.getresponse().status == 204
-        assert open_files_with(served.pid, begin) == []
+        afterwards = open_files_with(served.pid, begin)
         connection.close()
+    return meanwhile, afterwards
+
+
+@linux
+@pytest.mark.parametrize("megabytes", [5, 60])
+def test_no_file_holds_an_upload_while_it_comes_nor_afterwards(served: ServedApp, megabytes: int):
+    assert files_while_uploading(served, megabytes) == ([], [])
+
+
+@linux
+def test_a_server_whose_doors_stand_open_fails_these_tests_and_even_then_nobody_is_asked(tmp_path: Path):
+    notes = tmp_path / "asked"
+    with serve_app(DataHome(tmp_path / "home"), before=WATCH + BREAK, NOTES=str(notes)) as broken:
+        host = f"127.0.0.1:{broken.port}"
+        assert handshake(broken, host=host, origin="http://localhost:9999") == 101
+        assert handshake(broken, host="evil.example", origin="http://evil.example") == 403  # only by allowedHosts
+        # Streamlit asks around before it refuses; each attempt is refused, or this would have taken a minute.
+        assert handshake(broken, host=host, origin="http://evil.example") == 403
+        assert "8.8.8.8" in notes.read_text()
+        assert "checkip.amazonaws.com" in notes.read_text()
+        assert files_while_uploading(broken, 5)[0] != []
 
 
 def test_an_upload_from_another_page_is_refused_though_it_knows_the_token(served: ServedApp):
