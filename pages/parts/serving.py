@@ -25,6 +25,7 @@ from medpriv_core.server.doors import Doors
 from medpriv_core.server.headers import script_digests
 from medpriv_core.server.memory import forget, overwrite_what_is_freed
 from medpriv_core.server.outside import stay_inside
+from medpriv_core.server.upload_room import UploadRoom
 
 log = logging.getLogger("medpriv")
 
@@ -87,6 +88,23 @@ def drop_upload(file: UploadedFile, key: str) -> None:
     for one in (file, *(kept if isinstance(kept, list) else [kept])):
         if isinstance(one, UploadedFile) and one.file_id == file.file_id:
             one.truncate(0)
+
+
+def visitor() -> str:
+    """What tells the browser tab for which the page is drawn from others."""
+    context = get_script_run_ctx()
+    return context.session_id if context is not None else ""
+
+
+def upload_room() -> Middleware:
+    """What keeps uploads from filling the memory."""
+    return Middleware(UploadRoom, held=_held_uploads)
+
+
+def _held_uploads() -> dict[str, int]:
+    """Bytes of uploads that nobody has taken yet, by session."""
+    files = get_instance().uploaded_file_mgr.file_storage  # type: ignore[attr-defined]
+    return {session: sum(len(file.data) for file in list(kept.values())) for session, kept in list(files.items())}
 
 
 def close_those_who_left() -> None:

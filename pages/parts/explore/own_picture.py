@@ -18,7 +18,7 @@ from medpriv_core.shown_text import for_markdown
 from medpriv_core.uploads.fitting import to_grey
 from medpriv_core.uploads.opening import open_upload
 from medpriv_core.uploads.upload import Upload
-from pages.parts.serving import drop_upload
+from pages.parts.serving import drop_upload, visitor
 
 KEPT = "own_picture"
 UPLOADER = "upload"
@@ -91,7 +91,7 @@ def _read(file: UploadedFile) -> None:
     kept = st.session_state[KEPT] = _Kept(file.file_id)
     with st.spinner("Reading the picture…"):
         try:
-            kept.upload = open_upload(file.name, file.getvalue())
+            kept.upload = open_upload(file.name, file.getvalue(), visitor=visitor())
         except ImageError as error:
             kept.refusal = str(error)
         finally:
