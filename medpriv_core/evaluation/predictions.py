@@ -75,9 +75,9 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         present = [name.removesuffix(".npy") for name in archive.namelist()]
         if not set(present) <= _NAMES:  # a damaged name would be a missing array
             raise ValueError("foreign arrays")
-        headers = {name: read_header(archive, name) for name in present}
-        if sum(header.file_size for header in headers.values()) > MAX_BYTES:
+        if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
             raise ValueError("too large")
+        headers = {name: read_header(archive, name) for name in present}
         return {name: read_array(archive, name, header) for name, header in headers.items()}
 
 
