@@ -12,12 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from medpriv_core.server.doors import App, Receive, Scope, Send
-from medpriv_core.uploads.opening import MAX_UPLOAD_MB
 
-FILE_BYTES = MAX_UPLOAD_MB * 2**20
-# Some runs may be brought at once. A request is longer than its file by some lines.
-MOST_OF_ONE_BYTES = 4 * FILE_BYTES + 2**20
-MOST_OF_ALL_BYTES = 12 * FILE_BYTES
+# In largest files. Some runs may be brought at once.
+MOST_OF_ONE, MOST_OF_ALL = 4, 12
+_LINES_BYTES = 2**20  # by so many a request may be longer than its file
 
 TOO_MUCH = (
     "This browser tab has as many pictures on their way as it may have. Wait until they have been read, then choose "
@@ -28,10 +26,14 @@ _UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/[^/]+$")
 
 
 class UploadRoom:
-    """Lets an upload through to ``app`` if there is room for it; ``held`` tells the bytes that lie there by visitor."""
+    """Lets an upload through to ``app`` if there is room for it.
 
-    def __init__(self, app: App, *, held: Callable[[], Mapping[str, int]]) -> None:
-        self._app, self._held = app, held
+    - ``largest_bytes``: of a file, which the app itself sees to.
+    - ``held``: tells the bytes that lie there, by visitor.
+    """
+
+    def __init__(self, app: App, *, largest_bytes: int, held: Callable[[], Mapping[str, int]]) -> None:
+        self._app, self._largest, self._held = app, largest_bytes, held
         self._coming: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,12 +42,12 @@ class UploadRoom:
         if found is None:
             await self._app(scope, receive, send)
             return
-        visitor, length = found[1], _stated_length(scope)
+        visitor, length = found[1], self._stated_length(scope)
         held = self._held()
-        if held.get(visitor, 0) + self._coming[visitor] + length > MOST_OF_ONE_BYTES:
+        if held.get(visitor, 0) + self._coming[visitor] + length > MOST_OF_ONE * self._largest + _LINES_BYTES:
             await _refuse(send, 413, TOO_MUCH)
             return
-        if sum(held.values()) + self._coming.total() + length > MOST_OF_ALL_BYTES:
+        if sum(held.values()) + self._coming.total() + length > MOST_OF_ALL * self._largest + _LINES_BYTES:
             await _refuse(send, 503, TOO_MUCH_OF_ALL)
             return
         self._coming[visitor] += length
@@ -56,11 +58,10 @@ class UploadRoom:
             if not self._coming[visitor]:
                 del self._coming[visitor]
 
-
-def _stated_length(scope: Scope) -> int:
-    """The length that a request states; that of the largest file where it states none, or no number."""
-    stated = [value for name, value in scope["headers"] if name.lower() == b"content-length"]
-    return int(stated[0]) if len(stated) == 1 and stated[0].isdigit() and len(stated[0]) < 19 else FILE_BYTES
+    def _stated_length(self, scope: Scope) -> int:
+        """The length that a request states; that of the largest file where it states none, or no number."""
+        stated = [value for name, value in scope["headers"] if name.lower() == b"content-length"]
+        return int(stated[0]) if len(stated) == 1 and stated[0].isdigit() and len(stated[0]) < 19 else self._largest
 
 
 async def _refuse(send: Send, status: int, sentence: str) -> None:

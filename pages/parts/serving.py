@@ -98,7 +98,8 @@ def visitor() -> str:
 
 def upload_room() -> Middleware:
     """What keeps uploads from filling the memory."""
-    return Middleware(UploadRoom, held=_held_uploads)
+    largest_bytes = st.get_option("server.maxUploadSize") * 2**20
+    return Middleware(UploadRoom, largest_bytes=largest_bytes, held=_held_uploads)
 
 
 def _held_uploads() -> dict[str, int]:

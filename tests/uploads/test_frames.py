@@ -32,7 +32,7 @@ def test_a_ct_of_128_slices_stays_as_it_is() -> None:
 def test_tiny_pictures_and_endless_films_are_refused() -> None:
     with pytest.raises(ImageError, match="only 15 × 3 pixels"):
         plan_frames(15, 3, frames=1, bytes_per_pixel=1)
-    with pytest.raises(ImageError, match="2001 frames"):
+    with pytest.raises(ImageError, match="more than 2,000 frames, the most that are read"):
         plan_frames(64, 64, frames=2001, bytes_per_pixel=1)
 
 
