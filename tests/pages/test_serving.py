@@ -269,7 +269,7 @@ def files_while_uploading(served: ServedApp, megabytes: int) -> tuple[list[str],
         connection.endheaders()
         connection.send(body[:-100])
         deadline = time.monotonic() + PATIENCE_S
-        while not holds(served.pid, middle):
+        while not (open_files_with(served.pid, begin) or holds(served.pid, middle)):
             assert time.monotonic() < deadline
         meanwhile = open_files_with(served.pid, begin)
         connection.send(body[-100:])
