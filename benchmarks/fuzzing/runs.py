@@ -60,9 +60,13 @@ class RunFiles:
         data = self._files.get(name) or (path.read_bytes() if path.is_file() else b"{}")
         others = list(self._files.values())
         spoilt = (damage_json if name.endswith((".json", ".jsonl")) else damage)(data, rng, others)
-        also = rng.choice(("page", "weights", "export", *[""] * 17))
+        also = rng.choice(("page", "export", *[""] * 18))
         files = {Path(name).name: spoilt} if how == "spoilt" else {}
-        return Case(f"{name} {how}, {len(spoilt):,} bytes {also}", files, (name, how, beside, also))
+        return Case(
+            f"{name} {how}, {len(spoilt):,} bytes {also}",
+            files,
+            (name, how, beside, also, rng.sample(OF_ALL, 2), rng.sample(OF_ONE, 3)),
+        )
 
     def _path(self, home: DataHome, name: str) -> Path:
         if name == "spent":
@@ -70,7 +74,7 @@ class RunFiles:
         return home.root / name if name in BESIDE else home.runs / VICTIM / name
 
     def attempt(self, case: Case) -> None:
-        name, how, beside, also = case.given
+        name, how, beside, also, of_all, of_one = case.given
         home = copied(self._template, self._place)
         path = self._path(home, name)
         if path.exists() and how != "spoilt":
@@ -86,9 +90,9 @@ class RunFiles:
             path.chmod(0)
         refusals: list[MedprivError] = []
         self._look_at_all(home, name)
-        for words in () if beside else OF_ALL:
+        for words in () if beside else of_all:
             command(*words) if name in self._files else self._bear(refusals, *words)
-        for words in OF_ONE:
+        for words in of_one:
             self._bear(refusals, *words)
         if also == "export":
             self._bear(refusals, "export", "run", VICTIM, "--output", str(self._place / "out.zip"))
