@@ -138,7 +138,8 @@ def test_a_segmented_palette_agrees_with_its_plain_one() -> None:
         # One discrete value 0, then a linear segment of 255 up to white.
         segments = np.array([0, 1, 0, 1, 255, 255 * 257], "<u2")
         dataset.add_new(f"Segmented{colour}PaletteColorLookupTableData", "OW", segments.tobytes())
-    assert np.array_equal(opened(written(dataset)).render(), plain.render())
+    # A palette is colours, also where all of them are grey.
+    assert np.array_equal(opened(written(dataset)).render(), np.repeat(plain.render(), 3, axis=2))
 
 
 def test_ct_is_in_hounsfield_units_and_has_the_usual_windows() -> None:
