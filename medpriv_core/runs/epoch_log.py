@@ -1,9 +1,9 @@
 """``metrics.jsonl``: one line a finished epoch, which only grows.
 
 A page asks for the epochs of a run every second, so what was read once is kept in this process, and of a file that has
-grown only the new lines are read. A line counts once its end is on the disk; a line torn by a crash is passed over,
-and so is one whose checksum does not fit. Of two lines for one epoch the later counts. A line that no crash explains is
-passed over too, and said: a list where a figure belongs, say, or a file of gigabytes.
+grown only the new lines are read. A line counts once its end is on the disk; a line torn by a crash is passed over. Of
+two lines for one epoch the later counts. A line that no crash explains is passed over too, and said: one whose checksum
+does not fit, or with a list where a figure belongs.
 """
 
 from __future__ import annotations
@@ -175,14 +175,15 @@ def _row_or_fault(line: bytes) -> tuple[dict[int, Row], str | None]:
 
 
 def _row(line: bytes) -> dict[int, Row]:
-    """The epoch in a line under its number; nothing in a torn or damaged line. Raises ``Unreadable`` for any other."""
+    """The epoch in a line under its number; nothing in a torn line. Raises ``Unreadable`` for any other."""
     if len(line) > LONGEST_LINE:
         raise Unreadable("it is far too long")
     whole = open_line(line)
-    if whole is None:
-        return {}
     try:
-        row = check_row(parse_json(whole))
+        values = parse_json(line if whole is None else whole)
+        if whole is None:  # a torn line is no JSON
+            raise Unreadable("its checksum does not fit")
+        row = check_row(values)
     except NoJson:
         return {}
     return {row["epoch"]: row}
