@@ -19,6 +19,7 @@ from medpriv_core.runs.store import RunRow, RunStore
 from medpriv_core.spec import RunSpec
 
 GONE, ALIVE = Poll(alive=False), Poll(alive=True)
+PROGRESS = {"phase": "Training", "done": 1, "total": 2, "seconds_left": None}
 YEAR_S = 365 * 24 * 3600.0
 
 
@@ -84,7 +85,7 @@ def test_the_process_that_says_it_is_the_worker_is_asked_to_stop(
     launcher = LocalLauncher(home)
     # About to start: its number is known, and who it is not yet.
     assert not launcher.stop(row(home, pid=worker.pid), force=False)
-    write_json(directory.path / "progress.json", {"pid": worker.pid, "begun": process_begun(worker.pid)})
+    write_json(directory.path / "progress.json", PROGRESS | {"pid": worker.pid, "begun": process_begun(worker.pid)})
     assert launcher.stop(row(home), force=True)
     assert worker.wait() < 0
 
@@ -94,7 +95,7 @@ def test_the_process_that_says_it_is_the_worker_is_asked_to_stop(
 def test_somebody_elses_process_with_the_workers_number_gets_no_signal(
     home: DataHome, directory: RunDirectory, worker: subprocess.Popen[bytes], begun: str | None, force: bool
 ) -> None:
-    write_json(directory.path / "progress.json", {"pid": worker.pid, "begun": begun})
+    write_json(directory.path / "progress.json", PROGRESS | {"pid": worker.pid, "begun": begun})
     with hold_lock(directory.lock):
         assert not LocalLauncher(home).stop(row(home, pid=worker.pid), force=force)
     assert worker.poll() is None
@@ -104,4 +105,4 @@ def test_a_worker_says_who_it_is_and_pages_do_not_hear_of_it(directory: RunDirec
     directory.write_progress(phase="Training", done=1, total=2, seconds_left=None)
 
     assert {"pid", "begun"} <= read_json(directory.path / "progress.json").keys()
-    assert directory.read_progress() == {"phase": "Training", "done": 1, "total": 2, "seconds_left": None}
+    assert directory.read_progress() == PROGRESS
