@@ -25,9 +25,9 @@ from medpriv_core.private_files import FOLDER_MODE
 
 # Every name that medpriv gives to something in the root of its home, and what systems leave in any folder.
 _OURS = re.compile(
-    r"(datasets|noise|runner|import)\.lock|datasets\.json|bin\.json|noise\.secret|runner\.log"
+    r"(datasets|noise|runner|import)\.lock|(datasets|bin|lines)\.json|noise\.(secret|mark)|runner\.log"
     r"|fingerprints|prepared|features|downloads|weights|sweeps|runs|spent"
-    r"|runs\.sqlite3(-wal|-shm|-journal|\.damaged-.*)?"
+    r"|\.?runs\.sqlite3(\.new)?(-wal|-shm|-journal|\.damaged-.*)?"
     r"|\.(write-test|import)-.*|\..+\.part|\.filelock-probe-.*"
 )
 _LITTER = {".DS_Store", "desktop.ini", "Thumbs.db", "lost+found"}

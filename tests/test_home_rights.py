@@ -15,8 +15,10 @@ from medpriv_core.datasets.arrays import new_folder
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.home_rights import check_rights
-from medpriv_core.leftovers import remove_leftovers
-from medpriv_core.runs import service
+from medpriv_core.leftovers import import_lock, remove_leftovers
+from medpriv_core.locks import hold_lock
+from medpriv_core.runs import lines, rebuilding, service
+from medpriv_core.secret import noise_secret
 from tests.cli.conftest import Command, Refusal, medpriv, refused  # noqa: F401 - fixtures
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -175,6 +177,17 @@ def test_every_place_of_the_home_is_known_as_medprivs(home: DataHome) -> None:
 
     assert len(places) > 10
     assert [name for name in places if not home_rights._OURS.fullmatch(getattr(home, name).name)] == []
+
+
+def test_a_home_in_use_holds_nothing_that_is_not_known_as_medprivs(home: DataHome) -> None:
+    noise_secret(home)
+    with hold_lock(import_lock(home)):
+        lines._write(home, {})
+        there = [path.name for path in home.root.iterdir()]
+    there += [path.name for path in rebuilding._with_its_own(home.root / ".runs.sqlite3.new")]
+
+    assert {"noise.mark", "noise.secret", "noise.lock", "import.lock", "lines.json"} <= set(there)
+    assert [name for name in there if not home_rights._OURS.fullmatch(name)] == []
 
 
 @pytest.mark.parametrize("root", ["/", "/etc", "/tmp"])
