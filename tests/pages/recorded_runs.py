@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from streamlit.testing.v1 import AppTest
 
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.facts import planned_facts
+from medpriv_core.privacy.plan import plan_run
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunState, RunStore
 from medpriv_core.spec import RunSpec
+from tests.privacy.findings import RAN
+from tests.results.made import spent_of
 
 OpenPage = Callable[..., AppTest]
 TRAIN_SIZE = 640
@@ -37,6 +44,22 @@ def put_in_state(home: DataHome, run_id: str, state: RunState, message: str | No
         store.claim_next()
     if state not in ("queued", "running"):
         store.end(run_id, state, message)
+
+
+def add_recorded_run(home: DataHome, spec: RunSpec, run_id: str = "r1") -> RunDirectory:
+    """A finished DP-SGD run that recorded what it did and what that cost."""
+    directory = add_run(home, run_id, spec, epochs=0)
+    guarantee = replace(planned_facts(spec, train_size=TRAIN_SIZE), **RAN).to_dict()
+    directory.write_setup({"train_size": TRAIN_SIZE, "guarantee": guarantee})
+    for epoch in range(1, spec.epochs + 1):
+        plan = plan_run(spec.changed(epochs=epoch), train_size=TRAIN_SIZE)
+        row = {"epoch": epoch, "train_accuracy": 0.7, "test_accuracy": 0.8, "delta": spec.delta}
+        row |= {"epsilon": plan.epsilon if math.isfinite(plan.epsilon) else None}
+        directory.append_epoch(row | {"steps": epoch * plan.mechanism.steps_per_epoch})
+    noise = plan_run(spec, train_size=TRAIN_SIZE).noise_multiplier
+    write_record(directory, spent_of(spec.changed(noise_multiplier=noise, target_epsilon=None), epochs=spec.epochs))
+    put_in_state(home, run_id, "finished")
+    return directory
 
 
 def open_tab(page: AppTest, title: str) -> AppTest:

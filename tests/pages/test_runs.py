@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from medpriv_core.home import DataHome
-from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import format_epsilon
-from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunState, RunStore
-from medpriv_core.spec import RunSpec
 from tests.pages.conftest import texts
-from tests.pages.recorded_runs import SPEC, TRAIN_SIZE, OpenPage, add_run, open_tab, put_in_state
-from tests.privacy.findings import RAN
+from tests.pages.recorded_runs import (
+    SPEC,
+    TRAIN_SIZE,
+    OpenPage,
+    add_recorded_run,
+    add_run,
+    open_tab,
+    put_in_state,
+)
 from tests.results.made import spent_of
 
 SOUND = SPEC.changed(method="dp_sgd", noise_multiplier=4.0)
 AUTHORS = SOUND.changed(engine="microbatch", microbatch_size=4, sampling="shuffled", norm="batch_norm", trainable="all")
-
-
-def add_recorded_run(home: DataHome, spec: RunSpec, run_id: str = "r1") -> RunDirectory:
-    """A finished DP-SGD run that recorded what it did and what that cost."""
-    directory = add_run(home, run_id, spec, epochs=0)
-    guarantee = replace(planned_facts(spec, train_size=TRAIN_SIZE), **RAN).to_dict()
-    directory.write_setup({"train_size": TRAIN_SIZE, "guarantee": guarantee})
-    for epoch in range(1, spec.epochs + 1):
-        plan = plan_run(spec.changed(epochs=epoch), train_size=TRAIN_SIZE)
-        row = {"epoch": epoch, "train_accuracy": 0.7, "test_accuracy": 0.8, "delta": spec.delta}
-        row |= {"epsilon": plan.epsilon if math.isfinite(plan.epsilon) else None}
-        directory.append_epoch(row | {"steps": epoch * plan.mechanism.steps_per_epoch})
-    noise = plan_run(spec, train_size=TRAIN_SIZE).noise_multiplier
-    write_record(directory, spent_of(spec.changed(noise_multiplier=noise, target_epsilon=None), epochs=spec.epochs))
-    put_in_state(home, run_id, "finished")
-    return directory
 
 
 def keys(page: AppTest) -> set[str | None]:

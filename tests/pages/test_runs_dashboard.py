@@ -10,14 +10,13 @@ from streamlit.testing.v1 import AppTest
 
 from medpriv_core.figures.keys import RANK
 from medpriv_core.home import DataHome
-from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import dp_sgd_statement
 from medpriv_core.runs import service
 from medpriv_core.runs.store import RunStore
 from pages.parts.messages import OUR_FAULT
 from tests.pages.conftest import texts
-from tests.pages.recorded_runs import SPEC, TRAIN_SIZE, OpenPage, add_run, open_tab, put_in_state
+from tests.pages.recorded_runs import SPEC, TRAIN_SIZE, OpenPage, add_recorded_run, add_run, open_tab, put_in_state
 
 SOUND = SPEC.changed(method="dp_sgd", noise_multiplier=4.0)
 
@@ -178,14 +177,9 @@ def test_a_run_that_was_deleted_elsewhere_is_a_sentence(open_page: OpenPage, hom
 
 
 def test_what_more_epochs_cost_stands_before_the_click(open_page: OpenPage, home: DataHome):
-    directory = add_run(home, spec=SOUND, epochs=0)
-    facts = planned_facts(SOUND, train_size=TRAIN_SIZE).to_dict()
-    directory.write_setup({"train_size": TRAIN_SIZE, "test_size": 160, "guarantee": facts})
-    plan = plan_run(SOUND, train_size=TRAIN_SIZE)
-    row = {"epoch": 5, "test_accuracy": 0.8, "epsilon": plan.epsilon, "delta": SOUND.delta, "elapsed_s": 10.0}
-    directory.append_epoch(row | {"steps": 5 * plan.mechanism.steps_per_epoch})
+    directory = add_recorded_run(home, SOUND)
     directory.checkpoint.write_bytes(b"a network")
-    put_in_state(home, "r1", "finished")
+    plan = plan_run(SOUND, train_size=TRAIN_SIZE)
     page = open_page("runs")
     page.session_state["extend_r1"] = True
     page.run()
