@@ -11,8 +11,10 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
+import os
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -113,14 +115,10 @@ def product_parser() -> argparse.ArgumentParser:
 
 @cache
 def make_targets() -> frozenset[str]:
-    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
-    values = dict(re.findall(r"^(\w+) [?:]?= (.*)$", makefile, re.MULTILINE))
-    targets = []
-    for line in re.findall(r"^([^\s#:=][^:=\n]*):(?!=)", makefile, re.MULTILINE):
-        while "$(" in line:
-            line = re.sub(r"\$\((\w+)\)", lambda name: values[name.group(1)], line)
-        targets += line.split()
-    return frozenset(targets)
+    """What ``make`` itself says it could make, of the files that lie in the project and of the others."""
+    asked = ["make", "--print-data-base", "--question", "--no-builtin-rules", "--no-builtin-variables", "clean"]
+    said = subprocess.run(asked, cwd=PROJECT, capture_output=True, text=True, env=os.environ | {"LC_ALL": "C"}).stdout
+    return frozenset(re.findall(r"^([\w./-]+):(?![=:])", said[said.index("# Files") :], re.MULTILINE))
 
 
 @cache
