@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -32,9 +31,6 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A name of a file may hold what no terminal can show, and a terminal may know few letters.
-        sys.stdout.reconfigure(errors="replace")
     try:
         try:
             options = build_parser().parse_args(arguments)

@@ -153,14 +153,14 @@ def _read_network(directory: RunDirectory, spec: RunSpec) -> _Saved:
         saved = load_checkpoint(directory.checkpoint)
     except RunError as error:
         raise _damaged(directory) from error
+    if saved is None:
+        raise RunError(no_network(directory))
     recorded = read_record(directory)
     if recorded is not None and recorded.checkpoint not in (None, checkpoint_digest(directory)):
         raise RunError(
             f"The checkpoint of run {directory.path.name} is not the one that its record was written for, so nobody "
             "knows how good its network is. Choose another run, or put the right checkpoint.pt back."
         )
-    if saved is None:
-        raise RunError(no_network(directory))
     averaged = saved.average["network"] if saved.average and saved.average["count"] else None
     return _Saved(averaged or saved.trained, saved.backbone)
 

@@ -362,9 +362,9 @@ def test_the_bytes_of_a_file_are_dropped_when_it_was_read_and_it_is_read_once(
 ):
     read: list[bytes] = []
 
-    def noted(name: str, data: bytes) -> Any:
+    def noted(name: str, data: bytes, *, visitor: str) -> Any:
         read.append(data)
-        return open_upload(name, data)
+        return open_upload(name, data, visitor=visitor)
 
     monkeypatch.setattr(own_picture, "open_upload", noted)
     page = open_page("explore", **SMALL)

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from medpriv_core.datasets.base import PreparedDataset, PreparedSplit
 from medpriv_core.errors import DatasetError, RunError, SettingError, WeightsError
 from medpriv_core.privacy.dp_sgd import DpSgdAccount
 from medpriv_core.progress import Cancelled
+from medpriv_core.runs.spent_record import checkpoint_digest, read_record, write_record
 from medpriv_core.training import loop, sampling
 from medpriv_core.training.augmentation import network_input
 from medpriv_core.training.model import build_model
@@ -241,6 +243,9 @@ def test_a_checkpoint_goes_on_only_with_its_own_settings_images_and_weights(new_
         other.train(toy_spec())
     saved = torch.load(run.directory.checkpoint, weights_only=True)
     torch.save(saved | {"backbone": "of another file"}, run.directory.checkpoint)
+    record = read_record(run.directory)
+    assert record is not None
+    write_record(run.directory, replace(record, checkpoint=checkpoint_digest(run.directory)))
     with pytest.raises(RunError, match="pretrained weights are not those"):
         run.train(toy_spec())
 

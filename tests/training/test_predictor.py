@@ -162,12 +162,19 @@ def of_another_network(file: Path) -> None:
     torch.save(values, file)
 
 
-@pytest.mark.parametrize("damage", [truncate, replace_by_text, of_another_network])
-def test_a_damaged_checkpoint_is_said(damage, new_run, home):
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (truncate, r"The network of run run-1 cannot be read: its checkpoint.pt is damaged."),
+        (replace_by_text, r"The network of run run-1 cannot be read: its checkpoint.pt is damaged."),
+        (of_another_network, r"The checkpoint of run run-1 is not the one that its record was written for"),
+    ],
+)
+def test_a_damaged_checkpoint_is_said(damage, said, new_run, home):
     run = new_run()
     train(run)
     damage(run.directory.checkpoint)
-    with pytest.raises(RunError, match=r"The network of run run-1 cannot be read: its checkpoint.pt is damaged."):
+    with pytest.raises(RunError, match=said):
         load(run, home)
 
 
