@@ -24,7 +24,7 @@ from pages.parts.runs.removal import draw_full_disk
 from pages.parts.runs.run_list import draw_bringing, draw_deleted, draw_list
 from pages.parts.runs.states import distinct_names, state_badge
 from pages.parts.runs.watchers import refresh_s
-from pages.parts.words import in_form_words, sentence, why_failed
+from pages.parts.words import in_form_words, why_failed
 
 # At least so long between two looks; a run that begins or ends makes the whole page anew.
 CHART_S = 2.0
@@ -40,10 +40,10 @@ def main() -> None:
     try:
         runs = service.list_lines(cached.home())
     except RunTableError as error:
-        draw_damage(sentence(error))
+        draw_damage(str(error))
         return
     if (missing := service.unlisted(cached.home())) is not None:
-        draw_damage(for_markdown(missing))
+        draw_damage(missing)
     if not runs:
         if missing is None:
             st.info("No runs yet. A quick one takes less than a minute.", icon=":material/hourglass_empty:")
@@ -65,7 +65,7 @@ def main() -> None:
 
 def draw_damage(what: str) -> None:
     """The table of runs is damaged or lost, or lacks some: how to make it again."""
-    st.error(what, icon=":material/database_off:")
+    st.error(for_markdown(what), icon=":material/database_off:")
     st.button(
         "Rebuild the list from the run folders",
         key="rebuild",

@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 
 from medpriv_core.home import DataHome
+from medpriv_core.printable import brief
 from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 from tests.cli.conftest import Command, Refusal
+from tests.results.made import spent_of
 from tests.small_data import NAME, add_small_dataset
 
 FIELDS = {"id", "name", "state", "message", "tags", "notes", "spec", "setup", "last", "best", "created_at", "ended_at"}
@@ -158,6 +161,7 @@ def test_extend_says_what_holds_before_it_queues(
     directory.write_setup({"train_size": 640, "test_size": 160, "guarantee": facts})
     plans = [plan_run(spec.changed(epochs=epochs), train_size=640) for epochs in (2, 4)]
     directory.append_epoch({"epoch": 2, "epsilon": plans[0].epsilon, "delta": 1e-5, "steps": 20, "elapsed_s": 60.0})
+    write_record(directory, spent_of(spec, epochs=2))
 
     planned = medpriv("runs", "extend", run_id, "--epochs", "4", "--dry-run")
     before, after = (format_epsilon(plan.epsilon) for plan in plans)
@@ -268,7 +272,7 @@ def test_a_run_whose_settings_are_damaged_is_shown_with_the_reason(
 def test_an_unknown_run_is_refused(refused: Refusal, home: DataHome, arguments: list[str], run_id: str):
     action, *rest = arguments
     said = refused("runs", action, run_id, *rest)
-    assert said == f"There is no run {run_id}. The list of runs shows those that exist."
+    assert said == brief(f"There is no run {run_id}. The list of runs shows those that exist.")
 
 
 def test_what_a_state_does_not_allow_is_refused(refused: Refusal, filled: dict[str, str]):
@@ -302,7 +306,7 @@ def test_what_a_state_does_not_allow_is_refused(refused: Refusal, filled: dict[s
         (["--method", "dp_sgd", "--noise-multiplier", "1", "--delta", "0.01"], "must be below 1/n"),
         (["--device", "toaster"], "device must be auto, cpu, cuda, cuda:N or mps, but is 'toaster'."),
         (["--weights", "/no/such/file.pth"], "There is no weights file at /no/such/file.pth."),
-        (["--weights", "/tmp"], "There is no weights file at /tmp."),
+        (["--weights", "/tmp"], "The weights file /tmp is a folder and not a file."),
     ],
 )
 def test_a_run_that_cannot_work_is_refused_at_once(

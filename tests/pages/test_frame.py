@@ -48,7 +48,7 @@ def test_an_internal_error_shows_a_sentence_and_no_traceback(
     def fail(home: object) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(service, "list_runs", fail)
+    monkeypatch.setattr(service, "list_lines", fail)
     page = open_page("runs")
     assert not page.exception
     assert "Something went wrong inside medpriv" in page.error[0].value

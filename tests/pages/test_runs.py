@@ -191,7 +191,7 @@ def test_an_infinite_epsilon_is_said(open_page: OpenPage, home: DataHome):
 
 
 def test_stop_and_resume_do_what_they_say(open_page: OpenPage, home: DataHome):
-    add_run(home)
+    add_run(home, epochs=0)
     page = open_page("runs", run="r1")
     page.button(key="stop").click().run()
     assert RunStore(home).get("r1").state == "cancelled"

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service as runs
 from medpriv_core.runs.store import RunStore
+from medpriv_core.shown_text import for_markdown
 from medpriv_core.sweeps import service
 from medpriv_core.sweeps.cost import plan_sweep
 from medpriv_core.sweeps.grid import Grid, vary
@@ -48,7 +49,7 @@ def test_one_click_queues_the_papers_grid_and_shows_it(open_page: OpenPage, home
     expected = paper_grid("synthetic_chest", train_size=640, noise_draws=("per_pixel",), weights="none").expand()
     assert [run.spec for run in status.sweep.runs] == [run.spec for run in expected.runs]
     assert len(runs.list_runs(home)) == 7
-    assert "Paper · synthetic\\_chest · last layer :gray-badge[waiting]" in texts(page)
+    assert f"{for_markdown('Paper · synthetic_chest · last layer')} :gray-badge[waiting]" in texts(page)
     assert page.query_params["view"] == "sweeps"
 
 

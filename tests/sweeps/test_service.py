@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from medpriv_core.checksums import read_sealed, write_sealed
 from medpriv_core.errors import DataHomeError, RunError, SettingError
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service as runs
@@ -197,7 +198,7 @@ def test_a_damaged_file_is_told_and_the_others_are_shown(home: DataHome, content
 def test_a_sweep_of_a_newer_version_is_told(home: DataHome):
     sweep_id = submit(home)
     file = home.root / "sweeps" / f"{sweep_id}.json"
-    file.write_text(file.read_text().replace('"version": 1', '"version": 2'))
+    write_sealed(file, read_sealed(file).values | {"version": 2})
     assert "newer version" in service.list_sweeps(home).complaints[0]
 
 

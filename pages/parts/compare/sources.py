@@ -17,7 +17,7 @@ def draw_together(choice: Choice) -> None:
     shown = own_ids(choice.here)
     runs = [run for run in service.list_runs(cached.home()) if run.id in shown]
     if sentences := networks_together(choice.dataset, runs):
-        st.markdown(f"**My private networks on screen, taken together.** {' '.join(sentences)}")
+        st.markdown(f"**My private networks on screen, taken together.** {for_markdown(' '.join(sentences))}")
 
 
 def draw_sources(choice: Choice) -> None:
