@@ -89,7 +89,7 @@ def bring_in(home: DataHome, tmp_path: Path) -> str:
     """A run from elsewhere whose every name is hostile."""
     files = members()
     setup = json.loads(files["setup.json"]) | {"classes": [MARKDOWN[0], HTML[0]], "device": MARKDOWN[1]}
-    setup |= {"weights": MARKDOWN[0], "weights_doubt": True}
+    setup |= {"weights": MARKDOWN[0], "weights_doubt": MARKDOWN[0]}
     labels = {"name": f"{HTML[0]} {MARKDOWN[0]}", "tags": ["![x](//127.0.0.1:9/y)", "=1+1"], "notes": MARKDOWN[0]}
     changed = {"setup.json": json.dumps(setup).encode(), "labels.json": json.dumps(labels).encode()}
     return import_run(home, zipped(files | changed))
