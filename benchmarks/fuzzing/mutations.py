@@ -3,7 +3,7 @@
 Bytes are cut short, flipped, forged where lengths stand, doubled, emptied, and mixed with those of another file. JSON
 is changed by its kinds, so that a list stands where a number belongs, and by what parsers of JSON let through:
 numbers of thousands of digits, numbers beyond every limit, deep nesting, a name twice. Texts are those that mean
-something to whoever shows them: Markdown, HTML, a terminal, a spreadsheet, a shell, a file system."""
+something to the place that shows them: Markdown, HTML, a terminal, a spreadsheet, a shell, a file system."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ _DAMAGES: tuple[Callable[[bytes, random.Random, Sequence[bytes]], bytes], ...] =
 
 
 def hostile_text(rng: random.Random) -> str:
-    """A text that means something to whoever shows, reads or stores it."""
+    """A text that means something to the program that shows, reads or stores it."""
     text = rng.choice(HOSTILE)
     return f"x{text}{rng.choice(HOSTILE)}" if rng.random() < 0.2 else text
 

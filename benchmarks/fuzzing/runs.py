@@ -172,7 +172,7 @@ class RunFiles:
             raise Fault(f"With a damaged {name}, making the table again loses {sorted(missing)}.")
 
     def _delete(self, home: DataHome) -> None:
-        """Whatever is wrong with a run, it can be put away and removed."""
+        """A run can be put away and removed, however damaged it is."""
         if VICTIM not in {run.id for run in service.list_runs(home)}:
             return
         service.delete(home, VICTIM)

@@ -81,7 +81,9 @@ def test_a_name_adds_no_tag_to_a_chart(chart: str) -> None:
 
 @pytest.mark.parametrize("chart", NAMED)
 def test_the_export_of_a_chart_draws_the_name(chart: str) -> None:
-    to_svg(NAMED[chart](f"{HTML[0]} $x^{{$ _a"), title=HTML[0], caption=[HTML[1]])
+    drawn = to_svg(NAMED[chart](f"{HTML[0]} $x^{{$ _a"), title=HTML[0], caption=[HTML[1]])
+    assert b"</svg>" in drawn
+    assert not re.search(rb"<(a|b|img|script)[ >]", drawn)
 
 
 def test_exports_read_the_name_as_it_was() -> None:
