@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest files first; xdist, unless told ``--no-loadscope-reorder``, begins with those that have most tests."""
     places = {TESTS / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_event_loop_left() -> Iterator[None]:
+    """A loop that a file of tests leaves running in this thread fails the next file that starts one, as Playwright's.
+
+    Which file comes next depends on how fast the others were, so that it fails on one machine and not on another.
+    """
+    yield
+    assert asyncio._get_running_loop() is None
 
 
 @pytest.fixture(autouse=True)

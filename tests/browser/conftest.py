@@ -122,9 +122,13 @@ def empty(home: DataHome) -> None:
             shutil.rmtree(entry)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium from the system; without it these tests are skipped, or fail where one is required."""
+    """Chromium from the system; without it these tests are skipped, or fail where one is required.
+
+    Gone with its file: Playwright keeps an event loop running in this thread as long as it is there, and files that
+    this process takes up next start their own.
+    """
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
         reason = f"no browser on this machine (looked for {', '.join(BROWSERS)})"
