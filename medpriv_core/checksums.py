@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from medpriv_core.home import write_json
-from medpriv_core.strict_json import Unreadable, read_json_file
+from medpriv_core.strict_json import Unreadable, open_regular, read_json_file
 
 KEY = "checksum"
 State = Literal["missing", "damaged", "unsealed", "sealed"]
@@ -124,8 +124,8 @@ def is_sealed_line(line: bytes) -> bool:
 
 
 def file_checksum(path: Path) -> str:
-    """The digest of a file's bytes, as records keep it; raises ``OSError``."""
-    with open(path, "rb") as file:
+    """The digest of a file's bytes, as records keep it; raises ``OSError``, or ``Unreadable`` for what is no file."""
+    with open_regular(path, most_bytes=None) as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 

@@ -19,8 +19,10 @@ from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock
 from medpriv_core.private_files import open_private
 from medpriv_core.progress import ProgressCallback, no_progress
+from medpriv_core.strict_json import Unreadable, read_regular
 
 SECRET_BYTES = 32
+_MOST_BYTES = 1 << 10
 
 
 def noise_secret(home: DataHome, *, progress: ProgressCallback = no_progress) -> bytes:
@@ -31,7 +33,9 @@ def noise_secret(home: DataHome, *, progress: ProgressCallback = no_progress) ->
     path = home.noise_secret
     with explain_disk_errors(home.root), hold_lock(path.with_suffix(".lock"), progress=progress):
         try:
-            secret = path.read_bytes()
+            secret = read_regular(path, most_bytes=_MOST_BYTES)
+        except Unreadable:
+            secret = b""
         except FileNotFoundError:
             secret = secrets.token_bytes(SECRET_BYTES)
             # First, because a mark without a secret harms nothing.

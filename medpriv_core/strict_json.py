@@ -18,13 +18,14 @@ What type a value must have is for the readers to say (``medpriv_core.runs.recor
 from __future__ import annotations
 
 import errno
+import io
 import json
 import math
 import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 MB = 1 << 20
 MOST_BYTES = 16 * MB
@@ -47,11 +48,11 @@ class NoJson(Unreadable):
     """Not even JSON, as where a write was cut short."""
 
 
-def open_regular(path: Path | str, *, most_bytes: int = MOST_BYTES) -> BinaryIO:
+def open_regular(path: Path | str, *, most_bytes: int | None = MOST_BYTES) -> io.BufferedReader:
     """A regular file to read from; raises ``Unreadable`` for one that is too large, and for what is no file.
 
-    A named pipe or a device is never waited for. Raises ``FileNotFoundError`` where there is nothing, and ``OSError``
-    where the system refuses.
+    ``most_bytes`` is None where any size is right. A named pipe or a device is never waited for. Raises
+    ``FileNotFoundError`` where there is nothing, and ``OSError`` where the system refuses.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | _NO_WAIT)
@@ -106,12 +107,12 @@ def parse_json(content: bytes | str, *, deepest: int = DEEPEST, file_names: bool
     return value
 
 
-def _check_kind(status: os.stat_result, most_bytes: int) -> None:
+def _check_kind(status: os.stat_result, most_bytes: int | None) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise Unreadable("it is a folder")
     if not stat.S_ISREG(status.st_mode):
         raise Unreadable("it is no file")
-    if status.st_size > most_bytes:
+    if most_bytes is not None and status.st_size > most_bytes:
         raise _too_large(most_bytes)
 
 

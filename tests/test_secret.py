@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import threading
 
@@ -42,6 +43,13 @@ def test_a_damaged_one_is_said_and_left_as_it_is(home: DataHome, damage: bytes) 
     with pytest.raises(DataHomeError, match=r"is damaged\. Put it back from a copy.*one more release"):
         noise_secret(home)
     assert home.noise_secret.read_bytes() == damage
+
+
+def test_a_pipe_in_its_place_is_not_waited_for(home: DataHome) -> None:
+    home.root.mkdir()
+    os.mkfifo(home.noise_secret)
+    with pytest.raises(DataHomeError, match="is damaged"):
+        noise_secret(home)
 
 
 def test_its_mark_tells_secrets_apart_and_nothing_else() -> None:

@@ -41,6 +41,7 @@ from medpriv_core.runs.imports import read_import_mark
 from medpriv_core.runs.service import Run, load_run
 from medpriv_core.runs.spent_record import with_bond
 from medpriv_core.spec import RunSpec
+from medpriv_core.strict_json import Unreadable, open_regular
 from medpriv_core.weights_file import sha256_of
 
 WEIGHTS_TIME_LIMIT_S = 300.0
@@ -242,9 +243,12 @@ def _no_room(folder: Path | None) -> str:
 
 def _read(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        with open_regular(path, most_bytes=None) as file:
+            return file.read()
     except FileNotFoundError:
         return None
+    except Unreadable as fault:
+        raise RunError(f"{path} cannot be read: {fault}.") from fault
 
 
 def _json(value: Any) -> bytes:

@@ -12,6 +12,7 @@ with it.
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -106,7 +107,7 @@ def _known(home: DataHome) -> set[str] | None:
 def _replace(home: DataHome, rows: Iterable[RunRow]) -> None:
     """Make a table of these rows and put it in the place of what is there."""
     new = home.database.with_name(f".{home.database.name}.new")
-    aside = home.database.with_name(f"{home.database.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+    aside = _place_aside(home.database)
     with explain_disk_errors(home.root):
         for file in _with_its_own(new):  # of a rebuilding that was cut short
             file.unlink(missing_ok=True)
@@ -122,6 +123,13 @@ def _replace(home: DataHome, rows: Iterable[RunRow]) -> None:
         finally:
             for file in _with_its_own(new):
                 file.unlink(missing_ok=True)
+
+
+def _place_aside(table: Path) -> Path:
+    """A name that nothing has: twice in one second, or after a clock that was set back, nothing is overwritten."""
+    first = f"{table.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = itertools.chain([first], (f"{first}-{number}" for number in itertools.count(2)))
+    return next(place for place in map(table.with_name, names) if not os.path.lexists(place))
 
 
 def _with_its_own(table: Path) -> list[Path]:

@@ -36,7 +36,7 @@ from typing import Any, get_args
 
 from medpriv_core.checksums import open_line, seal_line
 from medpriv_core.datasets.registry import content_of, list_datasets
-from medpriv_core.errors import MedprivError
+from medpriv_core.errors import DataHomeError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.mechanism import Mechanism
@@ -46,8 +46,9 @@ from medpriv_core.private_files import make_folder, open_private
 from medpriv_core.runs.epoch_log import Signature, signature
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import Sampling
-from medpriv_core.strict_json import parse_json
+from medpriv_core.strict_json import Unreadable, parse_json, read_regular
 
+_MOST_BYTES = 1 << 30  # lines of more runs than anybody has
 _KEY = re.compile(r"[0-9A-Za-z_-]{1,100}")
 # Put behind a line that was torn by a crash, by whoever writes the next one.
 _TORN = b" torn"
@@ -235,7 +236,15 @@ def _read(path: Path) -> _Journal:
 @functools.lru_cache(maxsize=64)
 def _read_version(path: Path, _version: Signature) -> _Journal:
     with explain_disk_errors(path.parent):
-        content = path.read_bytes() if path.exists() else b""
+        try:
+            content = read_regular(path, most_bytes=_MOST_BYTES)
+        except FileNotFoundError:
+            content = b""
+        except Unreadable as fault:
+            raise DataHomeError(
+                f"{path}, where it stands what runs have spent on these images, cannot be read: {fault}. Put it back "
+                "from a copy."
+            ) from fault
     journal, damaged = _Journal(), list[bytes]()
     *lines, tail = content.split(b"\n")
     for line in [*lines, tail]:

@@ -34,6 +34,7 @@ from medpriv_core.privacy.spent import Bond, Spent, spent_at, spent_from_dict, s
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.epoch_log import Row, Signature, signature
 from medpriv_core.spec import RunSpec
+from medpriv_core.strict_json import Unreadable, open_regular
 
 FILE_NAME = "spent.json"
 _BEFORE = "before"
@@ -139,7 +140,7 @@ def checkpoint_digest(directory: RunDirectory) -> str | None:
 @functools.lru_cache(maxsize=1024)
 def _digest(path: Path, _version: Signature) -> str | None:
     try:
-        with open(path, "rb") as file:
+        with open_regular(path, most_bytes=None) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
+    except (FileNotFoundError, Unreadable):
         return None

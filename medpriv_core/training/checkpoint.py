@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from medpriv_core.errors import RunError
+from medpriv_core.strict_json import open_regular
 
 
 @dataclass
@@ -77,10 +78,12 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
     if not path.exists():
         return None
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
-                raise ValueError("a sum that does not fit")
-        values = torch.load(path, map_location="cpu", weights_only=True)
+        with open_regular(path, most_bytes=None) as file:
+            with zipfile.ZipFile(file) as archive:
+                if archive.testzip() is not None:
+                    raise ValueError("a sum that does not fit")
+            file.seek(0)
+            values = torch.load(file, map_location="cpu", weights_only=True)
         checkpoint = Checkpoint(**{f.name: values[f.name] for f in fields(Checkpoint) if f.name in values})
         Position(**checkpoint.position)
     # A damaged file fails inside torch in many ways: RuntimeError, UnpicklingError, EOFError, KeyError, BadZipFile, ...

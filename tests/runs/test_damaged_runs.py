@@ -67,6 +67,9 @@ KINDS = {
     "nested": '{"a": [1]}',
 }
 FILES = ("spec.json", "setup.json", "metrics.jsonl", "outcome.json", "spent.json", "labels.json")
+OTHER_FILES = (
+    "predictions.npz", "progress.json", "worker.log", "worker.lock", "checkpoint.pt", "model.safetensors",
+)  # fmt: skip
 CASES = 12  # of each file
 
 
@@ -245,7 +248,7 @@ def put_link_to_nowhere(path: Path) -> None:
 
 
 @pytest.mark.parametrize("put", [put_folder, put_pipe, put_gigabytes, put_nothing, put_noise, put_link_to_nowhere])
-@pytest.mark.parametrize("name", [*FILES, "predictions.npz", "progress.json", "worker.log", "worker.lock"])
+@pytest.mark.parametrize("name", [*FILES, *OTHER_FILES])
 def test_what_lies_in_the_place_of_a_file_touches_no_other_run(three: DataHome, name: str, put: Any):
     path = three.runs / VICTIM / name
     path.touch()

@@ -81,6 +81,17 @@ def test_the_damaged_file_is_kept_aside(home: DataHome, filled: dict[str, str]):
     assert aside.read_bytes() == RUBBISH
 
 
+def test_what_was_put_aside_in_the_same_second_is_kept_too(
+    home: DataHome, filled: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(rebuilding.time, "strftime", lambda _form: "20260101-120000")
+    damages = [RUBBISH, RUBBISH + b"2", RUBBISH + b"3"]
+    for damage in damages:
+        home.database.write_bytes(damage)
+        service.rebuild(home)
+    assert {file.read_bytes() for file in home.root.glob("runs.sqlite3.damaged-*")} == set(damages)
+
+
 def test_a_disk_that_refuses_leaves_the_damaged_file_where_it_was(
     home: DataHome, filled: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from medpriv_core.datasets.registry import content_of, list_datasets
+from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.statement import format_epsilon
@@ -130,6 +133,19 @@ def test_a_torn_or_foreign_line_takes_no_other_with_it(home: DataHome) -> None:
     file.write_bytes(whole + b"[]\n{}\nnull\n\xff\xfe\n" + whole[:60])
     enter_runs(home, runs)
     assert set(read_entries(home, DATASET, content)) == {"one", "two"}
+
+
+@pytest.mark.parametrize("put_there", [Path.mkdir, os.mkfifo])
+def test_a_journal_that_is_no_file_is_said_and_not_waited_for(
+    put_there: Callable[[Path], None], home: DataHome
+) -> None:
+    put(home, "one")
+    enter_runs(home, service.list_runs(home))
+    (file,) = home.spent.iterdir()
+    file.unlink()
+    put_there(file)
+    with pytest.raises(DataHomeError, match="Put it back from a copy"):
+        together_on(home)
 
 
 def test_nothing_but_what_was_spent_is_in_it(home: DataHome) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from medpriv_core.preprocessing import normalisation
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.spent_record import checkpoint_digest
 from medpriv_core.spec import RunSpec
-from medpriv_core.training.checkpoint import Checkpoint, pack_checkpoint
+from medpriv_core.training.checkpoint import Checkpoint, load_checkpoint, pack_checkpoint
 from medpriv_core.training.frozen_rest import fingerprint_below
 from medpriv_core.training.model import build_model
 from medpriv_core.training.released_weights import release_weights
@@ -133,3 +135,12 @@ def test_a_rest_that_is_gone_leaves_the_last_layer_with_its_fingerprint(tmp_path
 
     assert set(tensors) == {"fc.weight", "fc.bias"}
     assert (facts["holds"], facts["frozen_rest_sha256"]) == ("last_layer", "abc")
+
+
+def test_a_pipe_in_the_place_of_the_checkpoint_is_not_waited_for(tmp_path: Path) -> None:
+    directory = put_checkpoint(tmp_path / "run", LAYER)
+    directory.checkpoint.unlink()
+    os.mkfifo(directory.checkpoint)
+    with pytest.raises(RunError, match="is damaged"):
+        load_checkpoint(directory.checkpoint)
+    assert checkpoint_digest(directory) is None
