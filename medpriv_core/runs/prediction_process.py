@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import io
 import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -116,7 +117,9 @@ def _start() -> subprocess.Popen[bytes]:
             COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=environment(OMP_NUM_THREADS=str(THREADS)),
+            bufsize=0,
+            # The second has glibc overwrite whatever is freed: pictures that people brought.
+            env=environment(OMP_NUM_THREADS=str(THREADS), MALLOC_PERTURB_="255"),
             start_new_session=True,  # Ctrl-C in the terminal is for the app, whose end is noticed
         )
     except OSError as error:
@@ -127,7 +130,7 @@ def _start() -> subprocess.Popen[bytes]:
 
 
 def _exchange(process: subprocess.Popen[bytes], header: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> Answer:
-    requests, replies = cast(BinaryIO, process.stdin), cast(BinaryIO, process.stdout)
+    requests, replies = cast(io.FileIO, process.stdin), cast(io.FileIO, process.stdout)
     expired = threading.Event()
 
     def give_up() -> None:
@@ -153,7 +156,7 @@ def _close_pipes(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdin, process.stdout):
         # What could not be written any more is lost with the process.
         with contextlib.suppress(OSError):
-            cast(BinaryIO, pipe).close()
+            cast(io.FileIO, pipe).close()
 
 
 # One for the whole app, whose end it does not outlive.

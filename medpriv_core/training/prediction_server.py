@@ -4,7 +4,7 @@ The app starts one when a trained run is first asked about a picture, and asks i
 takes seconds and a prediction does not. It keeps the last networks and leaves after idle minutes. When its input ends,
 the app is gone, however it died, and the process ends at once, in the middle of a prediction too.
 
-Pictures exist only in the memory of the two processes and in the pipe between them.
+Pictures exist only in the memory of the two processes and in the pipe between them, and here until they are answered.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import threading
 import traceback
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.home import DataHome
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.messages import read_message, write_message
+from medpriv_core.runs.messages import Sink, Source, read_message, write_message
 from medpriv_core.training.predictor import Predictor, load_predictor
 
 IDLE_EXIT_S = 300.0
@@ -35,7 +35,7 @@ MEMORY = (
 Message = tuple[dict[str, Any], list[np.ndarray]]
 
 
-def serve_predictions(requests: BinaryIO, replies: BinaryIO) -> NoReturn:
+def serve_predictions(requests: Source, replies: Sink) -> NoReturn:
     """Answer each request; ends the process when there has been none for ``IDLE_EXIT_S``, or ``requests`` ends.
 
     A request's header holds ``home`` and ``run``, two folders; its arrays are pictures as ``Predictor`` takes them. A
@@ -47,10 +47,10 @@ def serve_predictions(requests: BinaryIO, replies: BinaryIO) -> NoReturn:
     networks = Networks()
     while True:
         try:
-            header, pictures = inbox.get(timeout=IDLE_EXIT_S)
+            # Kept under no name here, which would hold the picture until the next one comes.
+            write_message(replies, *answer(*inbox.get(timeout=IDLE_EXIT_S), networks))
         except queue.Empty:
             _leave()
-        write_message(replies, *answer(header, pictures, networks))
 
 
 class Networks:
@@ -93,7 +93,7 @@ def _refusal(kind: type[MedprivError], message: str) -> Message:
     return {"error": kind.__name__, "message": message}, []
 
 
-def _receive(requests: BinaryIO, inbox: queue.Queue[Message]) -> None:
+def _receive(requests: Source, inbox: queue.Queue[Message]) -> None:
     try:
         while True:
             inbox.put(read_message(requests))

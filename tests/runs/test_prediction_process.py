@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import pytest
 from medpriv_core.errors import RunError, WeightsError
 from medpriv_core.runs import prediction_process
 from medpriv_core.runs.prediction_process import PredictionProcess
+from tests.server.looking import holds
 
 PATIENCE_S = 120.0
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,8 +32,9 @@ FROM_HERE = f"import sys; sys.path.append({str(ROOT)!r})"
 STAND_IN = f"""{FROM_HERE}
 import os, signal, sys, time
 from medpriv_core.runs.messages import read_message, write_message
-def receive(): return read_message(sys.stdin.buffer)
-def send(header, arrays=()): write_message(sys.stdout.buffer, header, arrays)
+requests, replies = open(0, "rb", 0), open(1, "wb", 0)
+def receive(): return read_message(requests)
+def send(header, arrays=()): write_message(replies, header, arrays)
 """
 ECHO = "while True:\n    header, arrays = receive()\n    send({'pid': os.getpid(), **header}, arrays)"
 
@@ -201,6 +204,13 @@ def answer(*_):
 prediction_server.answer, prediction_server.IDLE_EXIT_S = answer, 0.1
 main(["predictor"])
 """
+# Works on the picture as a network does: with copies of it.
+HOLDING = """
+def answer(header, pictures, networks):
+    copies = [pictures[0].copy(), pictures[0][:20].copy(), pictures[0].tobytes()]
+    return {"sum": sum(copies[2])}, []
+prediction_server.answer = answer
+"""
 APP = """
 import sys, threading
 from medpriv_core.runs import prediction_process
@@ -221,6 +231,16 @@ def test_it_never_outlives_the_app_even_in_the_middle_of_a_prediction(number):
             app.send_signal(number)
             app.wait(PATIENCE_S)
     wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="looks into another process by /proc")
+def test_a_picture_is_gone_from_its_memory_once_it_is_answered(process, monkeypatch):
+    monkeypatch.setattr(prediction_process, "COMMAND", (sys.executable, "-c", SERVER + HOLDING + "main(['predictor'])"))
+    canary = secrets.token_bytes(12)
+    picture = np.frombuffer(canary * 50_000, np.uint8).reshape(600, 1000)
+    reply, _ = process.ask({"look": "now"}, [picture])
+    assert reply == {"sum": int(picture.sum())}
+    assert not holds(process.pid, canary * 6)  # fewer may stay where the processor copied them last
 
 
 def test_it_leaves_by_itself_and_what_it_prints_is_no_answer(process, monkeypatch, capfd):
