@@ -10,6 +10,7 @@ The network runs in a process of its own, so that the web process needs no torch
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import Verdict, run_verdict
 from medpriv_core.runs.directory import RunDirectory, no_network
+from medpriv_core.runs.lines import list_lines
 from medpriv_core.runs.prediction_process import PROCESS
 from medpriv_core.runs.spent_record import read_spent
 from medpriv_core.runs.store import RunRow, RunStore
@@ -78,13 +80,12 @@ class _Record:
 def runs_for_diagnosis(home: DataHome, dataset: str) -> list[TrainedRun]:
     """The finished runs of a dataset whose networks are still there, the newest first."""
     found = []
-    for row in RunStore(home).all():
-        try:
-            record = _read_record(home, row)
-        except MedprivError:
-            continue  # unfinished, deleted or damaged: the page of runs says so
-        if record.spec.dataset == dataset:
-            found.append(_trained_run(record))
+    rows = [row for row in RunStore(home).all() if row.state == "finished"]
+    # The files of thousands of runs on other images are not read for this.
+    for row, line in zip(rows, list_lines(home, rows), strict=True):
+        if line.dataset == dataset:
+            with suppress(MedprivError):  # deleted or damaged: the page of runs says so
+                found.append(_trained_run(_read_record(home, row)))
     return found
 
 
