@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,10 @@ LONGEST = (
     "pages/test_train.py",
     "pictures/test_one_way.py",
 )
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # As a shell has it for what it starts in the background; the programs that tests start would not hear Ctrl-C either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if beside := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     # Test processes beside each other share the processors, as do the programs that they start.
