@@ -48,7 +48,7 @@ LONGEST = (
 )
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-    # As a shell has it for what it starts in the background; the programs that tests start would not hear Ctrl-C either.
+    # As a shell has it for what it starts in the background: programs that tests start would not hear Ctrl-C either.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if beside := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
