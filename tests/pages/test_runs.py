@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import format_epsilon
+from medpriv_core.runs import service
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunState, RunStore
 from tests.pages.conftest import texts
@@ -69,6 +70,16 @@ def test_progress_says_the_phase_and_the_time_left(open_page: OpenPage, home: Da
     bar = page.get("progress")[0].proto
     assert bar.value == 50
     assert bar.text == "Epoch 3 of 5 · 100 images a second · 2 min left"
+
+
+def test_the_list_is_read_once_for_a_page(open_page: OpenPage, home: DataHome, monkeypatch: pytest.MonkeyPatch):
+    add_run(home)
+    put_in_state(home, "r1", "running")
+    asked, real = [], service.list_lines
+    monkeypatch.setattr(service, "list_lines", lambda *args, **options: asked.append(1) or real(*args, **options))
+    page = open_page("runs")
+    assert "name of r1" in texts(page)
+    assert len(asked) == 1
 
 
 def test_runs_on_synthetic_images_are_labelled(open_page: OpenPage, home: DataHome):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from medpriv_core.errors import MedprivError
@@ -17,14 +19,16 @@ from pages.parts.runs.states import state_badge
 from pages.parts.runs.watchers import refresh_s
 
 
-def draw_running(was_busy: int, shown: tuple[str, ...], every_s: float | None) -> None:
+def draw_running(
+    read: Callable[[], list[RunLine]], was_busy: int, shown: tuple[str, ...], every_s: float | None
+) -> None:
     """A card for each running run and a line on those that wait, drawn again ``every_s`` seconds.
 
-    ``was_busy``: as ``busy_signature`` had it.
+    ``read`` gives the list, ``was_busy`` is as ``busy_signature`` had it.
     """
     with explain_errors():
         begin_fragment()
-        runs = service.list_lines(cached.home())
+        runs = read()
         if busy_signature(runs) != was_busy or (every_s and refresh_s() != every_s):
             st.rerun()  # the whole page, so that the refreshing ends, begins or takes another pace
         running = [run for run in runs if run.state == "running"]

@@ -6,7 +6,7 @@ Of thousands of runs the table shows a part at a time, which is said; search and
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import streamlit as st
@@ -35,11 +35,14 @@ MOST_ROWS = 200  # in one part of the table
 MOST_DELETED = 200  # offered at once
 
 
-def draw_list(chosen: Sequence[str]) -> None:
-    """Filters, table, and what can be done to the chosen runs; ``chosen`` are the ids on the chart."""
+def draw_list(read: Callable[[], list[RunLine]], chosen: Sequence[str]) -> None:
+    """Filters, table, and what can be done to the chosen runs.
+
+    ``read`` gives the list, ``chosen`` are the ids on the chart.
+    """
     with explain_errors():
         begin_fragment()
-        runs = service.list_lines(cached.home())
+        runs = read()
         part = draw_parts(draw_filters(runs), all_runs=len(runs))
         draw_table(service.load_runs(cached.home(), [run.id for run in part]), chosen)
         here = set(chosen)
