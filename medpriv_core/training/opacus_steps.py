@@ -48,8 +48,10 @@ class OpacusStepper(DpStepper):
         self._trained = GradSampleModule(trained, loss_reduction="sum", strict=False)
         self._pass_size = pass_size
         # "mean" here makes the optimizer divide by the expected batch size.
+        ours = sgd(trained, spec)
         self._optimizer = _Optimizer(
-            sgd(trained, spec),
+            # Opacus wraps an optimizer of PyTorch's.
+            torch.optim.SGD(ours.parameters, **ours.param_groups[0]),
             noise_multiplier=noise_multiplier,
             max_grad_norm=spec.max_grad_norm,
             expected_batch_size=expected_batch_size,

@@ -21,6 +21,7 @@ from medpriv_core.spec import RunSpec
 from medpriv_core.training.evaluation import Tally
 from medpriv_core.training.examples import Batch
 from medpriv_core.training.noise import NoiseSource
+from medpriv_core.training.sgd import Sgd
 
 
 class Stepper(Protocol):
@@ -38,7 +39,7 @@ class Stepper(Protocol):
 class WithOptimizer:
     """A stepper that remembers between steps what its optimizer remembers."""
 
-    _optimizer: torch.optim.Optimizer
+    _optimizer: Sgd | torch.optim.Optimizer
 
     def show_steps(self, learning_rate: float) -> None:
         """From now on a step moves each parameter by ``learning_rate`` times what the optimizer is handed.
@@ -94,9 +95,9 @@ class OrdinaryStepper(WithOptimizer):
         return tally
 
 
-def sgd(trained: nn.Module, spec: RunSpec) -> torch.optim.SGD:
+def sgd(trained: nn.Module, spec: RunSpec) -> Sgd:
     """The optimizer of the spec for the parameters that learn."""
-    return torch.optim.SGD(
+    return Sgd(
         [parameter for parameter in trained.parameters() if parameter.requires_grad],
         lr=spec.learning_rate,
         momentum=spec.momentum,
