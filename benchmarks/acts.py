@@ -94,8 +94,9 @@ def freeze(trial: Trial) -> None:
 def stop_a_frozen_worker(trial: Trial) -> None:
     """A worker that hears nothing is stopped all the same, and its last checkpoint is kept."""
     with frozen(trial, " worker "):
-        _stop(trial)
-        if not trial.watch(lambda: all(run.ended for run in trial.look()), for_s=PATIENCE_S):
+        stopped = _stop(trial)
+        # Not of the others: one that waited trains now.
+        if not trial.watch(lambda: all(run.ended for run in trial.look() if run.id in stopped), for_s=PATIENCE_S):
             trial.violations.append(f"A frozen worker could not be stopped within {PATIENCE_S:.0f} s.")
 
 
@@ -283,11 +284,13 @@ def trial_clock() -> Iterator[None]:
                     os.environ[name] = value
 
 
-def _stop(trial: Trial) -> None:
-    for run in trial.look():
-        if run.state == "running":
-            with contextlib.suppress(MedprivError):  # it may have ended just now
-                service.cancel(trial.home, run.id)
+def _stop(trial: Trial) -> set[str]:
+    """Stop what trains, and say which runs these are."""
+    stopped = {run.id for run in trial.look() if run.state == "running"}
+    for run_id in stopped:
+        with contextlib.suppress(MedprivError):  # it may have ended just now
+            service.cancel(trial.home, run_id)
+    return stopped
 
 
 def _rebuild(trial: Trial) -> None:

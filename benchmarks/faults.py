@@ -92,14 +92,18 @@ def main() -> None:
         trial = Trial(DataHome(Path(folder) / "home"), seed=options.seed)
         try:
             acts = planned(options.kinds, options.rounds, small_disk=small, rng=trial.rng)
+            told = 0
             for number, act in enumerate(acts, start=1):
                 # Half of the time in the middle of things, else perhaps while they start.
                 trial.round(act, after_epoch=trial.rng.random() < 0.5, wait_s=trial.rng.uniform(0.0, 3.0))
-                wrong = len(set(trial.violations))
+                wrong = list(dict.fromkeys(trial.violations))
                 print(
-                    f"{number:4}  {act.__name__:20} {trial.epochs_shown:6,} epochs shown, {wrong} violations",
+                    f"{number:4}  {act.__name__:20} {trial.epochs_shown:6,} epochs shown, {len(wrong)} violations",
+                    *wrong[told:],
+                    sep="\n      ",
                     flush=True,
                 )
+                told = len(wrong)
             trial.finish()
         finally:
             trial.close()
