@@ -32,7 +32,7 @@ RUNNERS = 3
 FROZEN_S = (0.5, 3.0, 15.0, 25.0)
 LOCKED_S = (1.0, 5.0, 25.0)
 # Until of several runners all but one have left.
-ONE_RUNNER_S = 30.0
+ONE_RUNNER_S = 120.0  # a second one has to start before it can leave, on a busy machine
 SMALL_FILES = (0, 1, 1000, 20_000)  # bytes that a file may have when the disk is as good as full
 
 Act = Callable[[Trial], None]

@@ -207,6 +207,10 @@ def _gone_on(home: DataHome, shown: Shown, damage: Damage) -> list[str]:
     try:
         if not _wait(home, shown.run_id, lambda run: run.ended):
             return [f"{shown.run_id} does not come to rest in the copy."]
+        for other in service.list_runs(home):  # which it would wait for
+            if not other.ended and other.id != shown.run_id:
+                with contextlib.suppress(MedprivError):
+                    service.cancel(home, other.id)
         service.resume(home, shown.run_id)
         if not _wait(home, shown.run_id, lambda run: run.ended or len(run.epochs) > before):
             return [f"{shown.run_id} neither goes on nor says why not."]
