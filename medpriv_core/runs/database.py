@@ -58,6 +58,8 @@ REBUILD = (
 
 # Of SQLite's complaints: what the disk or another program does, and what the tables themselves are.
 _DISK = ("full", "readonly", "unable to open", "I/O")
+# The second where one that stands still, or was stopped, was about to bring the file up to date from its log.
+_HELD = ("locked", "locking protocol")
 _ALMOST_NONE_BYTES = 64 * 1024
 _TABLES = ("no such", "already exists", "duplicate column")
 
@@ -88,7 +90,7 @@ def transaction(file: Path, kind: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE"
                 f"medpriv cannot use its table of runs in {file.parent} ({text}). Check the free space and "
                 "the permissions of that folder, or point MEDPRIV_HOME to another one."
             ) from error
-        if "locked" in text:
+        if any(words in text for words in _HELD):
             raise DataHomeError(
                 f"Another program is holding medpriv's table of runs ({file}). Close it and try again."
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 
@@ -9,6 +10,7 @@ import pytest
 
 from medpriv_core.errors import DataHomeError, RunError
 from medpriv_core.home import DataHome
+from medpriv_core.runs import database
 from medpriv_core.runs.store import RunRow, RunStore
 
 
@@ -171,6 +173,32 @@ CREATE INDEX runs_by_state ON runs (state, position);
 INSERT INTO runs VALUES ('old', 'An old run', 'failed', 'cpu', 7, 0, NULL, 1.0, 2.0, 3.0, 'It broke.');
 PRAGMA user_version = 1;
 """
+
+
+def test_a_table_that_another_program_holds_is_said(
+    store: RunStore, home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, "a")
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda file, **options: connect(file, **options | {"timeout": 0.05}))
+    with contextlib.closing(connect(home.database, isolation_level=None)) as holding:
+        holding.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DataHomeError, match=r"Another program is holding .* Close it and try again\."):
+            add(store, "b")
+    assert [run.id for run in store.all()] == ["a"]
+
+
+def test_so_is_one_at_which_another_stands_still_while_it_brings_it_up_to_date(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, "a")
+
+    def begin(*_arguments: object, **_options: object) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("locking protocol")  # what SQLite says after ten seconds
+
+    monkeypatch.setattr(database, "_begin", begin)
+    with pytest.raises(DataHomeError, match="Another program is holding"):
+        store.all()
 
 
 def test_a_table_of_the_first_version_is_brought_up_to_date_once_by_whoever_comes_first(
