@@ -157,6 +157,11 @@ def explain_disk_errors(place: Path) -> Iterator[None]:
                 f"The disk that holds {place} is full. Free some space there, or point MEDPRIV_HOME to "
                 "another disk, and try again."
             ) from error
+        if error.errno == errno.EFBIG:
+            raise DiskFullError(
+                f"A file in {place} may not become as large as it has to: its disk or a limit of the system (ulimit "
+                "-f) forbids it. Lift that limit, or point MEDPRIV_HOME to another disk, and try again."
+            ) from error
         if error.errno == errno.EROFS:
             raise DataHomeError(
                 f"medpriv may not write to {place}, because its disk is read-only. Allow writing to that disk, or "

@@ -30,6 +30,53 @@ def lock_at(path: Path) -> FileLock:
     return FileLock(path, mode=FILE_MODE)
 
 
+class KeptLock:
+    """A lock that is held for hours, and taken again if somebody removes its file.
+
+    Without the file nobody else can tell that it is held: a second one would take up the same work.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = lock_at(path)
+        self._file: tuple[int, int] | None = None
+
+    def acquire(self, *, timeout: float) -> None:
+        """Wait ``timeout`` seconds at most; raises ``filelock.Timeout`` if another one holds it all the time."""
+        self._lock.acquire(timeout=timeout)
+        self._file = self._there()
+
+    def keep(self) -> bool:
+        """Take it again if its file is not there any more; False if another one was quicker.
+
+        Cheap enough for every batch. A disk that refuses leaves things as they are until the next time.
+        """
+        there = self._there()
+        if there == self._file and there is not None:
+            return True
+        again = lock_at(self._path)
+        try:
+            again.acquire(timeout=0)
+        except Timeout:
+            return False
+        except OSError:
+            return True
+        self._lock.release()
+        self._lock, self._file = again, self._there()
+        return True
+
+    def release(self) -> None:
+        """Let go of it."""
+        self._lock.release()
+
+    def _there(self) -> tuple[int, int] | None:
+        try:
+            found = os.stat(self._path, follow_symlinks=False)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
 @contextmanager
 def hold_lock(path: Path, *, progress: ProgressCallback = no_progress, phase: str = "Waiting") -> Iterator[None]:
     """Hold the lock at ``path``, waiting for it as long as it takes.

@@ -32,7 +32,13 @@ def test_a_file_in_its_place_is_explained(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("code", "sentence"),
-    [(errno.ENOSPC, "is full"), (errno.EDQUOT, "is full"), (errno.EACCES, "may not write"), (errno.EROFS, "may not")],
+    [
+        (errno.ENOSPC, "is full"),
+        (errno.EDQUOT, "is full"),
+        (errno.EFBIG, "may not become as large"),
+        (errno.EACCES, "may not write"),
+        (errno.EROFS, "may not"),
+    ],
 )
 def test_disk_errors_say_what_to_do(code: int, sentence: str):
     with (

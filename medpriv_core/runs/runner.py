@@ -19,7 +19,7 @@ from filelock import Timeout
 from medpriv_core.errors import DataHomeError, DiskFullError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.leftovers import remove_leftovers
-from medpriv_core.locks import is_held, lock_at
+from medpriv_core.locks import KeptLock, is_held
 from medpriv_core.processes import start_process
 from medpriv_core.runs.deletion import purge_expired
 from medpriv_core.runs.directory import RunDirectory
@@ -129,7 +129,7 @@ def _describe_death(exit_code: int | None, *, saved: bool) -> str:
 
 def run_runner(home: DataHome, *, idle_exit_s: float = IDLE_EXIT_S) -> bool:
     """Be the runner of this data home until idle; False if another process is it already."""
-    lock = lock_at(home.runner_lock)
+    lock = KeptLock(home.runner_lock)
     store = RunStore(home)
     while True:
         try:
@@ -138,7 +138,8 @@ def run_runner(home: DataHome, *, idle_exit_s: float = IDLE_EXIT_S) -> bool:
             return False
         try:
             remove_leftovers(home)
-            _work_until_idle(home, idle_exit_s)
+            if not _work_until_idle(home, lock, idle_exit_s):
+                return False
         finally:
             lock.release()
         # A run queued between the last look and the release saw the lock held, and started no runner.
@@ -146,10 +147,14 @@ def run_runner(home: DataHome, *, idle_exit_s: float = IDLE_EXIT_S) -> bool:
             return True
 
 
-def _work_until_idle(home: DataHome, idle_exit_s: float) -> None:
+def _work_until_idle(home: DataHome, lock: KeptLock, idle_exit_s: float) -> bool:
+    """False if another process has become the runner meanwhile, because the file of the lock was removed."""
     runner = Runner(home, LocalLauncher(home))
     idle_since, purged_at, full = time.monotonic(), -PURGE_EVERY_S, False
     while time.monotonic() - idle_since < idle_exit_s:
+        if not lock.keep():
+            log.warning("another process looks after the runs; the lock of this one was removed")
+            return False
         try:
             busy, full = runner.tick(), False
         except DiskFullError as error:
@@ -163,6 +168,7 @@ def _work_until_idle(home: DataHome, idle_exit_s: float) -> None:
             purge_expired(home)
             purged_at = time.monotonic()
         time.sleep(FULL_DISK_S if full else TICK_S)
+    return True
 
 
 def ensure_runner(home: DataHome) -> None:

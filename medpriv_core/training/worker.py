@@ -30,7 +30,7 @@ from medpriv_core.datasets.prepared import prepare_dataset
 from medpriv_core.errors import DataHomeError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.leftovers import remove_leftovers
-from medpriv_core.locks import lock_at
+from medpriv_core.locks import KeptLock
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import DELETED, OutcomeState, RunDirectory
 from medpriv_core.runs.failure import in_plain_words, kept_words
@@ -57,7 +57,7 @@ def run_worker(path: Path, home: DataHome) -> int:
     if not (path / "spec.json").is_file():
         _log(f"There is no run at {path} (no spec.json).")
         return EXIT_USER
-    lock = lock_at(directory.lock)
+    lock = KeptLock(directory.lock)
     try:
         with explain_disk_errors(path):
             lock.acquire(timeout=LOCK_PATIENCE_S)
@@ -71,18 +71,21 @@ def run_worker(path: Path, home: DataHome) -> int:
         if directory.read_outcome() is not None:
             _log(f"The run {path.name} has already ended; resume it instead of starting it again.")
             return EXIT_NOT_OURS
-        return _run(directory, home)
+        return _run(directory, home, lock)
     finally:
         lock.release()
 
 
-def _run(directory: RunDirectory, home: DataHome) -> int:
+def _run(directory: RunDirectory, home: DataHome, lock: KeptLock) -> int:
     facts: dict[str, Any] = {}
     try:
         with _stop_signals() as stop, explain_disk_errors(directory.path):
-            report = Reporter(directory, should_stop=lambda: _asked_to_stop(directory, stop))
+            report = Reporter(directory, should_stop=lambda: _asked_to_stop(directory, stop, lock))
             _train(directory, home, report, facts)
         return _end(directory, EXIT_OK, "finished", None, facts)
+    except _Replaced:
+        _log(f"Another worker has taken up the run {directory.path.name}, because the lock of this one was removed.")
+        return EXIT_NOT_OURS
     except Cancelled:
         return _end(directory, EXIT_OK, "cancelled", None, facts)
     except MedprivError as error:
@@ -140,8 +143,14 @@ def _end(directory: RunDirectory, code: int, state: OutcomeState, message: str |
     return code
 
 
-def _asked_to_stop(directory: RunDirectory, stop: threading.Event) -> bool:
+class _Replaced(BaseException):
+    """Another worker is at the run. No ``Exception``, so that nothing is saved on the way over what that one writes."""
+
+
+def _asked_to_stop(directory: RunDirectory, stop: threading.Event, lock: KeptLock) -> bool:
     directory.check_there()
+    if not lock.keep():
+        raise _Replaced
     return stop.is_set()
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from medpriv_core.errors import DiskFullError
 from medpriv_core.home import DataHome
+from medpriv_core.locks import is_held, lock_at
 from medpriv_core.runs import runner as runner_module
 from medpriv_core.runs import service
 from medpriv_core.runs.deletion import DAY_S
@@ -226,6 +227,27 @@ def test_a_full_disk_does_not_end_the_runner(home: DataHome, store: RunStore, mo
     monkeypatch.setattr(runner_module.time, "monotonic", lambda: now[0])
     assert runner_module.run_runner(home, idle_exit_s=50.0)
     assert len(ticks) == 4
+
+
+def test_a_runner_whose_lock_was_removed_takes_it_again_or_leaves(
+    home: DataHome, store: RunStore, monkeypatch: pytest.MonkeyPatch
+):
+    ticks: list[bool] = []
+    other = lock_at(home.runner_lock)
+
+    def tick(runner: Runner) -> bool:
+        ticks.append(is_held(home.runner_lock))
+        home.runner_lock.unlink()
+        if len(ticks) == 3:
+            other.acquire(timeout=0)
+        return True
+
+    monkeypatch.setattr(Runner, "tick", tick)
+    monkeypatch.setattr(runner_module, "TICK_S", 0.0)
+    assert not runner_module.run_runner(home)
+    assert ticks == [True] * 3
+    assert is_held(home.runner_lock)
+    other.release()
 
 
 def test_a_folder_that_was_deleted_while_its_run_trained_is_said(

@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from medpriv_core.datasets.base import PreparedDataset
 from medpriv_core.errors import DatasetError, SettingError
+from medpriv_core.locks import is_held
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import DELETED, RunDirectory
 from medpriv_core.training import worker
@@ -177,6 +178,41 @@ def test_a_run_with_a_living_worker_is_left_alone(directory, home, capsys):
         assert run_worker(directory.path, home) == 3
     assert directory.read_outcome() is None
     assert "already" in capsys.readouterr().err
+
+
+def test_a_lock_whose_file_was_removed_is_taken_again(directory, home, toy, monkeypatch):
+    held = []
+
+    def prepare(home, name, *, image_size, progress, say):
+        directory.lock.unlink()
+        assert not is_held(directory.lock)
+        progress("Reading", 0, 1)
+        held.append(is_held(directory.lock))
+        return toy
+
+    monkeypatch.setattr(worker, "prepare_dataset", prepare)
+    directory.create(toy_spec(epochs=1))
+    assert run_worker(directory.path, home) == 0
+    assert held == [True]
+    assert not is_held(directory.lock)
+
+
+def test_a_worker_whose_run_was_taken_up_by_another_leaves_without_a_trace(directory, home, toy, monkeypatch, capsys):
+    spec = toy_spec(epochs=3)
+    directory.create(spec)
+    seen, others = [], FileLock(directory.lock)
+
+    def log(sentence):
+        if sentence.startswith("epoch 1 "):
+            directory.lock.unlink()
+            others.acquire(timeout=0)
+            seen.extend([directory.checkpoint.read_bytes(), directory.read_epochs()])
+
+    monkeypatch.setattr(worker, "_log", log)
+    assert run_worker(directory.path, home) == 3
+    assert others.is_locked
+    assert directory.read_outcome() is None
+    assert [directory.checkpoint.read_bytes(), directory.read_epochs()] == seen
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path, home, capsys):
