@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
 
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import SettingError
 
 Method = Literal["none", "local_dp", "dp_sgd"]
@@ -106,7 +107,7 @@ class RunSpec:
     noise_draw: NoiseDraw = "per_pixel"
     noise_multiplier: float | None = None
     target_epsilon: float | None = None
-    delta: float = 1e-5
+    delta: float = DEFAULT_DELTA
     max_grad_norm: float = 1.0
     epochs: int = 10
     batch_size: int = 64

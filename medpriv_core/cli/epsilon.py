@@ -7,6 +7,7 @@ from typing import Any
 
 from medpriv_core.cli.output import print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.checks import check_second
 from medpriv_core.privacy.dp_sgd import MAX_IMAGES_PER_PATIENT
@@ -25,7 +26,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--dataset-size", type=int, required=True, help="number of training records")
     parser.add_argument("--batch-size", type=int, required=True, help="expected records a step")
     parser.add_argument("--epochs", type=int, required=True)
-    parser.add_argument("--delta", type=float, default=1e-5)
+    parser.add_argument("--delta", type=float, default=DEFAULT_DELTA)
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("--noise-multiplier", type=float, help="noise standard deviation / clipping norm")
     given.add_argument("--target-epsilon", type=float, help="solve for the noise multiplier")

@@ -15,6 +15,7 @@ import numpy as np
 from medpriv_core.cli.output import print_json, say, tell_notes
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets.images import read_picture
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import SettingError
 from medpriv_core.exports.noised_image import kind_of, label_texts, labelled_png
 from medpriv_core.given_paths import given_path
@@ -63,7 +64,7 @@ def add_to(commands: Commands) -> None:
         help="noise one grey value a pixel, or three of colour (default: as the file's header has it)",
     )
     parser.add_argument("--seed", type=int, help="repeatable noise, for demonstrations only")
-    parser.add_argument("--delta", type=float, default=1e-5, help="of the whole picture's epsilon (default 1e-5)")
+    parser.add_argument("--delta", type=float, default=DEFAULT_DELTA, help="of the whole picture's epsilon")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT", help=".npy (float32) or .png")
     parser.add_argument("--no-clamp", action="store_true", help="keep values outside [0, 1] (.npy only)")
     add_json_option(parser)

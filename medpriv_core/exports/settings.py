@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.catalog import MECHANISMS
 from medpriv_core.privacy.image_cells import MAX_BLOCK, MAX_CHANGED_PIXELS
@@ -67,7 +68,7 @@ class ExploreSettings:
     block: int = 8
     changed_pixels: int = 16
     copies: int = 1
-    delta: float = 1e-5
+    delta: float = DEFAULT_DELTA
     seed: int | None = None
 
     def __post_init__(self) -> None:

@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.mechanisms.laplace import finite_pixels, laplace_clamped_mean
 from medpriv_core.mechanisms.mechanism import Mechanism
 from medpriv_core.privacy.image_cells import Shape, cell_grid, cell_noise_scale, check_cells
@@ -54,7 +55,7 @@ class DpPix(Mechanism):
         """See ``Mechanism``."""
         return math.sqrt(2) * self.scale
 
-    def guarantee(self, shape: Shape, *, delta: float = 1e-5, copies: int = 1) -> ImageGuarantee:
+    def guarantee(self, shape: Shape, *, delta: float = DEFAULT_DELTA, copies: int = 1) -> ImageGuarantee:
         """See ``Mechanism``."""
         return mechanism_guarantee(
             self.name,

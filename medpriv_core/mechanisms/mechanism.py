@@ -13,6 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.privacy.image_epsilon import ImageGuarantee, MechanismName, mechanism_guarantee
 from medpriv_core.spec import check_bound
 
@@ -48,6 +49,6 @@ class Mechanism(ABC):
     def noise_deviation(self) -> float:
         """Standard deviation of one released value before clamping."""
 
-    def guarantee(self, shape: Shape, *, delta: float = 1e-5, copies: int = 1) -> ImageGuarantee:
+    def guarantee(self, shape: Shape, *, delta: float = DEFAULT_DELTA, copies: int = 1) -> ImageGuarantee:
         """What holds for ``copies`` independent releases of one picture of ``shape`` (h, w, c)."""
         return mechanism_guarantee(self.name, beta=self.beta, shape=shape, delta=delta, copies=copies)

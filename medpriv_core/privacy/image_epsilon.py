@@ -23,6 +23,7 @@ from typing import Literal, TypedDict, Unpack, get_args
 
 from scipy import optimize
 
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.image_cells import Shape, cell_grid, cell_noise_scale, check_cells
 from medpriv_core.privacy.image_gaussian import gaussian_epsilon
@@ -85,7 +86,7 @@ def checked_name(name: str) -> MechanismName:
     raise SettingError(f"mechanism must be one of {', '.join(MECHANISM_NAMES)}, but is {name!r}.")
 
 
-def image_guarantee(*, beta: float, values: int, draw: NoiseDraw, delta: float = 1e-5) -> ImageGuarantee:
+def image_guarantee(*, beta: float, values: int, draw: NoiseDraw, delta: float = DEFAULT_DELTA) -> ImageGuarantee:
     """The guarantee of Laplace noise on ``values`` pixels times channels, as training pictures get it.
 
     A grey image copied to three channels after the noise counts its pixels once. Raises as ``mechanism_guarantee``.
@@ -99,7 +100,7 @@ def mechanism_guarantee(
     *,
     beta: float,
     shape: Shape,
-    delta: float = 1e-5,
+    delta: float = DEFAULT_DELTA,
     copies: int = 1,
     block: int = 8,
     changed_pixels: int = 16,

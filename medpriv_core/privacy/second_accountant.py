@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.privacy.dp_sgd import MAX_EPSILON, Adjacency, composed_epsilon, merged_stretches
 from medpriv_core.privacy.loss_distribution import Stretches, resolvable
 
@@ -57,7 +58,7 @@ class Question:
         )
 
 
-NOTHING_ASKED = Question((), 1e-5, False, 1)
+NOTHING_ASKED = Question((), DEFAULT_DELTA, False, 1)
 
 
 @dataclass(frozen=True)

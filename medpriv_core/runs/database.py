@@ -56,12 +56,11 @@ REBUILD = (
     "medpriv_core runs rebuild."
 )
 
-# Of SQLite's complaints: what the disk or another program does, and what the tables themselves are.
+# Of SQLite's complaints: what the disk does, and what another program does. All else is damage.
 _DISK = ("full", "readonly", "unable to open", "I/O")
 # The second where one that stands still, or was stopped, was about to bring the file up to date from its log.
 _HELD = ("locked", "locking protocol")
 _ALMOST_NONE_BYTES = 64 * 1024
-_TABLES = ("no such", "already exists", "duplicate column")
 
 
 @contextmanager
@@ -94,9 +93,10 @@ def transaction(file: Path, kind: Literal["IMMEDIATE", "DEFERRED"] = "IMMEDIATE"
             raise DataHomeError(
                 f"Another program is holding medpriv's table of runs ({file}). Close it and try again."
             ) from error
-        if any(words in text for words in _TABLES):  # another program's tables, or half of ours
-            raise _damaged(file, str(error)) from error
-        raise
+        if "syntax error" in text:  # in a query of ours
+            raise
+        # Another program's tables, half of ours, a header that asks for a format which does not exist, and the like.
+        raise _damaged(file, str(error)) from error
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.IntegrityError):
             raise

@@ -14,6 +14,7 @@ from PIL import Image
 from medpriv_core.datasets.base import Dataset
 from medpriv_core.datasets.registry import DatasetEntry, list_datasets, open_dataset
 from medpriv_core.datasets.viewing import Gallery, ViewedImage, make_gallery, pictures_of_shape, view_image
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.mechanisms.catalog import make_mechanism
 from medpriv_core.mechanisms.comparison import NoisedPanel, noised_panel
@@ -126,7 +127,7 @@ def wake_accountant() -> None:
 
 
 def _load_accountant() -> None:
-    DpSgdAccount(noise_multiplier=1.0, sample_rate=0.1, delta=1e-5).epsilon(10)
+    DpSgdAccount(noise_multiplier=1.0, sample_rate=0.1, delta=DEFAULT_DELTA).epsilon(10)
     # What is loaded now stays until the end. Looking through all of it again and again, for garbage that cannot be
     # there, would hold up one page in a hundred for a fifth of a second.
     gc.collect()

@@ -155,6 +155,24 @@ def test_a_damaged_table_is_explained_and_kept(store: RunStore, home: DataHome):
     assert home.database.read_bytes().startswith(b"this is no database")
 
 
+def test_each_damaged_byte_of_its_header_is_explained_or_does_no_harm(store: RunStore, home: DataHome):
+    add(store, "a")
+    with contextlib.closing(sqlite3.connect(home.database)) as closing:
+        closing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    whole = home.database.read_bytes()
+    explained = 0
+    for place in range(100):
+        for value in (0, 255, whole[place] ^ 1, whole[place] ^ 64):
+            for companion in home.root.glob("runs.sqlite3-*"):
+                companion.unlink()
+            home.database.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+            try:
+                assert [run.id for run in store.all()] in (["a"], [])
+            except DataHomeError:
+                explained += 1
+    assert explained > 20
+
+
 FIRST_VERSION = """
 CREATE TABLE runs (
     id TEXT PRIMARY KEY,

@@ -7,9 +7,9 @@ import streamlit as st
 from medpriv_core.attacks.copies import average_copies
 from medpriv_core.attacks.similarity import likeness
 from medpriv_core.attacks.statement import copies_statement
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.statement import format_delta, format_epsilon, image_epsilon_statement
-from pages.parts.explore.noise_choice import DELTA
 from pages.parts.explore.pictures import full_guarantee, original_panel
 from pages.parts.explore.scene import Scene
 from pages.parts.explore.terms import draw_terms
@@ -27,7 +27,7 @@ def draw(scene: Scene) -> None:
     )
     noise, mechanism = scene.yours.noise, scene.yours.panel.mechanism
     copies = int(st.select_slider("Copies of the picture", COPIES, value=8, key="copies", width=420))
-    guarantee = mechanism.guarantee(scene.picture.shape, delta=DELTA, copies=copies)
+    guarantee = mechanism.guarantee(scene.picture.shape, delta=DEFAULT_DELTA, copies=copies)
     st.info(copies_statement(scene.yours.guarantee, guarantee), icon=":material/content_copy:")
     if copies * scene.picture.size > MOST_VALUES:
         st.caption(

@@ -8,12 +8,13 @@ from __future__ import annotations
 import streamlit as st
 
 from medpriv_core.datasets.viewing import images_of_class
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import DatasetError, SettingError
 from medpriv_core.exports.settings import OWN_PICTURE, ExploreSettings
 from medpriv_core.privacy.statement import format_delta
 from pages.parts import cached
 from pages.parts.explore.copies_view import COPIES
-from pages.parts.explore.noise_choice import BY_BETA, DELTA
+from pages.parts.explore.noise_choice import BY_BETA
 from pages.parts.explore.picture_choice import FROM_DATASET, OWN, WANTED_SIZE
 from pages.parts.explore.scene import Scene
 from pages.parts.links import to_link
@@ -70,10 +71,10 @@ def take_loaded() -> None:
 
 def _check(settings: ExploreSettings) -> None:
     """Whether this page can show them."""
-    if settings.delta != DELTA:
+    if settings.delta != DEFAULT_DELTA:
         raise SettingError(
             f"These settings are for δ = {format_delta(settings.delta)}, but this page gives ε at "
-            f"δ = {format_delta(DELTA)} only. Change delta in the file."
+            f"δ = {format_delta(DEFAULT_DELTA)} only. Change delta in the file."
         )
     if settings.copies not in COPIES:
         raise SettingError(f"copies must be one of {', '.join(map(str, COPIES))}, but is {settings.copies}.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.mechanisms.catalog import MECHANISMS, make_mechanism
 from medpriv_core.mechanisms.mechanism import Mechanism
 from medpriv_core.privacy.image_cells import MAX_BLOCK, MAX_CHANGED_PIXELS
@@ -15,7 +16,6 @@ from medpriv_core.spec import BOUNDS
 from pages.parts.explore.terms import TERMS
 from pages.parts.links import from_link, to_link, with_linked
 
-DELTA = 1e-5
 BETAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 25, 50, 100, 250, 500, 1000)
 EPSILONS = (0.1, 0.5, 1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 64000)
 BLOCKS = (2, 4, 8, 16, 32)
@@ -69,7 +69,7 @@ def choose_noise(shape: tuple[int, int, int]) -> Noise:
     )
     if by == BY_EPSILON:
         epsilon = row.select_slider(
-            f"ε of the whole picture (δ = {format_delta(DELTA)}): more noise ← → sharper",
+            f"ε of the whole picture (δ = {format_delta(DEFAULT_DELTA)}): more noise ← → sharper",
             EPSILONS,
             value=from_link("epsilon", EPSILONS, 8),
             format_func=lambda value: f"{value:,}",
@@ -79,7 +79,7 @@ def choose_noise(shape: tuple[int, int, int]) -> Noise:
             help=f"{TERMS['ε']} 1 to 8 is usual; below 10 counts as protection.  \n{TERMS['δ']}",
         )
         beta = beta_for_image_epsilon(
-            name, epsilon=epsilon, shape=shape, delta=DELTA, block=block, changed_pixels=changed_pixels
+            name, epsilon=epsilon, shape=shape, delta=DEFAULT_DELTA, block=block, changed_pixels=changed_pixels
         )
         to_link(epsilon=epsilon, beta=None)
     else:

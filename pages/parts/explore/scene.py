@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.exports.settings import ExploreSettings
 from medpriv_core.mechanisms.catalog import MECHANISMS
 from medpriv_core.mechanisms.comparison import NoisedPanel
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from pages.parts import cached
-from pages.parts.explore.noise_choice import DELTA, Noise
+from pages.parts.explore.noise_choice import Noise
 from pages.parts.explore.picture_choice import Chosen
 
 EXACT_VALUE_S = 11e-6  # that exact noise takes for one value, on one core
@@ -55,7 +56,7 @@ class Scene:
             beta=noise.beta,
             block=noise.block,
             changed_pixels=noise.changed_pixels,
-            delta=DELTA,
+            delta=DEFAULT_DELTA,
             seed=None if MECHANISMS[noise.name].fit_for_release else noise.seed,
         )
 
@@ -90,4 +91,4 @@ def noised(chosen: Chosen, noise: Noise, *, place: int) -> Noised:
             changed_pixels=noise.changed_pixels,
             seed=(noise.seed, place),
         )
-    return Noised(noise, panel, png, panel.mechanism.guarantee(chosen.picture.shape, delta=DELTA))
+    return Noised(noise, panel, png, panel.mechanism.guarantee(chosen.picture.shape, delta=DEFAULT_DELTA))
