@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from medpriv_core.errors import DataHomeError, RunError, RunTableError
@@ -48,6 +48,10 @@ class RunRow:
     deleted_at: float | None  # put away then; None for a run in the list
 
 
+# By name, so that a table without one of them is noticed by SQLite.
+_ALL = ", ".join(column.name for column in fields(RunRow))
+
+
 class RowChange:
     """One run within a transaction: its row as nobody else can change it meanwhile, and what becomes of it."""
 
@@ -79,7 +83,7 @@ class RunStore:
 
     def check(self) -> None:
         """Raise ``RunTableError`` where the table is damaged, or is lost while there are runs."""
-        self._select("SELECT * FROM runs LIMIT 1")
+        self._select(f"SELECT {_ALL} FROM runs LIMIT 1")
 
     def add(
         self,
@@ -122,18 +126,17 @@ class RunStore:
 
     def all(self, *, deleted: bool = False) -> list[RunRow]:
         """Every run in the list, or every deleted one; the newest first."""
-        return self._select(
-            f"SELECT * FROM runs WHERE deleted_at IS {'NOT ' if deleted else ''}NULL ORDER BY created_at DESC, id DESC"
-        )
+        where = f"deleted_at IS {'NOT ' if deleted else ''}NULL"
+        return self._select(f"SELECT {_ALL} FROM runs WHERE {where} ORDER BY created_at DESC, id DESC")
 
     def in_state(self, *states: RunState) -> list[RunRow]:
         """The runs in any of these states, in the order of the queue."""
         marks = ", ".join("?" for _ in states)
-        return self._select(f"SELECT * FROM runs WHERE state IN ({marks}) ORDER BY position", states)
+        return self._select(f"SELECT {_ALL} FROM runs WHERE state IN ({marks}) ORDER BY position", states)
 
     def get(self, run_id: str) -> RunRow:
         """One run, also a deleted one; raises ``RunError`` where there is none of that id."""
-        found = self._select("SELECT * FROM runs WHERE id = ?", (run_id,))
+        found = self._select(f"SELECT {_ALL} FROM runs WHERE id = ?", (run_id,))
         if not found and run_id in self.unlisted():
             raise RunError(
                 f"Run {run_id} is not in the table of runs, but its folder is there. Bring it back with the button on "
@@ -147,7 +150,7 @@ class RunStore:
         for first in range(0, len(run_ids), MOST_MARKS):
             part = tuple(run_ids[first : first + MOST_MARKS])
             marks = ", ".join("?" for _ in part)
-            found |= {row.id: row for row in self._select(f"SELECT * FROM runs WHERE id IN ({marks})", part)}
+            found |= {row.id: row for row in self._select(f"SELECT {_ALL} FROM runs WHERE id IN ({marks})", part)}
         return [found[run_id] for run_id in run_ids if run_id in found]
 
     def unlisted(self) -> list[str]:
@@ -173,7 +176,7 @@ class RunStore:
         """
         self.get(run_id)  # an empty home stays empty
         with self._transaction() as database:
-            found = database.execute("SELECT * FROM runs WHERE id = ?", (run_id,))
+            found = database.execute(f"SELECT {_ALL} FROM runs WHERE id = ?", (run_id,))
             yield RowChange(database, _one([_row(row) for row in found], run_id))
 
     def claim_next(self) -> RunRow | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+from dataclasses import fields
 
 import pytest
 
@@ -171,6 +172,18 @@ def test_each_damaged_byte_of_its_header_is_explained_or_does_no_harm(store: Run
             except DataHomeError:
                 explained += 1
     assert explained > 20
+
+
+@pytest.mark.parametrize("column", [field.name for field in fields(RunRow)])
+def test_a_table_in_which_a_column_lost_its_name_is_explained(store: RunStore, home: DataHome, column: str):
+    add(store, "a")
+    with contextlib.closing(sqlite3.connect(home.database)) as closing:
+        closing.execute("DROP INDEX runs_by_state")
+        closing.execute(f"ALTER TABLE runs RENAME COLUMN {column} TO spoilt")
+        closing.commit()
+    for look in (store.all, lambda: store.get("a"), lambda: store.in_state("queued"), lambda: store.some(["a"])):
+        with pytest.raises(DataHomeError, match="is damaged"):
+            look()
 
 
 FIRST_VERSION = """
