@@ -21,18 +21,29 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 ROUNDED_UP = 100
 
 
-def one_by_one(model: nn.Module, clipper: PerSampleClipper, x: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
+class OneByOne:
     """Lengths and clipped sum from plain autograd: one graph an image's loss."""
-    norms, sums = [], [torch.zeros_like(parameter) for parameter in clipper.parameters]
-    losses = F.cross_entropy(model(x), y, reduction="none")
-    for loss in losses:
-        grads = torch.autograd.grad(loss, clipper.parameters, retain_graph=True, allow_unused=True)
-        norm = torch.cat([g.double().reshape(-1) for g in grads if g is not None]).norm().to(loss.dtype)
-        norms.append(norm)
-        for total, grad in zip(sums, grads, strict=True):
-            if grad is not None:
-                total += grad * min(1.0, clipper.max_grad_norm / norm.item())
-    return torch.stack(norms), sums
+
+    def __init__(self, model: nn.Module, x: Tensor, y: Tensor) -> None:
+        self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        losses = F.cross_entropy(model(x), y, reduction="none")
+        self.grads = [
+            torch.autograd.grad(loss, self.parameters, retain_graph=True, allow_unused=True) for loss in losses
+        ]
+        lengths = [torch.cat([g.double().reshape(-1) for g in grads if g is not None]).norm() for grads in self.grads]
+        self.norms = torch.stack(lengths).to(losses.dtype)
+
+    def clipped(self, max_grad_norm: float) -> tuple[Tensor, list[Tensor]]:
+        sums = [torch.zeros_like(parameter) for parameter in self.parameters]
+        for norm, grads in zip(self.norms, self.grads, strict=True):
+            for total, grad in zip(sums, grads, strict=True):
+                if grad is not None:
+                    total += grad * min(1.0, max_grad_norm / norm.item())
+        return self.norms, sums
+
+
+def one_by_one(model: nn.Module, clipper: PerSampleClipper, x: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
+    return OneByOne(model, x, y).clipped(clipper.max_grad_norm)
 
 
 def in_one_pass(model: nn.Module, clipper: PerSampleClipper, x: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -52,9 +63,9 @@ def assert_equal(ours: tuple[Tensor, list[Tensor]], reference: tuple[Tensor, lis
 
 def assert_same_clipping(model: nn.Module, x: Tensor, y: Tensor, *, quantile: float = 0.5) -> None:
     """Clips at a length that some of the gradients exceed and others do not."""
-    norms, _ = one_by_one(model, PerSampleClipper(model, max_grad_norm=1.0), x, y)
-    clipper = PerSampleClipper(model, max_grad_norm=float(norms.quantile(quantile)))
-    assert_equal(in_one_pass(model, clipper, x, y), one_by_one(model, clipper, x, y))
+    reference = OneByOne(model, x, y)
+    clipper = PerSampleClipper(model, max_grad_norm=float(reference.norms.quantile(quantile)))
+    assert_equal(in_one_pass(model, clipper, x, y), reference.clipped(clipper.max_grad_norm))
 
 
 @pytest.fixture(params=["_one_by_one", "_side_by_side", "_all_at_once", "inner products"])
