@@ -149,8 +149,7 @@ class RunSpec:
             raise SettingError(
                 "[weights] is empty: say [weights=imagenet], [weights=none], or the path of a ResNet-18 state dict."
             )
-        if not _is_device(self.device):
-            raise SettingError(f"[device] must be auto, cpu, cuda, cuda:N or mps, but is {self.device!r}.")
+        check_device(self.device)
         if self.method == "local_dp" and self.beta is None:
             raise SettingError("Local-DP needs [beta], the scale of the Laplace noise (for example 1, 2 or 4).")
         if self.method != "local_dp" and self.beta is not None:
@@ -314,6 +313,14 @@ def _type_hints() -> dict[str, Any]:
     return get_type_hints(RunSpec)
 
 
+def check_device(name: str) -> None:
+    """Raise ``SettingError`` for what names no device: auto, cpu, cuda, cuda:N and mps do, here or elsewhere."""
+    if not _is_device(name):
+        raise SettingError(f"[device] must be auto, cpu, cuda, cuda:N or mps, but is {name!r}.")
+
+
 def _is_device(name: str) -> bool:
     kind, _, index = name.partition(":")
-    return name in ("auto", "cpu", "mps", "cuda") or (kind == "cuda" and index.isdigit())
+    return name in ("auto", "cpu", "mps", "cuda") or (
+        kind == "cuda" and index.isascii() and index.isdigit() and len(index) < 4
+    )

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from medpriv_core.errors import SettingError
-from medpriv_core.spec import Precision
+from medpriv_core.spec import Precision, check_device
 
 # What one step may keep in memory for the backward pass, unless the run says otherwise.
 STEP_MEMORY_BYTES = 1 << 30
@@ -25,10 +25,11 @@ SMALL_STEP = 5_000_000
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device called ``name`` (auto | cpu | cuda | cuda:N | mps); raises ``SettingError`` if it is not here.
+    """The device called ``name`` (auto | cpu | cuda | cuda:N | mps).
 
-    ``auto`` takes the first of CUDA, MPS and CPU that exists.
+    ``auto`` takes the first of CUDA, MPS and CPU that exists. Raises ``SettingError`` if it is not here, or names none.
     """
+    check_device(name)
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", 0)

@@ -32,6 +32,14 @@ def test_an_absent_device_is_refused_with_its_name(name, only_cpu):
         resolve_device(name)
 
 
+@pytest.mark.parametrize(
+    "name", ["", "28", "epochs=1,2", "meta", "xpu", "cuda:x", "cuda:\u00b2", "cuda:99999999999999999999", "CPU"]
+)
+def test_what_names_no_device_is_refused(name, only_cpu):
+    with pytest.raises(SettingError, match=r"must be auto, cpu, cuda, cuda:N or mps"):
+        resolve_device(name)
+
+
 def test_a_cuda_index_beyond_the_last_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
