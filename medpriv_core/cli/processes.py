@@ -57,8 +57,8 @@ def _predictor(_options: argparse.Namespace) -> None:
     # Whatever some library prints must not get between the replies.
     # Without buffers: the end of a picture would lie in one.
     with (
-        open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as requests,
-        open(os.dup(sys.stdout.fileno()), "wb", buffering=0) as replies,
+        os.fdopen(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as requests,
+        os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0) as replies,
     ):
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         from medpriv_core.training.prediction_server import serve_predictions  # torch comes with it
