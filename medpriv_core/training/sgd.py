@@ -1,7 +1,7 @@
 """Stochastic gradient descent with momentum, by PyTorch's own arithmetic, without loading PyTorch's compiler.
 
-The first step of any ``torch.optim.Optimizer`` loads ``torch._dynamo``, which takes some four seconds of every run's start
-and of every test that trains. What computes a step, the function ``torch.optim.sgd.sgd``, does not ask for it.
+The first step of any ``torch.optim.Optimizer`` loads ``torch._dynamo``, which takes some four seconds of every run's
+start and of every test that trains. What computes a step, the function ``torch.optim.sgd.sgd``, does not ask for it.
 """
 
 from __future__ import annotations
