@@ -23,6 +23,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 _POLL_S = 0.2
+_ASKED_S = 1.0  # whoever asks whether a lock is held holds it for a moment
 
 
 def lock_at(path: Path) -> FileLock:
@@ -56,7 +57,7 @@ class KeptLock:
             return True
         again = lock_at(self._path)
         try:
-            again.acquire(timeout=0)
+            again.acquire(timeout=_ASKED_S)
         except Timeout:
             return False
         except OSError:

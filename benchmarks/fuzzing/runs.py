@@ -172,7 +172,7 @@ class RunFiles:
             raise Fault(f"With a damaged {name}, making the table again loses {sorted(missing)}.")
 
     def _delete(self, home: DataHome) -> None:
-        """A run can be put away and removed, however damaged it is."""
+        """A run can be deleted and purged, however damaged it is."""
         if VICTIM not in {run.id for run in service.list_runs(home)}:
             return
         service.delete(home, VICTIM)

@@ -242,8 +242,8 @@ def _read_version(path: Path, _version: Signature) -> _Journal:
             content = b""
         except Unreadable as fault:
             raise DataHomeError(
-                f"{path}, where it stands what runs have spent on these images, cannot be read: {fault}. Put it back "
-                "from a copy."
+                f"The journal {path}, which says what runs have spent on these images, cannot be read: {fault}. Put it "
+                "back from a copy."
             ) from fault
     journal, damaged = _Journal(), list[bytes]()
     *lines, tail = content.split(b"\n")
