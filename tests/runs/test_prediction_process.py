@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
 import signal
@@ -240,6 +241,7 @@ def test_a_picture_is_gone_from_its_memory_once_it_is_answered(process, monkeypa
     picture = np.frombuffer(canary * 50_000, np.uint8).reshape(600, 1000)
     reply, _ = process.ask({"look": "now"}, [picture])
     assert reply == {"sum": int(picture.sum())}
+    assert isinstance(process._process.stdin, io.FileIO)  # no buffer on this side, in which its end would lie
     assert not holds(process.pid, canary * 6)  # fewer may stay where the processor copied them last
 
 
