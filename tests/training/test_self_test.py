@@ -24,6 +24,7 @@ from medpriv_core.training.evidence import mixing_layers
 from medpriv_core.training.noise import NoiseSource
 from medpriv_core.training.private_steps import PrivateStepper
 from medpriv_core.training.sampling import shuffled_batches
+from medpriv_core.training.self_test.trial import MadeUp, Trial
 from tests.training.conftest import Run, toy_spec
 
 DP = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
@@ -91,6 +92,36 @@ def test_the_trial_changes_nothing_of_the_session_nor_of_what_follows_from_a_see
     run.train(toy_spec(**DP, epochs=1))
     run.open(toy_spec(**DP, epochs=2))  # with a checkpoint's momentum and ledger
     assert len(seen) == 2
+
+
+@pytest.mark.parametrize("unlucky", [1, 2, 3])
+def test_an_activation_that_rounding_lets_through_in_one_batch_only_refuses_no_sound_run(
+    new_run, monkeypatch: Patch, unlucky: int
+):
+    seen: list[MadeUp] = []
+
+    def quiet_step(self: Trial, drawn: list[int]) -> list[Tensor]:
+        handed = real(self, drawn)
+        if drawn == [0, 3] and len(seen) <= unlucky:
+            return [2 * part if number == 0 else part for number, part in enumerate(handed)]
+        return handed
+
+    def begin(self: MadeUp, *arguments: object, **options: object) -> None:
+        seen.append(self)
+        begun(self, *arguments, **options)
+
+    real, begun = Trial.quiet_step, MadeUp.__init__
+    monkeypatch.setattr(Trial, "quiet_step", quiet_step)
+    monkeypatch.setattr(MadeUp, "__init__", begin)
+    run, spec = new_run(), toy_spec(**DP, trainable="norms")
+    if unlucky < 3:
+        run.open(spec)
+        assert len(seen) == unlucky + 1
+        assert recorded_facts(run.directory.read_setup()).measured["apart"]["holds"]
+        assert not torch.equal(seen[0].inputs, seen[-1].inputs)
+    else:
+        with pytest.raises(RunError, match="depends on the others in its batch"):
+            run.open(spec)
 
 
 def test_a_run_without_privacy_is_not_tried(new_run):

@@ -16,6 +16,11 @@ from medpriv_core.training.self_test.batches import Batches
 from medpriv_core.training.self_test.trial import MadeUp, Trial
 from medpriv_core.training.steps import DpStepper
 
+# Other records are made up where two do not add what each adds alone: libraries round a batch of two in another way
+# than a batch of one, and once in some hundred trials or more an activation that lies at zero is let through in one
+# of them only. A program in which images do depend on each other fails with each of the records.
+DRAWS = 3
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -77,15 +82,22 @@ def _steps(subject: Subject) -> dict[str, dict[str, Any]]:
     pairs = not dealt and together == 1
     weighed = spec.class_weights is not None and spec.engine != "microbatch"
     trained, stepper = copy.deepcopy((subject.trained, subject.stepper))
-    made_up = MadeUp(
-        subject.blank, classes=subject.classes, variants=spec.augmentation_multiplicity, max_grad_norm=clip
-    )
-    made_up.load(trained)
+    for draw in range(DRAWS):
+        made_up = MadeUp(
+            subject.blank,
+            classes=subject.classes,
+            variants=spec.augmentation_multiplicity,
+            max_grad_norm=clip,
+            draw=draw,
+        )
+        made_up.load(trained)
+        trial = Trial(trained, stepper, made_up, scale=clip * min(1.0, sigma) / divisor)
+        findings: dict[str, dict[str, Any]] = steps.contributions(
+            trial, made_up, unit=clip / divisor, records=together if dealt else 1, weighed=weighed, pairs=pairs
+        )
+        if all(findings[name]["holds"] for name in ("apart", "divisor") if name in findings):
+            break
     other = Trial(subject.blank, subject.make(subject.blank), made_up, scale=clip * min(1.0, sigma) / divisor)
-    trial = Trial(trained, stepper, made_up, scale=clip * min(1.0, sigma) / divisor)
-    findings: dict[str, dict[str, Any]] = steps.contributions(
-        trial, made_up, unit=clip / divisor, records=together if dealt else 1, weighed=weighed, pairs=pairs
-    )
     some = [[0] * together] if dealt else [[], [0, 3]] if pairs else [[], [0]]
     seen = steps.noise(trial, other, unit=sigma * clip / divisor, batches=some)
     if "divisor" in findings:

@@ -31,11 +31,12 @@ class MadeUp:
 
     ``blank`` is the trained part; it is changed so that all classes are equally likely for the records and the
     gradients long, and ``load`` brings a copy into the same state. ``length`` is that of one, in clipping norms.
+    Each ``draw`` makes up other ones.
     """
 
-    def __init__(self, blank: nn.Module, *, classes: int, variants: int, max_grad_norm: float) -> None:
+    def __init__(self, blank: nn.Module, *, classes: int, variants: int, max_grad_norm: float, draw: int = 0) -> None:
         self.classes = classes
-        chance = torch.Generator().manual_seed(11)  # made-up numbers, not the mechanism's
+        chance = torch.Generator().manual_seed(11 + draw)  # made-up numbers, not the mechanism's
         layer = blank.fc if isinstance(blank, ResNet18) else _last_linear(blank)
         some = next(blank.parameters())
         # The length of the loss's gradient at the logits, where all classes are equally likely.
