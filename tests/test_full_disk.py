@@ -9,6 +9,7 @@ import contextlib
 import errno
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,19 @@ def test_a_table_that_cannot_share_memory_is_opened_alone(home: DataHome, monkey
     with RunStore(home).changing("a") as change:
         change.remove()
     assert RunStore(home).all() == []
+
+
+def test_several_who_must_each_be_alone_take_turns(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    RunStore(home).add("a", name="a", slot="cpu")
+    connect = sqlite3.connect
+    monkeypatch.setattr(database.sqlite3, "connect", lambda *given, **more: connect(*given, **more, factory=Refusing))
+
+    def read(_: int) -> list[str]:
+        return [row.id for row in RunStore(home).all()]
+
+    # SQLite's own waiting keeps a share of the file: two would wait for each other until both give up.
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(read, range(40))) == [["a"]] * 40
 
 
 def test_a_table_that_cannot_be_written_is_read_in_a_copy(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -61,6 +63,8 @@ _DISK = ("full", "readonly", "unable to open", "I/O")
 # The second where one that stands still, or was stopped, was about to bring the file up to date from its log.
 _HELD = ("locked", "locking protocol")
 _ALMOST_NONE_BYTES = 64 * 1024
+# How long one waits for others who use the table.
+PATIENCE_S = 20.0
 
 
 @contextmanager
@@ -121,8 +125,7 @@ def _open(file: Path, kind: str, cleaning_up: ExitStack) -> sqlite3.Connection:
             raise
         refusal = error
     if _may_write(file):
-        # Several connections share memory through a file, for which a full disk has no room. One alone needs none.
-        return _begin(file, kind, cleaning_up, alone=True)
+        return _begin_alone(file, kind, cleaning_up)
     if kind != "DEFERRED":
         raise refusal
     # Also reading wants to write, where the last one who wrote did not come to an end. So does it in a copy.
@@ -133,8 +136,24 @@ def _open(file: Path, kind: str, cleaning_up: ExitStack) -> sqlite3.Connection:
     return _begin(folder / file.name, kind, cleaning_up)
 
 
+def _begin_alone(file: Path, kind: str, cleaning_up: ExitStack) -> sqlite3.Connection:
+    """Several connections share memory through a file, for which a full disk has no room. One alone needs none.
+
+    While SQLite waits to be alone it keeps its share of the file, so that two would wait for each other. So each one
+    that is not alone at once lets go and comes again.
+    """
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return _begin(file, kind, cleaning_up, alone=True)
+        except sqlite3.OperationalError as error:
+            if time.monotonic() >= until or not any(words in str(error) for words in _HELD):
+                raise
+        time.sleep(random.uniform(0.005, 0.1))
+
+
 def _begin(file: Path, kind: str, cleaning_up: ExitStack, *, alone: bool = False) -> sqlite3.Connection:
-    database = sqlite3.connect(file, timeout=20, isolation_level=None)
+    database = sqlite3.connect(file, timeout=0 if alone else PATIENCE_S, isolation_level=None)
     try:
         database.row_factory = sqlite3.Row
         database.text_factory = _text
