@@ -205,13 +205,15 @@ def _gone_on(home: DataHome, shown: Shown, damage: Damage) -> list[str]:
     """The run taken up again: until it is refused, or has trained another epoch."""
     before = max(shown.epochs, default=0)
     try:
-        if not _wait(home, shown.run_id, lambda run: run.ended):
+        # One that waits in the queue of the copy goes on by itself.
+        if not _wait(home, shown.run_id, lambda run: run.ended or len(run.epochs) > before):
             return [f"{shown.run_id} does not come to rest in the copy."]
         for other in service.list_runs(home):  # which it would wait for
             if not other.ended and other.id != shown.run_id:
                 with contextlib.suppress(MedprivError):
                     service.cancel(home, other.id)
-        service.resume(home, shown.run_id)
+        if service.load_run(home, shown.run_id).ended:
+            service.resume(home, shown.run_id)
         if not _wait(home, shown.run_id, lambda run: run.ended or len(run.epochs) > before):
             return [f"{shown.run_id} neither goes on nor says why not."]
         run = service.load_run(home, shown.run_id)
