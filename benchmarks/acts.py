@@ -10,6 +10,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -20,6 +21,7 @@ from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
 from medpriv_core.processes import start_process
 from medpriv_core.runs import service
+from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.imports import import_runs
 from tests.processes import processes
 from tests.runs.archives import RUN_ID, members, zipped
@@ -112,6 +114,8 @@ def damage_a_copy(trial: Trial) -> None:
         # One of those that stand still may hold the table of runs, so nothing is asked meanwhile.
         with frozen(trial, ""), frozen(trial, "app"):
             shutil.copytree(trial.home.root, home.root, ignore=shutil.ignore_patterns("filler"))
+        copied = RunDirectory(home.runs / run_id).read_epochs()
+        shown = replace(shown, last_epoch=max((row["epoch"] for row in copied), default=0))
         acts = [damaged.damage_checkpoint, damaged.damage_json, damaged.replace_by_a_folder, damaged.damage_arrays]
         acts.append(damaged.lose_the_table)
         older = trial.older(run_id)

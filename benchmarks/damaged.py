@@ -36,11 +36,15 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Shown:
-    """What was shown of a run before anything was damaged."""
+    """What was shown of a run before anything was damaged.
+
+    ``last_epoch`` is the last in the copy, which may be a later one than the last that was shown.
+    """
 
     run_id: str
     epochs: Mapping[int, Mapping[str, Any]]
     spent: tuple[float, int]  # epsilon and steps; zeros where nothing is counted
+    last_epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,7 @@ def _spent_and_epochs(home: DataHome, shown: Shown, damage: Damage) -> list[str]
 
 def _gone_on(home: DataHome, shown: Shown, damage: Damage) -> list[str]:
     """The run taken up again: until it is refused, or has trained another epoch."""
-    before = max(shown.epochs, default=0)
+    before = max(*shown.epochs, 0, shown.last_epoch)
     try:
         # One that waits in the queue of the copy goes on by itself.
         if not _wait(home, shown.run_id, lambda run: run.ended or len(run.epochs) > before):
