@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from medpriv_core.home import write_json
+from medpriv_core.atomic import write_json
 from medpriv_core.strict_json import Unreadable, open_regular, read_json_file
 
 KEY = "checksum"

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import os
 import queue
 import threading
 import time
@@ -25,10 +24,10 @@ from typing import IO, Any
 from urllib.parse import urljoin
 
 from medpriv_core import __version__
+from medpriv_core.atomic import atomic_file, remove_parts
 from medpriv_core.errors import DownloadError
 from medpriv_core.home import explain_disk_errors
 from medpriv_core.locks import hold_lock
-from medpriv_core.private_files import open_private
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.web_addresses import is_inside, is_web_address
 
@@ -68,20 +67,15 @@ def download(
     with hold_lock(lock, progress=progress, phase=f"Waiting for another download of {target.name}"):
         if target.is_file() and has_checksum(target, checksum):
             return target
-        part = target.with_name(f"{target.name}.part")
-        try:
-            with explain_disk_errors(target.parent):
-                with open_private(part, "wb") as file:
-                    arrival = _Arrival(url, timeout_s, most_bytes)
-                    digest = arrival.write_to(file, _new_hash(algorithm), phase, progress)
-                if not digest.startswith(digits):
-                    raise DownloadError(
-                        f"{target.name} arrived from {url} with the wrong checksum ({algorithm} {digest}): it was "
-                        f"changed or damaged on its way. Try again later, or {_by_hand(url)}"
-                    )
-                os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+        remove_parts(target)
+        with explain_disk_errors(target.parent), atomic_file(target) as file:
+            arrival = _Arrival(url, timeout_s, most_bytes)
+            digest = arrival.write_to(file, _new_hash(algorithm), phase, progress)
+            if not digest.startswith(digits):
+                raise DownloadError(
+                    f"{target.name} arrived from {url} with the wrong checksum ({algorithm} {digest}): it was "
+                    f"changed or damaged on its way. Try again later, or {_by_hand(url)}"
+                )
     return target
 
 

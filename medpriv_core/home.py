@@ -7,7 +7,6 @@ its first start. No other account can look into it (``home_rights``, ``private_f
 from __future__ import annotations
 
 import errno
-import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ import platformdirs
 
 from medpriv_core.errors import DataHomeError, DiskFullError
 from medpriv_core.home_rights import check_rights
-from medpriv_core.private_files import make_folder, open_private
+from medpriv_core.private_files import make_folder
 from medpriv_core.strict_json import MB, Unreadable, read_json_file
 
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT}
@@ -183,51 +182,6 @@ def explain_disk_errors(place: Path) -> Iterator[None]:
                 f"The folder {place} cannot be made. Point MEDPRIV_HOME to a folder that you can write to."
             ) from error
         raise
-
-
-def write_json(path: Path, value: Any, *, folder_too: bool = True) -> None:
-    """Replace ``path`` by ``value`` as JSON in one step: a reader sees the old file or the new one.
-
-    Without ``folder_too`` its folder must be there: what somebody deleted meanwhile is not made again by halves.
-    """
-    if folder_too:
-        make_folder(path.parent)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with open_private(part, "wb") as file:
-            file.write((json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def replace_file(path: Path, content: bytes | memoryview) -> None:
-    """Replace ``path`` in one step and wait until the disk has it; raises ``DataHomeError`` where the disk refuses."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    with explain_disk_errors(path.parent):
-        try:
-            with open_private(part, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Wait until the disk knows which files are in a folder, where the system can be asked for that."""
-    try:
-        opened = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows
-        return
-    try:
-        os.fsync(opened)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):
-            raise
-    finally:
-        os.close(opened)
 
 
 def read_json(path: Path) -> Any:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from medpriv_core.atomic import target_name
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
 from medpriv_core.locks import is_held
@@ -42,12 +43,7 @@ def _half_made(home: DataHome) -> Iterator[tuple[Path, Path]]:
         yield part, import_lock(home)
     for folder in (home.prepared, home.features):
         for part in folder.glob(".*.part"):
-            yield part, folder / f"{_made_for(part)}.lock"
+            yield part, folder / f"{target_name(part)}.lock"
     # Noised copies; those of 0.1.0 had no dot in front.
     for part in [*home.prepared.glob("*/.laplace-*.part"), *home.prepared.glob("*/laplace-*.part")]:
-        yield part, home.prepared / f"{part.parent.name}-{_made_for(part)}.lock"
-
-
-def _made_for(part: Path) -> str:
-    """The name of the folder whose place it was to take: ``.name.<random>.part``."""
-    return part.name.removeprefix(".").removesuffix(".part").rpartition(".")[0]
+        yield part, home.prepared / f"{part.parent.name}-{target_name(part)}.lock"

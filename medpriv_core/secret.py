@@ -9,15 +9,14 @@ another secret from it and says nothing about it.
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 from pathlib import Path
 
+from medpriv_core.atomic import replace_file
 from medpriv_core.checksums import read_sealed, write_sealed
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock
-from medpriv_core.private_files import open_private
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.strict_json import Unreadable, read_regular
 
@@ -40,7 +39,7 @@ def noise_secret(home: DataHome, *, progress: ProgressCallback = no_progress) ->
             secret = secrets.token_bytes(SECRET_BYTES)
             # First, because a mark without a secret harms nothing.
             write_sealed(_mark_file(home), {"mark": secret_mark(secret)})
-            _write(home, secret)
+            replace_file(path, secret)
         mark = read_sealed(_mark_file(home))
         # A secret of an earlier version has no mark yet; a damaged mark says nothing.
         another = mark.sound and mark.values.get("mark") != secret_mark(secret)
@@ -61,16 +60,3 @@ def _mark_file(home: DataHome) -> Path:
 def secret_mark(secret: bytes) -> str:
     """By which two secrets can be told apart, without saying anything about them."""
     return hashlib.blake2b(key=secret, person=b"mark", digest_size=8).hexdigest()
-
-
-def _write(home: DataHome, secret: bytes) -> None:
-    """Whole or not at all, and readable by its owner only from the first moment."""
-    part = home.noise_secret.with_name(f".{home.noise_secret.name}.{secrets.token_hex(4)}.part")
-    try:
-        with open_private(part, "xb") as file:
-            file.write(secret)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, home.noise_secret)
-    finally:
-        part.unlink(missing_ok=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from medpriv_core.atomic import write_json
 from medpriv_core.errors import DataHomeError
-from medpriv_core.home import DataHome, data_home, explain_disk_errors, read_json, write_json
+from medpriv_core.home import DataHome, data_home, explain_disk_errors, read_json
 
 
 def test_the_environment_names_it(home: DataHome, monkeypatch: pytest.MonkeyPatch):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from medpriv_core import home_rights
-from medpriv_core.datasets.arrays import new_folder
+from medpriv_core.atomic import atomic_folder
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.home_rights import check_rights
@@ -234,9 +234,9 @@ def test_nothing_is_removed_or_moved_where_a_link_among_prepared_images_leads(ho
     link = home.prepared / "1234-28"
     link.symlink_to(elsewhere)
     remove_leftovers(home)
-    with pytest.raises(DataHomeError, match="1234-28 is a link"), new_folder(link / "x"):
+    with pytest.raises(DataHomeError, match="1234-28 is a link"), atomic_folder(link / "x"):
         pytest.fail("made where the link leads")
-    with new_folder(link) as part:
+    with atomic_folder(link) as part:
         (part / "meta.json").write_text("{}")
 
     assert sorted(elsewhere.rglob("*")) == before

@@ -19,7 +19,7 @@ ELSEWHERE = {
     "medpriv_core.private_files",
     "medpriv_core.cli.compare",
     "medpriv_core.cli.export",
-    "medpriv_core.cli.noise",
+    "medpriv_core.atomic",
     "medpriv_core.exports.tensorboard",
     "medpriv_core.results.reference",
 }

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from medpriv_core.atomic import atomic_file
 from medpriv_core.cli.output import print_json, say, tell_notes
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets.images import read_picture
@@ -189,17 +187,13 @@ def _has_label(output: Path) -> bool:
 
 def _write(pixels: np.ndarray, output: Path, label: Mapping[str, str]) -> None:
     """Write in one step: on a full disk an older file of that name stays whole."""
-    part = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
     try:
-        with open(part, "wb") as file:
+        with atomic_file(output, private=False) as file:
             if _has_label(output):
                 file.write(labelled_png(to_bytes(pixels), label))
             else:
                 np.save(file, _as_written(pixels))
-        os.replace(part, output)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
         raise SettingError(
             f"The output {output} cannot be written ({error.strerror or error}). Choose another place, or free space."
         ) from error

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from medpriv_core.atomic import write_json
 from medpriv_core.datasets.catalog import ADDABLE
 from medpriv_core.errors import DatasetError
-from medpriv_core.home import DataHome, explain_disk_errors, write_json
+from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock
 from medpriv_core.patients import LARGEST, PATIENTS
 from medpriv_core.regular_file import read_regular

@@ -18,10 +18,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
+from medpriv_core.atomic import write_json
 from medpriv_core.datasets.medmnist import fetch_medmnist, medmnist_file
 from medpriv_core.datasets.registry import DatasetEntry, add_dataset
 from medpriv_core.errors import DownloadError, MedprivError
-from medpriv_core.home import DataHome, explain_disk_errors, write_json
+from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock, is_held
 from medpriv_core.processes import own_identity, send_signal, start_process
 from medpriv_core.progress import Cancelled, ProgressCallback, no_progress

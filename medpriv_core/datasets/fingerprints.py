@@ -13,8 +13,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from medpriv_core.atomic import write_json
 from medpriv_core.errors import DataHomeError
-from medpriv_core.home import explain_disk_errors, write_json
+from medpriv_core.home import explain_disk_errors
 from medpriv_core.regular_file import read_regular
 
 MOST_BYTES = 256 * 2**20

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from medpriv_core.atomic import atomic_folder
 from medpriv_core.checksums import file_checksum, read_sealed, write_sealed
-from medpriv_core.datasets.arrays import check_space, new_folder, read_array, work_in_order, write_images
+from medpriv_core.datasets.arrays import read_array, work_in_order, write_images
 from medpriv_core.datasets.base import PreparedDataset, PreparedSplit
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome, explain_disk_errors
@@ -109,7 +110,7 @@ def _make(
         say(_LOST)
     splits = {"train": prepared.train.images, "test": prepared.test.images}
     total = sum(len(images) for images in splits.values())
-    check_space(home.prepared, sum(images.size for images in splits.values()))
+    room_bytes = sum(images.size for images in splits.values())
     done = 0
 
     def noised(images: np.ndarray) -> Iterator[np.ndarray]:
@@ -124,7 +125,7 @@ def _make(
             done += len(rows)
             progress(PHASE, done, total)
 
-    with new_folder(folder) as part:
+    with atomic_folder(folder, room_bytes=room_bytes) as part:
         sums = {}
         for name, images in splits.items():
             sums[f"{name}.npy"] = write_images(part / f"{name}.npy", images.shape, noised(images))

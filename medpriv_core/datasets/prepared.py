@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from medpriv_core.atomic import atomic_folder
 from medpriv_core.checksums import file_checksum, read_sealed, write_sealed
-from medpriv_core.datasets.arrays import check_space, new_folder, read_array, work_in_order, write_images
+from medpriv_core.datasets.arrays import read_array, work_in_order, write_images
 from medpriv_core.datasets.base import Dataset, PreparedDataset, PreparedSplit, Split, SplitName
 from medpriv_core.datasets.files import FileSplit
 from medpriv_core.datasets.images import to_square
@@ -103,7 +104,7 @@ def _has_deep_pictures(dataset: Dataset) -> bool:
 def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallback) -> None:
     splits = {name: dataset.split(name) for name in _SPLITS}
     total = sum(len(split.labels) for split in splits.values())
-    check_space(folder.parent, total * size * size * dataset.info.channels)
+    room_bytes = total * size * size * dataset.info.channels
     unreadable: list[ImageError] = []
     stopped = threading.Event()
     done = 0
@@ -120,7 +121,7 @@ def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallba
             stopped.set()
             raise
 
-    with new_folder(folder) as part:
+    with atomic_folder(folder, room_bytes=room_bytes) as part:
         sums = {}
         for name, split in splits.items():
             images, labels = f"{name}_images.npy", f"{name}_labels.npy"

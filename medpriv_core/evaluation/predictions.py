@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from medpriv_core.atomic import replace_file
 from medpriv_core.errors import RunError
-from medpriv_core.home import replace_file
 from medpriv_core.npz_file import read_array, read_header
 from medpriv_core.strict_json import open_regular
 from medpriv_core.zips import open_zip

@@ -15,8 +15,9 @@ import logging
 import time
 from typing import Any
 
+from medpriv_core.atomic import write_json
 from medpriv_core.errors import DataHomeError, DiskFullError, MedprivError, RunError
-from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
+from medpriv_core.home import DataHome, explain_disk_errors, read_json
 from medpriv_core.locks import is_held
 from medpriv_core.private_files import remove_whole
 from medpriv_core.runs.labels import put_labels

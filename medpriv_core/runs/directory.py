@@ -23,16 +23,16 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from medpriv_core.atomic import put_aside, remove_parts, write_json
 from medpriv_core.checksums import read_sealed, seal_line, write_sealed
 from medpriv_core.errors import RunError
-from medpriv_core.home import explain_disk_errors, write_json
+from medpriv_core.home import explain_disk_errors
 from medpriv_core.private_files import make_folder, open_private
 from medpriv_core.processes import own_identity
 from medpriv_core.runs.epoch_log import METRICS, EpochLog, read_log
@@ -122,7 +122,7 @@ class RunDirectory:
     def write_labels(self, labels: Mapping[str, Any]) -> None:
         """What people call the run, beside the table of runs; raises ``DataHomeError`` if the disk refuses."""
         with explain_disk_errors(self.path):
-            self._make_way("labels.json")
+            put_aside(self.path / "labels.json")
             write_json(self.path / "labels.json", dict(labels), folder_too=False)
 
     def read_labels(self) -> dict[str, Any]:
@@ -214,14 +214,13 @@ class RunDirectory:
         """Forget how the run ended and what its last worker did, because it is being continued."""
         with explain_disk_errors(self.path):
             for name in ("progress.json", "outcome.json"):
-                self._make_way(name)
+                put_aside(self.path / name)
                 (self.path / name).unlink(missing_ok=True)
 
     def remove_half_written(self) -> None:
         """Remove what a worker that was killed has left of the files that only a worker writes; for the next worker."""
         for name in _BY_WORKER:
-            for part in self.path.glob(f".{name}.*.part"):
-                part.unlink(missing_ok=True)
+            remove_parts(self.path / name)
 
     def log_tail(self, lines: int = 20) -> str:
         """The last lines that the worker printed."""
@@ -245,12 +244,6 @@ class RunDirectory:
         if not found.sound:
             raise Unreadable(found.why)
         return check(found.values)
-
-    def _make_way(self, name: str) -> None:
-        """Put a folder that took the place of a file aside."""
-        place = self.path / name
-        if place.is_dir() and not place.is_symlink():
-            os.replace(place, place.with_name(f"{name}.{secrets.token_hex(4)}.folder"))
 
 
 def epsilon_spent(epoch: Mapping[str, Any]) -> float | None:

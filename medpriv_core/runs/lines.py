@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import medpriv_core
+from medpriv_core.atomic import replace_file
 from medpriv_core.errors import MedprivError
-from medpriv_core.home import DataHome, replace_file
+from medpriv_core.home import DataHome
 from medpriv_core.runs.epoch_log import METRICS, Signature, signature
 from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.runs.health import run_health

@@ -28,8 +28,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from medpriv_core.atomic import replace_file, sync_folder
 from medpriv_core.checksums import State, read_sealed, sealed_bytes
-from medpriv_core.home import explain_disk_errors, replace_file, sync_folder
+from medpriv_core.home import explain_disk_errors
 from medpriv_core.privacy.spent import Bond, Spent, spent_at, spent_from_dict, spent_without_record
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.epoch_log import Row, Signature, signature

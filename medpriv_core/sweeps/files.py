@@ -9,12 +9,12 @@ from __future__ import annotations
 import functools
 import os
 import re
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medpriv_core.atomic import put_aside
 from medpriv_core.checksums import read_sealed, write_sealed
 from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.home import DataHome, explain_disk_errors
@@ -105,10 +105,8 @@ def delete_file(home: DataHome, sweep_id: str) -> None:
     file = sweep_file(home, sweep_id)
     with explain_disk_errors(file.parent):
         try:
-            if file.is_dir() and not file.is_symlink():
-                os.replace(file, file.with_suffix(f".{secrets.token_hex(4)}.folder"))
-                return
-            file.unlink()
+            if not put_aside(file):
+                file.unlink()
         except FileNotFoundError:
             raise _unknown(sweep_id) from None
 

@@ -23,10 +23,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from medpriv_core.datasets.arrays import new_folder, read_array
+from medpriv_core.atomic import atomic_folder, write_json
+from medpriv_core.datasets.arrays import read_array
 from medpriv_core.datasets.base import PreparedDataset, PreparedSplit, SplitName
 from medpriv_core.errors import DataHomeError
-from medpriv_core.home import DataHome, explain_disk_errors, read_json, write_json
+from medpriv_core.home import DataHome, explain_disk_errors, read_json
 from medpriv_core.locks import hold_lock
 from medpriv_core.private_files import open_private
 from medpriv_core.progress import ProgressCallback
@@ -202,7 +203,7 @@ def _passes(
 
 
 def _write(folder: Path, identity: dict[str, Any], passes: Iterator[np.ndarray]) -> None:
-    with new_folder(folder) as part:
+    with atomic_folder(folder) as part:
         checksum = 0
         with open_private(part / "features.npy", "wb") as file:
             shape = (identity["images"], identity["width"])

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medpriv_core.atomic import write_json
 from medpriv_core.datasets import fetching, medmnist
 from medpriv_core.datasets.fetching import FetchStatus, cancel_fetch, fetch_in_foreground, fetch_status, start_fetch
 from medpriv_core.datasets.registry import add_dataset, list_datasets, open_dataset
 from medpriv_core.errors import DatasetError, DownloadError
-from medpriv_core.home import DataHome, write_json
+from medpriv_core.home import DataHome
 from medpriv_core.locks import hold_lock
 from medpriv_core.progress import Cancelled
 from tests.datasets.builders import write_npz

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medpriv_core.datasets import arrays, noised
+from medpriv_core import atomic
+from medpriv_core.datasets import noised
 from medpriv_core.datasets.base import PreparedDataset
 from medpriv_core.datasets.files import open_files
 from medpriv_core.datasets.image_folder import ChestXray
@@ -202,7 +203,7 @@ def test_a_disk_that_is_too_small_is_noticed_before_noising(
     home: DataHome, clean: PreparedDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(arrays.shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 1000, 1000))
+    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 1000, 1000))
     with pytest.raises(DataHomeError, match=r"the disk has 0 MB free"):
         make(home, clean)
 

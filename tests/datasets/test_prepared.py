@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medpriv_core.datasets import arrays
+from medpriv_core import atomic
 from medpriv_core.datasets import prepared as prepared_module
 from medpriv_core.datasets.catalog import PNEUMONIAMNIST, RETINAMNIST
 from medpriv_core.datasets.files import open_files
@@ -171,7 +171,7 @@ def test_a_disk_that_is_too_small_is_noticed_before_reading(
     home: DataHome, chest: ChestXray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(arrays.shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 1000, 1000))
+    monkeypatch.setattr(atomic.shutil, "disk_usage", lambda _: usage(10**9, 10**9 - 1000, 1000))
     with pytest.raises(DataHomeError, match=r"the disk has 0 MB free. Free some space"):
         prepare_dataset(home, chest, image_size=16)
     assert stored_in(home) == []

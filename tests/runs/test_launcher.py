@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from medpriv_core.home import DataHome, read_json, write_json
+from medpriv_core.atomic import write_json
+from medpriv_core.home import DataHome, read_json
 from medpriv_core.locks import hold_lock
 from medpriv_core.processes import process_begun
 from medpriv_core.runs import launcher as launcher_module
