@@ -51,7 +51,8 @@ def atomic_file(path: Path, *, private: bool = True, sync: bool = False) -> Iter
 
     Args:
         path: What is written, in a folder that is there.
-        private: For its owner only (``private_files``), as all in the data home; otherwise by the umask.
+        private: Of the data home: for its owner only (``private_files``), and a folder in its place is put aside.
+            Otherwise by the umask, and a folder is an error.
         sync: Wait until the disk has it.
 
     Raises:
@@ -64,6 +65,8 @@ def atomic_file(path: Path, *, private: bool = True, sync: bool = False) -> Iter
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
+        if private:
+            put_aside(path)
         os.replace(part, path)
     finally:
         # A disk that refused may refuse this too, and the first refusal is the one to tell.

@@ -124,6 +124,18 @@ def test_a_folder_in_the_place_of_a_file_is_put_aside_with_all_that_is_in_it(tmp
     assert not put_aside(tmp_path / "labels.json")
 
 
+def test_a_file_of_the_data_home_takes_the_place_of_such_a_folder_and_one_elsewhere_does_not(tmp_path: Path) -> None:
+    (tmp_path / "home" / "file" / "mine").mkdir(parents=True)
+    replace_file(tmp_path / "home" / "file", b"new")
+    assert (tmp_path / "home" / "file").read_bytes() == b"new"
+    assert [path.name for path in (tmp_path / "home").glob("file.*/*")] == ["mine"]
+
+    (tmp_path / "file").mkdir()
+    with pytest.raises(IsADirectoryError), atomic_file(tmp_path / "file", private=False) as file:
+        file.write(b"new")
+    assert names(tmp_path) == ["file", "home"]
+
+
 def moves_of(tree: ast.AST) -> list[str]:
     """The calls in a source that put one file in the place of another."""
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]

@@ -47,6 +47,13 @@ MIGRATIONS = (
     ALTER TABLE runs ADD COLUMN notes TEXT NOT NULL DEFAULT '';
     ALTER TABLE runs ADD COLUMN deleted_at REAL
     """,
+    # By which launcher a run is started, and what that launcher finds its worker by.
+    """
+    ALTER TABLE runs ADD COLUMN launcher TEXT NOT NULL DEFAULT 'local';
+    ALTER TABLE runs ADD COLUMN handle TEXT;
+    UPDATE runs SET handle = CAST(pid AS TEXT) WHERE pid IS NOT NULL;
+    ALTER TABLE runs DROP COLUMN pid
+    """,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 # What SQLite keeps beside the file, by the ends of their names.

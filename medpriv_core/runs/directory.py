@@ -86,6 +86,10 @@ class RunDirectory:
         return self.path / "worker.lock"
 
     @property
+    def _stop(self) -> Path:
+        return self.path / "stop"
+
+    @property
     def is_there(self) -> bool:
         """Whether the folder is still that of a run: nobody has deleted it, wholly or by half."""
         return (self.path / "spec.json").exists()
@@ -122,7 +126,6 @@ class RunDirectory:
     def write_labels(self, labels: Mapping[str, Any]) -> None:
         """What people call the run, beside the table of runs; raises ``DataHomeError`` if the disk refuses."""
         with explain_disk_errors(self.path):
-            put_aside(self.path / "labels.json")
             write_json(self.path / "labels.json", dict(labels), folder_too=False)
 
     def read_labels(self) -> dict[str, Any]:
@@ -165,9 +168,17 @@ class RunDirectory:
             return self._read("progress.json", check_progress) or {}
         return {}
 
-    def read_worker_pid(self) -> int | None:
-        """The number of that process; None before the worker has said anything."""
-        return self.read_worker().get("pid")
+    def ask_to_stop(self) -> None:
+        """Leave the worker word to save and stop, which it looks for between two steps, whichever machine it is on.
+
+        Raises ``DataHomeError`` where the disk refuses.
+        """
+        with explain_disk_errors(self.path), open_private(self._stop, "ab"):
+            pass
+
+    @property
+    def is_asked_to_stop(self) -> bool:
+        return os.path.lexists(self._stop)
 
     def append_epoch(self, row: Mapping[str, Any]) -> None:
         """Append one finished epoch and wait until the disk has it."""
@@ -211,9 +222,9 @@ class RunDirectory:
             }
 
     def clear_outcome(self) -> None:
-        """Forget how the run ended and what its last worker did, because it is being continued."""
+        """Forget how the run ended and what its last worker did or was asked, because it is being continued."""
         with explain_disk_errors(self.path):
-            for name in ("progress.json", "outcome.json"):
+            for name in ("progress.json", "outcome.json", self._stop.name):
                 put_aside(self.path / name)
                 (self.path / name).unlink(missing_ok=True)
 

@@ -209,7 +209,7 @@ def _row(run: ArchivedRun) -> RunRow:
         slot="cpu",  # never used, because it will not train
         position=0,
         cancel_requested=False,
-        pid=None,
+        handle=None,
         created_at=run.about["created_at"],
         started_at=run.about["started_at"],
         ended_at=run.about["ended_at"],

@@ -1,7 +1,9 @@
 """How a worker is started, watched and stopped. Here: a process on this machine.
 
-A launcher has three methods, ``start``, ``poll`` and ``stop``; one for a cluster's scheduler would
-have the same. Whatever a launcher says, the truth about a run's end is its ``outcome.json``.
+A launcher has three methods, ``start``, ``poll`` and ``stop``, and a line in ``LAUNCHERS``; one for a cluster's
+scheduler would have the same. A worker is asked to stop by a file in its run's folder, which needs no launcher;
+``stop`` is quicker, and ends one that does not listen. Whatever a launcher says, the truth about a run's end is its
+``outcome.json``.
 """
 
 from __future__ import annotations
@@ -11,14 +13,15 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from medpriv_core.home import DataHome
 from medpriv_core.locks import is_held
 from medpriv_core.processes import process_begun, send_signal, start_process
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.store import RunRow
+from medpriv_core.runs.store import LOCAL, RunRow
 
 # A worker takes its lock right after Python has started. Until then only its parent knows it lives.
 STARTUP_S = 20.0
@@ -33,13 +36,20 @@ class Poll:
 
 
 class Launcher(Protocol):
-    """Starts, polls and stops the worker of a run."""
+    """Starts, polls and stops the worker of a run.
 
-    def start(self, run_id: str, directory: RunDirectory) -> int: ...
+    A worker is known by a handle, one line of text that ``start`` returns and the table of runs keeps (``row.handle``),
+    so that the launcher of a later process finds it again.
+    """
 
-    def poll(self, row: RunRow, directory: RunDirectory) -> Poll: ...
+    def start(self, run_id: str, directory: RunDirectory) -> str:
+        """Start the worker and return its handle; raises ``OSError`` or ``DataHomeError`` where that fails."""
 
-    def stop(self, row: RunRow, *, force: bool) -> bool: ...
+    def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
+        """Whether the worker lives."""
+
+    def stop(self, row: RunRow, *, force: bool) -> bool:
+        """Ask the worker to look for the file at once, or kill it; False where it cannot be told which one it is."""
 
 
 class LocalLauncher:
@@ -52,11 +62,11 @@ class LocalLauncher:
         self._first_seen: dict[tuple[str, float | None], float] = {}
         self._seen_at_work: set[tuple[str, float | None]] = set()
 
-    def start(self, run_id: str, directory: RunDirectory) -> int:
-        """Start the worker and return its process id; raises ``OSError`` where that fails."""
+    def start(self, run_id: str, directory: RunDirectory) -> str:
+        """Start the worker and return its process by number and beginning; raises ``OSError`` where that fails."""
         child = start_process(self._home, "worker", str(directory.path), log=directory.log)
         self._children[run_id] = child
-        return child.pid
+        return handle_of({"pid": child.pid, "begun": process_begun(child.pid)}) or ""
 
     def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
         """Whether a worker lives: by its process if it is our child, else by its lock."""
@@ -80,8 +90,10 @@ class LocalLauncher:
         """
         child = self._children.get(row.id)
         if child is None or child.poll() is not None:
-            worker = RunDirectory(self._home.runs / row.id).read_worker()
-            return send_signal(worker, signal.SIGKILL if force else signal.SIGTERM, group=force)
+            number = signal.SIGKILL if force else signal.SIGTERM
+            # A runner that was killed had no time to note the handle, and one of 0.1.0 noted the number only.
+            said = RunDirectory(self._home.runs / row.id).read_worker()
+            return any(send_signal(worker, number, group=force) for worker in (_identity(row.handle), said))
         with contextlib.suppress(ProcessLookupError):
             if force:
                 os.killpg(child.pid, signal.SIGKILL)
@@ -96,7 +108,30 @@ class LocalLauncher:
         the clock was set.
         """
         run = (row.id, row.started_at)
-        gone = row.pid is not None and process_begun(row.pid) is None
+        gone = not _may_be_there(row.handle)
         if gone or run in self._seen_at_work or directory.read_outcome() is not None:
             return False
         return time.monotonic() - self._first_seen.setdefault(run, time.monotonic()) < STARTUP_S
+
+
+# Each makes the launcher of a data home; a run in the table names one of them.
+LAUNCHERS: dict[str, Callable[[DataHome], Launcher]] = {LOCAL: LocalLauncher}
+
+
+def handle_of(worker: Mapping[str, Any]) -> str | None:
+    """The handle of a process of this machine, known by ``processes.own_identity``; None where that is not whole."""
+    return None if worker.get("pid") is None else f"{worker['pid']} {worker.get('begun') or ''}".strip()
+
+
+def _identity(handle: str | None) -> dict[str, Any]:
+    number, _, begun = (handle or "").partition(" ")
+    return {"pid": int(number), "begun": begun or None} if number.isascii() and number.isdigit() else {}
+
+
+def _may_be_there(handle: str | None) -> bool:
+    """False where the process is gone for certain, or another one has its number."""
+    worker = _identity(handle)
+    if not worker:
+        return True
+    begun = process_begun(worker["pid"])
+    return begun is not None and worker["begun"] in (None, begun)

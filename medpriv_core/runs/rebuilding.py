@@ -29,6 +29,7 @@ from medpriv_core.runs.database import COMPANIONS, check_sound, transaction
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.folders import is_text, unlisted
 from medpriv_core.runs.labels import LONGEST_NAME, LONGEST_NOTES, LONGEST_TAG, MOST_TAGS
+from medpriv_core.runs.launcher import handle_of
 from medpriv_core.runs.naming import device_slot, name_run
 from medpriv_core.runs.records import is_time
 from medpriv_core.runs.store import RunRow, RunState, RunStore, insert_rows
@@ -172,7 +173,7 @@ def _row(directory: RunDirectory, position: int, say: Say) -> RunRow:
         slot=slot,
         position=position,
         cancel_requested=False,
-        pid=directory.read_worker_pid() if state == "running" else None,
+        handle=handle_of(directory.read_worker()) if state == "running" else None,
         created_at=_created_at(directory),
         started_at=None,
         ended_at=None if state == "running" else _changed_at(directory.path / "outcome.json"),

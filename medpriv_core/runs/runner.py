@@ -12,6 +12,8 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import Timeout
@@ -23,7 +25,7 @@ from medpriv_core.locks import KeptLock, is_held
 from medpriv_core.processes import start_process
 from medpriv_core.runs.deletion import purge_expired
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.launcher import Launcher, LocalLauncher, Poll
+from medpriv_core.runs.launcher import LAUNCHERS, Launcher, Poll
 from medpriv_core.runs.store import RunRow, RunStore
 
 TICK_S = 0.2
@@ -46,10 +48,10 @@ _starting = threading.Lock()
 class Runner:
     """Moves runs from queued to running to ended, one ``tick`` at a time."""
 
-    def __init__(self, home: DataHome, launcher: Launcher) -> None:
+    def __init__(self, home: DataHome, launchers: Mapping[str, Callable[[DataHome], Launcher]] = LAUNCHERS) -> None:
         self._home = home
         self._store = RunStore(home)
-        self._launcher = launcher
+        self._launchers = {name: make(home) for name, make in launchers.items()}
         self._stop_asked_at: dict[str, float] = {}
 
     def tick(self) -> bool:
@@ -64,27 +66,39 @@ class Runner:
         return bool(running) or started
 
     def _start(self, row: RunRow) -> None:
+        launcher = self._launchers.get(row.launcher)
+        if launcher is None:
+            self._store.end(row.id, "failed", _unknown_launcher(row.launcher))
+            return
         try:
-            pid = self._launcher.start(row.id, self._directory(row))
+            handle = launcher.start(row.id, self._directory(row))
         except (OSError, DataHomeError) as error:
             self._store.end(row.id, "failed", _not_started(error, self._directory(row)))
             return
-        self._store.record_pid(row.id, pid)
-        log.info("run %s started, process %d", row.id, pid)
+        self._store.record_handle(row.id, handle)
+        log.info("run %s started by the launcher %s as %s", row.id, row.launcher, handle)
 
     def _look_after(self, row: RunRow) -> None:
         directory = self._directory(row)
-        poll = self._launcher.poll(row, directory)
+        launcher = self._launchers.get(row.launcher)
+        poll = launcher.poll(row, directory) if launcher else Poll(alive=is_held(directory.lock))
         if not poll.alive:
             self._settle(row, directory, poll)
         elif row.cancel_requested:
-            asked_at = self._stop_asked_at.get(row.id)
-            if asked_at is None:
-                # A worker that is about to start cannot be found yet; it is asked when it can.
-                if self._launcher.stop(row, force=False) is not False:
-                    self._stop_asked_at[row.id] = time.monotonic()
-            elif time.monotonic() - asked_at > STOP_GRACE_S:
-                self._launcher.stop(row, force=True)
+            if not directory.is_asked_to_stop:
+                with suppress(DataHomeError, FileNotFoundError):  # on a full disk the signal has to do
+                    directory.ask_to_stop()
+            if launcher:
+                self._hurry(row, launcher)
+
+    def _hurry(self, row: RunRow, launcher: Launcher) -> None:
+        asked_at = self._stop_asked_at.get(row.id)
+        if asked_at is None:
+            # A worker that is about to start cannot be found yet; its time to stop counts from when it can.
+            if launcher.stop(row, force=False):
+                self._stop_asked_at[row.id] = time.monotonic()
+        elif time.monotonic() - asked_at > STOP_GRACE_S:
+            launcher.stop(row, force=True)
 
     def _settle(self, row: RunRow, directory: RunDirectory, poll: Poll) -> None:
         self._stop_asked_at.pop(row.id, None)
@@ -108,6 +122,13 @@ class Runner:
 FOLDER_GONE = (
     "The folder of this run, or the spec.json in it, was deleted while it trained. Delete the run from the list."
 )
+
+
+def _unknown_launcher(name: str) -> str:
+    return (
+        f"This run was queued for the launcher {name}, which this medpriv does not know. Start a new run with the same "
+        "settings here, or resume it where that launcher is."
+    )
 
 
 def _not_started(error: Exception, directory: RunDirectory) -> str:
@@ -149,7 +170,7 @@ def run_runner(home: DataHome, *, idle_exit_s: float = IDLE_EXIT_S) -> bool:
 
 def _work_until_idle(home: DataHome, lock: KeptLock, idle_exit_s: float) -> bool:
     """False if another process has become the runner meanwhile, because the file of the lock was removed."""
-    runner = Runner(home, LocalLauncher(home))
+    runner = Runner(home)
     idle_since, purged_at, full = time.monotonic(), -PURGE_EVERY_S, False
     while time.monotonic() - idle_since < idle_exit_s:
         if not lock.keep():

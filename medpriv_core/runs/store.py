@@ -26,6 +26,7 @@ ENDED: tuple[RunState, ...] = ("finished", "failed", "cancelled")
 KEPT_ROWS = 200_000
 MOST_MARKS = 500  # values of one question, which SQLite limits
 Place = Literal["first", "up", "down"]  # in the queue, as it is now
+LOCAL = "local"  # the launcher of this machine
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class RunRow:
     slot: str
     position: int
     cancel_requested: bool
-    pid: int | None
+    handle: str | None  # by which its launcher finds its worker
     created_at: float
     started_at: float | None
     ended_at: float | None
@@ -46,6 +47,7 @@ class RunRow:
     tags: tuple[str, ...]
     notes: str
     deleted_at: float | None  # put away then; None for a run in the list
+    launcher: str = LOCAL
 
 
 # By name, so that a table without one of them is noticed by SQLite.
@@ -93,6 +95,7 @@ class RunStore:
         slot: str,
         tags: Sequence[str] = (),
         created_at: float | None = None,
+        launcher: str = LOCAL,
         make: Callable[[], None] | None = None,
     ) -> None:
         """Put a new run, made now unless it says otherwise, at the end of the queue.
@@ -102,9 +105,9 @@ class RunStore:
         """
         with self._transaction() as database:
             database.execute(
-                "INSERT INTO runs (id, name, state, slot, position, created_at, tags) "
-                "VALUES (?, ?, 'queued', ?, ?, ?, ?)",
-                (run_id, name, slot, _last(database) + 1, created_at or time.time(), json.dumps(tags)),
+                "INSERT INTO runs (id, name, state, slot, position, created_at, tags, launcher) "
+                "VALUES (?, ?, 'queued', ?, ?, ?, ?, ?)",
+                (run_id, name, slot, _last(database) + 1, created_at or time.time(), json.dumps(tags), launcher),
             )
             if make is not None:
                 make()
@@ -180,26 +183,27 @@ class RunStore:
             yield RowChange(database, _one([_row(row) for row in found], run_id))
 
     def claim_next(self) -> RunRow | None:
-        """Mark the first queued run whose device is free as running and return it."""
+        """Mark the first queued run whose device is free as running and return it; devices are the launcher's own."""
         with self._transaction() as database:
             row = database.execute(
-                "UPDATE runs SET state = 'running', started_at = ?, ended_at = NULL, message = NULL, pid = NULL "
-                "WHERE id = (SELECT id FROM runs WHERE state = 'queued' AND slot NOT IN "
-                "(SELECT slot FROM runs WHERE state = 'running') ORDER BY position LIMIT 1) RETURNING *",
+                "UPDATE runs SET state = 'running', started_at = ?, ended_at = NULL, message = NULL, handle = NULL "
+                "WHERE id = (SELECT id FROM runs WHERE state = 'queued' AND (launcher, slot) NOT IN "
+                "(SELECT launcher, slot FROM runs WHERE state = 'running') ORDER BY position LIMIT 1) "
+                f"RETURNING {_ALL}",
                 (time.time(),),
             ).fetchone()
         return _row(row) if row else None
 
-    def record_pid(self, run_id: str, pid: int) -> None:
-        """Remember the worker's process, so that a later runner can stop it."""
+    def record_handle(self, run_id: str, handle: str) -> None:
+        """Remember what the launcher finds the worker by, so that a later runner can stop it."""
         with self._transaction() as database:
-            database.execute("UPDATE runs SET pid = ? WHERE id = ?", (pid, run_id))
+            database.execute("UPDATE runs SET handle = ? WHERE id = ?", (handle, run_id))
 
     def end(self, run_id: str, state: RunState, message: str | None) -> None:
         """A running run has ended."""
         with self._transaction() as database:
             database.execute(
-                "UPDATE runs SET state = ?, message = ?, ended_at = ?, cancel_requested = 0, pid = NULL "
+                "UPDATE runs SET state = ?, message = ?, ended_at = ?, cancel_requested = 0, handle = NULL "
                 "WHERE id = ? AND state = 'running'",
                 (state, message, time.time(), run_id),
             )
@@ -312,7 +316,7 @@ _COLUMNS: Mapping[str, tuple[Fits, Any]] = {
     "slot": (is_text, "cpu"),
     "position": (lambda value: is_whole(value, high=2**62), 0),
     "cancel_requested": (lambda value: value in (0, 1), 0),
-    "pid": (_or_none(lambda value: is_whole(value, low=1, high=2**31 - 1)), None),
+    "handle": (_or_none(is_text), None),
     "created_at": (is_time, 0.0),
     "started_at": (_or_none(is_time), None),
     "ended_at": (_or_none(is_time), None),
@@ -320,6 +324,7 @@ _COLUMNS: Mapping[str, tuple[Fits, Any]] = {
     "tags": (is_texts, []),
     "notes": (is_text, ""),
     "deleted_at": (_or_none(is_time), None),
+    "launcher": (is_text, LOCAL),
 }
 
 

@@ -3,7 +3,7 @@
 =========  ==========================================================================
 exit code  meaning
 =========  ==========================================================================
-0          finished, or stopped on request (SIGTERM or Ctrl-C) with a checkpoint
+0          finished, or stopped on request (by a file, SIGTERM or Ctrl-C) with a checkpoint
 1          an internal error (the log has the traceback), or a download that failed
 2          something that the user can put right; the outcome says what
 3          not ours to run: another worker is at it, or it has ended already
@@ -151,7 +151,7 @@ def _asked_to_stop(directory: RunDirectory, stop: threading.Event, lock: KeptLoc
     directory.check_there()
     if not lock.keep():
         raise _Replaced
-    return stop.is_set()
+    return stop.is_set() or directory.is_asked_to_stop
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def _row(run_id: str) -> RunRow:
         slot="cpu",
         position=1,
         cancel_requested=False,
-        pid=None,
+        handle=None,
         created_at=1_767_323_045.5,
         started_at=1_767_323_046.0,
         ended_at=1_767_323_099.0,

@@ -70,7 +70,12 @@ def test_a_worker_whose_process_is_gone_is_not_waited_for(
 ) -> None:
     worker.kill()
     worker.wait()
-    assert LocalLauncher(home).poll(row(home, pid=worker.pid, started_at=time.time() + YEAR_S), directory) == GONE
+    assert (
+        LocalLauncher(home).poll(
+            row(home, handle=f"{worker.pid} some boot 1", started_at=time.time() + YEAR_S), directory
+        )
+        == GONE
+    )
 
 
 def test_a_worker_that_was_at_work_and_is_not_any_more_is_gone_at_once(home: DataHome, directory: RunDirectory) -> None:
@@ -84,11 +89,29 @@ def test_the_process_that_says_it_is_the_worker_is_asked_to_stop(
     home: DataHome, directory: RunDirectory, worker: subprocess.Popen[bytes]
 ) -> None:
     launcher = LocalLauncher(home)
-    # About to start: its number is known, and who it is not yet.
-    assert not launcher.stop(row(home, pid=worker.pid), force=False)
+    # About to start, by a runner of 0.1.0: its number is known, and who it is not yet.
+    assert not launcher.stop(row(home, handle=f"{worker.pid}"), force=False)
     write_json(directory.path / "progress.json", PROGRESS | {"pid": worker.pid, "begun": process_begun(worker.pid)})
     assert launcher.stop(row(home), force=True)
     assert worker.wait() < 0
+
+
+def test_a_later_runner_finds_a_worker_that_has_not_said_a_word_by_its_handle(
+    home: DataHome, directory: RunDirectory, worker: subprocess.Popen[bytes]
+) -> None:
+    handle = f"{worker.pid} {process_begun(worker.pid)}"
+    assert LocalLauncher(home).poll(row(home, handle=handle), directory) == ALIVE
+    assert LocalLauncher(home).stop(row(home), force=True)
+    assert worker.wait() < 0
+    assert LocalLauncher(home).poll(row(home), directory) == GONE
+
+
+@pytest.mark.parametrize("handle", ["", "cluster job 7", "-1 x", "٣ x", "9" * 40])
+def test_a_handle_that_is_no_process_of_this_machine_gets_no_signal(
+    home: DataHome, directory: RunDirectory, handle: str
+) -> None:
+    assert not LocalLauncher(home).stop(row(home, handle=handle), force=True)
+    LocalLauncher(home).poll(row(home), directory)
 
 
 @pytest.mark.parametrize("begun", ["another boot 4711", None])
@@ -98,7 +121,7 @@ def test_somebody_elses_process_with_the_workers_number_gets_no_signal(
 ) -> None:
     write_json(directory.path / "progress.json", PROGRESS | {"pid": worker.pid, "begun": begun})
     with hold_lock(directory.lock):
-        assert not LocalLauncher(home).stop(row(home, pid=worker.pid), force=force)
+        assert not LocalLauncher(home).stop(row(home, handle=f"{worker.pid} {begun or ''}"), force=force)
     assert worker.poll() is None
 
 

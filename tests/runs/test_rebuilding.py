@@ -70,9 +70,8 @@ def test_every_run_comes_back_as_its_directory_says(home: DataHome, filled: dict
 def test_a_run_that_trains_can_be_stopped_afterwards(home: DataHome, filled: dict[str, str]):
     with hold_lock(home.runs / filled["training"] / "worker.lock"):
         service.rebuild(home)
-    pid = RunStore(home).get(filled["training"]).pid
-    assert pid is not None
-    assert pid == RunDirectory(home.runs / filled["training"]).read_worker_pid()
+    worker = RunDirectory(home.runs / filled["training"]).read_worker()
+    assert RunStore(home).get(filled["training"]).handle == f"{worker['pid']} {worker['begun']}"
 
 
 def test_the_damaged_file_is_kept_aside(home: DataHome, filled: dict[str, str]):
@@ -274,7 +273,8 @@ def test_times_that_no_calendar_has_are_left_out(home: DataHome, filled: dict[st
 
 def test_a_damaged_line_of_the_table_is_said_in_that_line_alone(home: DataHome, filled: dict[str, str]):
     service.rebuild(home)
-    odd = {"tags": "5", "created_at": "yesterday", "notes": b"\xff", "deleted_at": 1e300, "pid": -1, "message": b"7"}
+    odd = {"tags": "5", "created_at": "yesterday", "notes": b"\xff", "deleted_at": 1e300, "message": b"7"}
+    odd |= {"handle": b"\xff", "launcher": b"local"}
     for column, value in odd.items():
         with sqlite3.connect(home.database) as database:
             before = database.execute(f"SELECT {column} FROM runs WHERE id = ?", (filled["finished"],)).fetchone()[0]
@@ -284,7 +284,7 @@ def test_a_damaged_line_of_the_table_is_said_in_that_line_alone(home: DataHome, 
         found = service.list_runs(home) + service.list_runs(home, deleted=True)
         assert {run.id for run in found} == set(filled.values())
         run = next(run for run in found if run.id == filled["finished"])
-        assert f"damaged ({column})" in (run.message or "") or (column == "pid" and run.message is None), column
+        assert f"damaged ({column})" in (run.message or ""), column
         assert deleted or run in service.list_runs(home)
         with sqlite3.connect(home.database) as database:
             database.execute(f"UPDATE runs SET {column} = ? WHERE id = ?", (before, filled["finished"]))

@@ -12,14 +12,14 @@ import pytest
 
 from medpriv_core.errors import DiskFullError
 from medpriv_core.home import DataHome
-from medpriv_core.locks import is_held, lock_at
+from medpriv_core.locks import hold_lock, is_held, lock_at
 from medpriv_core.runs import runner as runner_module
 from medpriv_core.runs import service
 from medpriv_core.runs.deletion import DAY_S
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.launcher import LocalLauncher, Poll
+from medpriv_core.runs.launcher import Poll
 from medpriv_core.runs.runner import Runner
-from medpriv_core.runs.store import RunRow, RunStore
+from medpriv_core.runs.store import LOCAL, RunRow, RunStore
 from medpriv_core.spec import RunSpec
 
 
@@ -32,11 +32,11 @@ class Workers:
     refuse: bool = False
     found: bool = True
 
-    def start(self, run_id: str, directory: RunDirectory) -> int:
+    def start(self, run_id: str, directory: RunDirectory) -> str:
         if self.refuse:
             raise OSError("no more processes")
         self.polls[run_id] = Poll(alive=True)
-        return 4242
+        return "job 4242"
 
     def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
         return self.polls.get(row.id, Poll(alive=False))
@@ -58,13 +58,13 @@ def workers() -> Workers:
 
 @pytest.fixture
 def runner(home: DataHome, workers: Workers) -> Runner:
-    return Runner(home, workers)
+    return Runner(home, {LOCAL: lambda _: workers})
 
 
-def queue(home: DataHome, run_id: str) -> RunDirectory:
+def queue(home: DataHome, run_id: str, *, launcher: str = LOCAL) -> RunDirectory:
     directory = RunDirectory(home.runs / run_id)
     directory.create(RunSpec(dataset="d"))
-    RunStore(home).add(run_id, name=run_id, slot="cpu")
+    RunStore(home).add(run_id, name=run_id, slot="cpu", launcher=launcher)
     return directory
 
 
@@ -72,11 +72,11 @@ def test_an_empty_queue_is_nothing_to_do(runner: Runner):
     assert not runner.tick()
 
 
-def test_a_queued_run_is_started_and_its_process_recorded(home: DataHome, runner: Runner, store: RunStore):
+def test_a_queued_run_is_started_and_its_handle_recorded(home: DataHome, runner: Runner, store: RunStore):
     queue(home, "a")
     assert runner.tick()
     assert store.get("a").state == "running"
-    assert store.get("a").pid == 4242
+    assert store.get("a").handle == "job 4242"
 
 
 @pytest.mark.parametrize(("state", "message"), [("finished", None), ("failed", "The sentence."), ("cancelled", None)])
@@ -135,6 +135,7 @@ def test_cancel_asks_once_then_kills_after_the_grace(
     for _ in range(3):
         runner.tick()
     assert workers.stopped == [("a", False)]
+    assert RunDirectory(home.runs / "a").is_asked_to_stop
     monkeypatch.setattr(runner_module, "STOP_GRACE_S", 0.0)
     runner.tick()
     assert workers.stopped[-1] == ("a", True)
@@ -162,12 +163,12 @@ def test_two_runners_that_fight_never_put_two_runs_on_one_device(home: DataHome,
     crowds: list[int] = []
 
     class Counting(Workers):
-        def start(self, run_id: str, directory: RunDirectory) -> int:
+        def start(self, run_id: str, directory: RunDirectory) -> str:
             crowds.append(len(store.in_state("running")))
-            return 4242
+            return "job 4242"
 
     def fight() -> None:
-        runner = Runner(home, Counting())
+        runner = Runner(home, {LOCAL: lambda _: Counting()})
         while runner.tick():
             pass
 
@@ -192,6 +193,63 @@ def test_a_worker_that_cannot_be_found_yet_is_asked_again(
     for _ in range(2):
         runner.tick()
     assert workers.stopped == [("a", False), ("a", False)]
+
+
+def test_a_launcher_from_elsewhere_starts_finds_and_stops_the_runs_that_name_it(home: DataHome, store: RunStore):
+    """As docs/architecture.md says under "Adding things": three methods and a name."""
+    jobs: list[tuple[str, ...]] = []
+
+    class Cluster:
+        def __init__(self, home: DataHome) -> None:
+            self._runs = home.runs
+
+        def start(self, run_id: str, directory: RunDirectory) -> str:
+            jobs.append(("queued", run_id))
+            return f"cluster job {len(jobs)}"
+
+        def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
+            return Poll(alive=directory.read_outcome() is None)
+
+        def stop(self, row: RunRow, *, force: bool) -> bool:
+            jobs.append(("stopped", row.handle or ""))
+            return True
+
+    here = Workers()
+    launchers = {LOCAL: lambda _: here, "cluster": Cluster}
+    there = queue(home, "there", launcher="cluster")
+    queue(home, "here")
+    Runner(home, launchers).tick()
+    # Each has a device of its own named "cpu".
+    assert {row.id: row.handle for row in store.in_state("running")} == {"there": "cluster job 1", "here": "job 4242"}
+    store.cancel("there")
+    Runner(home, launchers).tick()  # another process, after a restart
+    assert jobs == [("queued", "there"), ("stopped", "cluster job 1")]
+    assert there.is_asked_to_stop
+    there.write_outcome("cancelled")
+    Runner(home, launchers).tick()
+    assert store.get("there").state == "cancelled"
+
+
+def test_a_run_of_a_launcher_that_is_not_known_here_is_refused_with_its_name(home: DataHome, store: RunStore):
+    queue(home, "a", launcher="cluster")
+    Runner(home).tick()
+    assert store.get("a").state == "failed"
+    assert "queued for the launcher cluster, which this medpriv does not know" in (store.get("a").message or "")
+
+
+def test_one_that_such_a_launcher_has_started_is_left_alone_while_its_worker_lives_and_can_be_stopped(
+    home: DataHome, store: RunStore
+):
+    directory = queue(home, "a", launcher="cluster")
+    store.claim_next()
+    store.cancel("a")
+    with hold_lock(directory.lock):
+        Runner(home).tick()
+        assert store.get("a").state == "running"
+        assert directory.is_asked_to_stop
+    directory.write_outcome("cancelled")
+    Runner(home).tick()
+    assert store.get("a").state == "cancelled"
 
 
 @pytest.mark.parametrize("days", [31, 32])
@@ -274,7 +332,7 @@ def test_a_folder_that_was_deleted_while_its_run_trained_is_said(
 def test_a_worker_whose_folder_is_gone_is_not_started(home: DataHome, store: RunStore):
     directory = queue(home, "a")
     shutil.rmtree(directory.path)
-    Runner(home, LocalLauncher(home)).tick()
+    Runner(home).tick()
     row = store.get("a")
     assert (row.state, "was deleted while it waited" in (row.message or "")) == ("failed", True)
     assert not directory.path.exists()
@@ -295,6 +353,6 @@ def test_a_log_that_leads_elsewhere_fails_its_run_and_is_not_written_to(
 ):
     (tmp_path / "precious").write_text("precious")
     queue(home, "a").log.symlink_to(tmp_path / "precious")
-    Runner(home, LocalLauncher(home)).tick()
+    Runner(home).tick()
     assert "worker.log is a link" in (store.get("a").message or "")
     assert (tmp_path / "precious").read_text() == "precious"

@@ -202,6 +202,7 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_by_state ON runs (state, position);
 INSERT INTO runs VALUES ('old', 'An old run', 'failed', 'cpu', 7, 0, NULL, 1.0, 2.0, 3.0, 'It broke.');
+INSERT INTO runs VALUES ('at work', 'At work', 'running', 'cpu', 8, 0, 4711, 0.5, 2.0, NULL, NULL);
 PRAGMA user_version = 1;
 """
 
@@ -246,9 +247,10 @@ def test_a_table_of_the_first_version_is_brought_up_to_date_once_by_whoever_come
     for thread in threads:
         thread.join()
     old = RunRow("old", "An old run", "failed", "cpu", 7, False, None, 1.0, 2.0, 3.0, "It broke.", (), "", None)
-    assert found == [old] * 4
+    now = RunRow("at work", "At work", "running", "cpu", 8, False, "4711", 0.5, 2.0, None, None, (), "", None, "local")
+    assert found == [old, now] * 4
     add(store, "new")
-    assert [row.position for row in store.all()] == [8, 7]
+    assert [row.position for row in store.all()] == [9, 7, 8]
 
 
 def test_a_table_of_a_newer_version_is_refused(store: RunStore, home: DataHome):

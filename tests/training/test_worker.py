@@ -234,10 +234,13 @@ def test_the_users_signal_handlers_come_back(directory, home):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, None])
 def test_a_stop_before_training_leaves_no_checkpoint(number, directory, home, monkeypatch):
     def prepare(home, name, *, image_size, progress, say=None):
-        os.kill(os.getpid(), number)
+        if number is None:
+            directory.ask_to_stop()
+        else:
+            os.kill(os.getpid(), number)
         progress("Reading images", 1, 2)
 
     monkeypatch.setattr(worker, "prepare_dataset", prepare)
@@ -256,7 +259,7 @@ def test_a_stopped_worker_saves_and_another_finishes_the_run(directory, home):
     directory.create(toy_spec(epochs=1000, method="dp_sgd", noise_multiplier=2.0, delta=1e-3))
     child = start_child(directory)
     wait_for_epochs(directory, 2, child)
-    child.terminate()
+    directory.ask_to_stop()  # by a file and no signal, as on another machine
     assert child.wait(60) == 0, directory.log_tail()
     outcome = directory.read_outcome()
     assert outcome["state"] == "cancelled"
@@ -264,6 +267,7 @@ def test_a_stopped_worker_saves_and_another_finishes_the_run(directory, home):
 
     done = len(directory.read_epochs())
     directory.clear_outcome()
+    assert not directory.is_asked_to_stop
     directory.create(directory.read_spec().changed(epochs=done + 2))
     assert run_worker(directory.path, home) == 0
     assert directory.read_outcome()["state"] == "finished"
