@@ -15,7 +15,7 @@ from typing import Any
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.plan import plan_dp_sgd
 from medpriv_core.recipes import Recipe, recipe_for
-from medpriv_core.spec import BOUNDS, RunSpec
+from medpriv_core.spec import BOUNDS, DEFAULTS, RunSpec
 
 # What the authors' published accounting notebooks ran DP-SGD with, by the beta that the paper calls it: they searched
 # noise multipliers for epsilon 1, 0.5 and 0.25 at delta 1e-4, for each dataset its own.
@@ -24,9 +24,6 @@ AUTHORS_CHEST = {1: 5.002, 2: 9.7, 4: 19.55}
 AUTHORS_APTOS = {1: 6.6, 2: 12.95, 4: 26.1}
 
 SOUND_EPSILON = 3.0
-DEFAULTS: dict[str, Any] = {
-    name: field.default for name, field in RunSpec.__dataclass_fields__.items() if name != "dataset"
-}
 # Settings that belong to one method alone.
 _METHODS_OWN: dict[str, tuple[str, ...]] = {
     "none": (),

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
 
-from medpriv_core.defaults import DEFAULT_DELTA
+from medpriv_core.defaults import DEFAULT_DELTA, PASS_MEMORY_MB
 from medpriv_core.errors import SettingError
 
 Method = Literal["none", "local_dp", "dp_sgd"]
@@ -215,6 +215,61 @@ class RunSpec:
     def changed(self, **values: Any) -> RunSpec:
         """This spec with some settings replaced (validated again)."""
         return replace(self, **values)
+
+    def canonical(self, *, any_seed: bool = False) -> RunSpec:
+        """The one specification that stands for all that describe the same run, with defaults said aloud.
+
+        Two specifications describe the same run exactly if these are equal; with ``any_seed`` they may differ in their
+        seed as well. A setting that has no effect beside the others is at its default, and of two ways to say one thing
+        one is taken:
+
+        >>> private = RunSpec(dataset="x", method="dp_sgd", noise_multiplier=1.0, device="cpu", noise_draw="per_image")
+        >>> said_aloud = RunSpec(dataset="x", method="dp_sgd", noise_multiplier=1.0, sampling="poisson", seed=3)
+        >>> private.canonical() == said_aloud.canonical(), private.canonical(any_seed=True) == said_aloud.canonical(
+        ...     any_seed=True)
+        (False, True)
+
+        Where and in which precision a run is computed (device, precision, memory_mb) changes its result by rounding, or
+        by which random change falls on which image: as another training with the same settings would. One exception is
+        BatchNorm in training mode, for which each pass has statistics of its own, so that memory_mb counts there.
+        Weights are compared by name: a queued run has the absolute path of a file (``weights_source``).
+        """
+        return _canonical(self, any_seed)
+
+
+# What each setting is unless somebody says otherwise; the dataset has to be named.
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(RunSpec) if field.default is not MISSING}
+
+
+@functools.lru_cache(maxsize=8192)
+def _canonical(spec: RunSpec, any_seed: bool) -> RunSpec:
+    # Lists of hundreds of runs ask again and again.
+    unused = ["device", "precision"]
+    if spec.method != "local_dp":
+        unused.append("noise_draw")
+    if spec.method == "none":
+        unused.append("delta")  # under Local-DP it says how much the noised images give away
+    if spec.sampling == "full_batch":
+        unused.append("batch_size")
+    mixes_a_pass = spec.norm == "batch_norm" and spec.engine != "microbatch"
+    values: dict[str, Any] = {name: DEFAULTS[name] for name in unused}
+    values["memory_mb"] = (spec.memory_mb or PASS_MEMORY_MB) if mixes_a_pass else None
+    values["sampling"] = spec.sampling_scheme
+    if spec.crop_size == spec.image_size:
+        values["crop_size"] = None
+    values["class_weights"] = _canonical_weights(spec)
+    if any_seed:
+        values["seed"] = DEFAULTS["seed"]
+    return spec.changed(**values)
+
+
+def _canonical_weights(spec: RunSpec) -> tuple[float, ...] | None:
+    weights = spec.class_weights
+    if weights is None:
+        return None
+    if spec.method == "dp_sgd" and spec.engine == "one_pass":
+        weights = tuple(weight / max(weights) for weight in weights)
+    return None if set(weights) == {1.0} else weights
 
 
 def check_bound(name: str, value: float) -> None:

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from medpriv_core.errors import SettingError
-from medpriv_core.evaluation.seeds import setting_of
 from medpriv_core.privacy.dp_sgd import accountant_of, composed_epsilon
 from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.mechanism import mechanism_of
@@ -54,7 +53,7 @@ class JointGuarantee:
 
 def joint_guarantee(runs: Sequence[TrainedRun]) -> JointGuarantee:
     """What the networks of ``runs`` cost together; raises ``SettingError`` unless all have one setting."""
-    if len({setting_of(run.spec) for run in runs}) != 1:
+    if len({run.spec.canonical(any_seed=True) for run in runs}) != 1:
         raise SettingError("These runs differ in more than their seed; choose runs with the same settings.")
     method, many = runs[0].spec.method, len(runs)
     if method == "none":

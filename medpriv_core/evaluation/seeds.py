@@ -12,11 +12,6 @@ from collections.abc import Mapping
 from medpriv_core.spec import RunSpec
 
 
-def setting_of(spec: RunSpec) -> RunSpec:
-    """The specification without seed, device and memory: equal for runs that differ by chance alone."""
-    return spec.changed(seed=0, device="auto", memory_mb=None)
-
-
 def seed_groups(specs: Mapping[str, RunSpec]) -> list[list[str]]:
     """The ids of runs of one setting, for each setting of which there are at least two different networks.
 
@@ -29,5 +24,5 @@ def seed_groups(specs: Mapping[str, RunSpec]) -> list[list[str]]:
     groups: dict[RunSpec, dict[object, str]] = {}
     for run_id, spec in specs.items():
         network = run_id if spec.method == "dp_sgd" else spec.seed
-        groups.setdefault(setting_of(spec), {}).setdefault(network, run_id)
+        groups.setdefault(spec.canonical(any_seed=True), {}).setdefault(network, run_id)
     return [list(group.values()) for group in groups.values() if len(group) > 1]

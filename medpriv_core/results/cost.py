@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.results.groups import Estimate, Group
@@ -34,9 +34,6 @@ _OF_PRIVACY = {
     "engine",
     "microbatch_size",
     "noise_generator",
-    "seed",
-    "device",
-    "memory_mb",
 }
 MEASURES = {
     "test_auroc": "AUROC",
@@ -125,7 +122,7 @@ def distance(group: Group, other: Group) -> int:
     """In how many settings that have nothing to do with privacy two groups of one source differ."""
     if group.first.spec is None or other.first.spec is None:
         return abs((group.first.version or 0) - (other.first.version or 0))
-    mine, others = asdict(group.first.spec), asdict(other.first.spec)
+    mine, others = (vars(spec.canonical(any_seed=True)) for spec in (group.first.spec, other.first.spec))
     return sum(mine[name] != others[name] for name in mine if name not in _OF_PRIVACY)
 
 

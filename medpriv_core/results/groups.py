@@ -99,7 +99,7 @@ class Group:
 def group_results(results: Iterable[Result]) -> list[Group]:
     """One group for all results that are equal but for the seed, in the order of their first ones.
 
-    Device and memory limit do not count as a difference. Of runs without fresh noise, one a seed is kept, the newest.
+    What counts as a difference says ``RunSpec.canonical``. Of runs without fresh noise, one a seed is kept, the newest.
     """
     groups: dict[object, list[Result]] = {}
     for result in results:
@@ -110,8 +110,7 @@ def group_results(results: Iterable[Result]) -> list[Group]:
 def _setting(result: Result) -> object:
     if result.spec is None:
         return result.source, result.id
-    same = result.spec.changed(seed=0, device="auto", memory_mb=None)
-    return result.source, same, result.final["epoch"]
+    return result.source, result.spec.canonical(any_seed=True), result.final["epoch"]
 
 
 def _different(members: list[Result]) -> list[Result]:

@@ -77,7 +77,7 @@ def held_guarantee(spec: RunSpec, setup: Mapping[str, Any], spent: Spent | None)
     # Which checkpoint it was is the run's own affair.
     ledger = None if spent is None else replace(spent, checkpoint=None, segments=None)
     segments = json.dumps(None if spent is None else spent.segments)
-    return _of_training(spec.changed(seed=0, device="auto"), facts, ledger, segments, corrections())
+    return _of_training(spec.canonical(any_seed=True), facts, ledger, segments, corrections())
 
 
 def _why_not(spent: Spent | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, get_args
 
 from medpriv_core.palette import METHOD_STYLES
@@ -21,8 +21,8 @@ LONGEST_DETAILS = 32  # characters in a label; longer ones become "setting 1" an
 # The first settings in which groups differ, as few as tell them apart.
 _PREFIXES = (slice(0, 1), slice(0, 2), slice(0, 3))
 _TELLING = ("trainable", "image_size", "features", "sampling", "epochs")
-# Settings that the strength already says, or that do not matter to the result.
-_SAID = {"dataset", "method", "beta", "noise_draw", "noise_multiplier", "target_epsilon", "seed", "device", "memory_mb"}
+# Settings that the strength already says.
+_SAID = {"dataset", "method", "beta", "noise_draw", "noise_multiplier", "target_epsilon"}
 _WORDS: dict[str, str] = {
     "trainable=head": "last layer",
     "trainable=norms": "last layer and norms",
@@ -139,9 +139,9 @@ def _details(group: Group, names: Sequence[str]) -> str:
 
 
 def _settings(group: Group) -> dict[str, Any]:
-    """Those of its specification, with the sampling that "auto" means; none for the authors' runs."""
+    """Those that its runs have in common; none for the authors' runs."""
     spec = group.first.spec
-    return asdict(spec) | {"sampling": spec.sampling_scheme} if spec else {}
+    return vars(spec.canonical(any_seed=True)) if spec else {}
 
 
 def _word(name: str, value: Any) -> str:

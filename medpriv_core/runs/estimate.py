@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.defaults import PASS_MEMORY_MB
 from medpriv_core.errors import MedprivError, WeightsError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
@@ -52,7 +53,6 @@ LIKE_RUNS = 200  # how far back to look
 # Memory and disk, in MB.
 PROCESS_MB = 1020.0  # the worker with torch loaded and its network (measured)
 KEPT_FREED = 1.35  # what a pass takes of a process that keeps freed memory, beside what it needs at once (measured)
-PASS_MIB = 1 << 10  # what a pass may keep, unless the run says otherwise
 NUMBERS_PER_PIXEL = 160  # that ResNet-18 keeps for the backward pass
 PARAMETERS = 11_180_000
 KEPT_GRADIENTS = 600_000  # of each image, by one-pass clipping; Opacus keeps all
@@ -141,7 +141,7 @@ def estimate_memory(spec: RunSpec, *, train_size: int, test_size: int) -> float:
     images = train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
     if spec.engine == "microbatch":
         images = spec.microbatch_size
-    budget_mb = (PASS_MIB if spec.memory_mb is None else spec.memory_mb) * 1.048576
+    budget_mb = (PASS_MEMORY_MB if spec.memory_mb is None else spec.memory_mb) * 1.048576
     passes_mb = min(images * image_mb, max(budget_mb, image_mb))
     # What one-pass clipping and Opacus keep of each image is estimated with room to spare.
     return PROCESS_MB + network + passes_mb * (1 if kept else KEPT_FREED)

@@ -1,21 +1,12 @@
-"""When two specifications are one and the same run, so that a finished one need not be trained again.
+"""Which runs are there already, so that a sweep need not train them again.
 
-Where a run is computed (device, memory, precision) changes its result by rounding alone. Settings that its method does
-not look at change nothing:
-
->>> one = RunSpec(dataset="synthetic_chest", weights="none", device="cpu", noise_draw="per_image")
->>> identity(one) == identity(RunSpec(dataset="synthetic_chest", weights="none", delta=1e-4))
-True
->>> identity(one) == identity(one.changed(seed=1))
-False
-
-The noise of a private run is never the same twice, but a finished one is as good as another with the same settings, and
-taking it instead of a second one spends no privacy.
+What makes two specifications one run says ``RunSpec.canonical``. The noise of a private run is never the same twice,
+but a finished one is as good as another with the same settings, and taking it instead of a second one spends no
+privacy.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -28,32 +19,12 @@ from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import resolve_weights
 
-_DEFAULTS = {name: field.default for name, field in RunSpec.__dataclass_fields__.items()}
-_NOT_LOOKED_AT = {
-    "none": ("noise_draw", "delta"),
-    "local_dp": ("delta",),
-    "dp_sgd": ("noise_draw",),
-}
-
 
 def identity(spec: RunSpec) -> RunSpec:
-    """The specification that all runs like ``spec`` have in common."""
-    weights = spec.weights
+    """The canonical specification of the run that ``spec`` would be if it were queued here and now."""
     with suppress(WeightsError):  # told when it is queued
-        weights = resolve_weights(weights)
-    return _identity(spec, weights)
-
-
-@functools.lru_cache(maxsize=8192)
-def _identity(spec: RunSpec, weights: str) -> RunSpec:
-    names = ["device", "memory_mb", "precision", *_NOT_LOOKED_AT[spec.method]]
-    values: dict[str, Any] = {name: _DEFAULTS[name] for name in names}
-    values |= {"weights": weights, "sampling": spec.sampling_scheme}
-    if spec.sampling_scheme == "full_batch":
-        values["batch_size"] = _DEFAULTS["batch_size"]
-    if spec.crop_size == spec.image_size:
-        values["crop_size"] = None
-    return spec.changed(**values)
+        spec = spec.changed(weights=resolve_weights(spec.weights))
+    return spec.canonical()
 
 
 def reusable_runs(runs: Iterable[RunSummary], entries: Mapping[str, DatasetEntry]) -> dict[RunSpec, RunSummary]:
@@ -71,7 +42,7 @@ def reusable_runs(runs: Iterable[RunSummary], entries: Mapping[str, DatasetEntry
                 continue
             if state == "finished" and run.spec.method == "dp_sgd" and recorded_steps(run) is None:
                 continue
-            found.setdefault(identity(run.spec), run)
+            found.setdefault(run.spec.canonical(), run)
     return found
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medpriv_core.presets import DEFAULTS, PRESETS
+from medpriv_core.presets import PRESETS
+from medpriv_core.spec import DEFAULTS
 from medpriv_core.sweeps.grid import GridRun
 
 # What a preset follows.

@@ -11,11 +11,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from medpriv_core.defaults import PASS_MEMORY_MB
 from medpriv_core.errors import SettingError
 from medpriv_core.spec import Precision, check_device
 
-# What one step may keep in memory for the backward pass, unless the run says otherwise.
-STEP_MEMORY_BYTES = 1 << 30
 MAX_PASS = 4096
 # Of all images of a pass that only looks (measured for the CPU).
 PIXELS_IN_CACHE = 8 * 224**2
@@ -112,11 +111,11 @@ def physical_batch_size(*, input_size: int, per_sample_parameters: int = 0, memo
 
     ``input_size`` is the image's side in pixels (0 if only the last layer works, on stored features),
     ``per_sample_parameters`` the number of parameters whose gradient is kept for every single image
-    (0 where none are), ``memory_mb`` the MiB that one pass may keep. No layer mixes images, so this changes memory and
-    speed, not the result.
+    (0 where none are), ``memory_mb`` the MiB that one pass may keep. This changes memory and speed, and the result for
+    BatchNorm in training mode alone, the one layer that mixes the images of a pass.
     """
     # The layers keep some 160 numbers a pixel for the backward pass (measured); of a per-sample gradient
     # there are up to two copies, because the layer that is being worked on needs its own.
     bytes_per_image = 4 * (160 * input_size**2 + 2 * per_sample_parameters)
-    budget = STEP_MEMORY_BYTES if memory_mb is None else memory_mb << 20
+    budget = (PASS_MEMORY_MB if memory_mb is None else memory_mb) << 20
     return max(1, min(MAX_PASS, budget // max(1, bytes_per_image)))

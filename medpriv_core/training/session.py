@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -24,7 +24,7 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.going_on import check_going_on, older_files
 from medpriv_core.runs.spent_journal import Entry, confirm, enter
 from medpriv_core.runs.spent_record import checkpoint_digest, look_at_record, write_record
-from medpriv_core.spec import RunSpec
+from medpriv_core.spec import DEFAULTS, RunSpec
 from medpriv_core.training import engines
 from medpriv_core.training.averaging import WeightAverage
 from medpriv_core.training.checkpoint import Checkpoint, Position, load_checkpoint
@@ -312,7 +312,7 @@ def _spent_by(checkpoint: Checkpoint, ledger: Ledger | None, *, steps_per_epoch:
 def _check_same_run(saved: Checkpoint, spec: RunSpec, data: TrainingData) -> None:
     now = _lasting_settings(spec)
     # A setting that came with a later version had its default before.
-    before = {field.name: field.default for field in fields(RunSpec)} | saved.settings
+    before = DEFAULTS | saved.settings
     changed = sorted(name for name in now if now[name] != before[name])
     if changed:
         settings = ", ".join(f"[{name}]" for name in changed)

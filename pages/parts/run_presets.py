@@ -11,7 +11,7 @@ from medpriv_core.errors import SettingError
 from medpriv_core.presets import PRESETS, authors_noise, fill_preset, follows_sound
 from medpriv_core.recipes import RECIPE_SETTINGS
 from medpriv_core.shown_text import for_markdown
-from medpriv_core.spec import BOUNDS, RunSpec
+from medpriv_core.spec import BOUNDS, DEFAULTS, RunSpec
 from medpriv_core.weights_source import weights_status
 from pages.parts import cached
 from pages.parts.words import CHOICES, LABELS, in_words
@@ -24,7 +24,7 @@ SIZES = (28, 32, 64, 96, 128, 160, 224, 256)
 STRENGTHS = ("beta", "noise_multiplier", "target_epsilon")
 # What the form holds where a setting belongs to another method.
 FORM_DEFAULTS: dict[str, Any] = {
-    **{name: field.default for name, field in RunSpec.__dataclass_fields__.items() if name != "dataset"},
+    **DEFAULTS,
     "beta": 1.0,
     "noise_multiplier": 1.0,
     "target_epsilon": 3.0,
@@ -167,8 +167,7 @@ def draw_presets(chosen: str | None) -> None:
 
 def differences(values: dict[str, Any]) -> list[str]:
     """What the form changes of the preset, one phrase a setting."""
-    defaults = {name: field.default for name, field in RunSpec.__dataclass_fields__.items()}
-    preset, now = defaults | st.session_state[SETTINGS], defaults | values
+    preset, now = DEFAULTS | st.session_state[SETTINGS], DEFAULTS | values
     unseen = {"dataset"}
     if now["sampling"] == "full_batch":
         unseen.add("batch_size")

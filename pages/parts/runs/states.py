@@ -74,7 +74,7 @@ def distinct_names(runs: Sequence[RunSummary]) -> dict[str, str]:
 
 def differences(runs: Sequence[RunSummary]) -> list[str]:
     """For each of these runs, its values of the settings in which they differ; nothing where those are many."""
-    specs = [run.spec for run in runs if run.spec is not None]
+    specs = [run.spec.canonical() for run in runs if run.spec is not None]
     settings = [name for name in LABELS if len({getattr(spec, name) for spec in specs}) > 1]
     if len(specs) < len(runs) or len(settings) > MOST_DIFFERENCES:
         return []
