@@ -29,7 +29,7 @@ def made_run(spec: RunSpec = PLAIN, *, accuracies: Sequence[float] = ACCURACIES,
     spec = spec.changed(epochs=max(spec.epochs, len(accuracies)))
     rows = rows_of(spec, accuracies)
     row = vars(_row(run_id)).copy()
-    for name in ("slot", "position", "cancel_requested", "pid"):
+    for name in ("slot", "position", "cancel_requested", "handle", "launcher"):
         del row[name]
     return Run(
         **row,
