@@ -44,7 +44,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PLAIN = RunSpec(
     dataset="synthetic_chest", image_size=32, weights="none", device="cpu", batch_size=16, epochs=1000, momentum=0.5
 )
-PRIVATE = PLAIN.changed(method="dp_sgd", noise_multiplier=2.0, seed=1)
+# Of the same seed, so of the same random network: each stored feature is then one that both train on.
+PRIVATE = PLAIN.changed(method="dp_sgd", noise_multiplier=2.0)
 # To these nothing is done.
 BYSTANDER, BINNED = "20260102-030405-0001", "20260102-030405-0002"
 # A runner that was started anew waits this long for a worker that may be starting; then it has had its chance.
