@@ -15,7 +15,8 @@ from typing import Any
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.plan import plan_dp_sgd
 from medpriv_core.recipes import Recipe, recipe_for
-from medpriv_core.spec import BOUNDS, DEFAULTS, RunSpec
+from medpriv_core.same_run import canonical_settings
+from medpriv_core.spec import BOUNDS, DEFAULTS, SETTINGS, RunSpec
 
 # What the authors' published accounting notebooks ran DP-SGD with, by the beta that the paper calls it: they searched
 # noise multipliers for epsilon 1, 0.5 and 0.25 at delta 1e-4, for each dataset its own.
@@ -24,12 +25,6 @@ AUTHORS_CHEST = {1: 5.002, 2: 9.7, 4: 19.55}
 AUTHORS_APTOS = {1: 6.6, 2: 12.95, 4: 26.1}
 
 SOUND_EPSILON = 3.0
-# Settings that belong to one method alone.
-_METHODS_OWN: dict[str, tuple[str, ...]] = {
-    "none": (),
-    "local_dp": ("beta", "noise_draw"),
-    "dp_sgd": ("noise_multiplier", "target_epsilon", "delta", "engine", "microbatch_size", "noise_generator"),
-}
 # The choice that a preset is filled in for, rather than a change of it.
 _CHOSEN = ("dataset", "method", "beta", "noise_multiplier", "target_epsilon", "seed", "weights", "device")
 
@@ -88,12 +83,29 @@ def fill_preset(name: str, given: Mapping[str, Any], *, ordered: bool) -> Filled
     for one, other in (("noise_multiplier", "target_epsilon"), ("target_epsilon", "noise_multiplier")):
         if given.get(one) is not None and given.get(other) is None:
             kept.pop(other, None)
+    alike = {setting: value for setting, value in given.items() if setting in _CHOSEN}
+    changed = differing(kept | dict(given), preset | alike)
     changes = tuple(
         Change(setting, value, preset.get(setting, DEFAULTS[setting]))
         for setting, value in given.items()
-        if setting not in _CHOSEN and value != preset.get(setting, DEFAULTS[setting])
+        if setting not in _CHOSEN and setting in changed
     )
     return FilledPreset(kept | dict(given), preset, changes)
+
+
+def differing(settings: Mapping[str, Any], preset: Mapping[str, Any]) -> list[str]:
+    """Which settings of a run are otherwise than in ``preset``: those that matter in it, however they are said.
+
+    Both are settings of a RunSpec by name; what they do not name keeps its default.
+    """
+    now, before = DEFAULTS | dict(settings), DEFAULTS | dict(preset)
+    said, instead = canonical_settings(now, SETTINGS), canonical_settings(before, SETTINGS)
+    return [
+        name
+        for name, setting in SETTINGS.items()
+        if setting.matters(now)
+        and (now[name] != before[name] if setting.machine else said.get(name) != instead.get(name))
+    ]
 
 
 def preset_settings(
@@ -154,7 +166,7 @@ def _settings_for(name: str, given: Mapping[str, Any], *, ordered: bool) -> dict
     else:
         settings = preset_settings(name, dataset=dataset, ordered=ordered)
     if method != own:
-        foreign = {"method", *_METHODS_OWN[own]}
+        foreign = {"method"} | {setting for setting, said in SETTINGS.items() if own in said.methods}
         if settings.get("sampling") != "full_batch":
             foreign.add("sampling")  # each method has its own usual way
         settings = {setting: value for setting, value in settings.items() if setting not in foreign}

@@ -58,7 +58,9 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/explore/terms.py": {"name"},
     "pages/parts/explore/undo_view.py": {"attempt.title", "height", "width"},
     "pages/parts/guarantee.py": {"check.name", "colour", "icon", "prefix", "word"},
-    "pages/parts/run_form.py": {"CHOICES['sampling']['full_batch']", "label"},
+    "pages/parts/run_form.py": {
+        "SETTINGS['sampling'].choices['full_batch'].form", "label", "setting.help", "setting.label",
+    },
     "pages/parts/run_presets.py": {"preset.shows", "preset.title"},
     "pages/parts/runs/acts.py": {"said.text"},
     "pages/parts/runs/chart.py": {"fact", "measure.title"},
@@ -239,7 +241,7 @@ def test_what_goes_around_the_escape_is_found(source: str) -> None:
         'st.error(sentence(error))',
         'place.caption(", ".join(f"{count:,} {for_markdown(name)}" for name in names))',
         'def draw(run):\n    said = for_markdown(run.name)\n    st.info(f"Of {said}")',
-        'st.selectbox(LABELS[name], options, help=HELP.get(name))',
+        'st.selectbox(SETTINGS[name].label, options, help=HELP.get(name))',
     ],
 )  # fmt: skip
 def test_what_is_ours_or_escaped_is_let_through(source: str) -> None:

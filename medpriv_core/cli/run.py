@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import MISSING, fields
-from typing import Any, get_args, get_type_hints
+from dataclasses import MISSING
+from typing import Any, get_args
 
 from medpriv_core.cli.output import ProgressBar, complain, print_json, say, settings_in_words, value_in_words
 from medpriv_core.cli.parser import Commands, add_json_option
@@ -20,73 +20,52 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.runs.health import run_health
 from medpriv_core.runs.service import Run
-from medpriv_core.spec import RunSpec
+from medpriv_core.setting import Setting
+from medpriv_core.spec import SETTINGS, RunSpec
 
 WATCH_S = 0.2
 INTERRUPTED = 130
-
-HELP = {
-    "dataset": "name, as shown by: datasets list",
-    "image_size": "side in pixels of the stored square image",
-    "crop_size": "side of what the network sees; without it, the whole image",
-    "method": "none, Laplace noise on the images, or noise on the gradients",
-    "beta": "Laplace scale for pixels in [0, 1] (local_dp)",
-    "noise_draw": "one draw a pixel (the paper's text) or a picture (its code)",
-    "noise_multiplier": "noise standard deviation / clipping norm (dp_sgd)",
-    "target_epsilon": "solve for the noise multiplier instead (dp_sgd)",
-    "delta": "of the (epsilon, delta) statement, below 1 / training images",
-    "max_grad_norm": "clipping norm of each image's gradient (dp_sgd)",
-    "epochs": "looks at as many images as the training set has",
-    "batch_size": "images a step; the expected number under dp_sgd",
-    "learning_rate": "step size of SGD",
-    "momentum": "of SGD",
-    "weight_decay": "of SGD",
-    "trainable": "the last layer; that and scale and shift of each normalisation; or every layer",
-    "features": "what the last layer reads: means of layer4 or layer3, or layer3 in 4 x 4 fields",
-    "standardise": "each image's features by their own mean and deviation",
-    "head_bias": "a constant term in the last layer",
-    "augmentation_multiplicity": "the image and so many variants less one, averaged before clipping",
-    "norm": "keep the pretrained normalisation, replace it by GroupNorm, or train it (no guarantee)",
-    "sampling": "how batches are drawn; auto means poisson under dp_sgd, else shuffled",
-    "engine": "what computes the clipped sum (dp_sgd)",
-    "microbatch_size": "images clipped together (engine microbatch, as the authors ran it)",
-    "noise_generator": "fast, or hardened against its own rounding for real releases (dp_sgd)",
-    "class_weights": "weight of each class, as in 1,3: public constants",
-    "average_last": "share of the last steps whose weights are averaged",
-    "memory_mb": "what one pass may keep in memory",
-    "weights": "imagenet, none, or the path of a ResNet-18 state dict",
-    "augment": "light random affine changes of the training images",
-    "seed": "for initialisation, order and augmentation; never for a mechanism's noise",
-    "device": "auto, cpu, cuda, cuda:N or mps",
-    "precision": "of the arithmetic on an accelerator",
-}
 
 
 def add_to(commands: Commands) -> None:
     """Add the command to the parser, with one option for each setting of a RunSpec."""
     parser = commands.add_parser("run", help="fine-tune ResNet-18 on a dataset, in the foreground")
     add_preset_option(parser)
-    hints = get_type_hints(RunSpec)
-    for field in fields(RunSpec):
-        kinds = [kind for kind in get_args(hints[field.name]) if kind is not type(None)]
-        choices = kinds if kinds and isinstance(kinds[0], str) else None
-        kind: Any = str if choices else (kinds[0] if kinds else hints[field.name])
-        flag, text = "--" + field.name.replace("_", "-"), HELP[field.name]
-        if field.default is MISSING:
+    for setting in SETTINGS.values():
+        flag, text = "--" + setting.name.replace("_", "-"), option_help(setting)
+        if setting.default is MISSING:
             parser.add_argument(flag, required=True, help=text)
             continue
+        choices, kind = get_args(setting.kind), setting.kind
         # No default of its own: what is not given is the preset's to say.
         unless: Any = argparse.SUPPRESS
-        text += f" (default {field.default})" if field.default is not None else ""
-        if field.name == "class_weights":
+        if kind is tuple:
             parser.add_argument(flag, type=_numbers, default=unless, metavar="X,X", help=text)
         elif kind is bool:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=unless, help=text)
         else:
             name = None if choices else {int: "N", float: "X"}.get(kind, "NAME")
-            parser.add_argument(flag, type=kind, choices=choices, default=unless, metavar=name, help=text)
+            parser.add_argument(
+                flag, type=str if choices else kind, choices=choices or None, default=unless, metavar=name, help=text
+            )
     add_json_option(parser)
     parser.set_defaults(command=_run)
+
+
+def option_help(setting: Setting) -> str:
+    """What a setting does, where it counts, its bounds and its default, for the help of an option.
+
+    >>> print(option_help(SETTINGS["noise_multiplier"]))
+    Standard deviation of the noise, in units of the clipping norm. More protects more. (only dp_sgd; 0.3 to 10000)
+    """
+    facts = [f"only {' and '.join(setting.methods)}"] if setting.methods else []
+    if setting.bounds is not None:
+        facts.append(f"{setting.bounds[0]:.12g} to {setting.bounds[1]:.12g}")
+    if setting.default is not MISSING and setting.default is not None:
+        facts.append(f"default {setting.default}")
+    text = setting.help.replace("**", "")
+    # argparse reads a percent sign as a placeholder.
+    return (f"{text} ({'; '.join(facts)})" if facts else text).replace("%", "%%")
 
 
 def add_preset_option(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +88,7 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def _run(options: argparse.Namespace) -> int:
     home = data_home()
-    given = {field.name: getattr(options, field.name) for field in fields(RunSpec) if hasattr(options, field.name)}
+    given = {name: getattr(options, name) for name in SETTINGS if hasattr(options, name)}
     filled = None
     if options.preset is not None:
         filled = fill_preset(options.preset, given, ordered=dataset_info(options.dataset).ordered)

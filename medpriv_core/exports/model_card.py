@@ -29,7 +29,7 @@ from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.runs.health import run_health
 from medpriv_core.runs.service import Run
 from medpriv_core.shown_text import for_markdown, for_terminal
-from medpriv_core.spec import RunSpec
+from medpriv_core.spec import RunSpec, in_short
 
 NOT_A_DEVICE = (
     "This network is for research and teaching. It is not a medical device, nobody has tested it on patients, and its "
@@ -40,14 +40,6 @@ IMPORTED = (
     "as whoever sent it."
 )
 SYNTHETIC = "All its images are SYNTHETIC: drawn by a program, of no patient. It can say nothing about real ones."
-LEARNED = {
-    "head": "the last layer alone",
-    "norms": "the last layer, and scale and shift of the normalisation layers",
-    "all": "all layers",
-}
-# What lies below a last layer, by the weights that it began with.
-BEGAN = {"imagenet": "as torchvision trained it on ImageNet", "none": "random numbers that nobody has trained"}
-BEGAN_OWN = "as in a weights file of the one who trained it"
 Network = Literal["whole", "last_layer"]
 FIGURES = {
     "accuracy": "Accuracy",
@@ -126,12 +118,13 @@ def _training(info: DatasetInfo, spec: RunSpec, setup: Mapping[str, Any]) -> str
 
 
 def _network(info: DatasetInfo, spec: RunSpec, classes: Iterable[str], network: Network | None) -> str:
-    beta = f" with β = {spec.beta:g}, {spec.noise_draw.replace('_', ' ')}" if spec.method == "local_dp" else ""
-    frozen = f"; everything below is frozen, {BEGAN.get(spec.weights, BEGAN_OWN)}" if spec.trainable == "head" else ""
+    beta = f" with β = {spec.beta:g}, {in_short('noise_draw', spec.noise_draw)}" if spec.method == "local_dp" else ""
+    began = in_short("weights", spec.weights if spec.weights in ("imagenet", "none") else "path")
+    frozen = f"; everything below is frozen, {began}" if spec.trainable == "head" else ""
     sentences = [
-        f"A ResNet-18. Learned: {LEARNED[spec.trainable]}{frozen}. Method: {METHOD_STYLES[spec.method].title}{beta}. "
-        f"Began with the pretrained weights: {for_markdown(spec.weights)}. Classes, in the order of the outputs: "
-        f"{', '.join(map(for_markdown, classes)) or 'not recorded'}."
+        f"A ResNet-18. Learned: {in_short('trainable', spec.trainable)}{frozen}. Method: "
+        f"{METHOD_STYLES[spec.method].title}{beta}. Began with the pretrained weights: {for_markdown(spec.weights)}. "
+        f"Classes, in the order of the outputs: {', '.join(map(for_markdown, classes)) or 'not recorded'}."
     ]
     if network is None:
         return " ".join(

@@ -8,7 +8,6 @@ holds for what was recorded. Infinite numbers are written as "inf".
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any
@@ -19,9 +18,9 @@ from medpriv_core.privacy.coverage import INCLUDED, SHORT, is_withheld
 from medpriv_core.results.guarantee import HeldGuarantee, held_guarantee
 from medpriv_core.runs.service import Run, RunSummary
 from medpriv_core.shown_text import csv_table
-from medpriv_core.spec import RunSpec
+from medpriv_core.spec import SETTINGS
 
-SPEC_COLUMNS = tuple(field.name for field in fields(RunSpec))
+SPEC_COLUMNS = tuple(SETTINGS)
 SETUP_COLUMNS = ("train_size", "test_size", "majority_rate", "parameters", "medpriv_version", "torch_version")
 GUARANTEE_COLUMNS = (
     "steps",

@@ -15,7 +15,7 @@ from medpriv_core.privacy.dp_sgd import Accountant, Adjacency
 from medpriv_core.privacy.image_cells import Shape
 from medpriv_core.privacy.image_epsilon import ImageAccountant, ImageGuarantee, lesion_epsilon
 from medpriv_core.privacy.tradeoff import Risk
-from medpriv_core.spec import Sampling
+from medpriv_core.spec import Sampling, in_short
 
 # A convention, not a theorem: Gaussian noise with ε = 10 (at δ = 1e-5) lets an attacker find 37 of 100 with 1 false
 # alarm in 100.
@@ -66,9 +66,9 @@ ADJACENCY_WORDS: dict[Adjacency, str] = {
     "replace-one": "one image replaced by any other",
 }
 SAMPLING_WORDS: dict[Sampling, str] = {
-    "poisson": "Poisson sampling",
-    "full_batch": "every image in every step",
-    "shuffled": "shuffled batches, nothing counted for sampling",
+    "poisson": in_short("sampling", "poisson"),
+    "full_batch": in_short("sampling", "full_batch"),
+    "shuffled": f"{in_short('sampling', 'shuffled')}, nothing counted for sampling",
 }
 ACCOUNTANT_WORDS: dict[Accountant, str] = {
     "pld": "PLD accountant",

@@ -21,20 +21,10 @@ from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.results.groups import Estimate, Group
 from medpriv_core.results.labels import learned_in, strength_of
 from medpriv_core.results.result import Protocol, Source
+from medpriv_core.spec import SETTINGS
 
 # Settings in which a private run has to differ from one without privacy.
-_OF_PRIVACY = {
-    "method",
-    "beta",
-    "noise_draw",
-    "noise_multiplier",
-    "target_epsilon",
-    "delta",
-    "sampling",
-    "engine",
-    "microbatch_size",
-    "noise_generator",
-}
+_OF_PRIVACY = {"method", "sampling"} | {name for name, setting in SETTINGS.items() if setting.methods}
 MEASURES = {
     "test_auroc": "AUROC",
     "test_accuracy": "accuracy",

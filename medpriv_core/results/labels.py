@@ -14,36 +14,16 @@ from typing import Any, get_args
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.results.groups import Group
-from medpriv_core.results.result import TRAINED_TITLES, Result
-from medpriv_core.spec import METHODS, Trainable
+from medpriv_core.results.result import Result
+from medpriv_core.spec import METHODS, SETTINGS, Trainable, in_short
 
+LAYERS = SETTINGS["trainable"].choices
 LONGEST_DETAILS = 32  # characters in a label; longer ones become "setting 1" and stand in the table
 # The first settings in which groups differ, as few as tell them apart.
 _PREFIXES = (slice(0, 1), slice(0, 2), slice(0, 3))
 _TELLING = ("trainable", "image_size", "features", "sampling", "epochs")
 # Settings that the strength already says.
 _SAID = {"dataset", "method", "beta", "noise_draw", "noise_multiplier", "target_epsilon"}
-_WORDS: dict[str, str] = {
-    "trainable=head": "last layer",
-    "trainable=norms": "last layer and norms",
-    "trainable=all": "all layers",
-    "features=last": "features of the last block",
-    "features=layer3": "features of the block before",
-    "features=layer3_grid": "features in 4 x 4 fields",
-    "standardise=True": "standardised",
-    "standardise=False": "not standardised",
-    "head_bias=True": "with bias",
-    "head_bias=False": "without bias",
-    "augment=True": "augmented",
-    "augment=False": "not augmented",
-    "norm=frozen_batch_norm": "frozen BatchNorm",
-    "norm=group_norm": "GroupNorm",
-    "norm=batch_norm": "BatchNorm in training",
-    "sampling=full_batch": "full batches",
-    "sampling=poisson": "Poisson batches",
-    "sampling=shuffled": "shuffled batches",
-}
-_UNITS = {"image_size": "{} pixels", "epochs": "{} epochs", "augmentation_multiplicity": "{} variants"}
 
 
 def strength_of(result: Result) -> str:
@@ -52,7 +32,7 @@ def strength_of(result: Result) -> str:
     if result.method == "none":
         return title
     if result.method == "local_dp":
-        draw = " per image" if result.noise_draw == "per_image" else ""
+        draw = f" {in_short('noise_draw', 'per_image')}" if result.noise_draw == "per_image" else ""
         return f"{title} β = {result.beta:g}{draw}"
     sigma = f"σ = {result.noise_multiplier:g}" if result.noise_multiplier is not None else "σ unknown"
     if result.source == "authors":
@@ -64,7 +44,8 @@ def strength_of(result: Result) -> str:
 def learned_in(results: Iterable[Result]) -> str:
     """What learned in these runs, on how large pictures: "all layers, 64 pixels"; empty for the authors' runs."""
     own = [result for result in results if result.source != "authors"]
-    layers = [title.lower() for name, title in TRAINED_TITLES.items() if any(each.trainable == name for each in own)]
+    trained = [choice.short for name, choice in LAYERS.items() if any(each.trainable == name for each in own)]
+    layers = [short if short.startswith("all") else f"the {short}" for short in trained]
     sizes = [str(size) for size in sorted({result.image_size for result in own})]
     return f"{' and '.join(layers)}, {' and '.join(sizes)} pixels" if own else ""
 
@@ -114,9 +95,9 @@ def _title(group: Group, others: Sequence[Group]) -> str:
     own = [other for other in beside if other.source != "authors"]
     trained = ""
     if len({other.trainable for other in own}) > 1:
-        trained = f", {_word('trainable', first.trainable)}"
+        trained = f", {SETTINGS['trainable'].in_series(first.trainable)}"
         if len({other.image_size for other in own}) > 1:
-            trained += f", {_word('image_size', first.image_size)}"
+            trained += f", {SETTINGS['image_size'].in_series(first.image_size)}"
     several = len({other.source for other in own}) > 1
     return f"{strength_of(first)}{trained}{' (reference)' if several and first.source == 'reference' else ''}"
 
@@ -135,18 +116,10 @@ def _tells_apart(groups: Sequence[Group], names: Sequence[str]) -> bool:
 
 def _details(group: Group, names: Sequence[str]) -> str:
     settings = _settings(group)
-    return ", ".join(_word(name, settings[name]) for name in names)
+    return ", ".join(SETTINGS[name].in_series(settings[name]) for name in names)
 
 
 def _settings(group: Group) -> dict[str, Any]:
     """Those that its runs have in common; none for the authors' runs."""
     spec = group.first.spec
     return vars(spec.canonical(any_seed=True)) if spec else {}
-
-
-def _word(name: str, value: Any) -> str:
-    if name in _UNITS:
-        return _UNITS[name].format(value)
-    if isinstance(value, tuple):
-        value = " : ".join(f"{part:g}" for part in value)
-    return _WORDS.get(f"{name}={value}", f"{name.replace('_', ' ')} {value}")

@@ -9,18 +9,7 @@ from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.results.result import Result, Source
-from medpriv_core.spec import RunSpec
-
-SAMPLED = {
-    "poisson": "Poisson sampling",
-    "full_batch": "all images in every step",
-    "shuffled": "shuffled batches",
-}
-NORMALISED = {
-    "frozen_batch_norm": "BatchNorm frozen as pretrained",
-    "group_norm": "GroupNorm",
-    "batch_norm": "BatchNorm in training mode",
-}
+from medpriv_core.spec import RunSpec, in_short
 
 
 def make_result(
@@ -77,6 +66,6 @@ def describe_protocol(spec: RunSpec) -> str:
         + "; ",
     }[spec.method]
     return (
-        f"{noise}{SAMPLED[spec.sampling_scheme]}; {NORMALISED[spec.norm]}; {spec.image_size} pixels; "
-        f"{spec.epochs} epochs; tested on clean images after every epoch"
+        f"{noise}{in_short('sampling', spec.sampling_scheme)}; {in_short('norm', spec.norm)}; "
+        f"{spec.image_size} pixels; {spec.epochs} epochs; tested on clean images after every epoch"
     )

@@ -24,11 +24,6 @@ PROTOCOL_TITLES: dict[Protocol, str] = {
     "last_epoch": "Last epoch",
     "best_on_test": "Best epoch on the test images (the paper's optimistic protocol)",
 }
-TRAINED_TITLES: dict[Trainable, str] = {
-    "head": "The last layer",
-    "norms": "The last layer and the normalisation",
-    "all": "All layers",
-}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,9 +27,7 @@ from medpriv_core.runs.lines import list_lines
 from medpriv_core.runs.prediction_process import PROCESS
 from medpriv_core.runs.spent_record import read_spent
 from medpriv_core.runs.store import RunRow, RunStore
-from medpriv_core.spec import RunSpec, Trainable
-
-LEARNED: dict[Trainable, str] = {"head": "last layer", "norms": "last layer and norms", "all": "all layers"}
+from medpriv_core.spec import SETTINGS, RunSpec, in_short
 
 
 @dataclass(frozen=True)
@@ -136,14 +134,16 @@ def _read_record(home: DataHome, row: RunRow) -> _Record:
 def _trained_run(record: _Record) -> TrainedRun:
     spec, accuracy = record.spec, record.outcome["test_accuracy"]
     verdict = run_verdict(spec, setup=record.setup, spent=record.spent)
-    title = f"{_method(spec, verdict)}, {LEARNED[spec.trainable]}: {_percent(accuracy)} of test images right"
+    title = (
+        f"{_method(spec, verdict)}, {in_short('trainable', spec.trainable)}: {_percent(accuracy)} of test images right"
+    )
     channels = dataset_info(spec.dataset).channels
     return TrainedRun(record.id, title, verdict, accuracy, spec.image_size, channels)
 
 
 def _method(spec: RunSpec, verdict: Verdict | None) -> str:
     if spec.method == "local_dp":
-        draw = {"per_pixel": "every pixel its own noise", "per_image": "one number for the picture"}[spec.noise_draw]
+        draw = SETTINGS["noise_draw"].choices[spec.noise_draw].form.lower()
         return f"Local-DP β = {spec.beta:g} ({draw})"
     if verdict is None:
         return "No privacy"

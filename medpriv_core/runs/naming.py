@@ -7,19 +7,20 @@ import sys
 from pathlib import Path
 
 from medpriv_core.datasets.registry import dataset_info
-from medpriv_core.spec import RunSpec
+from medpriv_core.spec import RunSpec, in_short
 
 
 def name_run(spec: RunSpec) -> str:
     """A short name that tells runs apart: dataset, method and strength, what is trained."""
     strength = {
         "none": "no privacy",
-        "local_dp": f"Local-DP β {spec.beta or 0:g}" + (" per image" if spec.noise_draw == "per_image" else ""),
+        "local_dp": f"Local-DP β {spec.beta or 0:g}"
+        + (f" {in_short('noise_draw', 'per_image')}" if spec.noise_draw == "per_image" else ""),
         "dp_sgd": f"DP-SGD ε {spec.target_epsilon:g}"
         if spec.target_epsilon is not None
         else f"DP-SGD σ {spec.noise_multiplier or 0:g}",
     }[spec.method]
-    trained = {"head": "last layer", "norms": "last layer and norms", "all": "all layers"}[spec.trainable]
+    trained = in_short("trainable", spec.trainable)
     return f"{dataset_info(spec.dataset).title} · {strength} · {trained}"
 
 

@@ -31,16 +31,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import MedprivError, SettingError
 from medpriv_core.presets import FilledPreset, fill_preset
-from medpriv_core.spec import RunSpec
+from medpriv_core.spec import SETTINGS, RunSpec
 
 MAX_RUNS = 500
-_FIELDS = tuple(field.name for field in fields(RunSpec))
 # Of these two a run has one, so whichever an axis sets takes the place of the other in the base.
 _EITHER = {"noise_multiplier": "target_epsilon", "target_epsilon": "noise_multiplier"}
 
@@ -109,9 +108,9 @@ class Grid:
 
     def __post_init__(self) -> None:
         varied = [{name for cell in axis.cells for name in cell.settings} for axis in self.axes]
-        unknown = sorted(set(self.base).union(*varied).difference(_FIELDS))
+        unknown = sorted(set(self.base).union(*varied).difference(SETTINGS))
         if unknown:
-            raise SettingError(f"Unknown setting {', '.join(unknown)}. Known: {', '.join(_FIELDS)}.")
+            raise SettingError(f"Unknown setting {', '.join(unknown)}. Known: {', '.join(SETTINGS)}.")
         for one, other in itertools.combinations(varied, 2):
             if one & other:
                 raise SettingError(f"[{min(one & other)}] is varied twice; give all its values at one place.")

@@ -27,7 +27,7 @@ from medpriv_core.presets import PRESETS, authors_noise
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.privacy.plan import plan_dp_sgd
 from medpriv_core.recipes import recipe_for
-from medpriv_core.spec import NOISE_DRAWS, NoiseDraw, check_bound
+from medpriv_core.spec import NOISE_DRAWS, NoiseDraw, check_bound, in_short
 from medpriv_core.sweeps.grid import Axis, Cell, Grid, vary
 
 PAPER_BETAS = (1, 2, 4)
@@ -41,7 +41,6 @@ EPOCHS = 50
 DELTA = 1e-5
 # The paper's 256 pixels take hours for each run on two cores.
 FULL_IMAGE_SIZE = 64
-_DRAW_NAMES: dict[NoiseDraw, str] = {"per_pixel": "per pixel", "per_image": "per image"}
 
 
 def paper_grid(
@@ -97,7 +96,7 @@ def paper_grid(
     for draw in noise_draws:
         for beta in PAPER_BETAS:
             noise = {"method": "local_dp", "beta": float(beta), "noise_draw": draw}
-            cells.append(Cell(f"Local-DP β {beta} {_DRAW_NAMES[draw]}", noise | learning(math.inf)))
+            cells.append(Cell(f"Local-DP β {beta} {in_short('noise_draw', draw)}", noise | learning(math.inf)))
     for beta, sigma in _noise_multipliers(noise_multipliers, ordered=ordered).items():
         plan = plan_dp_sgd(
             train_size=train_size, batch_size=batch_size, epochs=epochs, delta=DELTA, noise_multiplier=sigma
@@ -113,7 +112,7 @@ def paper_title(dataset: str, trainable: PaperTrainable) -> str:
     >>> paper_title("chest_xray", "all")
     'Paper · chest_xray · all layers'
     """
-    return f"Paper · {dataset} · {'last layer' if trainable == 'head' else 'all layers'}"
+    return f"Paper · {dataset} · {in_short('trainable', trainable)}"
 
 
 def _noise_multipliers(choice: Multiplier, *, ordered: bool) -> dict[int, float]:

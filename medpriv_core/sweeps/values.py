@@ -12,10 +12,10 @@ medpriv_core.errors.SettingError: epochs must be a whole number, but is 'many'.
 
 from __future__ import annotations
 
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from medpriv_core.errors import SettingError
-from medpriv_core.spec import RunSpec
+from medpriv_core.spec import SETTINGS
 
 _TRUTH = {"true": True, "on": True, "false": False, "off": False}
 
@@ -25,14 +25,12 @@ def parse_values(name: str, text: str) -> list[Any]:
 
     Raises ``SettingError`` for an unknown setting, one whose values themselves have commas, and values of another kind.
     """
-    hints = get_type_hints(RunSpec)
-    if name not in hints:
-        raise SettingError(f"Unknown setting {name}. Known: {', '.join(hints)}.")
+    if name not in SETTINGS:
+        raise SettingError(f"Unknown setting {name}. Known: {', '.join(SETTINGS)}.")
     if name == "class_weights":
         raise SettingError("[class_weights] cannot be set here; the presets have them, and the run command takes them.")
-    options = get_args(hints[name])
-    kind = next((option for option in options if option is not type(None)), hints[name])
-    return [_parse(name, kind, part.strip(), optional=type(None) in options) for part in text.split(",")]
+    setting = SETTINGS[name]
+    return [_parse(name, setting.kind, part.strip(), optional=setting.optional) for part in text.split(",")]
 
 
 def _parse(name: str, kind: Any, text: str, *, optional: bool) -> Any:

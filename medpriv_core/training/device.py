@@ -13,7 +13,8 @@ from torch import Tensor
 
 from medpriv_core.defaults import PASS_MEMORY_MB
 from medpriv_core.errors import SettingError
-from medpriv_core.spec import Precision, check_device
+from medpriv_core.spec import Precision
+from medpriv_core.spec_checks import check_device
 
 MAX_PASS = 4096
 # Of all images of a pass that only looks (measured for the CPU).

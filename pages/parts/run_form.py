@@ -13,14 +13,17 @@ from streamlit.delta_generator import DeltaGenerator
 from medpriv_core.datasets.registry import DatasetEntry, dataset_info
 from medpriv_core.presets import authors_noise
 from medpriv_core.shown_text import for_markdown
+from medpriv_core.spec import DEFAULTS, SETTINGS
 from medpriv_core.weights_source import IMAGENET_SIZE_MB, weights_status
 from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.run_presets import SIZES, choose_authors_noise, follow_preset
-from pages.parts.words import CHOICES, HELP, LABELS
+from pages.parts.words import offered
 
 PRIVACY_BY = {"target_epsilon": "the privacy budget (ε)", "noise_multiplier": "the noise (σ)"}
 PAPER_BETAS = (1, 2, 4)
+# Asked for by other words: how strong the noise is, and whether every image is in every step.
+NOT_ASKED = {"noise_multiplier", "target_epsilon", "delta", "sampling"}
 
 
 def draw_form(entries: dict[str, DatasetEntry], *, authors: bool) -> tuple[DatasetEntry, dict[str, Any]]:
@@ -35,12 +38,10 @@ def draw_form(entries: dict[str, DatasetEntry], *, authors: bool) -> tuple[Datas
     values |= draw_training(full_batch=full_batch)
     with st.expander("More settings", icon=":material/tune:"):
         values |= draw_more_training(method, entry)
-        if values["trainable"] == "head" and not values["augment"]:
-            values |= draw_features()
         values["crop_size"] = values["image_size"] * 7 // 8 if values.pop("crop") else None
         if method == "dp_sgd":
             values |= draw_more_protection()
-        values |= draw_machine()
+        values |= draw_the_rest(values)
     return entry, values
 
 
@@ -58,7 +59,11 @@ def draw_data(entries: dict[str, DatasetEntry]) -> DatasetEntry:
     )
     entry = entries[name]
     right.select_slider(
-        LABELS["image_size"], SIZES, key="train_image_size", help=HELP["image_size"], persist_state="session"
+        SETTINGS["image_size"].label,
+        SIZES,
+        key="train_image_size",
+        help=SETTINGS["image_size"].help,
+        persist_state="session",
     )
     # No caption: it would fade the badge.
     left.markdown(
@@ -78,7 +83,7 @@ def draw_protection() -> dict[str, Any]:
     elif values["method"] == "dp_sgd":
         left, right = st.columns(2)
         values["sampling"] = choice(left, "sampling")
-        values["max_grad_norm"] = number(right, "max_grad_norm", step=0.1)
+        values["max_grad_norm"] = number(right, "max_grad_norm")
     return values
 
 
@@ -87,7 +92,7 @@ def draw_budget(method: str, *, authors: bool) -> dict[str, Any]:
     st.subheader("Budget", anchor=False)
     left, right = st.columns(2)
     if method == "local_dp":
-        return {"beta": number(left, "beta", step=0.5)}
+        return {"beta": number(left, "beta")}
     by = left.segmented_control(
         "Choose",
         list(PRIVACY_BY),
@@ -98,10 +103,10 @@ def draw_budget(method: str, *, authors: bool) -> dict[str, Any]:
         persist_state="session",
     )
     assert by is not None
-    values = {by: number(right, by, step=0.5, format="%.4g", on_change=follow_preset)}
+    values = {by: number(right, by, on_change=follow_preset)}
     if by == "noise_multiplier" and authors:
         draw_authors_noise(right)
-    values["delta"] = number(left, "delta", step=1e-6, format="%.1e")
+    values["delta"] = number(left, "delta", format="%.1e")
     return values
 
 
@@ -127,13 +132,12 @@ def draw_training(*, full_batch: bool) -> dict[str, Any]:
     st.subheader("Training", anchor=False)
     left, right = st.columns(2)
     values = {
-        "epochs": number(left, "epochs", step=1, label="Epochs (one step each)" if full_batch else "Epochs"),
+        "epochs": number(left, "epochs", label="Epochs (one step each)" if full_batch else "Epochs"),
         "batch_size": number(
             right,
             "batch_size",
-            step=16,
             disabled=full_batch,
-            help="Not used: every image is in every step." if full_batch else HELP["batch_size"],
+            help="Not used: every image is in every step." if full_batch else SETTINGS["batch_size"].help,
         ),
         "trainable": choice(left, "trainable"),
     }
@@ -144,52 +148,41 @@ def draw_more_training(method: str, entry: DatasetEntry) -> dict[str, Any]:
     """The rest of how the network learns."""
     left, right = st.columns(2)
     values: dict[str, Any] = {}
-    values["learning_rate"] = number(left, "learning_rate", step=0.01, format="%.4g")
-    values["momentum"] = number(right, "momentum", step=0.1, format="%.3g")
-    values["weight_decay"] = number(left, "weight_decay", step=0.001, format="%.4g")
-    values["average_last"] = number(right, "average_last", step=0.1, format="%.3g")
+    values["learning_rate"] = number(left, "learning_rate")
+    values["momentum"] = number(right, "momentum")
+    values["weight_decay"] = number(left, "weight_decay")
+    values["average_last"] = number(right, "average_last")
     values["norm"] = choice(left, "norm")
-    values["seed"] = number(right, "seed", step=1)
+    values["seed"] = number(right, "seed")
     if method != "dp_sgd":
         values["max_grad_norm"] = number(
             left,
             "max_grad_norm",
-            step=0.1,
             label="Longest gradient of a batch",
             help="Keeps training from diverging.",
         )
-        whole = right.toggle(CHOICES["sampling"]["full_batch"], key="train_full_batch", persist_state="session")
+        whole = right.toggle(
+            SETTINGS["sampling"].choices["full_batch"].form, key="train_full_batch", persist_state="session"
+        )
         values["sampling"] = "full_batch" if whole else "auto"
     left, right = st.columns(2)
-    values["augment"] = left.toggle(LABELS["augment"], key="train_augment", persist_state="session")
-    values["crop"] = right.toggle(LABELS["crop_size"], key="train_crop", persist_state="session")
-    st.markdown(LABELS["class_weights"], help=HELP["class_weights"])
+    values["augment"] = control(left, "augment")
+    values["crop"] = right.toggle(
+        "Crop to 7/8 of the side, as in the paper",
+        key="train_crop",
+        help=SETTINGS["crop_size"].help,
+        persist_state="session",
+    )
+    st.markdown(SETTINGS["class_weights"].label, help=SETTINGS["class_weights"].help)
     row = st.container(horizontal=True)
     weights = []
     for place, name in enumerate(entry.info.classes):
         key = f"train_class_weight_{place}"
         weights.append(
-            row.number_input(
-                for_markdown(name), 0.01, 1000.0, step=0.5, format="%.4g", key=key, persist_state="session", width=140
-            )
+            row.number_input(for_markdown(name), 0.01, 1000.0, step=0.5, key=key, persist_state="session", width=140)
         )
     values["class_weights"] = None if set(weights) == {1.0} else tuple(weights)
     return values
-
-
-def draw_features() -> dict[str, Any]:
-    """What the last layer is given, where it alone learns from what the frozen rest says."""
-    left, right = st.columns(2)
-    return {
-        "features": choice(left, "features"),
-        "augmentation_multiplicity": number(right, "augmentation_multiplicity", step=1),
-        "standardise": left.toggle(
-            LABELS["standardise"], key="train_standardise", help=HELP["standardise"], persist_state="session"
-        ),
-        "head_bias": right.toggle(
-            LABELS["head_bias"], key="train_head_bias", help=HELP["head_bias"], persist_state="session"
-        ),
-    }
 
 
 def draw_more_protection() -> dict[str, Any]:
@@ -198,17 +191,18 @@ def draw_more_protection() -> dict[str, Any]:
     values: dict[str, Any] = {"engine": choice(left, "engine")}
     values["noise_generator"] = segments(right, "noise_generator")
     if values["engine"] == "microbatch":
-        values["microbatch_size"] = number(left, "microbatch_size", step=1)
+        values["microbatch_size"] = number(left, "microbatch_size")
     return values
 
 
-def draw_machine() -> dict[str, Any]:
-    """What it runs on."""
-    left, right = st.columns(2)
-    return {
-        "device": choice(left, "device"),
-        "memory_mb": number(right, "memory_mb", step=256, value=None, placeholder="automatic"),
-    }
+def draw_the_rest(values: dict[str, Any]) -> dict[str, Any]:
+    """Every setting that matters in this run and was not asked for before, in the order of the specification."""
+    columns, rest = st.columns(2), dict[str, Any]()
+    for name, setting in SETTINGS.items():
+        known = DEFAULTS | values | rest
+        if name not in values and name not in NOT_ASKED and setting.matters(known):
+            rest[name] = control(columns[len(rest) % 2], name)
+    return rest
 
 
 def choose_weights(place: DeltaGenerator) -> str:
@@ -230,39 +224,57 @@ def choose_weights(place: DeltaGenerator) -> str:
     return kind
 
 
-def number(place: DeltaGenerator, name: str, *, step: float, label: str | None = None, **options: Any) -> Any:
+def control(place: DeltaGenerator, name: str) -> Any:
+    """What asks for a setting of this kind: a list of choices, a switch, a number or a text."""
+    setting = SETTINGS[name]
+    if setting.kind is bool:
+        return place.toggle(setting.label, key=f"train_{name}", help=setting.help, persist_state="session")
+    if setting.choices:
+        return choice(place, name)
+    if setting.bounds is not None:
+        return number(place, name)
+    return place.text_input(setting.label, key=f"train_{name}", help=setting.help, persist_state="session")
+
+
+def number(place: DeltaGenerator, name: str, *, label: str | None = None, **options: Any) -> Any:
     """A number for a RunSpec setting.
 
     The field has no bounds of its own: it would keep what is out of them to itself, and the last good value would be
     launched. The specification says what is wrong beside the greyed button.
     """
-    options.setdefault("help", HELP.get(name))
-    return place.number_input(label or LABELS[name], step=step, key=f"train_{name}", persist_state="session", **options)
+    setting = SETTINGS[name]
+    options = {"help": setting.help, "format": "%.4g" if setting.kind is float else None} | options
+    if setting.optional and setting.default is None and not setting.methods:
+        options |= {"value": None, "placeholder": "automatic"}
+    step = int(setting.step) if setting.kind is int else setting.step
+    return place.number_input(
+        label or setting.label, step=step, key=f"train_{name}", persist_state="session", **options
+    )
 
 
 def choice(place: DeltaGenerator, name: str) -> Any:
     """One of the values of a RunSpec setting, from a list."""
-    titles = CHOICES[name]
+    setting, titles = SETTINGS[name], offered(name)
     return place.selectbox(
-        LABELS[name],
+        setting.label,
         list(titles),
         format_func=lambda key: titles[key],
         key=f"train_{name}",
-        help=HELP.get(name),
+        help=setting.help,
         persist_state="session",
     )
 
 
 def segments(place: Any, name: str, **options: Any) -> Any:
     """One of the values of a RunSpec setting, all in view."""
-    titles = CHOICES[name]
+    setting, titles = SETTINGS[name], offered(name)
     return place.segmented_control(
-        LABELS[name],
+        setting.label,
         list(titles),
         format_func=lambda key: titles[key],
         required=True,
         key=f"train_{name}",
-        help=HELP.get(name),
+        help=setting.help,
         persist_state="session",
         **options,
     )

@@ -8,15 +8,15 @@ import streamlit as st
 
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import SettingError
-from medpriv_core.presets import PRESETS, authors_noise, fill_preset, follows_sound
+from medpriv_core.presets import PRESETS, authors_noise, differing, fill_preset, follows_sound
 from medpriv_core.recipes import RECIPE_SETTINGS
 from medpriv_core.shown_text import for_markdown
-from medpriv_core.spec import BOUNDS, DEFAULTS, RunSpec
+from medpriv_core.spec import BOUNDS, DEFAULTS, SETTINGS, RunSpec
 from medpriv_core.weights_source import weights_status
 from pages.parts import cached
-from pages.parts.words import CHOICES, LABELS, in_words
+from pages.parts.words import in_words
 
-CHOSEN, SETTINGS, COPIED = "train_preset", "train_preset_settings", "train_copied_from"
+CHOSEN, PRESET_SETTINGS, COPIED = "train_preset", "train_preset_settings", "train_copied_from"
 # The preset that the form follows, and what it has for the dataset, method and epsilon in the form. A copy of a run by
 # the recipe of sound DP follows it too.
 FOLLOWED, FOLLOWED_SETTINGS = "train_followed_preset", "train_followed_settings"
@@ -34,7 +34,7 @@ MOST_CLASSES = 10
 
 def chosen_preset() -> str | None:
     """The name of the preset that the form was last filled from, at first that of the quick one; None for a run."""
-    if SETTINGS not in st.session_state:
+    if PRESET_SETTINGS not in st.session_state:
         apply_preset("quick")
     name: str | None = st.session_state[CHOSEN]
     return name
@@ -52,7 +52,7 @@ def apply_preset(name: str) -> None:
     """Put a preset's settings into the form."""
     settings = form_settings(name, {})
     st.session_state.update(
-        controls(settings) | {CHOSEN: name, SETTINGS: settings, FOLLOWED: name, FOLLOWED_SETTINGS: settings}
+        controls(settings) | {CHOSEN: name, PRESET_SETTINGS: settings, FOLLOWED: name, FOLLOWED_SETTINGS: settings}
     )
 
 
@@ -63,9 +63,9 @@ def apply_copy(name: str, spec: RunSpec) -> None:
     form = controls(settings)
     if spec.image_size not in SIZES:
         form["train_image_size"] = min(SIZES, key=lambda size: abs(size - spec.image_size))
-    if spec.device not in CHOICES["device"]:
+    if spec.device not in SETTINGS["device"].choices:
         form["train_device"] = spec.device.partition(":")[0]
-    if spec.weights not in CHOICES["weights"]:
+    if spec.weights not in SETTINGS["weights"].choices:
         form |= {"train_weights": "path", "train_weights_path": spec.weights}
     if spec.dataset not in cached.available_datasets():
         form["train_dataset"] = "synthetic_chest"
@@ -74,7 +74,7 @@ def apply_copy(name: str, spec: RunSpec) -> None:
     else:
         sound = follows_sound(spec, ordered=dataset_info(spec.dataset).ordered)
     followed = {FOLLOWED: "sound" if sound else None, FOLLOWED_SETTINGS: settings}
-    st.session_state.update(form | {CHOSEN: None, COPIED: name, SETTINGS: settings} | followed)
+    st.session_state.update(form | {CHOSEN: None, COPIED: name, PRESET_SETTINGS: settings} | followed)
 
 
 def follow_preset() -> None:
@@ -112,7 +112,7 @@ def follow_preset() -> None:
             now[key] = value
     now[FOLLOWED_SETTINGS] = after
     if chosen_preset() is not None:
-        now[SETTINGS] = after
+        now[PRESET_SETTINGS] = after
 
 
 def choose_authors_noise() -> None:
@@ -121,7 +121,7 @@ def choose_authors_noise() -> None:
     if beta is not None:
         noise_multiplier = authors_noise(ordered=dataset_info(st.session_state["train_dataset"]).ordered)[beta]
         st.session_state["train_noise_multiplier"] = noise_multiplier
-        for key in (SETTINGS, FOLLOWED_SETTINGS):
+        for key in (PRESET_SETTINGS, FOLLOWED_SETTINGS):
             st.session_state[key] = st.session_state[key] | {"noise_multiplier": noise_multiplier}
 
 
@@ -144,6 +144,8 @@ def controls(settings: dict[str, Any]) -> dict[str, Any]:
             f"train_class_weight_{place}": weights[place] if place < len(weights) else 1.0
             for place in range(MOST_CLASSES)
         },
+        # The form says it by another word, which means the same.
+        "train_sampling": "auto" if form["sampling"] == "poisson" else form["sampling"],
         "train_crop": form["crop_size"] is not None,
         "train_full_batch": form["sampling"] == "full_batch",
         "train_privacy_by": "noise_multiplier" if "noise_multiplier" in settings else "target_epsilon",
@@ -167,18 +169,15 @@ def draw_presets(chosen: str | None) -> None:
 
 def differences(values: dict[str, Any]) -> list[str]:
     """What the form changes of the preset, one phrase a setting."""
-    preset, now = DEFAULTS | st.session_state[SETTINGS], DEFAULTS | values
-    unseen = {"dataset"}
-    if now["sampling"] == "full_batch":
-        unseen.add("batch_size")
+    preset, now = DEFAULTS | st.session_state[PRESET_SETTINGS], DEFAULTS | values
     # Of noise and privacy budget, the one that is given.
-    unseen |= {name for name in ("noise_multiplier", "target_epsilon") if now[name] is None}
+    unseen = {"dataset"} | {name for name in ("noise_multiplier", "target_epsilon") if now[name] is None}
     if now["method"] != preset["method"]:
-        unseen |= {"beta", "noise_draw", "noise_multiplier", "target_epsilon"}
+        unseen |= {"noise_draw", *STRENGTHS}
     if now["crop_size"] and preset["crop_size"]:
         unseen.add("crop_size")  # it follows the size of the image
     return [
-        f"{LABELS[name]}: {in_words(name, now[name])} instead of {in_words(name, preset[name])}"
-        for name in LABELS
-        if name not in unseen and now[name] != preset[name]
+        f"{SETTINGS[name].label}: {in_words(name, now[name])} instead of {in_words(name, preset[name])}"
+        for name in differing(now, preset)
+        if name not in unseen
     ]

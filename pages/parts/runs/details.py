@@ -19,13 +19,14 @@ from medpriv_core.runs.directory import RunDirectory, epsilon_spent
 from medpriv_core.runs.service import Run
 from medpriv_core.runs.spent_record import with_bond
 from medpriv_core.shown_text import for_cell, for_markdown
+from medpriv_core.spec import SETTINGS
 from pages.parts import cached
 from pages.parts.evaluation_view import draw_evaluation
 from pages.parts.guarantee import draw_confirmed, draw_green_lights, draw_lights, draw_verdict
 from pages.parts.protection import draw_local_dp
 from pages.parts.runs.label_form import draw_labels
 from pages.parts.take_away_runs import draw_take_away
-from pages.parts.words import LABELS, in_words, why_failed
+from pages.parts.words import in_words, why_failed
 
 MOST_ROWS = 100
 COLUMNS = {
@@ -140,16 +141,15 @@ def draw_epochs(run: Run) -> None:
 
 
 def draw_settings(run: Run) -> None:
-    """Every setting, called as in the form."""
+    """Every setting that matters in this run, called as in the form."""
     if run.spec is None:
         st.caption(why_failed(run))
         return
-    values = run.spec.to_dict()
-    rows = [{"setting": "Dataset", "value": for_cell(values["dataset"])}]
-    rows += [
-        {"setting": LABELS[name], "value": for_cell(in_words(name, values[name]))}
-        for name in LABELS
-        if values[name] is not None
+    values = vars(run.spec) | {"sampling": run.spec.sampling_scheme}
+    rows = [
+        {"setting": setting.label, "value": for_cell(in_words(name, values[name]))}
+        for name, setting in SETTINGS.items()
+        if values[name] is not None and setting.matters(values)
     ]
     st.dataframe(rows, hide_index=True, height="content")
 

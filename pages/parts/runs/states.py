@@ -12,8 +12,9 @@ from medpriv_core.errors import DatasetError
 from medpriv_core.runs.health import run_health
 from medpriv_core.runs.service import RunSummary
 from medpriv_core.runs.store import RunState
+from medpriv_core.spec import SETTINGS
 from pages.parts.badges import origin_badge
-from pages.parts.words import LABELS, in_words
+from pages.parts.words import in_words
 
 MOST_DIFFERENCES = 3
 
@@ -75,10 +76,10 @@ def distinct_names(runs: Sequence[RunSummary]) -> dict[str, str]:
 def differences(runs: Sequence[RunSummary]) -> list[str]:
     """For each of these runs, its values of the settings in which they differ; nothing where those are many."""
     specs = [run.spec.canonical() for run in runs if run.spec is not None]
-    settings = [name for name in LABELS if len({getattr(spec, name) for spec in specs}) > 1]
+    settings = [name for name in SETTINGS if len({getattr(spec, name) for spec in specs}) > 1]
     if len(specs) < len(runs) or len(settings) > MOST_DIFFERENCES:
         return []
     return [
-        ", ".join(f"{LABELS[name].lower()} {in_words(name, getattr(spec, name))}" for name in settings)
+        ", ".join(f"{SETTINGS[name].label.lower()} {in_words(name, getattr(spec, name))}" for name in settings)
         for spec in specs
     ]

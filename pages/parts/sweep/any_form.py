@@ -8,15 +8,15 @@ import streamlit as st
 
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.presets import PRESETS
-from medpriv_core.spec import METHODS
+from medpriv_core.spec import METHODS, SETTINGS
 from medpriv_core.sweeps.grid import Axis, Cell, Grid
 from medpriv_core.sweeps.service import LONGEST_TITLE
 from medpriv_core.sweeps.values import parse_values
 from pages.parts.sweep.request import Request, choose_dataset, choose_device, choose_weights, write_title
-from pages.parts.words import CHOICES, HELP, LABELS, in_words
+from pages.parts.words import in_words, offered
 
-# What can be varied, and the values that stand there at first where they are numbers.
-NUMBERS = {
+# Values that stand there at first, of numbers.
+EXAMPLES = {
     "seed": "0, 1, 2",
     "learning_rate": "0.01, 0.1, 1",
     "epochs": "5, 10, 20",
@@ -32,9 +32,14 @@ NUMBERS = {
     "augmentation_multiplicity": "1, 2",
     "delta": "1e-5, 1e-6",
 }
-WORDS = ("method", "noise_draw", "trainable", "features", "norm", "sampling")
-SWITCHES = ("augment", "standardise", "head_bias")
-VARIED = (*NUMBERS, *WORDS, *SWITCHES)
+# Everything that changes what comes out and has a value for itself; an engine and its generator are no experiment.
+VARIED = tuple(
+    name
+    for name, setting in SETTINGS.items()
+    if (setting.bounds or setting.choices)
+    and not setting.machine
+    and name not in ("weights", "crop_size", "engine", "microbatch_size", "noise_generator")
+)
 AT_FIRST = ("learning_rate", "seed", None)
 # How strong a method is where neither the preset nor an axis says it.
 STRENGTHS: dict[str, dict[str, Any]] = {"none": {}, "local_dp": {"beta": 1.0}, "dp_sgd": {"target_epsilon": 3.0}}
@@ -58,14 +63,14 @@ def draw() -> Request:
         persist_state="session",
     )
     method = right.segmented_control(
-        LABELS["method"],
+        SETTINGS["method"].label,
         METHODS,
-        format_func=lambda name: CHOICES["method"][name],
+        format_func=lambda name: offered("method")[name],
         default=PRESETS[preset].method,
         required=True,
         key=f"sweep_any_method_{preset}",
         persist_state="session",
-        help=HELP["method"],
+        help=SETTINGS["method"].help,
     )
     assert method is not None
     varied = [axis for place, name in enumerate(AT_FIRST) if (axis := draw_axis(place, name)) is not None]
@@ -84,7 +89,7 @@ def draw_axis(place: int, at_first: str | None) -> tuple[str, list[Any]] | None:
         ("Vary", "and", "and")[place],
         VARIED,
         index=None if at_first is None else VARIED.index(at_first),
-        format_func=lambda setting: LABELS[setting],
+        format_func=lambda setting: SETTINGS[setting].label,
         placeholder="nothing more",
         key=f"sweep_any_setting_{place}",
         persist_state="session",
@@ -93,17 +98,17 @@ def draw_axis(place: int, at_first: str | None) -> tuple[str, list[Any]] | None:
         return None
     key = f"sweep_any_values_{place}_{name}"
     values: list[Any]
-    if name in NUMBERS:
+    if not SETTINGS[name].choices:
         text = right.text_input(
             "Values",
-            NUMBERS[name],
+            EXAMPLES.get(name, ""),
             key=key,
             persist_state="session",
             help="Numbers with commas between them.",
         )
         values = parse_values(name, text) if text.strip() else []
     else:
-        options: list[Any] = list(CHOICES[name]) if name in WORDS else [True, False]
+        options = list(offered(name))
         values = right.multiselect(
             "Values",
             options,
@@ -125,7 +130,7 @@ def _grid(preset: str, base: dict[str, Any], method: str, varied: list[tuple[str
         cells = []
         for value in values:
             settings = _strength(preset, value, names) if name == "method" else {name: value}
-            cells.append(Cell(f"{LABELS[name]}: {in_words(name, value)}", settings))
+            cells.append(Cell(f"{SETTINGS[name].label}: {in_words(name, value)}", settings))
         axes.append(Axis(name, tuple(cells)))
     return Grid(base, tuple(axes), preset)
 

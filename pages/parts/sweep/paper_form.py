@@ -16,7 +16,7 @@ from medpriv_core.sweeps.paper import (
 )
 from medpriv_core.sweeps.service import LONGEST_TITLE
 from pages.parts.sweep.request import Request, choose_dataset, choose_device, choose_weights, write_title
-from pages.parts.words import CHOICES
+from pages.parts.words import offered
 
 SIZES = (32, 64, 96, 128, 160, 224, 256)
 MOST_SEEDS = 50
@@ -35,7 +35,7 @@ def draw() -> Request:
     trainable = left.segmented_control(
         "What learns",
         PAPER_TRAINABLE,
-        format_func=lambda name: CHOICES["trainable"][name],
+        format_func=lambda name: offered("trainable")[name],
         default="head",
         required=True,
         key="sweep_paper_trainable",
@@ -55,7 +55,7 @@ def draw() -> Request:
     draws = st.pills(
         "Noise of Local-DP",
         NOISE_DRAWS,
-        format_func=lambda name: CHOICES["noise_draw"][name],
+        format_func=lambda name: offered("noise_draw")[name],
         selection_mode="multi",
         default=NOISE_DRAWS,
         key="sweep_paper_draws",

@@ -8,11 +8,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.shown_text import for_markdown
+from medpriv_core.spec import SETTINGS
 from medpriv_core.sweeps.grid import Grid
 from medpriv_core.weights_source import weights_status
 from pages.parts import cached
 from pages.parts.badges import origin_badge
-from pages.parts.words import CHOICES, LABELS
 
 # Of the session: the view to show after a launch.
 NEXT_VIEW = "sweep_next_view"
@@ -44,9 +44,9 @@ def choose_dataset(place: DeltaGenerator, *, key: str) -> DatasetEntry:
 def choose_weights(place: DeltaGenerator, *, key: str) -> str:
     """imagenet or none; at first what needs no download."""
     status = weights_status(cached.home())
-    titles = {name: CHOICES["weights"][name] for name in ("imagenet", "none")}
+    titles = {name: SETTINGS["weights"].choices[name].form for name in ("imagenet", "none")}
     name = place.selectbox(
-        LABELS["weights"],
+        SETTINGS["weights"].label,
         list(titles),
         index=1 if status.state == "to_download" else 0,
         format_func=lambda key: titles[key],
@@ -62,7 +62,9 @@ def choose_weights(place: DeltaGenerator, *, key: str) -> str:
 
 def choose_device(place: DeltaGenerator, *, key: str) -> str:
     """What the runs are computed on."""
-    return str(place.selectbox(LABELS["device"], list(CHOICES["device"]), key=key, persist_state="session"))
+    return str(
+        place.selectbox(SETTINGS["device"].label, list(SETTINGS["device"].choices), key=key, persist_state="session")
+    )
 
 
 def write_title(place: DeltaGenerator, *, default: str, limit: int, key: str) -> str:

@@ -11,12 +11,13 @@ from medpriv_core.datasets.registry import dataset_title
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import format_duration
 from medpriv_core.shown_text import for_markdown
+from medpriv_core.spec import SETTINGS
 from medpriv_core.sweeps import service
 from medpriv_core.sweeps.cost import SweepPlan, plan_sweep
 from medpriv_core.sweeps.preset_notes import PresetNotes
 from pages.parts import cached
 from pages.parts.sweep.request import NEXT_VIEW, Request
-from pages.parts.words import LABELS, format_size, in_words, sentence
+from pages.parts.words import format_size, in_words, sentence
 
 
 def draw_refusal(error: MedprivError) -> None:
@@ -73,13 +74,15 @@ def draw_preset(notes: PresetNotes | None) -> None:
             for_markdown(" or ".join(in_words(other.setting, it) for it in them))
             for them in (other.values, other.preset)
         )
-        st.caption(f"Other than *{notes.title}* in {whose}: {LABELS[other.setting]}: {values} instead of {instead}.")
+        st.caption(
+            f"Other than *{notes.title}* in {whose}: {SETTINGS[other.setting].label}: {values} instead of {instead}."
+        )
 
 
 def _settings(settings: dict[str, Any]) -> str:
     """ "Epochs 50, Learning rate 9"; the title of a dataset by itself."""
     said = [
-        dataset_title(value) if name == "dataset" else f"{LABELS[name]} {in_words(name, value)}"
+        dataset_title(value) if name == "dataset" else f"{SETTINGS[name].label} {in_words(name, value)}"
         for name, value in settings.items()
     ]
     return for_markdown(", ".join(said))

@@ -1,0 +1,154 @@
+"""What a setting of a run says about itself, once, beside its type and its default in ``spec.RunSpec``.
+
+Form, command line, table of settings, names of runs, labels in charts, protocol lines, model card, checks and documents
+all take it from here, so that a setting is added at one place:
+
+>>> from medpriv_core.spec import SETTINGS
+>>> SETTINGS["norm"].label, SETTINGS["norm"].choices["group_norm"].form
+('Normalisation layers', 'GroupNorm')
+>>> SETTINGS["batch_size"].matters({"method": "none", "sampling": "full_batch"})
+False
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, replace
+from typing import Any, get_args
+
+from medpriv_core.errors import SettingError
+
+_RECORD = "setting"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one value of a setting is called.
+
+    form     where it stands by itself, as in a form
+    short    within a sentence or a name; ``form`` unless given
+    series   beside other runs in a chart; ``short`` unless given
+    offered  False where a form offers another value that means the same
+    """
+
+    form: str
+    short: str = ""
+    series: str = ""
+    offered: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "short", self.short or self.form)
+        object.__setattr__(self, "series", self.series or self.short)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """All about one setting but its value.
+
+    label     what it is called, without a full stop
+    help      in plain sentences, with ** around words of its choices: what it does, and what it costs
+    choices   by value, for those that are words or switches
+    bounds    lowest and highest number, both allowed
+    unit      after a number, in labels of charts: "64 pixels"
+    step      by which a form raises or lowers it
+    methods   that look at it; all of them if empty
+    when      whether they do, beside the other settings (all of them by name); None: always
+    machine   whether it says where a run is computed, and nothing about what comes out
+    name, kind, optional, default  as in ``RunSpec``; the default is MISSING where it has to be given
+    """
+
+    label: str
+    help: str
+    choices: Mapping[Any, Choice] = field(default_factory=dict)
+    bounds: tuple[float, float] | None = None
+    unit: str = ""
+    step: float = 1
+    methods: tuple[str, ...] = ()
+    when: Callable[[Mapping[str, Any]], bool] | None = None
+    machine: bool = False
+    name: str = ""
+    kind: Any = str
+    optional: bool = False
+    default: Any = None
+
+    def matters(self, settings: Mapping[str, Any]) -> bool:
+        """Whether it has an effect in a run with ``settings``, all of them by name."""
+        return (not self.methods or settings["method"] in self.methods) and (self.when is None or self.when(settings))
+
+    def in_series(self, value: Any) -> str:
+        """A value beside those of other runs: "64 pixels", "frozen BatchNorm", "learning rate 0.1"."""
+        if value in self.choices:
+            return self.choices[value].series
+        if isinstance(value, tuple):
+            value = " : ".join(f"{part:g}" for part in value)
+        return f"{value} {self.unit}" if self.unit else f"{self.name.replace('_', ' ')} {value}"
+
+    def check_bounds(self, value: float) -> None:
+        """Raise ``SettingError`` naming the setting, its value and its bounds, if it is outside them."""
+        assert self.bounds is not None
+        low, high = self.bounds
+        # Written so that NaN fails too; whole numbers may be too large for a float.
+        if not low <= value <= high:
+            raise SettingError(f"[{self.name}] must be between {low:.12g} and {high:.12g}, but is {value}.")
+
+    def checked(self, value: Any) -> Any:
+        """The value as a run keeps it; raises ``SettingError`` for one of another type or out of bounds."""
+        if value is None:
+            if self.optional:
+                return None
+            raise SettingError(f"[{self.name}] is missing.")
+        if self.kind is tuple:
+            return value  # what may stand in it says who owns it
+        if options := get_args(self.kind):
+            if value not in options:
+                raise SettingError(f"[{self.name}] must be one of {', '.join(options)}, but is {value!r}.")
+            return value
+        if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, self.kind) or (self.kind is not bool and isinstance(value, bool)):
+            raise SettingError(f"[{self.name}] must be a {self.kind.__name__}, but is {value!r}.")
+        if self.bounds is not None:
+            self.check_bounds(value)
+        return value
+
+
+def setting(
+    default: Any,
+    label: str,
+    help: str,
+    *,
+    choices: Mapping[Any, Choice] | None = None,
+    bounds: tuple[float, float] | None = None,
+    unit: str = "",
+    step: float = 1,
+    methods: tuple[str, ...] = (),
+    when: Callable[[Mapping[str, Any]], bool] | None = None,
+    machine: bool = False,
+) -> Any:
+    """A field of ``RunSpec`` with its default (MISSING: it has to be given) and all that ``Setting`` has."""
+    said = Setting(
+        label=label,
+        help=help,
+        choices=choices or {},
+        bounds=bounds,
+        unit=unit,
+        step=step,
+        methods=methods,
+        when=when,
+        machine=machine,
+    )
+    return field(default=default, metadata={_RECORD: said})
+
+
+def setting_of(declared: Field[Any], hint: Any) -> Setting:
+    """The setting of a field whose type is ``hint``: a plain one, a Literal, a tuple, or one of these or None."""
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    optional = type(None) in get_args(hint)
+    kind = kinds[0] if optional else hint
+    return replace(
+        declared.metadata[_RECORD],
+        name=declared.name,
+        kind=tuple if getattr(kind, "__origin__", None) is tuple else kind,
+        optional=optional,
+        default=declared.default,
+    )
