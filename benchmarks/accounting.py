@@ -36,13 +36,14 @@ def times_of(plan: Plan) -> tuple[float, float, float, float]:
     noise, rate, steps, images = plan
     started = time.perf_counter()
     from medpriv_core.privacy.second_accountant import second_epsilon
+    from medpriv_core.privacy.steps import Steps
     from medpriv_core.privacy.tradeoff import membership_risk
 
-    membership_risk([(noise, rate, steps)], delta=DELTA, images_per_patient=images)
+    membership_risk([Steps(noise, rate, steps)], delta=DELTA, images_per_patient=images)
     first = time.perf_counter() - started
-    changed = [(noise * 1.01, rate, steps)]
+    changed = [Steps(noise * 1.01, rate, steps)]
     another, again = (_seconds(lambda: membership_risk(changed, delta=DELTA, images_per_patient=images)) for _ in "12")
-    second_epsilon([(noise, rate, steps)], delta=DELTA, images_per_patient=images)  # loads its library
+    second_epsilon([Steps(noise, rate, steps)], delta=DELTA, images_per_patient=images)  # loads its library
     return first, another, again, _seconds(lambda: second_epsilon(changed, delta=DELTA, images_per_patient=images))
 
 

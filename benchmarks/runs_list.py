@@ -28,6 +28,7 @@ from benchmarks.judged import judged
 from medpriv_core.home import DataHome
 from medpriv_core.locks import hold_lock
 from medpriv_core.privacy.spent import Spent
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.quiet import timed
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
@@ -59,7 +60,6 @@ def epoch(number: int) -> dict[str, object]:
 
 def spent_of(epochs: int) -> Spent:
     """The record of a private network after so many epochs."""
-    segment = {"noise_multiplier": 4.0, "sample_rate": 0.1, "steps": 10 * epochs}
     return Spent(
         epochs=epochs,
         step=0,
@@ -70,7 +70,7 @@ def spent_of(epochs: int) -> Spent:
         adjacency="add-remove",
         sampling="poisson",
         accountant="pld",
-        segments=(segment,),
+        segments=(Steps(4.0, 0.1, 10 * epochs),),
         checkpoint="0" * 64,
     )
 

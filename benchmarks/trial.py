@@ -29,7 +29,7 @@ from medpriv_core.datasets.registry import content_of
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import composed_epsilon, sampling_rate, steps_per_epoch
-from medpriv_core.privacy.spent import count_steps
+from medpriv_core.privacy.steps import Steps, count_steps
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.launcher import STARTUP_S
@@ -215,7 +215,7 @@ class Trial:
             if row["steps"] != row["epoch"] * an_epoch:
                 self.violations.append(f"Epoch {row['epoch']} of {run.id} counts {row['steps']} steps.")
         last = rows[-1]
-        cost = composed_epsilon([(spec.noise_multiplier, rate, last["epoch"] * an_epoch)], delta=spec.delta)
+        cost = composed_epsilon([Steps(spec.noise_multiplier, rate, last["epoch"] * an_epoch)], delta=spec.delta)
         if last["epsilon"] < cost * (1 - 1e-9):
             self.violations.append(f"Epoch {last['epoch']} of {run.id} says ε = {last['epsilon']}, but it is {cost}.")
 

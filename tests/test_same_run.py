@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from medpriv_core.datasets.registry import list_datasets
-from medpriv_core.evaluation.composition import TrainedRun, joint_guarantee
 from medpriv_core.evaluation.seeds import seed_groups
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.composition import compose, network_spending
 from medpriv_core.results.groups import group_results
 from medpriv_core.results.labels import labelled
 from medpriv_core.spec import RunSpec
@@ -112,11 +112,12 @@ def test_two_seeds_are_one_setting_for_everybody_who_asks(spec: RunSpec, changes
 
     assert seed_groups({"a": one, "b": other}) == [["a", "b"]]
 
-    trained = [TrainedRun(each, setup_of(each), spent_of(each, epochs=2)) for each in (one, other)]
-    joint, alone = joint_guarantee(trained), joint_guarantee(trained[:1])
     if spec.method == "dp_sgd":
-        assert joint.epsilon is not None
-        assert alone.epsilon is not None
+        spent = [network_spending(each, setup=setup_of(each), spent=spent_of(each, epochs=2)) for each in (one, other)]
+        spendings = [spending for spending in spent if spending is not None]
+        joint, alone = compose("d", spendings), compose("d", spendings[:1])
+        assert joint.established
+        assert joint.networks == 2
         assert alone.epsilon < joint.epsilon <= 2 * alone.epsilon
 
 

@@ -52,7 +52,7 @@ def add_checkpoint(directory: RunDirectory) -> None:
         settings=PRIVATE.to_dict(),
         dataset="0" * 64,
         position=vars(Position(epochs_done=2)),
-        ledger=[dict(segment) for segment in spent.segments or ()],
+        ledger=spent.segments or (),
         rows=directory.read_epochs(),
     )
     content = pack_checkpoint(checkpoint)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.dp_sgd import Adjacency, composed_epsilon
 from medpriv_core.privacy.loss_distribution import quick_epsilon, resolvable
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.spec import BOUNDS, check_bound
 
 # Epsilon of the answer as shares of the target: accepted from, aimed at.
@@ -55,12 +56,14 @@ def _solve(
 ) -> float:
     distance = sensitivity * (2 if adjacency == "replace-one" else 1)
 
+    def counted(noise: float) -> tuple[Steps, ...]:
+        return (Steps(noise, sample_rate, steps).relative_to(sensitivity),)
+
     def careful(noise: float) -> float:
-        return composed_epsilon([(noise / sensitivity, sample_rate, steps)], delta=delta, adjacency=adjacency)
+        return composed_epsilon(counted(noise), delta=delta, adjacency=adjacency)
 
     def quick(noise: float) -> float:
-        stretches = ((noise / sensitivity, sample_rate, steps),)
-        return quick_epsilon(stretches, delta=delta, replace_one=adjacency == "replace-one")
+        return quick_epsilon(counted(noise), delta=delta, replace_one=adjacency == "replace-one")
 
     start = distance * _central_limit_noise(AIM * target, delta, sample_rate, steps)
     steeper = distance * _central_limit_noise(1.05 * AIM * target, delta, sample_rate, steps)

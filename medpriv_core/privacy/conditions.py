@@ -13,11 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from medpriv_core.privacy.dp_sgd import DpSgdAccount
+from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.facts import GuaranteeFacts
 from medpriv_core.privacy.measured import FAILED, Tried, words_of
 from medpriv_core.privacy.plan import claimed_rate
 from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.recipes import tuned_here
 from medpriv_core.spec import RunSpec
 
@@ -59,9 +60,11 @@ class Case:
             return ""
         rate = claimed_rate(batch_size=self.spec.batch_size, train_size=self.train_size, sampling="poisson")
 
+        noise = self.noise_multiplier
+
         def epsilon(sample_rate: float, steps: int, sensitivity: float) -> str:
-            account = DpSgdAccount(self.noise_multiplier or 1.0, sample_rate, self.spec.delta, sensitivity)
-            return format_epsilon(account.epsilon(steps))
+            counted = Steps(noise, sample_rate, steps).relative_to(sensitivity)
+            return format_epsilon(composed_epsilon([counted], delta=self.spec.delta))
 
         claimed = epsilon(rate, self.steps, 1.0)
         epochs = -(-self.steps // (self.facts.steps_per_epoch or 1))

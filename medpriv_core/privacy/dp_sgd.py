@@ -4,14 +4,14 @@ A step looks at each record with probability ``sample_rate``, clips what one rec
 standard deviation ``noise_multiplier`` times the most that one record can change. Which rate, steps and sensitivity
 belong to a run is said by ``medpriv_core.privacy.mechanism``; here they are given.
 
->>> account = DpSgdAccount(noise_multiplier=1.0, sample_rate=128 / 5232, delta=1e-5)
->>> round(account.epsilon(2044), 2), round(account.epsilon_rdp(2044), 2)
+>>> steps = Steps(noise_multiplier=1.0, sample_rate=128 / 5232, count=2044)
+>>> round(composed_epsilon([steps], delta=1e-5), 2), round(composed_rdp_epsilon([steps], delta=1e-5), 2)
 (7.16, 7.82)
 
 With a sample rate below 1 (Poisson sampling) the privacy loss distribution (PLD) of the steps gives epsilon. With a
 sample rate of 1 every step is one plain Gaussian mechanism, whose composition has a closed form and no error at all:
 
->>> round(DpSgdAccount(noise_multiplier=1.0, sample_rate=1, delta=1e-5).epsilon(1), 5)
+>>> round(composed_epsilon([Steps(noise_multiplier=1.0, sample_rate=1, count=1)], delta=1e-5), 5)
 4.37718
 
 The numbers are pessimistic: rounding and discretisation only ever push epsilon up.
@@ -22,13 +22,13 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.loss_distribution import Stretches, pld_epsilon, resolvable
 from medpriv_core.privacy.renyi import rdp_epsilon
-from medpriv_core.spec import Sampling, check_bound
+from medpriv_core.privacy.steps import Steps, count_steps, merge_steps
+from medpriv_core.spec import Sampling
 
 Adjacency = Literal["add-remove", "zero-out", "replace-one"]
 Accountant = Literal["pld", "gaussian", "rdp"]
@@ -40,66 +40,22 @@ MAX_IMAGES_PER_PATIENT = 100
 _TOLERANCE = 1e-12
 
 
-@dataclass(frozen=True)
-class DpSgdAccount:
-    """Turns a number of steps of one mechanism into the epsilon they have spent.
-
-    noise_multiplier    sigma: noise standard deviation / clipping norm
-    sample_rate         in (0, 1]
-    delta               in (0, 0.1]
-    sensitivity         how many clipping norms one record can change the sum by; infinite where nothing bounds it
-    adjacency           of neighbouring datasets: one record added or removed, or replaced by an empty one (the same
-                        epsilon), or replaced by any other
-    images_per_patient  records that are added or removed together
-
-    Raises ``SettingError`` outside these.
-    """
-
-    noise_multiplier: float
-    sample_rate: float
-    delta: float
-    sensitivity: float = 1.0
-    adjacency: Adjacency = "add-remove"
-    images_per_patient: int = 1
-
-    def __post_init__(self) -> None:
-        check_bound("noise_multiplier", self.noise_multiplier)
-        check_bound("delta", self.delta)
-        if not 0 < self.sample_rate <= 1:
-            raise SettingError(f"sample_rate must be above 0 and at most 1, but is {self.sample_rate}.")
-
-    def epsilon(self, steps: int) -> float:
-        """Epsilon at ``delta`` after ``steps`` steps; 0 before the first, infinite above ``MAX_EPSILON``."""
-        return composed_epsilon(
-            self._stretch(steps),
-            delta=self.delta,
-            adjacency=self.adjacency,
-            images_per_patient=self.images_per_patient,
-        )
-
-    def epsilon_rdp(self, steps: int) -> float:
-        """The same by the classic accountant, looser and computed in another way; for single records only."""
-        stretches = merged_stretches(self._stretch(steps))
-        if not stretches or _unbounded(stretches):
-            return math.inf if stretches else 0.0
-        return _capped(rdp_epsilon(stretches, self.delta, self.adjacency == "replace-one"))
-
-    def _stretch(self, steps: int) -> list[tuple[float, float, int]]:
-        return [(self.noise_multiplier / self.sensitivity, self.sample_rate, steps)]
-
-
 def composed_epsilon(
-    segments: Iterable[tuple[float, float, int]],
+    counted: Iterable[Steps],
     *,
     delta: float,
     adjacency: Adjacency = "add-remove",
     images_per_patient: int = 1,
 ) -> float:
-    """Epsilon of several stretches of training on the same records; infinite above ``MAX_EPSILON``.
+    """Epsilon of steps on the same records, whichever came first; 0 of none, infinite above ``MAX_EPSILON``.
 
-    Each segment is (noise_multiplier, sample_rate, steps), where the noise multiplier counts in the most that one
-    record can change; 0 means that nothing bounds it. Stretches of one mechanism add their steps. For ``k`` images of
-    a patient the sum changes by up to k times as much: a mixture of Gaussians under Poisson sampling (Ganesh 2024).
+    ``counted`` have noise multipliers in the most that one record can change. Neighbours differ by one record that is
+    added or removed, or replaced by an empty one (the same epsilon), or replaced by any other. For
+    ``images_per_patient`` k the k images of a patient are added or removed together, so that the sum changes by up to k
+    times as much: a mixture of Gaussians under Poisson sampling (Ganesh 2024).
+
+    Raises ``SettingError`` for rates and numbers that cannot be, and where several images of a patient cannot be
+    counted: by replacement, or at a ``delta`` that is too small for so many steps.
     """
     if images_per_patient > 1 and adjacency == "replace-one":
         raise SettingError("Several images of a patient are counted for adjacency add-remove only; choose that.")
@@ -107,8 +63,16 @@ def composed_epsilon(
         raise SettingError(
             f"images_per_patient must be between 1 and {MAX_IMAGES_PER_PATIENT}, but is {images_per_patient}."
         )
-    stretches = merged_stretches(segments)
+    stretches = merge_steps(counted)
     return _epsilon(stretches, delta, adjacency == "replace-one", images_per_patient) if stretches else 0.0
+
+
+def composed_rdp_epsilon(counted: Iterable[Steps], *, delta: float, adjacency: Adjacency = "add-remove") -> float:
+    """The same by the classic accountant, looser and computed in another way; for single records only."""
+    stretches = merge_steps(counted)
+    if not stretches or _unbounded(stretches):
+        return math.inf if stretches else 0.0
+    return _capped(rdp_epsilon(stretches, delta, adjacency == "replace-one"))
 
 
 def accountant_of(*, sample_rate: float, delta: float, steps: int) -> Accountant:
@@ -136,18 +100,6 @@ def steps_per_epoch(*, batch_size: int, train_size: int, sampling: Sampling = "p
     return max(1, round(train_size / batch_size))
 
 
-def merged_stretches(segments: Iterable[tuple[float, float, int]]) -> Stretches:
-    """The stretches in one order, those of one mechanism as one, and without those that have no step."""
-    steps_of: dict[tuple[float, float], int] = {}
-    for noise_multiplier, sample_rate, steps in segments:
-        if steps < 0:
-            raise SettingError(f"steps must not be negative, but is {steps}.")
-        if steps:
-            key = (noise_multiplier, sample_rate)
-            steps_of[key] = steps_of.get(key, 0) + steps
-    return tuple(sorted((*key, steps) for key, steps in steps_of.items()))
-
-
 def _unbounded(stretches: Stretches) -> bool:
     return any(noise_multiplier == 0 for noise_multiplier, _, _ in stretches)
 
@@ -167,7 +119,7 @@ def _epsilon(stretches: Stretches, delta: float, replace_one: bool, images: int)
     if _without_sampling(stretches):
         distance = 2 if replace_one else images
         return _capped(_gaussian_epsilon(distance * math.sqrt(sum(n / noise**2 for noise, _, n in stretches)), delta))
-    steps = sum(steps for _, _, steps in stretches)
+    steps = count_steps(stretches)
     if resolvable(delta, steps=steps):
         return _capped(pld_epsilon(stretches, delta=delta, replace_one=replace_one, images=images))
     if images == 1:

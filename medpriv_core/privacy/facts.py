@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
+from medpriv_core.privacy.steps import Steps, steps_from_json, steps_to_json
 from medpriv_core.spec import Engine, NoiseGenerator, RunSpec, Sampling
 
 GUARANTEE = "guarantee"
@@ -37,7 +38,7 @@ class GuaranteeFacts:
     sample_rate         with which each record enters a step: that of Poisson sampling, else 1
     steps_per_epoch     that the loop takes
     noise_multiplier    sigma of the noise that the stepper adds
-    earlier_segments    stretches in the ledger before this session: {noise_multiplier, sample_rate, steps}
+    earlier_segments    steps in the ledger before this session
     engine              what computes the clipped sum
     clipped_together    images whose mean gradient is clipped as one; 1 if each is clipped by itself
     mixing_layers       names of the layers of the trained network, as it is built, that would mix the images of a
@@ -60,7 +61,7 @@ class GuaranteeFacts:
     sample_rate: float | None = None
     steps_per_epoch: int | None = None
     noise_multiplier: float | None = None
-    earlier_segments: tuple[Mapping[str, Any], ...] | None = None
+    earlier_segments: tuple[Steps, ...] | None = None
     engine: Engine | None = None
     clipped_together: int | None = None
     mixing_layers: tuple[str, ...] | None = None
@@ -76,6 +77,8 @@ class GuaranteeFacts:
     def to_dict(self) -> dict[str, Any]:
         """All facts by name, ready for JSON."""
         values = asdict(self)
+        if self.earlier_segments is not None:
+            values["earlier_segments"] = steps_to_json(self.earlier_segments)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @property
@@ -130,6 +133,10 @@ def recorded_facts(setup: Mapping[str, Any]) -> GuaranteeFacts:
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in recorded.items() if name in known
     }
+    try:
+        values["earlier_segments"] = steps_from_json(values.get("earlier_segments"))
+    except ValueError:
+        values["earlier_segments"] = None
     measured = values.get("measured")
     if not isinstance(measured, Mapping) or not all(isinstance(finding, Mapping) for finding in measured.values()):
         values["measured"] = None

@@ -22,6 +22,10 @@ import numpy as np
 from scipy import fft, special
 
 from medpriv_core.privacy.step_loss import Array, Direction, StepLosses, drawn, log_expm1, losses_of_step
+from medpriv_core.privacy.steps import Steps, count_steps
+
+# Noise multipliers count in the most that one record can change.
+Stretches = tuple[Steps, ...]
 
 # Of a step's typical loss; epsilon would come out about 0.75 % too high.
 COARSE_INTERVAL = 0.3
@@ -38,9 +42,6 @@ HOPELESS, HOPELESS_DIVERGENCE = 50_000.0, 2e9
 TAIL = 1e-15
 # At how many orders Chernoff's bound of these tails is tried.
 ORDERS = 16
-
-# (noise multiplier, sample rate, steps); noise multipliers count in the most that one record can change.
-Stretches = tuple[tuple[float, float, int], ...]
 
 
 class TotalLosses(NamedTuple):
@@ -67,7 +68,7 @@ def total_losses(
         return None
     _, interval = _epsilon_and_interval(stretches, delta, replace_one, images)
     usual = math.sqrt(sum(n * (rate * special.erf(images / noise / 8**0.5)) ** 2 for noise, rate, n in stretches))
-    fine_enough = USUAL_INTERVAL * 2 * usual / math.sqrt(_steps(stretches))
+    fine_enough = USUAL_INTERVAL * 2 * usual / math.sqrt(count_steps(stretches))
     if interval > fine_enough:
         interval = max(fine_enough, _finest_interval(stretches, replace_one, images))
     return tuple(_total(stretches, interval, direction, images) for direction in _directions(replace_one))
@@ -144,7 +145,7 @@ def _total(stretches: Stretches, interval: float, direction: Direction, images: 
     # The sum goes round in a circle, which is cut open where next to nothing is. What wraps around is within TAIL.
     first = sum(steps * losses.first for losses, steps in parts)
     probabilities = np.roll(fft.irfft(spectrum, size), first - low)
-    return TotalLosses(low, interval, probabilities, infinite + _rounding(_steps(stretches)))
+    return TotalLosses(low, interval, probabilities, infinite + _rounding(count_steps(stretches)))
 
 
 def _window(parts: list[tuple[StepLosses, int]]) -> tuple[int, int]:
@@ -223,11 +224,7 @@ def _added_by_grid(
         return 0.0
     variance = _total_divergence(stretches, replace_one, images)
     slope = min(0.5 + epsilon / variance, 1 + 2 * math.log(1 / delta) / epsilon)
-    return _steps(stretches) * interval**2 / 12 * slope
-
-
-def _steps(stretches: Stretches) -> int:
-    return sum(steps for _, _, steps in stretches)
+    return count_steps(stretches) * interval**2 / 12 * slope
 
 
 def resolvable(delta: float, *, steps: int) -> bool:
@@ -248,7 +245,7 @@ def _rounding(steps: int) -> float:
 
 def _coarse_interval(stretches: Stretches, replace_one: bool, images: int) -> float:
     # Distributions can only be composed on one common grid.
-    typical_loss = math.sqrt(_total_divergence(stretches, replace_one, images) / _steps(stretches))
+    typical_loss = math.sqrt(_total_divergence(stretches, replace_one, images) / count_steps(stretches))
     return max(COARSE_INTERVAL * typical_loss, _finest_interval(stretches, replace_one, images))
 
 

@@ -26,12 +26,12 @@ BatchNorm in training mode   each record changes every other one's gradient, and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from medpriv_core.errors import SettingError
-from medpriv_core.privacy.dp_sgd import Adjacency, DpSgdAccount, sampling_rate, steps_per_epoch
+from medpriv_core.privacy.dp_sgd import Adjacency, sampling_rate, steps_per_epoch
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.spec import RunSpec, Sampling
 
 
@@ -55,34 +55,20 @@ class Mechanism:
         """How neighbouring training sets differ: their number of records is the same but for Poisson sampling."""
         return "add-remove" if self.sampling == "poisson" else "zero-out"
 
-    def account(
-        self, *, noise_multiplier: float, delta: float, adjacency: Adjacency | None = None, images_per_patient: int = 1
-    ) -> DpSgdAccount:
-        """The accountant of counted steps with this noise, for the mechanism's own adjacency if none is given."""
-        return DpSgdAccount(
-            noise_multiplier=noise_multiplier,
-            sample_rate=self.sample_rate,
-            delta=delta,
-            sensitivity=self.sensitivity,
-            adjacency=adjacency or self.adjacency,
-            images_per_patient=images_per_patient,
-        )
-
     def counted_steps(self, steps: int, *, first: int = 0) -> int:
         """For the ``steps`` steps of the loop from number ``first`` on (0 is a run's first step)."""
         if self.sampling != "shuffled" or steps == 0:
             return steps
         return (first + steps - 1) // self.steps_per_epoch - first // self.steps_per_epoch + 1
 
-    def stretches(self, segments: Iterable[Mapping[str, Any]]) -> list[tuple[float, float, int]]:
-        """For ``composed_epsilon``, of a run's segments {noise_multiplier, sample_rate, steps} in their order."""
+    def stretches(self, segments: Iterable[Steps]) -> tuple[Steps, ...]:
+        """As an accountant counts them, of all steps of a run in the order in which its loop took them."""
         taken, stretches = 0, []
         for segment in segments:
-            steps = int(segment["steps"])
-            counted = self.counted_steps(steps, first=taken)
-            stretches.append((float(segment["noise_multiplier"]) / self.sensitivity, segment["sample_rate"], counted))
-            taken += steps
-        return stretches
+            counted = segment._replace(count=self.counted_steps(segment.count, first=taken))
+            stretches.append(counted.relative_to(self.sensitivity))
+            taken += segment.count
+        return tuple(stretches)
 
 
 def mechanism_of_loop(

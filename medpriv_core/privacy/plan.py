@@ -7,8 +7,16 @@ from dataclasses import dataclass
 
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.calibration import solve_noise_multiplier
-from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, DpSgdAccount, accountant_of, sampling_rate
+from medpriv_core.privacy.dp_sgd import (
+    Accountant,
+    Adjacency,
+    accountant_of,
+    composed_epsilon,
+    composed_rdp_epsilon,
+    sampling_rate,
+)
 from medpriv_core.privacy.mechanism import Mechanism, mechanism_of, mechanism_of_loop
+from medpriv_core.privacy.steps import Steps, count_steps
 from medpriv_core.privacy.tradeoff import NO_LIMIT, Risk, membership_risk
 from medpriv_core.spec import RunSpec, Sampling, check_bound
 
@@ -22,7 +30,7 @@ class DpSgdPlan:
 
     mechanism         what is counted
     adjacency         how neighbouring training sets differ
-    steps             counted at ``mechanism.sample_rate``: those of the loop, or with a shuffled deck one an epoch
+    stretches         the counted steps, as ``composed_epsilon`` takes them
     noise_multiplier  sigma: noise standard deviation / clipping norm
     epsilon           what holds
     claimed_epsilon   what would be stated if Poisson sampling, clipping record by record and no BatchNorm were assumed;
@@ -31,7 +39,7 @@ class DpSgdPlan:
 
     mechanism: Mechanism
     adjacency: Adjacency
-    steps: int
+    stretches: tuple[Steps, ...]
     noise_multiplier: float
     epsilon: float
     claimed_epsilon: float
@@ -48,9 +56,9 @@ class DpSgdPlan:
         return accountant_of(sample_rate=self.sample_rate, delta=self.delta, steps=self.steps)
 
     @property
-    def stretches(self) -> tuple[tuple[float, float, int], ...]:
-        """The counted steps, as ``composed_epsilon`` takes them."""
-        return ((self.noise_multiplier / self.mechanism.sensitivity, self.sample_rate, self.steps),)
+    def steps(self) -> int:
+        """Counted at ``sample_rate``: those of the loop, or with a shuffled deck one an epoch."""
+        return count_steps(self.stretches)
 
     @property
     def risk(self) -> Risk:
@@ -62,19 +70,11 @@ class DpSgdPlan:
     @property
     def epsilon_rdp(self) -> float:
         """The second line: what holds by the classic accountant, looser and computed in another way."""
-        return self._account().epsilon_rdp(self.steps)
+        return composed_rdp_epsilon(self.stretches, delta=self.delta, adjacency=self.adjacency)
 
     def epsilon_patient(self, images: int) -> float:
         """What holds for a patient with ``images`` images in the training set, added or removed together."""
-        return self._account(images_per_patient=images).epsilon(self.steps)
-
-    def _account(self, images_per_patient: int = 1) -> DpSgdAccount:
-        return self.mechanism.account(
-            noise_multiplier=self.noise_multiplier,
-            delta=self.delta,
-            adjacency=self.adjacency,
-            images_per_patient=images_per_patient,
-        )
+        return composed_epsilon(self.stretches, delta=self.delta, adjacency=self.adjacency, images_per_patient=images)
 
 
 def plan_dp_sgd(
@@ -156,18 +156,18 @@ def _plan(
             f"These settings make {loop_steps:,} steps, and epsilon is computed for up to {MAX_STEPS:,}. Take a larger "
             "[batch_size] or fewer [epochs]."
         )
-    steps = mechanism.counted_steps(loop_steps)
     if noise_multiplier is None:
         assert target_epsilon is not None
         noise_multiplier = solve_noise_multiplier(
             target_epsilon=target_epsilon,
             delta=delta,
             sample_rate=mechanism.sample_rate,
-            steps=steps,
+            steps=mechanism.counted_steps(loop_steps),
             sensitivity=mechanism.sensitivity,
             adjacency=adjacency,
         )
     rate = claimed_rate(batch_size=batch_size, train_size=train_size, sampling=mechanism.sampling)
-    claimed = DpSgdAccount(noise_multiplier, rate, delta, adjacency=adjacency).epsilon(loop_steps)
-    account = mechanism.account(noise_multiplier=noise_multiplier, delta=delta, adjacency=adjacency)
-    return DpSgdPlan(mechanism, adjacency, steps, noise_multiplier, account.epsilon(steps), claimed, delta)
+    claimed = composed_epsilon([Steps(noise_multiplier, rate, loop_steps)], delta=delta, adjacency=adjacency)
+    stretches = mechanism.stretches([Steps(noise_multiplier, mechanism.sample_rate, loop_steps)])
+    epsilon = composed_epsilon(stretches, delta=delta, adjacency=adjacency)
+    return DpSgdPlan(mechanism, adjacency, stretches, noise_multiplier, epsilon, claimed, delta)

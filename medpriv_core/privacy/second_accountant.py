@@ -8,7 +8,7 @@ they do not, one of them is wrong, the larger one is told, and a light says so.
 It takes from a tenth of a second to seconds, which no page waits for: a page asks (``ask_second_epsilon``), shows that
 the epsilon is being confirmed, and looks again. Command line and exports wait (``second_epsilon``).
 
->>> second_epsilon([(50.0, 1.0, 900)], delta=1e-5)  # doctest: +ELLIPSIS
+>>> second_epsilon([Steps(50.0, 1.0, 900)], delta=1e-5)  # doctest: +ELLIPSIS
 2.44...
 """
 
@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from medpriv_core.defaults import DEFAULT_DELTA
-from medpriv_core.privacy.dp_sgd import MAX_EPSILON, Adjacency, composed_epsilon, merged_stretches
-from medpriv_core.privacy.loss_distribution import Stretches, resolvable
+from medpriv_core.privacy.dp_sgd import MAX_EPSILON, Adjacency, composed_epsilon
+from medpriv_core.privacy.loss_distribution import resolvable
+from medpriv_core.privacy.steps import Steps, count_steps, merge_steps
 
 # By how much of epsilon the two may differ, and by how much in any case: each lies above the truth by its own grid.
 TOLERANCE, SMALLEST_DIFFERENCE = 0.01, 1e-4
@@ -35,14 +36,12 @@ SECOND = "second_accountant"
 # Questions that wait; the last ones asked are those that somebody looks at.
 MOST_WAITING = 16
 
-Segments = Iterable[tuple[float, float, int]]
-
 
 @dataclass(frozen=True)
 class Question:
     """Steps as ``composed_epsilon`` takes them, brought into one order."""
 
-    stretches: Stretches
+    stretches: tuple[Steps, ...]
     delta: float
     replace_one: bool
     images: int
@@ -89,17 +88,17 @@ _thread: threading.Thread | None = None
 
 
 def question(
-    segments: Segments, *, delta: float, adjacency: Adjacency = "add-remove", images_per_patient: int = 1
+    counted: Iterable[Steps], *, delta: float, adjacency: Adjacency = "add-remove", images_per_patient: int = 1
 ) -> Question:
     """The question that all functions here ask by."""
-    return Question(merged_stretches(segments), delta, adjacency == "replace-one", images_per_patient)
+    return Question(merge_steps(counted), delta, adjacency == "replace-one", images_per_patient)
 
 
 def second_epsilon(
-    segments: Segments, *, delta: float, adjacency: Adjacency = "add-remove", images_per_patient: int = 1
+    counted: Iterable[Steps], *, delta: float, adjacency: Adjacency = "add-remove", images_per_patient: int = 1
 ) -> float | None:
     """Epsilon by the second accountant, waited for: infinite above ``MAX_EPSILON``, None where it cannot say."""
-    return _ask(question(segments, delta=delta, adjacency=adjacency, images_per_patient=images_per_patient))
+    return _ask(question(counted, delta=delta, adjacency=adjacency, images_per_patient=images_per_patient))
 
 
 def wait_for_answer(asked: Question) -> Answer:
@@ -187,7 +186,7 @@ def _composed_by_the_other(asked: Question) -> float | None:
 
     if not asked.stretches:
         return 0.0
-    steps = sum(count for _, _, count in asked.stretches)
+    steps = count_steps(asked.stretches)
     sampled = any(rate < 1 for _, rate, _ in asked.stretches)
     first = asked.first_epsilon
     if math.isinf(first):  # its grid would have no end, and nothing is promised that it could confirm

@@ -15,20 +15,17 @@ False: nobody knows whether their checkpoint has taken more.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, composed_epsilon
 from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.mechanism import Mechanism
-from medpriv_core.spec import BOUNDS, RunSpec, Sampling
+from medpriv_core.privacy.steps import MOST_STEPS, Steps, count_steps, number_within, steps_from_json, steps_to_json
+from medpriv_core.spec import RunSpec, Sampling
 
-Segments = Sequence[Mapping[str, Any]]
 Bond = Literal["unknown", "holds", "broken", "older", "damaged"]
-
-MOST_STEPS = 10_000_000
-MOST_SEGMENTS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +38,7 @@ class Spent:
     steps_per_epoch  of the loop; None where an earlier version did not record it
     epsilon          of DP-SGD, at ``delta``; infinite where none holds, None for other methods
     adjacency, sampling, accountant   what epsilon depends on besides; None where not recorded
-    segments         stretches of {noise_multiplier, sample_rate, steps} as the ledger has them; None where not recorded
+    segments         steps as the ledger has them; None where not recorded
     checkpoint       SHA-256 of the checkpoint that it was written for; None where not recorded
     recorded         written by the worker together with the checkpoint, not concluded from other files
     bond             whether ``checkpoint`` is the file that lies there now: broken if not; older where record and
@@ -57,7 +54,7 @@ class Spent:
     adjacency: Adjacency | None = None
     sampling: Sampling | None = None
     accountant: Accountant | None = None
-    segments: tuple[Mapping[str, Any], ...] | None = None
+    segments: tuple[Steps, ...] | None = None
     checkpoint: str | None = None
     recorded: bool = True
     bond: Bond = "unknown"
@@ -92,8 +89,11 @@ class Spent:
         if self.epsilon is None:
             for name in ("epsilon", "delta", "adjacency", "sampling", "accountant", "segments"):
                 del values[name]
-        elif math.isinf(self.epsilon):
+            return values
+        if math.isinf(self.epsilon):
             values["epsilon"] = None
+        if self.segments is not None:
+            values["segments"] = steps_to_json(self.segments)
         return values
 
 
@@ -123,8 +123,8 @@ def spent_from_dict(values: Any) -> Spent:
         return spent
     return replace(
         spent,
-        epsilon=math.inf if values["epsilon"] is None else _number(values["epsilon"], low=0.0, high=math.inf),
-        delta=_number(values.get("delta"), low=0.0, high=1.0),
+        epsilon=math.inf if values["epsilon"] is None else number_within(values["epsilon"], low=0.0, high=math.inf),
+        delta=number_within(values.get("delta"), low=0.0, high=1.0),
         adjacency=_one_of(values.get("adjacency"), get_args(Adjacency)),
         sampling=_one_of(values.get("sampling"), get_args(Sampling)),
         accountant=_one_of(values.get("accountant"), get_args(Accountant)),
@@ -133,12 +133,13 @@ def spent_from_dict(values: Any) -> Spent:
 
 
 def spent_by(
-    mechanism: Mechanism, segments: Segments, *, delta: float, epochs: int, step: int, checkpoint: str | None
+    mechanism: Mechanism, segments: Iterable[Steps], *, delta: float, epochs: int, step: int, checkpoint: str | None
 ) -> Spent:
     """The record of a DP-SGD network that has finished ``epochs`` and ``step`` steps, with ``segments`` in its ledger.
 
     ``checkpoint`` is the digest of the file that holds it.
     """
+    segments = tuple(segments)
     steps = count_steps(segments)
     return Spent(
         epochs=epochs,
@@ -150,7 +151,7 @@ def spent_by(
         adjacency=mechanism.adjacency,
         sampling=mechanism.sampling,
         accountant=accountant_of(sample_rate=mechanism.sample_rate, delta=delta, steps=steps),
-        segments=tuple(dict(segment) for segment in segments),
+        segments=segments,
         checkpoint=checkpoint,
     )
 
@@ -186,37 +187,6 @@ def spent_without_record(
     return max(found, key=lambda spent: (spent.steps, spent.epsilon or 0.0), default=None)
 
 
-def count_steps(segments: Segments) -> int:
-    """All steps in the stretches of a ledger."""
-    return sum(int(segment["steps"]) for segment in segments)
-
-
-def first_steps(segments: Segments, steps: int) -> list[dict[str, Any]]:
-    """Of the stretches of a ledger those of its first ``steps`` steps, or all if it has no more."""
-    first: list[dict[str, Any]] = []
-    for segment in segments:
-        taken = min(int(segment["steps"]), steps)
-        if taken:
-            first.append(dict(segment) | {"steps": taken})
-        steps -= taken
-    return first
-
-
-def segments_from_list(values: Any) -> tuple[Mapping[str, Any], ...]:
-    """The stretches of a ledger as they come from JSON; raises ``ValueError`` for anything else."""
-    if not isinstance(values, list) or len(values) > MOST_SEGMENTS:
-        raise ValueError("segments must be a list")
-    segments = []
-    for value in values:
-        if not isinstance(value, Mapping) or not _is_whole(value.get("steps")) or value["steps"] < 0:
-            raise ValueError("a segment must count its steps")
-        low, high = BOUNDS["noise_multiplier"]
-        sigma = _number(value.get("noise_multiplier"), low=low, high=high)
-        rate = _number(value.get("sample_rate"), low=1e-12, high=1.0)
-        segments.append({"noise_multiplier": sigma, "sample_rate": rate, "steps": value["steps"]})
-    return tuple(segments)
-
-
 def _of_figures(figures: Mapping[str, Any], *, step: int) -> Spent:
     epsilon = delta = None
     if "epsilon" in figures:
@@ -232,8 +202,8 @@ def _of_figures(figures: Mapping[str, Any], *, step: int) -> Spent:
     )
 
 
-def _all_segments(values: Any, steps: int) -> tuple[Mapping[str, Any], ...]:
-    segments = segments_from_list(values)
+def _all_segments(values: Any, steps: int) -> tuple[Steps, ...]:
+    segments = steps_from_json(values)
     if count_steps(segments) != steps:
         raise ValueError("the segments must have all steps")
     return segments
@@ -241,12 +211,6 @@ def _all_segments(values: Any, steps: int) -> tuple[Mapping[str, Any], ...]:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _number(value: Any, *, low: float, high: float) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
-        raise ValueError(f"{value!r} is not a number from {low:g} to {high:g}")
-    return float(value)
 
 
 def _one_of(value: Any, choices: tuple[Any, ...]) -> Any:

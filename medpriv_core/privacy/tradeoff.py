@@ -13,7 +13,7 @@ which neighbours differ.
 
 Without sampling the mechanism is one Gaussian, and the curve has a closed form with one number, μ:
 
->>> risk = membership_risk([(50.0, 1.0, 900)], delta=1e-5)  # 900 full batches at noise multiplier 50
+>>> risk = membership_risk([Steps(50.0, 1.0, 900)], delta=1e-5)  # 900 full batches at noise multiplier 50
 >>> round(risk.mu, 3), round(risk.at_one_percent, 4)
 (0.6, 0.0421)
 
@@ -21,7 +21,7 @@ Under Poisson sampling δ(ε) comes from the privacy loss distribution that epsi
 safe side: a fraction of a percent of the hits. (With sample rates around one in 100,000 the advantage, then below one
 in 100, may be told too high by up to a third.)
 
->>> risk = membership_risk([(2.0, 128 / 5232, 2044)], delta=1e-5)
+>>> risk = membership_risk([Steps(2.0, 128 / 5232, 2044)], delta=1e-5)
 >>> round(risk.at_one_percent, 4), round(risk.advantage, 3)
 (0.0416, 0.231)
 """
@@ -36,9 +36,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from medpriv_core.privacy.dp_sgd import Adjacency, merged_stretches
+from medpriv_core.privacy.dp_sgd import Adjacency
 from medpriv_core.privacy.loss_distribution import Stretches, TotalLosses, smallest_resolvable, total_losses
 from medpriv_core.privacy.step_loss import Array
+from medpriv_core.privacy.steps import Steps, count_steps, merge_steps
 
 # The false-alarm rates that are told.
 FALSE_ALARM_RATES = ("0.001", "0.01", "0.05")
@@ -73,17 +74,17 @@ NO_RISK = Risk({rate: float(rate) for rate in FALSE_ALARM_RATES}, 0.0, 0.0)
 
 
 def membership_risk(
-    segments: Iterable[tuple[float, float, int]],
+    counted: Iterable[Steps],
     *,
     delta: float,
     adjacency: Adjacency = "add-remove",
     images_per_patient: int = 1,
 ) -> Risk:
-    """The risk of stretches of training as ``composed_epsilon`` takes them: never below the truth.
+    """The risk of steps as ``composed_epsilon`` takes them: never below the truth.
 
     ``delta`` only says how fine the grid must be, and down to which false-alarm rate ``mu`` holds.
     """
-    stretches = merged_stretches(segments)
+    stretches = merge_steps(counted)
     return _risk(stretches, delta, adjacency == "replace-one", images_per_patient) if stretches else NO_RISK
 
 
@@ -110,7 +111,7 @@ def _risk(stretches: Stretches, delta: float, replace_one: bool, images: int) ->
     if all(rate == 1 for _, rate, _ in stretches):
         distance = 2 if replace_one else images
         return _gaussian(distance * math.sqrt(sum(steps / noise**2 for noise, _, steps in stretches)))
-    steps = sum(steps for _, _, steps in stretches)
+    steps = count_steps(stretches)
     smallest = max(delta, smallest_resolvable(steps=steps))
     totals = total_losses(stretches, delta=smallest, replace_one=replace_one, images=images)
     if totals is None:

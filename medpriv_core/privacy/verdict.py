@@ -21,8 +21,9 @@ from medpriv_core.privacy.facts import GuaranteeFacts, recorded_facts
 from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
 from medpriv_core.privacy.plan import DpSgdPlan, claimed_rate, plan_run
 from medpriv_core.privacy.second_accountant import SECOND, Question, answer_to, question, record_of, wait_for_answer
-from medpriv_core.privacy.spent import Spent, first_steps
+from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, what_does_not_hold
+from medpriv_core.privacy.steps import Steps, add_steps, count_steps, first_steps
 from medpriv_core.privacy.tradeoff import Risk, membership_risk, risk_of_point
 from medpriv_core.spec import RunSpec
 
@@ -47,7 +48,7 @@ class Verdict:
     delta: float
     statement: str
     claimed_epsilon: float | None
-    stretches: tuple[tuple[float, float, int], ...] | None
+    stretches: tuple[Steps, ...] | None
 
     @property
     def risk(self) -> Risk:
@@ -91,11 +92,11 @@ def run_verdict(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None)
     stretches = None
     segments = network_segments(facts, spent)
     if segments is not None:
-        stretches = tuple(mechanism.stretches(segments))
+        stretches = mechanism.stretches(segments)
         cost = composed_epsilon(stretches, delta=delta)
         epsilon, stretches = max(epsilon, cost), None if epsilon > cost * (1 + OTHER_ACCOUNTANT) else stretches
         rate = claimed_rate(batch_size=spec.batch_size, train_size=train_size, sampling=mechanism.sampling)
-        claimed = composed_epsilon([(s["noise_multiplier"], rate, s["steps"]) for s in segments], delta=delta)
+        claimed = composed_epsilon([taken._replace(sample_rate=rate) for taken in segments], delta=delta)
     accountant = accountant_of(sample_rate=mechanism.sample_rate, delta=delta, steps=steps)
     return _verdict(epsilon, claimed, delta, mechanism, accountant, stretches)
 
@@ -105,25 +106,21 @@ def ledger_epsilon(spent: Spent) -> float:
     return math.inf if spent.epsilon is None else spent.epsilon
 
 
-def network_segments(facts: GuaranteeFacts, spent: Spent) -> list[dict[str, Any]] | None:
-    """The stretches of a network's steps: by what its loop recorded, else by its ledger; None where neither says."""
+def network_segments(facts: GuaranteeFacts, spent: Spent) -> tuple[Steps, ...] | None:
+    """A network's steps: by what its loop recorded, else by its ledger; None where neither says."""
     by_loop = recorded_segments(facts, steps=spent.steps)
-    if by_loop is None and spent.segments is not None:
-        return [dict(segment) for segment in spent.segments]
-    return by_loop
+    return spent.segments if by_loop is None else by_loop
 
 
-def recorded_segments(facts: GuaranteeFacts, *, steps: int) -> list[dict[str, Any]] | None:
-    """The stretches that ``steps`` steps must consist of, by recorded facts; None where these do not say."""
+def recorded_segments(facts: GuaranteeFacts, *, steps: int) -> tuple[Steps, ...] | None:
+    """What ``steps`` steps must consist of, by recorded facts; None where these do not say."""
     if facts.mechanism() is None or facts.noise_multiplier is None or facts.earlier_segments is None:
         return None
+    assert facts.sample_rate is not None  # there is a mechanism
     # A session may have begun with more steps than an epoch before it had.
     segments = first_steps(facts.earlier_segments, steps)
-    now = {"noise_multiplier": facts.noise_multiplier, "sample_rate": facts.sample_rate}
-    left = max(0, steps - sum(int(segment["steps"]) for segment in segments))
-    if segments and segments[-1] == now | {"steps": segments[-1]["steps"]}:
-        left += segments.pop()["steps"]
-    return [*segments, now | {"steps": left}]
+    left = max(0, steps - count_steps(segments))
+    return add_steps(segments, Steps(facts.noise_multiplier, facts.sample_rate, left))
 
 
 def planned_question(plan: DpSgdPlan) -> Question:
@@ -159,7 +156,7 @@ def _verdict(
     delta: float,
     mechanism: Mechanism,
     accountant: Accountant,
-    stretches: tuple[tuple[float, float, int], ...] | None,
+    stretches: tuple[Steps, ...] | None,
 ) -> Verdict:
     if stretches is not None:
         epsilon = max(epsilon, answer_to(question(stretches, delta=delta)).larger)

@@ -75,9 +75,8 @@ def held_guarantee(spec: RunSpec, setup: Mapping[str, Any], spent: Spent | None)
     # Runs that differ in their seed alone spend alike, and composing takes a fifth of a second.
     facts = json.dumps([setup.get("train_size"), setup.get(GUARANTEE)], sort_keys=True)
     # Which checkpoint it was is the run's own affair.
-    ledger = None if spent is None else replace(spent, checkpoint=None, segments=None)
-    segments = json.dumps(None if spent is None else spent.segments)
-    return _of_training(spec.canonical(any_seed=True), facts, ledger, segments, corrections())
+    ledger = None if spent is None else replace(spent, checkpoint=None)
+    return _of_training(spec.canonical(any_seed=True), facts, ledger, corrections())
 
 
 def _why_not(spent: Spent | None) -> str:
@@ -105,16 +104,9 @@ def _of_picture(beta: float, draw: NoiseDraw, delta: float, side: int, channels:
 
 
 @functools.lru_cache(maxsize=1024)
-def _of_training(
-    spec: RunSpec,
-    facts: str,
-    ledger: Spent | None,
-    segments: str,
-    _corrections: int,
-) -> HeldGuarantee:
+def _of_training(spec: RunSpec, facts: str, spent: Spent | None, _corrections: int) -> HeldGuarantee:
     train_size, recorded = json.loads(facts)
     setup = {"train_size": train_size, GUARANTEE: recorded}
-    spent = ledger and replace(ledger, segments=json.loads(segments))
     verdict = run_verdict(spec, setup=setup, spent=spent)
     if verdict is None or spent is None:
         return not_established(_why_not(spent))

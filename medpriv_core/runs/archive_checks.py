@@ -16,10 +16,11 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from medpriv_core.datasets.registry import dataset_info
-from medpriv_core.errors import RunError
+from medpriv_core.errors import RunError, SettingError
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.facts import GUARANTEE
-from medpriv_core.privacy.spent import MOST_STEPS, Spent, spent_from_dict, spent_without_record
+from medpriv_core.privacy.spent import Spent, spent_from_dict, spent_without_record
+from medpriv_core.privacy.steps import MOST_STEPS, steps_from_json
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.runs.archive_epsilon import check_epsilon
 from medpriv_core.runs.archive_format import FORMAT, VERSION
@@ -194,38 +195,36 @@ def _check_accounting(
     if spec.method != "dp_sgd":
         return
     facts = setup.get(GUARANTEE, {})
-    stretches = facts.get("earlier_segments") or [] if isinstance(facts, dict) else None
     steps = max(epochs[-1]["steps"] if epochs else 0, outcome.get("steps") or 0)
     # Beyond these bounds the accountants would take hours.
     bounded = (
-        isinstance(stretches, list)
-        and len(stretches) <= 100
-        and all(isinstance(stretch, dict) and _is_countable(stretch) for stretch in [facts, *stretches])
+        isinstance(facts, dict)
+        and _is_countable(facts)
         and steps <= MOST_STEPS
         and is_whole(setup.get("train_size", 1))
     )
     if not bounded:
         raise changed("setup.json")
     try:
+        steps_from_json(facts.get("earlier_segments") or [])
         last = epochs[-1] if epochs else {}
         recorded, spent = spent, spent or spent_without_record(spec, setup=setup, last=last, outcome=outcome)
         run_verdict(spec, setup=setup, spent=spent)
         check_run(spec, setup=setup, spent=spent, imported=True)
         check_epsilon(spec, setup, recorded, epochs=epochs, outcome=outcome)
-    except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
+    except (SettingError, TypeError, ValueError, KeyError, AttributeError, ArithmeticError) as error:
         raise changed("setup.json") from error
 
 
-def _is_countable(stretch: Mapping[str, Any]) -> bool:
+def _is_countable(facts: Mapping[str, Any]) -> bool:
     low, high = BOUNDS["noise_multiplier"]
     limits: dict[str, Callable[[Any], bool]] = {
         "noise_multiplier": lambda value: is_number(value, low=low, high=high),
         "sample_rate": lambda value: is_number(value, high=1) and value > 0,
-        "steps": lambda value: is_whole(value, high=MOST_STEPS),
         "steps_per_epoch": lambda value: is_whole(value, low=1, high=MOST_STEPS),
         "clipped_together": lambda value: is_whole(value, low=1, high=MOST_IMAGES),
     }
-    return all(stretch.get(name) is None or fits(stretch[name]) for name, fits in limits.items())
+    return all(facts.get(name) is None or fits(facts[name]) for name, fits in limits.items())
 
 
 def _epochs(content: bytes, spec: RunSpec) -> list[dict[str, Any]]:

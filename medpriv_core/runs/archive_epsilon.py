@@ -21,6 +21,7 @@ from medpriv_core.privacy.facts import GuaranteeFacts, recorded_facts
 from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.verdict import recorded_segments
 from medpriv_core.spec import BOUNDS, RunSpec
 
@@ -61,7 +62,7 @@ def check_epsilon(
     def cost(steps: int) -> float:
         segments = recorded_segments(facts, steps=steps)
         if segments is None:
-            segments = [{"noise_multiplier": noise_multiplier, "sample_rate": mechanism.sample_rate, "steps": steps}]
+            segments = (Steps(noise_multiplier, mechanism.sample_rate, steps),)
         known = [mechanism.stretches(segments)]
         if spent is not None and spent.segments and steps == spent.steps:
             known.append(mechanism.stretches(spent.segments))

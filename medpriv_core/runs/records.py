@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, get_args
 
 from medpriv_core.privacy.facts import GUARANTEE, GuaranteeFacts, Source
-from medpriv_core.privacy.spent import MOST_STEPS, segments_from_list
+from medpriv_core.privacy.steps import MOST_STEPS, steps_from_json
 from medpriv_core.spec import BOUNDS, Engine, NoiseGenerator, Sampling
 from medpriv_core.strict_json import Unreadable
 
@@ -91,7 +91,7 @@ def _is_count(value: Any) -> bool:
 
 def _is_segments(value: Any) -> bool:
     try:
-        segments_from_list(value)
+        steps_from_json(value)
     except ValueError:
         return False
     return True

@@ -7,7 +7,7 @@ run what it has spent so far:
 
 ``run``         the run's id
 ``mechanism``   {sampling, sample_rate, steps_per_epoch, sensitivity}; a sensitivity of null is infinite
-``segments``    stretches of {noise_multiplier, sample_rate, steps}, as in the ledger
+``segments``    the steps of its ledger, as {noise_multiplier, sample_rate, steps}
 ``delta``       of the run
 ``checkpoint``  digest of the checkpoint that it is entered for; once that lies on the disk, a line {run, kept} says so
 ``checksum``    of the line
@@ -29,7 +29,7 @@ import functools
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -40,7 +40,7 @@ from medpriv_core.errors import DataHomeError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.mechanism import Mechanism
-from medpriv_core.privacy.spent import count_steps, segments_from_list
+from medpriv_core.privacy.steps import Steps, count_steps, steps_from_json, steps_to_json
 from medpriv_core.privacy.verdict import network_segments
 from medpriv_core.private_files import make_folder, open_private
 from medpriv_core.runs.epoch_log import Signature, signature
@@ -57,25 +57,24 @@ _SEALED = re.compile(rb'\{"run": .*?"blake2b:[0-9a-f]{32}"\}')
 
 @dataclass(frozen=True)
 class Entry:
-    """What one run has spent on the images: its mechanism, and the stretches of its ledger.
+    """What one run has spent on the images: its mechanism, and the steps of its ledger.
 
     ``checkpoint`` is the digest of the checkpoint that a worker is about to write.
     """
 
     run: str
     mechanism: Mechanism
-    segments: tuple[Mapping[str, Any], ...]
+    segments: tuple[Steps, ...]
     delta: float
     checkpoint: str | None = None
 
     @property
     def cost(self) -> tuple[float, int]:
         """What grows with every step: inverse squares of the noise, and the steps."""
-        squares = sum(steps / sigma**2 if sigma else math.inf for sigma, _, steps in self.stretches)
-        return squares, count_steps(self.segments)
+        return sum(part.weight for part in self.stretches), count_steps(self.segments)
 
     @property
-    def stretches(self) -> list[tuple[float, float, int]]:
+    def stretches(self) -> tuple[Steps, ...]:
         """As ``composed_epsilon`` takes them."""
         return self.mechanism.stretches(self.segments)
 
@@ -154,7 +153,7 @@ def entry_of(run: RunSummary) -> Entry | None:
     mechanism, segments = facts.mechanism(), network_segments(facts, run.spent)
     if mechanism is None or segments is None:
         return None
-    return Entry(run.id, mechanism, tuple(segments), run.spec.delta)
+    return Entry(run.id, mechanism, segments, run.spec.delta)
 
 
 class Images:
@@ -207,8 +206,7 @@ def _line(entry: Entry) -> bytes:
     mechanism = asdict(entry.mechanism)
     if math.isinf(entry.mechanism.sensitivity):
         mechanism["sensitivity"] = None
-    segments = [dict(segment) for segment in entry.segments]
-    line = {"run": entry.run, "mechanism": mechanism, "segments": segments, "delta": entry.delta}
+    line = {"run": entry.run, "mechanism": mechanism, "segments": steps_to_json(entry.segments), "delta": entry.delta}
     if entry.checkpoint is not None:
         line["checkpoint"] = entry.checkpoint
     return seal_line(line) + b"\n"
@@ -303,7 +301,7 @@ def _entry(line: bytes) -> Entry | None:
             return None
         per_epoch, digest = int(facts["steps_per_epoch"]), values.get("checkpoint")
         mechanism = Mechanism(facts["sampling"], float(facts["sample_rate"]), max(1, per_epoch), sensitivity)
-        segments, delta = segments_from_list(values["segments"]), float(values["delta"])
+        segments, delta = steps_from_json(values["segments"]), float(values["delta"])
         return Entry(str(values["run"]), mechanism, segments, delta, digest)
     except (ValueError, LookupError, TypeError, ArithmeticError):
         return None

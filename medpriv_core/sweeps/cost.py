@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from medpriv_core.datasets.registry import DatasetEntry, list_datasets, open_dataset
 from medpriv_core.errors import MedprivError, SettingError
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.composition import JointEpsilon, Spending, compose, planned_spending
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.runs import service
@@ -20,17 +21,9 @@ from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import RunSpec
 from medpriv_core.sweeps.grid import Grid, GridRun, Impossible
 from medpriv_core.sweeps.identity import identity, reusable_runs
-from medpriv_core.sweeps.on_images import spent_by_others
+from medpriv_core.sweeps.on_images import recorded_spending, spent_by_others
 from medpriv_core.sweeps.preset_notes import PresetNotes, preset_notes
-from medpriv_core.sweeps.together import (
-    DpSgdTogether,
-    LocalDpTogether,
-    Spending,
-    compose_dp_sgd,
-    compose_local_dp,
-    planned_spending,
-    recorded_spending,
-)
+from medpriv_core.sweeps.together import LocalDpTogether, compose_local_dp
 from medpriv_core.weights_source import resolve_weights
 
 
@@ -49,14 +42,12 @@ class DpSgdCost:
     """Epsilon of all networks of the grid on one dataset; and with all others ever trained here on its images.
 
     others       how many those are
-    with_others  None without any
-    uncounted    further ones that did not record what they spent
+    with_others  None without any; of one that nobody knows the spending of, no ε is established
     """
 
-    together: DpSgdTogether
+    together: JointEpsilon
     others: int
-    with_others: DpSgdTogether | None
-    uncounted: int
+    with_others: JointEpsilon | None
 
     @property
     def sentences(self) -> list[str]:
@@ -73,11 +64,6 @@ class DpSgdCost:
             lines.append(
                 f"With {_counted_noun(self.others, 'other DP-SGD network')} trained here on these images, deleted and "
                 f"purged ones included: {self.with_others.statement}."
-            )
-        if self.uncounted:
-            lines.append(
-                f"{_counted_noun(self.uncounted, 'other DP-SGD run')} recorded too little to be counted; with them it "
-                "is more."
             )
         return lines
 
@@ -212,10 +198,11 @@ def _dp_sgd_costs(
         others = spent_by_others(home, dataset, runs, train_size=train_size, but=reused)
         costs.append(
             DpSgdCost(
-                compose_dp_sgd(dataset, spendings),
-                others=len(others.spendings),
-                with_others=compose_dp_sgd(dataset, [*spendings, *others.spendings]) if others.spendings else None,
-                uncounted=others.uncounted,
+                compose(dataset, spendings),
+                others=len(others.spendings) + others.unknown,
+                with_others=compose(dataset, [*spendings, *others.spendings], unknown=others.unknown)
+                if others.spendings or others.unknown
+                else None,
             )
         )
     return tuple(costs)

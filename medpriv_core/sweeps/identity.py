@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any
 
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import WeightsError
 from medpriv_core.privacy.facts import recorded_facts
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.verdict import network_segments
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import RunSpec
@@ -46,8 +46,8 @@ def reusable_runs(runs: Iterable[RunSummary], entries: Mapping[str, DatasetEntry
     return found
 
 
-def recorded_steps(run: RunSummary) -> list[dict[str, Any]] | None:
-    """The stretches of steps of a DP-SGD run as it recorded them; None where it did not."""
+def recorded_steps(run: RunSummary) -> tuple[Steps, ...] | None:
+    """The steps of a DP-SGD run as it recorded them; None where it did not."""
     if run.spent is None or not run.spent.steps:
         return None
     return network_segments(recorded_facts(run.setup), run.spent)

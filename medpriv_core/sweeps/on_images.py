@@ -1,30 +1,25 @@
-"""What all DP-SGD networks that were ever trained here on the images of a dataset have taken from them together.
+"""Which DP-SGD networks have taken something from the images of a dataset, and what they took together.
 
-It is read from the journal of the images' content (``medpriv_core.runs.spent_journal``), so it also counts runs that
-were purged long ago, and does not count what was trained on other images under the same name.
+What was ever trained here is read from the journal of the images' content (``medpriv_core.runs.spent_journal``), so it
+also counts runs that were purged long ago, and does not count what was trained on other images under the same name.
+What they cost together is composed by the rules of ``medpriv_core.privacy.composition``, for all who ask.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
-from medpriv_core.privacy.verdict import run_verdict
+from medpriv_core.privacy.composition import JointEpsilon, Spending, compose, network_spending, planned_spending
+from medpriv_core.privacy.facts import recorded_facts
+from medpriv_core.privacy.steps import add_steps, count_steps
 from medpriv_core.runs import service
 from medpriv_core.runs.spent_journal import Entry, Images, count_lost, enter_runs, entry_of, read_entries
 from medpriv_core.runs.summary import RunSummary
-from medpriv_core.sweeps.together import (
-    DpSgdTogether,
-    Spending,
-    compose_dp_sgd,
-    not_known,
-    planned_spending,
-    recorded_spending,
-)
+from medpriv_core.sweeps.identity import recorded_steps
 
 WITHOUT_PRIVACY = (
     "Networks trained without privacy are not counted: for each of them that is given away, no ε holds at all."
@@ -35,11 +30,11 @@ WITHOUT_PRIVACY = (
 class SpentOnImages:
     """Spendings of networks on the images of one dataset.
 
-    ``uncounted`` further runs did not record theirs, or their line in the journal is damaged.
+    ``unknown`` further runs did not record theirs, or their line in the journal is damaged.
     """
 
     spendings: tuple[Spending, ...]
-    uncounted: int
+    unknown: int
 
 
 def all_runs(home: DataHome) -> list[RunSummary]:
@@ -50,7 +45,7 @@ def all_runs(home: DataHome) -> list[RunSummary]:
         return []
 
 
-def epsilon_on_images(home: DataHome, dataset: str, runs: Sequence[RunSummary]) -> DpSgdTogether | None:
+def epsilon_on_images(home: DataHome, dataset: str, runs: Sequence[RunSummary]) -> JointEpsilon | None:
     """The epsilon of all networks trained here on a dataset's images so far; None where there is none to speak of.
 
     ``runs`` are ``all_runs``. Raises ``DataHomeError`` where the disk refuses.
@@ -60,48 +55,59 @@ def epsilon_on_images(home: DataHome, dataset: str, runs: Sequence[RunSummary]) 
     images = Images(home)
     entries = _entries(home, dataset, images, runs)
     lost = count_lost(home, dataset, images.content_of(dataset))
-    if lost:
-        return not_known(dataset, networks=len(entries), lost=lost)
-    return compose_dp_sgd(dataset, [_of(entry) for entry in entries.values()]) if entries else None
+    others = [
+        _as_it_lies(run) for run in _here(runs, dataset, images) if run.id not in entries and run.spent is not None
+    ]
+    spendings = [_of(entry) for entry in entries.values()]
+    spendings += [other for other in others if other is not None and other.epsilon]
+    if not spendings and None not in others and not lost:
+        return None
+    return compose(dataset, spendings, unknown=others.count(None), lost=lost)
 
 
 def networks_together(dataset: str, runs: Sequence[RunSummary]) -> list[str]:
-    """What whoever gets all these DP-SGD networks learns about one image of a dataset, in sentences; none of fewer
-    than two.
+    """What whoever gets all these networks learns about one image of a dataset, in sentences; none of fewer than two.
 
-    All are taken for trained on the same images: of an image that some of them have not seen, less is learned.
-    Imported ones were trained elsewhere, on images that nobody here knows.
+    Imported ones count as trained on the same images, at their sender's word: of an image that they have not seen they
+    tell less.
     """
-    private = [run for run in runs if _is_private(run, dataset)]
-    mine = [run for run in private if not run.imported]
-    if len(private) < 2 or not mine:
+    private = [run for run in runs if run.spec is not None and _is_private(run, dataset)]
+    if len(private) < 2:
         return []
-    spendings = [spending for spending in map(_recorded, mine) if spending is not None]
-    sentences = []
-    if len(spendings) < len(mine):
-        unknown = len(mine) - len(spendings)
+    found = [_as_it_lies(run) for run in private]
+    known = [spending for spending in found if spending is not None]
+    sentences = [compose(dataset, known, unknown=found.count(None)).all_sentence]
+    if imported := sum(run.imported for run in private):
         sentences.append(
-            f"{unknown} of these {len(mine)} DP-SGD networks {'has' if unknown == 1 else 'have'} no record of all that "
-            "was spent, so for whoever gets all of them no ε is established."
-        )
-    elif len(spendings) > 1:
-        sentences.append(compose_dp_sgd(dataset, spendings).all_sentence)
-    if imported := len(private) - len(mine):
-        sentences.append(
-            f"{imported} imported {'one is' if imported == 1 else 'ones are'} not counted: on which images they were "
-            "trained is not known here."
+            f"{imported} imported {'one counts' if imported == 1 else 'ones count'} as trained on the same images, "
+            f"with what {'its sender says' if imported == 1 else 'their senders say'} was spent."
         )
     return sentences
 
 
-def _recorded(run: RunSummary) -> Spending | None:
-    """What a network has spent, if its steps are all that it has spent."""
+def seeds_together(runs: Sequence[RunSummary]) -> str:
+    """The same for finished runs of one setting, of any method, in a sentence."""
+    spec = runs[0].spec
+    assert spec is not None
+    if spec.method == "none":
+        return "Trained without privacy: no ε holds, for one of them or for all together."
+    if spec.method == "local_dp":
+        return (
+            f"All {len(runs)} learned from noised images. As long as these are the same noised copies, drawn once, "
+            "the networks together cost no more than one; a copy drawn anew adds its ε."
+        )
+    return " ".join(networks_together(spec.dataset, runs))
+
+
+def _as_it_lies(run: RunSummary) -> Spending | None:
+    """What the network of a run has spent; None where nobody knows."""
     assert run.spec is not None
-    entry = entry_of(run)
-    verdict = run_verdict(run.spec, setup=run.setup, spent=run.spent)
-    if entry is None or verdict is None or (verdict.stretches is None and math.isfinite(verdict.epsilon)):
-        return None
-    return _of(entry)
+    return network_spending(run.spec, setup=run.setup, spent=run.spent)
+
+
+def _here(runs: Sequence[RunSummary], dataset: str, images: Images) -> list[RunSummary]:
+    """The DP-SGD runs that were trained here on the images that lie under the dataset's name now."""
+    return [run for run in runs if _is_private(run, dataset) and not run.imported and images.have(run)]
 
 
 def spent_by_others(
@@ -114,17 +120,17 @@ def spent_by_others(
     images = Images(home)
     entries, here = _entries(home, dataset, images, runs), {run.id for run in runs}
     spendings = [_of(entry) for entry in entries.values() if entry.run not in here and entry.run not in but]
-    uncounted = count_lost(home, dataset, images.content_of(dataset))
-    for run in runs:
-        if run.id in but or not _is_private(run, dataset) or not images.have(run):
+    unknown = count_lost(home, dataset, images.content_of(dataset))
+    for run in _here(runs, dataset, images):
+        if run.id in but:
             continue
         found = [_to_its_end(run, train_size), _of(entries[run.id]) if run.id in entries else None]
         known = [spending for spending in found if spending is not None]
         if known:
-            spendings.append(max(known, key=_squares))
+            spendings.append(max(known, key=lambda spending: spending.weight))
         else:
-            uncounted += 1
-    return SpentOnImages(tuple(spendings), uncounted)
+            unknown += 1
+    return SpentOnImages(tuple(spendings), unknown)
 
 
 def _entries(home: DataHome, dataset: str, images: Images, runs: Sequence[RunSummary]) -> dict[str, Entry]:
@@ -132,7 +138,7 @@ def _entries(home: DataHome, dataset: str, images: Images, runs: Sequence[RunSum
 
     Where the images are not there any more, whatever bears their name counts.
     """
-    mine = [run for run in runs if _is_private(run, dataset) and images.have(run)]
+    mine = _here(runs, dataset, images)
     with suppress(MedprivError):  # a disk that refuses is no reason to say less
         enter_runs(home, mine)
     entries = read_entries(home, dataset, images.content_of(dataset))
@@ -150,6 +156,20 @@ def _is_private(run: RunSummary, dataset: str) -> bool:
     return not run.ended or run.epochs_done > 0 or run.has_checkpoint or run.spent is not None
 
 
+def recorded_spending(run: RunSummary) -> Spending | None:
+    """Of a DP-SGD run by the steps that it recorded; None where it did not.
+
+    One that has not finished is counted to its end: it may get there.
+    """
+    segments, mechanism = recorded_steps(run), recorded_facts(run.setup).mechanism()
+    if run.spec is None or segments is None or mechanism is None:
+        return None
+    if run.state != "finished":
+        left = max(0, run.spec.epochs * mechanism.steps_per_epoch - count_steps(segments))
+        segments = add_steps(segments, segments[-1]._replace(count=left))
+    return Spending(mechanism, mechanism.stretches(segments), run.spec.delta)
+
+
 def _to_its_end(run: RunSummary, train_size: int) -> Spending | None:
     if run.spent is not None:
         return recorded_spending(run)
@@ -161,8 +181,4 @@ def _to_its_end(run: RunSummary, train_size: int) -> Spending | None:
 
 
 def _of(entry: Entry) -> Spending:
-    return Spending(entry.mechanism, tuple(entry.stretches), entry.delta)
-
-
-def _squares(spending: Spending) -> float:
-    return sum(steps / sigma**2 if sigma else math.inf for sigma, _, steps in spending.stretches)
+    return Spending(entry.mechanism, entry.stretches, entry.delta)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from medpriv_core.errors import RunError
+from medpriv_core.privacy.steps import Steps, steps_from_json, steps_to_json
 from medpriv_core.strict_json import open_regular
 
 
@@ -45,7 +46,7 @@ class Checkpoint:
     settings   the settings that must not change when the run goes on
     dataset    content key of the prepared dataset
     position   fields of ``Position``
-    ledger     DP-SGD: stretches of {noise_multiplier, sample_rate, steps}
+    ledger     DP-SGD: all steps taken
     rows       the finished epochs as in ``metrics.jsonl``
     average    state of ``WeightAverage``; None where nothing is averaged
     """
@@ -56,7 +57,7 @@ class Checkpoint:
     settings: dict[str, Any]
     dataset: str
     position: dict[str, Any]
-    ledger: list[dict[str, Any]] = field(default_factory=list)
+    ledger: tuple[Steps, ...] = ()
     rows: list[dict[str, Any]] = field(default_factory=list)
     average: dict[str, Any] | None = None
 
@@ -65,7 +66,7 @@ def pack_checkpoint(checkpoint: Checkpoint) -> memoryview:
     """The bytes of the file, for ``spent_record.write_checkpoint_and_record``."""
     # In memory, because torch's own writer hides a full disk in an internal error, and for the record's digest.
     content = io.BytesIO()
-    torch.save(vars(checkpoint), content)
+    torch.save(vars(checkpoint) | {"ledger": steps_to_json(checkpoint.ledger)}, content)
     return content.getbuffer()
 
 
@@ -84,7 +85,8 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
                     raise ValueError("a sum that does not fit")
             file.seek(0)
             values = torch.load(file, map_location="cpu", weights_only=True)
-        checkpoint = Checkpoint(**{f.name: values[f.name] for f in fields(Checkpoint) if f.name in values})
+        known = {field.name: values[field.name] for field in fields(Checkpoint) if field.name in values}
+        checkpoint = Checkpoint(**known | {"ledger": steps_from_json(known.get("ledger", []))})
         Position(**checkpoint.position)
     # A damaged file fails inside torch in many ways: RuntimeError, UnpicklingError, EOFError, KeyError, BadZipFile, ...
     except Exception as error:

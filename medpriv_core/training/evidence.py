@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from medpriv_core.privacy.facts import GuaranteeFacts
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.spec import Engine, RunSpec
 from medpriv_core.training.ledger import Ledger
 from medpriv_core.training.microbatch_steps import MicrobatchStepper
@@ -30,7 +31,7 @@ def guarantee_facts(
     stepper: Stepper,
     ledger: Ledger,
     steps_per_epoch: int,
-    earlier_segments: list[dict[str, Any]],
+    earlier_segments: tuple[Steps, ...],
     measured: dict[str, dict[str, Any]],
 ) -> GuaranteeFacts:
     """The facts of a session that is about to begin; ``earlier_segments`` are those of the ledger it goes on from.
@@ -48,7 +49,7 @@ def guarantee_facts(
         sample_rate=ledger.sample_rate,
         steps_per_epoch=steps_per_epoch,
         noise_multiplier=ledger.noise_multiplier,
-        earlier_segments=tuple(earlier_segments),
+        earlier_segments=earlier_segments,
         engine=engine,
         clipped_together=spec.microbatch_size if engine == "microbatch" else 1,
         mixing_layers=mixing_layers(trained),

@@ -6,30 +6,30 @@ the record beside it (``medpriv_core.runs.spent_record``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.calibration import solve_noise_multiplier
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
-from medpriv_core.privacy.spent import Segments, Spent, count_steps
+from medpriv_core.privacy.spent import Spent
+from medpriv_core.privacy.steps import Steps, add_steps, count_steps
 from medpriv_core.spec import RunSpec
 
 
 @dataclass
 class Ledger:
-    """The mechanism of the steps to come, and the stretches of steps already taken.
+    """The mechanism of the steps to come, and the steps already taken.
 
-    ``segments`` are {noise_multiplier, sample_rate, steps} in the order they were taken: the noise multiplier as set,
-    the rate that the accountant may count on, and the steps of the loop. What they cost follows from ``mechanism``,
-    which does not change on the way.
+    ``segments`` are in the order in which they were taken: with the noise multiplier as set, the rate that the
+    accountant may count on, and the steps of the loop. What they cost follows from ``mechanism``, which does not change
+    on the way.
     """
 
     noise_multiplier: float
     mechanism: Mechanism
     delta: float
-    segments: list[dict[str, Any]] = field(default_factory=list)
+    segments: tuple[Steps, ...] = ()
 
     @property
     def sample_rate(self) -> float:
@@ -39,7 +39,7 @@ class Ledger:
     @property
     def steps(self) -> int:
         """All steps taken by the loop."""
-        return sum(segment["steps"] for segment in self.segments)
+        return count_steps(self.segments)
 
     def count_step(self) -> None:
         """Enter one step of the loop."""
@@ -49,40 +49,33 @@ class Ledger:
         """Epsilon at ``delta`` of all steps taken, and of ``more_steps`` of the loop to come."""
         return composed_epsilon(self.mechanism.stretches(self._with_steps(more_steps)), delta=self.delta)
 
-    def _with_steps(self, steps: int) -> list[dict[str, Any]]:
-        kind = {"noise_multiplier": self.noise_multiplier, "sample_rate": self.sample_rate}
-        *earlier, last = self.segments or [kind | {"steps": 0}]
-        if last == kind | {"steps": last["steps"]}:
-            return [*earlier, last | {"steps": last["steps"] + steps}]
-        return [*earlier, last, kind | {"steps": steps}]
+    def _with_steps(self, count: int) -> tuple[Steps, ...]:
+        return add_steps(self.segments, Steps(self.noise_multiplier, self.sample_rate, count))
 
 
 def spent_before(
-    saved: Segments, recorded: Spent | None, *, mechanism: Mechanism, delta: float
-) -> tuple[list[dict[str, Any]], str | None]:
-    """The stretches that a session goes on from, and a sentence where checkpoint and record do not agree on them.
+    saved: tuple[Steps, ...], recorded: Spent | None, *, mechanism: Mechanism, delta: float
+) -> tuple[tuple[Steps, ...], str | None]:
+    """The steps that a session goes on from, and a sentence where checkpoint and record do not agree on them.
 
     ``saved`` is the ledger in the checkpoint, empty without one. What costs more holds: somebody may have the network
     that a record counted and an older checkpoint does not.
     """
-    by_checkpoint = [dict(segment) for segment in saved]
-    by_record = by_checkpoint
-    if recorded is not None and recorded.segments is not None:
-        by_record = [dict(segment) for segment in recorded.segments]
-    if by_record == by_checkpoint:
-        return by_checkpoint, None
+    by_record = saved if recorded is None or recorded.segments is None else recorded.segments
+    if by_record == saved:
+        return saved, None
 
-    def cost(segments: list[dict[str, Any]]) -> tuple[float, int]:
+    def cost(segments: tuple[Steps, ...]) -> tuple[float, int]:
         return composed_epsilon(mechanism.stretches(segments), delta=delta), count_steps(segments)
 
-    larger = max(by_checkpoint, by_record, key=cost)
+    larger = max(saved, by_record, key=cost)
     return larger, (
-        f"The checkpoint counts {count_steps(by_checkpoint):,} steps and the record of what was spent "
+        f"The checkpoint counts {count_steps(saved):,} steps and the record of what was spent "
         f"{count_steps(by_record):,}; the privacy budget goes on from {count_steps(larger):,}, which costs more."
     )
 
 
-def open_ledger(spec: RunSpec, *, train_size: int, steps_left: int, segments: list[dict[str, Any]]) -> Ledger:
+def open_ledger(spec: RunSpec, *, train_size: int, steps_left: int, segments: tuple[Steps, ...]) -> Ledger:
     """The ledger of a run that has taken ``segments`` and has ``steps_left`` steps of the loop to take.
 
     A ``target_epsilon`` is solved for the noise multiplier at the start; a resumed run keeps that noise.
@@ -91,7 +84,7 @@ def open_ledger(spec: RunSpec, *, train_size: int, steps_left: int, segments: li
     mechanism = mechanism_of(spec, train_size=train_size)
     noise_multiplier = spec.noise_multiplier
     if noise_multiplier is None and segments:
-        noise_multiplier = float(segments[-1]["noise_multiplier"])
+        noise_multiplier = segments[-1].noise_multiplier
     if noise_multiplier is None:
         assert spec.target_epsilon is not None
         noise_multiplier = solve_noise_multiplier(
@@ -101,7 +94,7 @@ def open_ledger(spec: RunSpec, *, train_size: int, steps_left: int, segments: li
             steps=mechanism.counted_steps(steps_left),
             sensitivity=mechanism.sensitivity,
         )
-    ledger = Ledger(noise_multiplier, mechanism, spec.delta, [dict(segment) for segment in segments])
+    ledger = Ledger(noise_multiplier, mechanism, spec.delta, segments)
     if spec.target_epsilon is not None:
         planned = ledger.epsilon(more_steps=steps_left)
         if planned > spec.target_epsilon:

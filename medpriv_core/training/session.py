@@ -17,7 +17,8 @@ from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.privacy.facts import GUARANTEE
 from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
-from medpriv_core.privacy.spent import Spent, count_steps, spent_by
+from medpriv_core.privacy.spent import Spent, spent_by
+from medpriv_core.privacy.steps import count_steps
 from medpriv_core.privacy.verdict import second_record
 from medpriv_core.progress import ProgressCallback
 from medpriv_core.runs.directory import RunDirectory
@@ -102,7 +103,7 @@ class Session:
             settings=_lasting_settings(self.spec),
             dataset=self.dataset,
             position=asdict(self.position),
-            ledger=self.ledger.segments if self.ledger else [],
+            ledger=self.ledger.segments if self.ledger else (),
             rows=self.rows,
             average=self.average.state_dict() if self.average else None,
         )
@@ -156,7 +157,7 @@ def open_session(
         progress(NOISE_PHASE, 0, 1)
         steps_left = max(0, (spec.epochs - position.epochs_done) * steps - position.step)
         mechanism = mechanism_of(spec, train_size=train_size)
-        segments, remark = spent_before(saved.ledger if saved else [], recorded, mechanism=mechanism, delta=spec.delta)
+        segments, remark = spent_before(saved.ledger if saved else (), recorded, mechanism=mechanism, delta=spec.delta)
         ledger = open_ledger(spec, train_size=train_size, steps_left=steps_left, segments=segments)
     if saved is not None and state == "damaged":
         remark = "The record of what was spent was damaged or gone. It is written anew from the checkpoint."
@@ -244,7 +245,7 @@ def open_session(
         )
     if saved is not None:
         # A checkpoint of an earlier version has no record, and one that was put back has another's.
-        goes_on = replace(saved, ledger=ledger.segments if ledger else [])
+        goes_on = replace(saved, ledger=ledger.segments if ledger else ())
         spent = _spent_by(goes_on, ledger, steps_per_epoch=steps, digest=checkpoint_digest(directory))
         if journal is not None:
             journal.enter(spent)

@@ -18,7 +18,8 @@ from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.mechanisms.catalog import make_mechanism
 from medpriv_core.mechanisms.comparison import NoisedPanel, noised_panel
-from medpriv_core.privacy.dp_sgd import DpSgdAccount
+from medpriv_core.privacy.dp_sgd import composed_epsilon
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.uploads.fitting import fit
 from pages.parts.picture_viewer import encode_png
 
@@ -127,7 +128,7 @@ def wake_accountant() -> None:
 
 
 def _load_accountant() -> None:
-    DpSgdAccount(noise_multiplier=1.0, sample_rate=0.1, delta=DEFAULT_DELTA).epsilon(10)
+    composed_epsilon([Steps(noise_multiplier=1.0, sample_rate=0.1, count=10)], delta=DEFAULT_DELTA)
     # What is loaded now stays until the end. Looking through all of it again and again, for garbage that cannot be
     # there, would hold up one page in a hundred for a fifth of a second.
     gc.collect()

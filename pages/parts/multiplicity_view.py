@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from medpriv_core.evaluation.composition import TrainedRun, joint_guarantee
 from medpriv_core.evaluation.intervals import Interval, seed_mean
 from medpriv_core.evaluation.multiplicity import (
     AbstentionPoint,
@@ -36,6 +35,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import Method
+from medpriv_core.sweeps.on_images import seeds_together
 from pages.parts.charts import draw_chart
 from pages.parts.evaluation_view import (
     CHART_WIDTH,
@@ -124,13 +124,8 @@ def _draw(
     _draw_agreement(found, method, key, about)
     _draw_abstention(points, found.networks, method, key, about)
     st.markdown("**What do these networks cost together?**")
-    st.markdown(for_markdown(joint_guarantee([_trained(run) for run in runs]).sentence))
+    st.markdown(for_markdown(seeds_together(runs)))
     st.caption(NOT_COVERED)
-
-
-def _trained(run: RunSummary) -> TrainedRun:
-    assert run.spec is not None
-    return TrainedRun(run.spec, run.setup, run.spent)
 
 
 def _draw_means(runs: Sequence[RunSummary], test_set: str) -> None:

@@ -21,8 +21,9 @@ from medpriv_core.exports.captions import describe_runs
 from medpriv_core.exports.run_archive import export_run
 from medpriv_core.exports.tables import runs_csv
 from medpriv_core.home import DataHome, data_home
-from medpriv_core.privacy.dp_sgd import DpSgdAccount
+from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.statement import format_epsilon
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
@@ -41,10 +42,13 @@ from tests.training.conftest import StopAfter
 RUN_ID = "20260102-030405-abcd"
 AN_EPOCH = 12  # steps: 120 images, 10 expected in each
 SPEC = TINY.changed(method="dp_sgd", noise_multiplier=1.0, delta=1e-3, epochs=4, batch_size=10)
-ACCOUNT = DpSgdAccount(noise_multiplier=1.0, sample_rate=10 / 120, delta=1e-3)
 
 
 Stopped = Callable[..., tuple[DataHome, int]]
+
+
+def epsilon_of(steps: int) -> float:
+    return composed_epsilon([Steps(1.0, 10 / 120, steps)], delta=1e-3)
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +112,7 @@ def test_weights_card_guarantee_caption_and_table_are_of_the_same_steps(question
     assert steps % AN_EPOCH != 0
     run = service.load_run(home, RUN_ID)
     assert run.epochs_done == done == (0 if questions == 12 else done)
-    epsilon = format_epsilon(ACCOUNT.epsilon(steps))
+    epsilon = format_epsilon(epsilon_of(steps))
 
     with zipfile.ZipFile(io.BytesIO(export_run(home, RUN_ID))) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
@@ -123,7 +127,7 @@ def test_weights_card_guarantee_caption_and_table_are_of_the_same_steps(question
         assert figures in text
     assert f"[holds] Accounting: The ledger covers exactly the {steps:,} steps" in guarantee
     (line,) = csv.DictReader(io.StringIO(runs_csv([run])))
-    assert float(line["epsilon"]) == pytest.approx(ACCOUNT.epsilon(steps), rel=1e-6)
+    assert float(line["epsilon"]) == pytest.approx(epsilon_of(steps), rel=1e-6)
     assert (line["steps"], stopped in line["stopped"]) == (str(steps), True)
     assert f"ε = {epsilon} (" in describe_runs([run])[0]
     assert json.loads(files["spent.json"])["steps"] == steps
@@ -136,7 +140,7 @@ def test_elsewhere_it_says_the_same_by_its_senders_word(stopped: Stopped, read_h
 
     run = service.load_run(elsewhere, RUN_ID)
     assert run.spent is not None
-    assert (run.spent.steps, run.spent.epsilon) == (steps, ACCOUNT.epsilon(steps))
+    assert (run.spent.steps, run.spent.epsilon) == (steps, epsilon_of(steps))
     with zipfile.ZipFile(io.BytesIO(export_run(elsewhere, RUN_ID))) as archive:
         guarantee = archive.read("guarantee.txt").decode()
     assert f"after {steps:,} steps" in guarantee
@@ -168,7 +172,7 @@ def test_a_record_that_claims_less_than_its_loop_recorded_is_not_believed(stoppe
 
     with zipfile.ZipFile(io.BytesIO(export_run(home, RUN_ID))) as archive:
         guarantee = archive.read("guarantee.txt").decode()
-    assert f"ε = {format_epsilon(ACCOUNT.epsilon(steps))} (" in guarantee
+    assert f"ε = {format_epsilon(epsilon_of(steps))} (" in guarantee
     assert "[FAILS] Accounting" in guarantee
 
 

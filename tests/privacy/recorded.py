@@ -8,9 +8,11 @@ from dataclasses import replace
 
 from medpriv_core.patients import PatientCount, patient_facts
 from medpriv_core.privacy.conditions import Check
+from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.spent import Spent
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.spec import RunSpec
 from tests.privacy.findings import RAN
 
@@ -43,8 +45,7 @@ def recorded(spec: RunSpec, *, steps: int | None = None, epsilon: float | None =
     mechanism = mechanism_of(spec, train_size=N)
     steps = spec.epochs * mechanism.steps_per_epoch if steps is None else steps
     if epsilon == -1.0:
-        counted = mechanism.counted_steps(steps)
-        epsilon = mechanism.account(noise_multiplier=5.002, delta=spec.delta).epsilon(counted)
+        epsilon = composed_epsilon(mechanism.stretches([Steps(5.002, mechanism.sample_rate, steps)]), delta=spec.delta)
     epochs, step = divmod(steps, mechanism.steps_per_epoch)
     spent = Spent(
         epochs=epochs,

@@ -14,6 +14,7 @@ from medpriv_core.privacy.facts import GuaranteeFacts, planned_facts, recorded_f
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.spent import spent_at
 from medpriv_core.privacy.statement import dp_sgd_meaning
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.verdict import planned_verdict, run_verdict
 from medpriv_core.spec import RunSpec
 from tests.privacy.recorded import (
@@ -165,7 +166,7 @@ def test_an_infinite_epsilon_of_the_ledger_is_not_improved():
 
 def test_a_resumed_run_with_other_noise_is_neither_a_fault_nor_a_false_claim():
     spec = dp_sgd()
-    earlier = ({"noise_multiplier": 3.0, "sample_rate": 128 / N, "steps": 20 * 41},)
+    earlier = (Steps(3.0, 128 / N, 20 * 41),)
     run = recorded(spec, earlier_segments=earlier, epsilon=100.0)
     assert named(check_run(spec, **run), "Accounting").state == "green"
     run = recorded(spec, earlier_segments=earlier)  # a ledger that forgot the old noise

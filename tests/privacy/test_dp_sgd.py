@@ -9,7 +9,14 @@ from opacus.accountants import PRVAccountant, RDPAccountant
 from scipy import stats
 
 from medpriv_core.errors import SettingError
-from medpriv_core.privacy.dp_sgd import DpSgdAccount, accountant_of, composed_epsilon, sampling_rate, steps_per_epoch
+from medpriv_core.privacy.dp_sgd import (
+    accountant_of,
+    composed_epsilon,
+    composed_rdp_epsilon,
+    sampling_rate,
+    steps_per_epoch,
+)
+from medpriv_core.privacy.steps import Steps, add_steps, first_steps, merge_steps, steps_from_json, steps_to_json
 
 # Of another program on a finer grid, delta 1e-5: training records, steps, noise multiplier; PLD, RDP and replace-one.
 KNOWN = [
@@ -22,12 +29,12 @@ KNOWN = [
 ]
 
 
-def account(noise_multiplier: float, sample_rate: float, delta: float = 1e-5, **more) -> DpSgdAccount:
-    return DpSgdAccount(noise_multiplier=noise_multiplier, sample_rate=sample_rate, delta=delta, **more)
-
-
 def epsilon(noise_multiplier: float, sample_rate: float, steps: int, delta: float = 1e-5, **more) -> float:
-    return account(noise_multiplier, sample_rate, delta, **more).epsilon(steps)
+    return composed_epsilon([Steps(noise_multiplier, sample_rate, steps)], delta=delta, **more)
+
+
+def epsilon_rdp(noise_multiplier: float, sample_rate: float, steps: int, delta: float = 1e-5, **more) -> float:
+    return composed_rdp_epsilon([Steps(noise_multiplier, sample_rate, steps)], delta=delta, **more)
 
 
 def exact_gaussian_epsilon(mu: float, delta: float) -> float:
@@ -46,7 +53,7 @@ def exact_gaussian_epsilon(mu: float, delta: float) -> float:
 @pytest.mark.parametrize(("size", "steps", "noise", "pld", "rdp", "replaced"), KNOWN)
 def test_known_values_are_met_within_half_a_percent_and_never_undercut(size, steps, noise, pld, rdp, replaced):
     assert pld - 0.0006 <= epsilon(noise, 128 / size, steps) <= pld * 1.005
-    assert account(noise, 128 / size).epsilon_rdp(steps) == pytest.approx(rdp, rel=0.005)
+    assert epsilon_rdp(noise, 128 / size, steps) == pytest.approx(rdp, rel=0.005)
     value = epsilon(noise, 128 / size, steps, adjacency="replace-one")
     assert replaced * 0.9995 <= value <= replaced * 1.005
 
@@ -54,7 +61,7 @@ def test_known_values_are_met_within_half_a_percent_and_never_undercut(size, ste
 @pytest.mark.parametrize(("noise", "whole_n", "rdp"), [(1.0, 5.930, 6.615), (2.0, 1.979, 2.212), (4.0, 0.836, 0.942)])
 def test_known_values_at_delta_one_over_n(noise: float, whole_n: float, rdp: float):
     assert epsilon(noise, 128 / 5232, 2044, delta=1 / 5232) == pytest.approx(whole_n, rel=0.005)
-    assert account(noise, 128 / 5232, 1 / 5232).epsilon_rdp(2044) == pytest.approx(rdp, rel=0.005)
+    assert epsilon_rdp(noise, 128 / 5232, 2044, delta=1 / 5232) == pytest.approx(rdp, rel=0.005)
 
 
 @pytest.mark.filterwarnings("ignore:Optimal order is the largest alpha")
@@ -116,8 +123,9 @@ def test_grows_with_steps_and_rate_and_shrinks_with_noise():
 
 
 def test_doubled_sensitivity_is_half_the_noise():
-    assert epsilon(2.0, 0.02, 100, sensitivity=2.0) == epsilon(1.0, 0.02, 100)
-    assert epsilon(2.0, 0.02, 100, sensitivity=math.inf) == math.inf
+    taken = Steps(2.0, 0.02, 100)
+    assert taken.relative_to(2.0) == Steps(1.0, 0.02, 100)
+    assert composed_epsilon([taken.relative_to(math.inf)], delta=1e-5) == math.inf
 
 
 @pytest.mark.parametrize(("noise", "two", "five"), [(1.0, 16.75, 57.6), (2.0, 5.43, 16.7), (4.0, 2.30, 6.60)])
@@ -133,7 +141,7 @@ def test_known_values_for_a_patient_with_several_images(noise: float, two: float
     [((1.0, 128 / 5232, 2044), 30, 990.987), ((0.2, 1e-4, 1_000_000), 1, 617.752)],
 )
 def test_a_large_epsilon_that_is_finite_is_told(segment: tuple, images: int, other: float):
-    found = composed_epsilon([segment], delta=1e-5, images_per_patient=images)
+    found = composed_epsilon([Steps(*segment)], delta=1e-5, images_per_patient=images)
     assert other < found < 1.003 * other
 
 
@@ -153,23 +161,23 @@ def test_an_empty_record_in_the_place_of_another_costs_what_its_removal_costs():
 
 @pytest.mark.parametrize("rate", [0.01, 1.0])
 def test_the_classic_accountant_is_looser_for_replacement_too(rate: float):
-    replaced = account(2.0, rate, adjacency="replace-one")
-    assert replaced.epsilon(30) < replaced.epsilon_rdp(30) < 1.5 * replaced.epsilon(30) + 0.5
-    assert replaced.epsilon_rdp(30) > account(2.0, rate).epsilon_rdp(30)
+    tight, classic = (of(2.0, rate, 30, adjacency="replace-one") for of in (epsilon, epsilon_rdp))
+    assert tight < classic < 1.5 * tight + 0.5
+    assert classic > epsilon_rdp(2.0, rate, 30)
 
 
 def test_stretches_of_one_mechanism_add_their_steps():
-    together = composed_epsilon([(1.0, 0.02, 30), (1.0, 0.02, 70)], delta=1e-5)
+    together = composed_epsilon([Steps(1.0, 0.02, 30), Steps(1.0, 0.02, 70)], delta=1e-5)
     assert together == epsilon(1.0, 0.02, 100)
 
 
 def test_a_second_mechanism_costs_more_than_either():
-    both = composed_epsilon([(1.0, 0.02, 100), (2.0, 0.02, 100)], delta=1e-5)
+    both = composed_epsilon([Steps(1.0, 0.02, 100), Steps(2.0, 0.02, 100)], delta=1e-5)
     assert epsilon(1.0, 0.02, 100) < both < epsilon(1.0, 0.02, 200)
 
 
 def test_full_batches_of_different_noise_compose_exactly():
-    both = composed_epsilon([(2.0, 1.0, 2), (4.0, 1.0, 8)], delta=1e-5)
+    both = composed_epsilon([Steps(2.0, 1.0, 2), Steps(4.0, 1.0, 8)], delta=1e-5)
     assert both == pytest.approx(exact_gaussian_epsilon(1.0, 1e-5), abs=1e-6)
 
 
@@ -182,7 +190,7 @@ def test_a_hopeless_epsilon_is_infinite_at_once():
 @pytest.mark.parametrize("rate", [0.0, -0.1, 1.01])
 def test_impossible_rates_are_refused(rate: float):
     with pytest.raises(SettingError, match="sample_rate"):
-        account(1.0, rate)
+        epsilon(1.0, rate, 1)
 
 
 def test_impossible_patients_are_refused():
@@ -205,3 +213,25 @@ def test_a_shuffled_deck_is_dealt_to_the_end_and_a_full_batch_is_one_step():
     assert steps_per_epoch(batch_size=40, train_size=81, sampling="shuffled") == 3
     assert steps_per_epoch(batch_size=40, train_size=81, sampling="poisson") == 2
     assert steps_per_epoch(batch_size=40, train_size=81, sampling="full_batch") == 1
+
+
+def test_steps_are_added_cut_and_merged():
+    taken = add_steps(add_steps((Steps(2.0, 0.1, 3),), Steps(4.0, 0.1, 2)), Steps(4.0, 0.1, 1))
+    assert taken == (Steps(2.0, 0.1, 3), Steps(4.0, 0.1, 3))
+    assert first_steps(taken, 4) == (Steps(2.0, 0.1, 3), Steps(4.0, 0.1, 1))
+    assert first_steps(taken, 9) == taken
+    assert merge_steps([Steps(4.0, 0.1, 1), Steps(2.0, 0.1, 3), Steps(4.0, 0.1, 2), Steps(1.0, 1.0, 0)]) == taken
+    with pytest.raises(SettingError, match="negative"):
+        merge_steps([Steps(1.0, 0.1, -1)])
+
+
+def test_steps_are_written_in_one_form_and_nothing_else_is_read():
+    stored = [{"noise_multiplier": 2.0, "sample_rate": 0.25, "steps": 3}]  # as 0.1.0 wrote them
+    assert steps_to_json(steps_from_json(stored)) == stored
+    assert steps_from_json([stored[0] | {"of_a_later_version": 1}]) == (Steps(2.0, 0.25, 3),)
+    for name, value in (("steps", -1), ("steps", 1.5), ("steps", True), ("sample_rate", 0), ("noise_multiplier", "2")):
+        with pytest.raises(ValueError, match=r"segment|number"):
+            steps_from_json([stored[0] | {name: value}])
+    for damaged in (None, {}, [1], [[2.0, 0.25, 3]], stored * 101):
+        with pytest.raises(ValueError, match="segment"):
+            steps_from_json(damaged)

@@ -12,6 +12,7 @@ from scipy import stats
 
 from medpriv_core.privacy.loss_distribution import pld_epsilon, quick_epsilon
 from medpriv_core.privacy.step_loss import StepLosses, drawn, log_expm1, losses_of_step
+from medpriv_core.privacy.steps import Steps
 
 # noise multiplier, sample rate, interval, images: usual ones and the ends of what is allowed
 STEPS = [
@@ -104,7 +105,7 @@ def test_probabilities_of_losses_add_up_and_of_e_to_their_minus_too():
 
 @pytest.mark.parametrize(("noise", "rate", "steps", "images", "delta"), RUNS)
 def test_composed_steps_are_the_librarys_on_a_finer_grid_and_never_less(noise, rate, steps, images, delta):
-    ours = pld_epsilon(((noise, rate, steps),), delta=delta, replace_one=False, images=images)
+    ours = pld_epsilon((Steps(noise, rate, steps),), delta=delta, replace_one=False, images=images)
     # The library rounds to the safe side as well, so a grid this fine is a hair above the truth.
     spread = math.sqrt(math.log1p(rate**2 * math.expm1(min(noise**-2, 3.0))))
     theirs = by_the_library(noise, rate, 0.1 * spread, images).self_compose(steps).get_epsilon_for_delta(delta)
@@ -113,14 +114,14 @@ def test_composed_steps_are_the_librarys_on_a_finer_grid_and_never_less(noise, r
 
 @pytest.mark.parametrize(("noise", "rate", "steps", "images", "delta"), RUNS)
 def test_the_quick_look_is_near(noise, rate, steps, images, delta):
-    stretches = ((noise, rate, steps),)
+    stretches = (Steps(noise, rate, steps),)
     careful = pld_epsilon(stretches, delta=delta, replace_one=False, images=images)
     quick = quick_epsilon(stretches, delta=delta, replace_one=False, images=images)
     assert quick == pytest.approx(careful, rel=0.03)
 
 
 def test_several_stretches_compose_as_in_the_library():
-    ours = pld_epsilon(((1.0, 0.02, 100), (2.0, 0.05, 300)), delta=1e-5, replace_one=False, images=1)
+    ours = pld_epsilon((Steps(1.0, 0.02, 100), Steps(2.0, 0.05, 300)), delta=1e-5, replace_one=False, images=1)
     first, second = by_the_library(1.0, 0.02, 1e-3, 1), by_the_library(2.0, 0.05, 1e-3, 1)
     theirs = first.self_compose(100).compose(second.self_compose(300)).get_epsilon_for_delta(1e-5)
     assert ours == pytest.approx(theirs, rel=1e-3)

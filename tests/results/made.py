@@ -9,6 +9,7 @@ from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.spent import Spent, spent_at, spent_by
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.results.made import make_result
 from medpriv_core.results.result import Result, Source
 from medpriv_core.spec import RunSpec
@@ -51,8 +52,9 @@ def spent_of(spec: RunSpec, *, epochs: int, step: int = 0) -> Spent:
     steps = epochs * per_epoch + step
     if spec.method != "dp_sgd":
         return Spent(epochs=epochs, step=step, steps=steps, steps_per_epoch=per_epoch)
-    segment = {"noise_multiplier": spec.noise_multiplier, "sample_rate": mechanism.sample_rate, "steps": steps}
-    return spent_by(mechanism, [segment], delta=spec.delta, epochs=epochs, step=step, checkpoint=None)
+    assert spec.noise_multiplier is not None
+    taken = Steps(spec.noise_multiplier, mechanism.sample_rate, steps)
+    return spent_by(mechanism, [taken], delta=spec.delta, epochs=epochs, step=step, checkpoint=None)
 
 
 def result(

@@ -21,6 +21,7 @@ from medpriv_core.datasets.registry import content_of
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.spent import spent_by
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_journal import Entry, enter
@@ -158,9 +159,9 @@ def row(epoch: int, **values: object) -> dict[str, object]:
 def spend(home: DataHome, *, recorded: int, entered: int) -> None:
     """Record and journal of the run r, with so many epochs."""
     directory, mechanism = RunDirectory(home.runs / "r"), mechanism_of(PRIVATE, train_size=640)
-    segment = {"noise_multiplier": 2.0, "sample_rate": mechanism.sample_rate, "steps": 40 * recorded}
+    segment = Steps(2.0, mechanism.sample_rate, 40 * recorded)
     write_record(directory, spent_by(mechanism, [segment], delta=1e-5, epochs=recorded, step=0, checkpoint=None))
-    entry = Entry("r", mechanism, (segment | {"steps": 40 * entered},), 1e-5)
+    entry = Entry("r", mechanism, (segment._replace(count=40 * entered),), 1e-5)
     enter(home, content_of(home, PRIVATE.dataset), [entry])
 
 

@@ -6,12 +6,12 @@ import pytest
 
 from medpriv_core.errors import DatasetError, SettingError
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.composition import compose, planned_spending
 from medpriv_core.runs import service
 from medpriv_core.runs.estimate import estimate_disk, estimate_time
 from medpriv_core.spec import RunSpec
 from medpriv_core.sweeps.cost import plan_sweep
 from medpriv_core.sweeps.grid import Axis, Cell, Grid, vary
-from medpriv_core.sweeps.together import compose_dp_sgd, planned_spending
 from tests.sweeps.conftest import EndRun
 
 BASE = {"dataset": "synthetic_chest", "weights": "none", "epochs": 4}
@@ -48,8 +48,9 @@ def test_a_private_run_that_did_not_record_its_guarantee_is_not_reused(home: Dat
     plan = plan_sweep(home, Grid(PRIVATE, ()))
     assert plan.reused == 0
     (cost,) = plan.dp_sgd
-    assert cost.uncounted == 1
-    assert "recorded too little to be counted" in cost.sentences[-1]
+    assert cost.with_others is not None
+    assert cost.with_others.unknown == 1
+    assert "has no record of all that was spent" in cost.sentences[-1]
 
 
 def test_time_and_disk_that_runs_share_count_once(home: DataHome):
@@ -78,13 +79,13 @@ def test_networks_of_the_grid_are_composed_with_those_that_are_there(home: DataH
     (cost,) = plan.dp_sgd
     assert plan.reused == 1
     # The reused one is one of the three and not a fourth.
-    assert cost.together.epsilon == compose_dp_sgd("synthetic_chest", [spending] * 3).epsilon
+    assert cost.together.epsilon == compose("synthetic_chest", [spending] * 3).epsilon
     assert cost.with_others is None
     service.submit(home, spec.changed(noise_multiplier=1.0))
     (cost,) = plan_sweep(home, Grid(PRIVATE, (SEEDS,))).dp_sgd
     louder = planned_spending(spec.changed(noise_multiplier=1.0), train_size=640)
     assert cost.with_others is not None
-    assert cost.with_others.epsilon == compose_dp_sgd("synthetic_chest", [louder, *[spending] * 3]).epsilon
+    assert cost.with_others.epsilon == compose("synthetic_chest", [louder, *[spending] * 3]).epsilon
     assert "With 1 other DP-SGD network trained here" in cost.sentences[1]
 
 
@@ -100,7 +101,7 @@ def test_a_run_that_ended_before_its_first_epoch_spent_nothing(home: DataHome, e
     service.submit(home, RunSpec(**PRIVATE | {"noise_multiplier": 1.0}))
     end_next("failed")
     (cost,) = plan_sweep(home, Grid(PRIVATE, ())).dp_sgd
-    assert (cost.others, cost.uncounted) == (0, 0)
+    assert (cost.others, cost.with_others) == (0, None)
 
 
 def test_combinations_that_the_dataset_forbids_are_named(home: DataHome):

@@ -15,13 +15,20 @@ from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.statement import format_epsilon
+from medpriv_core.privacy.steps import count_steps
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_journal import enter, enter_runs, entry_of, read_entries
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunRow, RunStore
-from medpriv_core.sweeps.on_images import all_runs, epsilon_on_images, networks_together, spent_by_others
-from tests.results.made import PLAIN, PRIVATE, TRAIN_SIZE, rows_of, setup_of, spent_of
+from medpriv_core.sweeps.on_images import (
+    all_runs,
+    epsilon_on_images,
+    networks_together,
+    seeds_together,
+    spent_by_others,
+)
+from tests.results.made import LOCAL, PLAIN, PRIVATE, TRAIN_SIZE, rows_of, setup_of, spent_of
 
 DATASET = "synthetic_chest"
 STRETCH = (4.0, 0.1, 20)  # of PRIVATE after its two epochs
@@ -64,7 +71,7 @@ def networks(count: int) -> float:
 def test_the_made_runs_spend_what_is_expected(home: DataHome) -> None:
     spent = spent_of(PRIVATE, epochs=2)
     assert spent.segments is not None
-    assert (4.0, spent.segments[0]["sample_rate"], spent.steps) == STRETCH
+    assert (4.0, spent.segments[0].sample_rate, spent.steps) == STRETCH
 
 
 @pytest.mark.parametrize("record", [True, False], ids=["of this version", "of the version before"])
@@ -81,7 +88,7 @@ def test_purging_gives_nothing_back(record: bool, home: DataHome) -> None:
         assert (together.networks, together.epsilon) == (2, networks(2))
     assert "deleted and purged ones included: ε = " in together.ever_sentence
     others = spent_by_others(home, DATASET, [], train_size=TRAIN_SIZE, but=())
-    assert (len(others.spendings), others.uncounted) == (2, 0)
+    assert (len(others.spendings), others.unknown) == (2, 0)
 
 
 def test_a_run_folder_that_is_removed_by_hand_stays_spent_once_it_was_looked_at(home: DataHome) -> None:
@@ -115,12 +122,12 @@ def test_later_lines_of_a_run_only_raise_what_it_spent(home: DataHome) -> None:
     (run,) = service.list_runs(home)
     entry, content = entry_of(run), content_of(home, DATASET)
     assert entry is not None
-    less = replace(entry, segments=({**entry.segments[0], "steps": 3},))
-    more = replace(entry, segments=({**entry.segments[0], "steps": 300},))
+    less = replace(entry, segments=(entry.segments[0]._replace(count=3),))
+    more = replace(entry, segments=(entry.segments[0]._replace(count=300),))
     for step, expected in ((entry, 20), (less, 20), (more, 300), (less, 300)):
         enter(home, content, [step])
         (found,) = read_entries(home, DATASET, content).values()
-        assert sum(segment["steps"] for segment in found.segments) == expected
+        assert count_steps(found.segments) == expected
 
 
 def test_a_torn_or_foreign_line_takes_no_other_with_it(home: DataHome) -> None:
@@ -215,16 +222,36 @@ def test_networks_that_are_handed_on_together_cost_what_their_steps_cost(home: D
 
 def test_where_one_of_them_did_not_record_all_that_it_spent_no_epsilon_is_said(home: DataHome) -> None:
     put(home, "a")
-    put(home, "b", guarantee=None, record=False)
+    put(home, "b")
+    (home.runs / "b" / "spent.json").write_text("{}")  # of this version, and lost
     said = said_of(home, "a", "b")
-    assert "1 of these 2 DP-SGD networks has no record" in said
+    assert "1 of 2 has no record of all that was spent" in said
     assert "ε =" not in said
 
 
-def test_imported_networks_were_trained_on_other_images(home: DataHome) -> None:
+def test_a_run_of_an_earlier_version_that_told_its_epsilon_alone_is_added_up(home: DataHome) -> None:
+    put(home, "a")
+    put(home, "b", guarantee=None, record=False)
+    assert f"ε = {format_epsilon(2 * networks(1))} (δ = 2e-5; one image added or removed" in said_of(home, "a", "b")
+    together = together_on(home)
+    assert (together.networks, together.epsilon) == (2, pytest.approx(2 * networks(1)))
+
+
+def test_imported_networks_count_as_trained_on_the_same_images(home: DataHome) -> None:
     for run_id in ("a", "b", "c"):
         put(home, run_id)
     RunDirectory(home.runs / "c").import_mark.write_text("{}")
     said = said_of(home, "a", "b", "c")
-    assert f"ε = {format_epsilon(networks(2))} (" in said
-    assert "1 imported one is not counted" in said
+    assert f"ε = {format_epsilon(networks(3))} (" in said
+    assert "1 imported one counts as trained on the same images, with what its sender says was spent" in said
+    assert together_on(home).epsilon == networks(2)  # trained here
+
+
+def test_seeds_of_each_method_are_spoken_of_by_the_same_rules(home: DataHome) -> None:
+    for run_id in ("a", "b"):
+        put(home, run_id)
+    runs = service.list_runs(home)
+    assert f"ε = {format_epsilon(networks(2))} (" in seeds_together(runs)
+    plain, local = ([replace(run, spec=spec) for run in runs] for spec in (PLAIN, LOCAL))
+    assert "no ε holds" in seeds_together(plain)
+    assert "no more than one" in seeds_together(local)

@@ -10,6 +10,7 @@ import pytest
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.dp_sgd import composed_epsilon, steps_per_epoch
 from medpriv_core.privacy.plan import plan_run
+from medpriv_core.privacy.steps import Steps, count_steps, steps_from_json
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.ledger import Ledger, open_ledger
 from medpriv_core.training.sampling import epoch_batches
@@ -27,8 +28,8 @@ def steps_of(spec: RunSpec, n: int) -> int:
 
 
 def opened(spec: RunSpec, *, steps: int = 0, segments=()) -> Ledger:
-    left = spec.epochs * steps_of(spec, N) - sum(segment["steps"] for segment in segments)
-    ledger = open_ledger(spec, train_size=N, steps_left=left, segments=list(segments))
+    left = spec.epochs * steps_of(spec, N) - count_steps(segments)
+    ledger = open_ledger(spec, train_size=N, steps_left=left, segments=tuple(segments))
     for _ in range(steps):
         ledger.count_step()
     return ledger
@@ -72,13 +73,13 @@ def test_what_is_counted_is_what_the_loop_draws():
 
 def test_every_step_of_poisson_sampling_is_entered():
     ledger = opened(run(), steps=7)
-    assert ledger.segments == [{"noise_multiplier": 2.0, "sample_rate": 0.4, "steps": 7}]
-    assert ledger.epsilon() == composed_epsilon([(2.0, 0.4, 7)], delta=1e-5)
+    assert ledger.segments == (Steps(2.0, 0.4, 7),)
+    assert ledger.epsilon() == composed_epsilon([Steps(2.0, 0.4, 7)], delta=1e-5)
 
 
 def test_a_shuffled_deck_costs_one_step_for_every_epoch_begun():
-    one = composed_epsilon([(2.0, 1.0, 1)], delta=1e-5)
-    two = composed_epsilon([(2.0, 1.0, 2)], delta=1e-5)
+    one = composed_epsilon([Steps(2.0, 1.0, 1)], delta=1e-5)
+    two = composed_epsilon([Steps(2.0, 1.0, 2)], delta=1e-5)
     spent = [opened(run(sampling="shuffled"), steps=steps).epsilon() for steps in (0, 1, 3, 4)]
     assert spent == [0, one, one, two]
     assert opened(run(sampling="shuffled"), steps=4).steps == 4
@@ -86,8 +87,8 @@ def test_a_shuffled_deck_costs_one_step_for_every_epoch_begun():
 
 def test_microbatches_double_what_a_record_can_change():
     ledger = opened(run(**AS_THE_AUTHORS), steps=3)
-    assert ledger.epsilon() == composed_epsilon([(1.0, 1.0, 1)], delta=1e-5)
-    assert ledger.segments == [{"noise_multiplier": 2.0, "sample_rate": 1.0, "steps": 3}]
+    assert ledger.epsilon() == composed_epsilon([Steps(1.0, 1.0, 1)], delta=1e-5)
+    assert ledger.segments == (Steps(2.0, 1.0, 3),)
 
 
 def test_batch_norm_has_no_epsilon_from_the_first_step_on():
@@ -108,13 +109,13 @@ def test_a_deck_resumed_with_other_noise_counts_both_parts_of_the_epoch():
     before = opened(run(sampling="shuffled"), steps=4)
     after = opened(run(sampling="shuffled", noise_multiplier=4.0), steps=3, segments=before.segments)
     # Epochs 1 and 2 began with the old noise; the new one saw the rest of epoch 2, and epoch 3.
-    assert after.epsilon() == composed_epsilon([(2.0, 1.0, 2), (4.0, 1.0, 2)], delta=1e-5)
+    assert after.epsilon() == composed_epsilon([Steps(2.0, 1.0, 2), Steps(4.0, 1.0, 2)], delta=1e-5)
 
 
 def test_the_ledger_of_an_earlier_version_is_read():
-    earlier = [{"noise_multiplier": 3.0, "sample_rate": 0.4, "steps": 2}]
+    earlier = steps_from_json([{"noise_multiplier": 3.0, "sample_rate": 0.4, "steps": 2}])
     ledger = opened(run(), steps=1, segments=earlier)
-    assert ledger.epsilon() == composed_epsilon([(3.0, 0.4, 2), (2.0, 0.4, 1)], delta=1e-5)
+    assert ledger.epsilon() == composed_epsilon([Steps(3.0, 0.4, 2), Steps(2.0, 0.4, 1)], delta=1e-5)
 
 
 def test_a_target_is_kept_over_a_resume():

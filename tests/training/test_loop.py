@@ -8,7 +8,8 @@ import torch
 
 from medpriv_core.datasets.base import PreparedDataset, PreparedSplit
 from medpriv_core.errors import DatasetError, RunError, SettingError, WeightsError
-from medpriv_core.privacy.dp_sgd import DpSgdAccount
+from medpriv_core.privacy.dp_sgd import composed_epsilon
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.spent_record import checkpoint_digest, read_record, write_record
 from medpriv_core.training import loop, sampling
@@ -160,12 +161,12 @@ def test_a_resumed_private_run_has_the_epsilon_of_all_its_steps(new_run):
     taken = torch.load(run.directory.checkpoint, weights_only=True)["ledger"]
     assert 0 < taken[0]["steps"] < 15
     session = run.train(spec)
-    account = DpSgdAccount(noise_multiplier=1.0, sample_rate=0.2, delta=1e-3)
+    spent = [composed_epsilon([Steps(1.0, 0.2, steps)], delta=1e-3) for steps in (5, 10, 15)]
     rows = run.directory.read_epochs()
     assert [row["steps"] for row in rows] == [5, 10, 15]
-    assert [row["epsilon"] for row in rows] == [account.epsilon(steps) for steps in (5, 10, 15)]
-    assert loop.facts(session)["epsilon"] == account.epsilon(15)
-    assert session.ledger.segments == [{"noise_multiplier": 1.0, "sample_rate": 0.2, "steps": 15}]
+    assert [row["epsilon"] for row in rows] == spent
+    assert loop.facts(session)["epsilon"] == spent[-1]
+    assert session.ledger.segments == (Steps(1.0, 0.2, 15),)
 
 
 def test_a_target_epsilon_is_reached_and_not_exceeded_also_when_resumed(new_run):

@@ -12,8 +12,9 @@ import torch
 from medpriv_core.errors import DataHomeError, RunError
 from medpriv_core.figures.curves import epsilon_terms
 from medpriv_core.privacy.checks import check_run
-from medpriv_core.privacy.dp_sgd import DpSgdAccount
+from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.spent import Spent
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs import spent_record
@@ -22,9 +23,12 @@ from medpriv_core.spec import RunSpec
 from tests.training.conftest import Run, StopAfter, toy_spec
 
 DP = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
-ACCOUNT = DpSgdAccount(noise_multiplier=1.0, sample_rate=0.2, delta=1e-3)
 AN_EPOCH = 5  # steps: 40 images, 8 expected in each
 MORE = 9  # questions of a first session before it has taken some steps: it also reads features
+
+
+def epsilon_of(steps: int) -> float:
+    return composed_epsilon([Steps(1.0, 0.2, steps)], delta=1e-3)
 
 
 def stop(run: Run, spec: RunSpec, questions: int) -> None:
@@ -58,7 +62,7 @@ def test_a_network_stopped_in_mid_epoch_has_spent_all_its_steps(epochs_before: i
     spent = shown(run, spec)
     assert epochs_before * AN_EPOCH < taken < (epochs_before + 1) * AN_EPOCH
     assert (spent.steps, spent.epochs, spent.step) == (taken, epochs_before, taken - epochs_before * AN_EPOCH)
-    assert spent.epsilon == ACCOUNT.epsilon(taken)
+    assert spent.epsilon == epsilon_of(taken)
     assert (spent.adjacency, spent.sampling, spent.accountant) == ("add-remove", "poisson", "pld")
     assert run_verdict(spec, setup=run.directory.read_setup(), spent=spent).epsilon == pytest.approx(spent.epsilon)
     figures = "figures are of the end of epoch 1" if epochs_before else "no figures were measured"
@@ -87,7 +91,7 @@ def test_stop_resume_stop_forgets_no_step(new_run):
         stop(run, spec, questions)
         spent = shown(run, spec)
         assert spent.steps == sum(segment["steps"] for segment in saved(run)["ledger"]) >= before
-        assert spent.epsilon == ACCOUNT.epsilon(spent.steps)
+        assert spent.epsilon == epsilon_of(spent.steps)
         assert accounting(run, spec)[0] == "green"
         before = spent.steps
     run.train(spec)
@@ -199,9 +203,7 @@ def test_a_checkpoint_that_is_gone_stays_spent(new_run):
     assert f"counts 0 steps and the record of what was spent {taken}" in session.remark
     go()
     assert shown(run, spec).steps == 2 * AN_EPOCH + taken
-    assert [row["epsilon"] for row in run.directory.read_epochs()] == [
-        ACCOUNT.epsilon(steps + taken) for steps in (5, 10)
-    ]
+    assert [row["epsilon"] for row in run.directory.read_epochs()] == [epsilon_of(steps + taken) for steps in (5, 10)]
     state, sentence = accounting(run, spec)
     assert (state, "the larger number holds" in sentence) == ("amber", True)
 
@@ -223,7 +225,7 @@ def test_older_files_put_back_together_are_not_believed_beside_an_epoch_that_was
     run.train(spec)
     for name in ("checkpoint.pt", FILE_NAME):
         shutil.copy(tmp_path / name, run.directory.path / name)
-    assert shown(run, spec).epsilon == ACCOUNT.epsilon(3 * AN_EPOCH)
+    assert shown(run, spec).epsilon == epsilon_of(3 * AN_EPOCH)
     state, sentence = accounting(run, spec)
     assert (state, "It cannot go on" in sentence) == ("amber", True)
     with pytest.raises(RunError, match="are older than what it has shown"):
@@ -242,8 +244,8 @@ def test_without_its_record_the_light_is_red_until_the_run_goes_on(damage: str |
     assert (shown(run, spec).steps, shown(run, spec).recorded) == (AN_EPOCH, False)
     state, sentence = accounting(run, spec)
     assert (state, "is damaged or gone" in sentence) == ("red", True)
-    run.directory.write_outcome("cancelled", epoch=1, steps=taken, epsilon=ACCOUNT.epsilon(taken), delta=1e-3)
-    assert (shown(run, spec).steps, shown(run, spec).epsilon) == (taken, ACCOUNT.epsilon(taken))
+    run.directory.write_outcome("cancelled", epoch=1, steps=taken, epsilon=epsilon_of(taken), delta=1e-3)
+    assert (shown(run, spec).steps, shown(run, spec).epsilon) == (taken, epsilon_of(taken))
 
     run.directory.clear_outcome()
     run.open(spec)  # the checkpoint itself says it

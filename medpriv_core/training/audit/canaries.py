@@ -42,12 +42,13 @@ from medpriv_core.datasets.base import DatasetInfo
 from medpriv_core.privacy.dp_sgd import (
     Accountant,
     Adjacency,
-    DpSgdAccount,
     accountant_of,
+    composed_epsilon,
     sampling_rate,
     steps_per_epoch,
 )
 from medpriv_core.privacy.measured import failures
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.spec import Engine, NoiseGenerator, RunSpec, Sampling, Trainable
 from medpriv_core.training.audit.bound import epsilon_lower_bound, mu_lower_bound
@@ -202,10 +203,10 @@ def audit_loop(
     progress(PHASE, steps, steps)
     order = np.argsort(scores)
     right = int((~coins[order[: GUESSES // 2]]).sum() + coins[order[-GUESSES // 2 :]].sum())
-    account = DpSgdAccount(noise_multiplier=NOISE_MULTIPLIER, sample_rate=sample_rate, delta=DELTA)
+    claimed_steps = Steps(NOISE_MULTIPLIER, sample_rate, steps)
     return Audit(
         mistake=mistake,
-        claimed_epsilon=account.epsilon(steps),
+        claimed_epsilon=composed_epsilon([claimed_steps], delta=DELTA),
         lower_bound=epsilon_lower_bound(
             canaries=CANARIES, guesses=GUESSES, right=right, delta=DELTA, confidence=CONFIDENCE
         ),
@@ -226,7 +227,7 @@ def audit_loop(
             confidence=MU_CONFIDENCE,
         ),
         accountant=accountant_of(sample_rate=sample_rate, delta=DELTA, steps=steps),
-        adjacency=account.adjacency,
+        adjacency="add-remove",
         measured=measured,
         engine=engine,
         layers=layers,

@@ -13,7 +13,8 @@ import pytest
 
 from medpriv_core.cli.audit import MISTAKES
 from medpriv_core.errors import SettingError
-from medpriv_core.privacy.dp_sgd import DpSgdAccount
+from medpriv_core.privacy.dp_sgd import composed_epsilon
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.progress import Cancelled
 from medpriv_core.training.audit import canaries
 from medpriv_core.training.audit.canaries import Audited, audit_loop
@@ -54,8 +55,7 @@ FAILED = {
 
 def test_the_sound_loop_stands_its_audit_though_the_attack_sees_something():
     audit = audit_loop()
-    account = DpSgdAccount(noise_multiplier=2.0, sample_rate=128 / 4096, delta=1e-6)
-    assert audit.claimed_epsilon == account.epsilon(16 * 32)
+    assert audit.claimed_epsilon == composed_epsilon([Steps(2.0, 128 / 4096, 16 * 32)], delta=1e-6)
     assert audit.steps == 16 * 32
     assert audit.consistent
     assert {"noise", "repeat", "clipping", "apart", "divisor", "sampling", "preprocessing"} == set(audit.measured)

@@ -1,0 +1,197 @@
+"""What several DP-SGD networks give away together about the images that they learned from: one rule for all who ask.
+
+Whoever has several networks learns from each, so what was spent adds up: three seeds of one setting are three releases.
+
+>>> from medpriv_core.privacy.dp_sgd import composed_epsilon
+>>> one = Steps(1.0, 128 / 5232, 2044)
+>>> [round(composed_epsilon([one] * networks, delta=1e-5), 2) for networks in (1, 5)]
+[7.16, 18.6]
+
+Each rule holds for one image x and its neighbour, whatever was released before (adaptive composition):
+
+steps       of all networks compose as those of one long run would: epsilon by the accountant's own composition, at the
+            smallest δ of them. That is tighter than the sum, and never below what holds.
+images      All networks count as trained on x. One whose training set was without x, because images were added or
+            others were in its split, is the same with and without x, and a step that does not look at x costs nothing:
+            what is counted for it is too much, never too little. So the content need not be known, and how images were
+            prepared changes nothing of who is in a step.
+neighbours  Where one network needs images replaced by empty ones (its number of images is public), all do. Poisson
+            sampling costs the same for these: an empty image adds nothing to the clipped sum, drawn or not, and rate
+            and divisor follow from the number of images, which is the same.
+(ε, δ)      of a network that told an epsilon beyond what its recorded steps cost: all its ε and δ are added (basic
+            composition, Dwork and Roth 2014, theorem 3.16), to what the others compose to.
+unknown     One network of which nobody knows what it spent may have spent anything. So no ε is told for all, and not
+            that of the others in its place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, composed_epsilon
+from medpriv_core.privacy.facts import recorded_facts
+from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
+from medpriv_core.privacy.plan import plan_run
+from medpriv_core.privacy.spent import Spent
+from medpriv_core.privacy.statement import (
+    ACCOUNTANT_WORDS,
+    ADJACENCY_WORDS,
+    SAMPLING_WORDS,
+    format_delta,
+    format_epsilon,
+)
+from medpriv_core.privacy.steps import Steps, count_steps
+from medpriv_core.privacy.verdict import OTHER_ACCOUNTANT, run_verdict
+from medpriv_core.spec import RunSpec, Sampling
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What one network takes from the images.
+
+    stretches  its steps as ``composed_epsilon`` takes them
+    delta      of its epsilon
+    beyond     the epsilon that was told of it where that is more than ``stretches`` cost; else None
+    """
+
+    mechanism: Mechanism
+    stretches: tuple[Steps, ...]
+    delta: float
+    beyond: float | None = None
+
+    @property
+    def epsilon(self) -> float:
+        """Of this network alone, at ``delta``."""
+        return composed_epsilon(self.stretches, delta=self.delta) if self.beyond is None else self.beyond
+
+    @property
+    def weight(self) -> float:
+        """Grows with every step: which of two accounts of one network says more."""
+        return sum(part.weight for part in self.stretches)
+
+
+@dataclass(frozen=True)
+class JointEpsilon:
+    """The epsilon of several networks on the images of one dataset, for whoever has them all.
+
+    networks     how many, those of which too little is known among them
+    epsilon      at ``delta``; infinite where none holds or none is established
+    largest      of the one network that spends most, at its own delta
+    samplings    all that occur
+    added_up     networks whose ε and δ were added, because their steps do not say what they spent
+    unknown      networks of which nobody knows what they spent
+    lost         damaged lines of the journal of the images, of which nobody knows what they said
+    """
+
+    dataset: str
+    networks: int
+    epsilon: float
+    largest: float
+    delta: float
+    adjacency: Adjacency
+    samplings: tuple[Sampling, ...]
+    accountant: Accountant
+    added_up: int = 0
+    unknown: int = 0
+    lost: int = 0
+
+    @property
+    def established(self) -> bool:
+        """Whether ``epsilon`` says what holds, were it that none does."""
+        return not self.lost and not self.unknown
+
+    @property
+    def statement(self) -> str:
+        """Epsilon with all it depends on, or why none is established."""
+        if self.lost:
+            lines = "one line" if self.lost == 1 else f"{self.lost:,} lines"
+            return (
+                f"not known: {lines} of the journal of what was spent (the folder spent in the data home) cannot be "
+                "read. Put that file back from a copy"
+            )
+        if self.unknown:
+            has = "has" if self.unknown == 1 else "have"
+            return (
+                f"no ε is established, because {self.unknown} of {self.networks} {has} no record of all that was spent"
+            )
+        sampling = " or ".join(SAMPLING_WORDS[sampling] for sampling in self.samplings)
+        added = f"; ε and δ of {self.added_up} added up, as not all their steps are known" if self.added_up else ""
+        return (
+            f"ε = {format_epsilon(self.epsilon)} (δ = {format_delta(self.delta)}; {ADJACENCY_WORDS[self.adjacency]}; "
+            f"{sampling}; {ACCOUNTANT_WORDS[self.accountant]}{added})"
+        )
+
+    @property
+    def all_sentence(self) -> str:
+        """For whoever gets every one of several networks."""
+        sentence = f"Whoever gets all {self.networks:,} DP-SGD networks learns from each of them: {self.statement}."
+        if not self.established:
+            return sentence
+        return f"{sentence} The one that spends most has ε = {format_epsilon(self.largest)} by itself."
+
+    @property
+    def ever_sentence(self) -> str:
+        """For all networks that were ever trained on the images."""
+        if self.lost:
+            return f"What all DP-SGD networks trained here have taken from these images together is {self.statement}."
+        which = "The one DP-SGD network" if self.networks == 1 else f"All {self.networks:,} DP-SGD networks together"
+        return f"{which} trained here on these images so far, deleted and purged ones included: {self.statement}."
+
+
+def compose(dataset: str, spendings: Sequence[Spending], *, unknown: int = 0, lost: int = 0) -> JointEpsilon:
+    """All these networks on the images of ``dataset``, by the rules above.
+
+    ``unknown`` further ones are there of which nobody knows what they spent, and ``lost`` lines of the journal.
+    """
+    told = [spending for spending in spendings if spending.beyond is not None]
+    counted = [spending for spending in spendings if spending.beyond is None]
+    stretches = [part for spending in counted for part in spending.stretches]
+    delta = min((spending.delta for spending in counted), default=0.0)
+    epsilon = composed_epsilon(stretches, delta=delta) if stretches else 0.0
+    mechanisms = [spending.mechanism for spending in spendings]
+    samplings: set[Sampling] = {mechanism.sampling for mechanism in mechanisms}
+    dealt = any(mechanism.adjacency == "zero-out" for mechanism in mechanisms)
+    rates = [part.sample_rate for part in stretches] or [mechanism.sample_rate for mechanism in mechanisms] or [1.0]
+    delta_of_all = math.fsum([delta, *(spending.delta for spending in told)])
+    return JointEpsilon(
+        dataset=dataset,
+        networks=len(spendings) + unknown,
+        epsilon=math.inf if unknown or lost else epsilon + sum(spending.beyond or 0.0 for spending in told),
+        largest=max((spending.epsilon for spending in set(spendings)), default=0.0),
+        delta=delta_of_all,
+        adjacency="zero-out" if dealt else "add-remove",
+        samplings=tuple(sorted(samplings)),
+        accountant=accountant_of(sample_rate=min(rates), delta=delta or delta_of_all, steps=count_steps(stretches)),
+        added_up=len(told),
+        unknown=unknown,
+        lost=lost,
+    )
+
+
+def planned_spending(spec: RunSpec, *, train_size: int) -> Spending:
+    """Of a DP-SGD run that is still to be trained; raises ``SettingError`` as ``plan_run`` does."""
+    plan = plan_run(spec, train_size=train_size)
+    return Spending(plan.mechanism, plan.stretches, plan.delta)
+
+
+def network_spending(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None) -> Spending | None:
+    """Of a DP-SGD network as it lies there, by what its run recorded; None where nobody knows what it has spent.
+
+    ``setup`` is the run's ``setup.json``, ``spent`` the record of the network.
+    """
+    if spent is None or spent.untold or not setup.get("train_size"):
+        return None
+    delta = spec.delta if spent.delta is None else spent.delta
+    mechanism = recorded_facts(setup).mechanism() or mechanism_of(spec, train_size=int(setup["train_size"]))
+    if spent.recorded and not spent.steps:
+        return Spending(mechanism, (), delta)
+    verdict = run_verdict(spec, setup=setup, spent=spent)
+    if verdict is None:
+        return None
+    by_steps = Spending(mechanism, verdict.stretches or (), delta)
+    # More than they cost: by its ledger, or by the second accountant.
+    told = verdict.stretches is None or verdict.epsilon > by_steps.epsilon * (1 + OTHER_ACCOUNTANT)
+    return Spending(mechanism, (), delta, beyond=verdict.epsilon) if told else by_steps
