@@ -7,9 +7,11 @@ front of Streamlit, and what of Streamlit is set otherwise, is in ``pages/parts/
 
 from __future__ import annotations
 
+import os
+
 from medpriv_core.safe_path import look_here_last
 
-look_here_last()
+look_here_last(os.path.dirname(os.path.abspath(__file__)))  # in a wheel the pages lie within the package
 
 import logging  # noqa: E402
 from collections.abc import AsyncIterator  # noqa: E402

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,17 +34,21 @@ class ServedApp:
 
 
 @contextmanager
-def serve_app(home: DataHome, *, folder: Path = ROOT, before: str = "", **environment: str) -> Iterator[ServedApp]:
+def serve_app(
+    home: DataHome, *, folder: Path = ROOT, before: str = "", command: Sequence[str] = (), **environment: str
+) -> Iterator[ServedApp]:
     """A server on this data home until the block ends; raises ``TimeoutError`` if it is not up within a minute.
 
-    It is started in ``folder``, as ``make run`` does, after the Python code ``before`` has run in its process.
+    It is started in ``folder``, as ``make run`` does, after the Python code ``before`` has run in its process; or by
+    ``command``, which starts ``medpriv``.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     start = ["-c", before + _STREAMLIT] if before else ["-m", "streamlit"]
+    started_so = [sys.executable, "-P", *start, "run", str(ROOT / "app.py"), "--server.port", str(port)]
     server = subprocess.Popen(
-        [sys.executable, "-P", *start, "run", str(ROOT / "app.py"), "--server.port", str(port)],
+        [*command, "app", "--port", str(port)] if command else started_so,
         cwd=folder,
         env=os.environ | {"MEDPRIV_HOME": str(home.root)} | environment,
         stdout=subprocess.DEVNULL,

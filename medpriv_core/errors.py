@@ -98,6 +98,10 @@ class DiskFullError(DataHomeError):
     """The disk that holds the data home is full."""
 
 
+class MissingExtraError(MedprivError):
+    """Something is asked for that needs more than is installed (``extras``)."""
+
+
 class RunTableError(DataHomeError):
     """The table of runs is damaged; ``rebuild`` makes it again from the run directories."""
 

@@ -13,11 +13,11 @@ import sys
 PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def look_here_last() -> None:
+def look_here_last(*more: str) -> None:
     """Have modules taken from Python's library and the installed packages first, from medpriv's folder last.
 
-    The folder in which this process was started is not looked into at all, unless it is medpriv's; nor do the
-    processes look into it that this one starts.
+    ``more`` are further folders of medpriv's own. The folder in which this process was started is not looked into at
+    all, unless it is medpriv's; nor do the processes look into it that this one starts.
     """
     try:
         here = os.getcwd()
@@ -27,6 +27,7 @@ def look_here_last() -> None:
     # Before the library stands what whoever started this process asked for, and the folder where they did.
     start = sys.path.index(library) if library in sys.path else len(sys.path)
     before = [entry for entry in sys.path[:start] if os.path.isabs(entry) and entry != here]
-    sys.path[:] = [entry for entry in (*before, *sys.path[start:]) if entry != PACKAGE_PARENT]
-    sys.path.append(PACKAGE_PARENT)
+    own = list(dict.fromkeys([PACKAGE_PARENT, *more]))
+    sys.path[:] = [entry for entry in (*before, *sys.path[start:]) if entry not in own]
+    sys.path += own
     os.environ["PYTHONSAFEPATH"] = "1"

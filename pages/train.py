@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError, RunTableError, SettingError, WeightsError
+from medpriv_core.extras import why_missing
 from medpriv_core.privacy.checks import check_plan
 from medpriv_core.privacy.dp_sgd import MAX_IMAGES_PER_PATIENT
 from medpriv_core.privacy.plan import DpSgdPlan, plan_run
@@ -82,7 +83,10 @@ def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
 
 
 def draw_launch(place: DeltaGenerator, spec: RunSpec | None) -> None:
-    """The button; greyed without a specification that can run."""
+    """The button; greyed without a specification that can run, or without what training needs."""
+    if untrainable := why_missing("train"):
+        place.warning(for_markdown(untrainable), icon=":material/extension_off:")
+        spec = None
     if not place.button(
         "Launch", type="primary", icon=":material/play_arrow:", key="launch", disabled=spec is None, width="stretch"
     ):

@@ -1,9 +1,9 @@
 """Finds the commands that a text tells its reader to type, and asks the real parsers whether they exist.
 
 Read are fenced and indented blocks, inline code, and prose: whatever holds ``python -m medpriv_core``, ``python -m
-benchmarks.NAME``, ``make`` or ``pytest``; inline code that begins with the name of one of our commands and goes on; and
-options that stand alone in inline code. A whole command must be accepted by its parser; one with a hole in it (``ID``,
-``…``, a value that is filled in later) must have the subcommands and options that it names.
+benchmarks.NAME``, ``medpriv``, ``make`` or ``pytest``; inline code that begins with the name of one of our commands
+and goes on; and options that stand alone in inline code. A whole command must be accepted by its parser; one with a
+hole in it (``ID``, ``…``, a value that is filled in later) must have the subcommands and options that it names.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ HOLE = re.compile(r"…|\.\.\.|<[^>]*>|\b[A-Z][A-Z_]+\b|\bFilledIn\b|^N$|^[A-Z]$
 NAMED = "(named)"
 CALL = re.compile(r"python3? -m (medpriv_core|benchmarks\.\w+)(?![\w.])((?: [^`\n]*)?)")
 # At most three words: a docstring's indented lines may be prose that begins with "make".
+# The console command. In a block other text may begin with the program's name, so there only names of commands count.
+INSTALLED = re.compile(r"^\s*(?:\$ )?medpriv ([a-z]+(?: [^`\n]*)?)$")
 MAKE = re.compile(r"^\s*(?:\$ )?(?:[A-Z_]+=\S+ )*make((?: [\w./=:-]+){0,3})\s*(?:#.*)?$")
 PYTEST = re.compile(r"\bpytest ((?:[\w./:-]+ ?)+)")
 CODE = re.compile(r"``([^`]+)``|(?<!`)`([^`\n]+(?:\n[^`\n]+)?)`(?!`)")
@@ -50,14 +52,17 @@ def commands_in(text: str) -> list[tuple[str, str]]:
     found = [(program, _until_the_end(rest)) for line in blocks for program, rest in CALL.findall(line)]
     # In a sentence a command may be named without all that it needs.
     found += [(program, f"{_until_the_end(rest)} {NAMED}") for program, rest in CALL.findall(_joined(prose))]
-    for line in [*blocks, *_inline(prose)]:
+    inline = _inline(prose)
+    for line in [*blocks, *inline]:
+        if (asked := INSTALLED.match(line)) is not None and (line in inline or asked[1].split()[0] in _own_names()):
+            found.append(("medpriv_core", f"{_until_the_end(asked[1])} {NAMED if line in inline else ''}"))
         if (made := MAKE.match(line)) is not None:
             found.append(("make", (made.group(1) or "").strip()))
         if "python -m pytest" in line or line.lstrip().startswith("pytest"):
             found += [("pytest", part) for part in PYTEST.findall(line)]
-    for code in _inline(prose):
+    for code in inline:
         first, *others = code.split() or [""]
-        if first in _names(product_parser()) and others:
+        if first in _own_names() and others:
             found.append(("medpriv_core", f"{code} {NAMED}"))
         elif re.fullmatch(r"--[a-z][\w.-]*", first):
             found.append(("option", first))
@@ -86,7 +91,7 @@ def complaint_about(program: str, rest: str) -> str | None:
         return f"python -m {program} {rest}: {error}"
     named = NAMED in words
     words = [word for word in words if word != NAMED]
-    whole = words and not any(HOLE.search(word) for word in words) and "--help" not in words
+    whole = words and not any(HOLE.search(word) for word in words) and not {"--help", "--version"} & set(words)
     wrong = _unknown_in(parser, words) or (_refusal(parser, words) if whole else None)
     if wrong is None or (named and ("required: " in wrong or "expected one argument" in wrong)):
         return None
@@ -183,8 +188,8 @@ def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
     return dict(found[0].choices) if found else {}
 
 
-def _names(parser: argparse.ArgumentParser) -> set[str]:
-    return set(_subparsers(parser))
+def _own_names() -> set[str]:
+    return set(_subparsers(product_parser()))
 
 
 def _refusal(parser: argparse.ArgumentParser, words: list[str]) -> str | None:

@@ -131,6 +131,8 @@ def test_the_readme_s_commands_are_found() -> None:
         ("    make tests", "no such target: tests"),
         ("`MEDPRIV_HOME=/tmp/trial make runn`", "no such target: runn"),
         ("    .venv/bin/python -m pytest tests/privacies", "no such file"),
+        ("    medpriv app --ports 8502", "no option --ports"),
+        ("Then type `medpriv apps`.", "no command apps"),
         ("set `--memory-gb` first", "no command has this option"),
     ],
 )

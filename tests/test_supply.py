@@ -1,4 +1,4 @@
-"""What is installed when it is installed by the lock files: what the lists ask for, and no byte else."""
+"""What is installed: by the lock files what the lists ask for, and no byte else; by the package the same in parts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from medpriv_core.extras import EXTRAS
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTS = {"requirements.txt": "requirements.lock", "requirements-dev.txt": "requirements-dev.lock"}
@@ -80,3 +84,53 @@ def test_make_installs_by_the_lock_only_when_asked_to_and_then_wants_hashes(targ
 
     assert installed() == [f"install  --requirement {name}.txt" for name in lists]
     assert installed("LOCKED=1") == [f"install --require-hashes --requirement {name}.lock" for name in lists]
+
+
+def of_the_package() -> tuple[list[str], dict[str, list[str]]]:
+    """What the wheel depends on, and each extra, as ``pyproject.toml`` has them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project["dependencies"], project["optional-dependencies"]
+
+
+def test_the_package_and_its_extras_together_are_what_the_list_asks_for() -> None:
+    dependencies, extras = of_the_package()
+    together = sorted(
+        map(str, map(Requirement, [*dependencies, *(each for extra in extras.values() for each in extra)]))
+    )
+
+    assert together == sorted(map(str, wanted("requirements.txt")))
+
+
+def test_each_extra_brings_the_modules_whose_absence_is_noticed() -> None:
+    _, extras = of_the_package()
+    installed = packages_distributions()
+
+    assert extras.keys() == EXTRAS.keys()
+    for name, extra in EXTRAS.items():
+        brought = {canonicalize_name(Requirement(each).name) for each in extras[name]}
+        assert {canonicalize_name(one) for module in extra.modules for one in installed[module]} == brought
+
+
+def test_nothing_under_the_gpl_comes_without_being_asked_for() -> None:
+    dependencies, extras = of_the_package()
+    unread, seen = list(dependencies), set()
+    while unread:
+        requirement = Requirement(unread.pop())
+        name = canonicalize_name(requirement.name)
+        # What only an extra of theirs brings, or another system, is not installed here.
+        if name in seen or (requirement.marker and not requirement.marker.evaluate({"extra": ""})):
+            continue
+        seen.add(name)
+        unread += distribution(name).requires or []
+
+    assert "scipy" in seen
+    assert [name for name in sorted(seen) if is_gpl(name)] == []
+    assert [each for each in extras["jpeg"] if is_gpl(Requirement(each).name)] == extras["jpeg"]
+
+
+def is_gpl(name: str) -> bool:
+    """Whether the licence that a distribution states is the GNU General Public License (the Lesser one is not)."""
+    told = distribution(name).metadata
+    stated = [told.get("License-Expression") or "", *(told.get_all("Classifier") or [])]
+    stated += (told.get("License") or "").splitlines()[:1]  # some have its whole text there
+    return any(re.search(r"(?<!L)GPL|GNU General Public", text) for text in stated)

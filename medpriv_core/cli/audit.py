@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from medpriv_core.cli.output import ProgressBar, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
+from medpriv_core.extras import require
 from medpriv_core.privacy.measured import words_of
 from medpriv_core.privacy.statement import dp_sgd_statement, format_delta, format_epsilon
 
@@ -56,6 +57,7 @@ def add_to(commands: Commands) -> None:
 
 
 def _audit(options: argparse.Namespace) -> int:
+    require("train")
     from medpriv_core.training.audit.canaries import audit_loop  # torch comes with it
 
     with ProgressBar() as bar:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from medpriv_core.cli.output import ProgressBar, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.errors import SettingError
+from medpriv_core.extras import require
 from medpriv_core.quiet import NO_VERDICT
 from medpriv_core.spec import check_bound
 
@@ -39,6 +40,7 @@ def _bench(options: argparse.Namespace) -> int:
     check_bound("batch_size", options.batch_size)
     if not 1 <= options.rounds <= 1000:
         raise SettingError(f"rounds must be between 1 and 1000, but is {options.rounds}.")
+    require("train")
     from medpriv_core.training import benchmark  # torch comes with it
     from medpriv_core.training.device import resolve_device
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import medpriv_core
 from medpriv_core.cli import (
+    app,
     audit,
     bench,
     compare,
@@ -59,12 +61,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build_parser() -> Parser:
     """The parser with all commands."""
     parser = Parser(
-        prog="python -m medpriv_core",
+        prog="medpriv" if Path(sys.argv[0]).stem == "medpriv" else "python -m medpriv_core",
         description="Differential privacy on medical images: noise, epsilon, datasets and training runs.",
     )
     parser.add_argument("--version", action="version", version=f"medpriv {medpriv_core.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (datasets, noise, epsilon, run, runs, sweep, compare, export, predict, bench, audit, processes):
+    for module in (app, datasets, noise, epsilon, run, runs, sweep, compare, export, predict, bench, audit, processes):
         module.add_to(commands)
     return parser
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from medpriv_core.cli.output import print_json
 from medpriv_core.cli.parser import Commands
 from medpriv_core.errors import DataHomeError, DiskFullError, MedprivError, RunError
+from medpriv_core.extras import require
 from medpriv_core.home import data_home
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.runner import run_runner
@@ -35,6 +36,7 @@ def add_to(commands: Commands) -> None:
 
 
 def _worker(options: argparse.Namespace) -> int:
+    require("train")
     from medpriv_core.training.worker import run_worker  # torch comes with it
 
     return run_worker(options.directory, data_home())
@@ -54,6 +56,7 @@ def _runner(_options: argparse.Namespace) -> None:
 
 
 def _predictor(_options: argparse.Namespace) -> None:
+    require("train")
     # Whatever some library prints must not get between the replies.
     # Without buffers: the end of a picture would lie in one.
     with (
@@ -67,6 +70,7 @@ def _predictor(_options: argparse.Namespace) -> None:
 
 
 def _weights(options: argparse.Namespace) -> None:
+    require("train")
     from medpriv_core.training.released_weights import release_weights  # torch comes with it
 
     # One run without a network must not keep the others from theirs.

@@ -7,8 +7,6 @@ times its size is not read: no picture does that, unless it was made to.
 from __future__ import annotations
 
 import contextlib
-import functools
-import importlib.util
 import os
 import re
 import weakref
@@ -21,6 +19,7 @@ from medpriv_core.datasets.file_kinds import check_not_packed, what_is, with_art
 from medpriv_core.datasets.file_source import MAX_FILE_BYTES, MAX_FILES, Fingerprint
 from medpriv_core.datasets.names import is_junk
 from medpriv_core.errors import DatasetError, ImageError
+from medpriv_core.extras import is_installed
 from medpriv_core.progress import ProgressCallback
 from medpriv_core.regular_file import has_changed, open_regular
 from medpriv_core.zips import DAMAGE, TooManyMembers, UnpacksToMore, head, open_zip, unpack
@@ -117,7 +116,7 @@ def check_members(path: Path, members: Iterable[zipfile.ZipInfo]) -> None:
                 f"The zip {path} is encrypted ({member.filename}). Unpack it with its password, and give the folder."
             )
         method, module = _METHODS.get(member.compress_type, (f"method {member.compress_type}", None))
-        if module is None or not _is_there(module):
+        if module is None or not is_installed(module):
             raise DatasetError(
                 f"The zip {path} is sound, but compressed by {method}, which medpriv cannot unpack. Unpack it "
                 'yourself and give the folder, or compress it again by "Deflate".'
@@ -159,14 +158,6 @@ def _member_name(member: zipfile.ZipInfo) -> str:
         with contextlib.suppress(UnicodeError):  # else it is a name in the zip's own alphabet
             name = name.encode("cp437").decode("utf-8")
     return name.replace("\\", "/")
-
-
-@functools.cache
-def _is_there(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:  # its package is not there either
-        return False
 
 
 def _leads_out(name: str) -> bool:

@@ -30,6 +30,7 @@ from medpriv_core.exports.captions import describe_runs
 from medpriv_core.exports.charts import to_png, to_svg
 from medpriv_core.exports.model_card import Network, guarantee_text, model_card, readable_predictions
 from medpriv_core.exports.sharing import shared_run
+from medpriv_core.extras import require
 from medpriv_core.figures.curves import curves_of
 from medpriv_core.figures.dashboard import View, dashboard_figure
 from medpriv_core.home import DataHome
@@ -215,6 +216,7 @@ def _write_networks(home: DataHome, run_ids: Sequence[str], folder: Path) -> Non
     with_network = [str(directory.path) for directory in directories if directory.checkpoint.is_file()]
     if not with_network:
         return
+    require("train")
     try:
         subprocess.run(
             command_line("weights", str(folder), *with_network),

@@ -18,6 +18,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from medpriv_core.extras import require
 from medpriv_core.mechanisms.laplace import finite_pixels
 from medpriv_core.mechanisms.mechanism import Mechanism
 from medpriv_core.privacy.image_epsilon import LEVELS, MechanismName
@@ -60,6 +61,7 @@ def _over_sinh(x: float) -> float:
 @functools.lru_cache(maxsize=16)
 def _sampler(scale: float) -> Callable[[np.ndarray], list[int]]:
     """Adds noise to a vector of int32."""
+    require("release")
     # Imported here: it takes half a second to load; opendp.prelude takes four.
     from opendp.domains import atom_domain, vector_domain
     from opendp.measurements import make_laplace

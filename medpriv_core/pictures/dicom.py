@@ -28,6 +28,7 @@ from pydicom.pixels.utils import get_expected_length
 from pydicom.uid import JPEGBaseline8Bit
 
 from medpriv_core.errors import ImageError
+from medpriv_core.extras import require
 from medpriv_core.pictures.colour import bits_used, in_8_bits, to_srgb
 from medpriv_core.pictures.decoded import DAMAGED, Decoded
 from medpriv_core.pictures.dicom_display import (
@@ -242,6 +243,8 @@ class _Source:
             plugin = "pillow"  # four times as fast, which films of ultrasound need
         elif syntax.is_encapsulated:
             plugin = "pylibjpeg"
+            if plugin not in get_decoder(syntax).available_plugins:
+                require("jpeg", error=ImageError)
         else:
             _check_length(self.dataset)
         done = 0

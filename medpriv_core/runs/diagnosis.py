@@ -18,6 +18,7 @@ import numpy as np
 
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import ImageError, MedprivError, RunError
+from medpriv_core.extras import require
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
@@ -100,9 +101,10 @@ def diagnose(home: DataHome, run_id: str, pictures: Sequence[np.ndarray]) -> Dia
     milliseconds; calls from several threads wait for each other.
 
     Raises ``ImageError`` for an array that is no picture, ``RunError`` if the run does not exist, has not finished, its
-    files are gone or damaged, or the network's process fails, and ``WeightsError`` if the pretrained weights that it
-    was built on are gone.
+    files are gone or damaged, or the network's process fails, ``WeightsError`` if the pretrained weights that it was
+    built on are gone, and ``MissingExtraError`` without PyTorch.
     """
+    require("train")
     for picture in pictures:
         _check_picture(picture)
     record = _read_record(home, RunStore(home).get(run_id))

@@ -19,6 +19,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from medpriv_core.errors import DataHomeError, DiskFullError
+from medpriv_core.extras import why_missing
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.leftovers import remove_leftovers
 from medpriv_core.locks import KeptLock, is_held
@@ -60,7 +61,7 @@ class Runner:
         for row in running:
             self._look_after(row)
         started = False
-        while (claimed := self._store.claim_next()) is not None:
+        while can_train() and (claimed := self._store.claim_next()) is not None:
             self._start(claimed)
             started = True
         return bool(running) or started
@@ -164,8 +165,17 @@ def run_runner(home: DataHome, *, idle_exit_s: float = IDLE_EXIT_S) -> bool:
         finally:
             lock.release()
         # A run queued between the last look and the release saw the lock held, and started no runner.
-        if not store.in_state("queued", "running"):
+        if not _has_work(store):
             return True
+
+
+def can_train() -> bool:
+    """Whether a worker could be started here; otherwise runs wait in the queue for an installation where it can."""
+    return why_missing("train") is None
+
+
+def _has_work(store: RunStore) -> bool:
+    return any(row.state == "running" or can_train() for row in store.in_state("queued", "running"))
 
 
 def _work_until_idle(home: DataHome, lock: KeptLock, idle_exit_s: float) -> bool:
@@ -197,7 +207,7 @@ def ensure_runner(home: DataHome) -> None:
 
     Raises ``DataHomeError`` where the disk refuses.
     """
-    if not RunStore(home).in_state("queued", "running") or is_held(home.runner_lock):
+    if not _has_work(RunStore(home)) or is_held(home.runner_lock):
         return
     with _starting:
         mine = _started.get(home.root)

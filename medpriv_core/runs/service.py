@@ -16,6 +16,7 @@ from typing import Any
 
 from medpriv_core.datasets.registry import list_datasets, open_dataset
 from medpriv_core.errors import DataHomeError, MedprivError, RunError, RunTableError, SettingError
+from medpriv_core.extras import require
 from medpriv_core.home import DataHome
 from medpriv_core.printable import printable
 from medpriv_core.privacy.plan import plan_run
@@ -74,9 +75,10 @@ log = logging.getLogger(__name__)
 def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequence[str] = ()) -> str:
     """Check a run against its dataset, queue it under a name, by default ``name_run``'s, and return its id.
 
-    Raises ``SettingError``, ``DatasetError``, ``WeightsError`` or ``DataHomeError`` with a sentence for the user; then
-    nothing has been queued.
+    Raises ``SettingError``, ``DatasetError``, ``WeightsError``, ``DataHomeError`` or, without PyTorch,
+    ``MissingExtraError`` with a sentence for the user; then nothing has been queued.
     """
+    require("train")
     store = RunStore(home)
     store.check()
     dataset = open_dataset(home, spec.dataset)
@@ -174,9 +176,10 @@ def cancel(home: DataHome, run_id: str) -> None:
 def resume(home: DataHome, run_id: str) -> None:
     """Queue a stopped or failed run again; it goes on from its last checkpoint, its epsilon carried on.
 
-    Raises ``RunError`` for any other run and for one whose checkpoint is damaged or older than what was shown, and
-    ``DataHomeError`` if the disk has too little room for it.
+    Raises ``RunError`` for any other run and for one whose checkpoint is damaged or older than what was shown,
+    ``DataHomeError`` if the disk has too little room for it, and ``MissingExtraError`` without PyTorch.
     """
+    require("train")
     directory, store = RunDirectory(home.runs / run_id), RunStore(home)
     _check_resumable(store.get(run_id), directory)
     # Before the transaction, because it may take a while, and others are not to wait for it.
@@ -220,6 +223,7 @@ def _other_images(home: DataHome, run: RunSummary) -> str | None:
 
 def extend(home: DataHome, run_id: str, *, epochs: int) -> None:
     """Queue an ended run again, to go on to ``epochs`` epochs in all with the noise that it had; raises as above."""
+    require("train")
     directory = RunDirectory(home.runs / run_id)
     store = RunStore(home)
     run = read_summary(home, store.get(run_id))

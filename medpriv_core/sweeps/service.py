@@ -17,6 +17,7 @@ from typing import Literal
 
 from medpriv_core.datasets.registry import list_datasets
 from medpriv_core.errors import MedprivError, RunError, SettingError
+from medpriv_core.extras import require
 from medpriv_core.home import DataHome
 from medpriv_core.locks import hold_lock
 from medpriv_core.progress import ProgressCallback, no_progress
@@ -119,13 +120,15 @@ def submit(home: DataHome, grid: Grid, *, title: str, progress: ProgressCallback
     """Queue every run of ``grid`` that is not there already, and return the id of the sweep.
 
     The runs carry ``title`` as a tag. Raises ``SettingError`` (more runs than a sweep may have, none possible, a title
-    that is empty or over 40 characters) with nothing queued. Where the disk or a dataset fails half-way, raises
-    ``RunError`` that says how many are queued; ``resume`` goes on with the rest.
+    that is empty or over 40 characters), or ``MissingExtraError`` without PyTorch, with nothing queued. Where the disk
+    or a dataset fails half-way, raises ``RunError`` that says how many are queued; ``resume`` goes on with the rest.
     """
     title = " ".join(title.split())
     if not 0 < len(title) <= LONGEST_TITLE:
         raise SettingError(f"The title of a sweep must have 1 to {LONGEST_TITLE} characters, but has {len(title)}.")
     plan = plan_sweep(home, grid)
+    if plan.to_train:
+        require("train")
     home.check_writable()
     sweep = Sweep(
         id=f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}",
@@ -181,6 +184,7 @@ def resume(home: DataHome, sweep_id: str, *, progress: ProgressCallback = no_pro
     Stopped and failed runs go on from their checkpoints, deleted ones come back, those never queued are queued. Raises
     ``RunError`` as ``submit`` does where that fails half-way.
     """
+    require("train")
     read_sweep(home, sweep_id)
     with hold_lock(_lock(home, sweep_id)):
         status = load_sweep(home, sweep_id)

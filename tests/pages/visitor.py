@@ -37,13 +37,16 @@ class Visitor:
         self._socket, self._port, self._origin = socket, port, origin
         self._state = ClientState(query_string=urlencode(query))
         self.session_id = ""
+        self.told_to_gather_statistics: bool | None = None
 
     def run(self) -> None:
         """Have the page run, to its end."""
         self._socket.send(BackMsg(rerun_script=self._state).SerializeToString())
         while True:
             message = ForwardMsg.FromString(self._socket.recv(timeout=PATIENCE_S))  # type: ignore[arg-type]
-            self.session_id = message.new_session.initialize.session_id or self.session_id
+            if message.WhichOneof("type") == "new_session":
+                self.session_id = message.new_session.initialize.session_id
+                self.told_to_gather_statistics = message.new_session.config.gather_usage_stats
             if message.WhichOneof("type") == "script_finished":
                 return
 

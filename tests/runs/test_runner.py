@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from medpriv_core import extras
 from medpriv_core.errors import DiskFullError
 from medpriv_core.home import DataHome
 from medpriv_core.locks import hold_lock, is_held, lock_at
@@ -155,6 +156,29 @@ def test_a_worker_that_cannot_be_started_fails_its_run_and_not_the_next(
     queue(home, "b")
     runner.tick()
     assert store.get("b").state == "running"
+
+
+def test_without_torch_runs_wait_and_what_trains_is_looked_after(
+    home: DataHome, runner: Runner, store: RunStore, workers: Workers, monkeypatch: pytest.MonkeyPatch
+):
+    """Started, each would fail at once, and nothing of the queue would be left for an installation that can train."""
+    queue(home, "a")
+    runner.tick()
+    monkeypatch.setattr(extras, "is_installed", lambda module: module != "torch")
+    queue(home, "b")
+    assert runner.tick()
+    workers.polls["a"] = Poll(alive=False, exit_code=-9)
+    assert runner.tick()
+    assert (store.get("a").state, store.get("b").state) == ("failed", "queued")
+    assert not runner.tick()  # so that the runner leaves instead of asking for ever
+    assert runner_module.run_runner(home, idle_exit_s=0.0)
+
+
+def test_without_torch_no_runner_is_started_for_what_waits(home: DataHome, monkeypatch: pytest.MonkeyPatch):
+    queue(home, "a")
+    monkeypatch.setattr(extras, "is_installed", lambda module: module != "torch")
+    monkeypatch.setattr(runner_module, "start_process", None)
+    runner_module.ensure_runner(home)
 
 
 def test_two_runners_that_fight_never_put_two_runs_on_one_device(home: DataHome, store: RunStore):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from medpriv_core.errors import MedprivError
+from medpriv_core.extras import why_missing
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.service import Run, RunLine
@@ -42,6 +43,8 @@ def draw_running(
         if waiting:
             count = "1 run waits" if len(waiting) == 1 else f"{len(waiting)} runs wait"
             st.caption(f"{count}; next is {for_markdown(waiting[0].name)}.")
+            if untrainable := why_missing("train"):
+                st.warning(for_markdown(untrainable), icon=":material/extension_off:")
 
 
 def busy_signature(runs: list[RunLine]) -> int:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from medpriv_core.datasets.registry import dataset_title
 from medpriv_core.errors import MedprivError
+from medpriv_core.extras import why_missing
 from medpriv_core.progress import format_duration
 from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import SETTINGS
@@ -103,8 +104,18 @@ def draw_cost(plan: SweepPlan) -> None:
 def draw_launch(plan: SweepPlan, request: Request) -> None:
     """The button, and what happens when it is pressed."""
     label = f"Launch {_runs(plan.to_train)}" if plan.to_train else "Show the runs that are there as a sweep"
+    untrainable = why_missing("train") if plan.to_train else None
+    if untrainable:
+        st.warning(for_markdown(untrainable), icon=":material/extension_off:")
     place = st.container()
-    if not st.button(label, type="primary", icon=":material/play_arrow:", key="sweep_launch", width="stretch"):
+    if not st.button(
+        label,
+        type="primary",
+        icon=":material/play_arrow:",
+        key="sweep_launch",
+        disabled=untrainable is not None,
+        width="stretch",
+    ):
         return
     bar = place.progress(0.0, service.PHASE)
 
