@@ -22,7 +22,9 @@ from dataclasses import MISSING
 from typing import Any, Literal
 
 from medpriv_core.defaults import PASS_MEMORY_MB
+from medpriv_core.errors import SettingError
 from medpriv_core.setting import Setting
+from medpriv_core.spec_checks import check_class_weights
 
 
 def canonical_settings(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, Any]:
@@ -46,9 +48,12 @@ def usual_sampling(method: str) -> Literal["poisson", "shuffled"]:
     return "poisson" if method == "dp_sgd" else "shuffled"
 
 
-def _relative(values: Mapping[str, Any]) -> tuple[float, ...] | None:
+def _relative(values: Mapping[str, Any]) -> Any:
     """The weights of the classes; under one-pass DP-SGD only their size beside the largest counts."""
-    weights = values["class_weights"]
-    if weights and min(weights) > 0 and values["method"] == "dp_sgd" and values["engine"] == "one_pass":
+    try:
+        weights = check_class_weights(values["class_weights"])
+    except SettingError:
+        return values["class_weights"]  # told when it becomes a specification
+    if weights is not None and values["method"] == "dp_sgd" and values["engine"] == "one_pass":
         weights = tuple(weight / max(weights) for weight in weights)
-    return None if weights is None or set(weights) == {1.0} else tuple(weights)
+    return None if weights is None or set(weights) == {1.0} else weights

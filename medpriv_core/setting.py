@@ -13,7 +13,7 @@ False
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field, replace
+from dataclasses import MISSING, Field, dataclass, field, replace
 from typing import Any, get_args
 
 from medpriv_core.errors import SettingError
@@ -70,6 +70,22 @@ class Setting:
     kind: Any = str
     optional: bool = False
     default: Any = None
+
+    @property
+    def explanation(self) -> str:
+        """What it does, where it counts, its bounds and its default, without marks.
+
+        >>> from medpriv_core.spec import SETTINGS
+        >>> print(SETTINGS["noise_multiplier"].explanation[-47:])
+        More protects more. (only dp_sgd; 0.3 to 10000)
+        """
+        facts = [f"only {' and '.join(self.methods)}"] if self.methods else []
+        if self.bounds is not None:
+            facts.append(f"{self.bounds[0]:.12g} to {self.bounds[1]:.12g}")
+        if self.default is not MISSING and self.default is not None:
+            facts.append(f"default {self.default}")
+        text = self.help.replace("**", "")
+        return f"{text} ({'; '.join(facts)})" if facts else text
 
     def matters(self, settings: Mapping[str, Any]) -> bool:
         """Whether it has an effect in a run with ``settings``, all of them by name."""

@@ -364,9 +364,11 @@ class RunSpec:
         return _canonical(self, any_seed)
 
 
-SETTINGS: dict[str, Setting] = {
-    declared.name: setting_of(declared, get_type_hints(RunSpec)[declared.name]) for declared in fields(RunSpec)
-}
+_HINTS = get_type_hints(RunSpec)
+SETTINGS: dict[str, Setting] = {each.name: setting_of(each, _HINTS[each.name]) for each in fields(RunSpec)}
+RunSpec.__doc__ = "\n    ".join(
+    [f"{RunSpec.__doc__}\n\n    Args:", *(f"    {name}: {each.explanation}" for name, each in SETTINGS.items())]
+)
 BOUNDS = {name: each.bounds for name, each in SETTINGS.items() if each.bounds is not None}
 # What each setting is unless somebody says otherwise; the dataset has to be named.
 DEFAULTS: dict[str, Any] = {name: each.default for name, each in SETTINGS.items() if each.default is not MISSING}

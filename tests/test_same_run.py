@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from medpriv_core.datasets.registry import list_datasets
+from medpriv_core.errors import SettingError
 from medpriv_core.evaluation.seeds import seed_groups
 from medpriv_core.home import DataHome
+from medpriv_core.presets import fill_preset
 from medpriv_core.privacy.composition import compose, network_spending
 from medpriv_core.results.groups import group_results
 from medpriv_core.results.labels import labelled
@@ -136,3 +138,21 @@ def test_a_grid_that_names_one_run_in_two_ways_has_it_once(home: DataHome) -> No
     plan = plan_sweep(home, Grid(PRIVATE.to_dict(), (axis,)))
     assert [run.name for run in plan.runs] == ["auto", "full"]
     assert "the same run as auto" in str(plan.impossible[0].reason)
+
+
+@pytest.mark.parametrize("weights", [5, "12", ("a", "b"), (0.0, 0.0), ()])
+def test_what_is_no_run_yet_is_told_as_ever(weights: object) -> None:
+    """A preset compares what somebody gave before it is looked at."""
+    given = {"dataset": "synthetic_chest", "class_weights": weights}
+    settings = fill_preset("sound", given, ordered=False).settings
+    with pytest.raises(SettingError, match="one number above 0"):
+        RunSpec(**settings)
+
+
+def test_what_a_preset_means_anyway_is_no_change_of_it() -> None:
+    given = {"dataset": "synthetic_chest", "method": "dp_sgd", "noise_multiplier": 2.0, "sampling": "poisson"}
+    assert fill_preset("quick", given, ordered=False).changes == ()
+    (change,) = fill_preset("quick", given | {"sampling": "shuffled"}, ordered=False).changes
+    assert (change.setting, change.value) == ("sampling", "shuffled")
+    whole = {"dataset": "synthetic_chest", "sampling": "full_batch", "batch_size": 7}
+    assert [change.setting for change in fill_preset("quick", whole, ordered=False).changes] == ["sampling"]

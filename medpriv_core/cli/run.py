@@ -20,7 +20,6 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.runs.health import run_health
 from medpriv_core.runs.service import Run
-from medpriv_core.setting import Setting
 from medpriv_core.spec import SETTINGS, RunSpec
 
 WATCH_S = 0.2
@@ -32,7 +31,8 @@ def add_to(commands: Commands) -> None:
     parser = commands.add_parser("run", help="fine-tune ResNet-18 on a dataset, in the foreground")
     add_preset_option(parser)
     for setting in SETTINGS.values():
-        flag, text = "--" + setting.name.replace("_", "-"), option_help(setting)
+        # argparse reads a percent sign as a placeholder.
+        flag, text = "--" + setting.name.replace("_", "-"), setting.explanation.replace("%", "%%")
         if setting.default is MISSING:
             parser.add_argument(flag, required=True, help=text)
             continue
@@ -50,22 +50,6 @@ def add_to(commands: Commands) -> None:
             )
     add_json_option(parser)
     parser.set_defaults(command=_run)
-
-
-def option_help(setting: Setting) -> str:
-    """What a setting does, where it counts, its bounds and its default, for the help of an option.
-
-    >>> print(option_help(SETTINGS["noise_multiplier"]))
-    Standard deviation of the noise, in units of the clipping norm. More protects more. (only dp_sgd; 0.3 to 10000)
-    """
-    facts = [f"only {' and '.join(setting.methods)}"] if setting.methods else []
-    if setting.bounds is not None:
-        facts.append(f"{setting.bounds[0]:.12g} to {setting.bounds[1]:.12g}")
-    if setting.default is not MISSING and setting.default is not None:
-        facts.append(f"default {setting.default}")
-    text = setting.help.replace("**", "")
-    # argparse reads a percent sign as a placeholder.
-    return (f"{text} ({'; '.join(facts)})" if facts else text).replace("%", "%%")
 
 
 def add_preset_option(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -37,7 +37,7 @@ from medpriv_core.runs.records import (
     is_whole,
 )
 from medpriv_core.runs.store import ENDED
-from medpriv_core.spec import BOUNDS, RunSpec
+from medpriv_core.spec import BOUNDS, SETTINGS, RunSpec
 from medpriv_core.strict_json import Unreadable, parse_json
 
 # Why is not part of the zip, because it might name an image.
@@ -149,7 +149,7 @@ def _about(about: dict[str, Any]) -> dict[str, Any]:
 
 
 def _spec(values: dict[str, Any]) -> RunSpec:
-    unknown = sorted(set(values) - {field.name for field in fields(RunSpec)})
+    unknown = sorted(set(values) - set(SETTINGS))
     if unknown:
         raise RunError(
             f"This run has settings that this version of medpriv does not know ({', '.join(unknown)[:100]}). Update "

@@ -11,12 +11,9 @@ in the name of a folder, are left alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 
 from medpriv_core.errors import MedprivError, SettingError, put_words
-from medpriv_core.spec import RunSpec
-
-NAMES = {field.name for field in fields(RunSpec)}
+from medpriv_core.spec import SETTINGS
 
 
 def kept_words(error: MedprivError) -> str:
@@ -34,4 +31,4 @@ def reworded(kept: str, word: Callable[[str, str | None], str], *, rest: Callabl
 
     ``rest`` makes all else ready for where it is shown, as in ``SettingError.worded``.
     """
-    return put_words(kept, lambda setting, value: word(setting, value) if setting in NAMES else None, rest=rest)
+    return put_words(kept, lambda setting, value: word(setting, value) if setting in SETTINGS else None, rest=rest)

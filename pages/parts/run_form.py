@@ -17,7 +17,7 @@ from medpriv_core.spec import DEFAULTS, SETTINGS
 from medpriv_core.weights_source import IMAGENET_SIZE_MB, weights_status
 from pages.parts import cached
 from pages.parts.badges import origin_badge
-from pages.parts.run_presets import SIZES, choose_authors_noise, follow_preset
+from pages.parts.run_presets import FORM_DEFAULTS, SIZES, choose_authors_noise, follow_preset
 from pages.parts.words import offered
 
 PRIVACY_BY = {"target_epsilon": "the privacy budget (ε)", "noise_multiplier": "the noise (σ)"}
@@ -244,7 +244,7 @@ def number(place: DeltaGenerator, name: str, *, label: str | None = None, **opti
     """
     setting = SETTINGS[name]
     options = {"help": setting.help, "format": "%.4g" if setting.kind is float else None} | options
-    if setting.optional and setting.default is None and not setting.methods:
+    if FORM_DEFAULTS[name] is None:
         options |= {"value": None, "placeholder": "automatic"}
     step = int(setting.step) if setting.kind is int else setting.step
     return place.number_input(

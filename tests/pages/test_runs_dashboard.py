@@ -14,6 +14,7 @@ from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import dp_sgd_statement
 from medpriv_core.runs import service
 from medpriv_core.runs.store import RunStore
+from medpriv_core.spec import SETTINGS
 from pages.parts.messages import OUR_FAULT
 from tests.pages.conftest import texts
 from tests.pages.recorded_runs import SPEC, TRAIN_SIZE, OpenPage, add_recorded_run, add_run, open_tab, put_in_state
@@ -237,7 +238,7 @@ def test_a_paused_chart_stays_while_the_run_goes_on(open_page: OpenPage, home: D
 
 
 def test_a_copied_run_fills_the_form_which_says_what_differs(open_page: OpenPage, home: DataHome):
-    spec = SOUND.changed(noise_multiplier=1.0, image_size=50, epochs=7, class_weights=(1.0, 2.0))
+    spec = SOUND.changed(noise_multiplier=1.0, image_size=50, epochs=7, class_weights=(1.0, 2.0), sampling="poisson")
     add_run(home, "r1", spec)
     put_in_state(home, "r1", "finished")
     page = open_page("runs", run="r1")
@@ -247,6 +248,7 @@ def test_a_copied_run_fills_the_form_which_says_what_differs(open_page: OpenPage
     assert page.number_input(key="train_epochs").value == 7
     assert page.number_input(key="train_noise_multiplier").value == 1.0
     assert page.number_input(key="train_class_weight_1").value == 2.0
+    assert page.selectbox(key="train_sampling").value == "auto"  # which under DP-SGD is the same
     assert "Copied from *name of r1*; changed: Pixels a side: 64 instead of 50." in texts(page)
     page.number_input(key="train_epochs").set_value(9).run()
     assert "Epochs: 9 instead of 7" in texts(page)
@@ -269,6 +271,18 @@ def test_every_tab_opens(open_page: OpenPage, home: DataHome, title: str):
     page = open_tab(open_page("runs", run="r1"), title)
     assert not page.exception
     assert not page.error
+
+
+def test_the_table_of_settings_says_what_happened_and_leaves_out_what_had_no_effect(
+    open_page: OpenPage, home: DataHome
+):
+    add_ended(home, "r1")
+    page = open_tab(open_page("runs", run="r1"), "Settings")
+    (table,) = (each.value for each in page.dataframe if "setting" in each.value)
+    said = dict(zip(table["setting"], table["value"], strict=True))
+    assert said["Dataset"] == "synthetic_chest"
+    assert said[SETTINGS["sampling"].label] == SETTINGS["sampling"].choices["shuffled"].form
+    assert not {SETTINGS[name].label for name in ("noise_draw", "delta", "engine", "microbatch_size")} & set(said)
 
 
 def test_a_running_run_that_is_not_on_the_chart_can_be_put_there(open_page: OpenPage, home: DataHome):

@@ -101,7 +101,7 @@ def draw_axis(place: int, at_first: str | None) -> tuple[str, list[Any]] | None:
     if not SETTINGS[name].choices:
         text = right.text_input(
             "Values",
-            EXAMPLES.get(name, ""),
+            EXAMPLES.get(name, str(SETTINGS[name].default)),
             key=key,
             persist_state="session",
             help="Numbers with commas between them.",
