@@ -24,8 +24,8 @@ from medpriv_core.privacy import conditions
 from medpriv_core.privacy.conditions import Case, Check, not_recorded
 from medpriv_core.privacy.dp_sgd import MAX_IMAGES_PER_PATIENT, composed_epsilon
 from medpriv_core.privacy.facts import planned_facts, recorded_facts
-from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.plan import plan_run
+from medpriv_core.privacy.private_training import private_training
 from medpriv_core.privacy.second_accountant import NOTHING_ASKED, SECOND, Question, answer_to, wait_for_answer
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
@@ -192,17 +192,17 @@ def _check_accounting(case: Case, spent: Spent | None) -> Check:
     mechanism, segments = case.facts.mechanism(), recorded_segments(case.facts, steps=case.steps)
     if mechanism is None or segments is None:
         return not_recorded(name, "the rate and the steps that its loop took")
-    if spent is None or (spent.recorded and not spent.steps):
-        return Check(name, "green", "No step has been kept yet, so nothing of the privacy budget is spent.")
-    if spent.untold:
-        return Check(name, "red", _UNTOLD[spent.bond])
-    meant = mechanism_of(case.spec, train_size=case.train_size)
+    meant = private_training(case.spec, train_size=case.train_size).mechanism
     if (meant.sampling, meant.sample_rate, meant.steps_per_epoch) != (
         mechanism.sampling,
         mechanism.sample_rate,
         mechanism.steps_per_epoch,
     ):
         return Check(name, "red", "The loop drew its batches in another way than its settings say.")
+    if spent is None or (spent.recorded and not max(spent.steps, spent.taken)):
+        return Check(name, "green", "No step has been kept yet, so nothing of the privacy budget is spent.")
+    if spent.untold:
+        return Check(name, "red", _UNTOLD[spent.bond])
     taken = spent.epochs * mechanism.steps_per_epoch + spent.step
     if spent.steps < taken:
         return Check(

@@ -222,12 +222,12 @@ def check_augmentation(case: Case) -> Judgement:
     )
 
 
-@condition("Pretrained weights")
+@condition("Pretrained weights", "pretrained", unknown="which weights it began with")
 def check_weights(case: Case) -> Judgement:
     """Whether the start has seen the same patients."""
-    if case.spec.weights == "imagenet":
+    if case.facts.pretrained == "imagenet":
         return "green", "Training starts from weights learned on ImageNet, public photographs."
-    if case.spec.weights == "none":
+    if case.facts.pretrained == "none":
         return "green", "Training starts from random numbers."
     return (
         "amber",
@@ -247,7 +247,8 @@ def check_selection(case: Case) -> Judgement:
         )
     return (
         "green",
-        f"The result is the {last}, never the best one; do not use the curves, which show test images, to choose.",
+        f"By construction the result is the {last}, never the best one; do not use the curves, which show test images, "
+        "to choose.",
     )
 
 

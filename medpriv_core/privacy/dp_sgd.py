@@ -35,6 +35,8 @@ Accountant = Literal["pld", "gaussian", "rdp"]
 
 # Beyond this nothing is promised: epsilon is reported as infinite.
 MAX_EPSILON = 1000.0
+# Less is none: whoever sees such a step sees what was added to it.
+NO_NOISE = 1e-6
 MAX_IMAGES_PER_PATIENT = 100
 # Of the root finder in the closed form.
 _TOLERANCE = 1e-12
@@ -101,7 +103,7 @@ def steps_per_epoch(*, batch_size: int, train_size: int, sampling: Sampling = "p
 
 
 def _unbounded(stretches: Stretches) -> bool:
-    return any(noise_multiplier == 0 for noise_multiplier, _, _ in stretches)
+    return any(noise_multiplier < NO_NOISE for noise_multiplier, _, _ in stretches)
 
 
 def _without_sampling(stretches: Stretches) -> bool:

@@ -20,7 +20,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
+from medpriv_core.privacy.mechanism import Mechanism
+from medpriv_core.privacy.private_training import private_training
 from medpriv_core.privacy.steps import Steps, steps_from_json, steps_to_json
 from medpriv_core.spec import Engine, NoiseGenerator, RunSpec, Sampling
 
@@ -28,6 +29,8 @@ GUARANTEE = "guarantee"
 
 # Which generator draws random numbers: OpenSSL's AES-256 in counter mode, or Philox, PyTorch's on accelerators.
 Source = Literal["openssl", "philox"]
+# Of pretrained weights: torchvision's own file, none, or another file.
+Origin = Literal["imagenet", "none", "file"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,7 @@ class GuaranteeFacts:
     noise_generator     fast | secure
     noise_drawn_by      the generator that the noise comes from, read off what draws it
     batches_drawn_by    the one that Poisson batches come from; None too where nobody is drawn at random
+    pretrained          which weights training began with, told by the bytes that were read
     noise_seed_stored   whether the noise, or who is in Poisson batches, could be drawn again from what is stored
     measured            what the self-test found in the stepper and the sampler before the first step
                         (``medpriv_core.privacy.measured``)
@@ -71,6 +75,7 @@ class GuaranteeFacts:
     noise_generator: NoiseGenerator | None = None
     noise_drawn_by: Source | None = None
     batches_drawn_by: Source | None = None
+    pretrained: Origin | None = None
     noise_seed_stored: bool | None = None
     measured: Mapping[str, Mapping[str, Any]] | None = None
 
@@ -106,7 +111,8 @@ def planned_facts(spec: RunSpec, *, train_size: int) -> GuaranteeFacts:
 
     The noise multiplier is None where a ``target_epsilon`` is still to be solved for it.
     """
-    mechanism = mechanism_of(spec, train_size=train_size)
+    training = private_training(spec, train_size=train_size)
+    mechanism = training.mechanism
     return GuaranteeFacts(
         sampling=mechanism.sampling,
         sample_rate=mechanism.sample_rate,
@@ -114,12 +120,13 @@ def planned_facts(spec: RunSpec, *, train_size: int) -> GuaranteeFacts:
         noise_multiplier=spec.noise_multiplier,
         earlier_segments=(),
         engine=spec.engine,
-        clipped_together=spec.microbatch_size,
+        clipped_together=training.clipped_together,
         mixing_layers=("BatchNorm",) if spec.norm == "batch_norm" else (),
         divisor="expected",
         normalisation="each_image" if spec.standardise else "constants",
         augmentation="independent" if spec.augment or spec.augmentation_multiplicity > 1 else "none",
         noise_generator=spec.noise_generator,
+        pretrained="imagenet" if spec.weights == "imagenet" else "none" if spec.weights == "none" else "file",
         noise_seed_stored=False,
     )
 

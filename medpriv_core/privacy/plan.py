@@ -15,7 +15,8 @@ from medpriv_core.privacy.dp_sgd import (
     composed_rdp_epsilon,
     sampling_rate,
 )
-from medpriv_core.privacy.mechanism import Mechanism, mechanism_of, mechanism_of_loop
+from medpriv_core.privacy.mechanism import Mechanism, mechanism_of_loop
+from medpriv_core.privacy.private_training import private_training
 from medpriv_core.privacy.steps import Steps, count_steps
 from medpriv_core.privacy.tradeoff import NO_LIMIT, Risk, membership_risk
 from medpriv_core.spec import RunSpec, Sampling, check_bound
@@ -117,7 +118,7 @@ def plan_run(spec: RunSpec, *, train_size: int) -> DpSgdPlan:
     reaches.
     """
     spec.check_dataset_size(train_size)
-    mechanism = mechanism_of(spec, train_size=train_size)
+    mechanism = private_training(spec, train_size=train_size).mechanism
     return _plan(
         mechanism,
         train_size,

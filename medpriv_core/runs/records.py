@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, get_args
 
-from medpriv_core.privacy.facts import GUARANTEE, GuaranteeFacts, Source
+from medpriv_core.privacy.facts import GUARANTEE, GuaranteeFacts, Origin, Source
 from medpriv_core.privacy.steps import MOST_STEPS, steps_from_json
 from medpriv_core.spec import BOUNDS, Engine, NoiseGenerator, Sampling
 from medpriv_core.strict_json import Unreadable
@@ -111,7 +111,8 @@ _GUARANTEE: Mapping[str, Fits] = {
     "sampling": _one_of(get_args(Sampling)),
     "sample_rate": _or_null(_is_positive_share),
     "steps_per_epoch": _or_null(lambda value: is_whole(value, low=1, high=MOST_STEPS)),
-    "noise_multiplier": _or_null(lambda value: is_number(value, low=_NOISE[0], high=_NOISE[1])),
+    # Less than any setting is what a loop did whose noise is not the one that was set.
+    "noise_multiplier": _or_null(lambda value: is_number(value, low=0, high=_NOISE[1])),
     "earlier_segments": _or_null(_is_segments),
     "engine": _one_of(get_args(Engine)),
     "clipped_together": _or_null(_is_count),
@@ -122,6 +123,7 @@ _GUARANTEE: Mapping[str, Fits] = {
     "noise_generator": _one_of(get_args(NoiseGenerator)),
     "noise_drawn_by": _one_of(get_args(Source)),
     "batches_drawn_by": _one_of(get_args(Source)),
+    "pretrained": _one_of(get_args(Origin)),
     "noise_seed_stored": _or_null(lambda value: isinstance(value, bool)),
     "measured": _or_null(_is_findings),
 }

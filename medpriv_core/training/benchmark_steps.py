@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from medpriv_core.privacy.private_training import private_training
 from medpriv_core.spec import Engine, NoiseGenerator, RunSpec
 from medpriv_core.training import engines
 from medpriv_core.training.examples import Batch, Examples
@@ -112,7 +113,7 @@ def _step_of_a_run(name: str, network: nn.Module, images: Tensor, labels: Tensor
         network,
         spec,
         noise_multiplier=1.0,
-        train_size=len(images),
+        training=private_training(spec, train_size=len(images)),
         pass_size=len(images),
         mixed=None,
         device=device,

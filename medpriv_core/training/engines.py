@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from medpriv_core.errors import SettingError
+from medpriv_core.privacy.private_training import PrivateTraining
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.device import mixed_dtype
 from medpriv_core.training.microbatch_steps import MicrobatchStepper
@@ -21,38 +22,35 @@ def make_stepper(
     spec: RunSpec,
     *,
     noise_multiplier: float | None,
-    train_size: int,
+    training: PrivateTraining | None,
     pass_size: int,
     mixed: torch.dtype | None,
     device: torch.device,
 ) -> Stepper:
-    """What takes the steps of the run; with a ``noise_multiplier``, steps of DP-SGD.
+    """What takes the steps of the run; with ``training`` and a ``noise_multiplier``, steps of DP-SGD.
 
     Raises ``SettingError`` if the engine cannot clip a layer of the network.
     """
-    if noise_multiplier is None:
+    if noise_multiplier is None or training is None:
         return OrdinaryStepper(trained, spec, pass_size=pass_size, mixed=mixed)
-    expected_batch_size = train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
     if spec.engine == "microbatch":
-        return MicrobatchStepper(
-            trained, spec, noise_multiplier=noise_multiplier, expected_batch_size=expected_batch_size, device=device
-        )
+        return MicrobatchStepper(trained, spec, training=training, noise_multiplier=noise_multiplier, device=device)
     if spec.engine == "opacus":
         from medpriv_core.training.opacus_steps import OpacusStepper  # Opacus takes seconds to import
 
         return OpacusStepper(
             trained,
             spec,
+            training=training,
             noise_multiplier=noise_multiplier,
-            expected_batch_size=expected_batch_size,
             pass_size=pass_size,
             device=device,
         )
     return PrivateStepper(
         trained,
         spec,
+        training=training,
         noise_multiplier=noise_multiplier,
-        expected_batch_size=expected_batch_size,
         pass_size=pass_size,
         mixed=mixed,
         device=device,

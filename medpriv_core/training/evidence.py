@@ -1,67 +1,64 @@
 """What a DP-SGD run records about itself, read off the objects that take its steps and not off its settings.
 
-The guarantee checks (``medpriv_core.privacy.checks``) compare it with what the accountant assumes.
+The guarantee checks (``medpriv_core.privacy.checks``) compare it with what the accountant assumes. How images are
+standardised and varied is what was meant: there is no object that could say it, and the self-test measures it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from medpriv_core.privacy.facts import GuaranteeFacts
-from medpriv_core.privacy.steps import Steps
-from medpriv_core.spec import Engine, RunSpec
-from medpriv_core.training.ledger import Ledger
-from medpriv_core.training.microbatch_steps import MicrobatchStepper
+from medpriv_core.privacy.facts import GuaranteeFacts, Origin
 from medpriv_core.training.model import ResNet18
-from medpriv_core.training.private_steps import PrivateStepper
-from medpriv_core.training.randomness import SecretUniform
-from medpriv_core.training.steps import Stepper
+from medpriv_core.training.steps import DpStepper
+
+if TYPE_CHECKING:
+    from medpriv_core.training.session import Session
 
 TRIAL_SIZE = 32
 TRIAL_TOLERANCE = 1e-4
+# By which a noise multiplier may differ that was multiplied by the clipping norm and divided by it again.
+ROUNDING = 1e-12
 
 
-def guarantee_facts(
-    spec: RunSpec,
-    *,
-    trained: nn.Module,
-    stepper: Stepper,
-    ledger: Ledger,
-    steps_per_epoch: int,
-    earlier_segments: tuple[Steps, ...],
-    measured: dict[str, dict[str, Any]],
-) -> GuaranteeFacts:
-    """The facts of a session that is about to begin; ``earlier_segments`` are those of the ledger it goes on from.
+def guarantee_facts(session: Session, *, pretrained: Origin, measured: dict[str, dict[str, Any]]) -> GuaranteeFacts:
+    """The facts of a DP-SGD session that is about to begin.
 
-    ``measured`` is what ``self_test`` found. What cannot be measured from outside holds by construction: see there.
+    ``pretrained`` is the origin of the weights that were read, ``measured`` what ``self_test`` found. What cannot be
+    measured from outside holds by construction: see there.
     """
-    noise = getattr(stepper, "noise", None)
-    engine: Engine = "opacus"
-    if isinstance(stepper, PrivateStepper):
-        engine = "one_pass"
-    elif isinstance(stepper, MicrobatchStepper):
-        engine = "microbatch"
+    spec, stepper, sampler, ledger = session.spec, session.stepper, session.sampler, session.ledger
+    assert ledger is not None
+    assert isinstance(stepper, DpStepper)
     return GuaranteeFacts(
-        sampling=spec.sampling_scheme,
-        sample_rate=ledger.sample_rate,
-        steps_per_epoch=steps_per_epoch,
-        noise_multiplier=ledger.noise_multiplier,
-        earlier_segments=earlier_segments,
-        engine=engine,
-        clipped_together=spec.microbatch_size if engine == "microbatch" else 1,
-        mixing_layers=mixing_layers(trained),
-        divisor="expected",
+        sampling=sampler.scheme,
+        sample_rate=sampler.sample_rate,
+        steps_per_epoch=session.steps,
+        noise_multiplier=_noise_multiplier(stepper, counted=ledger.noise_multiplier),
+        earlier_segments=ledger.segments,
+        engine=stepper.engine,
+        clipped_together=stepper.clipped_together,
+        mixing_layers=mixing_layers(session.trained),
+        divisor=stepper.divides_by,
         normalisation="each_image" if spec.standardise else "constants",
         augmentation="independent" if spec.augment or spec.augmentation_multiplicity > 1 else "none",
-        noise_generator=getattr(noise, "kind", None),
-        noise_drawn_by=getattr(noise, "drawn_by", None),
-        batches_drawn_by=SecretUniform.drawn_by if spec.sampling_scheme == "poisson" else None,
+        noise_generator=stepper.noise.kind,
+        noise_drawn_by=stepper.noise.drawn_by,
+        batches_drawn_by=sampler.drawn_by,
+        pretrained=pretrained,
         noise_seed_stored=False,
         measured=measured,
     )
+
+
+def _noise_multiplier(stepper: DpStepper, *, counted: float) -> float:
+    """Of the noise that the stepper adds, by the length at which it clips; ``counted`` if only rounding differs."""
+    acting = stepper.noise_deviation / stepper.clips_at
+    return counted if math.isclose(acting, counted, rel_tol=ROUNDING) else acting
 
 
 def mixing_layers(trained: nn.Module) -> tuple[str, ...]:

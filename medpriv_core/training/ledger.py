@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.calibration import solve_noise_multiplier
 from medpriv_core.privacy.dp_sgd import composed_epsilon
-from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
+from medpriv_core.privacy.mechanism import Mechanism
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.steps import Steps, add_steps, count_steps
 from medpriv_core.spec import RunSpec
@@ -75,16 +75,15 @@ def spent_before(
     )
 
 
-def open_ledger(spec: RunSpec, *, train_size: int, steps_left: int, segments: tuple[Steps, ...]) -> Ledger:
-    """The ledger of a run that has taken ``segments`` and has ``steps_left`` steps of the loop to take.
+def open_ledger(spec: RunSpec, mechanism: Mechanism, *, steps_left: int, taken: tuple[Steps, ...]) -> Ledger:
+    """The ledger of a run of ``mechanism`` that has taken ``taken`` and has ``steps_left`` steps of the loop to take.
 
     A ``target_epsilon`` is solved for the noise multiplier at the start; a resumed run keeps that noise.
     Raises ``SettingError`` if it would then end above the target, or if no noise reaches it.
     """
-    mechanism = mechanism_of(spec, train_size=train_size)
     noise_multiplier = spec.noise_multiplier
-    if noise_multiplier is None and segments:
-        noise_multiplier = segments[-1].noise_multiplier
+    if noise_multiplier is None and taken:
+        noise_multiplier = taken[-1].noise_multiplier
     if noise_multiplier is None:
         assert spec.target_epsilon is not None
         noise_multiplier = solve_noise_multiplier(
@@ -94,7 +93,7 @@ def open_ledger(spec: RunSpec, *, train_size: int, steps_left: int, segments: tu
             steps=mechanism.counted_steps(steps_left),
             sensitivity=mechanism.sensitivity,
         )
-    ledger = Ledger(noise_multiplier, mechanism, spec.delta, segments)
+    ledger = Ledger(noise_multiplier, mechanism, spec.delta, taken)
     if spec.target_epsilon is not None:
         planned = ledger.epsilon(more_steps=steps_left)
         if planned > spec.target_epsilon:

@@ -27,7 +27,7 @@ from medpriv_core.training.evaluation import Evaluation, Tally, evaluate
 from medpriv_core.training.examples import Batch
 from medpriv_core.training.journal import Journal
 from medpriv_core.training.reporting import Reporter
-from medpriv_core.training.sampling import augmentation_generator, epoch_batches
+from medpriv_core.training.sampling import augmentation_generator
 from medpriv_core.training.session import Session
 
 # A diverged run is noticed at the end of the epoch, or after this long: looking waits for the device.
@@ -166,14 +166,8 @@ def _take_step(session: Session, indices: np.ndarray, clock: _Clock) -> Tally:
 
 def batches_to_come(session: Session) -> Iterator[np.ndarray]:
     """Who is in each of the steps of the current epoch that are still to be taken."""
-    return epoch_batches(
-        session.spec,
-        len(session.train),
-        epoch=session.position.epochs_done,
-        first=session.position.step,
-        steps=session.steps,
-        sample_rate=session.ledger.sample_rate if session.ledger else None,
-    )
+    position = session.position
+    return session.sampler.batches(epoch=position.epochs_done, first=position.step, steps=session.steps)
 
 
 def _evaluations(session: Session, clock: _Clock) -> dict[str, Evaluation]:

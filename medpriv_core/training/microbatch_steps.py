@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from medpriv_core.privacy.private_training import PrivateTraining
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.evaluation import Tally
 from medpriv_core.training.examples import Batch
@@ -36,22 +37,25 @@ from medpriv_core.training.steps import DpStepper, class_weights_of, losses_of, 
 class MicrobatchStepper(DpStepper):
     """SGD on clipped gradients of microbatches, with noise; ``trained`` is left in the mode that it is in."""
 
+    engine = "microbatch"
+
     def __init__(
         self,
         trained: nn.Module,
         spec: RunSpec,
         *,
+        training: PrivateTraining,
         noise_multiplier: float,
-        expected_batch_size: int,
         device: torch.device,
     ) -> None:
         self._trained = trained
         self._parameters = [parameter for parameter in trained.parameters() if parameter.requires_grad]
-        self._max_grad_norm = spec.max_grad_norm
-        self.noise_deviation = noise_multiplier * spec.max_grad_norm
-        self._microbatch_size = spec.microbatch_size
-        self._expected_number = max(1, round(expected_batch_size / spec.microbatch_size))
-        self._poisson = spec.sampling_scheme == "poisson"
+        self.clips_at = training.max_grad_norm
+        self.noise_deviation = training.noise_deviation(noise_multiplier)
+        self.clipped_together = training.clipped_together
+        self._divisor = training.divisor
+        self._poisson = training.mechanism.sampling == "poisson"
+        self.divides_by = "expected" if self._poisson else "actual"
         self._class_weights = class_weights_of(spec, trained)
         self.noise = NoiseSource(spec.noise_generator, device)
         self._optimizer = sgd(trained, spec)
@@ -67,21 +71,21 @@ class MicrobatchStepper(DpStepper):
             )
             gradients = torch.autograd.grad(losses.mean(), self._parameters)
             norm = nn.utils.get_total_norm(gradients)
-            factor = torch.where(norm.isfinite(), (self._max_grad_norm / norm).clamp(max=1), 0)
+            factor = torch.where(norm.isfinite(), (self.clips_at / norm).clamp(max=1), 0)
             for total, gradient in zip(totals, gradients, strict=True):
                 # What is not a number counts as nothing, and 0 times NaN would not be 0.
                 total.addcmul_(torch.where(norm.isfinite(), gradient, 0), factor)
         self.noise.add_to_all(totals, self.noise_deviation)
         for parameter, total in zip(self._parameters, totals, strict=True):
-            parameter.grad = total.div_(self._expected_number if self._poisson else len(microbatches))
+            parameter.grad = total.div_(self._divisor if self._poisson else len(microbatches))
         self._optimizer.step()
         self._optimizer.zero_grad()
         return tally
 
     def _cut(self, indices: np.ndarray) -> list[np.ndarray]:
         """The batch in microbatches, none of them empty."""
-        size = self._microbatch_size
+        size = self.clipped_together
         if not self._poisson or size == 1:
             return [indices[start : start + size] for start in range(0, len(indices), size)]
-        lots = (SecretUniform().random(len(indices)) * self._expected_number).astype(np.int64)
+        lots = (SecretUniform().random(len(indices)) * self._divisor).astype(np.int64)
         return [indices[lots == number] for number in np.unique(lots)]

@@ -18,6 +18,7 @@ from opacus.optimizers import DPOptimizer
 from opacus.validators import ModuleValidator
 from torch import Tensor, nn
 
+from medpriv_core.privacy.private_training import PrivateTraining
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.clipping.layer import only
 from medpriv_core.training.evaluation import Tally
@@ -30,6 +31,7 @@ from medpriv_core.training.steps import DpStepper, losses_of, sgd
 class OpacusStepper(DpStepper):
     """DP-SGD in float32 (a gradient norm rounded to bfloat16 would exceed C by up to 0.4 %)."""
 
+    engine = "opacus"
     _optimizer: _Optimizer
 
     def __init__(
@@ -37,8 +39,8 @@ class OpacusStepper(DpStepper):
         trained: nn.Module,
         spec: RunSpec,
         *,
+        training: PrivateTraining,
         noise_multiplier: float,
-        expected_batch_size: int,
         pass_size: int,
         device: torch.device,
     ) -> None:
@@ -53,8 +55,8 @@ class OpacusStepper(DpStepper):
             # Opacus wraps an optimizer of PyTorch's.
             torch.optim.SGD(ours.parameters, **ours.param_groups[0]),
             noise_multiplier=noise_multiplier,
-            max_grad_norm=spec.max_grad_norm,
-            expected_batch_size=expected_batch_size,
+            max_grad_norm=training.max_grad_norm,
+            expected_batch_size=training.divisor,
             loss_reduction="mean",
         )
         self._optimizer.noise = NoiseSource(spec.noise_generator, device)
@@ -73,6 +75,11 @@ class OpacusStepper(DpStepper):
     def noise(self) -> NoiseSource:  # type: ignore[override]
         """What draws the noise."""
         return self._optimizer.noise
+
+    @property
+    def clips_at(self) -> float:  # type: ignore[override]
+        """The norm that Opacus's optimizer goes by."""
+        return float(self._optimizer.max_grad_norm)
 
     @property
     def noise_deviation(self) -> float:

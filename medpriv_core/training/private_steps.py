@@ -15,6 +15,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from medpriv_core.privacy.private_training import PrivateTraining
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.clipping.clipper import PerSampleClipper
 from medpriv_core.training.evaluation import Tally
@@ -30,28 +31,35 @@ class PrivateStepper(DpStepper):
     Raises ``SettingError`` if the network has a layer that cannot be clipped.
     """
 
+    engine = "one_pass"
+
     def __init__(
         self,
         trained: nn.Module,
         spec: RunSpec,
         *,
+        training: PrivateTraining,
         noise_multiplier: float,
-        expected_batch_size: int,
         pass_size: int,
         mixed: torch.dtype | None,
         device: torch.device,
     ) -> None:
         self._trained = trained
-        self._clipper = PerSampleClipper(trained, max_grad_norm=spec.max_grad_norm)
+        self._clipper = PerSampleClipper(trained, max_grad_norm=training.max_grad_norm)
         self.noise = NoiseSource(spec.noise_generator, device)
-        self.noise_deviation = noise_multiplier * spec.max_grad_norm
-        self._expected_batch_size = expected_batch_size
+        self.noise_deviation = training.noise_deviation(noise_multiplier)
+        self._divisor = training.divisor
         self._pass_size = pass_size
         self._mixed = mixed
         weights = class_weights_of(spec, trained)
         # At most 1, or an image could contribute more than the clipping norm.
         self._class_weights = None if weights is None else weights / weights.max()
         self._optimizer = sgd(trained, spec)
+
+    @property
+    def clips_at(self) -> float:  # type: ignore[override]
+        """The norm that the clipper itself goes by."""
+        return self._clipper.max_grad_norm
 
     def step(self, batch: Batch) -> Tally:
         tally = Tally()
@@ -64,7 +72,7 @@ class PrivateStepper(DpStepper):
         sums = self._clipper.take()
         self.noise.add_to_all(sums, self.noise_deviation)
         for parameter, total in zip(self._clipper.parameters, sums, strict=True):
-            parameter.grad = total.div_(self._expected_batch_size)
+            parameter.grad = total.div_(self._divisor)
         self._optimizer.step()
         self._optimizer.zero_grad()
         return tally

@@ -11,32 +11,83 @@ sees what an uninterrupted one would have seen and no generator's state need be 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 
-from medpriv_core.spec import RunSpec
+from medpriv_core.privacy.dp_sgd import sampling_rate
+from medpriv_core.privacy.facts import Source
+from medpriv_core.spec import RunSpec, Sampling
 from medpriv_core.training.randomness import SecretUniform, secret_generator
 
 
-def epoch_batches(
-    spec: RunSpec, n: int, *, epoch: int, first: int, steps: int, sample_rate: float | None
-) -> Iterator[np.ndarray]:
-    """The batches of the steps ``first`` (0 at the beginning) to ``steps`` of an epoch, as indices below ``n``.
+class Sampler(ABC):
+    """Who is in each step.
 
-    ``sample_rate`` is needed for Poisson sampling alone.
+    scheme       how batches are drawn
+    sample_rate  probability of each record to be in a step, as far as it may be counted on
+    drawn_by     the generator that chooses; None where nobody is chosen, or it is no secret who
     """
-    if spec.sampling_scheme == "poisson":
-        assert sample_rate is not None
+
+    scheme: Sampling
+    sample_rate: float = 1.0
+    drawn_by: Source | None = None
+
+    @abstractmethod
+    def batches(self, *, epoch: int, first: int, steps: int) -> Iterator[np.ndarray]:
+        """The batches of the steps ``first`` (0 at the beginning) to ``steps`` of an epoch, as indices."""
+
+
+class PoissonSampler(Sampler):
+    """Each of ``n`` records enters each batch by its own lot."""
+
+    scheme = "poisson"
+
+    def __init__(self, n: int, *, sample_rate: float) -> None:
+        self._n = n
+        self.sample_rate = sample_rate
+        self.drawn_by = getattr(SecretUniform(), "drawn_by", None)
+
+    def batches(self, *, epoch: int, first: int, steps: int) -> Iterator[np.ndarray]:  # noqa: ARG002
         rng = SecretUniform()  # who was drawn must stay secret
         for _ in range(first, steps):
-            yield poisson_batch(n, sample_rate=sample_rate, rng=rng)
-    elif spec.sampling_scheme == "full_batch":
+            yield poisson_batch(self._n, sample_rate=self.sample_rate, rng=rng)
+
+
+class FullBatchSampler(Sampler):
+    """Every record is in every batch."""
+
+    scheme = "full_batch"
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+
+    def batches(self, *, epoch: int, first: int, steps: int) -> Iterator[np.ndarray]:  # noqa: ARG002
         for _ in range(first, steps):
-            yield np.arange(n)
-    else:
-        yield from shuffled_batches(n, batch_size=spec.batch_size, seed=spec.seed, epoch=epoch)[first:steps]
+            yield np.arange(self._n)
+
+
+class DeckSampler(Sampler):
+    """A deck of all records, shuffled anew for each epoch by the run's seed and dealt to its end."""
+
+    scheme = "shuffled"
+
+    def __init__(self, n: int, *, batch_size: int, seed: int) -> None:
+        self._n, self._batch_size, self._seed = n, batch_size, seed
+
+    def batches(self, *, epoch: int, first: int, steps: int) -> Iterator[np.ndarray]:
+        yield from shuffled_batches(self._n, batch_size=self._batch_size, seed=self._seed, epoch=epoch)[first:steps]
+
+
+def make_sampler(spec: RunSpec, n: int) -> Sampler:
+    """What draws the batches of a run from its ``n`` training records."""
+    if spec.sampling_scheme == "poisson":
+        return PoissonSampler(n, sample_rate=sampling_rate(batch_size=spec.batch_size, train_size=n))
+    if spec.sampling_scheme == "full_batch":
+        return FullBatchSampler(n)
+    return DeckSampler(n, batch_size=spec.batch_size, seed=spec.seed)
 
 
 def shuffled_batches(n: int, *, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:

@@ -12,23 +12,23 @@ import torch
 from torch import nn
 
 from medpriv_core import __version__
-from medpriv_core.errors import RunError, SettingError
+from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.privacy.facts import GUARANTEE
-from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
+from medpriv_core.privacy.mechanism import Mechanism
+from medpriv_core.privacy.private_training import PrivateTraining, private_training
 from medpriv_core.privacy.spent import Spent, spent_by
-from medpriv_core.privacy.steps import count_steps
 from medpriv_core.privacy.verdict import second_record
 from medpriv_core.progress import ProgressCallback
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.going_on import check_going_on, older_files
+from medpriv_core.runs.going_on import check_going_on
 from medpriv_core.runs.spent_journal import Entry, confirm, enter
 from medpriv_core.runs.spent_record import checkpoint_digest, look_at_record, write_record
-from medpriv_core.spec import DEFAULTS, RunSpec
+from medpriv_core.spec import RunSpec
 from medpriv_core.training import engines
 from medpriv_core.training.averaging import WeightAverage
-from medpriv_core.training.checkpoint import Checkpoint, Position, load_checkpoint
+from medpriv_core.training.checkpoint import Checkpoint, Position
 from medpriv_core.training.data import TrainingData, check_data, data_facts
 from medpriv_core.training.device import describe_device, physical_batch_size, resolve_device, step_threads
 from medpriv_core.training.evidence import guarantee_facts
@@ -37,13 +37,12 @@ from medpriv_core.training.features import KINDS, Backbone, FeatureStore
 from medpriv_core.training.inputs import feature_inputs, image_inputs
 from medpriv_core.training.ledger import Ledger, open_ledger, spent_before
 from medpriv_core.training.model import ResNet18, build_model
+from medpriv_core.training.resuming import lasting_settings, read_checkpoint
+from medpriv_core.training.sampling import Sampler, make_sampler
 from medpriv_core.training.self_test.opening import refuse_failures, try_session
 from medpriv_core.training.steps import Stepper
-from medpriv_core.training.weights import fingerprint, load_weights
+from medpriv_core.training.weights import Weights, fingerprint, load_weights
 from medpriv_core.training.weights_probe import doubt_weights
-
-# A run may go on for more epochs, elsewhere, or to another epsilon; its ledger keeps what was spent.
-CHANGEABLE = {"epochs", "device", "precision", "memory_mb", "noise_multiplier", "target_epsilon"}
 
 NOISE_PHASE = "Finding the noise multiplier"
 
@@ -53,6 +52,7 @@ class Session:
     """A run that is ready to train, or to go on.
 
     trained         what learns: the last layer, or the whole network
+    stepper         what takes the steps, and ``sampler`` what draws who is in each
     average         of its weights over the last steps, where the specification asks for one
     tests           what is evaluated: "test", and under Local-DP "test_noised"
     steps           in an epoch
@@ -69,6 +69,7 @@ class Session:
     spec: RunSpec
     trained: nn.Module
     stepper: Stepper
+    sampler: Sampler
     train: Examples
     tests: dict[str, Examples]
     evaluation_size: int
@@ -100,7 +101,7 @@ class Session:
             trained=self.trained.state_dict(),
             backbone=self.backbone,
             optimizer=self.stepper.state_dict(),
-            settings=_lasting_settings(self.spec),
+            settings=lasting_settings(self.spec),
             dataset=self.dataset,
             position=asdict(self.position),
             ledger=self.ledger.segments if self.ledger else (),
@@ -110,7 +111,13 @@ class Session:
 
     def spent_by(self, checkpoint: Checkpoint, *, digest: str | None) -> Spent:
         """The record that belongs to a checkpoint of this session, whose file has this digest."""
-        return _spent_by(checkpoint, self.ledger, steps_per_epoch=self.steps, digest=digest)
+        position = Position(**checkpoint.position)
+        epochs, step = position.epochs_done, position.step
+        if self.ledger is None:
+            steps = epochs * self.steps + step
+            return Spent(epochs=epochs, step=step, steps=steps, steps_per_epoch=self.steps, checkpoint=digest)
+        mechanism, delta = self.ledger.mechanism, self.ledger.delta
+        return spent_by(mechanism, checkpoint.ledger, delta=delta, epochs=epochs, step=step, checkpoint=digest)
 
 
 def open_session(
@@ -124,67 +131,31 @@ def open_session(
     check_data(data, spec)
     device = resolve_device(spec.device)
     mixed = engines.mixed_precision(spec, device)
-    check_going_on(home, directory, content=data.content, private=spec.method == "dp_sgd")
-    saved = load_checkpoint(directory.checkpoint)
-    if saved is not None:
-        _check_same_run(saved, spec, data)
-    position = Position(**saved.position) if saved else Position()
     train_size = len(data.train.train.labels)
+    private = spec.method == "dp_sgd"
+    training = private_training(spec, train_size=train_size) if private else None
     steps = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size, sampling=spec.sampling_scheme)
-    if saved is not None:
-        _check_ledger(saved, directory, private=spec.method == "dp_sgd", steps_per_epoch=steps)
+    check_going_on(home, directory, content=data.content, private=private)
+    saved = read_checkpoint(spec, data, directory, steps_per_epoch=steps)
+    position = Position(**saved.position) if saved else Position()
 
     weights = load_weights(spec.weights, home=home, norm=spec.norm, progress=progress)
     doubt = doubt_weights(weights.state_dict)
-    network = build_model(
-        classes=len(data.clean.info.classes), norm=spec.norm, state_dict=weights.state_dict, seed=spec.seed
-    )
-    trained, backbone = _choose_trained(network, spec)
-    if saved is not None:
-        _restore(trained, backbone, saved)
-    network.to(device)
-    network.to(memory_format=engines.memory_format(spec, device))
-    average = None
-    if spec.average_last:
-        average = WeightAverage(trained, after_step=spec.steps_before_average(spec.epochs * steps))
-        if saved is not None and saved.average is not None:
-            average.load_state_dict(saved.average)
+    network, trained, backbone = _build(spec, data, weights, saved, device)
+    average = _average_of(trained, spec, steps, saved)
     parameters = sum(parameter.numel() for parameter in trained.parameters() if parameter.requires_grad)
 
     recorded, state = look_at_record(directory)
-    spent, ledger, remark, journal = recorded, None, None, None
-    if spec.method == "dp_sgd":
+    ledger, remark = None, None
+    if training is not None:
         progress(NOISE_PHASE, 0, 1)
-        steps_left = max(0, (spec.epochs - position.epochs_done) * steps - position.step)
-        mechanism = mechanism_of(spec, train_size=train_size)
-        segments, remark = spent_before(saved.ledger if saved else (), recorded, mechanism=mechanism, delta=spec.delta)
-        ledger = open_ledger(spec, train_size=train_size, steps_left=steps_left, segments=segments)
+        ledger, remark = _go_on_counting(spec, training, saved, recorded)
     if saved is not None and state == "damaged":
         remark = "The record of what was spent was damaged or gone. It is written anew from the checkpoint."
-    # Stored features reach the last layer alone, which is small and quick: no need to mix precisions there.
-    stored = spec.trainable == "head" and not spec.augment
-    drawn = train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
-    numbers = KINDS[spec.features].width * spec.augmentation_multiplicity * drawn
-    step_mixed = mixed if spec.trainable != "head" else None
-    pass_size = physical_batch_size(
-        input_size=0 if stored else spec.input_size,
-        per_sample_parameters=engines.kept_gradients(spec, parameters),
-        memory_mb=spec.memory_mb,
-    )
-
-    def make_stepper(trained: nn.Module) -> Stepper:
-        return engines.make_stepper(
-            trained,
-            spec,
-            noise_multiplier=ledger.noise_multiplier if ledger else None,
-            train_size=train_size,
-            pass_size=pass_size,
-            mixed=step_mixed,
-            device=device,
-        )
 
     # Before an engine puts hooks on it.
     blank = copy.deepcopy(trained) if ledger is not None else None
+    make_stepper = _stepper_maker(spec, training, ledger, parameters, mixed, device)
     stepper = make_stepper(trained)
     if saved is not None:
         stepper.load_state_dict(saved.optimizer)
@@ -201,12 +172,13 @@ def open_session(
         spec=spec,
         trained=trained,
         stepper=stepper,
+        sampler=make_sampler(spec, len(train)),
         train=train,
         tests=tests,
         evaluation_size=physical_batch_size(
             input_size=0 if spec.trainable == "head" else spec.input_size, memory_mb=spec.memory_mb
         ),
-        mixed=step_mixed,
+        mixed=mixed if spec.trainable != "head" else None,
         steps=steps,
         ledger=ledger,
         position=position,
@@ -215,68 +187,147 @@ def open_session(
         dataset=data.clean.key,
         average=average,
         ordered=data.clean.info.ordered,
-        threads=step_threads(numbers) if stored else torch.get_num_threads(),
-        spent=spent,
+        threads=_threads(spec, train_size),
+        spent=recorded,
         remark=remark,
-        enter=None,
     )
     guarantee: dict[str, Any] = {}
     measured: dict[str, dict[str, Any]] = {}
-    if ledger is not None and blank is not None:
-        measured = try_session(
-            session,
-            blank=blank,
-            make=make_stepper,
-            way_in=lambda data, store: inputs_of(data, store)[0],
-            info=data.clean.info,
-        )
-        facts = guarantee_facts(
-            spec,
-            trained=trained,
-            stepper=stepper,
-            ledger=ledger,
-            steps_per_epoch=steps,
-            earlier_segments=ledger.segments,
-            measured=measured,
-        )
+    if ledger is not None and training is not None and blank is not None:
+
+        def way_in(data: TrainingData, store: FeatureStore) -> Examples:
+            return inputs_of(data, store)[0]
+
+        info = data.clean.info
+        measured = try_session(session, training, blank=blank, make=make_stepper, way_in=way_in, info=info)
+        facts = guarantee_facts(session, pretrained=weights.origin, measured=measured)
         guarantee = {GUARANTEE: facts.to_dict()} | second_record(facts, steps=spec.epochs * steps, delta=spec.delta)
-        journal = _ImagesJournal(
-            home, data.content, directory.path.name, facts.mechanism() or ledger.mechanism, spec.delta
-        )
-    if saved is not None:
-        # A checkpoint of an earlier version has no record, and one that was put back has another's.
-        goes_on = replace(saved, ledger=ledger.segments if ledger else ())
-        spent = _spent_by(goes_on, ledger, steps_per_epoch=steps, digest=checkpoint_digest(directory))
-        if journal is not None:
-            journal.enter(spent)
-            journal.confirm(spent)
-        if spent != recorded or state != "sealed":
-            write_record(directory, spent)
-    directory.write_setup(
-        data_facts(data)
-        | {
-            "image_size": spec.image_size,
-            "input_size": spec.input_size,
-            "steps_per_epoch": steps,
-            "sample_rate": ledger.sample_rate if ledger else None,
-            "noise_multiplier": ledger.noise_multiplier if ledger else None,
-            "parameters": parameters,
-            "device": describe_device(device),
-            "precision": "mixed (bfloat16)" if mixed else "float32",
-            "weights": weights.sentence if doubt is None else f"{weights.sentence} {doubt}",
-            "weights_doubt": doubt,
-            "resumed_from_epoch": position.epochs_done if saved else None,
-            "medpriv_version": __version__,
-            "torch_version": torch.__version__,
-            "opacus_version": version("opacus"),
-        }
-        | guarantee
-    )
-    refuse_failures(measured)
-    session.spent = spent
-    if journal is not None:
+        mechanism = facts.mechanism() or ledger.mechanism
+        journal = _ImagesJournal(home, data.content, directory.path.name, mechanism, spec.delta)
         session.enter, session.confirm = journal.enter, journal.confirm
+    if saved is not None:
+        _record_going_on(session, saved, directory, recorded, sealed=state == "sealed")
+    about = _about(session, parameters, device, mixed, resumed=saved is not None)
+    about |= {"weights": f"{weights.sentence} {doubt or ''}".strip(), "weights_doubt": doubt}
+    directory.write_setup(data_facts(data) | about | guarantee)
+    refuse_failures(measured)
     return session
+
+
+def _build(
+    spec: RunSpec, data: TrainingData, weights: Weights, saved: Checkpoint | None, device: torch.device
+) -> tuple[ResNet18, nn.Module, str | None]:
+    """The network on its device, the part of it that learns, and the fingerprint of the frozen rest."""
+    network = build_model(
+        classes=len(data.clean.info.classes), norm=spec.norm, state_dict=weights.state_dict, seed=spec.seed
+    )
+    trained, backbone = _choose_trained(network, spec)
+    if saved is not None:
+        _restore(trained, backbone, saved)
+    network.to(device)
+    network.to(memory_format=engines.memory_format(spec, device))
+    return network, trained, backbone
+
+
+def _go_on_counting(
+    spec: RunSpec, training: PrivateTraining, saved: Checkpoint | None, recorded: Spent | None
+) -> tuple[Ledger, str | None]:
+    """The ledger with all steps taken so far, and a sentence where checkpoint and record do not agree on them."""
+    position, mechanism = Position(**saved.position) if saved else Position(), training.mechanism
+    steps_left = max(0, (spec.epochs - position.epochs_done) * mechanism.steps_per_epoch - position.step)
+    by_checkpoint = saved.ledger if saved else ()
+    taken, remark = spent_before(by_checkpoint, recorded, mechanism=mechanism, delta=spec.delta)
+    return open_ledger(spec, mechanism, steps_left=steps_left, taken=taken), remark
+
+
+def _average_of(trained: nn.Module, spec: RunSpec, steps: int, saved: Checkpoint | None) -> WeightAverage | None:
+    """The average of the weights over the last steps, as far as it has come; ``steps`` are those of an epoch."""
+    if not spec.average_last:
+        return None
+    average = WeightAverage(trained, after_step=spec.steps_before_average(spec.epochs * steps))
+    if saved is not None and saved.average is not None:
+        average.load_state_dict(saved.average)
+    return average
+
+
+def _reads_stored_features(spec: RunSpec) -> bool:
+    return spec.trainable == "head" and not spec.augment
+
+
+def _threads(spec: RunSpec, train_size: int) -> int:
+    """Cores for the steps: stored features reach the last layer alone, for which many only wait for each other."""
+    if not _reads_stored_features(spec):
+        return torch.get_num_threads()
+    drawn = train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
+    return step_threads(KINDS[spec.features].width * spec.augmentation_multiplicity * drawn)
+
+
+def _stepper_maker(
+    spec: RunSpec,
+    training: PrivateTraining | None,
+    ledger: Ledger | None,
+    parameters: int,
+    mixed: torch.dtype | None,
+    device: torch.device,
+) -> Callable[[nn.Module], Stepper]:
+    """What makes a stepper for a trained part with so many ``parameters``: that of the run, or one like it."""
+    pass_size = physical_batch_size(
+        input_size=0 if _reads_stored_features(spec) else spec.input_size,
+        per_sample_parameters=engines.kept_gradients(spec, parameters),
+        memory_mb=spec.memory_mb,
+    )
+
+    def make(trained: nn.Module) -> Stepper:
+        return engines.make_stepper(
+            trained,
+            spec,
+            noise_multiplier=ledger.noise_multiplier if ledger else None,
+            training=training,
+            pass_size=pass_size,
+            # The last layer is small and quick: no need to mix precisions there.
+            mixed=mixed if spec.trainable != "head" else None,
+            device=device,
+        )
+
+    return make
+
+
+def _record_going_on(
+    session: Session, saved: Checkpoint, directory: RunDirectory, recorded: Spent | None, *, sealed: bool
+) -> None:
+    """Write the record of the checkpoint that the session goes on from, where the one there is not it.
+
+    A checkpoint of an earlier version has no record, and one that was put back has another's.
+    """
+    goes_on = replace(saved, ledger=session.ledger.segments if session.ledger else ())
+    spent = session.spent_by(goes_on, digest=checkpoint_digest(directory))
+    if session.enter is not None and session.confirm is not None:
+        session.enter(spent)
+        session.confirm(spent)
+    if spent != recorded or not sealed:
+        write_record(directory, spent)
+    session.spent = spent
+
+
+def _about(
+    session: Session, parameters: int, device: torch.device, mixed: torch.dtype | None, *, resumed: bool
+) -> dict[str, Any]:
+    """What ``setup.json`` says of a session beside its data, weights and guarantee."""
+    spec, ledger = session.spec, session.ledger
+    return {
+        "image_size": spec.image_size,
+        "input_size": spec.input_size,
+        "steps_per_epoch": session.steps,
+        "sample_rate": ledger.sample_rate if ledger else None,
+        "noise_multiplier": ledger.noise_multiplier if ledger else None,
+        "parameters": parameters,
+        "device": describe_device(device),
+        "precision": "mixed (bfloat16)" if mixed else "float32",
+        "resumed_from_epoch": session.position.epochs_done if resumed else None,
+        "medpriv_version": __version__,
+        "torch_version": torch.__version__,
+        "opacus_version": version("opacus"),
+    }
 
 
 @dataclass(frozen=True)
@@ -297,50 +348,6 @@ class _ImagesJournal:
     def confirm(self, spent: Spent) -> None:
         if spent.steps and spent.checkpoint is not None:
             confirm(self.home, self.content, self.run_id, spent.checkpoint)
-
-
-def _spent_by(checkpoint: Checkpoint, ledger: Ledger | None, *, steps_per_epoch: int, digest: str | None) -> Spent:
-    position = Position(**checkpoint.position)
-    epochs, step = position.epochs_done, position.step
-    if ledger is None:
-        steps = epochs * steps_per_epoch + step
-        return Spent(epochs=epochs, step=step, steps=steps, steps_per_epoch=steps_per_epoch, checkpoint=digest)
-    return spent_by(
-        ledger.mechanism, checkpoint.ledger, delta=ledger.delta, epochs=epochs, step=step, checkpoint=digest
-    )
-
-
-def _check_same_run(saved: Checkpoint, spec: RunSpec, data: TrainingData) -> None:
-    now = _lasting_settings(spec)
-    # A setting that came with a later version had its default before.
-    before = DEFAULTS | saved.settings
-    changed = sorted(name for name in now if now[name] != before[name])
-    if changed:
-        settings = ", ".join(f"[{name}]" for name in changed)
-        raise SettingError(f"This run began with another {settings}, which cannot change on the way; start a new run.")
-    if saved.dataset != data.clean.key:
-        raise RunError(
-            f"The images of {data.clean.info.title} have changed since this run began, so it cannot go on; start a "
-            "new run."
-        )
-
-
-def _check_ledger(saved: Checkpoint, directory: RunDirectory, *, private: bool, steps_per_epoch: int) -> None:
-    """Raise ``RunError`` where a checkpoint is behind the epochs that were shown, or its ledger behind its network."""
-    position, epochs = Position(**saved.position), directory.read_epochs()
-    last = epochs[-1] if epochs else {}
-    if position.epochs_done < last.get("epoch", 0):
-        why = f"they are of epoch {position.epochs_done}, and epoch {last['epoch']} was shown"
-        raise older_files(directory.path.name, why)
-    taken = position.epochs_done * steps_per_epoch + position.step
-    counted = count_steps(saved.ledger)
-    if private and counted < max(taken, last.get("steps", 0)):
-        why = f"the checkpoint counts {counted:,} steps, and {max(taken, last.get('steps', 0)):,} were taken"
-        raise older_files(directory.path.name, why)
-
-
-def _lasting_settings(spec: RunSpec) -> dict[str, Any]:
-    return {name: value for name, value in spec.to_dict().items() if name not in CHANGEABLE}
 
 
 def _choose_trained(network: ResNet18, spec: RunSpec) -> tuple[nn.Module, str | None]:

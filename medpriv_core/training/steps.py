@@ -11,13 +11,13 @@ waits for the device: the host queues the next one meanwhile.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from medpriv_core.spec import RunSpec
+from medpriv_core.spec import Engine, RunSpec
 from medpriv_core.training.evaluation import Tally
 from medpriv_core.training.examples import Batch
 from medpriv_core.training.noise import NoiseSource
@@ -59,12 +59,20 @@ class WithOptimizer:
 class DpStepper(WithOptimizer, ABC):
     """A stepper that adds noise.
 
-    noise            what draws it
-    noise_deviation  of the noise on the sum of clipped gradients: noise multiplier times clipping norm
+    noise             what draws it
+    noise_deviation   of the noise on the sum of clipped gradients: noise multiplier times clipping norm
+    clips_at          the length that what clips leaves at most
+    clipped_together  images whose mean gradient is clipped as one
+    divides_by        expected: the noised sum is divided by a number that was known before anybody was drawn;
+                      actual: by one that follows from who was
     """
 
+    engine: Engine
     noise: NoiseSource
     noise_deviation: float
+    clips_at: float
+    clipped_together: int = 1
+    divides_by: Literal["expected", "actual"] = "expected"
 
     @abstractmethod
     def step(self, batch: Batch) -> Tally:

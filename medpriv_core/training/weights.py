@@ -20,6 +20,7 @@ from torch import Tensor
 from medpriv_core.download import download
 from medpriv_core.errors import DownloadError, WeightsError
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.facts import Origin
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.regular_file import open_regular
 from medpriv_core.spec import Norm
@@ -31,6 +32,7 @@ from medpriv_core.weights_source import (
     IMAGENET_URL,
     WEIGHTS_VARIABLE,
     check_download,
+    is_torchvisions,
     weights_path,
     weights_status,
 )
@@ -41,10 +43,14 @@ DOWNLOAD_MOST_BYTES = 2 * IMAGENET_SIZE_MB * 10**6
 
 @dataclass(frozen=True)
 class Weights:
-    """A torchvision ResNet-18 state dict (None: start from random weights) and where it came from."""
+    """A torchvision ResNet-18 state dict (None: start from random weights) and where it came from.
+
+    ``origin`` is told by the bytes that were read: imagenet is torchvision's own file, under whatever name.
+    """
 
     state_dict: dict[str, Tensor] | None
     sentence: str
+    origin: Origin
 
 
 def load_weights(
@@ -58,7 +64,7 @@ def load_weights(
     be fetched.
     """
     if choice == "none":
-        return Weights(None, "No pretrained weights: the network starts from random numbers.")
+        return Weights(None, "No pretrained weights: the network starts from random numbers.", "none")
     if choice != "imagenet":
         path = weights_path(choice)
         check_download(path, home=home)
@@ -76,7 +82,8 @@ def _weights(path: Path, norm: Norm | None, sentence: str) -> Weights:
     state_dict, found = _read(path)
     if norm is not None:
         check_norm(found.kind, norm, file=str(path))
-    return Weights(state_dict, f"{'; '.join([sentence, *found.notes])}.")
+    origin: Origin = "imagenet" if is_torchvisions(path) else "file"
+    return Weights(state_dict, f"{'; '.join([sentence, *found.notes])}.", origin)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

@@ -9,11 +9,12 @@ import pytest
 
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.dp_sgd import composed_epsilon, steps_per_epoch
+from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.steps import Steps, count_steps, steps_from_json
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.ledger import Ledger, open_ledger
-from medpriv_core.training.sampling import epoch_batches
+from medpriv_core.training.sampling import make_sampler
 
 N = 25
 
@@ -29,7 +30,8 @@ def steps_of(spec: RunSpec, n: int) -> int:
 
 def opened(spec: RunSpec, *, steps: int = 0, segments=()) -> Ledger:
     left = spec.epochs * steps_of(spec, N) - count_steps(segments)
-    ledger = open_ledger(spec, train_size=N, steps_left=left, segments=tuple(segments))
+    mechanism = mechanism_of(spec, train_size=N)
+    ledger = open_ledger(spec, mechanism, steps_left=left, taken=tuple(segments))
     for _ in range(steps):
         ledger.count_step()
     return ledger
@@ -57,8 +59,9 @@ def test_what_is_counted_is_what_the_loop_draws():
     def drawn(**settings) -> tuple[Ledger, list[np.ndarray]]:
         spec = run(**settings)
         ledger = opened(spec)
-        steps, rate = ledger.mechanism.steps_per_epoch, ledger.sample_rate
-        return ledger, list(epoch_batches(spec, N, epoch=0, first=0, steps=steps, sample_rate=rate))
+        sampler = make_sampler(spec, N)
+        assert (sampler.scheme, sampler.sample_rate) == (ledger.mechanism.sampling, ledger.sample_rate)
+        return ledger, list(sampler.batches(epoch=0, first=0, steps=ledger.mechanism.steps_per_epoch))
 
     # One step counted for an epoch of a deck: each image is in exactly one of its batches.
     ledger, batches = drawn(sampling="shuffled")

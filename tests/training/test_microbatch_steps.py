@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from medpriv_core.privacy.private_training import private_training
 from medpriv_core.training.examples import Batch, Examples
 from medpriv_core.training.microbatch_steps import MicrobatchStepper
 from medpriv_core.training.model import build_model
@@ -49,8 +50,9 @@ def spec_of(**settings):
 
 
 def take_step(trained: nn.Module, examples: Examples, indices, *, noise_multiplier: float = 0.0, **settings) -> None:
+    spec = spec_of(**settings)
     stepper = MicrobatchStepper(
-        trained, spec_of(**settings), noise_multiplier=noise_multiplier, expected_batch_size=8, device=CPU
+        trained, spec, training=private_training(spec, train_size=8), noise_multiplier=noise_multiplier, device=CPU
     )
     stepper.step(Batch(examples, np.asarray(indices, dtype=np.int64)))
 
@@ -100,7 +102,13 @@ def test_with_one_image_a_microbatch_and_nothing_mixed_it_is_the_sound_step_up_t
         method="dp_sgd", noise_multiplier=1.0, delta=1e-3, learning_rate=1.0, momentum=0.0, max_grad_norm=0.7
     )
     stepper = PrivateStepper(
-        sound, spec, noise_multiplier=0.0, expected_batch_size=8, pass_size=100, mixed=None, device=CPU
+        sound,
+        spec,
+        training=private_training(spec, train_size=8),
+        noise_multiplier=0.0,
+        pass_size=100,
+        mixed=None,
+        device=CPU,
     )
     stepper.step(Batch(points, np.arange(11)))
     divisor = 11 if sampling == "shuffled" else 8
@@ -159,7 +167,8 @@ def test_a_step_that_is_stopped_changes_no_parameter(points):
         if len(asked) == 2:
             raise KeyboardInterrupt
 
-    stepper = MicrobatchStepper(trained, spec_of(), noise_multiplier=1.0, expected_batch_size=8, device=CPU)
+    training = private_training(spec_of(), train_size=8)
+    stepper = MicrobatchStepper(trained, spec_of(), training=training, noise_multiplier=1.0, device=CPU)
     with pytest.raises(KeyboardInterrupt):
         stepper.step(Batch(points, np.arange(12), check=check))
     assert torch.equal(flat(trained), before)

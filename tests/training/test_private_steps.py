@@ -13,6 +13,7 @@ from opacus.validators.errors import UnsupportedModuleError
 from torch import Tensor, nn
 
 from medpriv_core.errors import MedprivError
+from medpriv_core.privacy.private_training import private_training
 from medpriv_core.training.engines import make_stepper
 from medpriv_core.training.examples import Batch, Examples
 from medpriv_core.training.model import build_model
@@ -63,7 +64,7 @@ def private(request: pytest.FixtureRequest) -> Callable[..., Stepper]:
             trained,
             spec,
             noise_multiplier=noise_multiplier,
-            train_size=30,
+            training=private_training(spec, train_size=30),
             pass_size=pass_size,
             mixed=None,
             device=torch.device("cpu"),

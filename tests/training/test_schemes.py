@@ -9,6 +9,7 @@ from torch import nn
 
 from medpriv_core.datasets.base import PreparedDataset
 from medpriv_core.errors import SettingError
+from medpriv_core.privacy.private_training import private_training
 from medpriv_core.training.engines import make_stepper
 from medpriv_core.training.examples import Batch, Examples
 from tests.training.conftest import toy_spec, toy_split
@@ -68,11 +69,12 @@ def test_a_private_step_clips_each_gradient_then_weighs_it_and_divides_by_the_pl
     head = nn.Linear(6, 2)
     before = head_weights(head)
     settings = {"learning_rate": 1.0, "momentum": 0.0, "max_grad_norm": 1.0, "class_weights": class_weights}
+    spec = toy_spec(sampling=scheme, batch_size=8, **DP, **settings)
     stepper = make_stepper(
         head,
-        toy_spec(sampling=scheme, batch_size=8, **DP, **settings),
+        spec,
         noise_multiplier=0.0,
-        train_size=30,
+        training=private_training(spec, train_size=30),
         pass_size=13,
         mixed=None,
         device=torch.device("cpu"),

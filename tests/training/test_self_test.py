@@ -18,12 +18,12 @@ from torch import Tensor
 from medpriv_core.errors import RunError
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.facts import recorded_facts
-from medpriv_core.training import inputs, loop, noise, private_steps, sampling, session
+from medpriv_core.training import inputs, noise, private_steps, sampling, session
 from medpriv_core.training.clipping.clipper import PerSampleClipper
 from medpriv_core.training.evidence import mixing_layers
 from medpriv_core.training.noise import NoiseSource
 from medpriv_core.training.private_steps import PrivateStepper
-from medpriv_core.training.sampling import shuffled_batches
+from medpriv_core.training.sampling import DeckSampler, PoissonSampler, shuffled_batches
 from medpriv_core.training.self_test.trial import MadeUp, Trial
 from tests.training.conftest import Run, toy_spec
 
@@ -73,11 +73,11 @@ def test_the_whole_network_is_tried_too(new_run, engine: str):
 def test_the_trial_changes_nothing_of_the_session_nor_of_what_follows_from_a_seed(new_run, monkeypatch: Patch):
     seen = []
 
-    def look(found: session.Session, **options: object) -> dict:
+    def look(found: session.Session, *arguments: object, **options: object) -> dict:
         state = found.stepper.state_dict()
         before = copy.deepcopy((found.trained.state_dict(), state, found.ledger, found.position))
         states = torch.get_rng_state(), np.random.get_state()[1].tolist()
-        measured = real(found, **options)
+        measured = real(found, *arguments, **options)
         after = found.trained.state_dict(), found.stepper.state_dict(), found.ledger, found.position
         assert all(torch.equal(old, new) for old, new in zip(before[0].values(), after[0].values(), strict=True))
         assert str(before[1:]) == str(after[1:])
@@ -194,7 +194,7 @@ def divided_by_who_was_drawn(patch: Patch) -> None:
     real = PrivateStepper.step
 
     def step(self, batch):
-        self._expected_batch_size = max(1, len(batch.indices))
+        self._divisor = max(1, len(batch.indices))
         return real(self, batch)
 
     patch.setattr(PrivateStepper, "step", step)
@@ -219,15 +219,15 @@ def weights_above_one(patch: Patch) -> None:
     patch.setattr(PrivateStepper, "__init__", init)
 
 
-def dealt(spec, n, *, epoch, first, steps, sample_rate):
-    rounds = range(-(-steps // 5))
-    return iter(
-        [b for r in rounds for b in shuffled_batches(n, batch_size=spec.batch_size, seed=r, epoch=epoch)][:steps]
-    )
-
-
 def shuffled_deck(patch: Patch) -> None:
-    patch.setattr(loop, "epoch_batches", dealt)
+    def batches(self: PoissonSampler, *, epoch: int, first: int, steps: int):
+        size = round(self._n * self.sample_rate)
+        rounds = range(-(-steps // 5))
+        return iter(
+            [b for r in rounds for b in shuffled_batches(self._n, batch_size=size, seed=r, epoch=epoch)][:steps]
+        )
+
+    patch.setattr(PoissonSampler, "batches", batches)
 
 
 def batches_of_one_size(patch: Patch) -> None:
@@ -275,6 +275,24 @@ def known_variations(patch: Patch) -> None:
     patch.setattr(sampling, "secret_generator", lambda _device: torch.Generator().manual_seed(5))
 
 
+def another_rate(patch: Patch) -> None:
+    """As if its maker had another number of images in mind: the sampler itself says so."""
+    patch.setattr(session, "make_sampler", lambda spec, n: PoissonSampler(n, sample_rate=2 * spec.batch_size / n))
+
+
+def another_way_to_draw(patch: Patch) -> None:
+    patch.setattr(session, "make_sampler", lambda spec, n: DeckSampler(n, batch_size=spec.batch_size, seed=spec.seed))
+
+
+def less_noise_than_counted(patch: Patch) -> None:
+    real = session.engines.make_stepper
+
+    def make(*arguments, noise_multiplier, **options):
+        return real(*arguments, noise_multiplier=noise_multiplier / 2, **options)
+
+    patch.setattr(session.engines, "make_stepper", make)
+
+
 SABOTAGES = [
     (no_noise, {}, "Noise"),
     (scaled(0.5), {}, "Noise"),
@@ -299,6 +317,9 @@ SABOTAGES = [
     (training_statistics, {"standardise": True}, "Preprocessing"),
     (images_by_training_statistics, {"trainable": "norms"}, "Preprocessing"),
     (known_variations, {"augment": True}, "Augmentation"),
+    (another_rate, {}, "Accounting"),
+    (another_way_to_draw, {}, "Sampling"),
+    (less_noise_than_counted, {"engine": "opacus"}, "Noise"),
 ]
 
 

@@ -21,7 +21,7 @@ coordinates; so under the claim the trials are independent, and the bound exceed
 No attack of this kind finds noise that somebody could draw again, nor a divisor that follows who was drawn. So the
 loop also takes the self-test (``self_test``) that every session takes.
 
-Steps, batches and way in are those of real runs: ``engines.make_stepper``, ``sampling.epoch_batches`` and
+Steps, batches and way in are those of real runs: ``engines.make_stepper``, ``sampling.make_sampler`` and
 ``examples.feature_examples``. Below the last layer there is nothing, or with ``layers`` "norms" a frozen BatchNorm
 whose scale and shift learn, or with "all" a convolution before it. They begin as the identity, so that the canaries
 stay apart, and are clipped and noised with the last layer. ``mistakes`` can be made on purpose. In a shuffled deck x_t
@@ -48,6 +48,7 @@ from medpriv_core.privacy.dp_sgd import (
     steps_per_epoch,
 )
 from medpriv_core.privacy.measured import failures
+from medpriv_core.privacy.private_training import private_training
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.spec import Engine, NoiseGenerator, RunSpec, Sampling, Trainable
@@ -67,7 +68,7 @@ from medpriv_core.training.examples import Batch, Examples, feature_examples
 from medpriv_core.training.features import FeatureSource
 from medpriv_core.training.frozen_norm import FrozenBatchNorm2d
 from medpriv_core.training.randomness import SecretUniform
-from medpriv_core.training.sampling import epoch_batches
+from medpriv_core.training.sampling import make_sampler
 from medpriv_core.training.self_test.batches import MadeUpStore, preprocessing
 from medpriv_core.training.self_test.subject import Subject, self_test
 from medpriv_core.training.steps import DpStepper
@@ -271,9 +272,8 @@ class Audited:
             batches=self._batches,
             train=self._examples(),
             classes=2,
+            training=private_training(self._claimed, train_size=CANARIES + OTHERS),
             noise_multiplier=NOISE_MULTIPLIER,
-            sample_rate=self.sample_rate,
-            steps_per_epoch=self.steps_per_epoch,
         )
 
         def way_in(data: TrainingData, store: MadeUpStore) -> Examples:
@@ -308,7 +308,7 @@ class Audited:
             trained,
             self._spec,
             noise_multiplier=in_noise(self._mistake, NOISE_MULTIPLIER, batch_size=BATCH_SIZE),
-            train_size=size,
+            training=private_training(self._spec, train_size=size),
             pass_size=size,
             mixed=None,
             device=self._device,
@@ -318,15 +318,10 @@ class Audited:
 
     def _batches(self, number: int) -> Iterator[np.ndarray]:
         """The first batches that the loop draws, epoch after epoch."""
+        sampler = make_sampler(self._spec, CANARIES + OTHERS)
         for first in range(0, number, self.steps_per_epoch):
-            yield from epoch_batches(
-                self._spec,
-                CANARIES + OTHERS,
-                epoch=first // self.steps_per_epoch,
-                first=0,
-                steps=min(self.steps_per_epoch, number - first),
-                sample_rate=self.sample_rate,
-            )
+            steps = min(self.steps_per_epoch, number - first)
+            yield from sampler.batches(epoch=first // self.steps_per_epoch, first=0, steps=steps)
 
 
 def pictures() -> np.ndarray:

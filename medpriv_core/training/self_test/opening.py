@@ -13,6 +13,7 @@ from torch import nn
 from medpriv_core.datasets.base import DatasetInfo
 from medpriv_core.errors import RunError
 from medpriv_core.privacy.measured import failures
+from medpriv_core.privacy.private_training import PrivateTraining
 from medpriv_core.training.checkpoint import Position
 from medpriv_core.training.data import TrainingData
 from medpriv_core.training.device import using_threads
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 def try_session(
     session: Session,
+    training: PrivateTraining,
     *,
     blank: nn.Module,
     make: Callable[[nn.Module], Any],
@@ -53,9 +55,8 @@ def try_session(
         batches=batches,
         train=session.train,
         classes=len(info.classes),
+        training=training,
         noise_multiplier=session.ledger.noise_multiplier,
-        sample_rate=session.ledger.sample_rate,
-        steps_per_epoch=session.steps,
     )
     # A step on two records of features is so small that several cores only wait for each other.
     small = not isinstance(session.trained, ResNet18)

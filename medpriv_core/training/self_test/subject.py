@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from medpriv_core.privacy.private_training import PrivateTraining
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.examples import Examples
 from medpriv_core.training.self_test import batches, steps
@@ -31,7 +32,7 @@ class Subject:
     make               makes a stepper for a trained part, as the session's was made
     batches            so many batches of the loop's own sampler, from a run's first step on
     train              the training examples, of which nothing is looked at but their shape
-    noise_multiplier   and ``expected_batch_size``: what the accountant counts on
+    training           what is meant, with this ``noise_multiplier``: what the accountant counts on
     """
 
     spec: RunSpec
@@ -42,28 +43,20 @@ class Subject:
     batches: Batches
     train: Examples
     classes: int
+    training: PrivateTraining
     noise_multiplier: float
-    sample_rate: float
-    steps_per_epoch: int
-
-    @property
-    def train_size(self) -> int:
-        """Of the training records."""
-        return len(self.train)
 
 
 def self_test(subject: Subject) -> dict[str, dict[str, Any]]:
     """All findings about steps and batches by name, ready for JSON; changes nothing of the session."""
     spec = subject.spec
     findings = _steps(subject)
-    scheme = spec.sampling_scheme
-    if scheme == "shuffled":
-        findings["sampling"] = batches.order_of_deck(
-            subject.batches, train_size=subject.train_size, steps=subject.steps_per_epoch
-        )
+    mechanism, n = subject.training.mechanism, len(subject.train)
+    if mechanism.sampling == "shuffled":
+        findings["sampling"] = batches.order_of_deck(subject.batches, train_size=n, steps=mechanism.steps_per_epoch)
     else:
         findings["sampling"] = batches.sampler(
-            subject.batches, scheme=scheme, train_size=subject.train_size, sample_rate=subject.sample_rate
+            subject.batches, scheme=mechanism.sampling, train_size=n, sample_rate=mechanism.sample_rate
         )
     if spec.augment:
         findings["augmentation"] = batches.augmentation(spec)
@@ -72,12 +65,11 @@ def self_test(subject: Subject) -> dict[str, dict[str, Any]]:
 
 
 def _steps(subject: Subject) -> dict[str, dict[str, Any]]:
-    spec, clip, sigma = subject.spec, subject.spec.max_grad_norm, subject.noise_multiplier
-    together = spec.microbatch_size if spec.engine == "microbatch" else 1
-    drawn = subject.train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
+    spec, training, sigma = subject.spec, subject.training, subject.noise_multiplier
+    clip, together = training.max_grad_norm, training.clipped_together
     # A shuffled deck and a full batch are cut into microbatches in their order, and divided by how many these are.
-    dealt = spec.engine == "microbatch" and spec.sampling_scheme != "poisson"
-    divisor = 1 if dealt else max(1, round(drawn / together))
+    dealt = spec.engine == "microbatch" and training.mechanism.sampling != "poisson"
+    divisor = 1 if dealt else training.divisor
     # In a Poisson batch of microbatches, two images are clipped together or not by lot.
     pairs = not dealt and together == 1
     weighed = spec.class_weights is not None and spec.engine != "microbatch"
@@ -99,7 +91,7 @@ def _steps(subject: Subject) -> dict[str, dict[str, Any]]:
             break
     other = Trial(subject.blank, subject.make(subject.blank), made_up, scale=clip * min(1.0, sigma) / divisor)
     some = [[0] * together] if dealt else [[], [0, 3]] if pairs else [[], [0]]
-    seen = steps.noise(trial, other, unit=sigma * clip / divisor, batches=some)
+    seen = steps.noise(trial, other, unit=training.noise_deviation(sigma) / divisor, batches=some)
     if "divisor" in findings:
         findings["divisor"]["empty"] = seen["empty"]
         findings["divisor"]["holds"] &= abs(seen["empty"] - 1) <= seen["spread"]

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from medpriv_core.privacy.private_training import private_training
 from medpriv_core.training.clipping import convolution
 from medpriv_core.training.clipping.clipper import PerSampleClipper
 from medpriv_core.training.engines import make_stepper
@@ -138,7 +139,7 @@ def test_an_image_without_a_finite_gradient_counts_as_nothing(bad: float, engine
                 trained,
                 spec,
                 noise_multiplier=0.0,
-                train_size=30,
+                training=private_training(spec, train_size=30),
                 pass_size=pass_size,
                 mixed=None,
                 device=torch.device("cpu"),
