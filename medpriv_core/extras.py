@@ -30,7 +30,7 @@ class Extra:
 EXTRAS = {
     "train": Extra(
         "Training a network, asking it and taking it away",
-        {"torch": "PyTorch", "torchvision": "torchvision", "opacus": "Opacus"},
+        {"torch": "PyTorch", "opacus": "Opacus"},
     ),
     "release": Extra("Exact discrete Laplace noise", {"opendp": "OpenDP"}),
     "jpeg": Extra("Reading a DICOM file compressed in this way", {"libjpeg": "pylibjpeg-libjpeg"}),

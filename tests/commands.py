@@ -28,7 +28,7 @@ BENCHMARKS = sorted(
     file.stem for file in (PROJECT / "benchmarks").glob("*.py") if "def main(" in file.read_text(encoding="utf-8")
 )
 # Options of other programs that our texts name.
-FOREIGN_OPTIONS = {"--requirement", "--break-system-packages", "--server.allowedHosts"}
+FOREIGN_OPTIONS = {"--requirement", "--break-system-packages", "--extra-index-url"}
 # What stands for a value that the reader has to fill in, as FilledIn does for one that the program fills in.
 HOLE = re.compile(r"…|\.\.\.|<[^>]*>|\b[A-Z][A-Z_]+\b|\bFilledIn\b|^N$|^[A-Z]$")
 NAMED = "(named)"

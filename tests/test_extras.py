@@ -29,8 +29,8 @@ from medpriv_core.sweeps.grid import Grid, vary
 
 ROOT = Path(__file__).resolve().parents[1]
 NO_TORCH = (
-    "Training a network, asking it and taking it away needs PyTorch, torchvision and Opacus, which are not installed "
-    "here; pip install -r requirements.txt installs them."
+    "Training a network, asking it and taking it away needs PyTorch and Opacus, which are not installed here; "
+    "pip install -r requirements.txt installs them."
 )
 SPEC = RunSpec(dataset="synthetic_chest", weights="none")
 

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
@@ -15,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from medpriv_core.extras import EXTRAS
+from tests.test_rooms import imports_of
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTS = {"requirements.txt": "requirements.lock", "requirements-dev.txt": "requirements-dev.lock"}
@@ -84,6 +86,26 @@ def test_make_installs_by_the_lock_only_when_asked_to_and_then_wants_hashes(targ
 
     assert installed() == [f"install  --requirement {name}.txt" for name in lists]
     assert installed("LOCKED=1") == [f"install --require-hashes --requirement {name}.lock" for name in lists]
+
+
+# Not imported by name, and asked for all the same: pydicom finds them by their entry points.
+PLUGINS = {"pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle"}
+# Imported, and not asked for: they belong to what is, in the version that it wants.
+BROUGHT = {"pandas": "streamlit", "starlette": "streamlit"}
+
+
+def test_the_list_asks_for_what_the_program_imports_and_nothing_else() -> None:
+    files = [ROOT / "app.py", *(file for folder in ("medpriv_core", "pages") for file in (ROOT / folder).rglob("*.py"))]
+    names = {name.partition(".")[0] for file in files for name in imports_of(file)}
+    own = {*sys.stdlib_module_names, "medpriv_core", "pages"}
+    installed = packages_distributions()
+    imported = {canonicalize_name(one) for name in names - own for one in installed[name]}
+    asked_for = {canonicalize_name(requirement.name) for requirement in wanted("requirements.txt")}
+
+    assert imported - asked_for == BROUGHT.keys()
+    assert asked_for - imported == PLUGINS
+    for name, by in BROUGHT.items():
+        assert name in {canonicalize_name(Requirement(each).name) for each in distribution(by).requires or []}
 
 
 def of_the_package() -> tuple[list[str], dict[str, list[str]]]:

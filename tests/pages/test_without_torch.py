@@ -12,7 +12,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.runs import service
 from medpriv_core.spec import RunSpec
 
-SENTENCE = "needs PyTorch, torchvision and Opacus, which are not installed here"
+SENTENCE = "needs PyTorch and Opacus, which are not installed here"
 
 
 @pytest.fixture
