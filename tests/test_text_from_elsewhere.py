@@ -35,7 +35,7 @@ READY = {
     "capitalize", "_marked", "source", "exact_noise_s", "abstention_sentence", "calibration_sentence",
     "multiplicity_sentence",
     "copies_statement", "dp_sgd_statement", "identification_statement", "image_epsilon_statement",
-    "image_lesion_statement", "image_meaning", "image_neighbours", "local_dp_meaning", "undoing_statement",
+    "finding_statement", "image_meaning", "image_neighbours", "local_dp_meaning", "undoing_statement",
 }  # fmt: skip
 # What stands in the source, in tables of ours or in a choice among them, and numbers.
 REVIEWED: dict[str, set[str]] = {

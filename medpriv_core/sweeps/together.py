@@ -77,10 +77,8 @@ def compose_local_dp(specs: Iterable[RunSpec]) -> tuple[LocalDpTogether, ...]:
     copies: dict[tuple[str, int], dict[str, set[float]]] = {}
     for spec in specs:
         if spec.method == "local_dp":
-            # Betas that agree in the digits of a copy's name share the copy.
-            beta = float(f"{spec.beta:.6g}")
             draws = copies.setdefault((spec.dataset, spec.image_size), {"per_pixel": set(), "per_image": set()})
-            draws[spec.noise_draw].add(beta)
+            draws[spec.noise_draw].add(spec.beta)
     return tuple(
         LocalDpTogether(
             dataset,

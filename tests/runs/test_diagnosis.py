@@ -18,6 +18,7 @@ from medpriv_core.datasets.noised import noised_dataset
 from medpriv_core.datasets.prepared import prepare_dataset
 from medpriv_core.errors import ImageError, RunError
 from medpriv_core.home import DataHome, data_home
+from medpriv_core.mechanisms.additive import LaplacePerPixel
 from medpriv_core.runs.diagnosis import diagnose, runs_for_diagnosis, trained_run
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.prediction_process import PROCESS
@@ -72,7 +73,7 @@ def test_of_the_test_images_as_many_are_right_as_was_recorded(trained, run_id):
 
 def test_of_the_noised_test_images_too(trained):
     clean = prepare_dataset(trained, NAME, image_size=28)
-    noised = noised_dataset(trained, clean, beta=0.5, noise_draw="per_pixel").test
+    noised = noised_dataset(trained, clean, LaplacePerPixel(0.5)).test
     probabilities = diagnose(trained, "noised", list(noised.images)).probabilities
     assert (probabilities.argmax(1) == noised.labels).mean() == outcome(trained, "noised")["test_noised_accuracy"]
 
