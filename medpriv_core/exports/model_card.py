@@ -117,7 +117,7 @@ def _training(info: DatasetInfo, spec: RunSpec, setup: Mapping[str, Any]) -> str
 
 
 def _network(info: DatasetInfo, spec: RunSpec, classes: Iterable[str], network: Network | None) -> str:
-    beta = f" with β = {spec.beta:g}, {in_short('noise_draw', spec.noise_draw)}" if spec.method == "local_dp" else ""
+    beta = f" with β = {spec.beta:g}, {spec.picture_noise.in_words}" if spec.method == "local_dp" else ""
     began = in_short("weights", spec.weights if spec.weights in ("imagenet", "none") else "path")
     frozen = f"; everything below is frozen, {began}" if spec.trainable == "head" else ""
     sentences = [

@@ -42,12 +42,13 @@ class LaplacePerPixel(PictureNoise):
 
     name: ClassVar[str] = "laplace_per_pixel"
     title: ClassVar[str] = "Laplace, every pixel its own noise"
-    short: ClassVar[str] = ""
+    short: ClassVar[str] = "per pixel"
     formula: ClassVar[str] = "y = x + Lap(β), drawn for each value"
     explanation: ClassVar[str] = (
         "Every value of the picture gets a random number of its own: the method that the paper describes."
     )
     beta_term: ClassVar[str] = "Laplace scale"
+    drawn: ClassVar[str] = "noise for each pixel"
 
     @property
     def stored_as(self) -> str:
@@ -106,7 +107,7 @@ class LaplacePerImage(PictureNoise):
         "in it stay as they are."
     )
     beta_term: ClassVar[str] = "Laplace scale"
-    drawn_for: ClassVar[str] = "picture, a shift of its brightness"
+    drawn: ClassVar[str] = "noise for each picture, a shift of its brightness"
     no_finding: ClassVar[str] = "One random number for the whole picture hides no finding: its shape stays as it is."
 
     @property
@@ -190,6 +191,7 @@ class Gaussian(PictureNoise):
         "of twice the power."
     )
     beta_term: ClassVar[str] = "standard deviation"
+    drawn: ClassVar[str] = "Gaussian noise for each pixel"
     no_finding: ClassVar[str] = (
         "Gaussian noise hides a finding by the square root of its area, and with a probability δ of failing; for ε of "
         "the finding choose Laplace noise for each pixel."

@@ -18,7 +18,6 @@ from medpriv_core.mechanisms.additive import Gaussian, LaplacePerImage, LaplaceP
 from medpriv_core.mechanisms.discrete_laplace import DiscreteLaplace
 from medpriv_core.mechanisms.dp_pix import DpPix
 from medpriv_core.mechanisms.picture_noise import Parameter, PictureNoise
-from medpriv_core.spec import RunSpec
 
 MECHANISMS: dict[str, type[PictureNoise]] = {
     kind.name: kind for kind in (LaplacePerPixel, LaplacePerImage, Gaussian, DiscreteLaplace, DpPix)
@@ -56,9 +55,3 @@ def own_parameters(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def all_parameters() -> dict[str, Parameter]:
     """Of all mechanisms, besides beta, by name."""
     return {name: known for kind in MECHANISMS.values() for name, known in kind.parameters().items()}
-
-
-def noise_of_run(spec: RunSpec) -> PictureNoise:
-    """The noise on the training images of a run under Local-DP."""
-    assert spec.beta is not None
-    return picture_noise(f"laplace_{spec.noise_draw}", beta=spec.beta)

@@ -18,9 +18,9 @@ import numpy as np
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.mechanisms.laplace import laplace_clamped_mean
 from medpriv_core.mechanisms.likelihood import distances
-from medpriv_core.mechanisms.picture_noise import PictureNoise, parameter
+from medpriv_core.mechanisms.picture_noise import PictureNoise, run_parameter
 from medpriv_core.mechanisms.sources import NoiseSource
-from medpriv_core.privacy.image_cells import MAX_BLOCK, MAX_CHANGED_PIXELS, Shape, cell_grid, cell_noise_scale
+from medpriv_core.privacy.image_cells import Shape, cell_grid, cell_noise_scale
 from medpriv_core.privacy.image_epsilon import ImageGuarantee, laplace_guarantee
 
 
@@ -36,28 +36,18 @@ class DpPix(PictureNoise):
         "The picture becomes a mosaic of noised squares, which hides findings of up to m pixels, not the patient."
     )
     beta_term: ClassVar[str] = "Laplace scale for b² = m; each cell has m β / b²"
-    drawn_for: ClassVar[str] = "cell of a mosaic"
+    drawn: ClassVar[str] = "noise for each cell of a mosaic"
     no_finding: ClassVar[str] = (
         "The mosaic hides any change of as many pixels as were chosen (m), whatever its contrast; for ε by area and "
         "contrast choose Laplace noise for each pixel."
     )
 
-    block: int = parameter(
-        8,
-        label="Cell side (pixels)",
-        low=1,
-        high=MAX_BLOCK,
-        options=(2, 4, 8, 16, 32),
-        help="The picture is cut into square cells, and each shows its mean.",
-    )
-    changed_pixels: int = parameter(
-        16,
-        label="Hides changes of up to … pixels (m)",
-        low=1,
-        high=MAX_CHANGED_PIXELS,
-        options=(1, 4, 16, 64, 256),
-        help="Two pictures count as neighbours if they differ in at most this many pixels.",
-    )
+    block: int = run_parameter("block", options=(2, 4, 8, 16, 32))
+    changed_pixels: int = run_parameter("changed_pixels", options=(1, 4, 16, 64, 256))
+
+    def check_shape(self, shape: Shape) -> None:
+        """See ``PictureNoise``."""
+        cell_grid(shape, block=self.block)
 
     @property
     def scale(self) -> float:

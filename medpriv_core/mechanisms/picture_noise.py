@@ -24,7 +24,7 @@ from medpriv_core.mechanisms.sources import NoiseSource, SeededNoise
 from medpriv_core.privacy.image_cells import Shape
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.statement import format_epsilon
-from medpriv_core.spec import check_bound
+from medpriv_core.spec import SETTINGS, check_bound
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,14 @@ def parameter(default: int, *, label: str, low: int, high: int, options: tuple[i
     return field(default=default, metadata={"parameter": Parameter(default, label, low, high, options, help)})
 
 
+def run_parameter(name: str, *, options: tuple[int, ...]) -> Any:
+    """A parameter that is a setting of runs as well, and described there (``spec.SETTINGS``)."""
+    known = SETTINGS[name]
+    assert known.bounds is not None
+    low, high = map(int, known.bounds)
+    return parameter(known.default, label=known.label, low=low, high=high, options=options, help=known.help)
+
+
 @dataclass(frozen=True)
 class PictureNoise(ABC):
     """Noise of one kind and strength. Raises ``SettingError`` for a parameter outside its bounds.
@@ -60,11 +68,11 @@ class PictureNoise(ABC):
 
     name             in files, links and options
     title            on screen
-    short            in the name of a run, after "β 2": nothing for the usual one
+    short            within a sentence or the name of a run, after "β 2"
     formula          in one line of plain text, for x in [0, 1]
     explanation      one sentence in a clinician's words
     beta_term        the field's term for beta
-    drawn_for        for what one number is drawn: "pixel", "cell"
+    drawn            what is drawn for what: "noise for each pixel"
     fit_for_release  whether ``release`` is exact and from a cryptographic generator; else it only demonstrates
     no_finding       why no epsilon of a finding is told, where ``finding_epsilon`` tells none
     """
@@ -75,7 +83,7 @@ class PictureNoise(ABC):
     formula: ClassVar[str]
     explanation: ClassVar[str]
     beta_term: ClassVar[str]
-    drawn_for: ClassVar[str] = "pixel"
+    drawn: ClassVar[str]
     fit_for_release: ClassVar[bool] = False
     no_finding: ClassVar[str] = "This noise measures the size of a finding in another way."
 
@@ -100,6 +108,9 @@ class PictureNoise(ABC):
     def _own_fields(cls) -> list[Field[Any]]:
         return [one for one in fields(cls) if "parameter" in one.metadata]
 
+    def check_shape(self, shape: Shape) -> None:  # noqa: B027  # most can noise any picture
+        """Raise ``SettingError`` for a picture of ``shape`` (h, w, c) that is too small for it."""
+
     def changed(self, **values: float) -> Self:
         """The same mechanism with some parameters replaced (validated again)."""
         return replace(self, **values)
@@ -107,6 +118,12 @@ class PictureNoise(ABC):
     def to_dict(self) -> dict[str, Any]:
         """Its name as ``mechanism`` and all parameters, ready for JSON."""
         return {"mechanism": self.name, **asdict(self)}
+
+    @property
+    def in_words(self) -> str:
+        """What is drawn for what, with the parameters of its own."""
+        own = ", ".join(f"{one.name.replace('_', ' ')} {getattr(self, one.name)}" for one in self._own_fields())
+        return f"{self.drawn} ({own})" if own else self.drawn
 
     @property
     def stored_as(self) -> str:

@@ -20,9 +20,6 @@ from medpriv_core.errors import SettingError
 
 Shape = tuple[int, int, int]
 
-MAX_BLOCK = 512
-MAX_CHANGED_PIXELS = 1 << 20
-
 
 def cell_grid(shape: Shape, *, block: int) -> tuple[int, int]:
     """Rows and columns of cells in a picture of ``shape`` (h, w, c); each cell has at least block x block pixels.

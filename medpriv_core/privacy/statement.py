@@ -137,15 +137,17 @@ def local_dp_meaning(guarantee: ImageGuarantee) -> str:
     if math.isinf(guarantee.epsilon_image):
         protects = "Nothing that a picture shows is protected: the differences between its pixels are released exactly."
     elif guarantee.epsilon_image > STRONG_EPSILON:
+        unit = f"{guarantee.unit[:1].upper()}{guarantee.unit[1:]} {'have' if guarantee.unit.endswith('s') else 'has'}"
+        delta = f" (δ = {format_delta(guarantee.unit_delta)})" if guarantee.unit_delta else ""
         protects = (
-            f"One pixel has ε = {format_epsilon(guarantee.unit_epsilon)}, but for the picture as a whole such an ε "
+            f"{unit} ε = {format_epsilon(guarantee.unit_epsilon)}{delta}, but for the picture as a whole its ε "
             f"promises nothing; protection usually means ε below {STRONG_EPSILON}."
         )
     else:
         protects = "Protects what the training pictures show from everybody, the one who trains included."
     return (
         f"{protects} Labels are not protected, nor are test images without noise. A copy noised for another image size "
-        "or another β adds its ε."
+        "or other noise adds its ε."
     )
 
 

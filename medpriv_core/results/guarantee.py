@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from medpriv_core.datasets.registry import dataset_info
-from medpriv_core.mechanisms.catalog import noise_of_run
 from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.privacy.dp_sgd import accountant_of
 from medpriv_core.privacy.facts import GUARANTEE, recorded_facts
@@ -94,7 +93,7 @@ def _why_not(spent: Spent | None) -> str:
 def picture_guarantee(spec: RunSpec) -> ImageGuarantee:
     """What a run under Local-DP guarantees for each of its training pictures, the noised copy of which is made once."""
     shape = (spec.image_size, spec.image_size, dataset_info(spec.dataset).channels)
-    return _of_noise(noise_of_run(spec), shape, spec.delta)
+    return _of_noise(spec.picture_noise, shape, spec.delta)
 
 
 @functools.lru_cache(maxsize=256)

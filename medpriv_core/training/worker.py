@@ -31,7 +31,6 @@ from medpriv_core.errors import DataHomeError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.leftovers import remove_leftovers
 from medpriv_core.locks import KeptLock
-from medpriv_core.mechanisms.catalog import noise_of_run
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import DELETED, OutcomeState, RunDirectory
 from medpriv_core.runs.failure import in_plain_words, kept_words
@@ -112,7 +111,7 @@ def _train(directory: RunDirectory, home: DataHome, report: Reporter, facts: dic
     clean = prepare_dataset(home, spec.dataset, image_size=spec.image_size, progress=report, say=_log)
     noised = None
     if spec.method == "local_dp":
-        noised = noised_dataset(home, clean, noise_of_run(spec), progress=report, say=_log)
+        noised = noised_dataset(home, clean, spec.picture_noise, progress=report, say=_log)
     report(START_PHASE, 0, 1)
     # Importing torch takes seconds: a broken picture need not wait for it, and a signal to stop can.
     from medpriv_core.training import loop

@@ -22,6 +22,10 @@ from medpriv_core.mechanisms.picture_noise import parameter
 from medpriv_core.mechanisms.sources import NoiseSource
 from medpriv_core.privacy.image_cells import Shape
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
+from medpriv_core.results.guarantee import held_guarantee
+from medpriv_core.results.made import describe_protocol
+from medpriv_core.runs.naming import name_run
+from medpriv_core.spec import SETTINGS, RunSpec
 from tests.cli.conftest import Command
 
 
@@ -32,6 +36,7 @@ class SeveralGaussians(Gaussian):
     name: ClassVar[str] = "several_gaussians"
     title: ClassVar[str] = "Gaussian, the mean of several"
     short: ClassVar[str] = "several"
+    drawn: ClassVar[str] = "the mean of several Gaussian noises for each pixel"
     formula: ClassVar[str] = "y = x + mean of n N(0, β²)"
     explanation: ClassVar[str] = "Several noised pictures are averaged."
 
@@ -77,3 +82,21 @@ def test_settings_stored_copies_and_attacks_have_it() -> None:
     assert not np.array_equal(kept[0], kept[2])
     assert success_rate(pictures, noise, draws=6).draws == 6
     assert len(list(undo(pictures[0], kept[0][0] / 255, noise))) > 2
+
+
+def test_runs_train_on_it_and_tell_its_epsilon() -> None:
+    spec = RunSpec(
+        dataset="synthetic_chest", weights="none", method="local_dp", beta=3.0, noise_draw="several_gaussians"
+    )
+    assert RunSpec.from_dict(spec.to_dict()) == spec
+    # A parameter of its own has its usual value in runs, unless RunSpec has a setting of that name.
+    assert spec.picture_noise == SeveralGaussians(3.0, number=4)
+    held = held_guarantee(spec, {}, None)
+    assert held.epsilon == pytest.approx(picture_noise("gaussian", beta=1.5).guarantee((64, 64, 1)).epsilon_image)
+    assert name_run(spec).split(" · ")[1] == "Local-DP β 3 several"
+    assert "the mean of several Gaussian noises for each pixel (number 4)" in describe_protocol(spec)
+    assert "several_gaussians" in SETTINGS["noise_draw"].choices
+
+
+def test_the_command_that_trains_offers_it(medpriv: Command) -> None:
+    assert "several_gaussians" in medpriv("run", "--help").out

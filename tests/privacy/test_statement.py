@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from medpriv_core.mechanisms.additive import Gaussian
+from medpriv_core.mechanisms.dp_pix import DpPix
 from medpriv_core.privacy.image_epsilon import laplace_guarantee, no_guarantee
 from medpriv_core.privacy.statement import (
     dp_sgd_meaning,
@@ -130,3 +132,6 @@ def test_local_dp_is_called_protection_only_where_it_protects():
     assert meaning(1000.0).startswith("Protects what the training pictures show")
     assert local_dp_meaning(NOTHING).startswith("Nothing that a picture shows is protected")
     assert "Labels are not protected" in meaning(1.0)
+    # What beta is for is not one pixel for every mechanism, and may hold at a delta only.
+    assert "Up to 16 pixels have ε = 1, but" in local_dp_meaning(DpPix(1.0).guarantee((64, 64, 1)))
+    assert "One pixel has ε = 4.38 (δ = 1e-5), but" in local_dp_meaning(Gaussian(1.0).guarantee((64, 64, 1)))
