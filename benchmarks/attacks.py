@@ -30,7 +30,7 @@ from medpriv_core.datasets.images import decode_image, to_square
 from medpriv_core.datasets.retina_photo import RetinaPhoto
 from medpriv_core.datasets.synthetic.chest import draw_chest
 from medpriv_core.datasets.viewing import view_image
-from medpriv_core.mechanisms.catalog import make_mechanism
+from medpriv_core.mechanisms.catalog import picture_noise
 from medpriv_core.mechanisms.laplace import to_unit
 from medpriv_core.uploads.fitting import fit
 
@@ -44,7 +44,7 @@ GALLERY, GALLERY_SIDES, GALLERY_BETA, TRIALS = 100, (16, 32, 64, 224), 2.0, 1000
 
 def report_time(_folders: list[Path]) -> None:
     """Seconds of processor time for one picture, grey and in colour."""
-    mechanism = make_mechanism("laplace_per_pixel", beta=1.0)
+    mechanism = picture_noise("laplace_per_pixel", beta=1.0)
     colour = retina()
     with judged():
         for title, picture in (("grey", colour[:, :, 1:2]), ("colour", colour)):
@@ -74,7 +74,7 @@ def report_choice(folders: list[Path]) -> None:
 
 def loss(picture: np.ndarray, name: str, *, beta: float, seed: tuple[int, ...]) -> float:
     """SSIM of the best attempt in hindsight minus that of the attacker's choice."""
-    mechanism = make_mechanism(name, beta=beta)
+    mechanism = picture_noise(name, beta=beta)
     attempts = list(undo(picture, mechanism.release(to_unit(picture), np.random.default_rng(seed)), mechanism))
     best, chosen = best_in_hindsight(attempts).likeness.ssim, attackers_choice(attempts).likeness.ssim
     return (best or 0.0) - (chosen or 0.0)
@@ -86,7 +86,7 @@ def report_losses(title: str, lost: list[float]) -> None:
 
 def report_identification(folders: list[Path]) -> None:
     """Share of trials in which the right picture comes first, with its 95 % interval."""
-    mechanism = make_mechanism("laplace_per_pixel", beta=GALLERY_BETA)
+    mechanism = picture_noise("laplace_per_pixel", beta=GALLERY_BETA)
     for pick in pickers(folders):
         images = list(pick(GALLERY))
         for side in GALLERY_SIDES:

@@ -31,8 +31,6 @@ from medpriv_core.datasets.registry import add_dataset, open_dataset
 from medpriv_core.home import DataHome
 from medpriv_core.mechanisms.additive import LaplacePerPixel
 from medpriv_core.mechanisms.comparison import noised_panel
-from medpriv_core.mechanisms.laplace import add_laplace_noise
-from medpriv_core.privacy.image_epsilon import image_guarantee
 from medpriv_core.privacy.image_laplace import laplace_epsilon
 from medpriv_core.progress import no_progress
 from medpriv_core.quiet import alternate, paired_ratio, timed
@@ -59,7 +57,7 @@ def measure_noise() -> None:
     image = rng.random((256, 256, 1), dtype=np.float32)
     compare(
         "Laplace noise on one 256 x 256 picture",
-        lambda: add_laplace_noise(image, beta=2.0, draw="per_pixel", rng=rng),
+        lambda: LaplacePerPixel(2.0).release(image, rng),
         "drawing the numbers",
         lambda: rng.laplace(size=image.shape),
         pairs=50,
@@ -76,7 +74,7 @@ def measure_noised_dataset(folder: Path) -> None:
     prepared = PreparedDataset(CHEST_XRAY, "k", 224, home.prepared / "k", train=split, test=empty)
     compare(
         "Noising and storing 5,216 pictures of 224 x 224",
-        lambda: noised_dataset(home, prepared, beta=2.0, noise_draw="per_pixel"),
+        lambda: noised_dataset(home, prepared, LaplacePerPixel(2.0)),
         "storing them",
         lambda: np.save(folder / "plain.npy", images),
         pairs=1,
@@ -106,7 +104,7 @@ def measure_slider() -> None:
 
     def epsilon() -> None:
         laplace_epsilon.cache_clear()
-        image_guarantee(beta=float(next(betas)), values=image.size, draw="per_pixel")
+        LaplacePerPixel(float(next(betas))).guarantee(image.shape)
 
     epsilon()
     compare("Epsilon of the whole picture, first time for a beta", epsilon, "the panel", panel, pairs=9)

@@ -45,5 +45,5 @@ def _half_made(home: DataHome) -> Iterator[tuple[Path, Path]]:
         for part in folder.glob(".*.part"):
             yield part, folder / f"{target_name(part)}.lock"
     # Noised copies; those of 0.1.0 had no dot in front.
-    for part in [*home.prepared.glob("*/.laplace-*.part"), *home.prepared.glob("*/laplace-*.part")]:
+    for part in [*home.prepared.glob("*/.*.part"), *home.prepared.glob("*/laplace-*.part")]:
         yield part, home.prepared / f"{part.parent.name}-{target_name(part)}.lock"

@@ -53,6 +53,7 @@ class Setting:
     step      by which a form raises or lowers it
     methods   that look at it; all of them if empty
     when      whether they do, beside the other settings (all of them by name); None: always
+    closed    whether nothing but its choices is possible, where its type does not say so
     machine   whether it says where a run is computed, and nothing about what comes out
     name, kind, optional, default  as in ``RunSpec``; the default is MISSING where it has to be given
     """
@@ -65,6 +66,7 @@ class Setting:
     step: float = 1
     methods: tuple[str, ...] = ()
     when: Callable[[Mapping[str, Any]], bool] | None = None
+    closed: bool = False
     machine: bool = False
     name: str = ""
     kind: Any = str
@@ -86,6 +88,11 @@ class Setting:
             facts.append(f"default {self.default}")
         text = self.help.replace("**", "")
         return f"{text} ({'; '.join(facts)})" if facts else text
+
+    @property
+    def options(self) -> tuple[Any, ...]:
+        """All possible values of a setting that is one of some words; empty for others."""
+        return get_args(self.kind) or (tuple(self.choices) if self.closed else ())
 
     def matters(self, settings: Mapping[str, Any]) -> bool:
         """Whether it has an effect in a run with ``settings``, all of them by name."""
@@ -115,7 +122,10 @@ class Setting:
             raise SettingError(f"[{self.name}] is missing.")
         if self.kind is tuple:
             return value  # what may stand in it says who owns it
-        if options := get_args(self.kind):
+        # Its usual value without a look at the others, which may take time.
+        if value == self.default and type(value) is type(self.default):
+            return value
+        if options := self.options:
             if value not in options:
                 raise SettingError(f"[{self.name}] must be one of {', '.join(options)}, but is {value!r}.")
             return value
@@ -139,18 +149,20 @@ def setting(
     step: float = 1,
     methods: tuple[str, ...] = (),
     when: Callable[[Mapping[str, Any]], bool] | None = None,
+    closed: bool = False,
     machine: bool = False,
 ) -> Any:
     """A field of ``RunSpec`` with its default (MISSING: it has to be given) and all that ``Setting`` has."""
     said = Setting(
         label=label,
         help=help,
-        choices=choices or {},
+        choices={} if choices is None else choices,
         bounds=bounds,
         unit=unit,
         step=step,
         methods=methods,
         when=when,
+        closed=closed,
         machine=machine,
     )
     return field(default=default, metadata={_RECORD: said})

@@ -17,10 +17,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
-from typing import Any, Literal, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import SettingError
+from medpriv_core.mechanisms.in_runs import block_setting, changed_pixels_setting, noise_draw_setting, noise_of_run
 from medpriv_core.same_run import canonical_settings, usual_sampling
 from medpriv_core.setting import Choice, Setting, setting, setting_of
 from medpriv_core.spec_checks import (
@@ -30,8 +31,10 @@ from medpriv_core.spec_checks import (
     check_together,
 )
 
+if TYPE_CHECKING:
+    from medpriv_core.mechanisms.picture_noise import PictureNoise
+
 Method = Literal["none", "local_dp", "dp_sgd"]
-NoiseDraw = Literal["per_pixel", "per_image"]
 Trainable = Literal["head", "norms", "all"]
 Features = Literal["last", "layer3", "layer3_grid"]
 Norm = Literal["frozen_batch_norm", "group_norm", "batch_norm"]
@@ -41,7 +44,6 @@ NoiseGenerator = Literal["fast", "secure"]
 Precision = Literal["auto", "float32", "mixed"]
 
 METHODS: tuple[Method, ...] = get_args(Method)
-NOISE_DRAWS: tuple[NoiseDraw, ...] = get_args(NoiseDraw)
 
 
 def _on_features(settings: Mapping[str, Any]) -> bool:
@@ -76,22 +78,17 @@ class RunSpec:
     )
     beta: float | None = setting(
         None,
-        "Amount of noise (Laplace scale β)",
-        "Spread of the Laplace noise on each pixel between 0 and 1. More noise protects more.",
+        "Amount of noise (β)",
+        "Scale of Laplace noise, or standard deviation of Gaussian noise, for pixels between 0 and 1. More noise "
+        "protects more.",
         bounds=(1e-3, 1e4),
         step=0.5,
         methods=("local_dp",),
     )
-    noise_draw: NoiseDraw = setting(
-        "per_pixel",
-        "Noise",
-        "The paper's text means noise for every pixel; its published code drew one number a picture.",
-        choices={
-            "per_pixel": Choice("Every pixel its own noise", "per pixel"),
-            "per_image": Choice("One number for the picture", "per image"),
-        },
-        methods=("local_dp",),
-    )
+    # All about these stands with the mechanisms whose parameters they are.
+    noise_draw: str = noise_draw_setting()
+    block: int = block_setting()
+    changed_pixels: int = changed_pixels_setting()
     noise_multiplier: float | None = setting(
         None,
         "Noise multiplier (σ)",
@@ -313,6 +310,11 @@ class RunSpec:
         object.__setattr__(self, "class_weights", check_class_weights(self.class_weights))
         check_device(self.device)
         check_together(self)
+
+    @property
+    def picture_noise(self) -> PictureNoise:
+        """The noise on its images; raises ``SettingError`` unless it is a run under Local-DP."""
+        return noise_of_run(self)
 
     @property
     def sampling_scheme(self) -> Sampling:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from medpriv_core.errors import SettingError
+from medpriv_core.mechanisms.in_runs import OWN_PARAMETERS, kinds_of_noise, takes
 
 if TYPE_CHECKING:
     from medpriv_core.spec import RunSpec
@@ -21,7 +22,7 @@ def check_together(spec: RunSpec) -> None:
             "[weights] is empty: say [weights=imagenet], [weights=none], or the path of a ResNet-18 state dict."
         )
     if spec.method == "local_dp" and spec.beta is None:
-        raise SettingError("Local-DP needs [beta], the scale of the Laplace noise (for example 1, 2 or 4).")
+        raise SettingError("Local-DP needs [beta], the amount of noise (for example 1, 2 or 4).")
     if spec.method != "local_dp" and spec.beta is not None:
         raise SettingError(f"[beta] belongs to Local-DP, but [method] is {spec.method}; leave it out.")
     if spec.method == "dp_sgd" and (spec.noise_multiplier is None) == (spec.target_epsilon is None):
@@ -30,8 +31,20 @@ def check_together(spec: RunSpec) -> None:
         raise SettingError(
             f"[noise_multiplier] and [target_epsilon] belong to DP-SGD, but [method] is {spec.method}; leave them out."
         )
+    _check_noise(spec)
     _check_method(spec)
     _check_network(spec)
+
+
+def _check_noise(spec: RunSpec) -> None:
+    for name, usual in OWN_PARAMETERS.items():
+        if getattr(spec, name) != usual and not takes(spec.noise_draw, name):
+            owners = " or ".join(f"[noise_draw={kind}]" for kind in kinds_of_noise() if takes(kind, name))
+            raise SettingError(
+                f"[{name}] belongs to {owners}, but [noise_draw] is [noise_draw={spec.noise_draw}]; leave it out."
+            )
+    if spec.method == "local_dp":
+        spec.picture_noise.check_shape((spec.image_size, spec.image_size, 1))
 
 
 def _check_method(spec: RunSpec) -> None:

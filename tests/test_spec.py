@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 
 from medpriv_core.errors import SettingError
+from medpriv_core.mechanisms.additive import LaplacePerImage, LaplacePerPixel
+from medpriv_core.mechanisms.dp_pix import DpPix
+from medpriv_core.mechanisms.in_runs import kinds_of_noise
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.spec import BOUNDS, RunSpec
 
+LOCAL: dict[str, Any] = {"dataset": "d", "method": "local_dp", "beta": 2.0}
 DP_SGD = {"dataset": "d", "method": "dp_sgd", "noise_multiplier": 1.0}
 
 
@@ -70,6 +76,12 @@ def test_every_bound_holds_on_both_sides(name: str):
         ({"dataset": "d", "method": "magic"}, "must be one of none, local_dp, dp_sgd"),
         ({"dataset": "d", "method": "local_dp"}, "needs beta"),
         ({"dataset": "d", "beta": 1.0}, "beta belongs to Local-DP"),
+        ({**LOCAL, "noise_draw": "magic"}, "noise_draw must be one of per_pixel, per_image, gaussian"),
+        ({**LOCAL, "noise_draw": ["dp_pix"]}, "noise_draw must be one of"),
+        ({**LOCAL, "block": 4}, "block belongs to dp_pix, but noise_draw is per_pixel; leave it out"),
+        ({"dataset": "d", "changed_pixels": 4}, "changed_pixels belongs to dp_pix"),
+        ({**LOCAL, "noise_draw": "dp_pix", "block": 65}, "choose a block of at most 64"),
+        ({**LOCAL, "noise_draw": "dp_pix", "changed_pixels": 0}, "changed_pixels must be between 1"),
         ({"dataset": "d", "method": "dp_sgd"}, "either noise_multiplier or target_epsilon"),
         ({**DP_SGD, "target_epsilon": 1.0}, "one of them, not both"),
         ({"dataset": "d", "noise_multiplier": 1.0}, "belong to DP-SGD"),
@@ -135,3 +147,33 @@ def test_settings_and_their_values_can_be_said_in_other_words():
     assert "Set norm to frozen_batch_norm or group_norm" in str(caught.value)
     said = caught.value.worded(lambda setting, value: f"<{setting}>" if value is None else f"<{setting} {value}>")
     assert "Set <norm> to <norm frozen_batch_norm> or <norm group_norm>" in said
+
+
+@pytest.mark.parametrize(
+    ("written", "noise"),
+    [
+        ({}, LaplacePerPixel(2.0)),
+        ({"noise_draw": "per_pixel"}, LaplacePerPixel(2.0)),
+        ({"noise_draw": "per_image"}, LaplacePerImage(2.0)),
+    ],
+)
+def test_files_of_before_mean_the_noise_that_they_meant(written: dict[str, Any], noise: PictureNoise):
+    spec = RunSpec.from_dict(LOCAL | written)
+    assert spec.picture_noise == noise
+    assert spec == RunSpec.from_dict(spec.to_dict())
+
+
+@pytest.mark.parametrize("name", kinds_of_noise())
+def test_every_mechanism_of_the_catalog_is_a_noise_of_runs(name: str):
+    noise = RunSpec(**LOCAL, noise_draw=name).picture_noise
+    assert type(noise) is kinds_of_noise()[name]
+    assert noise.beta == 2.0
+    assert len({RunSpec(**LOCAL, noise_draw=one).canonical() for one in kinds_of_noise()}) == len(kinds_of_noise())
+
+
+def test_parameters_of_a_noise_are_those_of_the_mechanism():
+    spec = RunSpec(**LOCAL, noise_draw="dp_pix", block=5, changed_pixels=9)
+    assert spec.picture_noise == DpPix(2.0, block=5, changed_pixels=9)
+    assert spec.changed(block=4).canonical() != spec.canonical()
+    with pytest.raises(SettingError, match="has no noise on its images"):
+        _ = RunSpec(dataset="d").picture_noise

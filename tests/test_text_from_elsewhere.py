@@ -35,7 +35,7 @@ READY = {
     "capitalize", "_marked", "source", "exact_noise_s", "abstention_sentence", "calibration_sentence",
     "multiplicity_sentence",
     "copies_statement", "dp_sgd_statement", "identification_statement", "image_epsilon_statement",
-    "image_lesion_statement", "image_meaning", "image_neighbours", "local_dp_meaning", "undoing_statement",
+    "finding_statement", "image_meaning", "image_neighbours", "local_dp_meaning", "undoing_statement",
 }  # fmt: skip
 # What stands in the source, in tables of ours or in a choice among them, and numbers.
 REVIEWED: dict[str, set[str]] = {
@@ -48,8 +48,11 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/explore/diagnosis_view.py": {"cached.available_datasets()[dataset].info.title"},
     "pages/parts/explore/grid.py": {"entry.info.title"},
     "pages/parts/explore/identify_view.py": {"badge", "number", "words"},
-    "pages/parts/explore/noise_choice.py": {"info.explanation", "info.formula", "info.title", "label", "words"},
-    "pages/parts/explore/numbers_view.py": {"guarantee.unit", "info.explanation", "info.formula", "info.title"},
+    "pages/parts/explore/noise_choice.py": {
+        "info.explanation", "info.title", "kind.beta_term", "known.help", "known.label", "noise.explanation",
+        "noise.formula",
+    },
+    "pages/parts/explore/numbers_view.py": {"guarantee.unit", "noise.explanation", "noise.formula", "noise.title"},
     "pages/parts/explore/own_picture.py": {
         "one.explanation", "st.get_option('server.maxUploadSize')", "title", "upload.bits", "upload.frames",
         "upload.kind", "upload.unit", "words",

@@ -15,16 +15,16 @@ The gallery here holds the very pictures that were noised: the worst case, in wh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
 
-from medpriv_core.attacks.likelihood import log_likelihoods, simulate_release
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.laplace import to_unit
-from medpriv_core.mechanisms.mechanism import Mechanism
+from medpriv_core.mechanisms.picture_noise import PictureNoise
+from medpriv_core.mechanisms.sources import CountedNoise
 
 CONFIDENCE = 1.959964  # standard errors of a 95 % interval
 DRAWS_AT_ONCE = 10  # keeps the noise of large pictures within some 12 MB
@@ -67,10 +67,10 @@ class CurvePoint:
     success: SuccessRate
 
 
-def identify(released: np.ndarray, gallery: np.ndarray, target: int, mechanism: Mechanism) -> Identification:
+def identify(released: np.ndarray, gallery: np.ndarray, target: int, noise: PictureNoise) -> Identification:
     """Sort ``gallery`` by how likely each of its pictures is the origin of ``released``.
 
-    released  float (h, w, c) in units of [0, 1], of ``mechanism``, before clamping. For Laplace noise of any kind,
+    released  float (h, w, c) in units of [0, 1], of ``noise``, before clamping. For Laplace noise of any kind,
               clamped does as well; for Gaussian noise it does not.
     gallery   uint8 (N, h, w, c); ``target`` is the index of the picture that was noised
 
@@ -82,7 +82,7 @@ def identify(released: np.ndarray, gallery: np.ndarray, target: int, mechanism: 
             f"The released picture must have the shape of the gallery's pictures, {gallery.shape[1:]}, and be one of "
             f"them; it has {released.shape}."
         )
-    scores = log_likelihoods(released[np.newaxis], to_unit(gallery), mechanism)[0]
+    scores = noise.log_likelihoods(released[np.newaxis], to_unit(gallery))[0]
     return Identification(
         order=np.argsort(-scores, kind="stable"),
         rank=1 + int(np.sum(scores > scores[target])),
@@ -90,7 +90,7 @@ def identify(released: np.ndarray, gallery: np.ndarray, target: int, mechanism: 
     )
 
 
-def success_rate(gallery: np.ndarray, mechanism: Mechanism, *, draws: int = 100, seed: int = 0) -> SuccessRate:
+def success_rate(gallery: np.ndarray, noise: PictureNoise, *, draws: int = 100, seed: int = 0) -> SuccessRate:
     """How often the right one of ``gallery`` (uint8 (N, h, w, c)) is the likeliest, in ``draws`` releases.
 
     Each picture of the gallery is noised as often as every other (give or take one), because with a single one chance
@@ -102,21 +102,22 @@ def success_rate(gallery: np.ndarray, mechanism: Mechanism, *, draws: int = 100,
     if draws < 1:
         raise SettingError(f"At least one draw is needed, not {draws}.")
     rng = np.random.default_rng(seed)
+    source = CountedNoise(rng)
     unit = to_unit(gallery)
     rounds = -(-draws // len(gallery))
     targets = np.concatenate([rng.permutation(len(gallery)) for _ in range(rounds)])[:draws]
     found = 0
     for start in range(0, draws, DRAWS_AT_ONCE):
         batch = targets[start : start + DRAWS_AT_ONCE]
-        releases = np.stack([simulate_release(mechanism, unit[target], rng) for target in batch])
-        scores = log_likelihoods(releases, unit, mechanism)
+        releases = np.stack([noise.noised(unit[target], source).astype(np.float32) for target in batch])
+        scores = noise.log_likelihoods(releases, unit)
         found += int(np.sum(scores.argmax(axis=1) == batch))
     return SuccessRate(found, draws, chance=1 / len(gallery))
 
 
 def success_curves(
     gallery: np.ndarray,
-    mechanism_at: Callable[[float], Mechanism],
+    noise: PictureNoise,
     *,
     betas: Sequence[float],
     sides: Sequence[int],
@@ -125,8 +126,8 @@ def success_curves(
 ) -> Iterator[CurvePoint]:
     """Success for every side (longer one, in pixels) and beta, one by one as it is ready; sides in the outer loop.
 
-    ``mechanism_at`` makes the mechanism for a beta. Sides at or above the gallery's own give its own size: enlarging
-    would add pixels, but no patient's picture.
+    ``noise`` is taken with each beta in place of its own. Sides at or above the gallery's own give its own size:
+    enlarging would add pixels, but no patient's picture.
     """
     check_gallery(gallery)
     shapes: list[tuple[int, int]] = []
@@ -137,7 +138,7 @@ def success_curves(
             continue
         shapes.append(shape)
         for number, beta in enumerate(betas):
-            rate = success_rate(smaller, mechanism_at(beta), draws=draws, seed=seed + number)
+            rate = success_rate(smaller, noise.changed(beta=beta), draws=draws, seed=seed + number)
             yield CurvePoint(beta, shape, rate)
 
 

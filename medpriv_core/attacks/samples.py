@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from medpriv_core.mechanisms.dp_pix import DpPix, cell_sides
-from medpriv_core.mechanisms.mechanism import Mechanism
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 
 MeanCurve = Callable[[np.ndarray], np.ndarray | None]
 
@@ -33,22 +32,19 @@ class Samples:
     noise_deviation: float  # standard deviation of the clamped noise in them
 
 
-def read_samples(clamped: np.ndarray, mechanism: Mechanism) -> Samples:
+def read_samples(clamped: np.ndarray, noise: PictureNoise) -> Samples:
     """The values that ``clamped`` (h, w, c), float32 in [0, 1], holds.
 
     The clamped noise is weaker than the mechanism's; how strong it is, is measured in the picture.
     """
-    values, cell = clamped, 1
-    if isinstance(mechanism, DpPix):
-        heights, widths = cell_sides(clamped.shape, block=mechanism.block)
-        values, cell = clamped[np.ix_(_starts(heights), _starts(widths))], mechanism.block
+    values, cell = noise.independent_values(clamped)
     factor = reduction(values.shape[:2])
     values = shrink(values, factor)
     return Samples(
         values,
         cell * factor,
         averaged=factor > 1,
-        noise_deviation=_noise_level(values, mechanism.noise_deviation / factor),
+        noise_deviation=_noise_level(values, noise.noise_deviation / factor),
     )
 
 

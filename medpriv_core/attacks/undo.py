@@ -25,7 +25,7 @@ from medpriv_core.attacks.samples import MeanInversion, expand, read_samples, re
 from medpriv_core.attacks.similarity import Likeness, likeness
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.laplace import clamp, to_bytes
-from medpriv_core.mechanisms.mechanism import Mechanism
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 
 # What an attacker takes if no test tells another attempt to be better.
 DEFAULT_CHOICES = ("spectrum", "shift")
@@ -52,11 +52,11 @@ class Attempt:
     judged_at: tuple[int, int]
 
 
-def undo(original: np.ndarray, released: np.ndarray, mechanism: Mechanism) -> Iterator[Attempt]:
+def undo(original: np.ndarray, released: np.ndarray, noise: PictureNoise) -> Iterator[Attempt]:
     """Every attempt at undoing ``released``, one by one as it is ready; the first is the released picture itself.
 
     original   uint8 (h, w, c), c = 1 or 3; used for the likeness alone
-    released   float (h, w, c) in units of [0, 1], of ``mechanism``; clamped here if it is not yet
+    released   float (h, w, c) in units of [0, 1], of ``noise``; clamped here if it is not yet
 
     Sides above ``samples.LARGEST_SIDE`` pixels are worked on and judged on a copy reduced by a whole number. Raises
     ``SettingError`` at once for pictures of unequal or other shapes and for values that are not finite.
@@ -68,9 +68,9 @@ def undo(original: np.ndarray, released: np.ndarray, mechanism: Mechanism) -> It
         )
     if original.dtype != np.uint8 or not np.isfinite(released).all():
         raise SettingError("The original must have 8 bits a channel, and the released picture numbers only.")
-    if mechanism.clamped_mean(np.zeros(1)) is None:
+    if noise.clamped_mean(np.zeros(1)) is None:
         return _undo_shift(original, clamp(released))
-    return _undo_noise(original, clamp(released), mechanism)
+    return _undo_noise(original, clamp(released), noise)
 
 
 def best_in_hindsight(attempts: Iterable[Attempt]) -> Attempt:
@@ -128,17 +128,17 @@ class _Judge:
         return Attempt(name, title, picture, alike, risk, (height, width))
 
 
-def _undo_noise(original: np.ndarray, clamped: np.ndarray, mechanism: Mechanism) -> Iterator[Attempt]:
-    samples = read_samples(clamped, mechanism)
-    values, noise = samples.values, samples.noise_deviation
-    filters = smoothers(values.shape[:2], noise_deviation=noise, pixels_per_sample=samples.pixels)
-    inversion = MeanInversion(mechanism.clamped_mean)
+def _undo_noise(original: np.ndarray, clamped: np.ndarray, noise: PictureNoise) -> Iterator[Attempt]:
+    samples = read_samples(clamped, noise)
+    values, deviation = samples.values, samples.noise_deviation
+    filters = smoothers(values.shape[:2], noise_deviation=deviation, pixels_per_sample=samples.pixels)
+    inversion = MeanInversion(noise.clamped_mean)
     judge = _Judge(original)
 
     meter = None
-    if RiskMeter.can_measure(values, noise):
+    if RiskMeter.can_measure(values, deviation):
         default = next(smoother for smoother in filters if smoother.name in DEFAULT_CHOICES)
-        meter = RiskMeter(values, noise_deviation=noise, yardstick=default.smooth)
+        meter = RiskMeter(values, noise_deviation=deviation, yardstick=default.smooth)
 
     untouched = meter.measure(lambda same: same, values) if meter else None
     yield judge.attempt("as_released", "As released", clamped, untouched)

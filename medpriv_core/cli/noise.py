@@ -15,15 +15,16 @@ from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets.images import read_picture
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import SettingError
-from medpriv_core.exports.noised_image import kind_of, label_texts, labelled_png
+from medpriv_core.exports.noised_image import kind_of, label_texts, labelled_png, public_settings
 from medpriv_core.given_paths import given_path
-from medpriv_core.mechanisms.catalog import MECHANISMS, make_mechanism
+from medpriv_core.mechanisms.catalog import MECHANISMS, USUAL, all_parameters, picture_noise
 from medpriv_core.mechanisms.laplace import clamp, saturated_share, to_bytes, to_unit
-from medpriv_core.mechanisms.mechanism import Shape
+from medpriv_core.mechanisms.picture_noise import PictureNoise
+from medpriv_core.mechanisms.strength import with_image_epsilon
 from medpriv_core.pictures.frames import check_side
 from medpriv_core.pictures.kinds import READABLE_IN_WORDS
-from medpriv_core.privacy.image_cells import check_cells
-from medpriv_core.privacy.image_epsilon import ImageGuarantee, beta_for_image_epsilon
+from medpriv_core.privacy.image_cells import Shape
+from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.statement import (
     format_epsilon,
     image_epsilon_statement,
@@ -31,11 +32,10 @@ from medpriv_core.privacy.statement import (
     image_release_statement,
     image_unit_statement,
 )
-from medpriv_core.spec import NOISE_DRAWS, NoiseDraw, check_bound
+from medpriv_core.spec import check_bound
 
 # What --mode calls the modes of a picture, and its channels.
 MODES = {"grey": 1, "colour": 3}
-LAPLACE_DRAWS: dict[str, NoiseDraw] = {"laplace_per_pixel": "per_pixel", "laplace_per_image": "per_image"}
 
 
 def add_to(commands: Commands) -> None:
@@ -49,13 +49,14 @@ def add_to(commands: Commands) -> None:
     amount.add_argument(
         "--image-epsilon", type=float, metavar="E", help="as little noise as keeps the picture's ε at E"
     )
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--mechanism", choices=MECHANISMS, help="default laplace_per_pixel; discrete_laplace is exact")
-    kind.add_argument("--draw", choices=NOISE_DRAWS, help="the older way to say laplace_per_pixel or laplace_per_image")
-    parser.add_argument("--block", type=int, metavar="B", help="dp_pix: side of a cell in pixels (default 8)")
+    exact = ", ".join(name for name, kind in MECHANISMS.items() if kind.fit_for_release)
     parser.add_argument(
-        "--changed-pixels", type=int, metavar="M", help="dp_pix: pixels that may change for an ε of 1/β (default 16)"
+        "--mechanism", choices=MECHANISMS, default=USUAL, help=f"default {USUAL}; exact, for releases: {exact}"
     )
+    for name, known in all_parameters().items():
+        owners = ", ".join(kind.name for kind in MECHANISMS.values() if name in kind.parameters())
+        words = f"{owners}: {known.help} Default {known.default}"
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help=words)
     parser.add_argument(
         "--mode",
         choices=MODES,
@@ -70,43 +71,39 @@ def add_to(commands: Commands) -> None:
 
 
 def _noise(options: argparse.Namespace) -> None:
-    name = options.mechanism or f"laplace_{options.draw or 'per_pixel'}"
-    cells = _check(options, name)
+    noise = _check(options)
     picture, notes = _read(options.image, options.mode)
     tell_notes(notes)
-    beta = options.beta
-    if beta is None:
-        wanted = options.image_epsilon
-        beta = beta_for_image_epsilon(name, epsilon=wanted, shape=picture.shape, delta=options.delta, **cells)
-    mechanism = make_mechanism(name, beta=beta, **cells)
-    guarantee = mechanism.guarantee(picture.shape, delta=options.delta)
-    noised = mechanism.release(to_unit(picture), np.random.default_rng(options.seed))
-    settings = {"mechanism": name, "beta": beta, "delta": options.delta, "copies": 1}
-    settings |= cells if name == "dp_pix" else {}
-    label = label_texts(kind_of(name), settings=settings, guarantee=image_release_statement(guarantee, picture.shape))
+    if options.beta is None:
+        noise = with_image_epsilon(noise, epsilon=options.image_epsilon, shape=picture.shape, delta=options.delta)
+    guarantee = noise.guarantee(picture.shape, delta=options.delta)
+    noised = noise.release(to_unit(picture), np.random.default_rng(options.seed))
+    label = label_texts(
+        kind_of(noise),
+        settings=public_settings(noise, delta=options.delta),
+        guarantee=image_release_statement(guarantee, picture.shape),
+    )
     _write(noised if options.no_clamp else clamp(noised), options.output, label)
     if options.json:
-        print_json(_facts(options, guarantee, noised) | {"notes": notes} | (cells if name == "dp_pix" else {}))
+        print_json(_facts(options, noise, guarantee, noised) | {"notes": notes})
     else:
-        _tell(options, guarantee, picture.shape)
+        _tell(options, noise, guarantee, picture.shape)
 
 
-def _facts(options: argparse.Namespace, guarantee: ImageGuarantee, noised: np.ndarray) -> dict[str, Any]:
+def _facts(
+    options: argparse.Namespace, noise: PictureNoise, guarantee: ImageGuarantee, noised: np.ndarray
+) -> dict[str, Any]:
     return {
         "output": str(options.output),
         "shape": list(_as_written(noised).shape),
-        "mechanism": guarantee.mechanism,
-        "noise": kind_of(guarantee.mechanism),
+        **noise.to_dict(),
+        "noise": kind_of(noise),
         "labelled": _has_label(options.output),
-        "beta": guarantee.beta,
-        "draw": LAPLACE_DRAWS.get(guarantee.mechanism),
         "clamped": not options.no_clamp,
         "saturated_share": saturated_share(noised),
         "unit": guarantee.unit,
         "unit_epsilon": guarantee.unit_epsilon,
         "unit_delta": guarantee.unit_delta,
-        # The older name, for noise whose unit is one value and whose epsilon holds with certainty.
-        "epsilon_pixel": guarantee.unit_epsilon if guarantee.mechanism not in ("gaussian", "dp_pix") else None,
         "epsilon_image_pure": guarantee.epsilon_image_pure,
         "epsilon_image": guarantee.epsilon_image,
         "delta": guarantee.delta,
@@ -117,13 +114,12 @@ def _facts(options: argparse.Namespace, guarantee: ImageGuarantee, noised: np.nd
     }
 
 
-def _tell(options: argparse.Namespace, guarantee: ImageGuarantee, shape: Shape) -> None:
-    info = MECHANISMS[guarantee.mechanism]
+def _tell(options: argparse.Namespace, noise: PictureNoise, guarantee: ImageGuarantee, shape: Shape) -> None:
     kind = (
-        "exact noise, for a release" if info.fit_for_release else "a demonstration: the generator is not cryptographic"
+        "exact noise, for a release" if noise.fit_for_release else "a demonstration: the generator is not cryptographic"
     )
     say(f"Wrote {options.output} ({kind}).")
-    say(f"{info.title}: β = {guarantee.beta:g} ({info.beta_term}).")
+    say(f"{noise.title}: β = {noise.beta:g} ({noise.beta_term}).")
     say(f"{guarantee.unit[:1].upper()}{guarantee.unit[1:]}: {image_unit_statement(guarantee)}.")
     say(
         f"Whole picture: {image_epsilon_statement(guarantee)}; "
@@ -132,15 +128,19 @@ def _tell(options: argparse.Namespace, guarantee: ImageGuarantee, shape: Shape) 
     say(f"Neighbours: {image_neighbours(shape)}.")
     if not _has_label(options.output):
         say(
-            f"An array file has no place for a label, so nothing in it says that it is a {kind_of(info.name)}: keep "
+            f"An array file has no place for a label, so nothing in it says that it is a {kind_of(noise)}: keep "
             "these words with it, or write a .png, which holds them."
         )
 
 
-def _check(options: argparse.Namespace, name: str) -> dict[str, int]:
-    """Everything that can be wrong before the picture is read; returns the settings of dp_pix."""
-    if options.beta is not None:
-        check_bound("beta", options.beta)
+def _check(options: argparse.Namespace) -> PictureNoise:
+    """Everything that can be wrong before the picture is read; the noise, of any strength where ε is to give it."""
+    given = {name: getattr(options, name) for name in all_parameters()}
+    noise = picture_noise(
+        options.mechanism,
+        beta=1.0 if options.beta is None else options.beta,
+        **{name: value for name, value in given.items() if value is not None},
+    )
     check_bound("delta", options.delta)
     suffix = options.output.suffix.lower()
     if suffix not in (".npy", ".png"):
@@ -149,18 +149,11 @@ def _check(options: argparse.Namespace, name: str) -> dict[str, int]:
         raise SettingError("A .png cannot hold values outside [0, 1]: leave out --no-clamp or write a .npy.")
     if options.seed is not None and options.seed < 0:
         raise SettingError(f"seed must not be negative, but is {options.seed}.")
-    if options.seed is not None and MECHANISMS[name].fit_for_release:
-        raise SettingError(f"{name} takes no seed: whoever knew it could take the noise away. Leave out --seed.")
+    if options.seed is not None and noise.fit_for_release:
+        raise SettingError(f"{noise.name} takes no seed: whoever knew it could take the noise away. Leave out --seed.")
     if options.output.exists() and options.image.exists() and options.output.samefile(options.image):
         raise SettingError(f"The output {options.output} is the picture itself; give another name to keep both.")
-    given = {"block": options.block, "changed_pixels": options.changed_pixels}
-    cells = {"block": 8, "changed_pixels": 16} | {key: value for key, value in given.items() if value is not None}
-    check_cells(**cells)
-    if name != "dp_pix" and any(value is not None for value in given.values()):
-        raise SettingError(
-            f"--block and --changed-pixels belong to dp_pix, but the mechanism is {name}; leave them out."
-        )
-    return cells
+    return noise
 
 
 def _read(file: Path, mode: str | None) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import MISSING
-from typing import Any, get_args
+from typing import Any
 
 from medpriv_core.cli.output import ProgressBar, complain, print_json, say, settings_in_words, value_in_words
 from medpriv_core.cli.parser import Commands, add_json_option
@@ -36,7 +36,7 @@ def add_to(commands: Commands) -> None:
         if setting.default is MISSING:
             parser.add_argument(flag, required=True, help=text)
             continue
-        choices, kind = get_args(setting.kind), setting.kind
+        choices, kind = setting.options, setting.kind
         # No default of its own: what is not given is the preset's to say.
         unless: Any = argparse.SUPPRESS
         if kind is tuple:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from typing import Any
 
 from medpriv_core.cli.output import ProgressBar, complain, print_json, say, settings_in_words, value_in_words
@@ -14,16 +13,17 @@ from medpriv_core.home import DataHome, data_home
 from medpriv_core.presets import PRESETS
 from medpriv_core.progress import format_duration
 from medpriv_core.runs.failure import in_plain_words
-from medpriv_core.spec import NOISE_DRAWS, NoiseDraw
+from medpriv_core.spec import SETTINGS
 from medpriv_core.sweeps import service
 from medpriv_core.sweeps.cost import SweepPlan, plan_sweep
 from medpriv_core.sweeps.grid import Grid, vary
-from medpriv_core.sweeps.paper import EPOCHS, MULTIPLIERS, PAPER_TRAINABLE, paper_grid, paper_title
+from medpriv_core.sweeps.paper import EPOCHS, MULTIPLIERS, PAPER_DRAWS, PAPER_TRAINABLE, paper_grid, paper_title
 from medpriv_core.sweeps.preset_notes import PresetNotes
 from medpriv_core.sweeps.service import SweepStatus
 from medpriv_core.sweeps.values import parse_values
 
-DRAWS: dict[str, Sequence[NoiseDraw]] = {"both": NOISE_DRAWS, **{draw: (draw,) for draw in NOISE_DRAWS}}
+# The paper's two kinds of noise, or one of the catalog.
+BOTH = "both"
 
 
 def add_to(commands: Commands) -> None:
@@ -36,7 +36,8 @@ def add_to(commands: Commands) -> None:
     paper.add_argument(
         "--trainable", choices=PAPER_TRAINABLE, default="head", help="the last layer, or all (default head)"
     )
-    paper.add_argument("--draws", choices=list(DRAWS), default="both", help="noise of Local-DP (default both)")
+    draws = [BOTH, *SETTINGS["noise_draw"].options]
+    paper.add_argument("--draws", choices=draws, default=BOTH, help="noise of Local-DP (default both, the paper's)")
     paper.add_argument(
         "--noise-multipliers",
         choices=MULTIPLIERS,
@@ -93,7 +94,7 @@ def _paper(options: argparse.Namespace) -> None:
         options.dataset,
         train_size=len(open_dataset(home, options.dataset).split("train").labels),
         seeds=options.seeds,
-        noise_draws=DRAWS[options.draws],
+        noise_draws=PAPER_DRAWS if options.draws == BOTH else (options.draws,),
         trainable=options.trainable,
         image_size=options.image_size,
         epochs=options.epochs,
@@ -227,7 +228,7 @@ def _describe_plan(plan: SweepPlan) -> dict[str, Any]:
                 "image_size": copies.image_size,
                 "epsilon_pixel": copies.epsilon_unit,
                 "epsilon_image": copies.epsilon_image,
-                "delta": 0.0,
+                "delta": copies.delta_together,
             }
             for copies in plan.local_dp
         ],

@@ -1,8 +1,8 @@
 """Local-DP copies of a prepared dataset, noised once and stored.
 
 Each draw of noise is one release of a picture: drawing again for another epoch or another run would spend the privacy
-budget again. So a dataset, image size, beta and kind of draw have one noised copy, made on first use and used by every
-run after that. Its noise is derived from the data home's secret and each picture (``mechanisms/keyed_laplace.py``).
+budget again. So a dataset, image size and ``PictureNoise`` have one noised copy, made on first use and used by every
+run after that. Its noise is derived from the data home's secret and each picture (``mechanisms/keyed.py``).
 Where a copy has to be made again, because it was damaged or another picture joined the dataset, every old picture gets
 the noise that it had. ``noise.json`` keeps a checksum of each file, which is compared when the copy is opened.
 
@@ -24,10 +24,10 @@ from medpriv_core.datasets.base import PreparedDataset, PreparedSplit
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock
-from medpriv_core.mechanisms.keyed_laplace import GENERATOR, keyed_laplace
+from medpriv_core.mechanisms.keyed import GENERATOR, keyed_release
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.secret import noise_secret, secret_mark
-from medpriv_core.spec import NoiseDraw, check_bound
 
 PHASE = "Adding noise"
 # Values that a thread noises between two calls of the progress callback.
@@ -60,20 +60,18 @@ UNCHECKED = (
 def noised_dataset(
     home: DataHome,
     prepared: PreparedDataset,
+    noise: PictureNoise,
     *,
-    beta: float,
-    noise_draw: NoiseDraw,
     progress: ProgressCallback = no_progress,
     say: Callable[[str], None] = lambda _: None,
 ) -> PreparedDataset:
-    """The noised copy of ``prepared``, made now if there is none yet.
+    """The copy of ``prepared`` with this ``noise``, made now if there is none yet.
 
     Both splits are noised, clamped and rounded to ``uint8`` (post-processing). Labels are not protected. ``say`` gets a
     sentence where a copy was damaged, where nobody knows whether it is, and where the pictures are released once more.
-    Raises ``SettingError`` for an impossible beta and ``DataHomeError`` where the disk refuses.
+    Raises ``SettingError`` for pictures too small for the mechanism and ``DataHomeError`` where the disk refuses.
     """
-    check_bound("beta", beta)
-    folder = home.prepared / prepared.folder.name / f"laplace-{noise_draw}-{beta:.6g}"
+    folder = home.prepared / prepared.folder.name / copy_name(noise)
     if (copy := _read_copy(folder, prepared)) is not None:
         if _checksums(folder) is None:
             say(UNCHECKED)
@@ -83,20 +81,30 @@ def noised_dataset(
         copy = _read_copy(folder, prepared)
         if copy is None:
             with explain_disk_errors(folder):
-                _make(home, prepared, folder, beta=beta, noise_draw=noise_draw, progress=progress, say=say)
+                _make(home, prepared, folder, noise, progress=progress, say=say)
             copy = _read_copy(folder, prepared)
     if copy is None:
         raise DataHomeError(f"The noised copy just written to {folder} cannot be read back. Check the disk.")
     return copy
 
 
+def copy_name(noise: PictureNoise) -> str:
+    """Of the folder of a copy: mechanism and all parameters, so that another one never takes its place.
+
+    >>> from medpriv_core.mechanisms.catalog import picture_noise
+    >>> copy_name(picture_noise("laplace_per_pixel", beta=2.0)), copy_name(picture_noise("dp_pix", beta=0.1))
+    ('laplace-per_pixel-2', 'dp_pix-block_8-changed_pixels_16-0.1')
+    """
+    short = f"{noise.beta:.6g}"
+    return f"{noise.stored_as}-{short if float(short) == noise.beta else repr(noise.beta)}"
+
+
 def _make(
     home: DataHome,
     prepared: PreparedDataset,
     folder: Path,
+    noise: PictureNoise,
     *,
-    beta: float,
-    noise_draw: NoiseDraw,
     progress: ProgressCallback,
     say: Callable[[str], None],
 ) -> None:
@@ -117,10 +125,10 @@ def _make(
         nonlocal done
         batch = max(1, BATCH_VALUES // max(1, images[:1].size))
 
-        def noise(start: int) -> np.ndarray:
-            return keyed_laplace(images[start : start + batch], secret=secret, beta=beta, draw=noise_draw)
+        def noise_batch(start: int) -> np.ndarray:
+            return keyed_release(images[start : start + batch], noise, secret=secret)
 
-        for rows in work_in_order(noise, range(0, len(images), batch)):
+        for rows in work_in_order(noise_batch, range(0, len(images), batch)):
             yield rows
             done += len(rows)
             progress(PHASE, done, total)
@@ -155,7 +163,7 @@ def _read_copy(folder: Path, prepared: PreparedDataset) -> PreparedDataset | Non
 
 def _marks(home: DataHome) -> set[str]:
     """Of the secrets from which the copies that are stored were made."""
-    records = (read_sealed(path) for path in home.prepared.glob(f"*/laplace-*/{_RECORD}"))
+    records = (read_sealed(path) for path in home.prepared.glob(f"*/*/{_RECORD}"))
     return {str(record.values["secret"]) for record in records if record.sound and "secret" in record.values}
 
 

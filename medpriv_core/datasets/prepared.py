@@ -137,7 +137,7 @@ def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallba
             raise ImageError(f"{unreadable[0]}{others}")
         write_sealed(part / "meta.json", {"dataset": dataset.info.name, "image_size": size, "checksums": sums})
         # Noised copies of the same images: what was released stays the release.
-        for copy in () if folder.is_symlink() else folder.glob("laplace-*"):
+        for copy in () if folder.is_symlink() else folder.glob("[!.]*/"):
             os.rename(copy, part / copy.name)
 
 

@@ -20,10 +20,9 @@ from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.preprocessing import normalisation_in_words, preprocessing_in_words
 from medpriv_core.privacy.checks import PATIENTS_LIGHT, SECOND_LIGHT, check_run, confirm_run
 from medpriv_core.privacy.coverage import Coverage
-from medpriv_core.privacy.image_epsilon import image_guarantee
 from medpriv_core.privacy.statement import local_dp_meaning
 from medpriv_core.privacy.verdict import run_verdict
-from medpriv_core.results.guarantee import held_guarantee
+from medpriv_core.results.guarantee import held_guarantee, picture_guarantee
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.runs.health import run_health
@@ -118,7 +117,7 @@ def _training(info: DatasetInfo, spec: RunSpec, setup: Mapping[str, Any]) -> str
 
 
 def _network(info: DatasetInfo, spec: RunSpec, classes: Iterable[str], network: Network | None) -> str:
-    beta = f" with β = {spec.beta:g}, {in_short('noise_draw', spec.noise_draw)}" if spec.method == "local_dp" else ""
+    beta = f" with β = {spec.beta:g}, {spec.picture_noise.in_words}" if spec.method == "local_dp" else ""
     began = in_short("weights", spec.weights if spec.weights in ("imagenet", "none") else "path")
     frozen = f"; everything below is frozen, {began}" if spec.trainable == "head" else ""
     sentences = [
@@ -217,10 +216,8 @@ def _guarantee(run: Run, spec: RunSpec) -> list[str]:
     statement = f"{first.upper() if first.isascii() else first}{held.statement[1:]}."
     if run.spent is not None and run.spent.place is not None and spec.method == "dp_sgd":
         statement += f" It holds for the network as it is handed on, with all its steps: {_lower(run.spent.place)}"
-    if spec.method == "local_dp" and spec.beta is not None:
-        values = spec.image_size**2 * dataset_info(spec.dataset).channels
-        guarantee = image_guarantee(beta=spec.beta, values=values, draw=spec.noise_draw, delta=spec.delta)
-        return [statement, local_dp_meaning(guarantee)]
+    if spec.method == "local_dp":
+        return [statement, local_dp_meaning(picture_guarantee(spec))]
     verdict = run_verdict(spec, setup=run.setup, spent=run.spent)
     if verdict is None:
         return [statement]

@@ -22,7 +22,7 @@ from medpriv_core.errors import SettingError
 from medpriv_core.exports.rendering import as_image, encode_png
 from medpriv_core.exports.settings import ExploreSettings
 from medpriv_core.exports.sheet import check_picture
-from medpriv_core.mechanisms.catalog import MECHANISMS
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.shown_text import for_picture
 
 Kind = Literal["demonstration", "release"]
@@ -32,7 +32,6 @@ COMMENTS: dict[Kind, str] = {
     "picture this way.",
     "release": "Exact noise from a cryptographic generator, drawn once and not kept.",
 }
-_PUBLIC = ("mechanism", "beta", "delta", "copies")
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,9 @@ class NoisedImageFile:
     file_name: str
 
 
-def kind_of(mechanism: str) -> Kind:
-    """Whether noise of this mechanism (a name in the catalog) makes a release or a demonstration."""
-    return "release" if MECHANISMS[mechanism].fit_for_release else "demonstration"
+def kind_of(noise: PictureNoise) -> Kind:
+    """Whether this noise makes a release or a demonstration."""
+    return "release" if noise.fit_for_release else "demonstration"
 
 
 def released_image(picture: np.ndarray, *, kind: Kind, settings: ExploreSettings, guarantee: str) -> NoisedImageFile:
@@ -58,7 +57,7 @@ def released_image(picture: np.ndarray, *, kind: Kind, settings: ExploreSettings
     if kind == "release":
         _check_fit_for_release(settings)
     label = label_texts(kind, settings=_told_settings(kind, settings), guarantee=guarantee)
-    name = f"medpriv-{kind}-{settings.mechanism}-beta-{settings.beta:g}.png"
+    name = f"medpriv-{kind}-{settings.noise.name}-beta-{settings.noise.beta:g}.png"
     return NoisedImageFile(labelled_png(picture, label), name)
 
 
@@ -91,14 +90,20 @@ def labelled_png(picture: np.ndarray, label: Mapping[str, str]) -> bytes:
 
 
 def _told_settings(kind: Kind, settings: ExploreSettings) -> dict[str, object]:
-    told = settings.to_dict()
-    return told if kind == "demonstration" else {name: told[name] for name in _PUBLIC}
+    if kind == "demonstration":
+        return settings.to_dict()
+    return public_settings(settings.noise, delta=settings.delta, copies=settings.copies)
+
+
+def public_settings(noise: PictureNoise, *, delta: float, copies: int = 1) -> dict[str, object]:
+    """What of a release's settings may be told: the mechanism with all its parameters, which may be public."""
+    return {**noise.to_dict(), "delta": delta, "copies": copies}
 
 
 def _check_fit_for_release(settings: ExploreSettings) -> None:
-    if not MECHANISMS[settings.mechanism].fit_for_release:
+    if not settings.noise.fit_for_release:
         raise SettingError(
-            f"{MECHANISMS[settings.mechanism].title} is for demonstrations: its noise is not exact. For a release "
+            f"{settings.noise.title} is for demonstrations: its noise is not exact. For a release "
             "choose a mechanism that is fit for it."
         )
     if settings.seed is not None:

@@ -2,10 +2,12 @@
 
 Of a picture of one's own it holds no more than that it was one: neither pixels nor the name of a file.
 
->>> settings = ExploreSettings(dataset="retina_photo", size=256, mechanism="laplace_per_pixel", beta=2)
+>>> from medpriv_core.mechanisms.catalog import picture_noise
+>>> noise = picture_noise("laplace_per_pixel", beta=2.0)
+>>> settings = ExploreSettings(dataset="retina_photo", size=256, noise=noise)
 >>> ExploreSettings.from_json(settings.to_json()) == settings
 True
->>> settings.changed(beta=-1)
+>>> ExploreSettings.from_dict(settings.to_dict() | {"beta": -1})
 Traceback (most recent call last):
 ...
 medpriv_core.errors.SettingError: beta must be between 0.001 and 10000, but is -1.
@@ -18,13 +20,13 @@ import math
 import re
 import reprlib
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import SettingError
-from medpriv_core.mechanisms.catalog import MECHANISMS
-from medpriv_core.privacy.image_cells import MAX_BLOCK, MAX_CHANGED_PIXELS
+from medpriv_core.mechanisms.catalog import MECHANISMS, all_parameters, own_parameters, picture_noise
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.privacy.image_epsilon import MAX_COPIES
 from medpriv_core.spec import BOUNDS
 
@@ -33,11 +35,10 @@ OWN_PICTURE = "own picture"
 _WHOLE_NUMBERS: dict[str, tuple[float, float]] = {
     "image": (1, 10_000_000),
     "size": BOUNDS["image_size"],
-    "block": (1, MAX_BLOCK),
-    "changed_pixels": (1, MAX_CHANGED_PIXELS),
     "copies": (1, MAX_COPIES),
     "seed": BOUNDS["seed"],
 }
+_NOISE = ("mechanism", "beta")  # what every noise has, beside the parameters of its own
 _NUMBERS: dict[str, tuple[float, float]] = {"beta": BOUNDS["beta"], "delta": BOUNDS["delta"]}
 _LONGEST_JSON = 20_000  # characters; the settings need some 300
 
@@ -50,10 +51,7 @@ class ExploreSettings:
     class_name      the class whose pictures are browsed; None means all
     image           number of the picture within the class, from 1
     size            longer side of the picture in pixels
-    mechanism       name in the catalog of mechanisms
-    beta            amount of noise, in units of the range from black to white
-    block           side of a cell in pixels; DP-Pix only
-    changed_pixels  how many pixels may differ between neighbours; DP-Pix only
+    noise           mechanism and parameters; flat among the others in JSON
     copies          independent noised versions of the picture
     delta           of the (epsilon, delta) statement
     seed            makes a demonstration repeatable; None where the noise is drawn for good
@@ -61,28 +59,20 @@ class ExploreSettings:
 
     dataset: str
     size: int
-    mechanism: str
-    beta: float
+    noise: PictureNoise
     class_name: str | None = None
     image: int | None = None
-    block: int = 8
-    changed_pixels: int = 16
     copies: int = 1
     delta: float = DEFAULT_DELTA
     seed: int | None = None
 
     def __post_init__(self) -> None:
         _raise_if_any(_problems(self.to_dict()))
-        object.__setattr__(self, "beta", float(self.beta))
         object.__setattr__(self, "delta", float(self.delta))
-
-    def changed(self, **values: Any) -> ExploreSettings:
-        """These settings with some replaced (validated again)."""
-        return replace(self, **values)
 
     def to_dict(self) -> dict[str, Any]:
         """All settings by name, ready for JSON."""
-        return asdict(self)
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.name != "noise"} | self.noise.to_dict()
 
     def to_json(self) -> str:
         """All settings as an indented JSON object."""
@@ -91,7 +81,9 @@ class ExploreSettings:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ExploreSettings:
         """The settings by name; raises ``SettingError`` that names every unknown, missing or impossible one."""
-        known = {field.name: field.default is MISSING for field in fields(cls)}
+        known = {field.name: field.default is MISSING for field in fields(cls) if field.name != "noise"}
+        # Files of earlier versions have the parameters of every noise.
+        known |= dict.fromkeys(_NOISE, True) | dict.fromkeys(all_parameters(), False)
         problems = [
             f"There is no setting {reprlib.repr(name)}; known are {', '.join(known)}."
             for name in values
@@ -99,7 +91,9 @@ class ExploreSettings:
         ]
         problems += [f"{name} is missing." for name, needed in known.items() if needed and name not in values]
         _raise_if_any([*problems, *_problems({name: value for name, value in values.items() if name in known})])
-        return cls(**values)
+        own = own_parameters(values["mechanism"], values)
+        others = {name: values[name] for name in values if name not in _NOISE and name not in all_parameters()}
+        return cls(noise=picture_noise(values["mechanism"], beta=values["beta"], **own), **others)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> ExploreSettings:
@@ -123,9 +117,10 @@ def _raise_if_any(problems: list[str]) -> None:
 
 def _problems(values: Mapping[str, Any]) -> list[str]:
     """A sentence for each impossible setting among ``values``."""
+    parameters = {name: (one.low, one.high) for name, one in all_parameters().items()}
     return [
         *_name_problems(values),
-        *_number_problems(values, _WHOLE_NUMBERS, whole=True),
+        *_number_problems(values, _WHOLE_NUMBERS | parameters, whole=True),
         *_number_problems(values, _NUMBERS, whole=False),
     ]
 
@@ -152,9 +147,9 @@ def _number_problems(
 ) -> Iterator[str]:
     optional = {field.name for field in fields(ExploreSettings) if field.default is None}
     for name, (low, high) in bounds.items():
-        value = values.get(name, low)
-        if value is None and name in optional:
+        if name not in values or (values[name] is None and name in optional):
             continue
+        value = values[name]
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             yield f"{name} must be a {'whole ' if whole else ''}number, but is {reprlib.repr(value)}."
         elif not low <= value <= high:  # NaN too

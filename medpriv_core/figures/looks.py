@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from medpriv_core.mechanisms.in_runs import unusual_noise
 from medpriv_core.palette import METHOD_STYLES, REFERENCE_COLOUR
 from medpriv_core.results.groups import Group
 from medpriv_core.results.result import Result
@@ -19,7 +20,7 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 VARIANTS = ("", "-open")
 OPACITIES = (1.0, 0.85, 0.7)
 # One number for the whole picture protects nothing, so it must not look like noise for each pixel.
-PER_IMAGE_MARKER = "triangle-up"
+OTHER_NOISE_MARKER = "triangle-up"
 AUTHORS_RANKS: dict[float | None, int] = {1.0: 0, 2.0: 1, 4.0: 2}  # by beta; without privacy there is none
 
 
@@ -75,7 +76,7 @@ def _trained(group: Group) -> Trainable | None:
 
 
 def _marker(result: Result) -> str:
-    return PER_IMAGE_MARKER if result.noise_draw == "per_image" else METHOD_STYLES[result.method].marker
+    return OTHER_NOISE_MARKER if unusual_noise(result.noise_draw) else METHOD_STYLES[result.method].marker
 
 
 def _transparent(colour: str) -> str:

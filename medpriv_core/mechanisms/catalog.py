@@ -1,97 +1,57 @@
-"""The mechanisms that the app offers, by name.
+"""The mechanisms that medpriv offers, by name. A further one is a class like these, and a line here.
 
 >>> import numpy as np
->>> mechanism = make_mechanism("gaussian", beta=1.0)
->>> noised = mechanism.release(np.full((8, 8, 1), 0.5), np.random.default_rng(0))
->>> noised.shape, noised.dtype, mechanism.noise_deviation
+>>> noise = picture_noise("gaussian", beta=1.0)
+>>> noised = noise.release(np.full((8, 8, 1), 0.5), np.random.default_rng(0))
+>>> noised.shape, noised.dtype, noise.noise_deviation
 ((8, 8, 1), dtype('float32'), 1.0)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import reprlib
+from collections.abc import Mapping
+from typing import Any
 
+from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.additive import Gaussian, LaplacePerImage, LaplacePerPixel
 from medpriv_core.mechanisms.discrete_laplace import DiscreteLaplace
 from medpriv_core.mechanisms.dp_pix import DpPix
-from medpriv_core.mechanisms.mechanism import Mechanism
-from medpriv_core.privacy.image_epsilon import MechanismName, checked_name
+from medpriv_core.mechanisms.picture_noise import Parameter, PictureNoise
 
-
-@dataclass(frozen=True)
-class MechanismInfo:
-    """What a person is told before choosing.
-
-    formula            in one line of plain text, for x in [0, 1]
-    explanation        one sentence in a clinician's words
-    beta_term          the field's term for beta
-    fit_for_release    whether the noise is exact and from a cryptographic generator; else it only demonstrates
-    """
-
-    name: MechanismName
-    title: str
-    formula: str
-    explanation: str
-    beta_term: str
-    fit_for_release: bool = False
-
-
-MECHANISMS: dict[str, MechanismInfo] = {
-    info.name: info
-    for info in (
-        MechanismInfo(
-            "laplace_per_pixel",
-            "Laplace, every pixel its own noise",
-            "y = x + Lap(β), drawn for each value",
-            "Every value of the picture gets a random number of its own: the method that the paper describes.",
-            "Laplace scale",
-        ),
-        MechanismInfo(
-            "laplace_per_image",
-            "Laplace, one number for the picture",
-            "y = x + Lap(β), drawn once",
-            "One random number makes the whole picture brighter or darker, as the authors' published code did: "
-            "the shapes in it stay as they are.",
-            "Laplace scale",
-        ),
-        MechanismInfo(
-            "gaussian",
-            "Gaussian, every pixel its own noise",
-            "y = x + N(0, β²), drawn for each value",
-            "Every value gets a random number from the bell curve, which protects a whole picture as well as Laplace "
-            "noise of twice the power.",
-            "standard deviation",
-        ),
-        MechanismInfo(
-            "discrete_laplace",
-            "Discrete Laplace, exact (OpenDP)",
-            "y = k + DLap(255 β), for grey levels k = 0 … 255",
-            "Every value gets a whole number of grey levels, drawn exactly and so that nobody can foresee it: for "
-            "pictures that are really handed out.",
-            "Laplace scale, as a share of the 255 grey levels",
-            fit_for_release=True,
-        ),
-        MechanismInfo(
-            "dp_pix",
-            "DP-Pix, noised mosaic",
-            "y = mean of a b × b cell + Lap(m β / b²)",
-            "The picture becomes a mosaic of noised squares, which hides findings of up to m pixels, not the patient.",
-            "Laplace scale for b² = m; each cell has m β / b²",
-        ),
-    )
+MECHANISMS: dict[str, type[PictureNoise]] = {
+    kind.name: kind for kind in (LaplacePerPixel, LaplacePerImage, Gaussian, DiscreteLaplace, DpPix)
 }
-
-_PLAIN: dict[MechanismName, type[Mechanism]] = {
-    kind.name: kind for kind in (LaplacePerPixel, LaplacePerImage, Gaussian, DiscreteLaplace)
-}
+USUAL = LaplacePerPixel.name
 
 
-def make_mechanism(name: str, *, beta: float, block: int = 8, changed_pixels: int = 16) -> Mechanism:
-    """The mechanism of that name; ``block`` and ``changed_pixels`` are for dp_pix and ignored by the others.
+def mechanism_named(name: str) -> type[PictureNoise]:
+    """The mechanism of that name; raises ``SettingError`` if there is none."""
+    if not isinstance(name, str) or name not in MECHANISMS:
+        raise SettingError(f"mechanism must be one of {', '.join(MECHANISMS)}, but is {reprlib.repr(name)}.")
+    return MECHANISMS[name]
 
-    Raises ``SettingError`` for an unknown name or a setting outside its bounds.
+
+def picture_noise(name: str, *, beta: float, **parameters: int) -> PictureNoise:
+    """The noise of the mechanism ``name`` and of this amount; ``parameters`` are those that it has besides.
+
+    Raises ``SettingError`` for an unknown name, a parameter of another mechanism, or a value outside its bounds.
     """
-    known = checked_name(name)
-    if known == "dp_pix":
-        return DpPix(beta, block=block, changed_pixels=changed_pixels)
-    return _PLAIN[known](beta)
+    kind = mechanism_named(name)
+    for one in parameters:
+        if one not in kind.parameters():
+            owners = [other.name for other in MECHANISMS.values() if one in other.parameters()]
+            belongs = f"belongs to {', '.join(owners)}" if owners else "is no parameter of any noise"
+            raise SettingError(f"[{one}] {belongs}, but the mechanism is {name}; leave it out.")
+    return kind(beta, **parameters)
+
+
+def own_parameters(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of ``values`` that the mechanism ``name`` has as parameters, as far as they are set (not None)."""
+    known = mechanism_named(name).parameters()
+    return {one: value for one, value in values.items() if one in known and value is not None}
+
+
+def all_parameters() -> dict[str, Parameter]:
+    """Of all mechanisms, besides beta, by name."""
+    return {name: known for kind in MECHANISMS.values() for name, known in kind.parameters().items()}

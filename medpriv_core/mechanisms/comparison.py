@@ -12,7 +12,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from medpriv_core.mechanisms.laplace import clamp, saturated_share, to_bytes, to_unit
-from medpriv_core.mechanisms.mechanism import Mechanism
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 
 PAPER_BETAS = (1.0, 2.0, 4.0)  # Figure 2
 # Blur of 8 pixels at a side of 256, the one that science's denoising table found best at beta 1 to 4.
@@ -25,22 +25,22 @@ MEASURED_SIDE = 256
 class NoisedPanel:
     """A noised version of one picture, as it is shown."""
 
-    mechanism: Mechanism
+    noise: PictureNoise
     pixels: np.ndarray  # uint8, clamped, shape of the picture
     saturated_share: float  # share of values that became pure black or white, 0 to 1
     blurred_correlation: float | None  # with the original, after one Gaussian blur; None for a flat picture
 
 
-def noised_panel(picture: np.ndarray, mechanism: Mechanism, *, seed: tuple[int, ...]) -> NoisedPanel:
+def noised_panel(picture: np.ndarray, noise: PictureNoise, *, seed: tuple[int, ...]) -> NoisedPanel:
     """Noise ``picture`` (uint8, shape (h, w, channels)) and measure what became of it.
 
     ``seed`` makes a demonstration repeatable; give every panel another one. A mechanism that is fit for release
     draws from the operating system's generator and ignores it. Raises ``SettingError`` if there are no pixels.
     """
-    released = mechanism.release(to_unit(picture), np.random.default_rng(seed))
+    released = noise.release(to_unit(picture), np.random.default_rng(seed))
     shown = clamp(released)
     return NoisedPanel(
-        mechanism=mechanism,
+        noise=noise,
         pixels=to_bytes(shown),
         saturated_share=saturated_share(released),
         blurred_correlation=_blurred_correlation(to_unit(picture), shown),

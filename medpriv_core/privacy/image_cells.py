@@ -20,17 +20,6 @@ from medpriv_core.errors import SettingError
 
 Shape = tuple[int, int, int]
 
-MAX_BLOCK = 512
-MAX_CHANGED_PIXELS = 1 << 20
-
-
-def check_cells(*, block: int, changed_pixels: int) -> None:
-    """Raise ``SettingError`` for settings of DP-Pix that cannot be."""
-    if not 1 <= block <= MAX_BLOCK:
-        raise SettingError(f"block must be between 1 and {MAX_BLOCK} pixels, but is {block}.")
-    if not 1 <= changed_pixels <= MAX_CHANGED_PIXELS:
-        raise SettingError(f"changed_pixels must be between 1 and {MAX_CHANGED_PIXELS}, but is {changed_pixels}.")
-
 
 def cell_grid(shape: Shape, *, block: int) -> tuple[int, int]:
     """Rows and columns of cells in a picture of ``shape`` (h, w, c); each cell has at least block x block pixels.

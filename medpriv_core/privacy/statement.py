@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency
 from medpriv_core.privacy.image_cells import Shape
-from medpriv_core.privacy.image_epsilon import ImageAccountant, ImageGuarantee, lesion_epsilon
+from medpriv_core.privacy.image_epsilon import ImageAccountant, ImageGuarantee
 from medpriv_core.privacy.tradeoff import Risk
 from medpriv_core.spec import Sampling, in_short
 
@@ -132,32 +132,22 @@ def image_unit_statement(guarantee: ImageGuarantee) -> str:
     )
 
 
-def image_short_statement(guarantee: ImageGuarantee) -> str:
-    """The short form under a picture; the full forms belong beside it, on hover."""
-    if math.isinf(guarantee.epsilon_image):
-        return "no finite ε, for a pixel or for the picture"
-    delta = f"(δ = {format_delta(guarantee.delta)})"
-    unit_delta = f" {delta}" if guarantee.unit_delta else ""
-    return (
-        f"{guarantee.unit}: ε = {format_epsilon(guarantee.unit_epsilon)}{unit_delta} · "
-        f"whole picture: ε = {format_epsilon(guarantee.epsilon_image)} {delta}"
-    )
-
-
 def local_dp_meaning(guarantee: ImageGuarantee) -> str:
     """What the epsilon of the noised training pictures means for what these pictures show."""
     if math.isinf(guarantee.epsilon_image):
         protects = "Nothing that a picture shows is protected: the differences between its pixels are released exactly."
     elif guarantee.epsilon_image > STRONG_EPSILON:
+        unit = f"{guarantee.unit[:1].upper()}{guarantee.unit[1:]} {'have' if guarantee.unit.endswith('s') else 'has'}"
+        delta = f" (δ = {format_delta(guarantee.unit_delta)})" if guarantee.unit_delta else ""
         protects = (
-            f"One pixel has ε = {format_epsilon(guarantee.unit_epsilon)}, but for the picture as a whole such an ε "
+            f"{unit} ε = {format_epsilon(guarantee.unit_epsilon)}{delta}, but for the picture as a whole its ε "
             f"promises nothing; protection usually means ε below {STRONG_EPSILON}."
         )
     else:
         protects = "Protects what the training pictures show from everybody, the one who trains included."
     return (
         f"{protects} Labels are not protected, nor are test images without noise. A copy noised for another image size "
-        "or another β adds its ε."
+        "or other noise adds its ε."
     )
 
 
@@ -190,11 +180,7 @@ def image_meaning(guarantee: ImageGuarantee, *, blurred_correlation: float | Non
     """
     beta = f"β = {guarantee.beta:g}"
     if math.isinf(guarantee.epsilon_image):
-        return (
-            f"One random number shifts the brightness of the whole picture. At {beta} that turns at least "
-            f"{math.exp(-1 / guarantee.beta):.0%} of all pictures completely black or white; the others show "
-            "everything. So no finite ε holds for what the picture shows, whatever β is."
-        )
+        return f"{guarantee.why_none} So no finite ε holds for what the picture shows, whatever β is."
     epsilon = f"ε = {format_epsilon(guarantee.epsilon_image)} (δ = {format_delta(guarantee.delta)})"
     undone = ""
     if blurred_correlation is not None and blurred_correlation >= 0.3:
@@ -213,34 +199,10 @@ def image_meaning(guarantee: ImageGuarantee, *, blurred_correlation: float | Non
         hidden = f"{unit} {are} well hidden {unit_epsilon}, but the picture is not"
     else:
         hidden = f"{unit} {are} hardly hidden {unit_epsilon}, and the picture not at all"
-    parts = "cells" if guarantee.mechanism == "dp_pix" else "values"
     return (
-        f"At {beta} {hidden}: its {guarantee.values:,} {parts} together have {epsilon}, and protection usually means ε "
-        f"below {STRONG_EPSILON}.{undone}"
+        f"At {beta} {hidden}: its {guarantee.values:,} {guarantee.parts} together have {epsilon}, and protection "
+        f"usually means ε below {STRONG_EPSILON}.{undone}"
     )
-
-
-def image_lesion_statement(name: str, *, area_pixels: float, contrast: float, beta: float, channels: int = 1) -> str:
-    """What the noise says about a finding of that area and contrast (0 to 1), or why it says nothing.
-
-    Raises ``SettingError`` for impossible numbers.
-    """
-    epsilon = lesion_epsilon(name, area_pixels=area_pixels, contrast=contrast, beta=beta, channels=channels)
-    if epsilon is not None:
-        colours = f" × {channels} colours" if channels > 1 else ""
-        return (
-            f"A finding of {area_pixels:,.10g} pixels and contrast {contrast:g} is hidden to "
-            f"ε = {format_epsilon(epsilon)} (δ = 0; two pictures that are alike but for it; area × contrast{colours} "
-            "/ β)."
-        )
-    why = {
-        "laplace_per_image": "One random number for the whole picture hides no finding: its shape stays as it is.",
-        "gaussian": "Gaussian noise hides a finding by the square root of its area, and with a probability δ of "
-        "failing; for ε of the finding choose Laplace noise for each pixel.",
-        "dp_pix": "The mosaic hides any change of as many pixels as were chosen (m), whatever its contrast; for ε by "
-        "area and contrast choose Laplace noise for each pixel.",
-    }
-    return why[name]
 
 
 def dp_sgd_meaning(risk: Risk) -> str:

@@ -17,6 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from medpriv_core.mechanisms.in_runs import USUAL, kinds_of_noise, place_among_noises
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.results.groups import Estimate, Group
 from medpriv_core.results.labels import learned_in, strength_of
@@ -180,7 +181,9 @@ def _chosen(costs: Sequence[Cost]) -> list[Cost]:
     chosen: dict[tuple[str, str | None], Cost] = {}
     for here in sorted(kinds.values(), key=len, reverse=True):
         chosen = here | chosen
-    return [chosen[kind] for kind in sorted(chosen, key=lambda kind: (kind[0] != "dp_sgd", kind[1] == "per_image"))]
+    return [
+        chosen[kind] for kind in sorted(chosen, key=lambda kind: (kind[0] != "dp_sgd", place_among_noises(kind[1])))
+    ]
 
 
 def _rank(cost: Cost) -> tuple[float, int]:
@@ -216,8 +219,8 @@ def _subject(group: Group) -> str:
     if math.isfinite(group.epsilon):
         held = f"ε = {format_epsilon(group.epsilon)}, δ = {format_delta(first.guarantee.delta or 0)}"
     if first.method == "local_dp":
-        kind = "for each pixel" if first.noise_draw == "per_pixel" else "as one number a picture"
-        return f"Local-DP at β = {first.beta:g} {kind} ({held}{' for the picture' if ',' in held else ''})"
+        drawn = kinds_of_noise()[first.noise_draw or USUAL].drawn
+        return f"Local-DP at β = {first.beta:g}, {drawn} ({held}{' for the picture' if ',' in held else ''})"
     return f"DP-SGD with {held}"
 
 

@@ -19,9 +19,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.privacy.dp_sgd import accountant_of
 from medpriv_core.privacy.facts import GUARANTEE, recorded_facts
-from medpriv_core.privacy.image_epsilon import image_guarantee
+from medpriv_core.privacy.image_cells import Shape
+from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.second_accountant import corrections
 from medpriv_core.privacy.spent import Spent
@@ -33,7 +35,7 @@ from medpriv_core.privacy.statement import (
     image_epsilon_statement,
 )
 from medpriv_core.privacy.verdict import run_verdict
-from medpriv_core.spec import NoiseDraw, RunSpec
+from medpriv_core.spec import RunSpec
 
 DP_SGD_UNIT = "one training image"
 
@@ -70,8 +72,7 @@ def held_guarantee(spec: RunSpec, setup: Mapping[str, Any], spent: Spent | None)
     if spec.method == "none":
         return NO_PRIVACY
     if spec.method == "local_dp":
-        assert spec.beta is not None
-        return _of_picture(spec.beta, spec.noise_draw, spec.delta, spec.image_size, dataset_info(spec.dataset).channels)
+        return _of_picture(picture_guarantee(spec))
     # Runs that differ in their seed alone spend alike, and composing takes a fifth of a second.
     facts = json.dumps([setup.get("train_size"), setup.get(GUARANTEE)], sort_keys=True)
     # Which checkpoint it was is the run's own affair.
@@ -89,12 +90,21 @@ def _why_not(spent: Spent | None) -> str:
     return "the run did not record its steps"
 
 
+def picture_guarantee(spec: RunSpec) -> ImageGuarantee:
+    """What a run under Local-DP guarantees for each of its training pictures, the noised copy of which is made once."""
+    shape = (spec.image_size, spec.image_size, dataset_info(spec.dataset).channels)
+    return _of_noise(spec.picture_noise, shape, spec.delta)
+
+
 @functools.lru_cache(maxsize=256)
-def _of_picture(beta: float, draw: NoiseDraw, delta: float, side: int, channels: int) -> HeldGuarantee:
-    guarantee = image_guarantee(beta=beta, values=side * side * channels, draw=draw, delta=delta)
+def _of_noise(noise: PictureNoise, shape: Shape, delta: float) -> ImageGuarantee:
+    return noise.guarantee(shape, delta=delta)
+
+
+def _of_picture(guarantee: ImageGuarantee) -> HeldGuarantee:
     return HeldGuarantee(
         epsilon=guarantee.epsilon_image,
-        delta=delta,
+        delta=guarantee.delta,
         unit="one whole picture",
         adjacency="any two pictures",
         sampling="noise drawn once",

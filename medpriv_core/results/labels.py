@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
+from medpriv_core.mechanisms.in_runs import place_among_noises, unusual_noise
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.results.groups import Group
 from medpriv_core.results.result import Result
-from medpriv_core.spec import METHODS, SETTINGS, Trainable, in_short
+from medpriv_core.spec import METHODS, SETTINGS, Trainable
 
 LAYERS = SETTINGS["trainable"].choices
 LONGEST_DETAILS = 32  # characters in a label; longer ones become "setting 1" and stand in the table
@@ -32,8 +33,7 @@ def strength_of(result: Result) -> str:
     if result.method == "none":
         return title
     if result.method == "local_dp":
-        draw = f" {in_short('noise_draw', 'per_image')}" if result.noise_draw == "per_image" else ""
-        return f"{title} β = {result.beta:g}{draw}"
+        return f"{title} β = {result.beta:g}{unusual_noise(result.noise_draw)}"
     sigma = f"σ = {result.noise_multiplier:g}" if result.noise_multiplier is not None else "σ unknown"
     if result.source == "authors":
         return f"{title} “β = {result.beta:g}”, {sigma}"
@@ -78,7 +78,7 @@ def _order(result: Result) -> tuple[Any, ...]:
     return (
         METHODS.index(result.method),
         authors,
-        result.noise_draw == "per_image",
+        place_among_noises(result.noise_draw),
         get_args(Trainable).index(result.trainable),
         # The authors' multipliers belong to the label, by which the paper orders them.
         (result.beta if authors else noise) or 0.0,

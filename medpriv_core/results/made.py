@@ -58,13 +58,9 @@ def make_result(
 
 def describe_protocol(spec: RunSpec) -> str:
     """How a run was trained and measured, in one line."""
-    noise = {
-        "none": "",
-        "dp_sgd": "each gradient clipped and noised; ",
-        "local_dp": "one stored draw of noise for each "
-        + ("pixel" if spec.noise_draw == "per_pixel" else "picture, a shift of its brightness")
-        + "; ",
-    }[spec.method]
+    noise = {"none": "", "dp_sgd": "each gradient clipped and noised; "}.get(spec.method)
+    if noise is None:
+        noise = f"one stored draw of {spec.picture_noise.in_words}; "
     return (
         f"{noise}{in_short('sampling', spec.sampling_scheme)}; {in_short('norm', spec.norm)}; "
         f"{spec.image_size} pixels; {spec.epochs} epochs; tested on clean images after every epoch"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medpriv_core.results.guarantee import HeldGuarantee
-from medpriv_core.spec import Method, NoiseDraw, RunSpec, Trainable
+from medpriv_core.spec import Method, RunSpec, Trainable
 
 Source = Literal["mine", "reference", "authors"]
 SOURCES: tuple[Source, ...] = ("reference", "authors", "mine")
@@ -49,7 +49,7 @@ class Result:
     dataset: str
     method: Method
     beta: float | None
-    noise_draw: NoiseDraw | None
+    noise_draw: str | None
     noise_multiplier: float | None
     target_epsilon: float | None
     trainable: Trainable

@@ -28,7 +28,7 @@ from medpriv_core.runs.lines import list_lines
 from medpriv_core.runs.prediction_process import PROCESS
 from medpriv_core.runs.spent_record import read_spent
 from medpriv_core.runs.store import RunRow, RunStore
-from medpriv_core.spec import SETTINGS, RunSpec, in_short
+from medpriv_core.spec import RunSpec, in_short
 
 
 @dataclass(frozen=True)
@@ -145,8 +145,7 @@ def _trained_run(record: _Record) -> TrainedRun:
 
 def _method(spec: RunSpec, verdict: Verdict | None) -> str:
     if spec.method == "local_dp":
-        draw = SETTINGS["noise_draw"].choices[spec.noise_draw].form.lower()
-        return f"Local-DP β = {spec.beta:g} ({draw})"
+        return f"Local-DP β = {spec.beta:g} ({in_short('noise_draw', spec.noise_draw)})"
     if verdict is None:
         return "No privacy"
     return f"DP-SGD ε = {format_epsilon(verdict.epsilon)} (δ = {format_delta(verdict.delta)})"
@@ -166,7 +165,8 @@ def _caveat(record: _Record) -> str:
         noised = figures.get("test_noised_accuracy")
         measured = "" if noised is None else f" (right on {_percent(noised)} of the test images with such noise)"
         sentences.append(
-            f"It learned from pictures of {spec.image_size} pixels a side with noise of scale β = {spec.beta:g}"
+            f"It learned from pictures of {spec.image_size} pixels a side with {spec.picture_noise.in_words}, "
+            f"β = {spec.beta:g}"
             f"{measured}; noise of another strength or at another size is new to it."
         )
     else:

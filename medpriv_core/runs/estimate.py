@@ -180,7 +180,7 @@ def _shared_mb(spec: RunSpec, train_size: int, test_size: int) -> dict[tuple[obj
     prepared = ("prepared", spec.dataset, spec.image_size)
     shared: dict[tuple[object, ...], float] = {prepared: images_mb}
     if spec.method == "local_dp":
-        shared[*prepared, spec.beta, spec.noise_draw] = images_mb
+        shared[*prepared, spec.picture_noise] = images_mb
     if spec.trainable == "head":
         trained = 0 if spec.augment else train_size * spec.augmentation_multiplicity
         numbers = FEATURE_WIDTH[spec.features] * (trained + _evaluated(spec, test_size))
@@ -264,7 +264,7 @@ def _features_of(spec: RunSpec) -> tuple[object, ...]:
     """All settings that the stored features of a run depend on; runs without any are alike too."""
     if not _on_features(spec):
         return ()
-    noise = (spec.beta, spec.noise_draw) if spec.method == "local_dp" else ()
+    noise = spec.picture_noise if spec.method == "local_dp" else None
     weights = _weights_file(spec.weights)
     network = (weights, spec.seed if weights == "none" else 0, spec.norm, spec.device, spec.precision)
     return (

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.mechanisms.in_runs import unusual_noise
 from medpriv_core.spec import RunSpec, in_short
 
 
@@ -14,8 +15,7 @@ def name_run(spec: RunSpec) -> str:
     """A short name that tells runs apart: dataset, method and strength, what is trained."""
     strength = {
         "none": "no privacy",
-        "local_dp": f"Local-DP β {spec.beta or 0:g}"
-        + (f" {in_short('noise_draw', 'per_image')}" if spec.noise_draw == "per_image" else ""),
+        "local_dp": f"Local-DP β {spec.beta or 0:g}{unusual_noise(spec.noise_draw)}",
         "dp_sgd": f"DP-SGD ε {spec.target_epsilon:g}"
         if spec.target_epsilon is not None
         else f"DP-SGD σ {spec.noise_multiplier or 0:g}",

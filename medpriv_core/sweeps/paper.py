@@ -27,10 +27,12 @@ from medpriv_core.presets import PRESETS, authors_noise
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.privacy.plan import plan_dp_sgd
 from medpriv_core.recipes import recipe_for
-from medpriv_core.spec import NOISE_DRAWS, NoiseDraw, check_bound, in_short
+from medpriv_core.spec import SETTINGS, check_bound, in_short
 from medpriv_core.sweeps.grid import Axis, Cell, Grid, vary
 
 PAPER_BETAS = (1, 2, 4)
+# What the text means, and what the published code did.
+PAPER_DRAWS = ("per_pixel", "per_image")
 Multiplier = Literal["authors", "text"]
 MULTIPLIERS: tuple[Multiplier, ...] = get_args(Multiplier)
 PaperTrainable = Literal["head", "all"]
@@ -48,7 +50,7 @@ def paper_grid(
     *,
     train_size: int,
     seeds: int = 1,
-    noise_draws: Sequence[NoiseDraw] = NOISE_DRAWS,
+    noise_draws: Sequence[str] = PAPER_DRAWS,
     trainable: PaperTrainable = "head",
     image_size: int | None = None,
     epochs: int = EPOCHS,
@@ -69,7 +71,9 @@ def paper_grid(
         raise SettingError(f"A grid needs at least one seed, but was asked for {seeds}.")
     check_bound("epochs", epochs)
     if not noise_draws:
-        raise SettingError("Choose at least one kind of noise for Local-DP: per_pixel, per_image, or both.")
+        raise SettingError(
+            f"Choose at least one kind of noise for Local-DP: {', '.join(SETTINGS['noise_draw'].options)}."
+        )
     ordered = dataset_info(dataset).ordered
     batch_size = min(BATCH_SIZE, train_size)
     base: dict[str, Any] = {"dataset": dataset, "weights": weights, "device": device}

@@ -1,10 +1,12 @@
 """What the noised copies that the runs of a grid read give away together.
 
-Under Local-DP an image is noised once for each size, β and kind of draw, and all runs with these settings read that one
-copy, so seeds cost nothing. Different β are different copies: for one pixel 1/1 + 1/2 + 1/4 = 1.75. (DP-SGD networks
-are another matter: ``medpriv_core.privacy.composition``.)
+Under Local-DP an image is noised once for each size and kind and amount of noise, and all runs with these settings read
+that one copy, so seeds cost nothing. Different β are different copies: for one pixel 1/1 + 1/2 + 1/4 = 1.75. (DP-SGD
+networks are another matter: ``medpriv_core.privacy.composition``.)
 
->>> copies = LocalDpTogether("chest_xray", image_size=64, channels=1, betas=(1.0, 2.0, 4.0), shifted_betas=())
+>>> from medpriv_core.mechanisms.additive import LaplacePerPixel
+>>> noises = tuple(LaplacePerPixel(beta) for beta in (1.0, 2.0, 4.0))
+>>> copies = LocalDpTogether("chest_xray", image_size=64, channels=1, noises=noises, delta=1e-5)
 >>> copies.epsilon_unit, copies.epsilon_image
 (1.75, 7168.0)
 """
@@ -13,10 +15,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medpriv_core.datasets.registry import dataset_info
-from medpriv_core.privacy.statement import format_epsilon
+from medpriv_core.mechanisms.picture_noise import PictureNoise
+from medpriv_core.privacy.image_epsilon import ImageGuarantee
+from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.spec import RunSpec
 
 
@@ -24,74 +28,88 @@ from medpriv_core.spec import RunSpec
 class LocalDpTogether:
     """The noised copies of each picture of a dataset at one size, for whoever sees them all.
 
-    betas          of the copies with noise for every pixel, each drawn once
-    shifted_betas  of those with one random number for the whole picture, for which no epsilon holds
+    noises  of the copies, each drawn once
+    delta   of each copy with noise that has an epsilon at some delta only; with certainty where there is none
     """
 
     dataset: str
     image_size: int
     channels: int
-    betas: tuple[float, ...]
-    shifted_betas: tuple[float, ...]
+    noises: tuple[PictureNoise, ...]
+    delta: float
 
     @property
     def epsilon_unit(self) -> float:
-        """With certainty, for two pictures that differ in one pixel (in colour: one colour value)."""
-        return math.inf if self.shifted_betas else self._epsilon_of_betas
+        """At ``delta_together``, for two pictures that differ in one pixel (in colour: one colour value)."""
+        return math.fsum(each.unit_epsilon for each in self._guarantees)
 
     @property
     def epsilon_image(self) -> float:
-        """With certainty, for any two pictures."""
-        return self._values * self.epsilon_unit
+        """At ``delta_together``, for any two pictures. Epsilons and deltas of independent releases add up."""
+        return math.fsum(_surest(each) for each in self._guarantees)
+
+    @property
+    def delta_together(self) -> float:
+        """The deltas of all copies together."""
+        return math.fsum(each.unit_delta for each in self._guarantees)
 
     @property
     def statement(self) -> str:
         """Epsilons with all they depend on."""
+        hidden = [noise for noise, each in zip(self.noises, self._guarantees, strict=True) if each.accountant != "none"]
+        others = [noise for noise in self.noises if noise not in hidden]
         parts = []
-        if self.betas:
+        if hidden:
             unit = "one pixel" if self.channels == 1 else "one colour value (red, green or blue of a pixel)"
-            epsilon, pure = self._epsilon_of_betas, self._values * self._epsilon_of_betas
+            those = replace(self, noises=tuple(hidden))
+            delta = format_delta(those.delta_together)
             parts.append(
-                f"Noise for every pixel with {_betas(self.betas)}: ε = {format_epsilon(epsilon)} (δ = 0; two pictures "
-                f"that differ in {unit}, at most by black against white), and ε = {format_epsilon(pure)} (δ = 0) for "
-                "any two pictures."
+                f"{_named(hidden)}: ε = {format_epsilon(those.epsilon_unit)} (δ = {delta}; two pictures that differ in "
+                f"{unit}, at most by black against white), and ε = {format_epsilon(those.epsilon_image)} (δ = {delta}) "
+                "for any two pictures."
             )
-        if self.shifted_betas:
+        if others:
             parts.append(
-                f"One number for the picture with {_betas(self.shifted_betas)}: no finite ε, because it hides no "
-                f"difference between pixels{'; so none holds for all copies together' if self.betas else ''}."
+                f"{_named(others)}: no finite ε, because it hides no difference between pixels"
+                f"{'; so none holds for all copies together' if hidden else ''}."
             )
         return " ".join(parts)
 
     @property
-    def _values(self) -> int:
-        return self.image_size**2 * self.channels
+    def _guarantees(self) -> list[ImageGuarantee]:
+        shape = (self.image_size, self.image_size, self.channels)
+        return [noise.guarantee(shape, delta=self.delta) for noise in self.noises]
 
-    @property
-    def _epsilon_of_betas(self) -> float:
-        return math.fsum(1 / beta for beta in self.betas)
+
+def _surest(guarantee: ImageGuarantee) -> float:
+    """The epsilon that holds with certainty, or else the one at its delta."""
+    return guarantee.epsilon_image if guarantee.unit_delta else guarantee.epsilon_image_pure
+
+
+def _named(noises: Sequence[PictureNoise]) -> str:
+    """Kinds of noise with their amounts: "Noise for each pixel with β = 1, 2"."""
+    amounts: dict[str, list[str]] = {}
+    for noise in noises:
+        amounts.setdefault(noise.in_words, []).append(f"{noise.beta:.12g}")
+    text = "; ".join(f"{words} with β = {', '.join(betas)}" for words, betas in amounts.items())
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def compose_local_dp(specs: Iterable[RunSpec]) -> tuple[LocalDpTogether, ...]:
     """The noised copies that these runs read, one entry for each dataset and image size."""
-    copies: dict[tuple[str, int], dict[str, set[float]]] = {}
+    runs: dict[tuple[str, int], list[RunSpec]] = {}
     for spec in specs:
         if spec.method == "local_dp":
-            # Betas that agree in the digits of a copy's name share the copy.
-            beta = float(f"{spec.beta:.6g}")
-            draws = copies.setdefault((spec.dataset, spec.image_size), {"per_pixel": set(), "per_image": set()})
-            draws[spec.noise_draw].add(beta)
+            runs.setdefault((spec.dataset, spec.image_size), []).append(spec)
     return tuple(
         LocalDpTogether(
             dataset,
             image_size,
             dataset_info(dataset).channels,
-            betas=tuple(sorted(draws["per_pixel"])),
-            shifted_betas=tuple(sorted(draws["per_image"])),
+            noises=tuple(
+                sorted({spec.picture_noise for spec in these}, key=lambda noise: (noise.in_words, noise.beta))
+            ),
+            delta=min(spec.delta for spec in these),
         )
-        for (dataset, image_size), draws in copies.items()
+        for (dataset, image_size), these in runs.items()
     )
-
-
-def _betas(betas: Sequence[float]) -> str:
-    return "β = " + ", ".join(f"{beta:g}" for beta in betas)

@@ -111,8 +111,7 @@ def _train(directory: RunDirectory, home: DataHome, report: Reporter, facts: dic
     clean = prepare_dataset(home, spec.dataset, image_size=spec.image_size, progress=report, say=_log)
     noised = None
     if spec.method == "local_dp":
-        assert spec.beta is not None
-        noised = noised_dataset(home, clean, beta=spec.beta, noise_draw=spec.noise_draw, progress=report, say=_log)
+        noised = noised_dataset(home, clean, spec.picture_noise, progress=report, say=_log)
     report(START_PHASE, 0, 1)
     # Importing torch takes seconds: a broken picture need not wait for it, and a signal to stop can.
     from medpriv_core.training import loop

@@ -16,8 +16,8 @@ from medpriv_core.datasets.registry import DatasetEntry, list_datasets, open_dat
 from medpriv_core.datasets.viewing import Gallery, ViewedImage, make_gallery, pictures_of_shape, view_image
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.home import DataHome, data_home
-from medpriv_core.mechanisms.catalog import make_mechanism
 from medpriv_core.mechanisms.comparison import NoisedPanel, noised_panel
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.uploads.fitting import fit
@@ -76,12 +76,9 @@ def pictures_to_tell_from(name: str, location: str | None, shape: tuple[int, int
 def panel(
     key: tuple[str | float | None, ...],
     picture: np.ndarray,
+    noise: PictureNoise,
     *,
     shared: bool,
-    mechanism: str,
-    beta: float,
-    block: int,
-    changed_pixels: int,
     seed: tuple[int, ...],
 ) -> tuple[NoisedPanel, bytes]:
     """The noised version of the picture that ``key`` stands for, and its PNG for the viewer.
@@ -90,34 +87,34 @@ def panel(
     picture, and a release, stay in the visitor's session.
     """
     make = _shared_panel if shared else _own_panel
-    chosen = (mechanism, beta, block, changed_pixels, seed)
-    return make(key, picture, chosen)
+    # Of a record, the cache would see its parameters and not which mechanism they are of.
+    return make((*key, *seed), noise.to_dict(), picture, noise, seed)
 
 
 @st.cache_data(max_size="64MB", show_spinner=False)
 def _shared_panel(
     key: tuple[str | float | None, ...],  # noqa: ARG001  # what the cache tells pictures apart by
+    settings: dict[str, str | float],  # noqa: ARG001  # and noises
     _picture: np.ndarray,
-    chosen: tuple[str, float, int, int, tuple[int, ...]],
+    _noise: PictureNoise,
+    _seed: tuple[int, ...],
 ) -> tuple[NoisedPanel, bytes]:
-    return _make_panel(_picture, *chosen)
+    return _make_panel(_picture, _noise, _seed)
 
 
 @st.cache_data(max_size="64MB", show_spinner=False, scope="session")
 def _own_panel(
     key: tuple[str | float | None, ...],  # noqa: ARG001  # what the cache tells pictures apart by
+    settings: dict[str, str | float],  # noqa: ARG001  # and noises
     _picture: np.ndarray,
-    chosen: tuple[str, float, int, int, tuple[int, ...]],
+    _noise: PictureNoise,
+    _seed: tuple[int, ...],
 ) -> tuple[NoisedPanel, bytes]:
-    return _make_panel(_picture, *chosen)
+    return _make_panel(_picture, _noise, _seed)
 
 
-def _make_panel(
-    picture: np.ndarray, mechanism: str, beta: float, block: int, changed_pixels: int, seed: tuple[int, ...]
-) -> tuple[NoisedPanel, bytes]:
-    noised = noised_panel(
-        picture, make_mechanism(mechanism, beta=beta, block=block, changed_pixels=changed_pixels), seed=seed
-    )
+def _make_panel(picture: np.ndarray, noise: PictureNoise, seed: tuple[int, ...]) -> tuple[NoisedPanel, bytes]:
+    noised = noised_panel(picture, noise, seed=seed)
     return noised, encode_png(noised.pixels)
 
 

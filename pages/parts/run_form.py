@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.datasets.registry import DatasetEntry, dataset_info
+from medpriv_core.mechanisms.in_runs import OWN_PARAMETERS
 from medpriv_core.presets import authors_noise
 from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import DEFAULTS, SETTINGS
@@ -79,7 +80,10 @@ def draw_protection() -> dict[str, Any]:
     st.subheader("Protection", anchor=False)
     values: dict[str, Any] = {"method": segments(st, "method", on_change=follow_preset)}
     if values["method"] == "local_dp":
-        values["noise_draw"] = segments(st, "noise_draw")
+        values["noise_draw"] = choice(st.container(), "noise_draw")
+        own = [name for name in OWN_PARAMETERS if SETTINGS[name].matters(DEFAULTS | values)]
+        for place, name in zip(st.columns(len(own) or 1), own, strict=False):
+            values[name] = number(place, name)
     elif values["method"] == "dp_sgd":
         left, right = st.columns(2)
         values["sampling"] = choice(left, "sampling")

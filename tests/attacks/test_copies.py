@@ -7,7 +7,7 @@ import pytest
 
 from medpriv_core.attacks.copies import average_copies
 from medpriv_core.errors import SettingError
-from medpriv_core.mechanisms.catalog import MECHANISMS, make_mechanism
+from medpriv_core.mechanisms.catalog import MECHANISMS, picture_noise
 
 
 def ramp() -> np.ndarray:
@@ -17,7 +17,7 @@ def ramp() -> np.ndarray:
 @pytest.mark.parametrize("name", ["laplace_per_pixel", "gaussian", "discrete_laplace"])
 def test_the_average_of_many_copies_is_the_picture(name: str):
     """The error falls as one over the root of the number of copies, so 16 times as many leave a quarter of it."""
-    mechanism = make_mechanism(name, beta=0.5)
+    mechanism = picture_noise(name, beta=0.5)
     errors = [
         np.sqrt(np.mean((average_copies(ramp(), mechanism, copies=copies, seed=(0,)) - ramp().astype(float)) ** 2))
         for copies in (16, 256)
@@ -30,11 +30,11 @@ def test_the_average_of_many_copies_is_the_picture(name: str):
 def test_every_mechanism_can_be_averaged_on_every_shape(name: str):
     for shape in ((16, 16, 1), (17, 40, 3)):
         picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        average = average_copies(picture, make_mechanism(name, beta=2), copies=3, seed=(1,))
+        average = average_copies(picture, picture_noise(name, beta=2), copies=3, seed=(1,))
         assert average.shape == shape
         assert average.dtype == np.uint8
 
 
 def test_no_copies_are_refused():
     with pytest.raises(SettingError, match="at least one copy"):
-        average_copies(ramp(), make_mechanism("gaussian", beta=1), copies=0, seed=(0,))
+        average_copies(ramp(), picture_noise("gaussian", beta=1), copies=0, seed=(0,))

@@ -10,7 +10,6 @@ from PIL import Image
 from scipy import stats
 from skimage import data, transform
 
-from medpriv_core.attacks.likelihood import log_likelihoods, simulate_release
 from medpriv_core.attacks.reidentification import (
     SuccessRate,
     identify,
@@ -20,8 +19,10 @@ from medpriv_core.attacks.reidentification import (
     wilson_interval,
 )
 from medpriv_core.errors import SettingError
-from medpriv_core.mechanisms.catalog import MECHANISMS, make_mechanism
+from medpriv_core.mechanisms.catalog import MECHANISMS, picture_noise
 from medpriv_core.mechanisms.laplace import to_bytes, to_unit
+from medpriv_core.mechanisms.sources import CountedNoise
+from tests.mechanisms.any_noise import any_noise
 
 
 @functools.cache
@@ -45,8 +46,8 @@ def test_two_pixels_are_told_apart_as_often_as_the_noise_stays_below_half_their_
     laplace = 1 - 0.5 * math.exp(-distance / (2 * beta))
 
     for name in ("laplace_per_pixel", "discrete_laplace"):
-        assert contains(success_rate(flats(0, 204), make_mechanism(name, beta=beta), draws=4000), laplace)
-    gaussian = success_rate(flats(0, 204), make_mechanism("gaussian", beta=beta), draws=4000)
+        assert contains(success_rate(flats(0, 204), picture_noise(name, beta=beta), draws=4000), laplace)
+    gaussian = success_rate(flats(0, 204), picture_noise("gaussian", beta=beta), draws=4000)
     assert contains(gaussian, stats.norm.cdf(distance / (2 * beta)))
 
 
@@ -54,13 +55,13 @@ def test_gaussian_noise_on_many_pixels_depends_on_the_distance_of_the_pictures_a
     pair = np.random.default_rng(0).integers(100, 110, (2, 12, 15, 3)).astype(np.uint8)
     distance = np.linalg.norm((pair[0].astype(float) - pair[1]) / 255)
 
-    success = success_rate(pair, make_mechanism("gaussian", beta=0.4), draws=3000)
+    success = success_rate(pair, picture_noise("gaussian", beta=0.4), draws=3000)
 
     assert contains(success, stats.norm.cdf(distance / 0.8))
 
 
 def test_cells_of_a_pixelised_picture_have_less_noise() -> None:
-    mechanism = make_mechanism("dp_pix", beta=1.0, block=8, changed_pixels=16)  # scale 1/4 on one cell
+    mechanism = picture_noise("dp_pix", beta=1.0, block=8, changed_pixels=16)  # scale 1/4 on one cell
 
     success = success_rate(flats(0, 102, side=8), mechanism, draws=4000)
 
@@ -69,14 +70,14 @@ def test_cells_of_a_pixelised_picture_have_less_noise() -> None:
 
 def test_one_number_for_the_whole_picture_leaves_flat_pictures_to_the_size_of_the_shift() -> None:
     # Shifts of flat pictures of 0.2 and 0.6 fit both, visible or saturated; the smaller shift is taken.
-    success = success_rate(flats(51, 153, side=4), make_mechanism("laplace_per_image", beta=0.3), draws=4000)
+    success = success_rate(flats(51, 153, side=4), picture_noise("laplace_per_image", beta=0.3), draws=4000)
 
     assert contains(success, 1 - 0.5 * math.exp(-0.2 / 0.3))
 
 
 def test_one_number_for_the_whole_picture_finds_the_patient_unless_all_is_black_or_white() -> None:
     gallery = faces()[:50]
-    mechanism = make_mechanism("laplace_per_image", beta=2.0)
+    mechanism = picture_noise("laplace_per_image", beta=2.0)
     rng = np.random.default_rng(0)
     for target in range(50):
         released = mechanism.release(to_unit(gallery[target]), rng)
@@ -97,7 +98,7 @@ def test_one_number_for_the_whole_picture_finds_the_patient_unless_all_is_black_
 
 @pytest.mark.parametrize(("beta", "published"), [(1.0, 0.86), (2.0, 0.34), (4.0, 0.094), (8.0, 0.035), (16.0, 0.025)])
 def test_the_published_rates_for_a_hundred_faces_come_out_again(beta: float, published: float) -> None:
-    success = success_rate(faces(), make_mechanism("laplace_per_pixel", beta=beta), draws=600)
+    success = success_rate(faces(), picture_noise("laplace_per_pixel", beta=beta), draws=600)
 
     assert contains(success, published)
     assert success.chance == 0.01
@@ -106,7 +107,7 @@ def test_the_published_rates_for_a_hundred_faces_come_out_again(beta: float, pub
 def test_the_same_faces_with_more_pixels_are_found_more_often() -> None:
     large = np.stack([to_bytes(transform.resize(face, (100, 100), order=1)) for face in faces() / 255])
 
-    success = success_rate(large, make_mechanism("laplace_per_pixel", beta=4.0), draws=100)
+    success = success_rate(large, picture_noise("laplace_per_pixel", beta=4.0), draws=100)
 
     assert contains(success, 0.78)
 
@@ -115,7 +116,7 @@ def test_rates_fall_with_noise_and_rise_with_pixels() -> None:
     points = list(
         success_curves(
             faces(),
-            lambda beta: make_mechanism("laplace_per_pixel", beta=beta),
+            picture_noise("laplace_per_pixel", beta=1.0),
             betas=(0.5, 2.0, 1e4),
             sides=(8, 25, 60),
             draws=200,
@@ -136,8 +137,8 @@ def test_rates_fall_with_noise_and_rise_with_pixels() -> None:
 def test_hopeless_noise_leaves_chance_and_little_noise_certainty_whatever_the_mechanism(name: str) -> None:
     gallery = faces()[:20, :16, :24]
 
-    hopeless = success_rate(gallery, make_mechanism(name, beta=1e4, block=4), draws=400)
-    certain = success_rate(gallery, make_mechanism(name, beta=0.02, block=4), draws=40)
+    hopeless = success_rate(gallery, any_noise(name, beta=1e4, block=4), draws=400)
+    certain = success_rate(gallery, any_noise(name, beta=0.02, block=4), draws=40)
 
     assert contains(hopeless, 1 / 20)
     assert certain.rate == 1
@@ -145,12 +146,12 @@ def test_hopeless_noise_leaves_chance_and_little_noise_certainty_whatever_the_me
 
 @pytest.mark.parametrize("name", ["laplace_per_pixel", "discrete_laplace", "dp_pix"])
 def test_clamping_changes_no_likelihood_ratio_of_laplace_noise(name: str) -> None:
-    mechanism = make_mechanism(name, beta=1.0, block=5)
+    mechanism = any_noise(name, beta=1.0, block=5)
     unit = to_unit(faces()[:10])
-    releases = np.stack([simulate_release(mechanism, unit[0], np.random.default_rng(seed)) for seed in range(3)])
+    releases = np.stack([mechanism.noised(unit[0], CountedNoise(np.random.default_rng(seed))) for seed in range(3)])
 
-    free = log_likelihoods(releases, unit, mechanism)
-    clamped = log_likelihoods(np.clip(releases, 0, 1), unit, mechanism)
+    free = mechanism.log_likelihoods(releases, unit)
+    clamped = mechanism.log_likelihoods(np.clip(releases, 0, 1), unit)
 
     np.testing.assert_allclose(clamped - clamped[:, :1], free - free[:, :1], atol=1e-3)
 
@@ -160,7 +161,7 @@ def test_likelihoods_are_those_of_the_densities() -> None:
     release = unit[2] + np.random.default_rng(0).normal(0, 0.7, unit[2].shape).astype(np.float32)
 
     for name, density in (("laplace_per_pixel", stats.laplace), ("gaussian", stats.norm)):
-        found = log_likelihoods(release[None], unit, make_mechanism(name, beta=0.7))[0]
+        found = picture_noise(name, beta=0.7).log_likelihoods(release[None], unit)[0]
         expected = np.array([density.logpdf(release - picture, scale=0.7).sum() for picture in unit])
 
         np.testing.assert_allclose(found - found[0], expected - expected[0], atol=1e-3)
@@ -168,10 +169,10 @@ def test_likelihoods_are_those_of_the_densities() -> None:
 
 def test_likelihoods_of_pixelised_pictures_are_those_of_the_cells() -> None:
     unit = to_unit(faces()[:5])
-    mechanism = make_mechanism("dp_pix", beta=0.5, block=5, changed_pixels=10)
+    mechanism = picture_noise("dp_pix", beta=0.5, block=5, changed_pixels=10)
     release = mechanism.release(unit[2], np.random.default_rng(0))
 
-    found = log_likelihoods(release[None], unit, mechanism)[0]
+    found = mechanism.log_likelihoods(release[None], unit)[0]
 
     means = unit.reshape(5, 5, 5, 5, 5).mean(axis=(2, 4))
     expected = stats.laplace.logpdf(release[::5, ::5, 0] - means, scale=10 * 0.5 / 25).sum(axis=(1, 2))
@@ -179,10 +180,10 @@ def test_likelihoods_of_pixelised_pictures_are_those_of_the_cells() -> None:
 
 
 def test_simulated_discrete_noise_has_the_law_of_the_exact_sampler() -> None:
-    mechanism = make_mechanism("discrete_laplace", beta=0.01)  # 2.55 grey levels
+    mechanism = picture_noise("discrete_laplace", beta=0.01)  # 2.55 grey levels
     picture = np.full((100, 100, 1), 0.4, np.float32)
 
-    noise = np.rint(simulate_release(mechanism, picture, np.random.default_rng(0)) * 255 - 102).astype(int)
+    noise = np.rint(mechanism.noised(picture, CountedNoise(np.random.default_rng(0))) * 255 - 102).astype(int)
 
     values = np.arange(-6, 7)
     law = stats.dlaplace(1 / 2.55)
@@ -195,8 +196,8 @@ def test_simulated_discrete_noise_has_the_law_of_the_exact_sampler() -> None:
 def test_of_two_equal_pictures_half_are_found() -> None:
     twins = np.concatenate([faces()[:3], faces()[:3]])
 
-    success = success_rate(twins, make_mechanism("laplace_per_pixel", beta=0.05), draws=1200)
-    single = identify(to_unit(twins[1]), twins, 1, make_mechanism("laplace_per_pixel", beta=0.05))
+    success = success_rate(twins, picture_noise("laplace_per_pixel", beta=0.05), draws=1200)
+    single = identify(to_unit(twins[1]), twins, 1, picture_noise("laplace_per_pixel", beta=0.05))
 
     assert contains(success, 0.5)
     assert (single.rank, single.equals) == (1, 1)
@@ -205,14 +206,14 @@ def test_of_two_equal_pictures_half_are_found() -> None:
 def test_the_rank_counts_the_pictures_that_are_likelier() -> None:
     gallery = flats(0, 51, 102, 255, side=4)
 
-    result = identify(np.full((4, 4, 1), 0.2, np.float32), gallery, 3, make_mechanism("gaussian", beta=1.0))
+    result = identify(np.full((4, 4, 1), 0.2, np.float32), gallery, 3, picture_noise("gaussian", beta=1.0))
 
     assert result.order.tolist() == [1, 0, 2, 3] or result.order.tolist() == [1, 2, 0, 3]
     assert result.rank == 4
 
 
 def test_a_seed_repeats_its_result() -> None:
-    mechanism = make_mechanism("laplace_per_pixel", beta=2.0)
+    mechanism = picture_noise("laplace_per_pixel", beta=2.0)
 
     assert success_rate(faces(), mechanism, seed=3) == success_rate(faces(), mechanism, seed=3)
     rates = {success_rate(faces(), mechanism, seed=seed).found for seed in range(6)}
@@ -239,7 +240,7 @@ def test_smaller_galleries_are_means_of_areas(channels: int) -> None:
 
 
 def test_impossible_galleries_are_refused_with_a_reason() -> None:
-    mechanism = make_mechanism("laplace_per_pixel", beta=1.0)
+    mechanism = picture_noise("laplace_per_pixel", beta=1.0)
     with pytest.raises(SettingError, match="at least two"):
         success_rate(faces()[:1], mechanism)
     with pytest.raises(SettingError, match="one size"):
@@ -257,13 +258,13 @@ def test_chest_radiographs_are_found_the_more_surely_the_larger_they_are(shared_
     files = sorted((shared_data / "chest_xray" / "train" / "NORMAL").glob("*.jpeg"))[:60]
     gallery = np.stack([np.asarray(Image.open(file).convert("L"))[:, :, None] for file in files])
     curve = success_curves(
-        gallery, lambda beta: make_mechanism("laplace_per_pixel", beta=beta), betas=(2.0,), sides=(16, 64), draws=120
+        gallery, picture_noise("laplace_per_pixel", beta=1.0), betas=(2.0,), sides=(16, 64), draws=120
     )
 
     small, large = (point.success for point in curve)
 
     assert large.interval[0] > small.interval[1]
-    hopeless = success_rate(shrink_gallery(gallery, 64), make_mechanism("laplace_per_pixel", beta=1e4), draws=120)
+    hopeless = success_rate(shrink_gallery(gallery, 64), picture_noise("laplace_per_pixel", beta=1e4), draws=120)
     assert contains(hopeless, hopeless.chance)
 
 
@@ -273,7 +274,7 @@ def test_small_radiographs_are_found_in_spite_of_noise(shared_data: Path) -> Non
         gallery = arrays["test_images"][:100, :, :, None]
 
     little, much, hopeless = (
-        success_rate(gallery, make_mechanism("laplace_per_pixel", beta=beta), draws=400) for beta in (1.0, 4.0, 1e4)
+        success_rate(gallery, picture_noise("laplace_per_pixel", beta=beta), draws=400) for beta in (1.0, 4.0, 1e4)
     )
 
     assert little.rate > 0.4

@@ -9,7 +9,7 @@ from medpriv_core.attacks.reidentification import SuccessRate
 from medpriv_core.attacks.similarity import Likeness
 from medpriv_core.attacks.statement import copies_statement, identification_statement, undoing_statement
 from medpriv_core.attacks.undo import Attempt
-from medpriv_core.mechanisms.catalog import make_mechanism
+from medpriv_core.mechanisms.catalog import picture_noise
 
 
 def attempt(ssim: float | None, correlation: float | None) -> Attempt:
@@ -33,13 +33,13 @@ def test_the_best_attempt_is_judged_by_both_likenesses(ssim, correlation, words)
 
 
 def test_copies_are_set_against_one():
-    mechanism = make_mechanism("laplace_per_pixel", beta=4)
+    mechanism = picture_noise("laplace_per_pixel", beta=4)
     one, four = (mechanism.guarantee((28, 28, 1), copies=copies) for copies in (1, 4))
     assert copies_statement(one, one).startswith("One copy of the picture has ε = 50.")
     said = copies_statement(one, four)
     assert said.startswith("4 copies together have ε = ")
     assert "(δ = 1e-5)" in said
-    shift = make_mechanism("laplace_per_image", beta=4).guarantee((28, 28, 1), copies=4)
+    shift = picture_noise("laplace_per_image", beta=4).guarantee((28, 28, 1), copies=4)
     assert "No finite ε" in copies_statement(shift, shift)
 
 

@@ -8,15 +8,16 @@ import pytest
 from medpriv_core.attacks.samples import LARGEST_SIDE, MeanInversion, expand, read_samples, shrink
 from medpriv_core.attacks.undo import Attempt, attackers_choice, best_in_hindsight, undo
 from medpriv_core.errors import SettingError
-from medpriv_core.mechanisms.catalog import MECHANISMS, make_mechanism
+from medpriv_core.mechanisms.catalog import MECHANISMS, picture_noise
 from medpriv_core.mechanisms.laplace import to_bytes, to_unit
 from tests.attacks.pictures import bars, coloured_retina, retina, retina_unit, synthetic_chest
+from tests.mechanisms.any_noise import any_noise
 
 NOISE_FOR_EACH_VALUE = [name for name in MECHANISMS if name != "laplace_per_image"]
 
 
 def attempts_on(picture: np.ndarray, name: str, beta: float, *, seed: int = 0) -> dict[str, Attempt]:
-    mechanism = make_mechanism(name, beta=beta, block=min(8, *picture.shape[:2]))
+    mechanism = any_noise(name, beta=beta, block=min(8, *picture.shape[:2]))
     released = mechanism.release(to_unit(picture), np.random.default_rng(seed))
     return {attempt.name: attempt for attempt in undo(picture, released, mechanism)}
 
@@ -28,7 +29,7 @@ def retina_attempts() -> dict[float, dict[str, Attempt]]:
     found = {}
     for beta in (1.0, 2.0, 4.0):
         released = (retina_unit() + rng.laplace(0, beta, (256, 256)))[:, :, None]
-        attempts = undo(retina(), released, make_mechanism("laplace_per_pixel", beta=beta))
+        attempts = undo(retina(), released, picture_noise("laplace_per_pixel", beta=beta))
         found[beta] = {attempt.name: attempt for attempt in attempts}
     return found
 
@@ -83,7 +84,7 @@ def test_an_attacker_without_the_original_chooses_nearly_the_best(name: str, bet
 
 
 def test_the_attackers_choice_does_not_look_at_the_original() -> None:
-    mechanism = make_mechanism("laplace_per_pixel", beta=1.0)
+    mechanism = picture_noise("laplace_per_pixel", beta=1.0)
     released = mechanism.release(to_unit(coloured_retina()), np.random.default_rng(0))
 
     with_it = list(undo(coloured_retina(), released, mechanism))
@@ -97,7 +98,7 @@ def test_the_attackers_choice_does_not_look_at_the_original() -> None:
 def test_the_attackers_estimate_of_an_error_is_the_true_error() -> None:
     """Far from black and white nothing is clamped, so errors of levels and errors of means are the same."""
     clean = 0.4 + 0.2 * retina_unit()[:, :, None]
-    mechanism = make_mechanism("gaussian", beta=0.08)
+    mechanism = picture_noise("gaussian", beta=0.08)
     released = clean + np.random.default_rng(0).normal(0, 0.08, clean.shape)
 
     attempts = {attempt.name: attempt for attempt in undo(to_bytes(clean), released, mechanism)}
@@ -159,7 +160,7 @@ def test_extreme_noise_gives_pictures_too(name: str, beta: float) -> None:
 
 
 def shifted(picture: np.ndarray, shift: float) -> dict[str, Attempt]:
-    mechanism = make_mechanism("laplace_per_image", beta=1.0)
+    mechanism = picture_noise("laplace_per_image", beta=1.0)
     return {attempt.name: attempt for attempt in undo(picture, to_unit(picture) + np.float32(shift), mechanism)}
 
 
@@ -190,7 +191,7 @@ def test_a_picture_shifted_to_one_colour_is_gone() -> None:
 
 
 def test_attempts_arrive_one_by_one() -> None:
-    mechanism = make_mechanism("laplace_per_pixel", beta=1.0)
+    mechanism = picture_noise("laplace_per_pixel", beta=1.0)
     released = mechanism.release(to_unit(coloured_retina()), np.random.default_rng(0))
 
     attempts = undo(coloured_retina(), released, mechanism)
@@ -215,7 +216,7 @@ def test_a_large_picture_is_worked_on_in_a_reduced_copy_that_the_attempt_names()
 def test_samples_of_a_reduced_picture_are_means_and_expand_to_its_shape() -> None:
     picture = np.random.default_rng(0).random((2 * LARGEST_SIDE + 2, 51, 1)).astype(np.float32)
 
-    samples = read_samples(picture, make_mechanism("gaussian", beta=9.0))
+    samples = read_samples(picture, picture_noise("gaussian", beta=9.0))
 
     assert samples.values.shape == (214, 17, 1)
     assert (samples.pixels, samples.averaged) == (3, True)
@@ -228,7 +229,7 @@ def test_samples_of_a_reduced_picture_are_means_and_expand_to_its_shape() -> Non
 
 
 def test_samples_of_a_pixelised_picture_are_its_cells() -> None:
-    mechanism = make_mechanism("dp_pix", beta=0.01, block=8)
+    mechanism = picture_noise("dp_pix", beta=0.01, block=8)
     picture = coloured_retina()[:90, :70]
 
     samples = read_samples(np.clip(mechanism.release(to_unit(picture), np.random.default_rng(0)), 0, 1), mechanism)
@@ -251,23 +252,23 @@ def test_the_noise_level_is_what_clamping_leaves_and_never_more_than_the_mechani
     strong = np.clip(0.5 + rng.laplace(0, 4, (256, 256, 1)), 0, 1)
     weak = np.clip(bars(256, 256, 1) / 255 + rng.laplace(0, 0.01, (256, 256, 1)), 0, 1)
 
-    found = read_samples(strong, make_mechanism("laplace_per_pixel", beta=4.0)).noise_deviation
+    found = read_samples(strong, picture_noise("laplace_per_pixel", beta=4.0)).noise_deviation
     assert found == pytest.approx(strong.std(), rel=0.02)
-    assert read_samples(weak, make_mechanism("laplace_per_pixel", beta=0.01)).noise_deviation <= 0.0142
+    assert read_samples(weak, picture_noise("laplace_per_pixel", beta=0.01)).noise_deviation <= 0.0142
 
 
 @pytest.mark.parametrize("beta", [0.01, 1.0, 4.0, 1e4])
 def test_the_mean_curve_is_inverted_to_a_thousandth(beta: float) -> None:
     levels = np.linspace(0, 1, 317)
     means = levels + beta / 2 * (np.exp(-levels / beta) - np.exp(-(1 - levels) / beta))
-    inversion = MeanInversion(make_mechanism("laplace_per_pixel", beta=beta).clamped_mean)
+    inversion = MeanInversion(picture_noise("laplace_per_pixel", beta=beta).clamped_mean)
 
     np.testing.assert_allclose(inversion.level(means), levels, atol=1e-3)
     assert inversion.level(np.array([-1.0, 2.0])).tolist() == [0, 1]
 
 
 def test_what_cannot_be_compared_is_refused_before_any_work() -> None:
-    mechanism = make_mechanism("laplace_per_pixel", beta=1.0)
+    mechanism = picture_noise("laplace_per_pixel", beta=1.0)
     with pytest.raises(SettingError, match="same height and width"):
         undo(retina(), np.zeros((16, 16, 1)), mechanism)
     with pytest.raises(SettingError, match="8 bits"):

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from medpriv_core.errors import ImageError
-from medpriv_core.mechanisms.catalog import MECHANISMS, make_mechanism
+from medpriv_core.mechanisms.catalog import MECHANISMS, picture_noise
 from medpriv_core.pictures.frames import plan_frames
 from tests.cli.bad_files import BAD_PICTURES
 from tests.cli.conftest import Command, Refusal
@@ -46,8 +46,8 @@ def test_json_and_the_array(medpriv: Command, picture: Path, tmp_path: Path):
     noised = np.load(out)
     assert noised.dtype == np.float32
     assert list(noised.shape) == facts["shape"] == [HEIGHT, WIDTH]
-    assert (facts["beta"], facts["draw"], facts["clamped"], facts["output"]) == (2, "per_pixel", False, str(out))
-    assert facts["epsilon_pixel"] == 0.5
+    assert (facts["beta"], facts["clamped"], facts["output"]) == (2, False, str(out))
+    assert facts["unit_epsilon"] == 0.5
     assert facts["epsilon_image_pure"] == HEIGHT * WIDTH / 2
     assert 0 < facts["epsilon_image"] < facts["epsilon_image_pure"]
     assert facts["saturated_share"] == np.mean((noised <= 0) | (noised >= 1))
@@ -58,7 +58,7 @@ def test_json_and_the_array(medpriv: Command, picture: Path, tmp_path: Path):
 def test_epsilon_of_a_whole_picture(medpriv: Command, tmp_path: Path, beta: int, pure: float, expected: float):
     Image.fromarray(_grey()[:28, :28]).save(tmp_path / "in.png")
     facts = medpriv("noise", tmp_path / "in.png", "--beta", beta, "--output", tmp_path / "o.npy", "--json").json
-    assert (facts["epsilon_pixel"], facts["epsilon_image_pure"]) == (1 / beta, pure)
+    assert (facts["unit_epsilon"], facts["epsilon_image_pure"]) == (1 / beta, pure)
     assert facts["epsilon_image"] == pytest.approx(expected, rel=0.005)
 
 
@@ -101,9 +101,21 @@ def test_a_seed_repeats_the_noise_and_none_does_not(medpriv: Command, picture: P
 
 def test_one_draw_for_the_picture_is_one_shift_and_has_no_epsilon(medpriv: Command, picture: Path, tmp_path: Path):
     out = tmp_path / "o.npy"
-    arguments = ["noise", picture, "--beta", "1", "--draw", "per_image", "--seed", "0", "--output", out, "--no-clamp"]
+    arguments = [
+        "noise",
+        picture,
+        "--beta",
+        "1",
+        "--mechanism",
+        "laplace_per_image",
+        "--seed",
+        "0",
+        "--output",
+        out,
+        "--no-clamp",
+    ]
     facts = medpriv(*arguments, "--json").json
-    assert (facts["epsilon_pixel"], facts["epsilon_image_pure"], facts["epsilon_image"]) == (None, None, None)
+    assert (facts["unit_epsilon"], facts["epsilon_image_pure"], facts["epsilon_image"]) == (None, None, None)
     assert "∞" in medpriv(*arguments).out
     shift = np.load(out) - _grey() / 255
     assert np.ptp(shift) < 1e-5
@@ -174,7 +186,7 @@ def test_plain_output_names_file_and_epsilons(medpriv: Command, picture: Path, t
 def test_every_mechanism_says_what_it_guarantees(medpriv: Command, picture: Path, tmp_path: Path, mechanism: str):
     out = tmp_path / "o.npy"
     facts = medpriv("noise", picture, "--mechanism", mechanism, "--beta", "2", "--output", out, "--json").json
-    guarantee = make_mechanism(mechanism, beta=2.0).guarantee((HEIGHT, WIDTH, 1))
+    guarantee = picture_noise(mechanism, beta=2.0).guarantee((HEIGHT, WIDTH, 1))
     finite = mechanism != "laplace_per_image"
     assert facts["mechanism"] == mechanism
     assert facts["noise"] == ("release" if mechanism == "discrete_laplace" else "demonstration")
@@ -183,16 +195,6 @@ def test_every_mechanism_says_what_it_guarantees(medpriv: Command, picture: Path
     assert (facts["unit"], facts["unit_delta"]) == (guarantee.unit, guarantee.unit_delta)
     assert (facts["accountant"], facts["adjacency"]) == (guarantee.accountant, "any two pictures")
     assert np.load(out).shape == (HEIGHT, WIDTH)
-
-
-def test_the_older_draw_names_the_same_mechanisms(medpriv: Command, picture: Path, tmp_path: Path):
-    written = []
-    for options in (["--draw", "per_image"], ["--mechanism", "laplace_per_image"]):
-        out = tmp_path / f"{options[0]}.npy"
-        facts = medpriv("noise", picture, *options, "--beta", "1", "--seed", "1", "--output", out, "--json").json
-        assert (facts["draw"], facts["mechanism"]) == ("per_image", "laplace_per_image")
-        written.append(np.load(out))
-    np.testing.assert_array_equal(*written)
 
 
 def test_noise_by_the_epsilon_it_shall_have(medpriv: Command, picture: Path, tmp_path: Path):
@@ -224,14 +226,16 @@ def test_impossible_noise_is_refused(refused: Refusal, picture: Path, tmp_path: 
         ([], "One of the arguments --beta --image-epsilon is required"),
         (["--beta", "1", "--image-epsilon", "1"], "--image-epsilon: not allowed with argument --beta"),
         (["--beta", "1", "--mechanism", "blur"], "invalid choice: 'blur'"),
-        (["--beta", "1", "--mechanism", "gaussian", "--draw", "per_pixel"], "not allowed with argument"),
         (["--beta", "1", "--mechanism", "discrete_laplace", "--seed", "1"], "discrete_laplace takes no seed"),
-        (["--beta", "1", "--block", "4"], "--block and --changed-pixels belong to dp_pix"),
+        (
+            ["--beta", "1", "--block", "4"],
+            "block belongs to dp_pix, but the mechanism is laplace_per_pixel; leave it out",
+        ),
         (["--beta", "1", "--mechanism", "dp_pix", "--block", "0"], "block must be between 1 and 512"),
         (["--beta", "1", "--mechanism", "dp_pix", "--block", "41"], "choose a block of at most 40"),
         (["--image-epsilon", "0"], "must be above 0 and finite, but is 0"),
         (["--image-epsilon", "1e-9"], "needs more noise than beta 10000"),
-        (["--image-epsilon", "8", "--draw", "per_image"], "no finite epsilon, whatever beta is"),
+        (["--image-epsilon", "8", "--mechanism", "laplace_per_image"], "no finite epsilon, whatever beta is"),
     ],
 )
 def test_contradicting_mechanisms_are_refused(refused: Refusal, picture: Path, options: list[str], sentence: str):

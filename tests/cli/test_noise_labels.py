@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medpriv_core.mechanisms.catalog import MECHANISMS, make_mechanism
+from medpriv_core.mechanisms.catalog import MECHANISMS, picture_noise
 from medpriv_core.privacy.statement import image_epsilon_statement, image_release_statement
 from tests.cli.conftest import Command
 
@@ -53,7 +53,7 @@ def test_a_png_says_what_it_is_and_what_holds(medpriv: Command, picture: Path, t
     out = tmp_path / "o.png"
     facts = medpriv("noise", picture, "--mechanism", mechanism, "--beta", "2", "--output", out, "--json").json
     told = _texts(out)
-    guarantee = make_mechanism(mechanism, beta=2.0).guarantee((HEIGHT, WIDTH, 1))
+    guarantee = picture_noise(mechanism, beta=2.0).guarantee((HEIGHT, WIDTH, 1))
 
     assert facts["labelled"] is True
     assert told["Label"] == facts["noise"] == ("release" if mechanism == "discrete_laplace" else "demonstration")

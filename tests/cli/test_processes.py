@@ -173,7 +173,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(at_home: DataHome, arguments:
 
 def test_a_terminal_without_greek_gets_the_result_all_the_same(at_home: DataHome, tmp_path: Path):
     Image.new("L", (16, 16)).save(tmp_path / "i.png")
-    options = ["--beta", "1", "--draw", "per_image", "--output", str(tmp_path / "o.png")]
+    options = ["--beta", "1", "--mechanism", "laplace_per_image", "--output", str(tmp_path / "o.png")]
     process = start("noise", str(tmp_path / "i.png"), *options, env=os.environ | {"PYTHONIOENCODING": "ascii:strict"})
     out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err) == (0, "")

@@ -22,6 +22,7 @@ from medpriv_core.datasets.prepared import prepare_dataset
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome
 from medpriv_core.leftovers import remove_leftovers
+from medpriv_core.mechanisms.additive import LaplacePerPixel
 from tests.datasets.builders import chest_files, write_folder
 from tests.runs.damage import mutations, put
 
@@ -42,7 +43,7 @@ def prepare(home: DataHome, dataset: Dataset) -> tuple[PreparedDataset, list[str
 
 def noise(home: DataHome, clean: PreparedDataset) -> tuple[PreparedDataset, list[str]]:
     said: list[str] = []
-    return noised_dataset(home, clean, beta=1.0, noise_draw="per_pixel", say=said.append), said
+    return noised_dataset(home, clean, LaplacePerPixel(1.0), say=said.append), said
 
 
 def values(some: PreparedDataset) -> list[list[int]]:
@@ -187,11 +188,12 @@ from medpriv_core.datasets.image_folder import ChestXray
 from medpriv_core.datasets.noised import noised_dataset
 from medpriv_core.datasets.prepared import prepare_dataset
 from medpriv_core.home import data_home
+from medpriv_core.mechanisms.additive import LaplacePerPixel
 clean = prepare_dataset(data_home(), ChestXray(open_files(Path(sys.argv[1]))), image_size=16)
 def slow(phase, done, total):
     print(done, flush=True)
     time.sleep(60)
-noised_dataset(data_home(), clean, beta=1.0, noise_draw="per_pixel", progress=slow)
+noised_dataset(data_home(), clean, LaplacePerPixel(1.0), progress=slow)
 """
 
 

@@ -15,7 +15,7 @@ from medpriv_core.datasets.registry import add_dataset
 from medpriv_core.errors import ImageError
 from medpriv_core.home import DataHome
 from medpriv_core.pictures.kinds import kind_of
-from medpriv_core.privacy.image_epsilon import image_guarantee
+from medpriv_core.privacy.image_epsilon import laplace_guarantee
 from medpriv_core.privacy.plan import plan_dp_sgd
 from medpriv_core.privacy.statement import format_epsilon
 from tests.datasets.builders import chest_files, write_zip
@@ -32,7 +32,7 @@ def sentence(beginning: str) -> str:
 
 def test_the_epsilon_of_a_grey_picture_is_the_accountants() -> None:
     said = sentence("For a grey picture of 256 × 256 at β = 1")
-    guarantee = image_guarantee(beta=1.0, values=256 * 256, draw="per_pixel", delta=1e-5)
+    guarantee = laplace_guarantee(beta=1.0, shape=(256, 256, 1), delta=1e-5)
 
     assert f"it is {format_epsilon(guarantee.epsilon_image_pure)} " in said
     assert f"({format_epsilon(guarantee.epsilon_image)} at δ = 1e-5)" in said

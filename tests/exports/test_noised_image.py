@@ -7,6 +7,7 @@ import json
 import re
 import struct
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,13 +16,15 @@ from PIL import Image
 from medpriv_core.errors import SettingError
 from medpriv_core.exports.noised_image import COMMENTS, released_image
 from medpriv_core.exports.settings import OWN_PICTURE, ExploreSettings
-from medpriv_core.mechanisms.catalog import MECHANISMS
+from medpriv_core.mechanisms.additive import LaplacePerPixel
+from medpriv_core.mechanisms.catalog import MECHANISMS, picture_noise
+from medpriv_core.mechanisms.discrete_laplace import DiscreteLaplace
 from tests.exports.sheets import GUARANTEE, picture
 
 DEMONSTRATION = ExploreSettings(
-    dataset="chest_xray", class_name="Pneumonia", image=17, size=64, mechanism="laplace_per_pixel", beta=2, seed=12345
+    dataset="chest_xray", class_name="Pneumonia", image=17, size=64, noise=LaplacePerPixel(2), seed=12345
 )
-EXACT = "discrete_laplace"
+EXACT = DiscreteLaplace(2)
 UNFIT = [name for name, info in MECHANISMS.items() if not info.fit_for_release]
 
 
@@ -82,13 +85,13 @@ def test_there_are_no_chunks_that_could_hold_a_date_or_a_name() -> None:
 def test_every_mechanism_makes_a_file_name_that_any_system_takes() -> None:
     for mechanism in MECHANISMS:
         for beta in (0.001, 0.5, 10_000):
-            settings = DEMONSTRATION.changed(mechanism=mechanism, beta=beta)
+            settings = replace(DEMONSTRATION, noise=picture_noise(mechanism, beta=beta))
             file = released_image(picture(), kind="demonstration", settings=settings, guarantee=GUARANTEE)
             assert re.fullmatch(r"medpriv-demonstration-[a-z_]+-beta-[0-9.]+\.png", file.file_name)
 
 
 def test_exact_noise_alone_makes_a_release() -> None:
-    assert set(MECHANISMS) - set(UNFIT) == {EXACT}
+    assert set(MECHANISMS) - set(UNFIT) == {EXACT.name}
 
 
 @pytest.mark.parametrize("mechanism", UNFIT)
@@ -97,29 +100,29 @@ def test_mechanisms_for_teaching_make_no_release(mechanism: str) -> None:
         released_image(
             picture(),
             kind="release",
-            settings=DEMONSTRATION.changed(mechanism=mechanism, seed=None),
+            settings=replace(DEMONSTRATION, noise=picture_noise(mechanism, beta=2), seed=None),
             guarantee=GUARANTEE,
         )
 
 
 def test_a_release_tells_its_mechanism_and_nothing_about_the_original() -> None:
-    settings = DEMONSTRATION.changed(mechanism=EXACT, seed=None)
+    settings = replace(DEMONSTRATION, noise=EXACT, seed=None)
     file = released_image(picture(), kind="release", settings=settings, guarantee=GUARANTEE)
     told = texts(file.png)
 
     assert file.file_name == "medpriv-release-discrete_laplace-beta-2.png"
     assert told["Label"] == "release"
-    assert json.loads(told["Settings"]) == {"mechanism": EXACT, "beta": 2.0, "delta": 1e-5, "copies": 1}
+    assert json.loads(told["Settings"]) == {"mechanism": EXACT.name, "beta": 2.0, "delta": 1e-5, "copies": 1}
     assert not re.search("chest|pneumonia|17|seed", "".join(told.values()), re.IGNORECASE)
 
 
 def test_noise_from_a_seed_makes_no_release() -> None:
     with pytest.raises(SettingError, match="known seed"):
-        released_image(picture(), kind="release", settings=DEMONSTRATION.changed(mechanism=EXACT), guarantee=GUARANTEE)
+        released_image(picture(), kind="release", settings=replace(DEMONSTRATION, noise=EXACT), guarantee=GUARANTEE)
 
 
 def test_an_own_picture_is_called_just_that() -> None:
-    settings = DEMONSTRATION.changed(dataset=OWN_PICTURE, class_name=None, image=None)
+    settings = replace(DEMONSTRATION, dataset=OWN_PICTURE, class_name=None, image=None)
     file = released_image(picture(), kind="demonstration", settings=settings, guarantee=GUARANTEE)
 
     assert json.loads(texts(file.png)["Settings"])["dataset"] == "own picture"

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from medpriv_core.mechanisms.additive import LaplacePerImage, LaplacePerPixel
 from medpriv_core.mechanisms.comparison import noised_panel
-from medpriv_core.mechanisms.mechanism import Mechanism
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 
 
 def picture(side: int = 128) -> np.ndarray:
@@ -49,7 +49,7 @@ def test_a_blank_picture_has_no_correlation():
 
 
 @pytest.mark.parametrize("mechanism", [LaplacePerPixel(0.05), LaplacePerImage(0.05)])
-def test_panels_of_one_picture_do_not_share_their_noise(mechanism: Mechanism):
+def test_panels_of_one_picture_do_not_share_their_noise(mechanism: PictureNoise):
     grey = np.full((32, 32, 1), 128, np.uint8)
     first, second = (noised_panel(grey, mechanism, seed=(0, place)) for place in (0, 1))
     assert not np.array_equal(first.pixels, second.pixels)

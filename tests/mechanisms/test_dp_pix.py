@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from medpriv_core.errors import SettingError
-from medpriv_core.mechanisms.dp_pix import DpPix, cell_sides
+from medpriv_core.mechanisms.dp_pix import DpPix
+from medpriv_core.privacy.image_cells import cell_grid
 
 
 def quiet(picture: np.ndarray, *, block: int) -> np.ndarray:
@@ -39,7 +40,10 @@ def test_each_cell_and_channel_has_one_number_of_noise():
 
 @pytest.mark.parametrize(("height", "width", "block"), [(100, 64, 16), (30, 45, 7), (16, 16, 16), (17, 31, 16)])
 def test_no_pixel_moves_the_means_further_than_the_noise_allows_for(height: int, width: int, block: int):
-    heights, widths = cell_sides((height, width, 1), block=block)
+    grid = cell_grid((height, width, 1), block=block)
+    heights, widths = (
+        np.diff(np.arange(count + 1) * side // count) for side, count in zip((height, width), grid, strict=True)
+    )
     assert (heights.sum(), widths.sum()) == (height, width)
     black = np.zeros((height, width, 1))
     rows, columns = np.cumsum(heights) - 1, np.cumsum(widths) - 1

@@ -67,7 +67,7 @@ def test_own_runs_stand_in_front_and_are_spoken_of(home: DataHome, open_page: Op
     page = open_page("compare")
 
     assert not page.error
-    assert "in your runs (the last layer, 64 pixels): Local-DP at β = 2 for each pixel" in page.info[0].value
+    assert "in your runs (the last layer, 64 pixels): Local-DP at β = 2, noise for each pixel" in page.info[0].value
     assert "costs 20.0 points of accuracy" in page.info[0].value
     assert labels_on(page) == ["No privacy", "Local-DP β = 2"]
     assert "drawn by a program" in texts(page)

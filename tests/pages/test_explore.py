@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from streamlit.testing.v1 import AppTest
 from medpriv_core.datasets.registry import add_dataset
 from medpriv_core.exports.settings import OWN_PICTURE, ExploreSettings
 from medpriv_core.home import DataHome
+from medpriv_core.mechanisms.additive import Gaussian
+from medpriv_core.mechanisms.dp_pix import DpPix
 from medpriv_core.uploads.opening import open_upload
 from pages.parts import cached
 from pages.parts.explore import own_picture
@@ -255,11 +258,9 @@ def test_saved_settings_are_shown_again(open_page: OpenPage):
     settings = ExploreSettings(
         dataset="synthetic_chest",
         size=100,
-        mechanism="dp_pix",
-        beta=38.25,
+        noise=DpPix(38.25, block=5),
         class_name="Pneumonia",
         image=3,
-        block=5,
         seed=7,
     )
     load(page, settings.to_json())
@@ -282,7 +283,7 @@ def test_saved_settings_are_shown_again(open_page: OpenPage):
 
 def test_settings_of_an_own_picture_ask_for_the_picture(open_page: OpenPage):
     page = open_page("explore", **SMALL, question="Take away")
-    load(page, ExploreSettings(dataset=OWN_PICTURE, size=30, mechanism="gaussian", beta=2).to_json())
+    load(page, ExploreSettings(dataset=OWN_PICTURE, size=30, noise=Gaussian(2)).to_json())
     assert "Choose a picture" in texts(page)
     page.file_uploader(key="upload").upload("scan.png", own_png(), "image/png").run()
     (original, *_, yours), *_ = viewers(page)
@@ -295,18 +296,18 @@ def test_settings_of_an_own_picture_ask_for_the_picture(open_page: OpenPage):
 
 def test_settings_that_cannot_be_shown_are_explained(open_page: OpenPage):
     page = open_page("explore", **SMALL, question="Take away")
-    good = ExploreSettings(dataset="synthetic_chest", size=64, mechanism="gaussian", beta=2, image=1)
+    good = ExploreSettings(dataset="synthetic_chest", size=64, noise=Gaussian(2), image=1)
     for text, said in (
         (b"\xff\xd8\xff\xe0", "does not hold settings"),
         (" " * 30_000, "far too long"),
         (good.to_json()[:40], "does not hold settings"),
         ('{"mechanism": "magic"}', "mechanism must be one of"),
-        (good.changed(dataset="moon").to_json(), "dataset “moon”, which is not here"),
-        (good.changed(class_name="Gout").to_json(), "no class 'Gout'"),
-        (good.changed(image=99_999).to_json(), "image 99,999, but"),
-        (good.changed(size=1024).to_json(), "never enlarged"),
-        (good.changed(delta=1e-6).to_json(), "δ = 1e-6"),
-        (good.changed(copies=3).to_json(), "copies must be one of"),
+        (replace(good, dataset="moon").to_json(), "dataset “moon”, which is not here"),
+        (replace(good, class_name="Gout").to_json(), "no class 'Gout'"),
+        (replace(good, image=99_999).to_json(), "image 99,999, but"),
+        (replace(good, size=1024).to_json(), "never enlarged"),
+        (replace(good, delta=1e-6).to_json(), "δ = 1e-6"),
+        (replace(good, copies=3).to_json(), "copies must be one of"),
     ):
         load(page, text)
         assert not page.exception

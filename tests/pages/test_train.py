@@ -335,8 +335,17 @@ def test_local_dp_says_the_epsilon_of_the_picture(open_page: OpenPage):
     page.segmented_control(key="train_method").set_value("local_dp").run()
     # 64 x 64 grey values at beta 1, see the tests of the accountant.
     assert "Each picture: ε = 1,726 (δ = 1e-5; for any two pictures" in texts(page)
-    page.segmented_control(key="train_noise_draw").set_value("per_image").run()
+    page.selectbox(key="train_noise_draw").set_value("per_image").run()
     assert "Each picture: ε = ∞" in texts(page)
+    page.selectbox(key="train_noise_draw").set_value("dp_pix").run()
+    page.number_input(key="train_block").set_value(16).run()
+    page.number_input(key="train_beta").set_value(8.0).run()
+    # 16 cells of 256 pixels, each with noise of scale 16 * 8 / 256 = 1/2.
+    assert "Up to 16 pixels have ε = 0.125, but" in texts(page)
+    assert not page.error
+    page.number_input(key="train_block").set_value(65).run()
+    assert page.button(key="launch").disabled
+    assert "choose a block of at most 64" in page.error[0].value
 
 
 def test_a_batch_larger_than_the_dataset_cannot_be_launched_and_says_why(open_page: OpenPage):

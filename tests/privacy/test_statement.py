@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medpriv_core.privacy.image_epsilon import image_guarantee
+from medpriv_core.mechanisms.additive import Gaussian
+from medpriv_core.mechanisms.dp_pix import DpPix
+from medpriv_core.privacy.image_epsilon import laplace_guarantee, no_guarantee
 from medpriv_core.privacy.statement import (
     dp_sgd_meaning,
     dp_sgd_statement,
@@ -103,9 +105,11 @@ def test_a_large_epsilon_is_called_worthless_and_none_at_all_promises_nothing():
     assert "next to nothing" not in dp_sgd_meaning(gaussian(1.664))
 
 
-def sentence(beta: float, values: int, draw: str = "per_pixel", correlation: float | None = 0.9) -> str:
-    guarantee = image_guarantee(beta=beta, values=values, draw=draw)  # type: ignore[arg-type]
-    return image_meaning(guarantee, blurred_correlation=correlation)
+NOTHING = no_guarantee(beta=2.0, shape=(28, 28, 1), why="One number shifts it.")
+
+
+def sentence(beta: float, values: int, correlation: float | None = 0.9) -> str:
+    return image_meaning(laplace_guarantee(beta=beta, shape=(values, 1, 1)), blurred_correlation=correlation)
 
 
 def test_the_sentence_about_a_picture_follows_its_epsilon():
@@ -114,14 +118,20 @@ def test_the_sentence_about_a_picture_follows_its_epsilon():
     assert "correlation 0.90" in sentence(1.0, 784)
     assert "protection in the usual sense" in sentence(1000.0, 784, correlation=0.01)
     assert "correlation" not in sentence(1000.0, 784, correlation=0.01)
-    assert "at least 61% of all pictures" in sentence(2.0, 784, "per_image")
+    assert (
+        image_meaning(NOTHING)
+        == "One number shifts it. So no finite ε holds for what the picture shows, whatever β is."
+    )
 
 
 def test_local_dp_is_called_protection_only_where_it_protects():
-    def meaning(beta: float, draw: str = "per_pixel") -> str:
-        return local_dp_meaning(image_guarantee(beta=beta, values=784, draw=draw))  # type: ignore[arg-type]
+    def meaning(beta: float) -> str:
+        return local_dp_meaning(laplace_guarantee(beta=beta, shape=(28, 28, 1)))
 
     assert "promises nothing" in meaning(1.0)
     assert meaning(1000.0).startswith("Protects what the training pictures show")
-    assert meaning(1000.0, "per_image").startswith("Nothing that a picture shows is protected")
+    assert local_dp_meaning(NOTHING).startswith("Nothing that a picture shows is protected")
     assert "Labels are not protected" in meaning(1.0)
+    # What beta is for is not one pixel for every mechanism, and may hold at a delta only.
+    assert "Up to 16 pixels have ε = 1, but" in local_dp_meaning(DpPix(1.0).guarantee((64, 64, 1)))
+    assert "One pixel has ε = 4.38 (δ = 1e-5), but" in local_dp_meaning(Gaussian(1.0).guarantee((64, 64, 1)))

@@ -144,7 +144,7 @@ def test_local_dp_is_spoken_of_with_the_epsilon_of_the_picture() -> None:
 
     assert "for each pixel (ε = " in sentence
     assert "for the picture)" in sentence
-    assert "as one number a picture (no finite ε)" in sentence
+    assert "a shift of its brightness (no finite ε)" in sentence
 
 
 def test_own_runs_are_spoken_of_before_the_authors() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from scipy import stats
 
 from medpriv_core.privacy.spent import spent_at
 from medpriv_core.results.guarantee import held_guarantee
@@ -29,6 +30,31 @@ def test_colour_pictures_have_three_times_as_many_values() -> None:
     colour = held_guarantee(grey.changed(dataset="aptos2019"), {}, None)
 
     assert 2.8 < colour.epsilon / held_guarantee(grey, {}, None).epsilon < 3.1
+
+
+def test_gaussian_noise_has_the_epsilon_of_its_closed_form() -> None:
+    spec = RunSpec(dataset="synthetic_chest", image_size=32, method="local_dp", beta=20.0, noise_draw="gaussian")
+
+    held = held_guarantee(spec, {}, None)
+
+    mu = 32 / 20  # black against white in all 1,024 pixels
+    delta = stats.norm.cdf(mu / 2 - held.epsilon / mu) - math.exp(held.epsilon) * stats.norm.cdf(
+        -mu / 2 - held.epsilon / mu
+    )
+    assert delta == pytest.approx(1e-5, rel=1e-4)
+    assert "exact Gaussian accountant" in held.statement
+
+
+def test_a_mosaic_has_the_epsilon_of_its_cells_together_and_not_that_of_the_pixels_that_beta_is_for() -> None:
+    whole = {"noise_draw": "dp_pix", "block": 32, "changed_pixels": 32 * 32}
+    spec = RunSpec(dataset="synthetic_chest", image_size=32, method="local_dp", beta=2.0, **whole)
+
+    # One cell: a single Laplace number, which has delta = 1 - e^((epsilon - 1/beta) / 2).
+    assert held_guarantee(spec, {}, None).epsilon == pytest.approx(1 / 2 + 2 * math.log1p(-1e-5), rel=1e-3)
+    # A 32nd of the noise, because no more than 32 pixels are to be hidden: the picture loses 32 times as much.
+    small = held_guarantee(spec.changed(changed_pixels=32), {}, None)
+    assert small.epsilon == pytest.approx(32 / 2, rel=1e-3)
+    assert small.unit == "one whole picture"
 
 
 def test_one_number_a_picture_has_no_finite_epsilon() -> None:

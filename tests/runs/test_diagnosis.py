@@ -18,6 +18,7 @@ from medpriv_core.datasets.noised import noised_dataset
 from medpriv_core.datasets.prepared import prepare_dataset
 from medpriv_core.errors import ImageError, RunError
 from medpriv_core.home import DataHome, data_home
+from medpriv_core.mechanisms.additive import LaplacePerPixel
 from medpriv_core.runs.diagnosis import diagnose, runs_for_diagnosis, trained_run
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.prediction_process import PROCESS
@@ -72,7 +73,7 @@ def test_of_the_test_images_as_many_are_right_as_was_recorded(trained, run_id):
 
 def test_of_the_noised_test_images_too(trained):
     clean = prepare_dataset(trained, NAME, image_size=28)
-    noised = noised_dataset(trained, clean, beta=0.5, noise_draw="per_pixel").test
+    noised = noised_dataset(trained, clean, LaplacePerPixel(0.5)).test
     probabilities = diagnose(trained, "noised", list(noised.images)).probabilities
     assert (probabilities.argmax(1) == noised.labels).mean() == outcome(trained, "noised")["test_noised_accuracy"]
 
@@ -110,8 +111,8 @@ def test_titles_say_method_strength_and_accuracy(trained):
     titles = {run.id: run.title for run in runs_for_diagnosis(trained, NAME)}
     accuracy = {run_id: f"{100 * outcome(trained, run_id)['test_accuracy']:.1f} %" for run_id in SPECS}
     assert titles["plain"] == f"No privacy, last layer: {accuracy['plain']} of test images right"
-    assert titles["noised"].startswith("Local-DP β = 0.5 (every pixel its own noise), last layer: ")
-    assert titles["brightness"].startswith("Local-DP β = 2 (one number for the picture), last layer and norms: ")
+    assert titles["noised"].startswith("Local-DP β = 0.5 (per pixel), last layer: ")
+    assert titles["brightness"].startswith("Local-DP β = 2 (per image), last layer and norms: ")
     assert re.match(r"DP-SGD ε = [\d.]+ \(δ = 0\.001\), last layer: ", titles["private"])
     assert all(titles[run_id].endswith(f" {accuracy[run_id]} of test images right") for run_id in SPECS)
 
@@ -137,7 +138,7 @@ def test_every_answer_says_what_its_percentages_do_not_mean(trained):
     for run_id in ("plain", "private"):
         assert caveats[run_id].endswith("so what it says of a noised or an undone one is still less reliable.")
     noised = 100 * outcome(trained, "noised")["test_noised_accuracy"]
-    assert f"28 pixels a side with noise of scale β = 0.5 (right on {noised:.1f} % of the" in caveats["noised"]
+    assert f"28 pixels a side with noise for each pixel, β = 0.5 (right on {noised:.1f} % of the" in caveats["noised"]
 
 
 def test_an_imported_network_answers_as_it_did_and_says_where_it_comes_from(copied):

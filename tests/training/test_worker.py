@@ -10,16 +10,23 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from filelock import FileLock
 
 from medpriv_core.datasets.base import PreparedDataset
+from medpriv_core.datasets.noised import noised_dataset
 from medpriv_core.errors import DatasetError, SettingError
 from medpriv_core.locks import is_held
+from medpriv_core.mechanisms.additive import Gaussian, LaplacePerImage, LaplacePerPixel
+from medpriv_core.mechanisms.discrete_laplace import DiscreteLaplace
+from medpriv_core.mechanisms.dp_pix import DpPix
+from medpriv_core.mechanisms.keyed import keyed_release
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import DELETED, RunDirectory
 from medpriv_core.training import worker
+from medpriv_core.training.data import TrainingData
 from medpriv_core.training.worker import run_worker
 from tests.training.conftest import toy_spec
 
@@ -33,6 +40,7 @@ import numpy as np
 from medpriv_core.datasets.base import DatasetInfo, PreparedDataset
 from medpriv_core.home import data_home
 from medpriv_core.training import worker
+from medpriv_core.training.data import TrainingData
 from tests.training.conftest import SIZE, toy_split
 rng = np.random.default_rng(0)
 info = DatasetInfo("toy", "Toy pictures", ("dark", "bright"), 1, True, "Drawn by a test.")
@@ -76,17 +84,39 @@ def test_a_finished_run_says_so_with_its_last_figures(directory, home):
     assert outcome["test_accuracy"] == last["test_accuracy"]
 
 
-def test_local_dp_asks_for_the_stored_noised_copy(directory, home, noised_toy, monkeypatch):
-    asked = []
+@pytest.mark.parametrize(
+    ("settings", "noise"),
+    [
+        ({}, LaplacePerPixel(20.0)),
+        ({"noise_draw": "per_image"}, LaplacePerImage(20.0)),
+        ({"noise_draw": "gaussian"}, Gaussian(20.0)),
+        ({"noise_draw": "discrete_laplace"}, DiscreteLaplace(20.0)),
+        ({"noise_draw": "dp_pix", "block": 5, "changed_pixels": 64}, DpPix(20.0, block=5, changed_pixels=64)),
+    ],
+)
+def test_local_dp_trains_on_the_stored_copy_with_its_noise(directory, home, toy, monkeypatch, settings, noise):
+    stored = []
 
-    def noised_dataset(home, prepared, *, beta, noise_draw, progress, say):
-        asked.append((beta, noise_draw))
-        return noised_toy
+    def remembered(*arguments, **options):
+        stored.append(noised_dataset(*arguments, **options))
+        return stored[-1]
 
-    monkeypatch.setattr(worker, "noised_dataset", noised_dataset)
-    directory.create(toy_spec(method="local_dp", beta=2.0, noise_draw="per_image"))
+    monkeypatch.setattr(worker, "noised_dataset", remembered)
+    seen = []
+    original = TrainingData.__init__
+    monkeypatch.setattr(TrainingData, "__init__", lambda self, *data: (seen.append(data), original(self, *data))[1])
+    spec = toy_spec(method="local_dp", beta=20.0, epochs=1, **settings)
+    directory.create(spec)
     assert run_worker(directory.path, home) == 0
-    assert asked == [(2.0, "per_image")]
+    # What is trained on, and not what was asked for: each picture with the noise that belongs to it.
+    trained_on = seen[0][1].train.images
+    assert np.array_equal(trained_on, keyed_release(toy.train.images, noise, secret=home.noise_secret.read_bytes()))
+    # Another seed reads the same copy: its noise is nobody's to choose.
+    again = RunDirectory(directory.path.parent / "again")
+    again.create(spec.changed(seed=7))
+    assert run_worker(again.path, home) == 0
+    assert stored[0].folder == stored[1].folder
+    assert len(list(stored[0].folder.parent.iterdir())) == 1
 
 
 def test_what_the_user_can_put_right_fails_with_its_sentence(directory, home, monkeypatch):

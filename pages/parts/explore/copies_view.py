@@ -25,9 +25,9 @@ def draw(scene: Scene) -> None:
         "If a picture is handed out more than once with fresh noise (or as the frames of a video, or once a year), "
         "whoever has the copies can average the noise away. Every copy adds to ε."
     )
-    noise, mechanism = scene.yours.noise, scene.yours.panel.mechanism
+    noise = scene.yours.noise
     copies = int(st.select_slider("Copies of the picture", COPIES, value=8, key="copies", width=420))
-    guarantee = mechanism.guarantee(scene.picture.shape, delta=DEFAULT_DELTA, copies=copies)
+    guarantee = noise.guarantee(scene.picture.shape, delta=DEFAULT_DELTA, copies=copies)
     st.info(copies_statement(scene.yours.guarantee, guarantee), icon=":material/content_copy:")
     if copies * scene.picture.size > MOST_VALUES:
         st.caption(
@@ -35,7 +35,7 @@ def draw(scene: Scene) -> None:
             "or a smaller picture to see it; ε above holds all the same."
         )
         return
-    average = average_copies(scene.picture, mechanism, copies=copies, seed=(noise.seed, 100))
+    average = average_copies(scene.picture, noise, copies=copies, seed=(scene.yours.seed, 100))
     alike = likeness(scene.picture, average)
     correlation = "" if alike.correlation is None else f"correlation {alike.correlation:.2f}"
     picture_viewer(

@@ -10,13 +10,12 @@ from medpriv_core.attacks.statement import identification_statement
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.datasets.viewing import Gallery
 from medpriv_core.figures.identification import identification_figure
-from medpriv_core.mechanisms.catalog import MECHANISMS
 from medpriv_core.mechanisms.laplace import to_unit
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.uploads.fitting import fit
 from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.charts import draw_chart
-from pages.parts.explore.noise_choice import Noise
 from pages.parts.explore.scene import Scene
 from pages.parts.explore.terms import draw_terms
 from pages.parts.picture_viewer import encode_png
@@ -101,9 +100,9 @@ def _has_several(entry: DatasetEntry) -> bool:
 
 
 def _draw_likeliest(scene: Scene, gallery: Gallery) -> None:
-    mechanism, noise = scene.yours.panel.mechanism, scene.yours.noise
-    release = mechanism.release(to_unit(gallery.pictures[gallery.place]), np.random.default_rng((noise.seed, 200)))
-    found = identify(release, gallery.pictures, gallery.place, mechanism)
+    noise, rng = scene.yours.noise, np.random.default_rng((scene.yours.seed, 200))
+    release = noise.release(to_unit(gallery.pictures[gallery.place]), rng)
+    found = identify(release, gallery.pictures, gallery.place, noise)
     st.markdown(
         f"**One trial**, with the picture above: it comes {_ordinal(found.rank)} of {len(gallery.pictures)}. "
         "The likeliest, in order:"
@@ -119,8 +118,8 @@ def _draw_likeliest(scene: Scene, gallery: Gallery) -> None:
 def _draw_curves(scene: Scene, gallery: Gallery, name: str, *, gallery_words: str) -> None:
     st.markdown("**More noise protects; more pixels betray**")
     with st.spinner("Trying other sizes and amounts of noise… (some seconds the first time)"):
-        points = _points((*scene.chosen.key, name), gallery.pictures, scene.yours.noise.changed(beta=1.0))
-    kind = MECHANISMS[scene.yours.noise.name].title
+        noise = scene.yours.noise.changed(beta=1.0)
+        points = _points((*scene.chosen.key, name), noise.to_dict(), scene.yours.seed, gallery.pictures, noise)
     draw_chart(
         identification_figure(points),
         key="identification",
@@ -128,7 +127,7 @@ def _draw_curves(scene: Scene, gallery: Gallery, name: str, *, gallery_words: st
         alt="; ".join(
             f"{p.shape[1]} by {p.shape[0]} pixels, β {p.beta:g}: found in {p.success.rate:.0%}" for p in points
         ),
-        caption=(f"{kind}; {points[0].success.draws} trials each, bars are 95 % intervals", gallery_words),
+        caption=(f"{noise.title}; {points[0].success.draws} trials each, bars are 95 % intervals", gallery_words),
     )
     with st.expander("The same numbers"):
         st.dataframe(
@@ -150,22 +149,16 @@ def _draw_curves(scene: Scene, gallery: Gallery, name: str, *, gallery_words: st
 @st.cache_data(max_entries=8, show_spinner=False, scope="session")
 def _points(
     key: tuple[str | float | None, ...],  # noqa: ARG001  # what the cache tells galleries apart by
+    settings: dict[str, str | float],  # noqa: ARG001  # and noises
+    seed: int,
     _gallery: np.ndarray,
-    noise: Noise,
+    _noise: PictureNoise,
 ) -> list[CurvePoint]:
-    return list(
-        success_curves(
-            _gallery,
-            lambda beta: noise.changed(beta=beta).mechanism(),
-            betas=CURVE_BETAS,
-            sides=CURVE_SIDES,
-            seed=noise.seed,
-        )
-    )
+    return list(success_curves(_gallery, _noise, betas=CURVE_BETAS, sides=CURVE_SIDES, seed=seed))
 
 
 def _success(scene: Scene, gallery: Gallery) -> SuccessRate:
-    return success_rate(gallery.pictures, scene.yours.panel.mechanism, draws=100, seed=scene.yours.noise.seed)
+    return success_rate(gallery.pictures, scene.yours.noise, draws=100, seed=scene.yours.seed)
 
 
 def _ordinal(number: int) -> str:

@@ -20,7 +20,7 @@ from pages.parts.explore.scene import Scene
 from pages.parts.links import to_link
 
 WAITING, SEEN = "loaded_settings", "settings_file_seen"
-TOLD = ("dataset", "class_name", "image", "size", "mechanism", "beta")
+UNTOLD = ("copies", "delta", "seed")  # which say nothing of what is shown now
 
 
 def offer_loading(scene: Scene) -> None:
@@ -41,7 +41,7 @@ def offer_loading(scene: Scene) -> None:
         st.session_state[WAITING] = settings
         st.rerun()
     wanted, shown = settings.to_dict(), scene.settings.to_dict()
-    if all(wanted[name] in (None, shown[name]) for name in TOLD):
+    if all(value in (None, shown.get(name)) for name, value in wanted.items() if name not in UNTOLD):
         st.success("The page shows these settings.", icon=":material/check:")
 
 
@@ -56,17 +56,17 @@ def take_loaded() -> None:
         state["dataset"] = name
         state[f"show_{name}"] = settings.class_name
         state[f"image_{name}_{settings.class_name}"] = settings.image or 1
-    state["mechanism"], state["by"] = settings.mechanism, BY_BETA
+    noise = settings.noise
+    state["mechanism"], state["by"] = noise.name, BY_BETA
     # As whole numbers are written in the options and in links: 2, not 2.0.
-    beta = int(settings.beta) if settings.beta.is_integer() else settings.beta
+    beta = int(noise.beta) if noise.beta.is_integer() else noise.beta
     state["beta"], state[WANTED_SIZE], state["copies"] = beta, settings.size, settings.copies
     if settings.seed is not None:
         state["noise_seed"] = settings.seed
     # Numbers that no control offers become options by being in the address.
-    to_link(beta=beta, size=settings.size)
-    if settings.mechanism == "dp_pix":
-        state["block"], state["changed_pixels"] = settings.block, settings.changed_pixels
-        to_link(block=settings.block, changed_pixels=settings.changed_pixels)
+    own = {name: getattr(noise, name) for name in noise.parameters()}
+    state.update(own)
+    to_link(beta=beta, size=settings.size, **own)
 
 
 def _check(settings: ExploreSettings) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from medpriv_core.figures.histogram import histogram_alt, histogram_figure
-from medpriv_core.mechanisms.catalog import MECHANISMS
 from medpriv_core.privacy.statement import (
     format_delta,
     format_epsilon,
     image_epsilon_statement,
-    image_lesion_statement,
     image_unit_statement,
 )
 from pages.parts.charts import draw_chart
@@ -20,12 +18,12 @@ from pages.parts.explore.terms import TERMS
 
 def draw(scene: Scene) -> None:
     """The table, the statement for a finding of some size, and the histogram."""
-    guarantee, panel, info = scene.yours.guarantee, scene.yours.panel, MECHANISMS[scene.yours.noise.name]
+    guarantee, panel, noise = scene.yours.guarantee, scene.yours.panel, scene.yours.noise
     height, width, channels = scene.picture.shape
-    st.markdown(f"**{info.title}**: {info.explanation}  \n`{info.formula}`")
+    st.markdown(f"**{noise.title}**: {noise.explanation}  \n`{noise.formula}`")
     st.table(
         [
-            {"what": "β", "value": f"{scene.yours.noise.beta:g} ({info.beta_term})"},
+            {"what": "β", "value": f"{noise.beta:g} ({noise.beta_term})"},
             {"what": "noised values", "value": f"{guarantee.values:,} ({width} × {height} pixels × {channels})"},
             {"what": f"ε of {guarantee.unit}", "value": image_unit_statement(guarantee)},
             {
@@ -46,7 +44,7 @@ def draw(scene: Scene) -> None:
         name="Brightness before and after the noise",
         alt=histogram_alt(scene.picture, panel.pixels),
         caption=(
-            f"{info.title}, β = {scene.yours.noise.beta:.4g}. The picture: {image_epsilon_statement(guarantee)}.",
+            f"{noise.title}, β = {noise.beta:.4g}. The picture: {image_epsilon_statement(guarantee)}.",
             f"Source: {scene.chosen.source}",
         ),
     )
@@ -64,11 +62,9 @@ def draw(scene: Scene) -> None:
 
 
 def _draw_lesion(scene: Scene) -> None:
-    noise, channels = scene.yours.noise, scene.picture.shape[2]
     st.markdown("**How well is a finding hidden?** (metric privacy)", help=TERMS["metric privacy"])
     row = st.container(horizontal=True, vertical_alignment="bottom")
     area = row.number_input("Its area (pixels)", 1, scene.picture.size, 100, key="lesion_area", width=170)
     contrast = row.slider("Its contrast (share of black to white)", 0.01, 1.0, 0.3, key="lesion_contrast", width=300)
-    st.markdown(
-        image_lesion_statement(noise.name, area_pixels=area, contrast=contrast, beta=noise.beta, channels=channels)
-    )
+    channels = scene.picture.shape[2]
+    st.markdown(scene.yours.noise.finding_statement(area_pixels=area, contrast=contrast, channels=channels))

@@ -6,8 +6,10 @@ import math
 
 import streamlit as st
 
-from medpriv_core.mechanisms.catalog import MECHANISMS
+from medpriv_core.mechanisms.additive import LaplacePerImage, LaplacePerPixel
+from medpriv_core.mechanisms.catalog import MECHANISMS, own_parameters, picture_noise
 from medpriv_core.mechanisms.comparison import PAPER_BETAS
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.statement import (
     format_delta,
@@ -15,7 +17,6 @@ from medpriv_core.privacy.statement import (
     image_epsilon_statement,
     image_unit_statement,
 )
-from pages.parts.explore.noise_choice import Noise
 from pages.parts.explore.picture_choice import Chosen
 from pages.parts.explore.scene import Noised, exact_noise_s, is_quick, noised
 from pages.parts.links import from_link, to_link
@@ -55,27 +56,26 @@ def choose_arrangement() -> tuple[str, Mode]:
     return arrangement, mode
 
 
-def arranged(arrangement: str, chosen: Chosen, noise: Noise) -> list[tuple[str, Noised]]:
+def arranged(arrangement: str, chosen: Chosen, noise: PictureNoise) -> list[tuple[str, Noised]]:
     """The noised pictures of an arrangement with their titles; yours is the last unless the paper's are shown."""
     if arrangement == FIGURE_2:
         return [
-            (title, noised(chosen, noise.changed(name=name, beta=beta), place=place + row))
-            for row, (name, words) in zip(
-                (0, 10), (("laplace_per_pixel", "every pixel"), ("laplace_per_image", "one number")), strict=True
-            )
+            (title, noised(chosen, kind(beta), place=place + row))
+            for row, kind, words in ((0, LaplacePerPixel, "every pixel"), (10, LaplacePerImage, "one number"))
             for place, (beta, title) in enumerate((beta, f"β = {beta:g}, {words}") for beta in PAPER_BETAS)
         ]
     yours = noised(chosen, noise, place=len(PAPER_BETAS))
     if arrangement == KINDS:
-        others = [name for name in MECHANISMS if name != noise.name and is_quick(name, chosen)]
-        return [
-            *(
-                (MECHANISMS[name].title, noised(chosen, noise.changed(name=name), place=20 + place))
-                for place, name in enumerate(others)
-            ),
-            (f"yours: {MECHANISMS[noise.name].title}", yours),
+        others = [
+            picture_noise(name, beta=noise.beta, **own_parameters(name, noise.to_dict()))
+            for name, kind in MECHANISMS.items()
+            if name != noise.name and is_quick(kind, chosen)
         ]
-    papers = PAPER_BETAS if is_quick(noise.name, chosen) else ()
+        return [
+            *((other.title, noised(chosen, other, place=20 + place)) for place, other in enumerate(others)),
+            (f"yours: {noise.title}", yours),
+        ]
+    papers = PAPER_BETAS if is_quick(noise, chosen) else ()
     return [
         *((f"β = {b:g}", noised(chosen, noise.changed(beta=b), place=place)) for place, b in enumerate(papers)),
         (f"yours, β = {noise.beta:.4g}", yours),
@@ -87,13 +87,13 @@ def draw_pictures(arrangement: str, chosen: Chosen, shown: list[tuple[str, Noise
     panels = [original_panel(chosen), *(noised_panel_of(title, one) for title, one in shown)]
     if arrangement == FIGURE_2:
         panels.insert(1 + len(PAPER_BETAS), panels[0])
-    wanted = MECHANISMS if arrangement == KINDS else {one.noise.name for _, one in shown}
-    if not all(is_quick(name, chosen) for name in wanted):
+    wanted = MECHANISMS.values() if arrangement == KINDS else [one.noise for _, one in shown]
+    if not all(is_quick(one, chosen) for one in wanted):
         takes = (
             f"Exact noise (discrete Laplace) for {chosen.picture.size:,} values takes about "
             f"{exact_noise_s(chosen):.0f} seconds"
         )
-        if MECHANISMS[shown[-1][1].noise.name].fit_for_release:
+        if shown[-1][1].noise.fit_for_release:
             st.caption(f"{takes}, so it is drawn for your picture alone. With fewer pixels the others are drawn, too.")
         else:
             st.caption(
@@ -120,7 +120,7 @@ def noised_panel_of(title: str, one: Noised) -> ViewerPanel:
     return ViewerPanel(
         title=title,
         png=one.png,
-        alt=f"The same picture with noise: {MECHANISMS[one.noise.name].title}, β = {one.noise.beta:.4g}",
+        alt=f"The same picture with noise: {one.noise.title}, β = {one.noise.beta:.4g}",
         lines=describe(one),
         note=full_guarantee(one.guarantee),
     )

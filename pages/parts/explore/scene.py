@@ -10,11 +10,11 @@ import streamlit as st
 
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.exports.settings import ExploreSettings
-from medpriv_core.mechanisms.catalog import MECHANISMS
 from medpriv_core.mechanisms.comparison import NoisedPanel
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from pages.parts import cached
-from pages.parts.explore.noise_choice import Noise
+from pages.parts.explore.noise_choice import noise_seed
 from pages.parts.explore.picture_choice import Chosen
 
 EXACT_VALUE_S = 11e-6  # that exact noise takes for one value, on one core
@@ -25,7 +25,8 @@ QUICK_VALUES = 70_000
 class Noised:
     """One noised picture with its guarantee."""
 
-    noise: Noise
+    noise: PictureNoise
+    seed: int  # of the noise, where it is a demonstration
     panel: NoisedPanel
     png: bytes  # of the panel's pixels, for the viewer
     guarantee: ImageGuarantee
@@ -52,18 +53,15 @@ class Scene:
             class_name=chosen.class_name,
             image=chosen.number,
             size=max(self.picture.shape[:2]),
-            mechanism=noise.name,
-            beta=noise.beta,
-            block=noise.block,
-            changed_pixels=noise.changed_pixels,
+            noise=noise,
             delta=DEFAULT_DELTA,
-            seed=None if MECHANISMS[noise.name].fit_for_release else noise.seed,
+            seed=None if noise.fit_for_release else self.yours.seed,
         )
 
 
-def is_quick(name: str, chosen: Chosen) -> bool:
+def is_quick(noise: PictureNoise | type[PictureNoise], chosen: Chosen) -> bool:
     """Whether the noise is drawn in less than a second, and so for every picture of a row."""
-    return not MECHANISMS[name].fit_for_release or chosen.picture.size <= QUICK_VALUES
+    return not noise.fit_for_release or chosen.picture.size <= QUICK_VALUES
 
 
 def exact_noise_s(chosen: Chosen) -> float:
@@ -71,10 +69,11 @@ def exact_noise_s(chosen: Chosen) -> float:
     return chosen.picture.size * EXACT_VALUE_S
 
 
-def noised(chosen: Chosen, noise: Noise, *, place: int) -> Noised:
+def noised(chosen: Chosen, noise: PictureNoise, *, place: int) -> Noised:
     """The noised picture; ``place`` gives pictures beside each other different noise."""
+    seed = noise_seed()
     patience: AbstractContextManager[None] = nullcontext()
-    if not is_quick(noise.name, chosen):
+    if not is_quick(noise, chosen):
         patience = st.spinner(
             f"Drawing exact noise for {chosen.picture.size:,} values: about {exact_noise_s(chosen):.0f} seconds, more "
             "if the machine is busy…",
@@ -84,11 +83,8 @@ def noised(chosen: Chosen, noise: Noise, *, place: int) -> Noised:
         panel, png = cached.panel(
             chosen.key,
             chosen.picture,
-            shared=chosen.dataset is not None and not MECHANISMS[noise.name].fit_for_release,
-            mechanism=noise.name,
-            beta=noise.beta,
-            block=noise.block,
-            changed_pixels=noise.changed_pixels,
-            seed=(noise.seed, place),
+            noise,
+            shared=chosen.dataset is not None and not noise.fit_for_release,
+            seed=(seed, place),
         )
-    return Noised(noise, panel, png, panel.mechanism.guarantee(chosen.picture.shape, delta=DEFAULT_DELTA))
+    return Noised(noise, seed, panel, png, noise.guarantee(chosen.picture.shape, delta=DEFAULT_DELTA))

@@ -12,7 +12,6 @@ from medpriv_core.exports.layout import SLIDE_WIDTH, arrange
 from medpriv_core.exports.noised_image import kind_of, released_image
 from medpriv_core.exports.rendering import Theme, to_png, to_svg
 from medpriv_core.exports.sheet import Cell, Row, Sheet, figure2_sheet
-from medpriv_core.mechanisms.catalog import MECHANISMS
 from medpriv_core.mechanisms.comparison import PAPER_BETAS
 from medpriv_core.privacy.statement import image_epsilon_statement, image_neighbours, image_release_statement
 from pages.parts.explore.loading import offer_loading
@@ -47,17 +46,16 @@ def draw(scene: Scene) -> None:
     _button(row, "SVG", lambda: to_svg(sheet, theme=theme), f"{name}.svg", "image/svg+xml")
     st.caption(f"{SHEETS[which]} With settings, ε in full and the source of the picture below.")
 
-    release = MECHANISMS[scene.yours.noise.name].fit_for_release
     image = released_image(
         scene.yours.panel.pixels,
-        kind=kind_of(scene.yours.noise.name),
+        kind=kind_of(scene.yours.noise),
         settings=scene.settings,
         guarantee=image_release_statement(scene.yours.guarantee, scene.picture.shape),
     )
     row = st.container(horizontal=True, vertical_alignment="bottom")
     _button(row, "The noised picture", lambda: image.png, image.file_name, "image/png")
     _button(row, "Settings (JSON)", scene.settings.to_json, "medpriv-explore.json", "application/json")
-    if release:
+    if scene.yours.noise.fit_for_release:
         st.caption(
             "The noised picture is labelled *release*: its noise is exact and was drawn once. What is released is this "
             "one picture; every further one drawn adds its ε. Neighbours are "
@@ -131,10 +129,10 @@ def _plain(one: Noised) -> tuple[str, ...]:
 
 
 def _settings(scene: Scene) -> str:
-    info, (height, width, channels) = MECHANISMS[scene.yours.noise.name], scene.picture.shape
+    noise, (height, width, channels) = scene.yours.noise, scene.picture.shape
     colours = "grey" if channels == 1 else "colour"
     # Whatever the noise: beside its original, a noised picture protects nobody.
-    return f"{info.title}: {info.formula}; {width} × {height} pixels, {colours}; demonstration"
+    return f"{noise.title}: {noise.formula}; {width} × {height} pixels, {colours}; demonstration"
 
 
 def _guarantees(shown: list[tuple[str, Noised]]) -> str:

@@ -30,7 +30,7 @@ def draw(scene: Scene) -> None:
     kept = _kept(scene)
     with summary:
         bar = st.progress(0.0, "Trying to undo the noise…") if kept is None else None
-    for attempt in kept or undo(scene.picture, to_unit(scene.yours.panel.pixels), scene.yours.panel.mechanism):
+    for attempt in kept or undo(scene.picture, to_unit(scene.yours.panel.pixels), scene.yours.noise):
         attempts.append(attempt)
         if bar:
             bar.progress(min(len(attempts) / 16, 1.0), f"Tried: {attempt.title}")
@@ -83,13 +83,13 @@ def attempts_of(scene: Scene) -> list[Attempt]:
     """All attempts at your noised picture, tried now if they were not yet."""
     kept = _kept(scene)
     if kept is None:
-        kept = list(undo(scene.picture, to_unit(scene.yours.panel.pixels), scene.yours.panel.mechanism))
+        kept = list(undo(scene.picture, to_unit(scene.yours.panel.pixels), scene.yours.noise))
         st.session_state[KEPT] = (_key(scene), kept)
     return kept
 
 
 def _key(scene: Scene) -> tuple[object, ...]:
-    return scene.chosen.key, scene.yours.noise
+    return scene.chosen.key, scene.yours.noise, scene.yours.seed
 
 
 def _kept(scene: Scene) -> list[Attempt] | None:

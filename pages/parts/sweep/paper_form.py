@@ -5,11 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from medpriv_core.presets import authors_noise
-from medpriv_core.spec import BOUNDS, NOISE_DRAWS
+from medpriv_core.spec import BOUNDS
 from medpriv_core.sweeps.paper import (
     EPOCHS,
     FULL_IMAGE_SIZE,
     MULTIPLIERS,
+    PAPER_DRAWS,
     PAPER_TRAINABLE,
     paper_grid,
     paper_title,
@@ -54,10 +55,10 @@ def draw() -> Request:
     )
     draws = st.pills(
         "Noise of Local-DP",
-        NOISE_DRAWS,
+        list(offered("noise_draw")),
         format_func=lambda name: offered("noise_draw")[name],
         selection_mode="multi",
-        default=NOISE_DRAWS,
+        default=PAPER_DRAWS,
         key="sweep_paper_draws",
         persist_state="session",
         help="The paper's text means noise for every pixel; its published code drew one number a picture.",

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 
 from medpriv_core.errors import SettingError
-from medpriv_core.privacy.image_epsilon import MECHANISM_NAMES, ImageGuarantee, mechanism_guarantee
+from medpriv_core.mechanisms.catalog import own_parameters, picture_noise
+from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.statement import (
     image_epsilon_statement,
-    image_lesion_statement,
     image_meaning,
-    image_short_statement,
     image_unit_statement,
 )
 
 
 def guarantee(name: str, *, beta: float = 1.0, channels: int = 1, copies: int = 1) -> ImageGuarantee:
-    return mechanism_guarantee(name, beta=beta, shape=(28, 28, channels), copies=copies, block=4)
+    noise = picture_noise(name, beta=beta, **own_parameters(name, {"block": 4}))
+    return noise.guarantee((28, 28, channels), copies=copies)
 
 
 def test_the_full_form_carries_everything_that_epsilon_depends_on():
@@ -58,15 +58,6 @@ def test_the_unit_says_how_neighbours_differ(name: str, channels: int, expected:
     assert image_unit_statement(guarantee(name, channels=channels)) == expected
 
 
-def test_the_short_form_fits_under_a_picture():
-    assert (
-        image_short_statement(guarantee("laplace_per_pixel")) == "one pixel: ε = 1 · whole picture: ε = 383 (δ = 1e-5)"
-    )
-    assert image_short_statement(guarantee("gaussian")).startswith("one pixel: ε = 4.38 (δ = 1e-5) · whole picture: ")
-    assert image_short_statement(guarantee("laplace_per_image")) == "no finite ε, for a pixel or for the picture"
-    assert all(len(image_short_statement(guarantee(name, channels=3))) < 80 for name in MECHANISM_NAMES)
-
-
 def test_the_meaning_follows_the_mechanism():
     assert "one pixel is well hidden (ε = 1), but the picture is not: its 784 values" in image_meaning(
         guarantee("laplace_per_pixel")
@@ -88,7 +79,8 @@ def test_what_blurring_brings_back_is_said_where_it_brings_something_back():
 
 def test_a_finding_is_hidden_to_an_epsilon_or_it_is_said_why_not():
     def statement(name: str, channels: int = 1) -> str:
-        return image_lesion_statement(name, area_pixels=1000, contrast=0.3, beta=4.0, channels=channels)
+        noise = picture_noise(name, beta=4.0)
+        return noise.finding_statement(area_pixels=1000, contrast=0.3, channels=channels)
 
     assert statement("laplace_per_pixel") == (
         "A finding of 1,000 pixels and contrast 0.3 is hidden to ε = 75 (δ = 0; two pictures that are alike but for "
@@ -101,4 +93,4 @@ def test_a_finding_is_hidden_to_an_epsilon_or_it_is_said_why_not():
         assert "hidden to ε" not in statement(name)
         assert statement(name).endswith(".")
     with pytest.raises(SettingError, match="contrast must be"):
-        image_lesion_statement("gaussian", area_pixels=10, contrast=2.0, beta=1.0)
+        picture_noise("gaussian", beta=1.0).finding_statement(area_pixels=10, contrast=2.0)

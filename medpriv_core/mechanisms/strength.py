@@ -1,0 +1,63 @@
+"""As little noise as keeps the epsilon of a whole picture."""
+
+from __future__ import annotations
+
+import math
+from typing import TypeVar
+
+from scipy import optimize
+
+from medpriv_core.defaults import DEFAULT_DELTA
+from medpriv_core.errors import SettingError
+from medpriv_core.mechanisms.picture_noise import PictureNoise
+from medpriv_core.privacy.image_cells import Shape
+from medpriv_core.spec import BOUNDS
+
+Noise = TypeVar("Noise", bound=PictureNoise)
+
+
+def with_image_epsilon(
+    noise: Noise, *, epsilon: float, shape: Shape, delta: float = DEFAULT_DELTA, copies: int = 1
+) -> Noise:
+    """``noise`` with a beta of four digits by which a picture of ``shape`` has at most ``epsilon``, and hardly less.
+
+    Raises ``SettingError`` where no beta within its bounds does that.
+    """
+    low, high = BOUNDS["beta"]
+    if not 0 < epsilon < math.inf:
+        raise SettingError(f"The epsilon wanted for the whole picture must be above 0 and finite, but is {epsilon}.")
+
+    def excess(log_beta: float) -> float:
+        # Written in logarithms, in which epsilon is nearly straight.
+        return math.log(max(spent(math.exp(log_beta)), 1e-9 * epsilon) / epsilon)
+
+    def spent(beta: float) -> float:
+        clipped = min(max(beta, low), high)
+        return noise.changed(beta=clipped).guarantee(shape, delta=delta, copies=copies).epsilon_image
+
+    if math.isinf(spent(high)):
+        raise SettingError(
+            "One random number for the whole picture gives it no finite epsilon, whatever beta is; choose noise that "
+            "is drawn for each pixel."
+        )
+    if spent(high) > epsilon:
+        raise SettingError(
+            f"An epsilon of {epsilon:g} for the whole picture needs more noise than beta {high:g}, the most allowed. "
+            "Allow a larger epsilon, or take a smaller picture."
+        )
+    if spent(low) <= epsilon:
+        raise SettingError(
+            f"Already the least noise allowed, beta {low:g}, keeps the whole picture within epsilon {epsilon:g}; ask "
+            "for a smaller epsilon."
+        )
+    # brentq stops on either side of the target.
+    beta = _round_up(math.exp(optimize.brentq(excess, math.log(low), math.log(high), xtol=2e-5)))
+    while spent(beta) > epsilon:
+        beta = _round_up(beta * 1.00005)
+    return noise.changed(beta=beta)
+
+
+def _round_up(value: float) -> float:
+    """To four digits; the next such number where ``value`` has more."""
+    digits = 3 - math.floor(math.log10(value))
+    return math.ceil(round(value * 10**digits, 6)) / 10**digits
