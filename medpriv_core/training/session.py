@@ -164,7 +164,7 @@ def open_session(
     # Stored features reach the last layer alone, which is small and quick: no need to mix precisions there.
     stored = spec.trainable == "head" and not spec.augment
     drawn = train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
-    numbers = KINDS[spec.features].width * spec.augmentation_multiplicity * drawn
+    numbers = KINDS[spec.features].width(network) * spec.augmentation_multiplicity * drawn
     step_mixed = mixed if spec.trainable != "head" else None
     pass_size = physical_batch_size(
         input_size=0 if stored else spec.input_size,
@@ -358,7 +358,7 @@ def _choose_trained(network: ResNet18, spec: RunSpec) -> tuple[nn.Module, str | 
     if spec.trainable == "norms":
         return network, frozen
     if spec.features != "last" or not spec.head_bias:
-        network.fc = _fresh_layer(KINDS[spec.features].width, network.fc.out_features, bias=spec.head_bias)
+        network.fc = _fresh_layer(KINDS[spec.features].width(network), network.fc.out_features, bias=spec.head_bias)
     return network.fc, frozen
 
 

@@ -278,7 +278,7 @@ def known_variations(patch: Patch) -> None:
 SABOTAGES = [
     (no_noise, {}, "Noise"),
     (scaled(0.5), {}, "Noise"),
-    (scaled(0.95), {}, "Noise"),
+    (scaled(0.95), {"features": "layer3_grid"}, "Noise"),
     (noise_for_the_first_parameter_only, {}, "Noise"),
     (uniform_noise, {}, "Noise"),
     (scaled(0.5), {"engine": "opacus"}, "Noise"),
