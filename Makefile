@@ -33,8 +33,9 @@ INSTALLED_DEV := $(VENV)/requirements-dev$(if $(HASHES),-locked).installed
 run: $(INSTALLED)
 	$(BIN)/python -P -m streamlit run app.py
 
+# Each of the several hundred processes that the tests start would compile all modules anew if nothing compiled were kept.
 test: $(INSTALLED_DEV)
-	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses logical --maxprocesses 5 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .

@@ -56,6 +56,11 @@ if beside := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(beside))))
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are processors, since tests often wait for a browser or for another process."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest files first; xdist, unless told ``--no-loadscope-reorder``, begins with those that have most tests."""
     places = {TESTS / name: place for place, name in enumerate(LONGEST)}

@@ -20,7 +20,7 @@ from benchmarks.fuzzing.subject import Case, Fault, command, complaint_about, se
 from benchmarks.fuzzing.uploads import decode_here
 from medpriv_core.errors import MedprivError
 
-CASES = {"uploads": 150, "zips": 60, "runs": 24, "imports": 40, "addresses": 8, "arguments": 60}
+CASES = {"uploads": 90, "zips": 40, "runs": 12, "imports": 30, "addresses": 5, "arguments": 40}
 ROOT = Path(__file__).resolve().parents[1]
 
 

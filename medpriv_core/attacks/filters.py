@@ -25,7 +25,7 @@ from functools import partial
 from typing import Literal
 
 import numpy as np
-from scipy import fft, ndimage
+import scipy
 
 REFERENCE_SIDE = 256
 # Power falls as 1/f^2.5: between the 1/f² of landscapes and the smoother photographs of retinas and chests.
@@ -95,7 +95,7 @@ def smoothers(shape: tuple[int, int], *, noise_deviation: float, pixels_per_samp
 
 def blur(picture: np.ndarray, *, width: float) -> np.ndarray:
     """Gaussian blur of standard deviation ``width`` in pixels, mirrored at the borders."""
-    return ndimage.gaussian_filter(picture, sigma=(width, width, 0))
+    return scipy.ndimage.gaussian_filter(picture, sigma=(width, width, 0))
 
 
 def block_mean(picture: np.ndarray, *, side: int) -> np.ndarray:
@@ -144,8 +144,8 @@ def non_local_means(picture: np.ndarray, *, noise_deviation: float) -> np.ndarra
 def local_wiener(picture: np.ndarray, *, window: int, noise_deviation: float) -> np.ndarray:
     """Wiener's filter with mean and variance of each neighbourhood (Lee 1980), mirrored at the borders."""
     size = (window, window, 1)
-    mean = ndimage.uniform_filter(picture, size)
-    variance = ndimage.uniform_filter(picture * picture, size) - mean * mean
+    mean = scipy.ndimage.uniform_filter(picture, size)
+    variance = scipy.ndimage.uniform_filter(picture * picture, size) - mean * mean
     noise = noise_deviation**2
     kept = np.maximum(variance - noise, 0) / np.maximum(variance, max(noise, 1e-12))
     return mean + kept * (picture - mean)
@@ -170,7 +170,7 @@ def keep_likely_waves(picture: np.ndarray, *, noise_deviation: float) -> np.ndar
     Colours are split into brightness and two differences first, because brightness holds most of the picture and
     each part gets the prior of its own strength, measured on its slowest waves.
     """
-    waves = fft.dctn(_to_opponent(picture), axes=(0, 1), norm="ortho", workers=1)
+    waves = scipy.fft.dctn(_to_opponent(picture), axes=(0, 1), norm="ortho", workers=1)
     height, width = picture.shape[:2]
     # Half-waves across the longer side: the same prior for every orientation.
     down, across = np.arange(height) * max(height, width) / height, np.arange(width) * max(height, width) / width
@@ -187,7 +187,7 @@ def keep_likely_waves(picture: np.ndarray, *, noise_deviation: float) -> np.ndar
         kept = signal / np.maximum(signal + noise, 1e-12)
         kept[0, 0] = 1  # the mean of the picture is known well
         waves[:, :, part] *= kept
-    return _from_opponent(fft.idctn(waves, axes=(0, 1), norm="ortho", workers=1))
+    return _from_opponent(scipy.fft.idctn(waves, axes=(0, 1), norm="ortho", workers=1))
 
 
 # Orthonormal, so that noise of one variance stays noise of that variance.

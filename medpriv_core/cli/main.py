@@ -5,28 +5,35 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import medpriv_core
-from medpriv_core.cli import (
-    app,
-    audit,
-    bench,
-    compare,
-    datasets,
-    epsilon,
-    export,
-    noise,
-    predict,
-    processes,
-    run,
-    runs,
-    sweep,
-)
 from medpriv_core.cli.output import complain
 from medpriv_core.cli.parser import Parser, check_texts
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import Cancelled
+
+# The module of each command. Only that of the command that is given is loaded: all of them take a second.
+MODULES = {
+    "app": "app",
+    "datasets": "datasets",
+    "noise": "noise",
+    "epsilon": "epsilon",
+    "run": "run",
+    "runs": "runs",
+    "sweep": "sweep",
+    "compare": "compare",
+    "export": "export",
+    "import": "export",
+    "predict": "predict",
+    "bench": "bench",
+    "audit": "audit",
+    "worker": "processes",
+    "runner": "processes",
+    "predictor": "processes",
+    "weights": "processes",
+}
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
@@ -35,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     try:
         try:
-            options = build_parser().parse_args(arguments)
+            words = sys.argv[1:] if arguments is None else arguments
+            options = build_parser(*words[:1]).parse_args(words)
             check_texts(options)
             return int(options.command(options) or 0)
         finally:
@@ -58,16 +66,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("There is not enough memory for this. Take a smaller image or fewer of them.", FAILED)
 
 
-def build_parser() -> Parser:
-    """The parser with all commands."""
+def build_parser(command: str | None = None) -> Parser:
+    """The parser with all commands; with those of one module alone, if ``command`` is one of them."""
     parser = Parser(
         prog="medpriv" if Path(sys.argv[0]).stem == "medpriv" else "python -m medpriv_core",
         description="Differential privacy on medical images: noise, epsilon, datasets and training runs.",
     )
     parser.add_argument("--version", action="version", version=f"medpriv {medpriv_core.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (app, datasets, noise, epsilon, run, runs, sweep, compare, export, predict, bench, audit, processes):
-        module.add_to(commands)
+    modules = [MODULES[command]] if command in MODULES else dict.fromkeys(MODULES.values())
+    for module in modules:
+        import_module(f"medpriv_core.cli.{module}").add_to(commands)
     return parser
 
 

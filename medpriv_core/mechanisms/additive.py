@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy import special
+import scipy
 
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.mechanisms.laplace import laplace_clamped_mean
@@ -210,7 +210,7 @@ class Gaussian(PictureNoise):
     def _beyond(self, threshold: np.ndarray) -> np.ndarray:
         t = threshold / self.beta
         density = np.exp(-(t**2) / 2) / math.sqrt(2 * math.pi)
-        return np.asarray(self.beta * (density - t * special.ndtr(-t)))
+        return np.asarray(self.beta * (density - t * scipy.special.ndtr(-t)))
 
     @property
     def noise_deviation(self) -> float:

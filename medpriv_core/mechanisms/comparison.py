@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+import scipy
 
 from medpriv_core.mechanisms.laplace import clamp, saturated_share, to_bytes, to_unit
 from medpriv_core.mechanisms.picture_noise import PictureNoise
@@ -57,7 +57,7 @@ def _blurred_correlation(clean: np.ndarray, shown: np.ndarray) -> float | None:
         cells = (cropped[0] // factor, factor, cropped[1] // factor, factor, channels)
         clean, shown = (maps[: cropped[0], : cropped[1]].reshape(cells).mean((1, 3)) for maps in (clean, shown))
     sigma = BLUR_SHARE * max(shown.shape[:2])
-    blurred = gaussian_filter(shown, sigma=(sigma, sigma, 0), mode="nearest", truncate=3)
+    blurred = scipy.ndimage.gaussian_filter(shown, sigma=(sigma, sigma, 0), mode="nearest", truncate=3)
     if np.ptp(clean) == 0 or np.ptp(blurred) < 1e-6:
         return None
     return float(np.corrcoef(clean.ravel(), blurred.ravel())[0, 1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TypeVar
 
-from scipy import optimize
+import scipy
 
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import SettingError
@@ -51,7 +51,7 @@ def with_image_epsilon(
             "for a smaller epsilon."
         )
     # brentq stops on either side of the target.
-    beta = _round_up(math.exp(optimize.brentq(excess, math.log(low), math.log(high), xtol=2e-5)))
+    beta = _round_up(math.exp(scipy.optimize.brentq(excess, math.log(low), math.log(high), xtol=2e-5)))
     while spent(beta) > epsilon:
         beta = _round_up(beta * 1.00005)
     return noise.changed(beta=beta)

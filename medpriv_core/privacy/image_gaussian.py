@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import optimize, special
+import scipy
 
 # What floating-point numbers may lose; added to every epsilon.
 _MARGIN = 1e-9
@@ -34,13 +34,13 @@ def gaussian_epsilon(*, mu: float, delta: float) -> float:
     if _delta(lowest, mu) <= delta:
         return 0.0
     # Below -9, delta is 1 to the last digit.
-    u = optimize.brentq(lambda at: _delta(at, mu) - delta, max(lowest, -9.0), highest, xtol=1e-13)
+    u = scipy.optimize.brentq(lambda at: _delta(at, mu) - delta, max(lowest, -9.0), highest, xtol=1e-13)
     return float(mu * (u + mu / 2)) * (1 + _MARGIN)
 
 
 def _delta(u: float, mu: float) -> float:
-    upper = special.erfcx((u + mu) / _SQRT2)
+    upper = scipy.special.erfcx((u + mu) / _SQRT2)
     if u < 0:
         # erfcx grows without limit there.
-        return float(special.ndtr(-u) - math.exp(-(u**2) / 2) / 2 * upper)
-    return float(math.exp(-(u**2) / 2) / 2 * (special.erfcx(u / _SQRT2) - upper))
+        return float(scipy.special.ndtr(-u) - math.exp(-(u**2) / 2) / 2 * upper)
+    return float(math.exp(-(u**2) / 2) / 2 * (scipy.special.erfcx(u / _SQRT2) - upper))

@@ -28,7 +28,7 @@ import functools
 import math
 
 import numpy as np
-from scipy import optimize
+import scipy
 
 # Of epsilon: how far the sum may be above the truth, and where the search for epsilon stops.
 SUM_ERROR, SEARCH_ERROR = 2e-4, 1e-4
@@ -95,7 +95,7 @@ def _saddle_point(theta: float, values: int, x: float) -> float:
         moment = (c + 1 + c * math.exp(-(2 * c + 1) * theta)) / (2 * c + 1)
         return values * math.log(moment) + c * x - log_c - math.log1p(c)
 
-    return math.exp(optimize.minimize_scalar(height, bounds=(-30.0, 45.0), method="bounded").x)
+    return math.exp(scipy.optimize.minimize_scalar(height, bounds=(-30.0, 45.0), method="bounded").x)
 
 
 def _beyond(c: float, height: float, theta: float, values: int, x: float) -> float:

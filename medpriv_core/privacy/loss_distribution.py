@@ -19,7 +19,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import fft, special
+import scipy
 
 from medpriv_core.privacy.step_loss import Array, Direction, StepLosses, drawn, log_expm1, losses_of_step
 from medpriv_core.privacy.steps import Steps, count_steps
@@ -67,7 +67,7 @@ def total_losses(
     if _is_hopeless(stretches, replace_one, images):
         return None
     _, interval = _epsilon_and_interval(stretches, delta, replace_one, images)
-    usual = math.sqrt(sum(n * (rate * special.erf(images / noise / 8**0.5)) ** 2 for noise, rate, n in stretches))
+    usual = math.sqrt(sum(n * (rate * scipy.special.erf(images / noise / 8**0.5)) ** 2 for noise, rate, n in stretches))
     fine_enough = USUAL_INTERVAL * 2 * usual / math.sqrt(count_steps(stretches))
     if interval > fine_enough:
         interval = max(fine_enough, _finest_interval(stretches, replace_one, images))
@@ -138,13 +138,13 @@ def _total(stretches: Stretches, interval: float, direction: Direction, images: 
     ]
     infinite = TAIL - math.expm1(sum(steps * math.log1p(-losses.infinite) for losses, steps in parts))
     low, high = _window(parts)
-    size = fft.next_fast_len(max(high - low + 1, *(len(losses.probabilities) for losses, _ in parts)), real=True)
+    size = scipy.fft.next_fast_len(max(high - low + 1, *(len(losses.probabilities) for losses, _ in parts)), real=True)
     spectrum = np.ones(1)
     for losses, steps in parts:
-        spectrum = spectrum * fft.rfft(losses.probabilities, size) ** steps
+        spectrum = spectrum * scipy.fft.rfft(losses.probabilities, size) ** steps
     # The sum goes round in a circle, which is cut open where next to nothing is. What wraps around is within TAIL.
     first = sum(steps * losses.first for losses, steps in parts)
-    probabilities = np.roll(fft.irfft(spectrum, size), first - low)
+    probabilities = np.roll(scipy.fft.irfft(spectrum, size), first - low)
     return TotalLosses(low, interval, probabilities, infinite + _rounding(count_steps(stretches)))
 
 
@@ -277,7 +277,7 @@ def _divergence(noise_multiplier: float, sample_rate: float, images: int) -> flo
     # log1p of a sum of expm1, so that tiny divergences do not drown in the 1.
     exponents = np.outer(count, count)[1:, 1:] / noise_multiplier**2
     weights = np.add.outer(log_probabilities, log_probabilities)[1:, 1:]
-    return float(np.logaddexp(0, special.logsumexp(weights + log_expm1(exponents))))
+    return float(np.logaddexp(0, scipy.special.logsumexp(weights + log_expm1(exponents))))
 
 
 def _finest_interval(stretches: Stretches, replace_one: bool, images: int) -> float:

@@ -17,7 +17,7 @@ import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-from scipy import special
+import scipy
 
 if TYPE_CHECKING:
     from dp_accounting.pld.privacy_loss_mechanism import MonotonePrivacyLoss
@@ -66,7 +66,7 @@ def losses_of_step(
 def drawn(images: int, sample_rate: float) -> Array:
     """Probabilities that 0 … ``images`` of a patient's images are drawn, adding up to 1."""
     count = np.arange(images + 1)
-    probabilities = special.comb(images, count) * sample_rate**count * (1 - sample_rate) ** (images - count)
+    probabilities = scipy.special.comb(images, count) * sample_rate**count * (1 - sample_rate) ** (images - count)
     return np.asarray(probabilities / probabilities.sum())
 
 
@@ -118,7 +118,7 @@ def _places(epsilons: Array, noise_multiplier: float, sample_rate: float, images
         # comes near from one side and never leaves it.
         for _ in range(MOST_ROUNDS):
             parts = log_p - (k * found + k**2 / 2) / variance
-            total = special.logsumexp(parts, axis=0)
+            total = scipy.special.logsumexp(parts, axis=0)
             slope = (k * np.exp(parts - total)).sum(axis=0) / variance
             step = (total - missing) / slope
             found += step

@@ -34,7 +34,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from medpriv_core.privacy.dp_sgd import Adjacency
 from medpriv_core.privacy.loss_distribution import Stretches, TotalLosses, smallest_resolvable, total_losses
@@ -122,8 +122,8 @@ def _risk(stretches: Stretches, delta: float, replace_one: bool, images: int) ->
 
 
 def _gaussian(mu: float) -> Risk:
-    rates = {rate: float(special.ndtr(mu + special.ndtri(float(rate)))) for rate in FALSE_ALARM_RATES}
-    return Risk(rates, float(special.erf(mu / math.sqrt(8))), mu)
+    rates = {rate: float(scipy.special.ndtr(mu + scipy.special.ndtri(float(rate)))) for rate in FALSE_ALARM_RATES}
+    return Risk(rates, float(scipy.special.erf(mu / math.sqrt(8))), mu)
 
 
 def _deltas(totals: tuple[TotalLosses, ...]) -> tuple[Array, Array]:
@@ -165,6 +165,7 @@ def _mu(epsilons: Array, deltas: Array, smallest: float) -> float | None:
     false_alarms = np.concatenate([[smallest], rates, corners[(corners > smallest) & (corners < 1)]])
     hits = np.array([_hits(epsilons, deltas, rate) for rate in (smallest, *rates)])
     at_corners = (deltas[:-1] + np.exp(epsilons[:-1]) * corners)[(corners > smallest) & (corners < 1)]
-    distances = special.ndtri(np.minimum(1, np.concatenate([hits, at_corners]))) - special.ndtri(false_alarms)
+    hit_rates = np.minimum(1, np.concatenate([hits, at_corners]))
+    distances = scipy.special.ndtri(hit_rates) - scipy.special.ndtri(false_alarms)
     mu = float(distances.max())
     return mu if math.isfinite(mu) else None

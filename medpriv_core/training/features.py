@@ -34,7 +34,7 @@ from medpriv_core.progress import ProgressCallback
 from medpriv_core.spec import Features
 from medpriv_core.training.augmentation import network_input
 from medpriv_core.training.device import forward_batch_size
-from medpriv_core.training.model import FEATURES, LAYER3, ResNet18
+from medpriv_core.training.model import ResNet18
 from medpriv_core.training.variants import is_broad, vary
 
 PHASE = "Computing features"
@@ -49,11 +49,12 @@ _FIRST_IMAGES = 64
 class FeatureKind:
     """Which of the network's numbers stand for an image.
 
+    width    how many they are of this network
     compute  network and input (n, 3, size, size) -> (n, width)
     """
 
     name: Features
-    width: int
+    width: Callable[[ResNet18], int]
     compute: Callable[[ResNet18, Tensor], Tensor]
 
 
@@ -62,11 +63,15 @@ GRID = 4
 KINDS: dict[Features, FeatureKind] = {
     kind.name: kind
     for kind in (
-        FeatureKind("last", FEATURES, lambda network, inputs: network.features(inputs)),
-        FeatureKind("layer3", LAYER3, lambda network, inputs: network.layer3_maps(inputs).mean((2, 3))),
+        FeatureKind("last", lambda network: network.channels[3], lambda network, inputs: network.features(inputs)),
+        FeatureKind(
+            "layer3",
+            lambda network: network.channels[2],
+            lambda network, inputs: network.layer3_maps(inputs).mean((2, 3)),
+        ),
         FeatureKind(
             "layer3_grid",
-            LAYER3 * GRID**2,
+            lambda network: network.channels[2] * GRID**2,
             lambda network, inputs: F.adaptive_avg_pool2d(network.layer3_maps(inputs), GRID).flatten(1),
         ),
     )
@@ -182,7 +187,7 @@ def _identity(source: FeatureSource, backbone: Backbone) -> dict[str, Any]:
             "input_size": backbone.input_size,
             "backbone": backbone.fingerprint,  # of names and values, so of the kind of normalisation too
             "kind": backbone.kind.name,
-            "width": backbone.kind.width,
+            "width": backbone.kind.width(backbone.model),
             "precision": str(backbone.mixed or torch.float32),
         }
     )

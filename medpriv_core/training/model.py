@@ -25,14 +25,13 @@ from medpriv_core.preprocessing import GROUPS
 from medpriv_core.spec import Norm
 from medpriv_core.training.frozen_norm import FrozenBatchNorm2d
 
-FEATURES = 512
-LAYER3 = 256
+WIDTH = 64
 
 NormLayer = Callable[[int], nn.Module]
 
 
 def _group_norm(channels: int) -> nn.Module:
-    return nn.GroupNorm(GROUPS, channels)
+    return nn.GroupNorm(min(GROUPS, channels // 2), channels)  # a group of one channel would keep nothing of its mean
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -81,20 +80,26 @@ class BasicBlock(nn.Module):
 
 
 class ResNet18(nn.Module):
-    """(n, 3, size, size) normalised images -> (n, classes) logits."""
+    """(n, 3, size, size) normalised images -> (n, classes) logits.
 
-    def __init__(self, *, classes: int, norm_layer: NormLayer) -> None:
+    ``channels`` of each of the four stages: 64, 128, 256, 512 in the published network. Any other ``width`` than 64 is
+    for tests of what goes on around the network, which then takes a small part of the time.
+    """
+
+    def __init__(self, *, classes: int, norm_layer: NormLayer, width: int = WIDTH) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
-        self.bn1 = norm_layer(64)
+        self.channels = (width, 2 * width, 4 * width, 8 * width)
+        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = norm_layer(width)
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.layer1 = _stage(64, 64, stride=1, norm_layer=norm_layer)
-        self.layer2 = _stage(64, 128, stride=2, norm_layer=norm_layer)
-        self.layer3 = _stage(128, 256, stride=2, norm_layer=norm_layer)
-        self.layer4 = _stage(256, FEATURES, stride=2, norm_layer=norm_layer)
+        first, second, third, last = self.channels
+        self.layer1 = _stage(width, first, stride=1, norm_layer=norm_layer)
+        self.layer2 = _stage(first, second, stride=2, norm_layer=norm_layer)
+        self.layer3 = _stage(second, third, stride=2, norm_layer=norm_layer)
+        self.layer4 = _stage(third, last, stride=2, norm_layer=norm_layer)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(FEATURES, classes)
+        self.fc = nn.Linear(last, classes)
 
     def layer3_maps(self, x: Tensor) -> Tensor:
         """(n, 3, size, size) -> (n, 256, size / 16, size / 16): what the last stage reads."""
@@ -113,7 +118,9 @@ class ResNet18(nn.Module):
         return self.fc(self.features(x))
 
 
-def build_model(*, classes: int, norm: Norm, state_dict: Mapping[str, Tensor] | None, seed: int) -> ResNet18:
+def build_model(
+    *, classes: int, norm: Norm, state_dict: Mapping[str, Tensor] | None, seed: int, width: int = WIDTH
+) -> ResNet18:
     """A ResNet-18 whose last layer is fresh: all zero, so that all ``classes`` start equally likely.
 
     (From a random last layer, the first steps would go into unlearning it, and steps cost privacy.)
@@ -123,7 +130,7 @@ def build_model(*, classes: int, norm: Norm, state_dict: Mapping[str, Tensor] | 
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # the processor's only: fork_rng puts that one back
-        model = ResNet18(classes=classes, norm_layer=NORM_LAYERS[norm])
+        model = ResNet18(classes=classes, norm_layer=NORM_LAYERS[norm], width=width)
         if state_dict is None:
             _initialise(model)
     nn.init.zeros_(model.fc.weight)

@@ -104,7 +104,7 @@ def load_predictor(directory: RunDirectory, *, home: DataHome) -> Predictor:
         if saved.rest is not None:
             network.load_state_dict(saved.rest | {f"fc.{key}": value for key, value in network.fc.state_dict().items()})
         if head:
-            network.fc = nn.Linear(KINDS[spec.features].width, len(classes), bias=spec.head_bias)
+            network.fc = nn.Linear(KINDS[spec.features].width(network), len(classes), bias=spec.head_bias)
         (network.fc if head else network).load_state_dict(saved.trained)
     except (RuntimeError, KeyError, TypeError) as error:
         raise _damaged(directory) from error

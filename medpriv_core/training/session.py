@@ -187,7 +187,7 @@ def open_session(
         dataset=data.clean.key,
         average=average,
         ordered=data.clean.info.ordered,
-        threads=_threads(spec, train_size),
+        threads=_threads(spec, network, train_size),
         spent=recorded,
         remark=remark,
     )
@@ -254,12 +254,12 @@ def _reads_stored_features(spec: RunSpec) -> bool:
     return spec.trainable == "head" and not spec.augment
 
 
-def _threads(spec: RunSpec, train_size: int) -> int:
+def _threads(spec: RunSpec, network: ResNet18, train_size: int) -> int:
     """Cores for the steps: stored features reach the last layer alone, for which many only wait for each other."""
     if not _reads_stored_features(spec):
         return torch.get_num_threads()
     drawn = train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
-    return step_threads(KINDS[spec.features].width * spec.augmentation_multiplicity * drawn)
+    return step_threads(KINDS[spec.features].width(network) * spec.augmentation_multiplicity * drawn)
 
 
 def _stepper_maker(
@@ -365,7 +365,7 @@ def _choose_trained(network: ResNet18, spec: RunSpec) -> tuple[nn.Module, str | 
     if spec.trainable == "norms":
         return network, frozen
     if spec.features != "last" or not spec.head_bias:
-        network.fc = _fresh_layer(KINDS[spec.features].width, network.fc.out_features, bias=spec.head_bias)
+        network.fc = _fresh_layer(KINDS[spec.features].width(network), network.fc.out_features, bias=spec.head_bias)
     return network.fc, frozen
 
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import ndimage, signal
-from scipy.fft import idctn
+import scipy
 
 from medpriv_core.attacks import filters
 from tests.attacks.pictures import bars, coloured_retina, retina_unit
@@ -39,7 +38,7 @@ def test_the_local_wiener_filter_is_that_of_scipy_away_from_borders() -> None:
 
     ours = filters.local_wiener(picture, window=9, noise_deviation=NOISE)
 
-    reference = signal.wiener(picture[:, :, 0].astype(float), 9, noise=NOISE**2)
+    reference = scipy.signal.wiener(picture[:, :, 0].astype(float), 9, noise=NOISE**2)
     np.testing.assert_allclose(inner(ours[:, :, 0]), inner(reference), atol=1e-5)
 
 
@@ -48,7 +47,7 @@ def test_the_median_is_the_median_to_the_nearest_level_away_from_borders() -> No
 
     ours = filters.local_median(picture, window=9)
 
-    reference = ndimage.median_filter(picture[:, :, 0], size=9)
+    reference = scipy.ndimage.median_filter(picture[:, :, 0], size=9)
     np.testing.assert_allclose(inner(ours[:, :, 0]), inner(reference), atol=0.5 / 255 + 1e-6)
 
 
@@ -69,7 +68,7 @@ def test_the_spectrum_filter_is_the_best_linear_one_where_its_prior_is_true() ->
     frequency[0, 0] = 1
     power = 40 * frequency**-filters.SPECTRUM_EXPONENT
     power[0, 0] = 0
-    clean = 0.5 + idctn(rng.standard_normal((side, side)) * np.sqrt(power), norm="ortho")
+    clean = 0.5 + scipy.fft.idctn(rng.standard_normal((side, side)) * np.sqrt(power), norm="ortho")
     noisy = (clean + rng.normal(0, NOISE, clean.shape)).astype(np.float32)[:, :, None]
 
     error = np.mean((filters.keep_likely_waves(noisy, noise_deviation=NOISE)[:, :, 0] - clean) ** 2)

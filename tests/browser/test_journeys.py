@@ -142,27 +142,6 @@ def test_an_own_dicom_is_shown_windowed_and_taken_away_without_its_name(page: Pa
         assert b"CompressedSamples" not in content  # the patient's name in the header
 
 
-def test_a_quick_run_draws_its_curve_finishes_and_is_found_after_a_reload(page: Page, app: App):
-    run_id = launch(page, app)
-    expect(page.get_by_text("finished").first).to_be_visible(timeout=LONG_MS)
-    assert epochs_shown(page) == 20
-    page.reload()
-    assert epochs_shown(page) == 20
-    assert page.url.endswith(f"run={run_id}")
-
-
-def test_a_long_run_grows_is_stopped_and_resumed(page: Page, app: App):
-    run_id = launch(page, app, epochs=1000)
-    first = epochs_shown(page)
-    wait_for_more_than(page, first)
-    page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("stopped", exact=True).first).to_be_visible(timeout=PATIENCE_S * 1000)
-    stopped_at = service.load_run(app.home, run_id).epochs[-1]["epoch"]
-    page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_role("button", name="Stop")).to_be_visible()
-    wait_for_more_than(page, stopped_at)
-
-
 def test_runs_are_chosen_in_the_table_drawn_together_deleted_and_brought_back(page: Page, app: App):
     for run_id in ("r1", "r2", "r3"):
         add_run(app.home, run_id)
@@ -187,7 +166,7 @@ def test_runs_are_chosen_in_the_table_drawn_together_deleted_and_brought_back(pa
     expect(together.first).to_be_visible(timeout=PATIENCE_S * 1000)
 
 
-def test_the_guarantee_is_there_before_a_launch_and_by_what_was_recorded_after_it(page: Page, app: App):
+def test_the_guarantee_is_there_before_a_launch_and_by_what_was_recorded_after_it_with_the_curve(page: Page, app: App):
     page.goto(f"{app.url}/train")
     use_preset(page, "As the authors ran it")
     expect(page.get_by_text("No ε holds for this run")).to_be_visible()
@@ -211,6 +190,11 @@ def test_the_guarantee_is_there_before_a_launch_and_by_what_was_recorded_after_i
     page.get_by_text("conditions that hold").click()
     expect(page.get_by_text("The ledger covers exactly the 5 steps")).to_be_visible()
     expect(page.get_by_text("fails", exact=True)).to_have_count(0)
+    for _ in range(2):
+        expect(page.get_by_text("finished").first).to_be_visible()
+        assert epochs_shown(page) == 5
+        assert "run=" in page.url
+        page.reload()
 
 
 def test_the_summary_stays_beside_the_form_and_below_it_on_a_narrow_window(page: Page, app: App):
@@ -230,9 +214,19 @@ def test_the_summary_stays_beside_the_form_and_below_it_on_a_narrow_window(page:
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
-def test_a_killed_app_loses_no_run_and_a_killed_worker_is_shown(page: Page, app: App):
+def test_a_long_run_grows_is_stopped_and_resumed_outlives_its_app_and_says_that_its_worker_was_killed(
+    page: Page, app: App
+):
     run_id = launch(page, app, epochs=1000)
-    epochs_shown(page)
+    first = epochs_shown(page)
+    wait_for_more_than(page, first)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("stopped", exact=True).first).to_be_visible(timeout=PATIENCE_S * 1000)
+    stopped_at = service.load_run(app.home, run_id).epochs[-1]["epoch"]
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    wait_for_more_than(page, stopped_at)
+
     app.kill()
     before = len(service.load_run(app.home, run_id).epochs)
     app.start()

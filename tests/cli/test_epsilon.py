@@ -6,7 +6,7 @@ import math
 import re
 
 import pytest
-from scipy import stats
+import scipy
 
 from tests.cli.conftest import Command, Refusal
 
@@ -110,8 +110,8 @@ def test_what_an_epsilon_of_full_batches_means(medpriv: Command, target: float, 
     assert set(plan["tpr_at_fpr"]) == {"0.001", "0.01", "0.05"}
     assert "while wrongly naming 1 of 100" in plan["meaning"]
     assert plan["mu"] == pytest.approx(plan["steps"] ** 0.5 / plan["noise_multiplier"])
-    assert plan["tpr_at_fpr"]["0.01"] == pytest.approx(stats.norm.cdf(plan["mu"] + stats.norm.ppf(0.01)))
-    assert plan["advantage"] == pytest.approx(2 * stats.norm.cdf(plan["mu"] / 2) - 1)
+    assert plan["tpr_at_fpr"]["0.01"] == pytest.approx(scipy.stats.norm.cdf(plan["mu"] + scipy.stats.norm.ppf(0.01)))
+    assert plan["advantage"] == pytest.approx(2 * scipy.stats.norm.cdf(plan["mu"] / 2) - 1)
     assert f"finds at most {told} of 100 images that were in the training set" in medpriv("epsilon", *options).out
 
 

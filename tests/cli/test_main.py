@@ -8,7 +8,7 @@ import pytest
 
 from medpriv_core import __version__
 from medpriv_core.cli import datasets
-from medpriv_core.cli.main import build_parser
+from medpriv_core.cli.main import MODULES, build_parser
 from medpriv_core.home import DataHome
 from tests.cli.conftest import Command, Refusal
 
@@ -28,6 +28,13 @@ ALL = _commands(build_parser())
 def test_the_promised_commands_are_there():
     promised = {("datasets", "add"), ("noise",), ("epsilon",), ("run",), ("runs", "list"), ("runs", "resume")}
     assert promised <= set(ALL)
+
+
+def test_each_command_is_found_in_its_module_alone():
+    assert set(MODULES) == {path[0] for path in ALL if path}
+    for command, module in MODULES.items():
+        found = {path[0] for path in _commands(build_parser(command)) if path}
+        assert found == {name for name, place in MODULES.items() if place == module}
 
 
 @pytest.mark.parametrize("command", ALL, ids=" ".join)

@@ -21,7 +21,7 @@ from tests.datasets.builders import chest_files, write_folder
 from tests.runs.test_processes import processes
 from tests.small_data import NAME, add_small_dataset
 
-TINY = ["--image-size", "28", "--device", "cpu", "--weights", "none"]
+TINY = ["--image-size", "28", "--device", "cpu", "--weights", "none", "--batch-size", "6"]
 PATIENCE_S = 120.0
 
 
@@ -30,7 +30,7 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataHome]:
     """One home for all runs here, so that one runner serves them; its processes are gone at the end."""
     folder = tmp_path_factory.mktemp("processes")
     home = data_home(folder / "home")
-    add_small_dataset(home, folder)
+    add_small_dataset(home, folder, train=24, test=8)
     yield home
     for process in processes(home):
         process.kill()
@@ -54,7 +54,7 @@ def start(*arguments: str, **options: object) -> subprocess.Popen[str]:
 
 
 def test_a_private_run_from_start_to_end(at_home: DataHome):
-    settings = ["--method", "dp_sgd", "--noise-multiplier", "1", "--epochs", "2", "--batch-size", "30"]
+    settings = ["--method", "dp_sgd", "--noise-multiplier", "1", "--epochs", "2"]
     process = start("run", "--dataset", NAME, *TINY, *settings, "--json")
     out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, err
@@ -62,7 +62,7 @@ def test_a_private_run_from_start_to_end(at_home: DataHome):
     assert (run["state"], run["message"]) == ("finished", None)
     assert (run["spec"]["method"], run["spec"]["noise_multiplier"], run["spec"]["epochs"]) == ("dp_sgd", 1.0, 2)
     assert [row["epoch"] for row in run["epochs"]] == [1, 2]
-    assert run["setup"]["train_size"] == 120
+    assert run["setup"]["train_size"] == 24
     epsilons = [row["epsilon"] for row in run["epochs"]]
     assert 0 < epsilons[0] < epsilons[1]
 

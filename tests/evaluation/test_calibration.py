@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
-from sklearn import metrics
+import scipy
 
 from medpriv_core.evaluation.calibration import (
     brier_score,
@@ -97,13 +96,15 @@ def test_no_mistake_on_few_images_is_no_proof_of_calibration() -> None:
 def test_even_perfection_has_an_error_which_many_images_make_small() -> None:
     """300 answers given with 80 %: the expected distance of the share of right ones from 80 % is that of a binomial."""
     sure = np.tile([0.8, 0.2], (300, 1))
-    expected = np.abs(np.arange(301) - 240) @ stats.binom(300, 0.8).pmf(np.arange(301))
+    expected = np.abs(np.arange(301) - 240) @ scipy.stats.binom(300, 0.8).pmf(np.arange(301))
     assert perfect_error(sure) == pytest.approx(expected / 300, rel=0.15)
     assert perfect_error(np.tile(sure, (100, 1))) < perfect_error(sure) / 5
     assert perfect_error(np.tile([1.0, 0.0], (300, 1))) == 0
 
 
 def test_brier_score_and_log_loss_are_those_of_scikit_learn(answers: tuple[np.ndarray, np.ndarray]) -> None:
+    from sklearn import metrics
+
     probabilities, labels = answers[0][1:], answers[1][1:]  # scikit-learn cuts off zeros elsewhere
     classes = np.arange(probabilities.shape[1])
     exact = probabilities.astype(float) / probabilities.sum(1, keepdims=True, dtype=float)

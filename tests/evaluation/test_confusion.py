@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn import metrics
 
 from medpriv_core.evaluation.confusion import class_table, confusion_matrix, weighted_kappa
 from medpriv_core.evaluation.intervals import wilson_interval
 
 
 def test_the_matrix_is_that_of_scikit_learn() -> None:
+    from sklearn import metrics
+
     random = np.random.default_rng(0)
     labels, predicted = random.integers(0, 4, 200), random.integers(0, 3, 200)
     matrix = confusion_matrix(predicted, labels, classes=4)

@@ -15,8 +15,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from scipy.special import expit, logit
-from scipy.stats import norm
+import scipy
 
 from medpriv_core.evaluation.areas import auroc_interval, newcombe_interval
 from medpriv_core.evaluation.calibration import calibration_interval, squared_errors, surprises
@@ -65,8 +64,8 @@ CERTAINTIES: dict[str, Certainty] = {
 }
 RIGHT: dict[str, Truth] = {
     "calibrated": lambda sure: sure,
-    "too sure": lambda sure: expit(logit(sure) / 2),
-    "not sure enough": lambda sure: expit(logit(sure) / 0.6),
+    "too sure": lambda sure: scipy.special.expit(scipy.special.logit(sure) / 2),
+    "not sure enough": lambda sure: scipy.special.expit(scipy.special.logit(sure) / 0.6),
     "off by a tenth": lambda sure: np.clip(sure - 0.1, 0, 1),
     "off at the top": lambda sure: sure - 0.2 * (sure > 0.95),
 }
@@ -141,7 +140,7 @@ def test_an_interval_of_the_calibration_error_shrinks_as_images_come_in() -> Non
 
 def binormal(rng: np.random.Generator, area: float, positives: int, negatives: int, deviation: float) -> np.ndarray:
     """Values with a true area of ``area``, the positives first: normal ones of different spread."""
-    apart = float(norm.ppf(area)) * math.sqrt(1 + deviation**2)
+    apart = float(scipy.stats.norm.ppf(area)) * math.sqrt(1 + deviation**2)
     return np.concatenate([rng.normal(apart, deviation, positives), rng.normal(0, 1, negatives)])
 
 
@@ -154,7 +153,7 @@ def test_auroc_of_two_classes(positives: int, negatives: int, area: float, devia
 
     def intervals() -> Iterable[Interval | None]:
         for _ in range(SETS):
-            values = expit(binormal(rng, area, positives, negatives, deviation))
+            values = scipy.special.expit(binormal(rng, area, positives, negatives, deviation))
             yield auroc_interval(two_columns(1 - values), labels)
 
     assert_covers(intervals(), area, cautious=min(positives, negatives) <= 30 or area > 0.95)

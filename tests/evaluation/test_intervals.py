@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+import scipy
 
 from medpriv_core.errors import SettingError
 from medpriv_core.evaluation.intervals import (
@@ -19,7 +19,7 @@ from medpriv_core.evaluation.intervals import (
 @pytest.mark.parametrize(("successes", "trials"), [(0, 1), (0, 20), (1, 1), (563, 624), (3, 7), (20, 20)])
 @pytest.mark.parametrize("level", [0.95, 0.8])
 def test_wilson_is_that_of_scipy(successes: int, trials: int, level: float) -> None:
-    expected = stats.binomtest(successes, trials).proportion_ci(level, method="wilson")
+    expected = scipy.stats.binomtest(successes, trials).proportion_ci(level, method="wilson")
     interval = wilson_interval(successes, trials, level=level)
     assert interval == pytest.approx((expected.low, expected.high), abs=1e-12)
     assert 0 <= interval.low <= successes / trials <= interval.high <= 1
@@ -33,7 +33,7 @@ def test_impossible_counts_are_refused(successes: int, trials: int) -> None:
 
 def test_the_interval_of_a_mean_of_even_losses_is_students() -> None:
     values = np.concatenate([np.linspace(-1, 1, 41)] * 3)
-    expected = stats.t.interval(0.95, len(values) - 1, loc=0, scale=stats.sem(values))
+    expected = scipy.stats.t.interval(0.95, len(values) - 1, loc=0, scale=scipy.stats.sem(values))
     assert mean_interval(values) == pytest.approx(expected)
 
 
@@ -61,11 +61,11 @@ def test_a_mean_of_figures_adds_their_deviations() -> None:
 def test_seeds_have_students_interval() -> None:
     values = [0.91, 0.88, 0.93, 0.9]
     found = seed_mean(values)
-    expected = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
+    expected = scipy.stats.t.interval(0.95, 3, loc=np.mean(values), scale=scipy.stats.sem(values))
     assert found.interval == pytest.approx(expected)
     assert (found.mean, found.deviation, found.seeds) == (
         pytest.approx(np.mean(values)),
-        pytest.approx(stats.tstd(values)),
+        pytest.approx(scipy.stats.tstd(values)),
         4,
     )
 

@@ -6,7 +6,6 @@ import itertools
 
 import numpy as np
 import pytest
-from sklearn import metrics
 
 from medpriv_core.evaluation.scores import scores
 
@@ -48,6 +47,8 @@ def test_grades_by_the_definitions(random):
 @pytest.mark.parametrize(("classes", "digits"), [(2, 8), (2, 1), (5, 8), (5, 1)])
 def test_they_are_those_of_scikit_learn(random, classes, digits):
     """Also with ties, which one digit makes many of, and with a class that is never predicted."""
+    from sklearn import metrics
+
     labels = np.concatenate([np.arange(classes), random.integers(0, classes, 200)])
     rough = random.dirichlet(np.ones(classes), len(labels)) + 0.05
     rough[:, 0] *= 0.01

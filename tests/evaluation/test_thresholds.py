@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn import metrics
 
 from medpriv_core.errors import SettingError
 from medpriv_core.evaluation.intervals import wilson_interval
@@ -22,6 +21,8 @@ def answers(request: pytest.FixtureRequest) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_the_curve_is_that_of_scikit_learn(answers: tuple[np.ndarray, np.ndarray]) -> None:
+    from sklearn import metrics
+
     values, labels = answers
     curve = roc_curve(values, labels)
     false_alarms, found, _ = metrics.roc_curve(labels, values, drop_intermediate=False)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+import scipy
 
 from medpriv_core.errors import RunError
 from medpriv_core.exports.run_archive import export_run, export_runs
@@ -139,7 +139,9 @@ def test_figures_of_the_card_have_intervals_and_are_those_of_the_predictions(hom
     low, high = map(float, interval.split("to"))
     right = np.linspace(0.2, 0.9, TEST_SIZE) > 0.5
     assert float(value) == pytest.approx(right.mean(), abs=0.0006)
-    assert (low, high) == pytest.approx(binomtest(int(right.sum()), TEST_SIZE).proportion_ci(method="wilson"), abs=6e-4)
+    assert (low, high) == pytest.approx(
+        scipy.stats.binomtest(int(right.sum()), TEST_SIZE).proportion_ci(method="wilson"), abs=6e-4
+    )
 
 
 def test_without_predictions_the_recorded_figures_are_told(home: DataHome) -> None:

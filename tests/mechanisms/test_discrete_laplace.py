@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+import scipy
 
 from medpriv_core.mechanisms.discrete_laplace import DiscreteLaplace
 from medpriv_core.mechanisms.laplace import clamp, to_bytes, to_unit
@@ -27,11 +27,11 @@ def test_noise_follows_the_discrete_law():
     picture = np.full((100, 100, 1), 100, dtype=np.uint8)
     noise = np.rint(released_levels(picture, beta=beta) - 100).astype(int).ravel()
     support = np.arange(-8, 9)
-    law = stats.dlaplace(1 / (255 * beta))
+    law = scipy.stats.dlaplace(1 / (255 * beta))
     counts = np.array([(noise == value).sum() for value in support[1:-1]])
     observed = np.concatenate([[(noise <= -8).sum()], counts, [(noise >= 8).sum()]])
     expected = np.concatenate([[law.cdf(-8)], law.pmf(support[1:-1]), [law.sf(7)]]) * noise.size
-    assert stats.chisquare(observed, expected).pvalue > 1e-7
+    assert scipy.stats.chisquare(observed, expected).pvalue > 1e-7
 
 
 def test_the_published_variance():
@@ -47,6 +47,6 @@ def test_no_seed_repeats_the_noise():
 @pytest.mark.parametrize("beta", [0.001, 0.02, 1.0])
 def test_the_mean_curve_is_that_of_the_discrete_law(level: int, beta: float):
     noise = np.arange(-20_000, 20_001)
-    weights = stats.dlaplace(1 / (255 * beta)).pmf(noise)
+    weights = scipy.stats.dlaplace(1 / (255 * beta)).pmf(noise)
     exact = float((weights * np.clip(level + noise, 0, 255)).sum()) / 255
     assert DiscreteLaplace(beta).clamped_mean(np.array([level / 255]))[0] == pytest.approx(exact, abs=1e-9)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+import scipy
 
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.dp_pix import DpPix
@@ -35,7 +35,7 @@ def test_each_cell_and_channel_has_one_number_of_noise():
     cells = noised.reshape(50, 8, 40, 8, 3)
     assert np.ptp(cells, axis=(1, 3)).max() == 0
     noise = cells[:, 0, :, 0].ravel() - 0.5
-    assert stats.kstest(noise, stats.laplace(scale=16 / 64).cdf).pvalue > 0.001
+    assert scipy.stats.kstest(noise, scipy.stats.laplace(scale=16 / 64).cdf).pvalue > 0.001
 
 
 @pytest.mark.parametrize(("height", "width", "block"), [(100, 64, 16), (30, 45, 7), (16, 16, 16), (17, 31, 16)])

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from dp_accounting.pld import privacy_loss_distribution as pld
 
 from medpriv_core.privacy import second_accountant
 from medpriv_core.privacy.composition import JointEpsilon, Spending, compose, network_spending, planned_spending
@@ -28,6 +27,8 @@ def composed(*specs: RunSpec) -> JointEpsilon:
 
 def reference(stretches: Sequence[tuple[float, float, int]], delta: float) -> float:
     """Google's own composition, on its fixed grid."""
+    from dp_accounting.pld import privacy_loss_distribution as pld
+
     whole = pld.identity(value_discretization_interval=1e-3)
     for noise, rate, steps in stretches:
         one = pld.from_gaussian_mechanism(noise, sampling_prob=rate, value_discretization_interval=1e-3)

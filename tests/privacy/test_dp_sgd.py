@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from opacus.accountants import PRVAccountant, RDPAccountant
-from scipy import stats
+import scipy
 
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.dp_sgd import (
@@ -41,7 +40,7 @@ def exact_gaussian_epsilon(mu: float, delta: float) -> float:
     """By bisection on the trade-off curve, with no library for privacy."""
 
     def delta_of(eps: float) -> float:
-        return stats.norm.cdf(mu / 2 - eps / mu) - math.exp(eps + stats.norm.logcdf(-mu / 2 - eps / mu))
+        return scipy.stats.norm.cdf(mu / 2 - eps / mu) - math.exp(eps + scipy.stats.norm.logcdf(-mu / 2 - eps / mu))
 
     low, high = 0.0, 1000.0
     for _ in range(100):
@@ -67,6 +66,8 @@ def test_known_values_at_delta_one_over_n(noise: float, whole_n: float, rdp: flo
 @pytest.mark.filterwarnings("ignore:Optimal order is the largest alpha")
 @pytest.mark.parametrize("noise_multiplier", [0.7, 1.0, 3.0])
 def test_lies_between_opacus_prv_and_rdp(noise_multiplier: float):
+    from opacus.accountants import PRVAccountant, RDPAccountant
+
     sample_rate, steps = 0.02, 500
     value = epsilon(noise_multiplier, sample_rate, steps)
     prv, rdp = PRVAccountant(), RDPAccountant()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from scipy import integrate, stats
+import scipy
 
 from medpriv_core.privacy.image_gaussian import gaussian_epsilon
 
@@ -24,16 +24,16 @@ def test_delta_of_that_epsilon_is_the_definition_s():
     epsilon = gaussian_epsilon(mu=mu, delta=delta)
 
     def excess(x: float) -> float:
-        return max(0.0, stats.norm.pdf(x, mu) - math.exp(epsilon) * stats.norm.pdf(x))
+        return max(0.0, scipy.stats.norm.pdf(x, mu) - math.exp(epsilon) * scipy.stats.norm.pdf(x))
 
-    measured, _ = integrate.quad(excess, 0, 15, points=[epsilon / mu + mu / 2])
+    measured, _ = scipy.integrate.quad(excess, 0, 15, points=[epsilon / mu + mu / 2])
     assert measured == pytest.approx(delta, rel=1e-6)
 
 
 def test_a_picture_s_epsilon_does_not_overflow():
     # Far out, epsilon is mu²/2 + mu times the normal quantile of delta.
     mu = 1.8e6
-    expected = mu**2 / 2 + mu * stats.norm.isf(1e-5)
+    expected = mu**2 / 2 + mu * scipy.stats.norm.isf(1e-5)
     assert gaussian_epsilon(mu=mu, delta=1e-5) == pytest.approx(expected, rel=1e-9)
 
 

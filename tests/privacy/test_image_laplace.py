@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
+import scipy
 
 from medpriv_core.privacy import image_laplace
 from medpriv_core.privacy.image_laplace import laplace_delta, laplace_epsilon
@@ -46,7 +46,7 @@ def distribution_of_loss(values: int, theta: float, *, points: int) -> tuple[np.
     """
     grid = np.linspace(-theta, theta, 2 * points + 1)
     # P(loss < l) = P(x > (theta - l) / 2), x from the Laplace distribution; the largest loss is an atom.
-    below = stats.laplace.sf((theta - grid) / 2)
+    below = scipy.stats.laplace.sf((theta - grid) / 2)
     below[0] = 0
     one = np.append(below, 1.0)
     probabilities = np.diff(one)
@@ -73,10 +73,10 @@ def normal_approximation(values: int, theta: float, delta: float) -> float:
     total, spread = values * mean, math.sqrt(values * variance)
 
     def excess(eps: float) -> float:
-        second = math.exp(min(700, eps - total + spread**2 / 2)) * stats.norm.cdf((total - eps) / spread - spread)
-        return stats.norm.cdf((total - eps) / spread) - second - delta
+        second = math.exp(min(700, eps - total + spread**2 / 2)) * scipy.stats.norm.cdf((total - eps) / spread - spread)
+        return scipy.stats.norm.cdf((total - eps) / spread) - second - delta
 
-    return optimize.brentq(excess, total, total + 10 * spread)
+    return scipy.optimize.brentq(excess, total, total + 10 * spread)
 
 
 @pytest.mark.parametrize(("values", "theta", "delta"), CASES)
@@ -85,7 +85,7 @@ def test_epsilon_is_above_the_truth_but_hardly(values: int, theta: float, delta:
     # Rounding losses down on a grid of ``points`` takes about values * theta / (2 points) off epsilon.
     points = 200 if values > 10_000 else 1_000
     if delta > 1e-10:  # below, Fourier transforms of probabilities have no digits left
-        lower = optimize.brentq(
+        lower = scipy.optimize.brentq(
             lambda eps: delta_below(eps, values, theta, points=points) - delta, 0.2 * epsilon, 1.2 * epsilon
         )
         assert lower <= epsilon
@@ -150,7 +150,7 @@ def test_two_draws_follow_from_the_integral_over_the_second():
         )
 
     exact = float(
-        np.trapezoid(stats.laplace.pdf(noise) * np.where(rest < -theta, 1 - np.exp(rest), single(rest)), noise)
+        np.trapezoid(scipy.stats.laplace.pdf(noise) * np.where(rest < -theta, 1 - np.exp(rest), single(rest)), noise)
     )
     assert exact <= laplace_delta(epsilon, theta=theta, values=2, aim=exact) <= exact * 1.01
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
-from dp_accounting import NeighboringRelation
-from dp_accounting.pld import privacy_loss_distribution as library
-from scipy import stats
+import scipy
 
 from medpriv_core.privacy.loss_distribution import pld_epsilon, quick_epsilon
 from medpriv_core.privacy.step_loss import StepLosses, drawn, log_expm1, losses_of_step
@@ -39,10 +38,12 @@ RUNS = [
 ]
 
 
-def by_the_library(noise: float, rate: float, interval: float, images: int) -> library.PrivacyLossDistribution:
+def by_the_library(noise: float, rate: float, interval: float, images: int) -> Any:
+    from dp_accounting.pld import privacy_loss_distribution as library
+
     if images == 1:
         return library.from_gaussian_mechanism(noise, sampling_prob=rate, value_discretization_interval=interval)
-    probabilities = stats.binom.pmf(np.arange(images + 1), images, rate)
+    probabilities = scipy.stats.binom.pmf(np.arange(images + 1), images, rate)
     return library.from_mixture_gaussian_mechanism(
         noise,
         sensitivities=list(range(images + 1)),
@@ -72,6 +73,9 @@ def test_a_step_loses_what_the_library_says(noise: float, rate: float, interval:
 
 
 def test_replacement_is_the_librarys():
+    from dp_accounting import NeighboringRelation
+    from dp_accounting.pld import privacy_loss_distribution as library
+
     ours = losses_of_step(2.0, 0.1, 0.01, direction="REPLACE", images=1)
     theirs = library.from_gaussian_mechanism(
         2.0,
@@ -87,8 +91,8 @@ def test_replacement_is_the_librarys():
 def test_the_grid_is_never_below_the_truth(noise: float, rate: float, interval: float, images: int):
     # The divergence itself, by a sum over x.
     x = np.linspace(-images - 12 * noise, images + 12 * noise, 200_001)
-    both = sum(p * stats.norm.pdf(x, k, noise) for k, p in enumerate(drawn(images, rate)))
-    without = stats.norm.pdf(x, 0, noise)
+    both = sum(p * scipy.stats.norm.pdf(x, k, noise) for k, p in enumerate(drawn(images, rate)))
+    without = scipy.stats.norm.pdf(x, 0, noise)
     for epsilon in (0.4 * interval, 2.5 * interval, 0.7 / noise):
         truth = max(
             np.trapezoid(np.maximum(0, p - math.exp(epsilon) * q), x) for p, q in ((both, without), (without, both))
@@ -128,7 +132,7 @@ def test_several_stretches_compose_as_in_the_library():
 
 
 def test_binomial_probabilities_and_logarithms():
-    assert drawn(5, 0.3) == pytest.approx(stats.binom.pmf(np.arange(6), 5, 0.3), rel=1e-12)
+    assert drawn(5, 0.3) == pytest.approx(scipy.stats.binom.pmf(np.arange(6), 5, 0.3), rel=1e-12)
     assert drawn(3, 1.0) == pytest.approx([0, 0, 0, 1])
     assert float(log_expm1(1.0)) == pytest.approx(math.log(math.e - 1))
     assert float(log_expm1(5000.0)) == 5000.0

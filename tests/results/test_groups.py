@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from scipy import stats
+import scipy
 
 from medpriv_core.results.authors import read_authors
 from medpriv_core.results.groups import group_results
@@ -45,7 +45,7 @@ def test_several_seeds_give_the_t_interval_of_their_mean() -> None:
 
     found = group.estimate("test_accuracy")
 
-    low, high = stats.t.interval(0.95, 2, loc=np.mean(accuracies), scale=stats.sem(accuracies))
+    low, high = scipy.stats.t.interval(0.95, 2, loc=np.mean(accuracies), scale=scipy.stats.sem(accuracies))
     assert found is not None
     assert (found.mean, found.low, found.high) == pytest.approx((0.84, low, high))
     assert (found.kind, found.runs) == ("seeds", 3)
@@ -57,7 +57,7 @@ def test_one_run_gives_wilsons_interval_of_its_test_images() -> None:
 
     found = group.estimate("test_accuracy")
 
-    expected = stats.binomtest(round(0.8 * TEST_SIZE), TEST_SIZE).proportion_ci(0.95, method="wilson")
+    expected = scipy.stats.binomtest(round(0.8 * TEST_SIZE), TEST_SIZE).proportion_ci(0.95, method="wilson")
     assert found is not None
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-6)
     assert found.kind == "test_images"

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from medpriv_core.progress import Cancelled
-from tests.training.conftest import StopAfter, toy_spec
+from tests.training.conftest import FEATURES, StopAfter, toy_spec
 from tests.training.test_loop import same_weights, without_clocks
 
 DP = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
@@ -51,7 +51,7 @@ def test_epochs_are_evaluated_with_the_average_as_soon_as_it_has_begun(new_run):
     test = session.tests["test"]
 
     def loss(vector: torch.Tensor) -> float:
-        head = nn.Linear(512, 2)
+        head = nn.Linear(FEATURES, 2)
         nn.utils.vector_to_parameters(vector, head.parameters())
         return F.cross_entropy(head(test.values), test.labels).item()
 

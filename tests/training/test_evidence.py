@@ -12,8 +12,7 @@ from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.runs.spent_record import read_record
 from medpriv_core.training.evidence import mixing_layers
-from medpriv_core.training.model import build_model
-from tests.training.conftest import Run, toy_spec
+from tests.training.conftest import WIDTH, Run, small_network, toy_spec
 
 DP = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
 
@@ -66,9 +65,9 @@ def test_the_authors_way_shows_what_fails_and_no_epsilon(new_run):
 
 @pytest.mark.parametrize("norm", ["frozen_batch_norm", "group_norm"])
 def test_a_layer_that_mixes_images_is_found_by_name_or_by_trial(norm):
-    network = build_model(classes=2, norm=norm, state_dict=None, seed=0)
+    network = small_network(classes=2, norm=norm, state_dict=None, seed=0)
     assert mixing_layers(network) == ()
-    network.layer2[0].bn1 = nn.BatchNorm2d(128)
+    network.layer2[0].bn1 = nn.BatchNorm2d(2 * WIDTH)
     assert mixing_layers(network) == ("layer2.0.bn1",)
 
     class Centre(nn.Module):

@@ -18,16 +18,16 @@ from medpriv_core.progress import Cancelled, no_progress
 from medpriv_core.training import features, variants
 from medpriv_core.training.augmentation import network_input
 from medpriv_core.training.features import KINDS, Backbone, FeatureSource, FeatureStore
-from medpriv_core.training.model import ResNet18, build_model
+from medpriv_core.training.model import ResNet18
 from medpriv_core.training.variants import vary
-from tests.training.conftest import toy_spec
+from tests.training.conftest import FEATURES, small_network, toy_spec
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture
 def network() -> ResNet18:
-    return build_model(classes=2, norm="frozen_batch_norm", state_dict=None, seed=0)
+    return small_network(classes=2, norm="frozen_batch_norm", state_dict=None, seed=0)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def truncate(folder):
 def promise_too_much(folder):
     """A header that asks for terabytes."""
     file = folder / "features.npy"
-    file.write_bytes(file.read_bytes().replace(b"(40, 512), }       ", b"(4000000000, 512),}"))
+    file.write_bytes(file.read_bytes().replace(b"(40, 64), }       ", b"(4000000000, 64),}"))
 
 
 def forget_the_sum(folder):
@@ -186,7 +186,7 @@ def test_a_cancel_between_passes_leaves_nothing_and_the_next_run_starts_again(st
     with pytest.raises(Cancelled):
         get(store, toy, backbone, stop)
     assert folders(store.home) == []
-    assert [values.shape for values in get(store, toy, backbone)] == [(40, 512), (12, 512)]
+    assert [values.shape for values in get(store, toy, backbone)] == [(40, FEATURES), (12, FEATURES)]
 
 
 def test_what_a_killed_process_left_is_removed(store, toy, backbone):
@@ -242,7 +242,7 @@ def test_each_kind_is_a_pooling_of_the_networks_maps(store, toy, backbone, netwo
         maps = network.layer3(
             network.layer2(network.layer1(network.maxpool(network.relu(network.bn1(network.conv1(inputs))))))
         )
-    assert maps.shape == (12, 256, 2, 2)
+    assert maps.shape == (12, FEATURES // 2, 2, 2)
     expected = {
         "layer3": maps.mean((2, 3)),
         # Each of the 4 x 4 fields lies within one of the 2 x 2 positions.
@@ -251,7 +251,7 @@ def test_each_kind_is_a_pooling_of_the_networks_maps(store, toy, backbone, netwo
     for name, values in expected.items():
         kind = KINDS[name]
         (stored,) = store.get([FeatureSource(toy, "test")], replace(backbone, kind=kind), no_progress)
-        assert stored.shape == (12, kind.width)
+        assert stored.shape == (12, kind.width(network))
         assert np.allclose(stored, values.numpy(), rtol=1e-4, atol=1e-6)
 
 

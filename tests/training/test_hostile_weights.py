@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from torchvision.models import resnet18
 
 from medpriv_core.errors import WeightsError
 from medpriv_core.training.weights import read_state_dict
@@ -28,6 +27,8 @@ def no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def state() -> dict[str, torch.Tensor]:
     # One number behind each tensor: the file is small, and a ResNet-18 all the same.
+    from torchvision.models import resnet18
+
     return {
         name: torch.ones((), dtype=value.dtype).expand(value.shape) for name, value in resnet18().state_dict().items()
     }

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from medpriv_core.training.inputs import standardise
-from tests.training.conftest import toy_spec
+from tests.training.conftest import FEATURES, toy_spec
 
 DP = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
+# The third stage has half the channels of the last, here in 4 by 4 places.
+GRID_FEATURES = FEATURES // 2 * 16
 
 
 def test_standardised_rows_have_mean_zero_and_length_one_whatever_the_others_are():
@@ -26,9 +28,9 @@ def test_a_run_learns_from_images_and_variants_and_is_tested_on_images(new_run, 
     recipe |= {"sampling": "full_batch", "head_bias": False}
     run = new_run()
     session = run.train(toy_spec(epochs=30, learning_rate=2.0, average_last=0.5, **recipe, **settings))
-    assert session.train.values.shape == (40, 3, 4096)
-    assert session.tests["test"].values.shape == (12, 4096)
-    assert session.trained.weight.shape == (2, 4096)
+    assert session.train.values.shape == (40, 3, GRID_FEATURES)
+    assert session.tests["test"].values.shape == (12, GRID_FEATURES)
+    assert session.trained.weight.shape == (2, GRID_FEATURES)
     assert session.trained.bias is None
     assert np.allclose(np.linalg.norm(session.train.values.numpy(), axis=2), 1, atol=1e-5)
     last = run.directory.read_epochs()[-1]
@@ -39,5 +41,5 @@ def test_a_run_learns_from_images_and_variants_and_is_tested_on_images(new_run, 
 
 def test_without_options_the_features_are_as_the_network_gives_them(new_run):
     session = new_run().train(toy_spec(epochs=1))
-    assert session.train.values.shape == (40, 512)
+    assert session.train.values.shape == (40, FEATURES)
     assert (session.train.values >= 0).all()

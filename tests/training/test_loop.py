@@ -14,8 +14,7 @@ from medpriv_core.progress import Cancelled
 from medpriv_core.runs.spent_record import checkpoint_digest, read_record, write_record
 from medpriv_core.training import loop, sampling
 from medpriv_core.training.augmentation import network_input
-from medpriv_core.training.model import build_model
-from tests.training.conftest import StopAfter, toy_spec
+from tests.training.conftest import FEATURES, StopAfter, small_network, toy_spec
 
 CLOCKS = {"images_per_s", "elapsed_s", "finished_at"}
 FIGURES = ("accuracy", "loss", "balanced_accuracy", "auroc", "calibration_error", "class_recall", "class_precision")
@@ -49,7 +48,7 @@ def test_each_method_trains_two_epochs_and_writes_their_rows(method, trainable, 
     assert rows[0]["elapsed_s"] < rows[1]["elapsed_s"]
 
 
-def test_it_learns(new_run):
+def test_it_learns(published_width, new_run):
     run = new_run()
     run.train(toy_spec(epochs=8))
     rows = run.directory.read_epochs()
@@ -67,7 +66,7 @@ def test_local_dp_learns_from_the_noised_images_and_tests_on_both(new_run, noise
 
 def test_the_head_learns_from_the_backbones_features_of_the_unchanged_images(new_run, toy):
     session = new_run().train(toy_spec(epochs=1))
-    network = build_model(classes=2, norm="frozen_batch_norm", state_dict=None, seed=0)
+    network = small_network(classes=2, norm="frozen_batch_norm", state_dict=None, seed=0)
     with torch.no_grad():
         features = network.features(network_input(torch.from_numpy(toy.train.images), size=32))
     assert torch.allclose(session.train.values, features, rtol=1e-3, atol=1e-3)
@@ -98,7 +97,7 @@ def test_setup_records_what_was_fixed_at_the_start(new_run):
         "sample_rate": 0.2,
         "steps_per_epoch": 5,
         "noise_multiplier": 1.0,
-        "parameters": 1026,
+        "parameters": 2 * FEATURES + 2,
         "device": "cpu",
         "precision": "float32",
         "image_size": 32,

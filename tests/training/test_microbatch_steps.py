@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from medpriv_core.privacy.private_training import private_training
 from medpriv_core.training.examples import Batch, Examples
 from medpriv_core.training.microbatch_steps import MicrobatchStepper
-from medpriv_core.training.model import build_model
 from medpriv_core.training.private_steps import PrivateStepper
-from tests.training.conftest import toy_spec
+from tests.training.conftest import small_network, toy_spec
 
 CPU = torch.device("cpu")
 
@@ -177,7 +176,7 @@ def test_a_step_that_is_stopped_changes_no_parameter(points):
 def test_the_whole_network_of_the_paper_trains_this_way_and_goes_on_from_its_checkpoint(new_run):
     settings = {"trainable": "all", "norm": "batch_norm", "sampling": "shuffled", "learning_rate": 1e-3}
     spec = spec_of(epochs=1, **settings)
-    fresh = build_model(classes=2, norm="batch_norm", state_dict=None, seed=0)
+    fresh = small_network(classes=2, norm="batch_norm", state_dict=None, seed=0)
     run = new_run()
     session = run.train(spec)
     assert isinstance(session.stepper, MicrobatchStepper)

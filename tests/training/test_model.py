@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torchvision.models import resnet18
 
 from medpriv_core.training.model import build_model
 from medpriv_core.training.weights import read_state_dict
@@ -14,6 +13,8 @@ from medpriv_core.training.weights import read_state_dict
 @pytest.fixture(scope="module")
 def reference() -> nn.Module:
     """torchvision's network with random weights and random running statistics, in eval mode."""
+    from torchvision.models import resnet18
+
     torch.manual_seed(0)
     network = resnet18()
     for module in network.modules():
@@ -51,6 +52,8 @@ def test_it_does_so_in_train_mode_too_and_changes_no_statistics(reference):
 
 @pytest.mark.real_data
 def test_frozen_batch_norm_keeps_the_pretrained_function(imagenet_weights: Path):
+    from torchvision.models import resnet18
+
     reference = resnet18()
     # The head of ImageNet's classes is no part of what is read; here any head will do.
     reference.load_state_dict({**reference.state_dict(), **read_state_dict(imagenet_weights)})

@@ -10,8 +10,8 @@ import ssl
 
 import numpy as np
 import pytest
+import scipy
 import torch
-from scipy import stats
 
 from medpriv_core.errors import SettingError
 from medpriv_core.training import noise as noise_module
@@ -34,7 +34,7 @@ def draw(kind: str, n: int, sd: float = 1.0, dtype: torch.dtype = torch.float32)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_noise_is_gaussian(kind):
     noise = draw(kind, 400_001, sd=0.25).astype(np.float64)
-    assert stats.kstest(noise, stats.norm(scale=0.25).cdf).pvalue > FALSE_ALARM
+    assert scipy.stats.kstest(noise, scipy.stats.norm(scale=0.25).cdf).pvalue > FALSE_ALARM
     n, standard = len(noise), noise / 0.25
     assert abs(standard.mean()) < SIX_SIGMA / n**0.5
     assert abs(standard.var() - 1) < SIX_SIGMA * (2 / n) ** 0.5
@@ -46,10 +46,10 @@ def test_the_noise_is_gaussian(kind):
 def test_the_tails_are_as_long_as_they_should_be(kind, n):
     noise = np.abs(draw(kind, n))
     for far in (3.0, 3.7):
-        expected = n * 2 * stats.norm.sf(far)
-        assert stats.binomtest(int((noise > far).sum()), n, expected / n).pvalue > FALSE_ALARM
+        expected = n * 2 * scipy.stats.norm.sf(far)
+        assert scipy.stats.binomtest(int((noise > far).sum()), n, expected / n).pvalue > FALSE_ALARM
     # With probability 1e-7 all n would stay within this.
-    reached = stats.norm.isf(-np.log(FALSE_ALARM) / n / 2)
+    reached = scipy.stats.norm.isf(-np.log(FALSE_ALARM) / n / 2)
     assert noise.max() > reached
 
 
@@ -66,7 +66,7 @@ def test_far_out_the_radius_has_more_than_32_bits(monkeypatch):
     monkeypatch.setattr(noise_module, "ssl", type("Few", (), {"RAND_bytes": staticmethod(few_bits)}))
     radius = np.hypot(*draw("fast", 8192).reshape(2, -1).astype(np.float64))
     place = np.exp(-(radius**2) / 2) * 2**32
-    assert stats.kstest(place, stats.uniform(loc=1, scale=16).cdf).pvalue > FALSE_ALARM
+    assert scipy.stats.kstest(place, scipy.stats.uniform(loc=1, scale=16).cdf).pvalue > FALSE_ALARM
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -163,14 +163,14 @@ def test_what_other_devices_do_gives_gaussian_noise_too():
     source._generator = secret_generator(CPU)
     values = torch.ones(100_000)
     source.add_to_all([values], 0.5)
-    assert stats.kstest(values.numpy(), stats.norm(loc=1, scale=0.5).cdf).pvalue > FALSE_ALARM
+    assert scipy.stats.kstest(values.numpy(), scipy.stats.norm(loc=1, scale=0.5).cdf).pvalue > FALSE_ALARM
 
 
 def test_secret_uniform_numbers_are_uniform_and_draw_poisson_batches():
     numbers = SecretUniform().random(200_000)
-    assert stats.kstest(numbers, "uniform").pvalue > FALSE_ALARM
+    assert scipy.stats.kstest(numbers, "uniform").pvalue > FALSE_ALARM
     assert numbers.min() >= 0
     assert numbers.max() < 1
     drawn = poisson_batch(200_000, sample_rate=0.1, rng=SecretUniform())
-    assert stats.binomtest(len(drawn), 200_000, 0.1).pvalue > FALSE_ALARM
+    assert scipy.stats.binomtest(len(drawn), 200_000, 0.1).pvalue > FALSE_ALARM
     assert len(poisson_batch(7, sample_rate=1.0, rng=SecretUniform())) == 7

@@ -194,7 +194,7 @@ def test_missing_files_are_said(new_run, home):
 
 
 @pytest.fixture
-def pretrained(tmp_path: Path) -> Path:
+def pretrained(tmp_path: Path, published_width: None) -> Path:
     """A state dict that torchvision's ResNet-18 could have saved."""
     network = build_model(classes=1000, norm="batch_norm", state_dict=None, seed=7)
     file = tmp_path / "pretrained.pth"

@@ -8,17 +8,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from opacus import GradSampleModule
-from opacus.validators.errors import UnsupportedModuleError
 from torch import Tensor, nn
 
 from medpriv_core.errors import MedprivError
 from medpriv_core.privacy.private_training import private_training
 from medpriv_core.training.engines import make_stepper
 from medpriv_core.training.examples import Batch, Examples
-from medpriv_core.training.model import build_model
 from medpriv_core.training.steps import OrdinaryStepper, Stepper
-from tests.training.conftest import toy_spec
+from tests.training.conftest import small_network, toy_spec
 
 
 def examples_of(values: Tensor, labels: Tensor) -> Examples:
@@ -102,7 +99,7 @@ def test_without_noise_the_step_is_the_sum_of_clipped_gradients_over_the_expecte
 
 
 def test_the_whole_network_steps_as_one_by_one_autograd_does(private):
-    trained = build_model(classes=2, norm="frozen_batch_norm", state_dict=None, seed=0)
+    trained = small_network(classes=2, norm="frozen_batch_norm", state_dict=None, seed=0)
     nn.init.normal_(trained.fc.weight, std=0.05, generator=torch.Generator().manual_seed(2))
     examples = examples_of(
         torch.randn(3, 3, 32, 32, generator=torch.Generator().manual_seed(3)), torch.tensor([0, 1, 1])
@@ -142,7 +139,7 @@ def test_noise_is_added_once_a_step_however_many_passes_it_takes(private, pass_s
 
 
 def test_an_empty_batch_works_on_the_whole_network(private):
-    trained = build_model(classes=2, norm="group_norm", state_dict=None, seed=0)
+    trained = small_network(classes=2, norm="group_norm", state_dict=None, seed=0)
     before = trained.conv1.weight.detach().clone()
     examples = examples_of(torch.zeros(1, 3, 32, 32), torch.tensor([0]))
     stepper = private(trained, noise_multiplier=1.0)
@@ -169,6 +166,8 @@ def test_a_step_that_is_stopped_between_passes_changes_nothing(private, points):
 
 
 def test_batch_norm_is_refused(private):
+    from opacus.validators.errors import UnsupportedModuleError
+
     network = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3))
     with pytest.raises((MedprivError, UnsupportedModuleError), match="BatchNorm"):
         private(network, noise_multiplier=1.0)
@@ -176,6 +175,8 @@ def test_batch_norm_is_refused(private):
 
 def test_a_mean_convention_on_a_summed_loss_would_blow_up_the_norms(points):
     """Why the stepper says "sum" to Opacus: with "mean", every norm is too large by the batch size."""
+    from opacus import GradSampleModule
+
     norms = {}
     for reduction in ("sum", "mean"):
         module = GradSampleModule(linear(), loss_reduction=reduction)

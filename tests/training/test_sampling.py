@@ -1,6 +1,6 @@
 import numpy as np
+import scipy
 import torch
-from scipy import stats
 
 from medpriv_core.training.randomness import secret_generator
 from medpriv_core.training.sampling import (
@@ -33,10 +33,10 @@ def test_poisson_batches_have_binomial_sizes_and_independent_members():
         row[poisson_batch(n, sample_rate=rate, rng=rng)] = 1
     sizes = drawn.sum(1).astype(int)
     counts = np.bincount(np.minimum(sizes, 10), minlength=11)
-    expected = stats.binom.pmf(np.arange(11), n, rate)
-    expected[10] = stats.binom.sf(9, n, rate)
-    assert stats.chisquare(counts, expected * draws).pvalue > 1e-4
-    assert stats.kstest(drawn.sum(0), stats.binom(draws, rate).cdf).pvalue > 1e-4
+    expected = scipy.stats.binom.pmf(np.arange(11), n, rate)
+    expected[10] = scipy.stats.binom.sf(9, n, rate)
+    assert scipy.stats.chisquare(counts, expected * draws).pvalue > 1e-4
+    assert scipy.stats.kstest(drawn.sum(0), scipy.stats.binom(draws, rate).cdf).pvalue > 1e-4
     assert 0 in sizes
 
 

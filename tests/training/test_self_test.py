@@ -296,7 +296,7 @@ def less_noise_than_counted(patch: Patch) -> None:
 SABOTAGES = [
     (no_noise, {}, "Noise"),
     (scaled(0.5), {}, "Noise"),
-    (scaled(0.95), {}, "Noise"),
+    (scaled(0.95), {"features": "layer3_grid"}, "Noise"),
     (noise_for_the_first_parameter_only, {}, "Noise"),
     (uniform_noise, {}, "Noise"),
     (scaled(0.5), {"engine": "opacus"}, "Noise"),

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from torchvision.models import ResNet18_Weights, resnet18, resnet34, resnet50, vgg11
 
 from medpriv_core import weights_source
 from medpriv_core.errors import DownloadError, WeightsError
@@ -20,6 +19,8 @@ from medpriv_core.weights_file import look_into
 
 @pytest.fixture(scope="module")
 def state_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from torchvision.models import resnet18
+
     path = tmp_path_factory.mktemp("weights") / "resnet18.pth"
     torch.save(resnet18().state_dict(), path)
     return path
@@ -31,6 +32,8 @@ def no_variable(monkeypatch):
 
 
 def test_the_constants_are_torchvisions():
+    from torchvision.models import ResNet18_Weights
+
     url = ResNet18_Weights.IMAGENET1K_V1.url
     assert url == weights_source.IMAGENET_URL
     assert url.rsplit("/", 1)[1] == weights_source.IMAGENET_FILE
@@ -52,6 +55,8 @@ def test_none_is_said_plainly(home):
 
 
 def test_imagenet_prefers_the_variable_then_the_cache_then_a_download(state_file, home, monkeypatch):
+    from torchvision.models import ResNet18_Weights
+
     asked = []
     monkeypatch.setattr(weights_source, "IMAGENET_SHA256", sha256(state_file.read_bytes()).hexdigest())
 
@@ -182,12 +187,14 @@ def test_another_networks_state_dict_is_refused_with_the_reason(change, reason, 
 
 
 @pytest.mark.parametrize(
-    ("make", "words"),
-    [(resnet34, "this is a ResNet-34"), (resnet50, "this is a ResNet-50"), (vgg11, "this is a VGG")],
+    ("name", "words"),
+    [("resnet34", "this is a ResNet-34"), ("resnet50", "this is a ResNet-50"), ("vgg11", "this is a VGG")],
 )
-def test_other_networks_are_named(make, words, tmp_path):
+def test_other_networks_are_named(name, words, tmp_path):
+    from torchvision import models
+
     with torch.device("meta"):
-        network = make()
+        network = models.get_model(name)
     # Names and shapes are enough to tell.
     torch.save(
         {name: torch.zeros(()).expand(value.shape) for name, value in network.state_dict().items()}, tmp_path / "o.pth"
@@ -315,6 +322,8 @@ def test_a_network_with_group_norm_serves_group_norm_whole_and_nothing_else(tmp_
 
 
 def test_a_file_that_will_not_do_is_refused_before_the_run_is_queued(tmp_path, home, monkeypatch):
+    from torchvision.models import resnet50
+
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
     with torch.device("meta"):
         shapes = {name: value.shape for name, value in resnet50().state_dict().items()}
@@ -329,5 +338,7 @@ def test_a_file_that_will_not_do_is_refused_before_the_run_is_queued(tmp_path, h
 
 
 def test_another_number_of_classes_and_half_precision_are_fine(tmp_path):
+    from torchvision.models import resnet18
+
     torch.save(resnet18(num_classes=7).half().state_dict(), tmp_path / "seven.pth")
     assert read_state_dict(tmp_path / "seven.pth")["conv1.weight"].dtype == torch.float32

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from medpriv_core.datasets.synthetic.canvas import (
     CHUNK,
@@ -278,6 +278,6 @@ def _exposed(absorption: Array, rng: np.random.Generator) -> Array:
     mark = np.array([rng.uniform(0.03, 0.09), rng.uniform(0.06, 0.4)])
     letter = [Stroke(mark + part * (0.035, 0.045), np.full(len(part), 0.008)) for part in _LETTER_R]
     picture = np.maximum(picture, rng.uniform(0.75, 0.95) * draw_strokes(letter, size))
-    picture = ndimage.gaussian_filter(picture, rng.uniform(0.3, 0.6) * size / 128)
+    picture = scipy.ndimage.gaussian_filter(picture, rng.uniform(0.3, 0.6) * size / 128)
     grain = rng.standard_normal((size, size), dtype=np.float32) * rng.uniform(0.006, 0.014)
     return np.round(np.clip(picture + grain, 0.0, 1.0) * 255).astype(np.uint8)

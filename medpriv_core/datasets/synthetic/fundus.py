@@ -13,7 +13,7 @@ colour vary from patient to patient, not from grade to grade: what tells the gra
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from medpriv_core.datasets.synthetic.canvas import (
     Array,
@@ -105,7 +105,7 @@ def _photographed(picture: Array, eye: Eye, rng: np.random.Generator, x: Array, 
     haze = max(0.0, rng.normal(0.03, 0.03))
     picture = picture * (light * (1.0 - haze)) + haze * _HAZE
     blur = rng.uniform(0.25, 0.6) * size / 128
-    picture = ndimage.gaussian_filter(picture, (0, blur, blur))
+    picture = scipy.ndimage.gaussian_filter(picture, (0, blur, blur))
     field = soft_step(eye.field_radius - np.hypot(x - 0.5, y - 0.5), 0.006)
     field = field * soft_step(eye.field_height - np.abs(y - 0.5), 0.004)
     grain = rng.standard_normal((3, size, size), dtype=np.float32) * rng.uniform(0.006, 0.014)

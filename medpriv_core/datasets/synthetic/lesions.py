@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
 from medpriv_core.datasets.synthetic.canvas import Array, Spot, Stroke, draw_spots, draw_strokes, wander
 from medpriv_core.datasets.synthetic.retina import Eye
@@ -78,7 +78,7 @@ def draw_lesions(rng: np.random.Generator, eye: Eye, findings: Findings, size: i
 
 
 def _soft(coverage: Array, blur: float) -> Array:
-    return ndimage.gaussian_filter(coverage, blur * len(coverage), truncate=3.0) if coverage.any() else coverage
+    return scipy.ndimage.gaussian_filter(coverage, blur * len(coverage), truncate=3.0) if coverage.any() else coverage
 
 
 def _anywhere(rng: np.random.Generator, eye: Eye) -> Array:

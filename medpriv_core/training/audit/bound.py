@@ -21,7 +21,7 @@ delta speak of events too rare to be seen among some hundred guesses.
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+import scipy
 
 
 def epsilon_lower_bound(*, canaries: int, guesses: int, right: int, delta: float, confidence: float) -> float:
@@ -48,10 +48,10 @@ def epsilon_lower_bound(*, canaries: int, guesses: int, right: int, delta: float
 def p_value(*, epsilon: float, canaries: int, guesses: int, right: int, delta: float) -> float:
     """How likely, at most, ``right`` of ``guesses`` are right if the training is (epsilon, delta)-private."""
     chance = 1 / (1 + np.exp(-epsilon))
-    at_least = float(stats.binom.sf(right - 1, guesses, chance))
+    at_least = float(scipy.stats.binom.sf(right - 1, guesses, chance))
     # delta may help the attacker to i more right guesses than the throws gave, with probability 2 m delta / i.
     helped = np.arange(1, right + 1)
-    nearly = np.cumsum(stats.binom.pmf(right - helped, guesses, chance))
+    nearly = np.cumsum(scipy.stats.binom.pmf(right - helped, guesses, chance))
     gain = float((nearly / helped).max()) if right else 0.0
     return min(1.0, at_least + 2 * canaries * delta * gain)
 
@@ -69,7 +69,7 @@ def mu_lower_bound(*, false_alarms: int, outs: int, misses: int, ins: int, confi
     """
     share = (1 - confidence) / 2
     highest = [
-        1.0 if errors == trials else float(stats.beta.isf(share, errors + 1, trials - errors))
+        1.0 if errors == trials else float(scipy.stats.beta.isf(share, errors + 1, trials - errors))
         for errors, trials in ((false_alarms, outs), (misses, ins))
     ]
-    return max(0.0, float(-stats.norm.ppf(highest[0]) - stats.norm.ppf(highest[1])))
+    return max(0.0, float(-scipy.stats.norm.ppf(highest[0]) - scipy.stats.norm.ppf(highest[1])))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy
 from PIL import Image
-from scipy import ndimage
 
 from medpriv_core.datasets.synthetic import SYNTHETIC_DATASETS, draw_chest
 
@@ -31,8 +31,8 @@ def lung_area(healthy: np.ndarray) -> np.ndarray:
     """Found without the drawing's own maps: the large dark regions within the trunk of a healthy film."""
     trunk = np.zeros(healthy.shape, dtype=bool)
     trunk[22:105, 22:106] = True
-    dark = trunk & (ndimage.gaussian_filter(healthy, 2) < 0.8 * np.median(healthy[trunk]))
-    return ndimage.binary_opening(dark, iterations=2)
+    dark = trunk & (scipy.ndimage.gaussian_filter(healthy, 2) < 0.8 * np.median(healthy[trunk]))
+    return scipy.ndimage.binary_opening(dark, iterations=2)
 
 
 def test_a_film_is_a_square_grey_picture() -> None:

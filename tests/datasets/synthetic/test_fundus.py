@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import ndimage
+import scipy
 
 from medpriv_core.datasets.synthetic import draw_fundus
 
@@ -24,7 +24,7 @@ def eyes() -> np.ndarray:
 
 def disc_position(picture: np.ndarray) -> tuple[int, int]:
     """Row and column of the brightest large spot."""
-    bright = ndimage.gaussian_filter(picture[..., 1], 3)
+    bright = scipy.ndimage.gaussian_filter(picture[..., 1], 3)
     row, column = np.unravel_index(np.argmax(bright), bright.shape)
     return int(row), int(column)
 
@@ -32,8 +32,8 @@ def disc_position(picture: np.ndarray) -> tuple[int, int]:
 def dark_spots(picture: np.ndarray) -> float:
     """Mean depth of small dark structures in green light (black top-hat): vessels and blood."""
     green = picture[..., 1]
-    inside = ndimage.binary_erosion(green > 0.3 * np.median(green), iterations=8)
-    closed = ndimage.grey_closing(green, footprint=np.hypot(*np.mgrid[-5:6, -5:6]) <= 5)
+    inside = scipy.ndimage.binary_erosion(green > 0.3 * np.median(green), iterations=8)
+    closed = scipy.ndimage.grey_closing(green, footprint=np.hypot(*np.mgrid[-5:6, -5:6]) <= 5)
     return float((closed - green)[inside].mean() / np.median(green))
 
 
@@ -56,7 +56,7 @@ def test_the_disc_is_brightest_and_the_macula_dark_beside_it(eyes: np.ndarray) -
         assert 45 <= row <= 80
         towards_macula = -1 if column > 64 else 1
         macula = column + towards_macula * 38
-        green = ndimage.gaussian_filter(picture[..., 1], 2)
+        green = scipy.ndimage.gaussian_filter(picture[..., 1], 2)
         assert green[row - 4 : row + 14, macula - 8 : macula + 8].min() < 0.92 * np.median(green[green > 25])
 
 

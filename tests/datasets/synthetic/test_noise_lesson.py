@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy
 from PIL import Image
-from scipy import ndimage
 
 from medpriv_core.datasets.synthetic import SYNTHETIC_DATASETS
 
@@ -15,7 +15,7 @@ from medpriv_core.datasets.synthetic import SYNTHETIC_DATASETS
 def agreements(picture: np.ndarray, beta: float, rng: np.random.Generator) -> tuple[float, float]:
     """Correlation with the original of the noised, clamped grey picture, and of the same after blurring."""
     noised = np.clip(picture + rng.laplace(0.0, beta, picture.shape), 0.0, 1.0)
-    blurred = ndimage.gaussian_filter(noised, picture.shape[0] / 32)
+    blurred = scipy.ndimage.gaussian_filter(noised, picture.shape[0] / 32)
     return (
         float(np.corrcoef(picture.ravel(), noised.ravel())[0, 1]),
         float(np.corrcoef(picture.ravel(), blurred.ravel())[0, 1]),

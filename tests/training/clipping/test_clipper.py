@@ -8,13 +8,12 @@ from collections.abc import Iterator
 import pytest
 import torch
 import torch.nn.functional as F
-from opacus import GradSampleModule
 from torch import Tensor, nn
 
 from medpriv_core.errors import SettingError
 from medpriv_core.training.clipping import convolution, kernels
 from medpriv_core.training.clipping.clipper import PerSampleClipper
-from medpriv_core.training.model import build_model
+from medpriv_core.training.model import ResNet18, build_model
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 # By so many times that, lengths from inner products may be longer than they are, never shorter.
@@ -149,32 +148,41 @@ def test_random_networks_are_clipped_as_one_by_one():
         assert_same_clipping(model, x, y)
 
 
+def resnet(*, norm: str, width: int = 8) -> ResNet18:
+    model = build_model(classes=2, norm=norm, state_dict=None, seed=0, width=width)
+    nn.init.normal_(model.fc.weight, std=0.05, generator=torch.Generator().manual_seed(1))
+    return model
+
+
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("norm", ["group_norm", "frozen_batch_norm"])
-def test_resnet_18_is_clipped_as_one_by_one(norm: str, dtype: torch.dtype):
-    model = build_model(classes=2, norm=norm, state_dict=None, seed=0)
-    nn.init.normal_(model.fc.weight, std=0.05, generator=torch.Generator().manual_seed(1))
+def test_a_narrow_resnet_18_is_clipped_as_one_by_one(norm: str, dtype: torch.dtype):
     x = torch.randn(4, 3, 40, 32, generator=torch.Generator().manual_seed(2), dtype=dtype)
-    assert_same_clipping(model.to(dtype), x, torch.tensor([0, 1, 1, 0]))
+    assert_same_clipping(resnet(norm=norm).to(dtype), x, torch.tensor([0, 1, 1, 0]))
+
+
+def test_resnet_18_is_clipped_as_one_by_one_in_the_ways_that_it_chooses():
+    x = torch.randn(3, 3, 40, 32, generator=torch.Generator().manual_seed(2))
+    assert_same_clipping(resnet(norm="group_norm", width=64), x, torch.tensor([0, 1, 1]))
 
 
 @pytest.mark.parametrize("norm", ["group_norm", "frozen_batch_norm"])
 def test_scale_and_shift_alone_are_clipped_as_one_by_one(norm: str):
-    model = build_model(classes=2, norm=norm, state_dict=None, seed=0).requires_grad_(False)
+    model = resnet(norm=norm).requires_grad_(False)
     for module in [*model.norms(), model.fc]:
         module.requires_grad_(True)
     model.bn1.weight.requires_grad_(False)
     model.layer1[0].bn1.bias.requires_grad_(False)
     model.layer2[0].bn2.requires_grad_(False)
-    nn.init.normal_(model.fc.weight, std=0.05, generator=torch.Generator().manual_seed(1))
     x = torch.randn(4, 3, 32, 40, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     assert_same_clipping(model.double(), x, torch.tensor([0, 1, 1, 0]))
 
 
 def test_lengths_are_those_that_opacus_finds():
-    model = build_model(classes=2, norm="group_norm", state_dict=None, seed=0).double()
-    nn.init.normal_(model.fc.weight, std=0.05, generator=torch.Generator().manual_seed(1))
+    from opacus import GradSampleModule
+
+    model = resnet(norm="group_norm").double()
     x, y = torch.randn(3, 3, 32, 32, dtype=torch.float64), torch.tensor([0, 1, 1])
     clipper = PerSampleClipper(model, max_grad_norm=1.0)
     ours, _ = in_one_pass(model, clipper, x, y)
