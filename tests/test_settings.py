@@ -70,7 +70,7 @@ def test_no_other_file_has_words_for_settings_and_their_values() -> None:
     [
         'HELP = {"epochs": "how often", "batch_size": "images a step", "momentum": "of SGD"}',
         'trained = {"head": "last layer", "norms": "and norms", "all": "all layers"}[spec.trainable]',
-        'draw = {"per_pixel": "each", "per_image": "one"}[spec.noise_draw]',
+        'draw = {"per_pixel": "a", "per_image": "b", "gaussian": "c", "dp_pix": "d"}[spec.noise_draw]',
         'SAMPLED = {"poisson": "a", "full_batch": "b", "shuffled": "c"}',
     ],
 )

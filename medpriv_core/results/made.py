@@ -58,8 +58,10 @@ def make_result(
 
 def describe_protocol(spec: RunSpec) -> str:
     """How a run was trained and measured, in one line."""
-    noise = {"none": "", "dp_sgd": "each gradient clipped and noised; "}.get(spec.method)
-    if noise is None:
+    noise = ""
+    if spec.method == "dp_sgd":
+        noise = "each gradient clipped and noised; "
+    elif spec.method == "local_dp":
         noise = f"one stored draw of {spec.picture_noise.in_words}; "
     return (
         f"{noise}{in_short('sampling', spec.sampling_scheme)}; {in_short('norm', spec.norm)}; "

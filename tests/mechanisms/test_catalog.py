@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +14,10 @@ from scipy import stats
 
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.catalog import MECHANISMS, picture_noise
+from medpriv_core.mechanisms.in_runs import kinds_of_noise
 from tests.mechanisms.any_noise import any_noise
 
+PROJECT = Path(__file__).resolve().parents[2]
 PER_PIXEL = ["laplace_per_pixel", "gaussian", "discrete_laplace"]
 
 
@@ -157,3 +161,28 @@ def test_heavy_libraries_load_only_when_they_are_needed():
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == ""
+
+
+# Where such a name may stand, and why.
+NAMED = {
+    "medpriv_core/results/authors.py": "what the authors did is data",
+    "medpriv_core/sweeps/paper.py": "what the paper compares is data",
+    "medpriv_core/privacy/image_epsilon.py": "gaussian is the name of an accountant, too",
+    "medpriv_core/privacy/dp_sgd.py": "the same",
+    "medpriv_core/privacy/statement.py": "the same",
+}
+
+
+def test_nobody_else_asks_which_mechanism_it_is():
+    names = {*MECHANISMS, *kinds_of_noise()}
+    files = [file for folder in ("medpriv_core", "pages") for file in (PROJECT / folder).rglob("*.py")]
+    found = {
+        file.relative_to(PROJECT).as_posix()
+        for file in files
+        if file.parent.name != "mechanisms"
+        and any(
+            isinstance(node, ast.Constant) and node.value in names
+            for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        )
+    }
+    assert found == set(NAMED)
