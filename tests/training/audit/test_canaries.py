@@ -142,7 +142,7 @@ def test_a_network_that_says_it_has_batch_norm_would_have_been_refused():
             network,
             spec,
             noise_multiplier=1.0,
-            training=canaries.private_training(spec, train_size=10),
+            training=canaries.private_training(spec, train_size=100),
             pass_size=10,
             mixed=None,
             device=canaries.torch.device("cpu"),
