@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from medpriv_core import systems
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import explain_disk_errors
 from medpriv_core.private_files import link_refused, make_folder, open_private, remove_whole
@@ -67,7 +68,7 @@ def atomic_file(path: Path, *, private: bool = True, sync: bool = False) -> Iter
                 os.fsync(file.fileno())
         if private:
             put_aside(path)
-        os.replace(part, path)
+        systems.replace(part, path)
     finally:
         # A disk that refused may refuse this too, and the first refusal is the one to tell.
         with suppress(OSError):
@@ -98,7 +99,7 @@ def atomic_folder(folder: Path, *, room_bytes: int = 0) -> Iterator[Path]:
             _check_space(folder.parent, room_bytes)
         yield part
         remove_whole(folder)  # damaged arrays
-        os.replace(part, folder)
+        systems.replace(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -124,7 +125,7 @@ def put_aside(place: Path) -> bool:
     """Rename a folder that took the place of a file of ours, without loss; False where there is none."""
     if not place.is_dir() or place.is_symlink():
         return False
-    os.replace(place, place.with_name(f"{place.name}.{secrets.token_hex(4)}.folder"))
+    systems.replace(place, place.with_name(f"{place.name}.{secrets.token_hex(4)}.folder"))
     return True
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from medpriv_core.home import DataHome
 from medpriv_core.private_files import open_private
 from medpriv_core.safe_path import PACKAGE_PARENT
+from medpriv_core.systems import apart, signal_all
 
 _PROCESSES = Path("/proc")
 _BOOT = _PROCESSES / "sys/kernel/random/boot_id"  # a sandbox may lack it
@@ -61,7 +62,7 @@ def start_process(
             stdout=output,
             stderr=output,
             env=environment(MEDPRIV_HOME=str(home.root), PYTHONUNBUFFERED="1"),
-            start_new_session=True,
+            **apart(),
         )
 
     def await_exit() -> None:
@@ -107,8 +108,8 @@ def send_signal(identity: Mapping[str, Any], number: int, *, group: bool = False
     if type(pid) is not int or not isinstance(begun, str) or process_begun(pid) != begun:
         return False
     try:
-        if group and os.getpgid(pid) == pid:
-            os.killpg(pid, number)
+        if group:
+            signal_all(pid, number)
         else:
             os.kill(pid, number)
     except (ProcessLookupError, PermissionError):

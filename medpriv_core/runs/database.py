@@ -22,6 +22,7 @@ from typing import Literal
 from medpriv_core.errors import DataHomeError, RunTableError
 from medpriv_core.home import explain_disk_errors
 from medpriv_core.private_files import FILE_MODE, make_folder
+from medpriv_core.systems import is_read_only
 
 # What leads from each version of the table to the next, the first from an empty file.
 MIGRATIONS = (
@@ -190,7 +191,7 @@ def _tell_disk(file: Path, error: sqlite3.Error) -> None:
     if "full" in str(error) or shutil.disk_usage(file.parent).free < _ALMOST_NONE_BYTES:
         raise OSError(errno.ENOSPC, str(error))
     if not _may_write(file):
-        raise OSError(errno.EROFS if os.statvfs(file.parent).f_flag & os.ST_RDONLY else errno.EACCES, str(error))
+        raise OSError(errno.EROFS if is_read_only(file.parent) else errno.EACCES, str(error))
 
 
 def _text(content: bytes) -> str:

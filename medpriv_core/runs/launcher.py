@@ -9,7 +9,6 @@ scheduler would have the same. A worker is asked to stop by a file in its run's 
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import time
@@ -22,6 +21,7 @@ from medpriv_core.locks import is_held
 from medpriv_core.processes import process_begun, send_signal, start_process
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import LOCAL, RunRow
+from medpriv_core.systems import KILL, signal_all
 
 # A worker takes its lock right after Python has started. Until then only its parent knows it lives.
 STARTUP_S = 20.0
@@ -90,13 +90,13 @@ class LocalLauncher:
         """
         child = self._children.get(row.id)
         if child is None or child.poll() is not None:
-            number = signal.SIGKILL if force else signal.SIGTERM
+            number = KILL if force else signal.SIGTERM
             # A runner that was killed had no time to note the handle, and one of 0.1.0 noted the number only.
             said = RunDirectory(self._home.runs / row.id).read_worker()
             return any(send_signal(worker, number, group=force) for worker in (_identity(row.handle), said))
         with contextlib.suppress(ProcessLookupError):
             if force:
-                os.killpg(child.pid, signal.SIGKILL)
+                signal_all(child.pid, KILL)
             else:
                 child.terminate()
         return True

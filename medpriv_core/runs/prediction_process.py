@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import io
-import signal
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from medpriv_core import errors
+from medpriv_core import errors, systems
 from medpriv_core.errors import RunError
 from medpriv_core.processes import command_line, environment
 from medpriv_core.runs.messages import read_message, write_message
@@ -105,7 +104,7 @@ class _Died(Exception):
                 f"The network gave no answer within {TIME_LIMIT_S:g} seconds. Try again when the machine is less busy, "
                 "or choose a run trained on smaller images."
             )
-        if self.exit_code == -signal.SIGKILL:
+        if self.exit_code == systems.KILLED:
             return KILLED
         code = "" if self.exit_code is None else f" (exit code {self.exit_code})"
         return f"The process that asks the network ended unexpectedly{code}. Try again."
@@ -120,7 +119,7 @@ def _start() -> subprocess.Popen[bytes]:
             bufsize=0,
             # The second has glibc overwrite whatever is freed: pictures that people brought.
             env=environment(OMP_NUM_THREADS=str(THREADS), MALLOC_PERTURB_="255"),
-            start_new_session=True,  # Ctrl-C in the terminal is for the app, whose end is noticed
+            **systems.apart(),  # Ctrl-C in the terminal is for the app, whose end is noticed
         )
     except OSError as error:
         raise RunError(f"The system refused to start the process that asks the network ({error.strerror}).") from error

@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from medpriv_core import systems
 from medpriv_core.errors import MedprivError, RunError, RunTableError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock, is_held
@@ -117,7 +118,7 @@ def _replace(home: DataHome, rows: Iterable[RunRow]) -> None:
                 insert_rows(database, list(rows))
             _move(home.database, aside)
             try:
-                os.replace(new, home.database)
+                systems.replace(new, home.database)
             except BaseException:
                 _move(aside, home.database)
                 raise
@@ -143,7 +144,7 @@ def _move(table: Path, target: Path) -> None:
     for source, place in zip(_with_its_own(table), _with_its_own(target), strict=True):
         place.unlink(missing_ok=True)
         if source.exists():
-            os.replace(source, place)
+            systems.replace(source, place)
 
 
 def _row_of_any(directory: RunDirectory, position: int, say: Say) -> RunRow:

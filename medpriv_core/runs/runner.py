@@ -8,7 +8,6 @@ them by their locks.
 from __future__ import annotations
 
 import logging
-import signal
 import subprocess
 import threading
 import time
@@ -28,6 +27,7 @@ from medpriv_core.runs.deletion import purge_expired
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.launcher import LAUNCHERS, Launcher, Poll
 from medpriv_core.runs.store import RunRow, RunStore
+from medpriv_core.systems import KILLED
 
 TICK_S = 0.2
 IDLE_EXIT_S = 20.0
@@ -142,7 +142,7 @@ def _describe_death(exit_code: int | None, *, saved: bool) -> str:
     then = "Resume continues from its last checkpoint." if saved else "Nothing was saved yet, so Resume begins anew."
     if exit_code is None:
         return f"The training is gone and left no word (killed, or the machine restarted). {then}"
-    if exit_code == -signal.SIGKILL:
+    if exit_code == KILLED:
         return f"The training was killed (signal 9), perhaps because memory ran out. {then}"
     if exit_code < 0:
         return f"The training was ended by signal {-exit_code}. {then}"

@@ -12,9 +12,7 @@ import gc
 import multiprocessing
 import os
 import platform
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -27,6 +25,7 @@ import torch
 from medpriv_core.errors import SettingError
 from medpriv_core.progress import ProgressCallback
 from medpriv_core.quiet import Ratio, Use, Watch, alternate, paired_ratio
+from medpriv_core.systems import peak_memory_bytes
 from medpriv_core.training.benchmark_steps import HOOKS, OF_RUNS, PLAIN, PLAIN_CHANNELS_LAST, PRIVATE, Step, make_step
 from medpriv_core.training.device import describe_device
 from medpriv_core.training.memory import keep_freed_memory
@@ -279,7 +278,7 @@ def _resident_bytes(name: str) -> float:
         # Not getrusage, whose peak counts the process that this one was started from.
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(lines[name].split()[0]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak_memory_bytes()
 
 
 def _wait(device: torch.device) -> None:
