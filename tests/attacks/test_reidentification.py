@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy
 from PIL import Image
-from scipy import stats
 from skimage import data, transform
 
 from medpriv_core.attacks.reidentification import (
@@ -38,7 +38,7 @@ def flats(*levels: int, side: int = 1) -> np.ndarray:
 
 def contains(success: SuccessRate, probability: float) -> bool:
     """Whether the probability explains the count (two-sided, one in ten thousand)."""
-    return stats.binomtest(success.found, success.draws, probability).pvalue > 1e-4
+    return scipy.stats.binomtest(success.found, success.draws, probability).pvalue > 1e-4
 
 
 def test_two_pixels_are_told_apart_as_often_as_the_noise_stays_below_half_their_distance() -> None:
@@ -48,7 +48,7 @@ def test_two_pixels_are_told_apart_as_often_as_the_noise_stays_below_half_their_
     for name in ("laplace_per_pixel", "discrete_laplace"):
         assert contains(success_rate(flats(0, 204), picture_noise(name, beta=beta), draws=4000), laplace)
     gaussian = success_rate(flats(0, 204), picture_noise("gaussian", beta=beta), draws=4000)
-    assert contains(gaussian, stats.norm.cdf(distance / (2 * beta)))
+    assert contains(gaussian, scipy.stats.norm.cdf(distance / (2 * beta)))
 
 
 def test_gaussian_noise_on_many_pixels_depends_on_the_distance_of_the_pictures_alone() -> None:
@@ -57,7 +57,7 @@ def test_gaussian_noise_on_many_pixels_depends_on_the_distance_of_the_pictures_a
 
     success = success_rate(pair, picture_noise("gaussian", beta=0.4), draws=3000)
 
-    assert contains(success, stats.norm.cdf(distance / 0.8))
+    assert contains(success, scipy.stats.norm.cdf(distance / 0.8))
 
 
 def test_cells_of_a_pixelised_picture_have_less_noise() -> None:
@@ -160,7 +160,7 @@ def test_likelihoods_are_those_of_the_densities() -> None:
     unit = to_unit(faces()[:5])
     release = unit[2] + np.random.default_rng(0).normal(0, 0.7, unit[2].shape).astype(np.float32)
 
-    for name, density in (("laplace_per_pixel", stats.laplace), ("gaussian", stats.norm)):
+    for name, density in (("laplace_per_pixel", scipy.stats.laplace), ("gaussian", scipy.stats.norm)):
         found = picture_noise(name, beta=0.7).log_likelihoods(release[None], unit)[0]
         expected = np.array([density.logpdf(release - picture, scale=0.7).sum() for picture in unit])
 
@@ -175,7 +175,7 @@ def test_likelihoods_of_pixelised_pictures_are_those_of_the_cells() -> None:
     found = mechanism.log_likelihoods(release[None], unit)[0]
 
     means = unit.reshape(5, 5, 5, 5, 5).mean(axis=(2, 4))
-    expected = stats.laplace.logpdf(release[::5, ::5, 0] - means, scale=10 * 0.5 / 25).sum(axis=(1, 2))
+    expected = scipy.stats.laplace.logpdf(release[::5, ::5, 0] - means, scale=10 * 0.5 / 25).sum(axis=(1, 2))
     np.testing.assert_allclose(found - found[0], expected - expected[0], atol=1e-3)
 
 
@@ -186,11 +186,11 @@ def test_simulated_discrete_noise_has_the_law_of_the_exact_sampler() -> None:
     noise = np.rint(mechanism.noised(picture, CountedNoise(np.random.default_rng(0))) * 255 - 102).astype(int)
 
     values = np.arange(-6, 7)
-    law = stats.dlaplace(1 / 2.55)
+    law = scipy.stats.dlaplace(1 / 2.55)
     expected = 10_000 * np.append(law.pmf(values), 1 - law.pmf(values).sum())
     counts = np.array([np.sum(noise == value) for value in values])
     counts = np.append(counts, 10_000 - counts.sum())
-    assert stats.chisquare(counts, expected).pvalue > 1e-4
+    assert scipy.stats.chisquare(counts, expected).pvalue > 1e-4
 
 
 def test_of_two_equal_pictures_half_are_found() -> None:
@@ -222,7 +222,7 @@ def test_a_seed_repeats_its_result() -> None:
 
 @pytest.mark.parametrize(("found", "draws"), [(0, 100), (1, 100), (37, 100), (100, 100), (1, 1)])
 def test_intervals_are_wilsons(found: int, draws: int) -> None:
-    reference = stats.binomtest(found, draws).proportion_ci(method="wilson")
+    reference = scipy.stats.binomtest(found, draws).proportion_ci(method="wilson")
 
     assert wilson_interval(found, draws) == pytest.approx((reference.low, reference.high), abs=1e-6)
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy
 import torch
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from scipy import stats
 
 from medpriv_core import atomic
 from medpriv_core.datasets import noised
@@ -110,7 +110,7 @@ def test_a_copy_has_the_noise_that_was_asked_for(home: DataHome, clean: Prepared
     assert abs(numbers.mean()) < 4 * deviation / math.sqrt(numbers.size)
     if name.startswith("laplace"):
         spread = np.random.default_rng(0).uniform(-0.5 / 255, 0.5 / 255, numbers.size)  # over the rounding
-        assert stats.kstest(numbers + spread, stats.laplace(scale=0.04).cdf).pvalue > 1e-4
+        assert scipy.stats.kstest(numbers + spread, scipy.stats.laplace(scale=0.04).cdf).pvalue > 1e-4
 
 
 @pytest.mark.parametrize("name", sorted(set(MECHANISMS) - {"laplace_per_image", "dp_pix"}))

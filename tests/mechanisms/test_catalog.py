@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import stats
+import scipy
 
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.catalog import MECHANISMS, picture_noise
@@ -68,7 +68,7 @@ def test_noise_has_the_deviation_it_claims_and_is_drawn_for_each_value(name: str
 
 def test_gaussian_noise_is_gaussian():
     noise = (picture_noise("gaussian", beta=2.0).release(flat(0.4), rng()) - flat(0.4)).ravel()
-    assert stats.kstest(noise, stats.norm(scale=2.0).cdf).pvalue > 0.001
+    assert scipy.stats.kstest(noise, scipy.stats.norm(scale=2.0).cdf).pvalue > 0.001
 
 
 @pytest.mark.parametrize("name", [*PER_PIXEL, "dp_pix"])

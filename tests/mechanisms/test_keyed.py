@@ -9,8 +9,8 @@ from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
+import scipy
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from scipy import stats
 
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms import keyed
@@ -41,8 +41,8 @@ def unit_laplace(key: bytes, count: int) -> np.ndarray:
 def test_the_numbers_follow_the_laplace_distribution() -> None:
     keys = [hashlib.sha256(bytes([n])).digest() for n in range(20)]
     values = np.concatenate([unit_laplace(key, 50_000) for key in keys])
-    assert stats.kstest(values, "laplace").pvalue > 1e-3
-    assert stats.kstest(values[1::2] - values[::2], lambda x: _difference_cdf(x)).pvalue > 1e-3
+    assert scipy.stats.kstest(values, "laplace").pvalue > 1e-3
+    assert scipy.stats.kstest(values[1::2] - values[::2], lambda x: _difference_cdf(x)).pvalue > 1e-3
     tails = np.array([np.mean(np.abs(values) > t) for t in (5, 8, 10)])
     expected = np.exp([-5, -8, -10])
     assert np.all(np.abs(tails - expected) < 5 * np.sqrt(expected / len(values)))
@@ -116,7 +116,7 @@ def test_one_number_for_the_whole_picture() -> None:
     rest = noised[:, 1:]
     assert np.all(rest == rest[:, :1, :1, :1])
     shifts = (rest[:, 0, 0, 0].astype(float) - 128) / 255 / 0.05
-    assert stats.kstest(shifts, "laplace").pvalue > 1e-3
+    assert scipy.stats.kstest(shifts, "laplace").pvalue > 1e-3
 
 
 def test_large_pictures_go_on_in_the_same_stream() -> None:
@@ -125,7 +125,10 @@ def test_large_pictures_go_on_in_the_same_stream() -> None:
     values = (noise(large, beta=0.01).astype(float).ravel() - 128) / 255 / 0.01
     halves = values[: len(values) // 2], values[len(values) // 2 : 2 * (len(values) // 2)]
     assert abs(np.corrcoef(*halves)[0, 1]) < 5 / math.sqrt(len(halves[0]))
-    assert stats.kstest(values + np.random.default_rng(0).uniform(-0.2, 0.2, len(values)), "laplace").statistic < 0.02
+    assert (
+        scipy.stats.kstest(values + np.random.default_rng(0).uniform(-0.2, 0.2, len(values)), "laplace").statistic
+        < 0.02
+    )
 
 
 def test_a_secret_that_can_be_guessed_is_refused() -> None:
@@ -161,23 +164,25 @@ def words(key: bytes, count: int) -> list[int]:
 
 def test_normal_numbers_follow_their_law_to_the_tails() -> None:
     values = np.concatenate([source.normal(2.0, (50_000,)) for source in keyed_numbers()]) / 2
-    assert stats.kstest(values, "norm").pvalue > 1e-3
+    assert scipy.stats.kstest(values, "norm").pvalue > 1e-3
     for t in (3.0, 4.0):
-        expected = 2 * stats.norm.sf(t)
+        expected = 2 * scipy.stats.norm.sf(t)
         assert abs(np.mean(np.abs(values) > t) - expected) < 5 * math.sqrt(expected / len(values))
     key = hashlib.sha256(b"key").digest()
-    expected = [(1 if word & 1 else -1) * stats.norm.ppf((2 * (word >> 1) + 1) / 2**65) for word in words(key, 100)]
+    expected = [
+        (1 if word & 1 else -1) * scipy.stats.norm.ppf((2 * (word >> 1) + 1) / 2**65) for word in words(key, 100)
+    ]
     np.testing.assert_allclose(KeyedNoise(key).normal(1.0, (100,)), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [0.255, 2.55, 255.0])
 def test_discrete_numbers_follow_their_law(scale: float) -> None:
     values = np.concatenate([source.discrete_laplace(scale, (20_000,)) for source in keyed_numbers()])
-    law = stats.dlaplace(1 / scale)
+    law = scipy.stats.dlaplace(1 / scale)
     edges = np.unique(law.ppf(np.linspace(0.02, 0.98, 25))).astype(int)
     observed = np.diff([0, *((values <= edge).sum() for edge in edges), values.size])
     expected = np.diff([0, *law.cdf(edges), 1]) * values.size
-    assert stats.chisquare(observed, expected).pvalue > 1e-3
+    assert scipy.stats.chisquare(observed, expected).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("scale", [0.255, 2.55, 255.0, 2.55e6])
@@ -234,7 +239,7 @@ def test_keyed_noise_has_the_law_of_the_demonstration(name: str) -> None:
     kept = keyed_release(middle, one, secret=SECRET)[:, 7, 7, 0]  # a value that all pictures have alike
     rng = np.random.default_rng(3)
     shown = [to_bytes(one.noised(np.full((8, 8, 1), 128 / 255), CountedNoise(rng)))[7, 7, 0] for _ in range(600)]
-    assert stats.ks_2samp(kept, shown).pvalue > 1e-3
+    assert scipy.stats.ks_2samp(kept, shown).pvalue > 1e-3
 
 
 def test_every_parameter_decides_about_the_noise() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from scipy import stats
+import scipy
 
 from medpriv_core.privacy.spent import spent_at
 from medpriv_core.results.guarantee import held_guarantee
@@ -38,7 +38,7 @@ def test_gaussian_noise_has_the_epsilon_of_its_closed_form() -> None:
     held = held_guarantee(spec, {}, None)
 
     mu = 32 / 20  # black against white in all 1,024 pixels
-    delta = stats.norm.cdf(mu / 2 - held.epsilon / mu) - math.exp(held.epsilon) * stats.norm.cdf(
+    delta = scipy.stats.norm.cdf(mu / 2 - held.epsilon / mu) - math.exp(held.epsilon) * scipy.stats.norm.cdf(
         -mu / 2 - held.epsilon / mu
     )
     assert delta == pytest.approx(1e-5, rel=1e-4)
