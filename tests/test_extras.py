@@ -17,7 +17,7 @@ from medpriv_core.cli.main import main
 from medpriv_core.errors import ImageError, MissingExtraError
 from medpriv_core.extras import EXTRAS, why_missing
 from medpriv_core.home import DataHome
-from medpriv_core.mechanisms import discrete_laplace
+from medpriv_core.mechanisms import sources
 from medpriv_core.pictures.decoded import Decoded
 from medpriv_core.pictures.dicom import decode_dicom
 from medpriv_core.runs.diagnosis import diagnose
@@ -39,7 +39,7 @@ SPEC = RunSpec(dataset="synthetic_chest", weights="none")
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """As after ``pip install medpriv``, without any extra."""
     monkeypatch.setattr(extras, "is_installed", lambda module: False)
-    discrete_laplace._sampler.cache_clear()
+    sources._exact_sampler.cache_clear()
 
 
 def test_in_this_environment_nothing_is_missing() -> None:
