@@ -48,6 +48,7 @@ def fill_home(home: DataHome) -> None:
         archive.extractall(home.root)
     with contextlib.closing(sqlite3.connect(home.database)) as table:
         table.execute("PRAGMA journal_mode = WAL")
+    service.list_runs(home)  # which brings an older table up to date, for which a full disk would have no room
 
 
 def listed(home: DataHome, *, deleted: bool = False) -> set[str]:

@@ -24,6 +24,7 @@ from medpriv_core.runs.spent_journal import entry_of
 from medpriv_core.runs.store import RunStore
 from tests.cli.conftest import Command, medpriv  # noqa: F401 - a fixture
 from tests.runs.archives import members, zipped
+from tests.runs.test_store import FIRST_VERSION
 from tests.small_disk import Disk, disk, listed  # noqa: F401 - a fixture
 from tests.test_previous_version import DELETED, FINISHED
 
@@ -153,6 +154,30 @@ def test_a_table_that_cannot_share_memory_is_opened_alone(home: DataHome, monkey
     with RunStore(home).changing("a") as change:
         change.remove()
     assert RunStore(home).all() == []
+
+
+class Full(sqlite3.Connection):
+    """Has no room for another column, but in a copy elsewhere."""
+
+    def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+        place = super().execute("PRAGMA database_list").fetchone()[2]
+        if "ALTER" in sql and "medpriv-table-" not in place:
+            raise sqlite3.OperationalError("database or disk is full")
+        return super().execute(sql, *values)
+
+
+def test_a_table_of_an_earlier_version_is_read_where_there_is_no_room_to_bring_it_up_to_date(
+    home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.check_writable()
+    with contextlib.closing(sqlite3.connect(home.database)) as table:
+        table.executescript(FIRST_VERSION)
+    connect = sqlite3.connect
+    monkeypatch.setattr(database.sqlite3, "connect", lambda *given, **more: connect(*given, **more, factory=Full))
+
+    assert [row.id for row in RunStore(home).all()] == ["old", "at work"]
+    with pytest.raises(DiskFullError, match="is full"):
+        RunStore(home).cancel("at work")
 
 
 def test_several_who_must_each_be_alone_take_turns(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,13 +124,14 @@ def _count(action: argparse.Action, rng: random.Random) -> int:
 
 def _measure_nothing() -> None:
     """What would take minutes or the network ends where it begins; the checks before it are done."""
-    from medpriv_core.cli import datasets
+    from medpriv_core.cli import app, datasets
     from medpriv_core.training import benchmark, worker
     from medpriv_core.training.audit import canaries
 
     def refuse(*_arguments: object, **_more: object) -> Any:
         raise SettingError(NOT_MEASURED)
 
+    app.runpy.run_module = refuse
     benchmark.benchmark_dp_sgd = refuse
     canaries.audit_loop = refuse
     datasets.fetch_in_foreground = refuse

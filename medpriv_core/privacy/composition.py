@@ -127,7 +127,10 @@ class JointEpsilon:
     @property
     def all_sentence(self) -> str:
         """For whoever gets every one of several networks."""
-        sentence = f"Whoever gets all {self.networks:,} DP-SGD networks learns from each of them: {self.statement}."
+        sentence = (
+            f"Whoever gets all {self.networks:,} DP-SGD networks, or answers that all had a part in, learns from "
+            f"each of them: {self.statement}."
+        )
         if not self.established:
             return sentence
         return f"{sentence} The one that spends most has ε = {format_epsilon(self.largest)} by itself."

@@ -133,10 +133,15 @@ def _open(file: Path, kind: str, cleaning_up: ExitStack) -> sqlite3.Connection:
             raise
         refusal = error
     if _may_write(file):
-        return _begin_alone(file, kind, cleaning_up)
-    if kind != "DEFERRED":
+        try:
+            return _begin_alone(file, kind, cleaning_up)
+        except sqlite3.OperationalError as error:
+            if kind != "DEFERRED" or not _is_of_the_disk(error):
+                raise
+    elif kind != "DEFERRED":
         raise refusal
-    # Also reading wants to write, where the last one who wrote did not come to an end. So does it in a copy.
+    # Also reading wants to write, where the last one who wrote did not come to an end, or the table is of an earlier
+    # version. So does it in a copy.
     folder = Path(cleaning_up.enter_context(tempfile.TemporaryDirectory(prefix="medpriv-table-")))
     for suffix in ("", *COMPANIONS):
         with suppress(FileNotFoundError):

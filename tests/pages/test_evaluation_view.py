@@ -140,7 +140,7 @@ def test_seeds_are_compared_and_what_they_cost_together_is_said(add_run: ADD) ->
         add_run(f"r{seed}", PRIVATE.changed(seed=seed, **words))
     page = draw(several_runs)
     assert "the diagnosis depends on the seed: the 3 networks do not all agree" in texts(page)
-    assert "answers that all had a part in: ε = " in texts(page)
+    assert "answers that all had a part in, learns from each of them: ε = " in texts(page)
     assert len(page.get("plotly_chart")) == 2
     means = page.dataframe[0].value
     assert list(means["figure"]) == ["Accuracy", "Balanced accuracy", "AUROC", "Calibration error"]

@@ -31,18 +31,21 @@ FEATURES = 8 * WIDTH
 small_network = partial(build_model, width=WIDTH)
 
 
-@pytest.fixture(scope="session", autouse=True)
+_drawn: dict[tuple[object, ...], ResNet18] = {}
+
+
+# Not for the whole session: tests of other folders that the same process runs later have networks as they are.
+@pytest.fixture(scope="module", autouse=True)
 def small_networks() -> Iterator[None]:
     """Random networks are narrow here, and one of one seed is drawn once."""
-    drawn: dict[tuple[object, ...], ResNet18] = {}
 
     def draw(*, classes: int, norm: Norm, state_dict: Mapping[str, torch.Tensor] | None, seed: int) -> ResNet18:
         if state_dict is not None:
             return build_model(classes=classes, norm=norm, state_dict=state_dict, seed=seed)
         known = (classes, norm, seed)
-        if known not in drawn:
-            drawn[known] = small_network(classes=classes, norm=norm, state_dict=None, seed=seed)
-        return copy.deepcopy(drawn[known])
+        if known not in _drawn:
+            _drawn[known] = small_network(classes=classes, norm=norm, state_dict=None, seed=seed)
+        return copy.deepcopy(_drawn[known])
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (session, frozen_rest, predictor):

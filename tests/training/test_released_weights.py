@@ -107,6 +107,7 @@ def test_the_normalisation_of_the_header_is_that_of_the_network() -> None:
             assert getattr(layer, "num_groups", None) == facts.get("groups")
 
 
+@pytest.mark.usefixtures("published_width")
 @pytest.mark.parametrize(("weights", "whole"), [("none", True), ("own", True), ("imagenet", False)])
 def test_a_last_layer_takes_the_frozen_rest_along_where_nobody_else_has_it(
     tmp_path: Path, weights: str, whole: bool, monkeypatch: pytest.MonkeyPatch

@@ -285,7 +285,7 @@ def test_importing_the_worker_does_not_wait_for_torch():
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-def test_a_stopped_worker_saves_and_another_finishes_the_run(directory, home):
+def test_a_stopped_worker_saves_and_another_finishes_the_run(directory, home, published_width):
     directory.create(toy_spec(epochs=1000, method="dp_sgd", noise_multiplier=2.0, delta=1e-3))
     child = start_child(directory)
     wait_for_epochs(directory, 2, child)
@@ -306,7 +306,7 @@ def test_a_stopped_worker_saves_and_another_finishes_the_run(directory, home):
     assert [row["steps"] for row in directory.read_epochs()] == [5 * epoch for epoch in range(1, done + 3)]
 
 
-def test_a_killed_worker_leaves_no_outcome_and_another_goes_on(directory, home):
+def test_a_killed_worker_leaves_no_outcome_and_another_goes_on(directory, home, published_width):
     directory.create(toy_spec(epochs=1000))
     child = start_child(directory)
     wait_for_epochs(directory, 2, child)
