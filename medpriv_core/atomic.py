@@ -1,9 +1,9 @@
 """Files and folders that are written aside and take their place in one step: whole, or not at all.
 
 A reader sees what was there before or what is new, never a half. However writing ends, nothing half-written is left; a
-process that is killed cannot clean up, so what it left is removed by whoever writes the same thing next and holds its
-lock (``remove_parts``), or by ``leftovers``. Nothing here is memory-mapped for writing: on a full disk a mapped page
-kills the process, and a write says so.
+process that is killed cannot clean up, so what it left is removed by the next process that writes the same thing and
+holds its lock (``remove_parts``), or by ``leftovers``. Nothing here is memory-mapped for writing: on a full disk a
+mapped page kills the process, and a write says so.
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def _check(options: argparse.Namespace) -> PictureNoise:
     if options.seed is not None and options.seed < 0:
         raise SettingError(f"seed must not be negative, but is {options.seed}.")
     if options.seed is not None and noise.fit_for_release:
-        raise SettingError(f"{noise.name} takes no seed: whoever knew it could take the noise away. Leave out --seed.")
+        raise SettingError(f"{noise.name} takes no seed: with it the noise could be taken away. Leave out --seed.")
     if options.output.exists() and options.image.exists() and options.output.samefile(options.image):
         raise SettingError(f"The output {options.output} is the picture itself; give another name to keep both.")
     return noise

@@ -75,7 +75,7 @@ class Spending:
 
 @dataclass(frozen=True)
 class JointEpsilon:
-    """The epsilon of several networks on the images of one dataset, for whoever has them all.
+    """The epsilon of several networks on the images of one dataset, for somebody who has them all.
 
     networks     how many, those of which too little is known among them
     epsilon      at ``delta``; infinite where none holds or none is established
@@ -126,7 +126,7 @@ class JointEpsilon:
 
     @property
     def all_sentence(self) -> str:
-        """For whoever gets every one of several networks."""
+        """For somebody who gets every one of several networks."""
         sentence = (
             f"Whoever gets all {self.networks:,} DP-SGD networks, or answers that all had a part in, learns from "
             f"each of them: {self.statement}."

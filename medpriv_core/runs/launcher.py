@@ -25,6 +25,7 @@ from medpriv_core.systems import KILL, signal_all
 
 # A worker takes its lock right after Python has started. Until then only its parent knows it lives.
 STARTUP_S = 20.0
+_MOST_DIGITS = 10  # of the number of a process
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,9 @@ def handle_of(worker: Mapping[str, Any]) -> str | None:
 
 def _identity(handle: str | None) -> dict[str, Any]:
     number, _, begun = (handle or "").partition(" ")
-    return {"pid": int(number), "begun": begun or None} if number.isascii() and number.isdigit() else {}
+    # Of a damaged table it may be anything, and Python makes no number of thousands of digits.
+    whole = number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS
+    return {"pid": int(number), "begun": begun or None} if whole else {}
 
 
 def _may_be_there(handle: str | None) -> bool:

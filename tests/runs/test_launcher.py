@@ -106,7 +106,7 @@ def test_a_later_runner_finds_a_worker_that_has_not_said_a_word_by_its_handle(
     assert LocalLauncher(home).poll(row(home), directory) == GONE
 
 
-@pytest.mark.parametrize("handle", ["", "cluster job 7", "-1 x", "٣ x", "9" * 40])
+@pytest.mark.parametrize("handle", ["", "cluster job 7", "-1 x", "٣ x", "9" * 40, "9" * 5000])
 def test_a_handle_that_is_no_process_of_this_machine_gets_no_signal(
     home: DataHome, directory: RunDirectory, handle: str
 ) -> None:

@@ -174,11 +174,16 @@ def test_without_torch_runs_wait_and_what_trains_is_looked_after(
     assert runner_module.run_runner(home, idle_exit_s=0.0)
 
 
-def test_without_torch_no_runner_is_started_for_what_waits(home: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_without_torch_no_runner_is_started_for_what_waits(
+    home: DataHome, store: RunStore, monkeypatch: pytest.MonkeyPatch
+):
+    started: list[tuple[object, ...]] = []
     queue(home, "a")
     monkeypatch.setattr(extras, "is_installed", lambda module: module != "torch")
-    monkeypatch.setattr(runner_module, "start_process", None)
+    monkeypatch.setattr(runner_module, "start_process", lambda *command, **_: started.append(command))
     runner_module.ensure_runner(home)
+    assert started == []
+    assert store.get("a").state == "queued"
 
 
 def test_two_runners_that_fight_never_put_two_runs_on_one_device(home: DataHome, store: RunStore):
