@@ -3,7 +3,8 @@
 Two small runs, one of them DP-SGD, train in a data home of their own. In every round something is done to them at a
 random moment, then they are left to recover, and whatever stopped is resumed: processes are killed or stand still,
 the clock is set wrong, locks and the table of runs are removed, held or spoilt, several runners come at once, the
-disk is full, and in copies of the home files are damaged, cut, removed or older ones put back (``benchmarks.acts``).
+disk is full, and in copies of the home files are damaged, cut, removed or older ones put back
+(``benchmarks.disturbances``).
 What must hold after every look is said and checked in ``benchmarks.trial``, of damaged copies in
 ``benchmarks.damaged``.
 
@@ -26,7 +27,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.acts import KINDS, Act, fill_disk, trial_clock
+from benchmarks.disturbances import KINDS, Act, fill_disk, trial_clock
 from benchmarks.trial import LOOK_EVERY_S, Trial
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome

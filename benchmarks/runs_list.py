@@ -32,7 +32,7 @@ from medpriv_core.privacy.steps import Steps
 from medpriv_core.quiet import timed
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.lines import FILE_NAME as LINES
+from medpriv_core.runs.list_lines import FILE_NAME as LINES
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunRow, RunStore
 from medpriv_core.spec import RunSpec

@@ -93,7 +93,7 @@ def for_picture(text: str) -> str:
 
     Line breaks and other control characters become blanks; invisible ones, which could turn the direction of the text,
     are left out; what is no character at all becomes U+FFFD. That a dollar is a dollar, and not the beginning of
-    mathematics, is seen to by ``exports.chart_looks.lettering``, and that "<" is none of XML's by its writer.
+    mathematics, is seen to by ``exports.chart_styles.lettering``, and that "<" is none of XML's by its writer.
     """
     kinds = ((character, unicodedata.category(character)) for character in text[:_MOST_DRAWN])
     allowed = (

@@ -8,13 +8,13 @@ import streamlit as st
 
 from medpriv_core.privacy.statement import image_meaning
 from pages.parts.explore import copies_view, diagnosis_view, identify_view, numbers_view, take_away_view, undo_view
+from pages.parts.explore.glossary import draw_terms
 from pages.parts.explore.grid import take_clicked
 from pages.parts.explore.loading import take_loaded
 from pages.parts.explore.noise_choice import choose_noise
 from pages.parts.explore.picture_choice import choose_picture
 from pages.parts.explore.pictures import FIGURE_2, arranged, choose_arrangement, draw_pictures
 from pages.parts.explore.scene import Scene, noised
-from pages.parts.explore.terms import draw_terms
 from pages.parts.links import from_link, to_link
 from pages.parts.messages import explain_errors
 

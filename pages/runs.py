@@ -14,7 +14,7 @@ from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
 from pages.parts.messages import explain_errors
 from pages.parts.multiplicity_view import draw_seeds
-from pages.parts.runs.acts import act, begin_fragment, begin_page, draw_said
+from pages.parts.runs.actions import act, begin_fragment, begin_page, draw_said
 from pages.parts.runs.address import chosen_ids
 from pages.parts.runs.chart import draw_chart_of, is_paused
 from pages.parts.runs.control import draw_control

@@ -27,7 +27,7 @@ import pytest, torch
 from streamlit.testing.v1 import AppTest
 from medpriv_core.cli.main import main
 from medpriv_core.errors import SettingError
-from medpriv_core.exports.tables import SPEC_COLUMNS
+from medpriv_core.exports.run_tables import SPEC_COLUMNS
 from medpriv_core.presets import fill_preset
 from medpriv_core.runs import service
 from medpriv_core.spec import SETTINGS, RunSpec
@@ -36,7 +36,7 @@ from medpriv_core.sweeps.values import parse_values
 from medpriv_core.training.steps import sgd
 from pages.parts import cached
 from pages.parts.words import sentence
-from tests.results.made import PLAIN, result
+from tests.results.chosen_results import PLAIN, result
 from medpriv_core.results.groups import group_results
 from medpriv_core.results.labels import labelled
 

@@ -17,7 +17,7 @@ from medpriv_core.home import DataHome, data_home
 from medpriv_core.home_rights import check_rights
 from medpriv_core.leftovers import import_lock, remove_leftovers
 from medpriv_core.locks import hold_lock
-from medpriv_core.runs import lines, rebuilding, service
+from medpriv_core.runs import list_lines, rebuilding, service
 from medpriv_core.secret import noise_secret
 from tests.cli.conftest import Command, Refusal, medpriv, refused  # noqa: F401 - fixtures
 
@@ -182,7 +182,7 @@ def test_every_place_of_the_home_is_known_as_medprivs(home: DataHome) -> None:
 def test_a_home_in_use_holds_nothing_that_is_not_known_as_medprivs(home: DataHome) -> None:
     noise_secret(home)
     with hold_lock(import_lock(home)):
-        lines._write(home, {})
+        list_lines._write(home, {})
         there = [path.name for path in home.root.iterdir()]
     there += [path.name for path in rebuilding._with_its_own(home.root / ".runs.sqlite3.new")]
 

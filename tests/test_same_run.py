@@ -23,7 +23,7 @@ from medpriv_core.sweeps.cost import plan_sweep
 from medpriv_core.sweeps.grid import Axis, Cell, Grid
 from medpriv_core.sweeps.identity import identity, reusable_runs
 from tests.exports.runs import made_run
-from tests.results.made import result, setup_of, spent_of
+from tests.results.chosen_results import result, setup_of, spent_of
 
 PLAIN = RunSpec(dataset="synthetic_chest", weights="none", epochs=2)
 LOCAL = PLAIN.changed(method="local_dp", beta=1.0)

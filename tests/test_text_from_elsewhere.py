@@ -58,14 +58,14 @@ REVIEWED: dict[str, set[str]] = {
         "upload.kind", "upload.unit", "words",
     },
     "pages/parts/explore/take_away_view.py": {"label"},
-    "pages/parts/explore/terms.py": {"name"},
+    "pages/parts/explore/glossary.py": {"name"},
     "pages/parts/explore/undo_view.py": {"attempt.title", "height", "width"},
     "pages/parts/guarantee.py": {"check.name", "colour", "icon", "prefix", "word"},
     "pages/parts/run_form.py": {
         "SETTINGS['sampling'].choices['full_batch'].form", "label", "setting.help", "setting.label",
     },
     "pages/parts/run_presets.py": {"preset.shows", "preset.title"},
-    "pages/parts/runs/acts.py": {"said.text"},
+    "pages/parts/runs/actions.py": {"said.text"},
     "pages/parts/runs/chart.py": {"fact", "measure.title"},
     "pages/parts/runs/control.py": {"run.place", "when"},
     "pages/parts/runs/details.py": {"list(drawings)"},
@@ -287,4 +287,4 @@ def test_no_page_turns_html_on() -> None:
     ]
     # Styles of our own, in which the number of a bar and a time are filled in.
     styles = {name for name, made in pages.items() if "st.html" in {ast.unparse(call.func) for call in made}}
-    assert styles == {"pages/index.py", "pages/parts/runs/acts.py"}
+    assert styles == {"pages/index.py", "pages/parts/runs/actions.py"}

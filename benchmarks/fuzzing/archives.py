@@ -14,7 +14,7 @@ from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service
 from medpriv_core.runs.imports import import_runs
-from tests.results.made import LOCAL, PLAIN, PRIVATE
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE
 from tests.runs.archives import RUN_ID, members, zipped
 
 

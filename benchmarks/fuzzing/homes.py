@@ -9,7 +9,7 @@ from pathlib import Path
 
 from medpriv_core.datasets.registry import content_of
 from medpriv_core.home import DataHome
-from medpriv_core.privacy.mechanism import mechanism_of
+from medpriv_core.privacy.subsampled_gaussian import mechanism_of
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_journal import Entry, enter
@@ -17,7 +17,7 @@ from medpriv_core.runs.spent_record import digest_of, write_checkpoint_and_recor
 from medpriv_core.runs.store import RunStore
 from medpriv_core.sweeps.files import Sweep, SweepRun, write_sweep
 from tests.exports.runs import put_run
-from tests.results.made import LOCAL, PLAIN, PRIVATE, TRAIN_SIZE, spent_of
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE, TRAIN_SIZE, spent_of
 
 VICTIM = "20260102-030405-abcd"
 OTHERS = ("20260102-030406-abcd", "20260102-030407-abcd")

@@ -11,6 +11,7 @@ from medpriv_core.cli.output import complain, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import RunError, SettingError
+from medpriv_core.exports.comparison_table import group_rows, to_csv
 from medpriv_core.home import data_home
 from medpriv_core.results.cost import MEASURES, CostReport, format_measure, report_cost, usual_measure
 from medpriv_core.results.groups import Group
@@ -26,7 +27,6 @@ from medpriv_core.results.selection import (
     usual_trained,
     with_tags,
 )
-from medpriv_core.results.table import group_rows, to_csv
 from medpriv_core.runs import service
 from medpriv_core.spec import METHODS, Trainable
 from medpriv_core.sweeps.on_images import networks_together

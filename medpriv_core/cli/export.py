@@ -8,7 +8,7 @@ from pathlib import Path
 from medpriv_core.cli.output import complain, print_json, print_table, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.errors import RunError
-from medpriv_core.exports.tables import epochs_csv, runs_csv
+from medpriv_core.exports.run_tables import epochs_csv, runs_csv
 from medpriv_core.exports.tensorboard import write_event_file
 from medpriv_core.given_paths import given_path
 from medpriv_core.home import data_home

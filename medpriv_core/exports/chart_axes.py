@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from medpriv_core.exports.chart_looks import FAINT, GRID, INK, UnknownChart, format_number, lettering, plain_text
+from medpriv_core.exports.chart_styles import FAINT, GRID, INK, UnknownChart, format_number, lettering, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

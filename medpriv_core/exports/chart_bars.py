@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from medpriv_core.exports.chart_axes import Panel, Scale
-from medpriv_core.exports.chart_looks import (
+from medpriv_core.exports.chart_marks import both, draw_errors, enter, extent_of, fill_template, spread, texts_of
+from medpriv_core.exports.chart_styles import (
     COLOURS,
     INK,
     PAPER,
@@ -19,7 +20,6 @@ from medpriv_core.exports.chart_looks import (
     lettering,
     plain_text,
 )
-from medpriv_core.exports.chart_marks import both, draw_errors, enter, extent_of, fill_template, spread, texts_of
 
 
 class BarPlaces:

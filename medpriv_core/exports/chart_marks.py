@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from medpriv_core.exports.chart_axes import Panel
-from medpriv_core.exports.chart_looks import format_number, plain_text
+from medpriv_core.exports.chart_styles import format_number, plain_text
 
 _TEMPLATE = re.compile(r"%\{(\w+)(?:\[(\d+)\])?(?::([^}]*))?\}")
 

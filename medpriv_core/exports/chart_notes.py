@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from medpriv_core.exports.chart_axes import Panel
-from medpriv_core.exports.chart_looks import FAINT, INK, UnknownChart, colour, dash, lettering, plain_text
+from medpriv_core.exports.chart_styles import FAINT, INK, UnknownChart, colour, dash, lettering, plain_text
 from medpriv_core.exports.chart_traces import POINTS
 
 if TYPE_CHECKING:

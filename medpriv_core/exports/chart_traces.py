@@ -10,7 +10,8 @@ import numpy as np
 
 from medpriv_core.exports.chart_axes import Panel
 from medpriv_core.exports.chart_bars import BarPlaces, draw_bars, draw_heatmap
-from medpriv_core.exports.chart_looks import (
+from medpriv_core.exports.chart_marks import both, draw_errors, enter, is_list, spread, texts_of
+from medpriv_core.exports.chart_styles import (
     COLOURS,
     INK,
     UnknownChart,
@@ -19,7 +20,6 @@ from medpriv_core.exports.chart_looks import (
     lettering,
     marker,
 )
-from medpriv_core.exports.chart_marks import both, draw_errors, enter, is_list, spread, texts_of
 
 DRAWN = ("scatter", "scattergl", "bar", "heatmap")
 # Plotly measures in pixels of the screen, Matplotlib in points; a slide is looked at from further away.

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from medpriv_core.exports.chart_axes import Panel, Scale, match_ranges
-from medpriv_core.exports.chart_looks import FAINT, INK, PAPER, UnknownChart, lettering, plain_text
 from medpriv_core.exports.chart_notes import Places, draw_annotation, draw_shape, make_room
+from medpriv_core.exports.chart_styles import FAINT, INK, PAPER, UnknownChart, lettering, plain_text
 from medpriv_core.exports.chart_traces import draw_traces
 from medpriv_core.exports.lettering import text_width, wrap
 from medpriv_core.shown_text import for_picture

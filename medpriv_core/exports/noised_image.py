@@ -19,8 +19,8 @@ import numpy as np
 from PIL.PngImagePlugin import PngInfo
 
 from medpriv_core.errors import SettingError
+from medpriv_core.exports.explore_settings import ExploreSettings
 from medpriv_core.exports.rendering import as_image, encode_png
-from medpriv_core.exports.settings import ExploreSettings
 from medpriv_core.exports.sheet import check_picture
 from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.shown_text import for_picture

@@ -16,7 +16,6 @@ from medpriv_core.results.cost import MEASURES
 from medpriv_core.results.groups import Group
 from medpriv_core.results.labels import learned_in
 from medpriv_core.results.result import PROTOCOL_TITLES, SOURCE_TITLES, Protocol
-from medpriv_core.results.table import what_holds
 
 NO_TRAINING_ACCURACY = (
     "The training accuracy of DP-SGD runs is left out, because it is computed from the training images without noise "
@@ -87,7 +86,7 @@ def _caption(groups: Sequence[Group]) -> list[str]:
     withheld = any(is_withheld(result.spec) for result in own)
     return [
         "; ".join([*whose, f"what learned: {learned}"] if learned else whose),
-        *what_holds(groups),
+        *_what_holds(groups),
         *([NO_TRAINING_ACCURACY] if withheld else []),
     ]
 
@@ -98,3 +97,14 @@ def _title(groups: Sequence[Group]) -> str:
 
 def _majority_rate(groups: Sequence[Group]) -> float | None:
     return next((group.first.majority_rate for group in groups if group.first.majority_rate), None)
+
+
+def _what_holds(groups: Sequence[Group]) -> list[str]:
+    """Each epsilon of a chart in full, once for all groups that have the same: what stands below it when exported."""
+    several = len({group.first.dataset for group in groups}) > 1
+    labels: dict[str, list[str]] = {}
+    for group in groups:
+        if group.first.method != "none":
+            place = f"{dataset_info(group.first.dataset).title}, " if several else ""
+            labels.setdefault(group.first.guarantee.statement, []).append(f"{place}{group.label}")
+    return [f"{'; '.join(names)}: {statement}" for statement, names in labels.items()]

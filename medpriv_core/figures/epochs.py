@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from medpriv_core.figures import keys
-from medpriv_core.figures.looks import Look, looks_of
+from medpriv_core.figures.styles import GroupStyle, styles_of
 from medpriv_core.palette import REFERENCE_COLOUR
 from medpriv_core.results.groups import Estimate, Group
 from medpriv_core.shown_text import for_chart
@@ -36,16 +36,16 @@ def epochs_figure(groups: Sequence[Group], *, majority_rate: float | None) -> go
     figure = make_subplots(
         rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.08, subplot_titles=list(panels.values())
     )
-    drawn = sorted(zip(groups, looks_of(groups), strict=True), key=lambda pair: pair[0].first.source != "authors")
+    drawn = sorted(zip(groups, styles_of(groups), strict=True), key=lambda pair: pair[0].first.source != "authors")
     for row, column in enumerate(panels, start=1):
-        for group, look in drawn:
+        for group, style in drawn:
             course = group.course(column)
             if not course and row > 1:
                 continue
             if any(estimate.kind == "seeds" for _, estimate in course):
-                figure.add_trace(_band(course, group, look), row=row, col=1)
+                figure.add_trace(_band(course, group, style), row=row, col=1)
             rank = LEGEND_RANK + groups.index(group) + (len(groups) if group.first.source == "authors" else 0)
-            figure.add_trace(_line(course, group, look, rank, in_legend=row == 1), row=row, col=1)
+            figure.add_trace(_line(course, group, style, rank, in_legend=row == 1), row=row, col=1)
     if any(trace.fill for trace in figure.data):
         figure.add_trace(keys.interval_bands("of the mean over seeds"), row=1, col=1)
     if majority_rate is not None:
@@ -72,7 +72,9 @@ def epochs_figure(groups: Sequence[Group], *, majority_rate: float | None) -> go
     return figure
 
 
-def _line(course: list[tuple[int, Estimate]], group: Group, look: Look, rank: int, *, in_legend: bool) -> go.Scatter:
+def _line(
+    course: list[tuple[int, Estimate]], group: Group, style: GroupStyle, rank: int, *, in_legend: bool
+) -> go.Scatter:
     authors = group.first.source == "authors"
     return go.Scatter(
         x=[epoch for epoch, _ in course],
@@ -83,20 +85,20 @@ def _line(course: list[tuple[int, Estimate]], group: Group, look: Look, rank: in
         legendrank=rank,
         showlegend=in_legend,
         mode="lines+markers",
-        opacity=look.opacity,
-        line={"color": look.colour, "dash": look.dash, "width": 1.2 if authors else 2},
-        marker={"symbol": look.marker, "size": 6 if authors else 8, "maxdisplayed": MOST_MARKERS},
+        opacity=style.opacity,
+        line={"color": style.colour, "dash": style.dash, "width": 1.2 if authors else 2},
+        marker={"symbol": style.marker, "size": 6 if authors else 8, "maxdisplayed": MOST_MARKERS},
         hovertemplate=f"epoch %{{x}}: %{{y:.1%}}%{{customdata}}<extra>{group.label}</extra>",
     )
 
 
-def _band(course: list[tuple[int, Estimate]], group: Group, look: Look) -> go.Scatter:
+def _band(course: list[tuple[int, Estimate]], group: Group, style: GroupStyle) -> go.Scatter:
     epochs = [epoch for epoch, _ in course]
     return go.Scatter(
         x=epochs + epochs[::-1],
         y=[estimate.high for _, estimate in course] + [estimate.low for _, estimate in reversed(course)],
         fill="toself",
-        fillcolor=look.band,
+        fillcolor=style.band,
         line={"width": 0},
         legendgroup=group.label,
         showlegend=False,

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from medpriv_core.figures import keys
-from medpriv_core.figures.looks import Look, looks_of
+from medpriv_core.figures.styles import GroupStyle, styles_of
 from medpriv_core.palette import REFERENCE_COLOUR
 from medpriv_core.results.cost import MEASURES, SCORES, format_measure
 from medpriv_core.results.groups import Estimate, Group
@@ -47,13 +47,13 @@ def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
     """A point for each labelled group that has measured ``column`` (of ``MEASURES``), with its interval as a bar."""
     figure = go.Figure()
     title = MEASURES[column]
-    found = [(group, look, group.estimate(column)) for group, look in zip(groups, looks_of(groups), strict=True)]
-    drawn = [(group, look, estimate) for group, look, estimate in found if estimate is not None]
+    found = [(group, style, group.estimate(column)) for group, style in zip(groups, styles_of(groups), strict=True)]
+    drawn = [(group, style, estimate) for group, style, estimate in found if estimate is not None]
     endless = [group.label for group, _, _ in drawn if math.isinf(group.epsilon)]
     strip = min(WIDEST, NARROWEST + EACH * len(endless)) if endless else 0.0
-    for number, (group, look, estimate) in enumerate(drawn, start=1):
+    for number, (group, style, estimate) in enumerate(drawn, start=1):
         place = (endless.index(group.label) + 1) / (len(endless) + 1) if group.label in endless else None
-        figure.add_trace(_point(group, look, estimate, place, column, number))
+        figure.add_trace(_point(group, style, estimate, place, column, number))
     if any(estimate.kind != "none" for _, _, estimate in drawn):
         figure.add_trace(keys.interval_bars(_about(drawn)))
     if len(endless) == len(drawn):
@@ -123,7 +123,9 @@ def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
     return figure
 
 
-def _point(group: Group, look: Look, estimate: Estimate, place: float | None, column: str, number: int) -> go.Scatter:
+def _point(
+    group: Group, style: GroupStyle, estimate: Estimate, place: float | None, column: str, number: int
+) -> go.Scatter:
     first = group.first
     bars = estimate.kind != "none"
     interval = f" ({format_measure(estimate.low, column)} to {format_measure(estimate.high, column)})" if bars else ""
@@ -137,14 +139,14 @@ def _point(group: Group, look: Look, estimate: Estimate, place: float | None, co
         text=[str(number)],
         textposition="middle right",
         mode="markers+text",
-        marker={"symbol": look.marker, "size": 12, "color": look.colour, "line": {"width": 2, "color": look.colour}},
+        marker={"symbol": style.marker, "size": 12, "color": style.colour, "line": {"width": 2, "color": style.colour}},
         error_y={
             "type": "data",
             "symmetric": False,
             "array": [estimate.high - estimate.mean],
             "arrayminus": [estimate.mean - estimate.low],
             "thickness": 1.5,
-            "color": look.colour,
+            "color": style.colour,
         }
         if bars
         else None,
@@ -153,7 +155,7 @@ def _point(group: Group, look: Look, estimate: Estimate, place: float | None, co
     )
 
 
-def _about(drawn: Sequence[tuple[Group, Look, Estimate]]) -> str:
+def _about(drawn: Sequence[tuple[Group, GroupStyle, Estimate]]) -> str:
     kinds = {"seeds": "over seeds", "test_images": "for other test images"}
     found = {estimate.kind for _, _, estimate in drawn}
     return " " + ", or of a single run ".join(words for kind, words in kinds.items() if kind in found)
@@ -164,7 +166,7 @@ def _floor(groups: Sequence[Group], column: str) -> tuple[float, str] | None:
     return min(floors, default=None)
 
 
-def _range(drawn: Sequence[tuple[Group, Look, Estimate]]) -> dict[str, list[float]]:
+def _range(drawn: Sequence[tuple[Group, GroupStyle, Estimate]]) -> dict[str, list[float]]:
     """Whole powers of ten around the finite epsilons, so that the axis does not move with every run."""
     finite = [group.epsilon for group, _, _ in drawn if math.isfinite(group.epsilon) and group.epsilon > 0]
     low, high = min(finite, default=0.1), max(finite, default=10.0)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from medpriv_core.figures import keys
-from medpriv_core.figures.looks import Look, looks_of
+from medpriv_core.figures.styles import GroupStyle, styles_of
 from medpriv_core.palette import REFERENCE_COLOUR
 from medpriv_core.results.groups import Estimate, Group
 from medpriv_core.results.result import Protocol
@@ -44,12 +44,12 @@ def mechanisms_figure(
         vertical_spacing=GAP_PX / height if len(groups) > 1 else 0,
     )
     for row, (title, members) in enumerate(groups.items(), start=1):
-        for group, look in zip(members, looks_of(members), strict=True):
+        for group, style in zip(members, styles_of(members), strict=True):
             for column, (series, filled) in SERIES.items():
                 found = group.estimate(column, protocol)
                 if found is not None:
                     marked = protocol == "last_epoch" and filled and found.kind != "none"
-                    figure.add_trace(_point(group, look, found, series, filled=filled, bars=marked), row=row, col=1)
+                    figure.add_trace(_point(group, style, found, series, filled=filled, bars=marked), row=row, col=1)
         rate = majority_rates.get(title)
         if rate is not None:
             figure.add_vline(
@@ -91,7 +91,7 @@ def _key(
     return entries
 
 
-def _point(group: Group, look: Look, found: Estimate, series: str, *, filled: bool, bars: bool) -> go.Scatter:
+def _point(group: Group, style: GroupStyle, found: Estimate, series: str, *, filled: bool, bars: bool) -> go.Scatter:
     interval = f" ({found.low:.1%} to {found.high:.1%}; {found.words})" if bars else ""
     return go.Scatter(
         x=[found.mean],
@@ -108,10 +108,10 @@ def _point(group: Group, look: Look, found: Estimate, series: str, *, filled: bo
         mode="markers",
         showlegend=False,
         marker={
-            "symbol": look.shape if filled else f"{look.shape}-open",
+            "symbol": style.shape if filled else f"{style.shape}-open",
             "size": 11,
-            "color": look.colour,
-            "line": {"width": 2, "color": look.colour},
+            "color": style.colour,
+            "line": {"width": 2, "color": style.colour},
         },
         hovertemplate=f"{series}: %{{x:.1%}}{interval}<br>{for_chart(group.first.guarantee.statement)}"
         f"<extra>{for_chart(group.label)}</extra>",

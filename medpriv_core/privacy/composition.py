@@ -33,7 +33,6 @@ from typing import Any
 
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, composed_epsilon
 from medpriv_core.privacy.facts import recorded_facts
-from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import (
@@ -44,6 +43,7 @@ from medpriv_core.privacy.statement import (
     format_epsilon,
 )
 from medpriv_core.privacy.steps import Steps, count_steps
+from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian, mechanism_of
 from medpriv_core.privacy.verdict import OTHER_ACCOUNTANT, run_verdict
 from medpriv_core.spec import RunSpec, Sampling
 
@@ -57,7 +57,7 @@ class Spending:
     beyond     the epsilon that was told of it where that is more than ``stretches`` cost; else None
     """
 
-    mechanism: Mechanism
+    mechanism: SubsampledGaussian
     stretches: tuple[Steps, ...]
     delta: float
     beyond: float | None = None

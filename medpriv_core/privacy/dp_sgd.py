@@ -2,7 +2,7 @@
 
 A step looks at each record with probability ``sample_rate``, clips what one record adds, and adds Gaussian noise of
 standard deviation ``noise_multiplier`` times the most that one record can change. Which rate, steps and sensitivity
-belong to a run is said by ``medpriv_core.privacy.mechanism``; here they are given.
+belong to a run is said by ``medpriv_core.privacy.subsampled_gaussian``; here they are given.
 
 >>> steps = Steps(noise_multiplier=1.0, sample_rate=128 / 5232, count=2044)
 >>> round(composed_epsilon([steps], delta=1e-5), 2), round(composed_rdp_epsilon([steps], delta=1e-5), 2)

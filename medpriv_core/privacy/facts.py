@@ -20,9 +20,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from medpriv_core.privacy.mechanism import Mechanism
 from medpriv_core.privacy.private_training import private_training
 from medpriv_core.privacy.steps import Steps, steps_from_json, steps_to_json
+from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian
 from medpriv_core.spec import Engine, NoiseGenerator, RunSpec, Sampling
 
 GUARANTEE = "guarantee"
@@ -97,13 +97,13 @@ class GuaranteeFacts:
         by_draw = self.divisor == "actual" or self.augmentation == "by_place"
         return failed or bool(anyhow) or (self.sampling == "poisson" and by_draw)
 
-    def mechanism(self) -> Mechanism | None:
+    def mechanism(self) -> SubsampledGaussian | None:
         """What the accountant must count for these facts; None where too little is recorded."""
         if self.sampling is None or self.sample_rate is None or self.steps_per_epoch is None:
             return None
         together = self.clipped_together or 1
         sensitivity = math.inf if self.unbounded else 2.0 if together > 1 else 1.0
-        return Mechanism(self.sampling, self.sample_rate, self.steps_per_epoch, sensitivity)
+        return SubsampledGaussian(self.sampling, self.sample_rate, self.steps_per_epoch, sensitivity)
 
 
 def planned_facts(spec: RunSpec, *, train_size: int) -> GuaranteeFacts:

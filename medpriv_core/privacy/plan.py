@@ -15,9 +15,9 @@ from medpriv_core.privacy.dp_sgd import (
     composed_rdp_epsilon,
     sampling_rate,
 )
-from medpriv_core.privacy.mechanism import Mechanism, mechanism_of_loop
 from medpriv_core.privacy.private_training import private_training
 from medpriv_core.privacy.steps import Steps, count_steps
+from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian, mechanism_of_loop
 from medpriv_core.privacy.tradeoff import NO_LIMIT, Risk, membership_risk
 from medpriv_core.spec import RunSpec, Sampling, check_bound
 
@@ -38,7 +38,7 @@ class DpSgdPlan:
                       the same as ``epsilon`` where they are true
     """
 
-    mechanism: Mechanism
+    mechanism: SubsampledGaussian
     adjacency: Adjacency
     stretches: tuple[Steps, ...]
     noise_multiplier: float
@@ -137,7 +137,7 @@ def claimed_rate(*, batch_size: int, train_size: int, sampling: Sampling) -> flo
 
 
 def _plan(
-    mechanism: Mechanism,
+    mechanism: SubsampledGaussian,
     train_size: int,
     batch_size: int,
     epochs: int,

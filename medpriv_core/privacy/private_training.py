@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
+from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian, mechanism_of
 from medpriv_core.spec import RunSpec
 
 
@@ -29,7 +29,7 @@ class PrivateTraining:
     clipped_together  records whose mean gradient is clipped as one; 1 if each is clipped by itself
     """
 
-    mechanism: Mechanism
+    mechanism: SubsampledGaussian
     train_size: int
     batch_size: int
     max_grad_norm: float

@@ -21,8 +21,8 @@ from typing import Any, Literal, get_args
 
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, composed_epsilon
 from medpriv_core.privacy.facts import recorded_facts
-from medpriv_core.privacy.mechanism import Mechanism
 from medpriv_core.privacy.steps import MOST_STEPS, Steps, count_steps, number_within, steps_from_json, steps_to_json
+from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian
 from medpriv_core.spec import RunSpec, Sampling
 
 Bond = Literal["unknown", "holds", "broken", "older", "damaged"]
@@ -133,7 +133,13 @@ def spent_from_dict(values: Any) -> Spent:
 
 
 def spent_by(
-    mechanism: Mechanism, segments: Iterable[Steps], *, delta: float, epochs: int, step: int, checkpoint: str | None
+    mechanism: SubsampledGaussian,
+    segments: Iterable[Steps],
+    *,
+    delta: float,
+    epochs: int,
+    step: int,
+    checkpoint: str | None,
 ) -> Spent:
     """The record of a DP-SGD network that has finished ``epochs`` and ``step`` steps, with ``segments`` in its ledger.
 

@@ -1,7 +1,7 @@
 """Steps of noised gradients that are alike: the one record in which they are counted, stored and composed.
 
 The ledger of a run has them as the loop took them: the noise multiplier that was set, and every step. What they cost is
-counted of what one record can change (``Steps.relative_to``), as ``medpriv_core.privacy.mechanism`` says:
+counted of what one record can change (``Steps.relative_to``), as ``medpriv_core.privacy.subsampled_gaussian`` says:
 
 >>> taken = add_steps(add_steps((), Steps(2.0, 0.4, 7)), Steps(2.0, 0.4, 1))
 >>> taken

@@ -18,12 +18,12 @@ from typing import Any
 
 from medpriv_core.privacy.dp_sgd import Accountant, accountant_of, composed_epsilon
 from medpriv_core.privacy.facts import GuaranteeFacts, recorded_facts
-from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
 from medpriv_core.privacy.plan import DpSgdPlan, claimed_rate, plan_run
 from medpriv_core.privacy.second_accountant import SECOND, Question, answer_to, question, record_of, wait_for_answer
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, what_does_not_hold
 from medpriv_core.privacy.steps import Steps, add_steps, count_steps, first_steps
+from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian, mechanism_of
 from medpriv_core.privacy.tradeoff import Risk, membership_risk, risk_of_point
 from medpriv_core.spec import RunSpec
 
@@ -154,7 +154,7 @@ def _verdict(
     epsilon: float,
     claimed: float,
     delta: float,
-    mechanism: Mechanism,
+    mechanism: SubsampledGaussian,
     accountant: Accountant,
     stretches: tuple[Steps, ...] | None,
 ) -> Verdict:

@@ -24,7 +24,6 @@ from medpriv_core.privacy.dp_sgd import accountant_of
 from medpriv_core.privacy.facts import GUARANTEE, recorded_facts
 from medpriv_core.privacy.image_cells import Shape
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
-from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.second_accountant import corrections
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import (
@@ -34,6 +33,7 @@ from medpriv_core.privacy.statement import (
     SAMPLING_WORDS,
     image_epsilon_statement,
 )
+from medpriv_core.privacy.subsampled_gaussian import mechanism_of
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.spec import RunSpec
 

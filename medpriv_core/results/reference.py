@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.home import explain_disk_errors
 from medpriv_core.privacy.spent import spent_at
-from medpriv_core.results.made import make_result
+from medpriv_core.results.from_run import make_result
 from medpriv_core.results.result import Result
 from medpriv_core.runs.records import check_row, check_setup
 from medpriv_core.spec import RunSpec

@@ -15,7 +15,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.results.authors import REPETITION, read_authors
 from medpriv_core.results.groups import Group, group_results
 from medpriv_core.results.labels import labelled
-from medpriv_core.results.mine import read_mine
+from medpriv_core.results.own_runs import read_own_runs
 from medpriv_core.results.reference import ReferenceSet, read_references
 from medpriv_core.results.result import Result, Source
 from medpriv_core.spec import Trainable
@@ -49,7 +49,7 @@ def gather_results(home: DataHome, *, chosen: Collection[str] | None = None) -> 
     results: dict[Source, Sequence[Result]] = {
         "reference": [result for reference in references for result in reference.results],
         "authors": authors,
-        "mine": read_mine(home, chosen=chosen),
+        "mine": read_own_runs(home, chosen=chosen),
     }
     return Available(results, references, complaints)
 

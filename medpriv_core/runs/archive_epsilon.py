@@ -18,10 +18,10 @@ from typing import Any
 from medpriv_core.errors import RunError, SettingError
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.facts import GuaranteeFacts, recorded_facts
-from medpriv_core.privacy.mechanism import Mechanism, mechanism_of
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.steps import Steps
+from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian, mechanism_of
 from medpriv_core.privacy.verdict import recorded_segments
 from medpriv_core.spec import BOUNDS, RunSpec
 
@@ -78,7 +78,7 @@ def check_epsilon(
             )
 
 
-def _mechanism(spec: RunSpec, setup: Mapping[str, Any], facts: GuaranteeFacts) -> Mechanism:
+def _mechanism(spec: RunSpec, setup: Mapping[str, Any], facts: GuaranteeFacts) -> SubsampledGaussian:
     """What the accountant must count, by settings and by what the loop recorded, which must agree."""
     if not setup.get("train_size"):
         raise _unknown("the number of its training images")
@@ -112,7 +112,7 @@ def _noise(spec: RunSpec, setup: Mapping[str, Any], facts: GuaranteeFacts) -> fl
     return noises[0]
 
 
-def _check_order(stated: Sequence[tuple[str, Mapping[str, Any]]], mechanism: Mechanism, spec: RunSpec) -> None:
+def _check_order(stated: Sequence[tuple[str, Mapping[str, Any]]], mechanism: SubsampledGaussian, spec: RunSpec) -> None:
     """Every epoch has taken its steps, δ is the run's, and epsilon never falls."""
     highest = 0.0
     for name, figures in stated:

@@ -24,7 +24,7 @@ from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import Verdict, run_verdict
 from medpriv_core.runs.directory import RunDirectory, no_network
-from medpriv_core.runs.lines import list_lines
+from medpriv_core.runs.list_lines import list_lines
 from medpriv_core.runs.prediction_process import PROCESS
 from medpriv_core.runs.spent_record import read_spent
 from medpriv_core.runs.store import RunRow, RunStore

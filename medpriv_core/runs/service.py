@@ -25,13 +25,13 @@ from medpriv_core.runs.deletion import delete, purge, restore
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.extension import Extension, plan_extension
 from medpriv_core.runs.folders import is_text
-from medpriv_core.runs.going_on import check_going_on, recorded_setup
+from medpriv_core.runs.free_space import check_room, dataset_sizes
 from medpriv_core.runs.labels import clean_name, clean_tags, rename, set_notes, set_tags
-from medpriv_core.runs.lines import RunLine
-from medpriv_core.runs.lines import list_lines as lines_of
+from medpriv_core.runs.list_lines import RunLine
+from medpriv_core.runs.list_lines import list_lines as lines_of
 from medpriv_core.runs.naming import device_slot, name_run
 from medpriv_core.runs.rebuilding import Say, rebuild_table, silent
-from medpriv_core.runs.room import check_room, dataset_sizes
+from medpriv_core.runs.resume_checks import check_files_to_resume, recorded_setup
 from medpriv_core.runs.runner import ensure_runner
 from medpriv_core.runs.store import Place, RunRow, RunStore
 from medpriv_core.runs.summary import Run, RunSummary, read_run, read_summary, summarise
@@ -184,7 +184,7 @@ def resume(home: DataHome, run_id: str) -> None:
     _check_resumable(store.get(run_id), directory)
     # Before the transaction, because it may take a while, and others are not to wait for it.
     spec, setup = directory.read_spec(), recorded_setup(directory)
-    _check_going_on(home, directory, spec, setup)
+    _check_files_to_resume(home, directory, spec, setup)
     check_room(home, spec, setup=setup)
     with store.changing(run_id) as change:
         _check_resumable(change.row, directory)
@@ -200,7 +200,7 @@ def extension(home: DataHome, run_id: str, *, epochs: int) -> Extension:
     """
     run = read_summary(home, RunStore(home).get(run_id))
     planned, spec = plan_extension(run, epochs=epochs)
-    _check_going_on(home, RunDirectory(home.runs / run_id), spec, run.setup)
+    _check_files_to_resume(home, RunDirectory(home.runs / run_id), spec, run.setup)
     if remark := _other_images(home, run):
         planned = replace(planned, remarks=(*planned.remarks, remark))
     return planned
@@ -229,7 +229,7 @@ def extend(home: DataHome, run_id: str, *, epochs: int) -> None:
     run = read_summary(home, store.get(run_id))
     _check_own_folder(directory)
     _, spec = plan_extension(run, epochs=epochs)
-    _check_going_on(home, directory, spec, run.setup)
+    _check_files_to_resume(home, directory, spec, run.setup)
     check_room(home, spec, setup=run.setup)
     with store.changing(run_id) as change:
         # Counting epsilon can take seconds, so it was done before.
@@ -271,9 +271,9 @@ def _bring_runner(home: DataHome) -> None:
         log.info("no runner could be started: %s", error)
 
 
-def _check_going_on(home: DataHome, directory: RunDirectory, spec: RunSpec, setup: Mapping[str, Any]) -> None:
+def _check_files_to_resume(home: DataHome, directory: RunDirectory, spec: RunSpec, setup: Mapping[str, Any]) -> None:
     content = setup.get("content")
-    check_going_on(
+    check_files_to_resume(
         home, directory, content=content if isinstance(content, str) else None, private=spec.method == "dp_sgd"
     )
 

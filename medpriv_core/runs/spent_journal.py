@@ -39,8 +39,8 @@ from medpriv_core.datasets.registry import content_of, list_datasets
 from medpriv_core.errors import DataHomeError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.privacy.facts import recorded_facts
-from medpriv_core.privacy.mechanism import Mechanism
 from medpriv_core.privacy.steps import Steps, count_steps, steps_from_json, steps_to_json
+from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian
 from medpriv_core.privacy.verdict import network_segments
 from medpriv_core.private_files import make_folder, open_private
 from medpriv_core.runs.epoch_log import Signature, signature
@@ -63,7 +63,7 @@ class Entry:
     """
 
     run: str
-    mechanism: Mechanism
+    mechanism: SubsampledGaussian
     segments: tuple[Steps, ...]
     delta: float
     checkpoint: str | None = None
@@ -300,7 +300,7 @@ def _entry(line: bytes) -> Entry | None:
         if facts["sampling"] not in get_args(Sampling) or not 0 < facts["sample_rate"] <= 1 or sensitivity <= 0:
             return None
         per_epoch, digest = int(facts["steps_per_epoch"]), values.get("checkpoint")
-        mechanism = Mechanism(facts["sampling"], float(facts["sample_rate"]), max(1, per_epoch), sensitivity)
+        mechanism = SubsampledGaussian(facts["sampling"], float(facts["sample_rate"]), max(1, per_epoch), sensitivity)
         segments, delta = steps_from_json(values["segments"]), float(values["delta"])
         return Entry(str(values["run"]), mechanism, segments, delta, digest)
     except (ValueError, LookupError, TypeError, ArithmeticError):

@@ -13,8 +13,8 @@ after that                            the new record and its checkpoint; ``befor
 ====================================  =======================================================================
 
 Where the checkpoint has neither digest, the newer record holds, which counts more steps; that it is not the one that
-the record was written for is said (``Spent.bond``), and nothing goes on from it (``runs.going_on``). The record has a
-checksum of its own. Where it is damaged, or gone though a worker of this version wrote one, nobody says what the
+the record was written for is said (``Spent.bond``), and nothing goes on from it (``runs.resume_checks``). The record
+has a checksum of its own. Where it is damaged, or gone though a worker of this version wrote one, nobody says what the
 network has spent. Old runs have no record, see ``spent_without_record``.
 """
 

@@ -1,7 +1,7 @@
 """One run as people look at it: its row in the table and what its directory says, put together.
 
 A list of five hundred runs is asked for every second or two, so what a run's files say is kept in this process for as
-long as the files stay the same. Lists of ten thousand are made of ``medpriv_core.runs.lines``, which hold less.
+long as the files stay the same. Lists of ten thousand are made of ``medpriv_core.runs.list_lines``, which hold less.
 
 Each run is read by itself: one whose files are damaged has a sentence that says so, and the others are as they are.
 """

@@ -1,7 +1,7 @@
 """What a grid would take and give away, before anything is queued.
 
 Which of its runs are there already, how long the others take one after the other, the memory of the largest, the disk
-of all together, and the epsilon of all networks on the same images (``together.py``).
+of all together, and the epsilon of all networks on the same images (``privacy/composition.py``).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import RunSpec
 from medpriv_core.sweeps.grid import Grid, GridRun, Impossible
 from medpriv_core.sweeps.identity import identity, reusable_runs
+from medpriv_core.sweeps.noised_copies import NoisedCopies, compose_local_dp
 from medpriv_core.sweeps.on_images import recorded_spending, spent_by_others
 from medpriv_core.sweeps.preset_notes import PresetNotes, preset_notes
-from medpriv_core.sweeps.together import LocalDpTogether, compose_local_dp
 from medpriv_core.weights_source import resolve_weights
 
 
@@ -87,7 +87,7 @@ class SweepPlan:
     memory_mb: float
     disk: DiskEstimate
     dp_sgd: tuple[DpSgdCost, ...]
-    local_dp: tuple[LocalDpTogether, ...]
+    local_dp: tuple[NoisedCopies, ...]
     preset: PresetNotes | None
 
     @property

@@ -73,7 +73,7 @@ def pack_checkpoint(checkpoint: Checkpoint) -> memoryview:
 def load_checkpoint(path: Path) -> Checkpoint | None:
     """The checkpoint at ``path``, None if there is none yet; raises ``RunError`` if it is damaged.
 
-    Whether it is the one that its record was written for is ``runs.going_on``'s to say. A checkpoint of an earlier
+    Whether it is the one that its record was written for is ``runs.resume_checks``'s to say. A checkpoint of an earlier
     version has no record, so its own sums are looked at here, which torch passes over.
     """
     if not path.exists():

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.calibration import solve_noise_multiplier
 from medpriv_core.privacy.dp_sgd import composed_epsilon
-from medpriv_core.privacy.mechanism import Mechanism
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.steps import Steps, add_steps, count_steps
+from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian
 from medpriv_core.spec import RunSpec
 
 
@@ -27,7 +27,7 @@ class Ledger:
     """
 
     noise_multiplier: float
-    mechanism: Mechanism
+    mechanism: SubsampledGaussian
     delta: float
     segments: tuple[Steps, ...] = ()
 
@@ -54,7 +54,7 @@ class Ledger:
 
 
 def spent_before(
-    saved: tuple[Steps, ...], recorded: Spent | None, *, mechanism: Mechanism, delta: float
+    saved: tuple[Steps, ...], recorded: Spent | None, *, mechanism: SubsampledGaussian, delta: float
 ) -> tuple[tuple[Steps, ...], str | None]:
     """The steps that a session goes on from, and a sentence where checkpoint and record do not agree on them.
 
@@ -75,7 +75,7 @@ def spent_before(
     )
 
 
-def open_ledger(spec: RunSpec, mechanism: Mechanism, *, steps_left: int, taken: tuple[Steps, ...]) -> Ledger:
+def open_ledger(spec: RunSpec, mechanism: SubsampledGaussian, *, steps_left: int, taken: tuple[Steps, ...]) -> Ledger:
     """The ledger of a run of ``mechanism`` that has taken ``taken`` and has ``steps_left`` steps of the loop to take.
 
     A ``target_epsilon`` is solved for the noise multiplier at the start; a resumed run keeps that noise.

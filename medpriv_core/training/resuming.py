@@ -7,7 +7,7 @@ from typing import Any
 from medpriv_core.errors import RunError, SettingError
 from medpriv_core.privacy.steps import count_steps
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.going_on import older_files
+from medpriv_core.runs.resume_checks import older_files
 from medpriv_core.spec import DEFAULTS, RunSpec
 from medpriv_core.training.checkpoint import Checkpoint, Position, load_checkpoint
 from medpriv_core.training.data import TrainingData

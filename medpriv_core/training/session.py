@@ -16,13 +16,13 @@ from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
 from medpriv_core.privacy.facts import GUARANTEE
-from medpriv_core.privacy.mechanism import Mechanism
 from medpriv_core.privacy.private_training import PrivateTraining, private_training
 from medpriv_core.privacy.spent import Spent, spent_by
+from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian
 from medpriv_core.privacy.verdict import second_record
 from medpriv_core.progress import ProgressCallback
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.going_on import check_going_on
+from medpriv_core.runs.resume_checks import check_files_to_resume
 from medpriv_core.runs.spent_journal import Entry, confirm, enter
 from medpriv_core.runs.spent_record import checkpoint_digest, look_at_record, write_record
 from medpriv_core.spec import RunSpec
@@ -135,7 +135,7 @@ def open_session(
     private = spec.method == "dp_sgd"
     training = private_training(spec, train_size=train_size) if private else None
     steps = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size, sampling=spec.sampling_scheme)
-    check_going_on(home, directory, content=data.content, private=private)
+    check_files_to_resume(home, directory, content=data.content, private=private)
     saved = read_checkpoint(spec, data, directory, steps_per_epoch=steps)
     position = Position(**saved.position) if saved else Position()
 
@@ -206,7 +206,7 @@ def open_session(
         journal = _ImagesJournal(home, data.content, directory.path.name, mechanism, spec.delta)
         session.enter, session.confirm = journal.enter, journal.confirm
     if saved is not None:
-        _record_going_on(session, saved, directory, recorded, sealed=state == "sealed")
+        _record_resuming(session, saved, directory, recorded, sealed=state == "sealed")
     about = _about(session, parameters, device, mixed, resumed=saved is not None)
     about |= {"weights": f"{weights.sentence} {doubt or ''}".strip(), "weights_doubt": doubt}
     directory.write_setup(data_facts(data) | about | guarantee)
@@ -292,7 +292,7 @@ def _stepper_maker(
     return make
 
 
-def _record_going_on(
+def _record_resuming(
     session: Session, saved: Checkpoint, directory: RunDirectory, recorded: Spent | None, *, sealed: bool
 ) -> None:
     """Write the record of the checkpoint that the session goes on from, where the one there is not it.
@@ -337,7 +337,7 @@ class _ImagesJournal:
     home: DataHome
     content: str
     run_id: str
-    mechanism: Mechanism
+    mechanism: SubsampledGaussian
     delta: float
 
     def enter(self, spent: Spent) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from medpriv_core.errors import MedprivError
 from medpriv_core.exports.run_archive import archive_name, export_run, export_runs
-from medpriv_core.exports.tables import epochs_csv, runs_csv
+from medpriv_core.exports.run_tables import epochs_csv, runs_csv
 from medpriv_core.exports.tensorboard import event_file, event_file_name
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.privacy.coverage import SHORT, WARNING, is_withheld

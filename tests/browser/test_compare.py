@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PATIENCE_S, App
-from tests.results.made import PLAIN, PRIVATE
+from tests.results.chosen_results import PLAIN, PRIVATE
 from tests.results.stored import store_run
 
 pytestmark = pytest.mark.browser

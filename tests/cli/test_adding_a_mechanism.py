@@ -14,7 +14,7 @@ from PIL import Image
 from medpriv_core.attacks.reidentification import success_rate
 from medpriv_core.attacks.undo import undo
 from medpriv_core.defaults import DEFAULT_DELTA
-from medpriv_core.exports.settings import ExploreSettings
+from medpriv_core.exports.explore_settings import ExploreSettings
 from medpriv_core.mechanisms.additive import Gaussian
 from medpriv_core.mechanisms.catalog import MECHANISMS, picture_noise
 from medpriv_core.mechanisms.keyed import keyed_release
@@ -22,8 +22,8 @@ from medpriv_core.mechanisms.picture_noise import parameter
 from medpriv_core.mechanisms.sources import NoiseSource
 from medpriv_core.privacy.image_cells import Shape
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
+from medpriv_core.results.from_run import describe_protocol
 from medpriv_core.results.guarantee import held_guarantee
-from medpriv_core.results.made import describe_protocol
 from medpriv_core.runs.naming import name_run
 from medpriv_core.spec import SETTINGS, RunSpec
 from tests.cli.conftest import Command

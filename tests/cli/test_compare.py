@@ -11,7 +11,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.results import reference
 from medpriv_core.runs import service
 from tests.cli.conftest import Command, Refusal
-from tests.results.made import LOCAL, PLAIN, PRIVATE
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE
 from tests.results.stored import store_run
 
 CHEST = "synthetic_chest"

@@ -19,7 +19,7 @@ from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 from tests.cli.conftest import Command, Refusal
-from tests.results.made import spent_of
+from tests.results.chosen_results import spent_of
 from tests.small_data import NAME, add_small_dataset
 
 FIELDS = {"id", "name", "state", "message", "tags", "notes", "spec", "setup", "last", "best", "created_at", "ended_at"}

@@ -16,7 +16,7 @@ from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunRow, RunStore
 from medpriv_core.runs.summary import read_run
 from medpriv_core.spec import RunSpec
-from tests.results.made import LOCAL, PLAIN, PRIVATE, TEST_SIZE, rows_of, setup_of, spent_of
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE, TEST_SIZE, rows_of, setup_of, spent_of
 
 __all__ = ["LOCAL", "PLAIN", "PRIVATE", "RUN_ID", "made_run", "put_run", "read"]
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from medpriv_core import figures
 from medpriv_core.exports.captions import describe_runs
-from medpriv_core.exports.chart_looks import UnknownChart
+from medpriv_core.exports.chart_styles import UnknownChart
 from medpriv_core.exports.charts import HEIGHT, WIDTH, to_png, to_svg
 from medpriv_core.figures.dashboard import View
 from tests.exports.chart_samples import SAMPLES, dashboard

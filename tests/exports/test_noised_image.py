@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from medpriv_core.errors import SettingError
+from medpriv_core.exports.explore_settings import OWN_PICTURE, ExploreSettings
 from medpriv_core.exports.noised_image import COMMENTS, released_image
-from medpriv_core.exports.settings import OWN_PICTURE, ExploreSettings
 from medpriv_core.mechanisms.additive import LaplacePerPixel
 from medpriv_core.mechanisms.catalog import MECHANISMS, picture_noise
 from medpriv_core.mechanisms.discrete_laplace import DiscreteLaplace

@@ -22,7 +22,7 @@ from medpriv_core.runs.archive_format import FOR_PEOPLE, KEPT, MEMBERS
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 from tests.exports.runs import LOCAL, PLAIN, PRIVATE, RUN_ID, put_run, read
-from tests.results.made import TEST_SIZE
+from tests.results.chosen_results import TEST_SIZE
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,9 @@ import pytest
 from medpriv_core.cli.runs import describe
 from medpriv_core.exports.captions import describe_runs
 from medpriv_core.exports.charts import to_svg
+from medpriv_core.exports.comparison_table import export_rows, group_rows, to_csv
 from medpriv_core.exports.run_archive import export_run, export_runs
-from medpriv_core.exports.tables import epochs_csv, runs_csv
+from medpriv_core.exports.run_tables import epochs_csv, runs_csv
 from medpriv_core.exports.tensorboard import event_file
 from medpriv_core.figures.comparison import figure_3, figure_4, frontier
 from medpriv_core.figures.curves import curves_of
@@ -26,8 +27,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.privacy.coverage import HEADING, HEADING_INCLUDED, INCLUDED, NAMES_LEFT_OUT, SHORT
 from medpriv_core.results.groups import group_results
 from medpriv_core.results.labels import labelled
-from medpriv_core.results.mine import read_mine
-from medpriv_core.results.table import export_rows, group_rows, to_csv
+from medpriv_core.results.own_runs import read_own_runs
 from medpriv_core.runs import service
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunStore
@@ -82,7 +82,7 @@ def artefacts(home: DataHome, *, charts: bool = False, **options: Any) -> Iterat
     for view in (View(), View(measure="loss"), View(against="time")):
         figure = shared_dashboard([curves_of(run)], view)
         yield f"chart {view}", to_svg(figure, title="Chart", caption=describe_runs([run]))
-    groups = labelled(group_results(read_mine(home)))
+    groups = labelled(group_results(read_own_runs(home)))
     charts = [figure_3(groups), frontier(groups, "test_accuracy")]
     charts += [figure_4(groups, first="synthetic_chest", protocol=how) for how in ("last_epoch", "best_on_test")]
     for chart in charts:

@@ -19,7 +19,7 @@ from medpriv_core.errors import RunError
 from medpriv_core.exports import run_archive
 from medpriv_core.exports.captions import describe_runs
 from medpriv_core.exports.run_archive import export_run
-from medpriv_core.exports.tables import runs_csv
+from medpriv_core.exports.run_tables import runs_csv
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.statement import format_epsilon

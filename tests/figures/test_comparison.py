@@ -10,13 +10,13 @@ import pytest
 from medpriv_core.exports.charts import to_svg
 from medpriv_core.figures.epochs import epochs_alt, epochs_figure
 from medpriv_core.figures.frontier import ceiling_of, floor_of, frontier_alt, frontier_figure
-from medpriv_core.figures.looks import looks_of
 from medpriv_core.figures.mechanisms import mechanisms_alt, mechanisms_figure
+from medpriv_core.figures.styles import styles_of
 from medpriv_core.palette import METHOD_STYLES, REFERENCE_COLOUR
 from medpriv_core.results.authors import read_authors
 from medpriv_core.results.groups import Group, group_results
 from medpriv_core.results.labels import labelled
-from tests.results.made import LOCAL, PLAIN, PRIVATE, SHIFTED, result
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE, SHIFTED, result
 
 CHEST = [run for run in read_authors() if run.dataset == "chest_xray" and run.version == 4]
 
@@ -37,8 +37,10 @@ def traces(figure: go.Figure, label: str) -> list[go.Scatter]:
 
 
 def test_groups_are_told_apart_without_colour(groups: list[Group]) -> None:
-    looks = looks_of(groups)
-    own = [(look.dash, look.marker) for group, look in zip(groups, looks, strict=True) if group.first.source == "mine"]
+    styles = styles_of(groups)
+    own = [
+        (style.dash, style.marker) for group, style in zip(groups, styles, strict=True) if group.first.source == "mine"
+    ]
 
     assert len(set(own)) == len(own)
 
@@ -48,23 +50,23 @@ def test_side_by_side_all_layers_are_hollow_and_have_the_dash_of_the_same_noise(
     specs += [spec.changed(trainable="all", image_size=32) for spec in specs]
     groups = labelled(group_results([result(spec, run_id=str(number)) for number, spec in enumerate(specs)] + CHEST))
 
-    looks = {group.label: look for group, look in zip(groups, looks_of(groups), strict=True)}
+    styles = {group.label: style for group, style in zip(groups, styles_of(groups), strict=True)}
 
-    last, deep = (looks[f"Local-DP β = 4, {what}"] for what in ("last layer, 64 pixels", "all layers, 32 pixels"))
+    last, deep = (styles[f"Local-DP β = 4, {what}"] for what in ("last layer, 64 pixels", "all layers, 32 pixels"))
     assert (last.marker, deep.marker) == ("square", "square-open")
-    assert last.dash == deep.dash != looks["Local-DP β = 2, last layer, 64 pixels"].dash
+    assert last.dash == deep.dash != styles["Local-DP β = 2, last layer, 64 pixels"].dash
 
 
 def test_the_methods_have_their_colours_and_the_authors_are_grey(groups: list[Group]) -> None:
-    for group, look in zip(groups, looks_of(groups), strict=True):
+    for group, style in zip(groups, styles_of(groups), strict=True):
         expected = REFERENCE_COLOUR if group.first.source == "authors" else METHOD_STYLES[group.first.method].colour
-        assert look.colour == expected
+        assert style.colour == expected
 
 
 def test_one_number_a_picture_does_not_look_like_noise_for_each_pixel(groups: list[Group]) -> None:
     shapes = {
-        group.first.noise_draw: look.shape
-        for group, look in zip(groups, looks_of(groups), strict=True)
+        group.first.noise_draw: style.shape
+        for group, style in zip(groups, styles_of(groups), strict=True)
         if group.first.method == "local_dp" and group.first.source == "mine"
     }
 

@@ -6,7 +6,7 @@ from medpriv_core.figures.comparison import figure_3, figure_4, frontier
 from medpriv_core.results.authors import read_authors
 from medpriv_core.results.groups import group_results
 from medpriv_core.results.labels import labelled
-from tests.results.made import PLAIN, PRIVATE, result
+from tests.results.chosen_results import PLAIN, PRIVATE, result
 
 GROUPS = labelled(group_results([result(PLAIN, run_id="a"), result(PRIVATE, run_id="b", auroc=None), *read_authors()]))
 OWN = [group for group in GROUPS if group.first.source == "mine"]

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import pytest
 
 from medpriv_core.evaluation.thresholds import at_threshold, roc_curve
-from medpriv_core.exports.chart_looks import plain_text
+from medpriv_core.exports.chart_styles import plain_text
 from medpriv_core.exports.charts import to_svg
 from medpriv_core.figures.confusion import confusion_figure
 from medpriv_core.figures.curves import RunCurves

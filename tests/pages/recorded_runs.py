@@ -16,7 +16,7 @@ from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunState, RunStore
 from medpriv_core.spec import RunSpec
 from tests.privacy.findings import RAN
-from tests.results.made import spent_of
+from tests.results.chosen_results import spent_of
 
 OpenPage = Callable[..., AppTest]
 TRAIN_SIZE = 640

@@ -14,7 +14,7 @@ from medpriv_core.results import authors, reference
 from medpriv_core.results.reference import ReferenceRun, write_reference
 from medpriv_core.runs import service
 from tests.pages.conftest import texts
-from tests.results.made import LOCAL, PLAIN, PRIVATE, rows_of, setup_of
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE, rows_of, setup_of
 from tests.results.stored import store_run
 
 OpenPage = Callable[..., AppTest]

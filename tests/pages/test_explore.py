@@ -14,7 +14,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from medpriv_core.datasets.registry import add_dataset
-from medpriv_core.exports.settings import OWN_PICTURE, ExploreSettings
+from medpriv_core.exports.explore_settings import OWN_PICTURE, ExploreSettings
 from medpriv_core.home import DataHome
 from medpriv_core.mechanisms.additive import Gaussian
 from medpriv_core.mechanisms.dp_pix import DpPix

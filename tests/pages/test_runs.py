@@ -23,7 +23,7 @@ from tests.pages.recorded_runs import (
     open_tab,
     put_in_state,
 )
-from tests.results.made import spent_of
+from tests.results.chosen_results import spent_of
 
 SOUND = SPEC.changed(method="dp_sgd", noise_multiplier=4.0)
 AUTHORS = SOUND.changed(engine="microbatch", microbatch_size=4, sampling="shuffled", norm="batch_norm", trainable="all")

@@ -24,7 +24,7 @@ from medpriv_core.shown_text import for_markdown
 from pages.parts import take_away_runs
 from tests.hostile_text import ELSEWHERE, MARKDOWN
 from tests.pages.recorded_runs import add_run, open_tab, put_in_state
-from tests.results.made import PLAIN, PRIVATE
+from tests.results.chosen_results import PLAIN, PRIVATE
 from tests.runs.archives import RUN_ID, members, zipped
 
 OpenPage = Callable[..., AppTest]

@@ -10,9 +10,9 @@ from medpriv_core.patients import PatientCount, patient_facts
 from medpriv_core.privacy.conditions import Check
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.facts import planned_facts
-from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.steps import Steps
+from medpriv_core.privacy.subsampled_gaussian import mechanism_of
 from medpriv_core.spec import RunSpec
 from tests.privacy.findings import RAN
 

@@ -16,7 +16,7 @@ from medpriv_core.privacy.coverage import (
     is_withheld,
     left_out_of,
 )
-from tests.results.made import LOCAL, PLAIN, PRIVATE
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE
 from tests.small_data import add_small_dataset
 from tests.trained_runs import TINY, train_run
 

@@ -7,8 +7,8 @@ import math
 import pytest
 
 from medpriv_core.errors import SettingError
-from medpriv_core.privacy.mechanism import mechanism_of_loop
 from medpriv_core.privacy.plan import plan_dp_sgd, plan_run
+from medpriv_core.privacy.subsampled_gaussian import mechanism_of_loop
 from medpriv_core.spec import RunSpec
 
 CHEST = {"train_size": 5218, "batch_size": 128, "epochs": 50, "delta": 1e-4}

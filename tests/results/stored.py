@@ -8,7 +8,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RunState, RunStore
 from medpriv_core.spec import RunSpec
-from tests.results.made import rows_of, setup_of
+from tests.results.chosen_results import rows_of, setup_of
 
 
 def store_run(

@@ -11,7 +11,7 @@ from medpriv_core.results.cost import comparable, difference_interval, privacy_c
 from medpriv_core.results.groups import Estimate, Group, group_results
 from medpriv_core.results.labels import labelled
 from medpriv_core.results.result import Result
-from tests.results.made import LOCAL, PLAIN, PRIVATE, SHIFTED, result
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE, SHIFTED, result
 
 
 def groups_of(*results: Result) -> list[Group]:

@@ -13,7 +13,7 @@ from medpriv_core.results.authors import read_authors
 from medpriv_core.results.groups import group_results
 from medpriv_core.results.result import Result
 from medpriv_core.spec import RunSpec
-from tests.results.made import LOCAL, PLAIN, PRIVATE, SHIFTED, TEST_SIZE, result
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE, SHIFTED, TEST_SIZE, result
 
 
 def seeds(spec: RunSpec, accuracies: Sequence[float]) -> list[Result]:

@@ -10,7 +10,7 @@ import scipy
 from medpriv_core.privacy.spent import spent_at
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.spec import RunSpec
-from tests.results.made import PLAIN, PRIVATE, SHIFTED, TRAIN_SIZE, result, rows_of, setup_of
+from tests.results.chosen_results import PLAIN, PRIVATE, SHIFTED, TRAIN_SIZE, result, rows_of, setup_of
 
 
 def test_local_dp_has_the_epsilon_of_the_stored_picture() -> None:

@@ -14,9 +14,9 @@ from medpriv_core.evaluation.report import report
 from medpriv_core.home import DataHome
 from medpriv_core.results.groups import Group, group_results
 from medpriv_core.results.image_intervals import image_interval
-from medpriv_core.results.mine import read_mine
+from medpriv_core.results.own_runs import read_own_runs
 from medpriv_core.runs import service
-from tests.results.made import PLAIN, result
+from tests.results.chosen_results import PLAIN, result
 from tests.results.stored import store_run
 
 EPOCH = 2
@@ -71,7 +71,7 @@ def test_one_run_of_the_data_home_has_an_interval_and_says_what_it_rests_on(
     directory = store_run(home, "a", PLAIN, auroc=0.9)
     write_predictions(directory.path / FILE_NAME, predictions())
 
-    (group,) = group_results(read_mine(home))
+    (group,) = group_results(read_own_runs(home))
     found = group.estimate("test_auroc")
 
     assert found is not None

@@ -11,13 +11,13 @@ import pytest
 from medpriv_core.evaluation.confusion import confusion_matrix, weighted_kappa
 from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, write_predictions
 from medpriv_core.evaluation.report import report
+from medpriv_core.exports.comparison_table import export_rows, group_rows
 from medpriv_core.figures.frontier import floor_of, frontier_figure
 from medpriv_core.results.cost import MEASURES, format_measure, report_cost, usual_measure
 from medpriv_core.results.groups import Group, estimate
 from medpriv_core.results.image_intervals import image_interval
 from medpriv_core.results.reference import read_references
 from medpriv_core.results.selection import compare_results
-from medpriv_core.results.table import export_rows, group_rows
 from tests.cli.conftest import Command, medpriv
 
 __all__ = ["medpriv"]

@@ -6,7 +6,7 @@ from medpriv_core.results.authors import read_authors
 from medpriv_core.results.groups import group_results
 from medpriv_core.results.labels import labelled, learned_in
 from medpriv_core.spec import RunSpec
-from tests.results.made import LOCAL, PLAIN, PRIVATE, SHIFTED, result
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE, SHIFTED, result
 
 
 def labels(*specs: RunSpec) -> list[str]:

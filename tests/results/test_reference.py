@@ -16,7 +16,7 @@ from medpriv_core.results import reference
 from medpriv_core.results.groups import group_results
 from medpriv_core.results.reference import ReferenceRun, read_reference, read_references, write_reference
 from medpriv_core.spec import RunSpec
-from tests.results.made import LOCAL, PLAIN, PRIVATE, rows_of, setup_of
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE, rows_of, setup_of
 
 ABOUT = {
     "command": "python -m benchmarks.reference",

@@ -17,7 +17,7 @@ from medpriv_core.results.selection import (
     trained_in,
     usual_trained,
 )
-from tests.results.made import LOCAL, PLAIN, result
+from tests.results.chosen_results import LOCAL, PLAIN, result
 from tests.results.stored import store_run
 
 CHEST = "synthetic_chest"

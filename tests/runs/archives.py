@@ -10,7 +10,7 @@ from typing import Any
 
 from medpriv_core.runs.archive_format import FORMAT, VERSION
 from medpriv_core.spec import RunSpec
-from tests.results.made import PRIVATE, rows_of, setup_of
+from tests.results.chosen_results import PRIVATE, rows_of, setup_of
 
 RUN_ID = "20260102-030405-abcd"
 

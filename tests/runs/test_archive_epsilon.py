@@ -17,7 +17,7 @@ from medpriv_core.privacy.plan import plan_run
 from medpriv_core.runs import service
 from medpriv_core.runs.archive_epsilon import MOST_RECKONED, ROUNDING, check_epsilon
 from medpriv_core.runs.imports import import_run
-from tests.results.made import PRIVATE, TRAIN_SIZE, rows_of, setup_of, spent_of
+from tests.results.chosen_results import PRIVATE, TRAIN_SIZE, rows_of, setup_of, spent_of
 from tests.runs.archives import RUN_ID, members, zipped
 
 SHUFFLED = PRIVATE.changed(sampling="shuffled")

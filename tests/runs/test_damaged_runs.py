@@ -21,12 +21,12 @@ import pytest
 from medpriv_core.cli.output import print_json
 from medpriv_core.cli.runs import describe, epoch_in_words, spent_in_words
 from medpriv_core.errors import MedprivError
-from medpriv_core.exports.tables import epochs_csv, runs_csv
+from medpriv_core.exports.run_tables import epochs_csv, runs_csv
 from medpriv_core.exports.tensorboard import event_file
 from medpriv_core.figures.curves import curves_of
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.checks import check_run
-from medpriv_core.results.mine import read_mine
+from medpriv_core.results.own_runs import read_own_runs
 from medpriv_core.runs import service
 from medpriv_core.runs.health import run_health
 from medpriv_core.runs.spent_journal import entry_of
@@ -150,7 +150,7 @@ def look_everywhere(home: DataHome) -> dict[str, Any]:
     whole = [service.load_run(home, run_id) for run_id in IDS]
     print_json([describe(run) for run in whole])
     tables = runs_csv(list(runs.values())), epochs_csv(whole)
-    mine = {result.id: result for result in read_mine(home)}
+    mine = {result.id: result for result in read_own_runs(home)}
     epsilon_on_images(home, PRIVATE.dataset, list(runs.values()))
     return {
         run_id: (

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import acts
+from benchmarks import disturbances
 from benchmarks import trial as trials
 from benchmarks.faults import planned, summary
 from benchmarks.trial import BINNED, BYSTANDER, PRIVATE, Trial
 from medpriv_core.datasets.registry import content_of
 from medpriv_core.home import DataHome
-from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.spent import spent_by
 from medpriv_core.privacy.steps import Steps
+from medpriv_core.privacy.subsampled_gaussian import mechanism_of
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_journal import Entry, enter
@@ -32,20 +32,20 @@ from tests.small_data import NAME, add_small_dataset
 
 # What is done while a run trains, one after the other; each is left to recover.
 ROUNDS = (
-    acts.tear_last_line,
-    acts.lock_table,
-    acts.move_clock,
-    acts.remove_table,
-    acts.damage_a_copy,
+    disturbances.tear_last_line,
+    disturbances.lock_table,
+    disturbances.move_clock,
+    disturbances.remove_table,
+    disturbances.damage_a_copy,
 )
 
 
 def test_what_was_shown_stays_true_whatever_is_done(home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(acts, "FROZEN_S", (0.5,))
-    monkeypatch.setattr(acts, "LOCKED_S", (0.5,))
+    monkeypatch.setattr(disturbances, "FROZEN_S", (0.5,))
+    monkeypatch.setattr(disturbances, "LOCKED_S", (0.5,))
     add_small_dataset(home, tmp_path, train=30, test=8)
     spec = PRIVATE.changed(dataset=NAME, image_size=28, batch_size=10, delta=1e-3)
-    with acts.trial_clock():
+    with disturbances.trial_clock():
         trial = Trial(home, seed=0, specs=[spec])
         try:
             for number, act in enumerate(ROUNDS):
@@ -59,12 +59,17 @@ def test_what_was_shown_stays_true_whatever_is_done(home: DataHome, tmp_path: Pa
     assert {act.__name__ for act in ROUNDS} <= set(trial.done)
 
 
-def test_every_act_of_the_chosen_kinds_is_done_once_before_lots_are_drawn() -> None:
+def test_every_disturbance_of_the_chosen_kinds_is_done_once_before_lots_are_drawn() -> None:
     done = planned(["clock", "locks"], 20, small_disk=False, rng=random.Random(0))
-    assert done[:4] == [acts.move_clock, acts.set_file_times, acts.remove_locks, acts.start_runners]
-    assert (len(done), set(done)) == (20, {*acts.KINDS["clock"], *acts.KINDS["locks"]})
-    assert acts.fill_disk not in planned(["disk"], 20, small_disk=False, rng=random.Random(0))
-    assert acts.fill_disk in planned(["disk"], 20, small_disk=True, rng=random.Random(0))
+    assert done[:4] == [
+        disturbances.move_clock,
+        disturbances.set_file_times,
+        disturbances.remove_locks,
+        disturbances.start_runners,
+    ]
+    assert (len(done), set(done)) == (20, {*disturbances.KINDS["clock"], *disturbances.KINDS["locks"]})
+    assert disturbances.fill_disk not in planned(["disk"], 20, small_disk=False, rng=random.Random(0))
+    assert disturbances.fill_disk in planned(["disk"], 20, small_disk=True, rng=random.Random(0))
 
 
 def test_the_summary_counts_what_was_done_and_tells_each_violation_once(home: DataHome) -> None:
@@ -77,14 +82,14 @@ def test_the_summary_counts_what_was_done_and_tells_each_violation_once(home: Da
 
 def test_the_clock_of_a_trial_moves_for_processes_that_are_started_in_it_alone() -> None:
     now = [sys.executable, "-P", "-c", "import time; print(time.time(), *time.localtime()[:1], time.strftime('%Y'))"]
-    with acts.trial_clock():
-        Path(os.environ[acts.CLOCK]).write_text(repr(-20 * 365 * acts.DAY_S))
+    with disturbances.trial_clock():
+        Path(os.environ[disturbances.CLOCK]).write_text(repr(-20 * 365 * disturbances.DAY_S))
         there, year, written = subprocess.run(now, capture_output=True, text=True, check=True).stdout.split()
-        assert time.time() - float(there) > 19 * 365 * acts.DAY_S
+        assert time.time() - float(there) > 19 * 365 * disturbances.DAY_S
         assert year == written == str(time.localtime(float(there)).tm_year)
-    assert acts.CLOCK not in os.environ
+    assert disturbances.CLOCK not in os.environ
     after = subprocess.run(now, capture_output=True, text=True, check=True).stdout.split()
-    assert time.time() - float(after[0]) < acts.DAY_S
+    assert time.time() - float(after[0]) < disturbances.DAY_S
 
 
 @pytest.fixture
@@ -144,8 +149,8 @@ def test_the_loop_notices_a_run_that_is_not_listed(still: Trial, monkeypatch: py
 
 def test_a_clock_that_nobody_looks_at_is_noticed(still: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Trial, "watch", lambda trial, condition, *, for_s: True)
-    with acts.trial_clock():
-        acts.move_clock(still)
+    with disturbances.trial_clock():
+        disturbances.move_clock(still)
     assert still.violations == ["The clock was not moved: no process has looked at the trial's."]
 
 

@@ -23,7 +23,7 @@ from medpriv_core.runs import archive_format, archive_members, service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.imports import import_run, read_import_mark
 from medpriv_core.runs.store import RunStore
-from tests.results.made import LOCAL, PLAIN, PRIVATE
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE
 from tests.runs.archives import RUN_ID, changed, members, zipped
 
 

@@ -28,7 +28,7 @@ from medpriv_core.sweeps.on_images import (
     seeds_together,
     spent_by_others,
 )
-from tests.results.made import LOCAL, PLAIN, PRIVATE, TRAIN_SIZE, rows_of, setup_of, spent_of
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE, TRAIN_SIZE, rows_of, setup_of, spent_of
 
 DATASET = "synthetic_chest"
 STRETCH = (4.0, 0.1, 20)  # of PRIVATE after its two epochs

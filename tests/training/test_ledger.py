@@ -9,9 +9,9 @@ import pytest
 
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.dp_sgd import composed_epsilon, steps_per_epoch
-from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.steps import Steps, count_steps, steps_from_json
+from medpriv_core.privacy.subsampled_gaussian import mechanism_of
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.ledger import Ledger, open_ledger
 from medpriv_core.training.sampling import make_sampler

@@ -8,12 +8,12 @@ from typing import Any
 import streamlit as st
 
 from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.exports.comparison_table import FIGURES, export_rows, to_csv
 from medpriv_core.figures.comparison import NO_TRAINING_ACCURACY, Chart
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.results.cost import SCORES
 from medpriv_core.results.groups import Estimate, Group
 from medpriv_core.results.result import SOURCE_TITLES, Protocol
-from medpriv_core.results.table import FIGURES, export_rows, to_csv
 from medpriv_core.shown_text import for_cell
 from pages.parts.charts import file_name_of
 

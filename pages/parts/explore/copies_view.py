@@ -10,9 +10,9 @@ from medpriv_core.attacks.statement import copies_statement
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.statement import format_delta, format_epsilon, image_epsilon_statement
+from pages.parts.explore.glossary import draw_terms
 from pages.parts.explore.pictures import full_guarantee, original_panel
 from pages.parts.explore.scene import Scene
-from pages.parts.explore.terms import draw_terms
 from pages.parts.picture_viewer import ViewerPanel, encode_png, picture_viewer
 
 COPIES = (1, 2, 4, 8, 16, 32, 64, 128, 256)

@@ -16,8 +16,8 @@ from medpriv_core.uploads.fitting import fit
 from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.charts import draw_chart
+from pages.parts.explore.glossary import draw_terms
 from pages.parts.explore.scene import Scene
-from pages.parts.explore.terms import draw_terms
 from pages.parts.picture_viewer import encode_png
 
 LARGEST_SIDE = 224

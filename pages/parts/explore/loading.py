@@ -10,7 +10,7 @@ import streamlit as st
 from medpriv_core.datasets.viewing import images_of_class
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import DatasetError, SettingError
-from medpriv_core.exports.settings import OWN_PICTURE, ExploreSettings
+from medpriv_core.exports.explore_settings import OWN_PICTURE, ExploreSettings
 from medpriv_core.privacy.statement import format_delta
 from pages.parts import cached
 from pages.parts.explore.copies_view import COPIES

@@ -10,7 +10,7 @@ from medpriv_core.mechanisms.picture_noise import Parameter, PictureNoise
 from medpriv_core.mechanisms.strength import with_image_epsilon
 from medpriv_core.privacy.statement import format_delta
 from medpriv_core.spec import BOUNDS
-from pages.parts.explore.terms import TERMS
+from pages.parts.explore.glossary import TERMS
 from pages.parts.links import from_link, to_link, with_linked
 
 BETAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 25, 50, 100, 250, 500, 1000)

@@ -12,8 +12,8 @@ from medpriv_core.privacy.statement import (
     image_unit_statement,
 )
 from pages.parts.charts import draw_chart
+from pages.parts.explore.glossary import TERMS
 from pages.parts.explore.scene import Scene
-from pages.parts.explore.terms import TERMS
 
 
 def draw(scene: Scene) -> None:

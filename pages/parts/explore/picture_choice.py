@@ -9,7 +9,7 @@ import streamlit as st
 
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.datasets.viewing import images_of_class
-from medpriv_core.exports.settings import OWN_PICTURE
+from medpriv_core.exports.explore_settings import OWN_PICTURE
 from medpriv_core.pictures.frames import MIN_SIDE
 from medpriv_core.uploads.fitting import fit
 from pages.parts import cached

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from medpriv_core.defaults import DEFAULT_DELTA
-from medpriv_core.exports.settings import ExploreSettings
+from medpriv_core.exports.explore_settings import ExploreSettings
 from medpriv_core.mechanisms.comparison import NoisedPanel
 from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.privacy.image_epsilon import ImageGuarantee

@@ -7,9 +7,9 @@ import streamlit as st
 from medpriv_core.attacks.statement import undoing_statement
 from medpriv_core.attacks.undo import Attempt, attackers_choice, best_in_hindsight, undo
 from medpriv_core.mechanisms.laplace import to_unit
+from pages.parts.explore.glossary import TERMS, draw_terms
 from pages.parts.explore.pictures import original_panel
 from pages.parts.explore.scene import Scene
-from pages.parts.explore.terms import TERMS, draw_terms
 from pages.parts.picture_viewer import ViewerPanel, encode_png, picture_viewer
 
 KEPT = "undone"

@@ -14,7 +14,7 @@ from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import BOUNDS
 from pages.parts import cached
 from pages.parts.run_presets import apply_copy
-from pages.parts.runs.acts import act, delete
+from pages.parts.runs.actions import act, delete
 from pages.parts.words import sentence
 
 MORE_EPOCHS = 10

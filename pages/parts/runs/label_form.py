@@ -9,7 +9,7 @@ import streamlit as st
 from medpriv_core.runs import service
 from medpriv_core.runs.service import Run
 from pages.parts import cached
-from pages.parts.runs.acts import act
+from pages.parts.runs.actions import act
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from medpriv_core.runs.service import Run, RunLine
 from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
 from pages.parts.messages import explain_errors
-from pages.parts.runs.acts import act, begin_fragment
+from pages.parts.runs.actions import act, begin_fragment
 from pages.parts.runs.address import choose
 from pages.parts.runs.states import state_badge
 from pages.parts.runs.watchers import refresh_s

@@ -12,7 +12,7 @@ from medpriv_core.runs import service
 from medpriv_core.runs.deletion import bytes_of
 from medpriv_core.runs.service import RunLine
 from pages.parts import cached
-from pages.parts.runs.acts import count, purge
+from pages.parts.runs.actions import count, purge
 from pages.parts.runs.states import distinct_names
 
 

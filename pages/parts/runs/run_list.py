@@ -14,15 +14,15 @@ import streamlit as st
 from medpriv_core.datasets.registry import dataset_title
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.dp_sgd import accountant_of
-from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon
+from medpriv_core.privacy.subsampled_gaussian import mechanism_of
 from medpriv_core.runs import service
 from medpriv_core.runs.service import RunLine, RunSummary
 from medpriv_core.shown_text import for_cell
 from medpriv_core.spec import RunSpec
 from pages.parts import cached
 from pages.parts.messages import explain_errors, log
-from pages.parts.runs.acts import begin_fragment, count, delete, restore, touched
+from pages.parts.runs.actions import begin_fragment, count, delete, restore, touched
 from pages.parts.runs.address import choose
 from pages.parts.runs.removal import draw_removal
 from pages.parts.runs.states import STATE_LABELS, begun, distinct_names, outcome_word, state_word

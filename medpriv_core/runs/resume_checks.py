@@ -22,7 +22,7 @@ from medpriv_core.runs.spent_record import checkpoint_digest, look_at_record
 _NEW = "or start a new run; what this one has shown and spent stays as it is"
 
 
-def check_going_on(home: DataHome, directory: RunDirectory, *, content: str | None, private: bool) -> None:
+def check_files_to_resume(home: DataHome, directory: RunDirectory, *, content: str | None, private: bool) -> None:
     """Raise ``RunError`` where checkpoint or record are damaged or older than what was shown.
 
     ``content`` is the key of the run's images, None where it was not recorded; ``private``: DP-SGD. Reads the whole

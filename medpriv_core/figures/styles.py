@@ -1,4 +1,4 @@
-"""How groups of runs look in one chart: a colour for each method, and a dash and a marker for each strength of noise.
+"""How groups of runs are drawn in a chart: a colour for each method, a dash and a marker for each strength of noise.
 
 Nothing is told by colour alone. The authors' runs are grey, with the dash of the strength that the paper calls alike;
 where several of their notebooks did the same, the marks of every second one are hollow.
@@ -25,7 +25,7 @@ AUTHORS_RANKS: dict[float | None, int] = {1.0: 0, 2.0: 1, 4.0: 2}  # by beta; wi
 
 
 @dataclass(frozen=True)
-class Look:
+class GroupStyle:
     """Of one group: ``marker`` and its plain form ``shape`` are plotly symbols, ``band`` the colour of its interval."""
 
     colour: str
@@ -36,12 +36,12 @@ class Look:
     band: str
 
 
-def looks_of(groups: Sequence[Group]) -> list[Look]:
-    """A look for each group, in the order of ``groups``; groups of one method differ in dash and marker."""
+def styles_of(groups: Sequence[Group]) -> list[GroupStyle]:
+    """A style for each group, in the order of ``groups``; groups of one method differ in dash and marker."""
     ranks: dict[tuple[str, bool], int] = {}
     versions = sorted({group.first.version or 0 for group in groups if group.first.source == "authors"})
     layers = [name for name in get_args(Trainable) if any(_trained(group) == name for group in groups)]
-    looks = []
+    styles = []
     for group in groups:
         first = group.first
         authors = first.source == "authors"
@@ -56,8 +56,8 @@ def looks_of(groups: Sequence[Group]) -> list[Look]:
         if authors:
             variant = versions.index(first.version or 0)
         colour = REFERENCE_COLOUR if authors else METHOD_STYLES[first.method].colour
-        looks.append(
-            Look(
+        styles.append(
+            GroupStyle(
                 colour=colour,
                 # No noise is a solid line; the weakest noise is the first broken one.
                 dash=DASHES[(rank + (first.method != "none")) % len(DASHES)],
@@ -67,7 +67,7 @@ def looks_of(groups: Sequence[Group]) -> list[Look]:
                 band=_transparent(colour),
             )
         )
-    return looks
+    return styles
 
 
 def _trained(group: Group) -> Trainable | None:

@@ -36,7 +36,7 @@ from medpriv_core.spec import RunSpec, Sampling
 
 
 @dataclass(frozen=True)
-class Mechanism:
+class SubsampledGaussian:
     """What the accountant counts for the steps of a loop.
 
     sampling         poisson | full_batch | shuffled
@@ -78,7 +78,7 @@ def mechanism_of_loop(
     sampling: Sampling = "poisson",
     microbatch_size: int = 1,
     mixes_records: bool = False,
-) -> Mechanism:
+) -> SubsampledGaussian:
     """The mechanism of a loop on ``train_size`` records; ``mixes_records``: BatchNorm in training mode.
 
     Raises ``SettingError`` for sizes that cannot be.
@@ -91,7 +91,7 @@ def mechanism_of_loop(
         )
     if microbatch_size < 1:
         raise SettingError(f"[microbatch_size] must be at least 1, but is {microbatch_size}.")
-    return Mechanism(
+    return SubsampledGaussian(
         sampling=sampling,
         sample_rate=sampling_rate(batch_size=batch_size, train_size=train_size) if sampling == "poisson" else 1.0,
         steps_per_epoch=steps_per_epoch(batch_size=batch_size, train_size=train_size, sampling=sampling),
@@ -99,7 +99,7 @@ def mechanism_of_loop(
     )
 
 
-def mechanism_of(spec: RunSpec, *, train_size: int) -> Mechanism:
+def mechanism_of(spec: RunSpec, *, train_size: int) -> SubsampledGaussian:
     """The mechanism of a DP-SGD run; raises as ``mechanism_of_loop`` does."""
     return mechanism_of_loop(
         train_size=train_size,

@@ -11,7 +11,7 @@ from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.room import RESERVE_MB, check_room
+from medpriv_core.runs.free_space import RESERVE_MB, check_room
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 

@@ -9,7 +9,7 @@ import pytest
 from medpriv_core.mechanisms.additive import LaplacePerImage, LaplacePerPixel
 from medpriv_core.privacy.image_gaussian import gaussian_epsilon
 from medpriv_core.spec import RunSpec
-from medpriv_core.sweeps.together import LocalDpTogether, compose_local_dp
+from medpriv_core.sweeps.noised_copies import NoisedCopies, compose_local_dp
 
 PRIVATE = RunSpec(dataset="synthetic_chest", weights="none", method="dp_sgd", noise_multiplier=2.0, epochs=4)
 
@@ -40,7 +40,7 @@ def test_one_number_for_the_picture_leaves_no_epsilon():
     assert "one colour value" in copies.statement
     assert "so none holds for all copies together" in copies.statement
     (shifted,) = compose_local_dp([local.changed(noise_draw="per_image")])
-    assert shifted == LocalDpTogether("synthetic_fundus", 64, 3, noises=(LaplacePerImage(2.0),), delta=1e-5)
+    assert shifted == NoisedCopies("synthetic_fundus", 64, 3, noises=(LaplacePerImage(2.0),), delta=1e-5)
     assert "together" not in shifted.statement
 
 

@@ -10,12 +10,12 @@ from medpriv_core.errors import MedprivError
 from medpriv_core.evaluation.predictions import FILE_NAME
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.coverage import exported_part
-from medpriv_core.results.made import make_result
+from medpriv_core.results.from_run import make_result
 from medpriv_core.results.result import Result
 from medpriv_core.runs import service
 
 
-def read_mine(home: DataHome, *, chosen: Collection[str] | None = None) -> list[Result]:
+def read_own_runs(home: DataHome, *, chosen: Collection[str] | None = None) -> list[Result]:
     """The finished runs, oldest first; with ``chosen`` only those of these ids.
 
     A run without a readable specification, without an epoch, or of a dataset that this version does not know is left

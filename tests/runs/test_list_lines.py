@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from medpriv_core.home import DataHome
-from medpriv_core.runs import lines, service, summary
+from medpriv_core.runs import list_lines, service, summary
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RunStore
 from tests.exports.runs import LOCAL, PLAIN, PRIVATE, put_run
@@ -20,7 +20,7 @@ IDS = [f"20260101-000000-{number:08x}" for number in range(6)]
 @pytest.fixture(autouse=True)
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A list of more than three is a long one."""
-    monkeypatch.setattr(lines, "LOOKED_AT_WHOLE", 3)
+    monkeypatch.setattr(list_lines, "LOOKED_AT_WHOLE", 3)
     monkeypatch.setattr(summary, "LOOKED_AT_WHOLE", 3)
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
 
@@ -36,11 +36,11 @@ def six(home: DataHome) -> DataHome:
 def as_a_new_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Nothing is kept in memory; returns the ids of runs whose files are read from now on."""
     read: list[str] = []
-    monkeypatch.setattr(lines, "_known", {})
-    monkeypatch.setattr(lines, "_read_from", set())
+    monkeypatch.setattr(list_lines, "_known", {})
+    monkeypatch.setattr(list_lines, "_read_from", set())
     monkeypatch.setattr(summary, "_kept", {})
     really = summary.read_once
-    monkeypatch.setattr(lines, "read_once", lambda home, row: read.append(row.id) or really(home, row))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(list_lines, "read_once", lambda home, row: read.append(row.id) or really(home, row))  # type: ignore[func-returns-value]
     return read
 
 
@@ -65,9 +65,9 @@ def test_the_next_process_reads_no_run_again(six: DataHome, monkeypatch: pytest.
 
 
 def test_a_short_list_leaves_no_file(six: DataHome, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(lines, "LOOKED_AT_WHOLE", 6)
+    monkeypatch.setattr(list_lines, "LOOKED_AT_WHOLE", 6)
     service.list_lines(six)
-    assert not (six.root / lines.FILE_NAME).exists()
+    assert not (six.root / list_lines.FILE_NAME).exists()
 
 
 def change_in_place(path: Path) -> None:
@@ -134,7 +134,7 @@ def test_a_damaged_file_of_lines_costs_time_and_nothing_else(
     six: DataHome, monkeypatch: pytest.MonkeyPatch, content: str
 ):
     found = service.list_lines(six)
-    file = six.root / lines.FILE_NAME
+    file = six.root / list_lines.FILE_NAME
     content = content.replace('"FORMAT"', json.dumps(json.loads(file.read_text())["format"]))
     file.write_text(content.replace("LINES", IDS[0]))
     as_a_new_process(monkeypatch)
@@ -142,7 +142,7 @@ def test_a_damaged_file_of_lines_costs_time_and_nothing_else(
 
 
 def test_a_disk_that_refuses_the_file_costs_time_and_nothing_else(six: DataHome, monkeypatch: pytest.MonkeyPatch):
-    (six.root / lines.FILE_NAME).mkdir()
+    (six.root / list_lines.FILE_NAME).mkdir()
     found = service.list_lines(six)
     as_a_new_process(monkeypatch)
     assert service.list_lines(six) == found
@@ -155,7 +155,7 @@ def test_what_was_purged_leaves_the_file(six: DataHome, monkeypatch: pytest.Monk
     change_in_place(six.runs / IDS[1])
     as_a_new_process(monkeypatch)
     service.list_lines(six)
-    assert sorted(json.loads((six.root / lines.FILE_NAME).read_text())["lines"]) == IDS[1:]
+    assert sorted(json.loads((six.root / list_lines.FILE_NAME).read_text())["lines"]) == IDS[1:]
 
 
 def test_some_runs_are_read_whole_in_the_order_asked_for(six: DataHome):

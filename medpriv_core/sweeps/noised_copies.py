@@ -6,7 +6,7 @@ networks are another matter: ``medpriv_core.privacy.composition``.)
 
 >>> from medpriv_core.mechanisms.additive import LaplacePerPixel
 >>> noises = tuple(LaplacePerPixel(beta) for beta in (1.0, 2.0, 4.0))
->>> copies = LocalDpTogether("chest_xray", image_size=64, channels=1, noises=noises, delta=1e-5)
+>>> copies = NoisedCopies("chest_xray", image_size=64, channels=1, noises=noises, delta=1e-5)
 >>> copies.epsilon_unit, copies.epsilon_image
 (1.75, 7168.0)
 """
@@ -25,7 +25,7 @@ from medpriv_core.spec import RunSpec
 
 
 @dataclass(frozen=True)
-class LocalDpTogether:
+class NoisedCopies:
     """The noised copies of each picture of a dataset at one size, for whoever sees them all.
 
     noises  of the copies, each drawn once
@@ -95,14 +95,14 @@ def _named(noises: Sequence[PictureNoise]) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def compose_local_dp(specs: Iterable[RunSpec]) -> tuple[LocalDpTogether, ...]:
+def compose_local_dp(specs: Iterable[RunSpec]) -> tuple[NoisedCopies, ...]:
     """The noised copies that these runs read, one entry for each dataset and image size."""
     runs: dict[tuple[str, int], list[RunSpec]] = {}
     for spec in specs:
         if spec.method == "local_dp":
             runs.setdefault((spec.dataset, spec.image_size), []).append(spec)
     return tuple(
-        LocalDpTogether(
+        NoisedCopies(
             dataset,
             image_size,
             dataset_info(dataset).channels,

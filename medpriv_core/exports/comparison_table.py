@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.results.groups import Group
 from medpriv_core.results.labels import learned_in
 from medpriv_core.results.result import Protocol, Result
@@ -56,17 +55,6 @@ def group_rows(groups: Sequence[Group], protocol: Protocol) -> list[dict[str, An
             row[f"{column}_interval"] = sure.words if sure else None
         rows.append(row)
     return rows
-
-
-def what_holds(groups: Sequence[Group]) -> list[str]:
-    """Each epsilon of a chart in full, once for all groups that have the same: what stands below it when exported."""
-    several = len({group.first.dataset for group in groups}) > 1
-    labels: dict[str, list[str]] = {}
-    for group in groups:
-        if group.first.method != "none":
-            place = f"{dataset_info(group.first.dataset).title}, " if several else ""
-            labels.setdefault(group.first.guarantee.statement, []).append(f"{place}{group.label}")
-    return [f"{'; '.join(names)}: {statement}" for statement, names in labels.items()]
 
 
 def _settings(group: Group, result: Result) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from medpriv_core.errors import SettingError
-from medpriv_core.exports.settings import OWN_PICTURE, ExploreSettings
+from medpriv_core.exports.explore_settings import OWN_PICTURE, ExploreSettings
 from medpriv_core.mechanisms.catalog import MECHANISMS
 from medpriv_core.mechanisms.dp_pix import DpPix
 

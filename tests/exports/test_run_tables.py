@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from medpriv_core.exports.tables import epochs_csv, runs_csv
+from medpriv_core.exports.run_tables import epochs_csv, runs_csv
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.runs.service import Run
 from medpriv_core.spec import RunSpec

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from medpriv_core.privacy.facts import planned_facts
-from medpriv_core.privacy.mechanism import mechanism_of
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.spent import Spent, spent_at, spent_by
 from medpriv_core.privacy.steps import Steps
-from medpriv_core.results.made import make_result
+from medpriv_core.privacy.subsampled_gaussian import mechanism_of
+from medpriv_core.results.from_run import make_result
 from medpriv_core.results.result import Result, Source
 from medpriv_core.spec import RunSpec
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from medpriv_core.home import DataHome
-from medpriv_core.results.mine import read_mine
+from medpriv_core.results.own_runs import read_own_runs
 from medpriv_core.runs import service
 from medpriv_core.runs.store import RunState
 from medpriv_core.spec import RunSpec
-from tests.results.made import LOCAL, PLAIN, PRIVATE
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE
 from tests.results.stored import store_run
 
 
@@ -19,14 +19,14 @@ def _no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_empty_home_has_none(home: DataHome) -> None:
-    assert read_mine(home) == []
+    assert read_own_runs(home) == []
 
 
 def test_finished_runs_come_with_all_that_a_comparison_needs(home: DataHome) -> None:
     store_run(home, "a", PLAIN)
     store_run(home, "b", PRIVATE, tags=["pilot"])
 
-    first, second = read_mine(home)
+    first, second = read_own_runs(home)
 
     assert (first.id, second.id) == ("a", "b")
     assert first.source == "mine"
@@ -41,24 +41,24 @@ def test_finished_runs_come_with_all_that_a_comparison_needs(home: DataHome) -> 
 def test_runs_that_did_not_finish_are_left_out(home: DataHome, state: RunState) -> None:
     store_run(home, "a", PLAIN, state=state)
 
-    assert read_mine(home) == []
+    assert read_own_runs(home) == []
 
 
 def test_deleted_runs_are_left_out(home: DataHome) -> None:
     store_run(home, "a", PLAIN)
     store_run(home, "b", LOCAL)
-    assert len(read_mine(home)) == 2
+    assert len(read_own_runs(home)) == 2
 
     service.delete(home, "a")
 
-    assert [result.id for result in read_mine(home)] == ["b"]
+    assert [result.id for result in read_own_runs(home)] == ["b"]
 
 
 def test_only_the_chosen_runs_are_read(home: DataHome) -> None:
     for run_id in ("a", "b", "c"):
         store_run(home, run_id, PLAIN)
 
-    assert [result.id for result in read_mine(home, chosen=["c", "a", "gone"])] == ["a", "c"]
+    assert [result.id for result in read_own_runs(home, chosen=["c", "a", "gone"])] == ["a", "c"]
 
 
 @pytest.mark.parametrize("damage", ["spec.json", "metrics.jsonl"])
@@ -66,15 +66,15 @@ def test_a_run_without_specification_or_epochs_is_left_out(home: DataHome, damag
     (store_run(home, "a", PLAIN).path / damage).write_text("{")
     store_run(home, "b", PLAIN)
 
-    assert [result.id for result in read_mine(home)] == ["b"]
+    assert [result.id for result in read_own_runs(home)] == ["b"]
 
 
 def test_a_new_name_is_shown_at_once(home: DataHome) -> None:
     store_run(home, "a", PLAIN)
-    (before,) = read_mine(home)
+    (before,) = read_own_runs(home)
     service.rename(home, "a", "better name")
 
-    (after,) = read_mine(home)
+    (after,) = read_own_runs(home)
 
     assert (before.name, after.name) == ("name of a", "better name")
 
@@ -82,4 +82,4 @@ def test_a_new_name_is_shown_at_once(home: DataHome) -> None:
 def test_a_run_of_an_unknown_dataset_is_left_out(home: DataHome) -> None:
     store_run(home, "a", RunSpec(dataset="unheard_of"))
 
-    assert read_mine(home) == []
+    assert read_own_runs(home) == []

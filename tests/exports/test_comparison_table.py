@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 
+from medpriv_core.exports.comparison_table import export_rows, to_csv
 from medpriv_core.results.authors import read_authors
 from medpriv_core.results.groups import group_results
 from medpriv_core.results.labels import labelled
-from medpriv_core.results.table import export_rows, to_csv
-from tests.results.made import PLAIN, PRIVATE, result
+from tests.results.chosen_results import PLAIN, PRIVATE, result
 
 
 def test_each_run_has_a_row_with_all_that_its_epsilon_depends_on() -> None:
