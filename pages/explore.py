@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from medpriv_core.privacy.statement import image_meaning
 from pages.parts.explore import copies_view, diagnosis_view, identify_view, numbers_view, take_away_view, undo_view
+from pages.parts.explore.answers_view import draw_answers, draw_found
 from pages.parts.explore.glossary import draw_terms
 from pages.parts.explore.grid import take_clicked
 from pages.parts.explore.loading import take_loaded
 from pages.parts.explore.noise_choice import choose_noise
 from pages.parts.explore.picture_choice import choose_picture
-from pages.parts.explore.pictures import FIGURE_2, arranged, choose_arrangement, draw_pictures
-from pages.parts.explore.scene import Scene, noised
+from pages.parts.explore.pictures import FIGURE_2, choose_arrangement, draw_pictures
+from pages.parts.explore.scene import Scene, scene_of
 from pages.parts.links import from_link, to_link
 from pages.parts.messages import explain_errors
 
@@ -26,33 +26,41 @@ QUESTIONS: dict[str, Callable[[Scene], None]] = {
     "Formula and numbers": numbers_view.draw,
     "Take away": take_away_view.draw,
 }
-YOURS_PLACE = 3
 
 
 def main() -> None:
     st.title("What does the noise hide?", anchor=False)
     take_clicked()
     take_loaded()
-    chosen = choose_picture()
-    if chosen is None:
+    narrow, wide = st.columns([1, 4], gap="medium")
+    with narrow, st.container(key="controls", gap="xsmall"):
+        chosen = choose_picture()
+        noise = choose_noise(chosen.picture.shape) if chosen is not None else None
+    if chosen is None or noise is None:
         return
-    noise = choose_noise(chosen.picture.shape)
-    sentence = st.container()
-    arrangement, mode = choose_arrangement()
-    shown = arranged(arrangement, chosen, noise)
-    draw_pictures(arrangement, chosen, shown, mode)
+    with wide, explain_errors():
+        arrangement, mode = choose_arrangement()
+        scene = scene_of(chosen, noise)
+        draw_pictures(arrangement, scene, mode)
+        if arrangement == FIGURE_2:
+            st.caption("Figure 2 does not show your noise. These answers are about yours:")
+        found = draw_answers(scene)
+    draw_about(scene)
+    # Last, because it takes trials; whatever came before is on the screen meanwhile.
+    with explain_errors():
+        draw_found(found, scene)
+
+
+def draw_about(scene: Scene) -> None:
+    """What is below the first window: the source, the noise in words, the terms, and questions to go on with."""
+    chosen, noise = scene.chosen, scene.yours.noise
     st.caption(
         f"{chosen.badge} {chosen.keeping or chosen.source} The original stands beside its noised versions for teaching "
-        "only: do so with public pictures or your own."
+        f"only: do so with public pictures or your own.  \n{noise.explanation} In a formula: `{noise.formula}`  \n"
+        f"{scene.yours.guarantee.why_none}"
     )
     draw_terms("ε", "δ", "neighbours", "β", "values", "black or white")
-    yours = noised(chosen, noise, place=YOURS_PLACE) if arrangement == FIGURE_2 else shown[-1][1]
-    aside = "Figure 2 does not show your noise. " if arrangement == FIGURE_2 else ""
-    sentence.info(
-        aside + image_meaning(yours.guarantee, blurred_correlation=yours.panel.blurred_correlation),
-        icon=":material/lightbulb:",
-    )
-    draw_questions(Scene(chosen, yours))
+    draw_questions(scene)
 
 
 @st.fragment

@@ -35,22 +35,25 @@ READY = {
     "capitalize", "_marked", "source", "exact_noise_s", "abstention_sentence", "calibration_sentence",
     "multiplicity_sentence",
     "copies_statement", "dp_sgd_statement", "identification_statement", "image_epsilon_statement",
-    "finding_statement", "image_meaning", "image_neighbours", "local_dp_meaning", "undoing_statement",
+    "finding_statement", "image_neighbours", "local_dp_meaning", "undoing_statement",
 }  # fmt: skip
 # What stands in the source, in tables of ours or in a choice among them, and numbers.
 REVIEWED: dict[str, set[str]] = {
     "pages/compare.py": {"report.sentence"},
     "pages/datasets.py": {"entry.how_to_add", "entry.info.source", "entry.info.title", "title"},
-    "pages/explore.py": {"chosen.badge", "chosen.keeping", "chosen.source", "list(QUESTIONS)"},
+    "pages/explore.py": {
+        "chosen.badge", "chosen.keeping", "chosen.source", "list(QUESTIONS)", "noise.explanation", "noise.formula",
+        "scene.yours.guarantee.why_none",
+    },
     "pages/parts/compare/choice.py": {"old"},
     "pages/parts/compare/differences.py": {"each.authors", "each.here", "each.name"},
     "pages/parts/evaluation_view.py": {"predictions.epoch"},
     "pages/parts/explore/diagnosis_view.py": {"cached.available_datasets()[dataset].info.title"},
     "pages/parts/explore/grid.py": {"entry.info.title"},
-    "pages/parts/explore/identify_view.py": {"badge", "number", "words"},
+    "pages/parts/explore/answers_view.py": {"answer.detail", "answer.question", "answer.word"},
+    "pages/parts/explore/identify_view.py": {"found.badge", "found.words", "number"},
     "pages/parts/explore/noise_choice.py": {
-        "info.explanation", "info.title", "kind.beta_term", "known.help", "known.label", "noise.explanation",
-        "noise.formula",
+        "info.explanation", "info.title", "kind.beta_term", "known.help", "known.label",
     },
     "pages/parts/explore/numbers_view.py": {"guarantee.unit", "noise.explanation", "noise.formula", "noise.title"},
     "pages/parts/explore/own_picture.py": {
@@ -287,4 +290,4 @@ def test_no_page_turns_html_on() -> None:
     ]
     # Styles of our own, in which the number of a bar and a time are filled in.
     styles = {name for name, made in pages.items() if "st.html" in {ast.unparse(call.func) for call in made}}
-    assert styles == {"pages/index.py", "pages/parts/runs/actions.py"}
+    assert styles == {"pages/index.py", "pages/parts/epsilon_scale.py", "pages/parts/runs/actions.py"}

@@ -52,7 +52,7 @@ def likeness(original: np.ndarray, other: np.ndarray, *, data_range: float = 255
     first, second = original.astype(np.float32), other.astype(np.float32)
     squared_error = float(np.mean((first - second) ** 2, dtype=np.float64))
     psnr_db = math.inf if squared_error == 0 else 10 * math.log10(data_range**2 / squared_error)
-    return Likeness(psnr_db, _ssim(first, second, data_range), _correlation(first, second))
+    return Likeness(psnr_db, _ssim(first, second, data_range), correlation(first, second))
 
 
 def _ssim(first: np.ndarray, second: np.ndarray, data_range: float) -> float | None:
@@ -76,7 +76,8 @@ def _ssim(first: np.ndarray, second: np.ndarray, data_range: float) -> float | N
     )
 
 
-def _correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+def correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Pearson's r of the values of two pictures of one shape, -1 to 1; None where one of them has one colour only."""
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
     first, second = first.ravel().astype(np.float64), second.ravel().astype(np.float64)

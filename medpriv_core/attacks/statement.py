@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
+from medpriv_core.attacks.first_look import OUTLINES, RECOGNISED
 from medpriv_core.attacks.reidentification import SuccessRate
 from medpriv_core.attacks.undo import Attempt
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 
-# Where people begin to recognise what a picture shows, and its outlines; conventions, not theorems.
-RECOGNISED_SSIM, RECOGNISED_CORRELATION, OUTLINES_CORRELATION = 0.5, 0.85, 0.5
+RECOGNISED_SSIM = 0.5  # beside the correlation from which a picture is recognised; a convention as well
 
 
 def undoing_statement(best: Attempt) -> str:
@@ -20,12 +20,12 @@ def undoing_statement(best: Attempt) -> str:
         return "The picture has one colour only, so there is nothing in it that an attacker could bring back."
     attempt = f"the best attempt, “{best.title}”,"
     numbers = f"(correlation {correlation:.2f} with the original, SSIM {ssim:.2f}; both are 1 for the same picture)"
-    if correlation >= RECOGNISED_CORRELATION and ssim >= RECOGNISED_SSIM:
+    if correlation >= RECOGNISED and ssim >= RECOGNISED_SSIM:
         return (
             f"The noise can be undone: {attempt} brings back what the picture shows as a whole, if not its finest "
             f"details {numbers}."
         )
-    if correlation >= OUTLINES_CORRELATION:
+    if correlation >= OUTLINES:
         return f"The noise can be undone in part: {attempt} brings back the outlines {numbers}."
     return (
         f"None of these attempts brings back much; {attempt} reaches little {numbers}. That is no proof: an attacker "

@@ -173,38 +173,6 @@ def image_release_statement(guarantee: ImageGuarantee, shape: Shape) -> str:
     )
 
 
-def image_meaning(guarantee: ImageGuarantee, *, blurred_correlation: float | None = None) -> str:
-    """What a noised picture gives away, in a sentence or two for a person who is no expert.
-
-    ``blurred_correlation`` with the original was measured on the picture shown (None where that has no meaning).
-    """
-    beta = f"β = {guarantee.beta:g}"
-    if math.isinf(guarantee.epsilon_image):
-        return f"{guarantee.why_none} So no finite ε holds for what the picture shows, whatever β is."
-    epsilon = f"ε = {format_epsilon(guarantee.epsilon_image)} (δ = {format_delta(guarantee.delta)})"
-    undone = ""
-    if blurred_correlation is not None and blurred_correlation >= 0.3:
-        undone = (
-            f" Blurring alone brings back a picture that still agrees with the original (correlation "
-            f"{blurred_correlation:.2f})."
-        )
-    if guarantee.epsilon_image <= STRONG_EPSILON:
-        return (
-            f"At {beta} the whole picture has {epsilon}. That is protection in the usual sense, and little of the "
-            f"picture is left for anybody, a doctor included.{undone}"
-        )
-    unit, are = guarantee.unit, "are" if guarantee.unit.endswith("s") else "is"
-    unit_epsilon = f"(ε = {format_epsilon(guarantee.unit_epsilon)})"
-    if guarantee.unit_epsilon <= 1:
-        hidden = f"{unit} {are} well hidden {unit_epsilon}, but the picture is not"
-    else:
-        hidden = f"{unit} {are} hardly hidden {unit_epsilon}, and the picture not at all"
-    return (
-        f"At {beta} {hidden}: its {guarantee.values:,} {guarantee.parts} together have {epsilon}, and protection "
-        f"usually means ε below {STRONG_EPSILON}.{undone}"
-    )
-
-
 def dp_sgd_meaning(risk: Risk) -> str:
     """What a trained model gives away at most about which images it was trained on, by the exact trade-off curve."""
     if risk.at_one_percent >= 1:

@@ -6,11 +6,14 @@ import functools
 import gc
 import io
 import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import streamlit as st
 from PIL import Image
 
+from medpriv_core.attacks.first_look import FirstLook, first_look
 from medpriv_core.datasets.base import Dataset
 from medpriv_core.datasets.registry import DatasetEntry, list_datasets, open_dataset
 from medpriv_core.datasets.viewing import Gallery, ViewedImage, make_gallery, pictures_of_shape, view_image
@@ -24,6 +27,7 @@ from medpriv_core.uploads.fitting import fit
 from pages.parts.picture_viewer import encode_png
 
 THUMBNAIL_SIDE = 96
+T = TypeVar("T")
 
 
 def home() -> DataHome:
@@ -86,36 +90,43 @@ def panel(
     ``shared``: drawn once for all visitors, who see the same demonstration of the same picture anyway. A visitor's own
     picture, and a release, stay in the visitor's session.
     """
-    make = _shared_panel if shared else _own_panel
+
+    def make() -> tuple[NoisedPanel, bytes]:
+        noised = noised_panel(picture, noise, seed=seed)
+        return noised, encode_png(noised.pixels)
+
     # Of a record, the cache would see its parameters and not which mechanism they are of.
-    return make((*key, *seed), noise.to_dict(), picture, noise, seed)
+    return (_once_for_all if shared else _once_a_visitor)(("panel", *key, *seed), noise.to_dict(), make)
+
+
+def look(
+    key: tuple[str | float | None, ...], picture: np.ndarray, panel: NoisedPanel, *, shared: bool, seed: tuple[int, ...]
+) -> tuple[FirstLook, bytes]:
+    """What eye and computer get out of ``panel``, and the PNG of what the computer makes of it; as ``panel``."""
+
+    def make() -> tuple[FirstLook, bytes]:
+        looked = first_look(picture, panel.pixels, panel.noise)
+        return looked, encode_png(looked.undone)
+
+    return (_once_for_all if shared else _once_a_visitor)(("look", *key, *seed), panel.noise.to_dict(), make)
 
 
 @st.cache_data(max_size="64MB", show_spinner=False)
-def _shared_panel(
+def _once_for_all(
     key: tuple[str | float | None, ...],  # noqa: ARG001  # what the cache tells pictures apart by
     settings: dict[str, str | float],  # noqa: ARG001  # and noises
-    _picture: np.ndarray,
-    _noise: PictureNoise,
-    _seed: tuple[int, ...],
-) -> tuple[NoisedPanel, bytes]:
-    return _make_panel(_picture, _noise, _seed)
+    _make: Callable[[], T],
+) -> T:
+    return _make()
 
 
 @st.cache_data(max_size="64MB", show_spinner=False, scope="session")
-def _own_panel(
+def _once_a_visitor(
     key: tuple[str | float | None, ...],  # noqa: ARG001  # what the cache tells pictures apart by
     settings: dict[str, str | float],  # noqa: ARG001  # and noises
-    _picture: np.ndarray,
-    _noise: PictureNoise,
-    _seed: tuple[int, ...],
-) -> tuple[NoisedPanel, bytes]:
-    return _make_panel(_picture, _noise, _seed)
-
-
-def _make_panel(picture: np.ndarray, noise: PictureNoise, seed: tuple[int, ...]) -> tuple[NoisedPanel, bytes]:
-    noised = noised_panel(picture, noise, seed=seed)
-    return noised, encode_png(noised.pixels)
+    _make: Callable[[], T],
+) -> T:
+    return _make()
 
 
 @functools.cache

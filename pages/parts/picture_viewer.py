@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -60,14 +60,19 @@ def picture_viewer(
     key: str,
     mode: Mode = "side by side",
     height: int = 512,
+    room_below: int = 0,
+    follows: str = "",
     label: str = "Pictures to compare",
 ) -> None:
     """Draw pictures of one size with one zoom for all.
 
     ``mode``: "side by side" puts all in rows; "wipe" puts two of them, chosen in the widget, on top of each other with
-    a handle between. ``height``: the most that one picture takes on screen, in CSS pixels. ``label``: the name of the
-    group for screen readers. As long as ``key`` and the size of the pictures stay the same, zoom, place and handle stay
-    as they were across runs of the page. Raises ValueError if there is nothing to compare or sizes differ.
+    a handle between. ``height``: the most that one picture takes on screen, in CSS pixels. ``room_below``: so many of
+    them stay free below the viewer in the window, if pictures of a useful size fit then. ``follows``: the key of a
+    slider whose positions ``dragged_to`` tells while somebody drags it, because Streamlit tells of a slider when it is
+    let go. ``label``: the name of the group for screen readers. As long as ``key`` and the size of the pictures stay
+    the same, zoom, place and handle stay as they were across runs of the page. Raises ValueError if there is nothing to
+    compare or sizes differ.
     """
     fewest = 2 if mode == "wipe" else 1
     if len(panels) < fewest:
@@ -81,6 +86,8 @@ def picture_viewer(
         "label": label,
         "mode": mode,
         "max_height": height,
+        "room_below": room_below,
+        "follows": follows,
         "width": pixels_wide,
         "height": pixels_high,
         "panels": [
@@ -95,7 +102,15 @@ def picture_viewer(
         ],
     }
     text = json.dumps(header).encode()
-    _component(data=b"".join([struct.pack(">I", len(text)), text, *(panel.png for panel in panels)]), key=key)
+    message = b"".join([struct.pack(">I", len(text)), text, *(panel.png for panel in panels)])
+    _component(data=message, key=key, on_dragged_change=lambda: None)
+
+
+def dragged_to(viewer: str) -> str | None:
+    """What the slider that the viewer of this key follows shows while it is being dragged; None when it is not."""
+    state = st.session_state.get(viewer)
+    dragged = state.get("dragged") if isinstance(state, Mapping) else None
+    return dragged if isinstance(dragged, str) else None
 
 
 def encode_png(pixels: np.ndarray) -> bytes:
@@ -122,5 +137,10 @@ _component = st.components.v2.component(
     "picture_viewer",
     html=_read("picture_viewer.html"),
     css=_read("picture_viewer.css"),
-    js="".join(map(_read, ("picture_viewer.js", "picture_viewer.input.js", "picture_viewer.captions.js"))),
+    js="".join(
+        map(
+            _read,
+            ("picture_viewer.js", "picture_viewer.input.js", "picture_viewer.captions.js", "picture_viewer.follow.js"),
+        )
+    ),
 )

@@ -88,7 +88,7 @@ NOISED = re.compile("The same picture with noise")
 
 def test_changing_the_noise_changes_pictures_and_link_and_a_reload_keeps_them(page: Page, app: App):
     page.goto(app.url)
-    expect(page.get_by_role("img", name=NOISED)).to_have_count(4)
+    expect(page.get_by_role("img", name=NOISED)).to_have_count(1)
     expect(page.get_by_text("yours, β = 0.5")).to_be_visible()
     slider = page.get_by_role("slider", name=re.compile("Your amount of noise"))
     slider.focus()
@@ -99,6 +99,42 @@ def test_changing_the_noise_changes_pictures_and_link_and_a_reload_keeps_them(pa
     page.reload()
     expect(page.get_by_text("yours, β = 1.5")).to_be_visible()
     expect(page.get_by_role("img", name=re.compile("same picture with noise: .* β = 1.5"))).to_be_visible()
+
+
+def test_controls_pictures_and_answers_stand_in_one_window_without_scrolling(page: Page, app: App):
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{app.url}/?dataset=synthetic_chest")
+    expect(page.get_by_text("100 of 100 times")).to_be_visible()
+    expect(page.get_by_role("img", name="ε of the whole picture")).to_be_visible()
+    for part in (
+        page.get_by_role("slider", name=re.compile("Your amount of noise")),
+        *page.locator(".viewer .window").all(),
+        *page.locator(".st-key-answers [data-testid='stMarkdownContainer']").all(),
+        page.locator(".epsilon-scale"),
+    ):
+        box = part.bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= 1280
+        assert 0 <= box["y"] <= box["y"] + box["height"] <= 720
+    assert all((window.bounding_box() or {})["height"] >= 250 for window in page.locator(".viewer .window").all())
+
+
+def test_the_picture_follows_the_slider_while_it_is_dragged(page: Page, app: App):
+    page.goto(f"{app.url}/?dataset=synthetic_chest&size=64")
+    expect(page.get_by_text("yours, β = 0.5")).to_be_visible()
+    number = page.locator(".st-key-beta [data-testid='stSliderThumbValue']").bounding_box()
+    assert number is not None
+    x, y = number["x"] + number["width"] / 2, number["y"] + number["height"] + 8
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 36, y, steps=6)
+    expect(page.get_by_text("yours, β = 1.5")).to_be_visible()
+    page.mouse.move(x + 60, y, steps=6)
+    expect(page.get_by_text(re.compile("yours, β = [3468]"))).to_be_visible()
+    page.mouse.up()
+    page.wait_for_url(re.compile(r"beta=[3468]&"))
+    expect(page.get_by_text(re.compile("yours, β = [3468]"))).to_be_visible()
+    expect(page.get_by_text(re.compile("of 100 times$"))).to_be_visible()
 
 
 def test_a_narrow_window_does_not_scroll_sideways(page: Page, app: App):

@@ -9,7 +9,6 @@ from medpriv_core.mechanisms.catalog import own_parameters, picture_noise
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.statement import (
     image_epsilon_statement,
-    image_meaning,
     image_unit_statement,
 )
 
@@ -56,25 +55,6 @@ def test_the_full_form_carries_everything_that_epsilon_depends_on():
 )
 def test_the_unit_says_how_neighbours_differ(name: str, channels: int, expected: str):
     assert image_unit_statement(guarantee(name, channels=channels)) == expected
-
-
-def test_the_meaning_follows_the_mechanism():
-    assert "one pixel is well hidden (ε = 1), but the picture is not: its 784 values" in image_meaning(
-        guarantee("laplace_per_pixel")
-    )
-    assert "up to 16 pixels are well hidden (ε = 0.5), but the picture is not: its 49 cells" in image_meaning(
-        guarantee("dp_pix", beta=2.0)
-    )
-    assert "at least 61% of all pictures" in image_meaning(guarantee("laplace_per_image", beta=2.0))
-    assert "one pixel is hardly hidden" in image_meaning(guarantee("discrete_laplace", beta=0.1))
-    assert "protection in the usual sense" in image_meaning(guarantee("gaussian", beta=100.0))
-
-
-def test_what_blurring_brings_back_is_said_where_it_brings_something_back():
-    noised = guarantee("laplace_per_pixel")
-    assert "correlation 0.90" in image_meaning(noised, blurred_correlation=0.9)
-    assert "correlation" not in image_meaning(noised, blurred_correlation=0.1)
-    assert "correlation" not in image_meaning(noised)
 
 
 def test_a_finding_is_hidden_to_an_epsilon_or_it_is_said_why_not():

@@ -13,7 +13,6 @@ from medpriv_core.privacy.statement import (
     dp_sgd_statement,
     format_delta,
     format_epsilon,
-    image_meaning,
     local_dp_meaning,
     of_hundred,
 )
@@ -106,22 +105,6 @@ def test_a_large_epsilon_is_called_worthless_and_none_at_all_promises_nothing():
 
 
 NOTHING = no_guarantee(beta=2.0, shape=(28, 28, 1), why="One number shifts it.")
-
-
-def sentence(beta: float, values: int, correlation: float | None = 0.9) -> str:
-    return image_meaning(laplace_guarantee(beta=beta, shape=(values, 1, 1)), blurred_correlation=correlation)
-
-
-def test_the_sentence_about_a_picture_follows_its_epsilon():
-    assert "one pixel is well hidden (ε = 1), but the picture is not" in sentence(1.0, 784)
-    assert "hardly hidden (ε = 5)" in sentence(0.2, 784)
-    assert "correlation 0.90" in sentence(1.0, 784)
-    assert "protection in the usual sense" in sentence(1000.0, 784, correlation=0.01)
-    assert "correlation" not in sentence(1000.0, 784, correlation=0.01)
-    assert (
-        image_meaning(NOTHING)
-        == "One number shifts it. So no finite ε holds for what the picture shows, whatever β is."
-    )
 
 
 def test_local_dp_is_called_protection_only_where_it_protects():

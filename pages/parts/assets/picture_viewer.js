@@ -8,14 +8,18 @@ const GAP = 12; // between columns; this and the next as in the style sheet, in 
 const MAT = { "side by side": 4, wipe: 12 }; // grey around a picture
 const CAPTION = { "side by side": 184, wipe: 360 }; // width that the words under a picture need
 
+const WORDS = 84; // height of the words under a picture
+const SMALLEST = 160; // where less room than that is left, pictures take what they need and the page is scrolled
+
 const views = new Map();
 const viewers = new WeakMap();
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setStateValue }) {
   const root = parentElement.querySelector(".viewer");
   if (!viewers.has(root)) viewers.set(root, new Viewer(root));
   const viewer = viewers.get(root);
   viewer.show(data);
+  follow(viewer, (text) => setStateValue("dragged", text));
   return () => viewer.close();
 }
 
@@ -36,6 +40,7 @@ class Viewer {
 
   close() {
     this.observer.disconnect();
+    this.unfollow?.();
     window.removeEventListener("resize", this.onResize);
     this.panels.forEach((panel) => URL.revokeObjectURL(panel.url));
     viewers.delete(this.root);
@@ -136,7 +141,8 @@ class Viewer {
     const most = clamp(Math.floor((room + GAP) / (caption + GAP)), 1, figures);
     const columns = Math.ceil(figures / Math.ceil(figures / most));
     const widest = Math.floor((room + GAP) / columns) - GAP;
-    const fit = Math.min((widest - mat) / this.width, this.max_height / this.height);
+    const highest = columns < figures ? this.max_height : this.inWindow();
+    const fit = Math.min((widest - mat) / this.width, highest / this.height);
     const factor = fit * devicePixelRatio;
     this.fit = factor < 1 ? fit : Math.floor(factor) / devicePixelRatio;
     this.frame = { width: this.width * this.fit, height: this.height * this.fit };
@@ -145,6 +151,15 @@ class Viewer {
     this.stage.style.setProperty("--frame-width", `${this.frame.width}px`);
     this.stage.style.setProperty("--frame-height", `${this.frame.height}px`);
     this.draw();
+  }
+
+  // The most that a picture may be high so that it stands in the window with its words and with ``room_below``.
+  inWindow() {
+    if (!this.room_below) return this.max_height;
+    const scrolled = this.root.closest('[data-testid="stMain"]')?.scrollTop ?? 0;
+    const top = this.stage.getBoundingClientRect().top + scrolled;
+    const room = innerHeight - top - WORDS - this.room_below;
+    return room < SMALLEST ? this.max_height : Math.max(room, this.max_height);
   }
 
   factors() {

@@ -47,16 +47,22 @@ class Chosen:
 
 def choose_picture() -> Chosen | None:
     """The controls for it; None as long as there is none."""
-    row = st.container(horizontal=True, vertical_alignment="bottom")
-    source = row.segmented_control(
-        "Picture from", (FROM_DATASET, OWN), default=FROM_DATASET, required=True, key="source", persist_state="session"
+    source = st.segmented_control(
+        "Picture from",
+        (FROM_DATASET, OWN),
+        default=FROM_DATASET,
+        required=True,
+        key="source",
+        persist_state="session",
+        label_visibility="collapsed",
+        width="stretch",
     )
     if source == OWN:
         to_link(dataset=None, show=None, image=None)
         own = choose_own()
         if own is None:
             return None
-        size = choose_size(row, max(own.picture.shape[:2]))
+        size = choose_size(st.container(), max(own.picture.shape[:2]))
         return Chosen(
             picture=fit(own.picture, size),
             key=(*own.key, size),
@@ -66,7 +72,7 @@ def choose_picture() -> Chosen | None:
             keeping="Your own picture stays in this app's memory, for this tab alone, until you close or reload it.",
             dataset=None,
         )
-    return _choose_from_dataset(row)
+    return _choose_from_dataset()
 
 
 def choose_size(row: st.delta_generator.DeltaGenerator, stored: int) -> int:
@@ -84,32 +90,33 @@ def choose_size(row: st.delta_generator.DeltaGenerator, stored: int) -> int:
             index=options.index(from_link("size", options, usual)),
             key=f"size_{stored}",
             persist_state="session",
-            width=190,
             help="More pixels mean more values to protect, so a larger ε for the whole picture. "
             "Pictures are never enlarged.",
         )
     )
 
 
-def _choose_from_dataset(row: st.delta_generator.DeltaGenerator) -> Chosen:
+def _choose_from_dataset() -> Chosen:
     entries = cached.available_datasets()
     names = list(entries)
-    name = row.selectbox(
+    name = st.selectbox(
         "Dataset",
         names,
         index=names.index(from_link("dataset", names, "retina_photo")),
         format_func=lambda key: entries[key].info.title,
         key="dataset",
         persist_state="session",
-        width=300,
     )
     entry = entries[name]
     dataset = cached.dataset(name, entry.location)
     class_name, number, index = None, None, 0
     if len(dataset.split("train").labels) > 1:
-        class_name, number, index = _choose_within(row, entry, dataset)
+        class_name, number, index = _choose_within(entry, dataset)
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall")
     viewed = cached.viewed_image(name, entry.location, index)
     size = choose_size(row, max(viewed.pixels.shape[:2]))
+    if number is not None and row.button("Browse", key="browse", help="All images, by class."):
+        browse(entry, dataset, class_name=class_name)
     to_link(dataset=name, show=class_name, image=number, size=size)
     return Chosen(
         picture=cached.fitted_image(name, entry.location, index, size),
@@ -124,35 +131,32 @@ def _choose_from_dataset(row: st.delta_generator.DeltaGenerator) -> Chosen:
     )
 
 
-def _choose_within(
-    row: st.delta_generator.DeltaGenerator, entry: DatasetEntry, dataset: cached.Dataset
-) -> tuple[str | None, int, int]:
+def _choose_within(entry: DatasetEntry, dataset: cached.Dataset) -> tuple[str | None, int, int]:
     """Class (None: all), number within it, and index of the image."""
     name = entry.info.name
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall")
     classes = [None, *entry.info.classes]
-    class_name = row.selectbox(
+    class_name = st.selectbox(
         "Show",
         classes,
         index=classes.index(from_link("show", classes, None)),
         format_func=lambda value: value or "All classes",
         key=f"show_{name}",
         persist_state="session",
-        width=170,
+        width=128,
     )
     indexes = images_of_class(dataset, class_name)
     # The grid puts what was clicked here, before this widget is drawn again.
     key = f"image_{name}_{class_name}"
     number = int(
         row.number_input(
-            f"Image (1 to {len(indexes):,})",
+            f"Image of {len(indexes):,}",
             1,
             len(indexes),
             number_from_link("image", low=1, high=len(indexes), default=1),
             key=key,
             persist_state="session",
-            width=150,
+            width=104,
         )
     )
-    if row.button("Browse", icon=":material/grid_view:", key="browse", help="All images, by class."):
-        browse(entry, dataset, class_name=class_name)
     return class_name, number, int(indexes[number - 1])

@@ -9,7 +9,6 @@ import streamlit as st
 from medpriv_core.mechanisms.additive import LaplacePerImage, LaplacePerPixel
 from medpriv_core.mechanisms.catalog import MECHANISMS, own_parameters, picture_noise
 from medpriv_core.mechanisms.comparison import PAPER_BETAS
-from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.statement import (
     format_delta,
@@ -17,13 +16,15 @@ from medpriv_core.privacy.statement import (
     image_epsilon_statement,
     image_unit_statement,
 )
+from pages.parts.explore.noise_choice import VIEWER
 from pages.parts.explore.picture_choice import Chosen
-from pages.parts.explore.scene import Noised, exact_noise_s, is_quick, noised
+from pages.parts.explore.scene import Noised, Scene, exact_noise_s, is_quick, noised
 from pages.parts.links import from_link, to_link
 from pages.parts.picture_viewer import Mode, ViewerPanel, encode_png, picture_viewer
 
-AMOUNTS, KINDS, FIGURE_2 = "Amounts of noise", "Kinds of noise", "Figure 2 of the paper"
-ARRANGEMENTS = (AMOUNTS, KINDS, FIGURE_2)
+YOURS, AMOUNTS, KINDS, FIGURE_2 = "Your noise", "Amounts of noise", "Kinds of noise", "Figure 2 of the paper"
+ARRANGEMENTS = (YOURS, AMOUNTS, KINDS, FIGURE_2)
+ANSWERS_HEIGHT = 175  # CSS pixels, of what stands below the pictures and shall be in view with them
 MODES: tuple[Mode, ...] = ("side by side", "wipe")
 
 
@@ -33,12 +34,13 @@ def choose_arrangement() -> tuple[str, Mode]:
     arrangement = row.segmented_control(
         "Compare",
         ARRANGEMENTS,
-        default=from_link("compare", ARRANGEMENTS, AMOUNTS),
+        default=from_link("compare", ARRANGEMENTS, YOURS),
         required=True,
         key="arrangement",
         persist_state="session",
         label_visibility="collapsed",
-        help=f"**{AMOUNTS}**: the paper's β = 1, 2, 4 and yours.  \n**{KINDS}**: every mechanism at your β.  \n"
+        help=f"**{YOURS}**: your noised picture, and what a computer makes of it.  \n"
+        f"**{AMOUNTS}**: the paper's β = 1, 2, 4 and yours.  \n**{KINDS}**: every mechanism at your β.  \n"
         f"**{FIGURE_2}**: what its text says above what its published code did.",
     )
     mode = row.segmented_control(
@@ -52,19 +54,19 @@ def choose_arrangement() -> tuple[str, Mode]:
         label_visibility="collapsed",
         help="**Wipe**: two pictures on top of each other, with a handle between them; arrow keys move it.",
     )
-    to_link(compare=None if arrangement == AMOUNTS else arrangement)
+    to_link(compare=None if arrangement == YOURS else arrangement)
     return arrangement, mode
 
 
-def arranged(arrangement: str, chosen: Chosen, noise: PictureNoise) -> list[tuple[str, Noised]]:
+def arranged(arrangement: str, scene: Scene) -> list[tuple[str, Noised]]:
     """The noised pictures of an arrangement with their titles; yours is the last unless the paper's are shown."""
+    chosen, noise, yours = scene.chosen, scene.yours.noise, scene.yours
     if arrangement == FIGURE_2:
         return [
             (title, noised(chosen, kind(beta), place=place + row))
             for row, kind, words in ((0, LaplacePerPixel, "every pixel"), (10, LaplacePerImage, "one number"))
             for place, (beta, title) in enumerate((beta, f"β = {beta:g}, {words}") for beta in PAPER_BETAS)
         ]
-    yours = noised(chosen, noise, place=len(PAPER_BETAS))
     if arrangement == KINDS:
         others = [
             picture_noise(name, beta=noise.beta, **own_parameters(name, noise.to_dict()))
@@ -75,20 +77,23 @@ def arranged(arrangement: str, chosen: Chosen, noise: PictureNoise) -> list[tupl
             *((other.title, noised(chosen, other, place=20 + place)) for place, other in enumerate(others)),
             (f"yours: {noise.title}", yours),
         ]
-    papers = PAPER_BETAS if is_quick(noise, chosen) else ()
+    papers = PAPER_BETAS if arrangement == AMOUNTS and is_quick(noise, chosen) else ()
     return [
         *((f"β = {b:g}", noised(chosen, noise.changed(beta=b), place=place)) for place, b in enumerate(papers)),
         (f"yours, β = {noise.beta:.4g}", yours),
     ]
 
 
-def draw_pictures(arrangement: str, chosen: Chosen, shown: list[tuple[str, Noised]], mode: Mode) -> None:
-    """The original and its noised versions; in Figure 2 at the head of both rows."""
+def draw_pictures(arrangement: str, scene: Scene, mode: Mode) -> None:
+    """The original (in Figure 2 at the head of both rows), its noised versions, and what yours was undone to."""
+    chosen, shown = scene.chosen, arranged(arrangement, scene)
     panels = [original_panel(chosen), *(noised_panel_of(title, one) for title, one in shown)]
     if arrangement == FIGURE_2:
         panels.insert(1 + len(PAPER_BETAS), panels[0])
+    if arrangement == YOURS:
+        panels.append(undone_panel(scene))
     wanted = MECHANISMS.values() if arrangement == KINDS else [one.noise for _, one in shown]
-    if not all(is_quick(one, chosen) for one in wanted):
+    if arrangement != YOURS and not all(is_quick(one, chosen) for one in wanted):
         takes = (
             f"Exact noise (discrete Laplace) for {chosen.picture.size:,} values takes about "
             f"{exact_noise_s(chosen):.0f} seconds"
@@ -100,7 +105,14 @@ def draw_pictures(arrangement: str, chosen: Chosen, shown: list[tuple[str, Noise
                 f"{takes}, so it is missing here. It is drawn if you choose it as the kind of noise, and always with "
                 "fewer pixels."
             )
-    picture_viewer(panels, key="pictures", mode=mode, label="The picture and its noised versions")
+    picture_viewer(
+        panels,
+        key=VIEWER,
+        mode=mode,
+        room_below=ANSWERS_HEIGHT,
+        follows="epsilon" if "epsilon" in st.query_params else "beta",
+        label="The picture and its noised versions",
+    )
 
 
 def original_panel(chosen: Chosen) -> ViewerPanel:
@@ -123,6 +135,22 @@ def noised_panel_of(title: str, one: Noised) -> ViewerPanel:
         alt=f"The same picture with noise: {one.noise.title}, β = {one.noise.beta:.4g}",
         lines=describe(one),
         note=full_guarantee(one.guarantee),
+    )
+
+
+def undone_panel(scene: Scene) -> ViewerPanel:
+    """What a computer makes of your noised picture at once."""
+    agreed = scene.look.agreed
+    return ViewerPanel(
+        title="Undone by a computer",
+        png=scene.undone_png,
+        alt=f"What a computer makes of your noised picture: {scene.look.attempt}",
+        lines=(
+            scene.look.attempt,
+            *([f"likeness to the original: **{max(agreed, 0):.2f}**"] if agreed is not None else []),
+        ),
+        note="One attempt that takes a moment, by somebody who has nothing but the noised picture and knows how the "
+        "noise was made. “Can it be undone?” below tries all of them.",
     )
 
 

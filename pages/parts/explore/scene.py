@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
+from medpriv_core.attacks.first_look import FirstLook
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.exports.explore_settings import ExploreSettings
 from medpriv_core.mechanisms.comparison import NoisedPanel
@@ -19,6 +20,7 @@ from pages.parts.explore.picture_choice import Chosen
 
 EXACT_VALUE_S = 11e-6  # that exact noise takes for one value, on one core
 QUICK_VALUES = 70_000
+YOURS_PLACE = 3  # of your noise; the paper's amounts come before it
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,8 @@ class Scene:
 
     chosen: Chosen
     yours: Noised
+    look: FirstLook  # what eye and computer get out of it
+    undone_png: bytes  # of the latter, for the viewer
 
     @property
     def picture(self) -> np.ndarray:
@@ -80,11 +84,19 @@ def noised(chosen: Chosen, noise: PictureNoise, *, place: int) -> Noised:
             show_time=True,
         )
     with patience:
-        panel, png = cached.panel(
-            chosen.key,
-            chosen.picture,
-            noise,
-            shared=chosen.dataset is not None and not noise.fit_for_release,
-            seed=(seed, place),
-        )
+        panel, png = cached.panel(chosen.key, chosen.picture, noise, shared=_shared(chosen, noise), seed=(seed, place))
     return Noised(noise, seed, panel, png, noise.guarantee(chosen.picture.shape, delta=DEFAULT_DELTA))
+
+
+def scene_of(chosen: Chosen, noise: PictureNoise) -> Scene:
+    """Your noised version of the picture, and the first look at it."""
+    yours = noised(chosen, noise, place=YOURS_PLACE)
+    look, undone_png = cached.look(
+        chosen.key, chosen.picture, yours.panel, shared=_shared(chosen, noise), seed=(yours.seed, YOURS_PLACE)
+    )
+    return Scene(chosen, yours, look, undone_png)
+
+
+def _shared(chosen: Chosen, noise: PictureNoise) -> bool:
+    """Whether all visitors see the same, so that it is drawn once for all."""
+    return chosen.dataset is not None and not noise.fit_for_release

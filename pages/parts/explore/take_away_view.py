@@ -80,7 +80,7 @@ def sheet_of(which: str, scene: Scene) -> Sheet:
     """The slide of that name."""
     if which == UNDONE:
         return _undone_sheet(scene)
-    shown = arranged(which, scene.chosen, scene.yours.noise)
+    shown = arranged(which, scene)
     if which == FIGURE_2:
         cells = [Cell(one.panel.pixels, (f"β = {one.noise.beta:g}", *_plain(one))) for _, one in shown]
         count = len(PAPER_BETAS)

@@ -1,0 +1,101 @@
+"""The pictures of known patients among which the noised one is looked for, and how often it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from medpriv_core.attacks.reidentification import SuccessRate, success_soon
+from medpriv_core.datasets.registry import DatasetEntry
+from medpriv_core.datasets.viewing import Gallery
+from medpriv_core.uploads.fitting import fit
+from pages.parts import cached
+from pages.parts.badges import origin_badge
+from pages.parts.explore.scene import Scene
+
+LARGEST_SIDE = 224
+TRIALS = 100
+CHOSEN = "gallery_of"  # the dataset whose pictures another one is put among
+KEPT, MOST_KEPT = "found_rates", 500
+WORST = (
+    "Each trial noises another of them, and the attacker holds the very picture that was noised: the worst case, in "
+    "which nothing but the noise protects."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A gallery, the dataset that it is of, its badge, and words on it."""
+
+    gallery: Gallery
+    name: str
+    badge: str
+    words: str
+
+
+def gallery_names(scene: Scene) -> list[str]:
+    """Datasets that could lend theirs, the likest first; empty where the picture's own dataset has several."""
+    entry, index = scene.chosen.dataset, scene.chosen.index
+    if entry is not None and index is not None and _has_several(entry):
+        return []
+    entries = {name: one for name, one in cached.available_datasets().items() if _has_several(one)}
+    return sorted(entries, key=lambda one: _unlike(entries[one], scene))
+
+
+def gallery_of(scene: Scene) -> Found | None:
+    """The gallery for this picture, of the dataset that was chosen for it; None if no dataset has several pictures."""
+    entry, index = scene.chosen.dataset, scene.chosen.index
+    names = gallery_names(scene)
+    if not names:
+        if entry is None or index is None or not _has_several(entry):
+            return None
+        size = min(max(scene.picture.shape[:2]), LARGEST_SIDE)
+        gallery = cached.gallery(entry.info.name, entry.location, index, size)
+        words = (
+            f"Gallery: {len(gallery.pictures)} training images of {entry.info.title}, squashed to {size} × {size} "
+            f"pixels. {WORST}"
+        )
+        return Found(gallery, entry.info.name, origin_badge(entry.info), words)
+    wanted = st.session_state.get(CHOSEN)
+    name = wanted if wanted in names else names[0]
+    lender = cached.available_datasets()[name]
+    picture = fit(scene.picture, LARGEST_SIDE)
+    height, width, channels = picture.shape
+    others = cached.pictures_to_tell_from(name, lender.location, (height, width, channels))
+    info = lender.info
+    words = (
+        f"Gallery: the picture above and {len(others)} training images of {info.title}, squashed "
+        f"to its {width} × {height} pixels{' and turned grey' if channels == 1 < info.channels else ''}. {WORST} The "
+        "less the picture above is like them (another device, another part of the body), the easier it is to find."
+    )
+    return Found(Gallery(np.concatenate([picture[np.newaxis], others]), 0), name, origin_badge(info), words)
+
+
+def successes(scene: Scene, found: Found, *, waiting: Callable[[], None] = lambda: None) -> Iterator[SuccessRate]:
+    """How often the patient is found, so far; ``waiting`` is called first unless the result is known already."""
+    noise = scene.yours.noise
+    known: dict[object, SuccessRate] = st.session_state.setdefault(KEPT, {})
+    key = (scene.chosen.key, found.name, tuple(noise.to_dict().items()), scene.yours.seed)
+    if key not in known:
+        waiting()
+        success = None
+        for success in success_soon(found.gallery.pictures, noise, draws=TRIALS, seed=scene.yours.seed):
+            yield success
+        if success is None:
+            return
+        if len(known) >= MOST_KEPT:
+            known.clear()
+        known[key] = success
+    yield known[key]
+
+
+def _unlike(entry: DatasetEntry, scene: Scene) -> tuple[bool, bool]:
+    """The least for real pictures of as many colours."""
+    return entry.info.channels != scene.picture.shape[2], entry.info.synthetic
+
+
+def _has_several(entry: DatasetEntry) -> bool:
+    return sum(entry.train_counts or ()) > 1
