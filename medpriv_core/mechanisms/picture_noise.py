@@ -109,7 +109,11 @@ class PictureNoise(ABC):
         return [one for one in fields(cls) if "parameter" in one.metadata]
 
     def check_shape(self, shape: Shape) -> None:  # noqa: B027  # most can noise any picture
-        """Raise ``SettingError`` for a picture of ``shape`` (h, w, c) that is too small for it."""
+        """Check that a picture of ``shape`` (height, width, channels) is large enough for it.
+
+        Raises:
+            SettingError: The picture is too small.
+        """
 
     def changed(self, **values: float) -> Self:
         """The same mechanism with some parameters replaced (validated again)."""
