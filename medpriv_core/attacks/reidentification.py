@@ -205,7 +205,7 @@ def shrink_gallery(gallery: np.ndarray, side: int) -> np.ndarray:
 
 
 def check_gallery(gallery: np.ndarray) -> None:
-    """Whether a gallery can be used: pictures of one size, 8 bits a channel, at least two of them.
+    """Check that a gallery can be used: pictures of one size, 8 bits a channel, at least two of them.
 
     Args:
         gallery: uint8 array (N, h, w, channels) with 1 or 3 channels.
