@@ -79,7 +79,7 @@ class Offered:
 
     def raised(self) -> set[str]:
         """The exceptions that it raises itself, or by way of other functions of its module or class."""
-        return _raised(self.node, self, frozenset())
+        return {kind.__name__ for kind in _raised(self.node, self, frozenset())}
 
     def called(self, call: ast.Call) -> Function | None:
         """The function of this module, or method of this class, that is called, if it is one."""
@@ -93,39 +93,34 @@ class Offered:
         return next((each for each in among if isinstance(each, Function) and each.name == name), None)
 
 
-def _raised(node: ast.AST, of: Offered, seen: frozenset[Function]) -> set[str]:
+def _raised(node: ast.AST, of: Offered, seen: frozenset[Function]) -> set[type[BaseException]]:
     if isinstance(node, ast.Try):
-        caught = [kind for handler in node.handlers for kind in _caught(handler)]
+        caught = tuple(kind for handler in node.handlers for kind in _caught(handler))
         risked = set().union(*(_raised(each, of, seen) for each in node.body))
         rest = [*node.handlers, *node.orelse, *node.finalbody]
-        return {name for name in risked if not issubclass(exception(name), tuple(caught))}.union(
+        return {kind for kind in risked if not issubclass(kind, caught)}.union(
             *(_raised(each, of, seen) for each in rest)
         )
-    found: set[str] = set()
+    found: set[type[BaseException]] = set()
     if isinstance(node, ast.Raise) and node.exc is not None:
-        kind = ast.unparse(node.exc.func if isinstance(node.exc, ast.Call) else node.exc)
-        found |= {kind} if is_exception(kind) else set()
+        kind = exception(ast.unparse(node.exc.func if isinstance(node.exc, ast.Call) else node.exc))
+        found |= {kind} if kind is not None else set()
     if isinstance(node, ast.Call) and (function := of.called(node)) is not None and function not in seen:
         found |= _raised(function, of, seen | {function})
     return found.union(*(_raised(child, of, seen) for child in ast.iter_child_nodes(node)))
 
 
-def _caught(handler: ast.ExceptHandler) -> Iterator[type[BaseException]]:
+def _caught(handler: ast.ExceptHandler) -> list[type[BaseException]]:
     if handler.type is None:
-        yield BaseException
-        return
-    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    yield from (exception(ast.unparse(kind)) for kind in kinds if is_exception(ast.unparse(kind)))
+        return [BaseException]
+    names = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return [kind for name in names if (kind := exception(ast.unparse(name))) is not None]
 
 
-def is_exception(name: str) -> bool:
+def exception(name: str) -> type[BaseException] | None:
+    """Of this name, among ours and Python's own."""
     kind = getattr(errors, name, getattr(builtins, name, None))
-    return isinstance(kind, type) and issubclass(kind, BaseException)
-
-
-def exception(name: str) -> type[BaseException]:
-    kind: type[BaseException] = getattr(errors, name, getattr(builtins, name, None))
-    return kind
+    return kind if isinstance(kind, type) and issubclass(kind, BaseException) else None
 
 
 def functions_in(module: str, tree: ast.Module) -> Iterator[Offered]:
@@ -232,7 +227,7 @@ def false_sections(offered: Offered) -> list[str]:
     if "Returns" in said and not (offered.gives_something and any(said["Returns"])):
         found.append("Returns something that it does not")
     named = entries(said.get("Raises", []))
-    if ("Raises" in said and not named) or not all(map(is_exception, named)):
+    if ("Raises" in said and not named) or not all(map(exception, named)):
         found.append(f"Raises what is no exception: {', '.join(named)}")
     return found
 

@@ -52,8 +52,8 @@ def auroc_interval(probabilities: np.ndarray, labels: np.ndarray, *, level: floa
         level: Share of such intervals that hold the truth, between 0 and 1.
 
     Returns:
-        None where the area is (a class without an image), and where two classes have only one image of one of them:
-        whether that one was an easy one, nothing can tell.
+        Of the area of the second of two classes, or of the mean over the classes. None where a class has no image, and
+        where two classes have only one image of one of them: whether that one was an easy one, nothing can tell.
     """
     classes = probabilities.shape[1]
     numbers = [1] if classes == 2 else range(classes)
@@ -106,7 +106,7 @@ def newcombe_interval(area: float, *, positives: int, negatives: int, level: flo
         level: Share of such intervals that hold the truth, between 0 and 1.
 
     Returns:
-        From the lowest to the highest such area.
+        The lowest and the highest such area.
     """
     z, mean_size = NormalDist().inv_cdf(0.5 + level / 2), (positives + negatives) / 2
 

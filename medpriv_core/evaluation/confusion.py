@@ -138,8 +138,8 @@ def kappa_interval(matrix: np.ndarray) -> Interval | None:
         matrix: As ``confusion_matrix`` makes it: integer array (classes, classes), of at least one image.
 
     Returns:
-        None where kappa is, and where nothing varies: for a network without a mistake, and for one that gives a single
-        grade to every image, whose kappa is 0 by definition.
+        Within -1 and 1. None where kappa is, and where nothing varies: for a network without a mistake, and for one
+        that gives a single grade to every image, whose kappa is 0 by definition.
     """
     kappa, images = weighted_kappa(matrix), matrix.sum()
     if kappa is None or not -1 < kappa < 1:

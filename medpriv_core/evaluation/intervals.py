@@ -85,7 +85,7 @@ def mean_interval(values: np.ndarray, *, level: float = LEVEL) -> Interval | Non
         level: Share of such intervals that hold the truth, between 0 and 1.
 
     Returns:
-        None where all values agree.
+        An interval that is longer towards the long tail. None where all values agree.
     """
     images = len(values)
     deviation = float(values.std(ddof=1)) if images > 1 else 0.0

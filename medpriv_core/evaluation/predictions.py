@@ -71,7 +71,7 @@ def read_predictions(path: Path) -> Predictions | None:
         path: Of the file.
 
     Returns:
-        None if there is no file.
+        The predictions, checked; None if there is no file.
 
     Raises:
         RunError: It is damaged.

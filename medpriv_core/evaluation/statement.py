@@ -73,7 +73,7 @@ def interval_in_words(name: str, interval: Interval | None) -> str:
         interval: Of the figure.
 
     Returns:
-        Empty where there is no interval.
+        "70.0% to 80.0%"; empty where there is no interval.
     """
     return "" if interval is None else f"{in_words(name, interval.low)} to {in_words(name, interval.high)}"
 

@@ -54,7 +54,7 @@ def takes(noise_draw: str, parameter: str) -> bool:
         parameter: Name of the parameter: "block", "changed_pixels".
 
     Returns:
-        False also for a mechanism that is not known.
+        Whether it has; False also for a mechanism that is not known.
     """
     kind = None if noise_draw == USUAL else kinds_of_noise().get(noise_draw)  # the usual one has none
     return kind is not None and parameter in kind.parameters()

@@ -78,7 +78,7 @@ def check_run(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None, i
             of its sender.
 
     Returns:
-        A light for each condition; none unless the run is DP-SGD, and before it knows its images.
+        A light for each condition; none unless the run is DP-SGD and has recorded how many images it trains on.
 
     Raises:
         SettingError: What was recorded cannot be, such as a batch that is larger than the training set.

@@ -145,11 +145,11 @@ class JointEpsilon:
 
 
 def compose(dataset: str, spendings: Sequence[Spending], *, unknown: int = 0, lost: int = 0) -> JointEpsilon:
-    """What several networks together cost the images of one dataset, by the rules above.
+    """What several networks together cost the images of one dataset, by the rules of this module.
 
     Args:
         dataset: Its name.
-        spendings: Of each network whose spending is known.
+        spendings: One for each network whose spending is known.
         unknown: Further networks, of which nobody knows what they spent.
         lost: Damaged lines of the journal of the images.
 
@@ -208,7 +208,8 @@ def network_spending(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | 
         spent: The record of its network; None before its first checkpoint.
 
     Returns:
-        None where nobody knows what it has spent.
+        Its steps as they are counted, or its ε where that is more than they cost. None where nobody knows what it has
+        spent.
 
     Raises:
         SettingError: What was recorded cannot be, such as a batch that is larger than the training set.

@@ -200,7 +200,7 @@ def spent_without_record(
             that is not known.
 
     Returns:
-        None before its first step that is known of.
+        What was spent at least; None before the first step that is known of.
     """
     if spec.method != "dp_sgd":
         return _of_figures(last, step=0) if last else None

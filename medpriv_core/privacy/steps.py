@@ -77,7 +77,7 @@ def first_steps(parts: Iterable[Steps], count: int) -> tuple[Steps, ...]:
         count: How many of them.
 
     Returns:
-        All if there are no more.
+        As many of them as there are.
     """
     first: list[Steps] = []
     for part in parts:

@@ -74,7 +74,7 @@ def planned_verdict(spec: RunSpec, *, train_size: int) -> Verdict | None:
         train_size: Training records, n; at least 1.
 
     Returns:
-        None unless the run is DP-SGD.
+        What will hold and what must not be claimed; None unless the run is DP-SGD.
 
     Raises:
         SettingError: No run can have these settings on so many records, or no noise reaches its ``target_epsilon``; see
@@ -97,7 +97,8 @@ def run_verdict(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None)
         spent: The record of its network; None before its first checkpoint.
 
     Returns:
-        None unless the run is DP-SGD and has taken steps, and for a network that the record was not written for.
+        What holds and what must not be claimed. None unless the run is DP-SGD and has taken steps, and for a network
+        that the record was not written for.
 
     Raises:
         SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
@@ -175,7 +176,7 @@ def run_question(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None
         spent: The record of its network; None before its first checkpoint.
 
     Returns:
-        None unless the run is DP-SGD and its steps were recorded.
+        The question; None unless the run is DP-SGD and its steps were recorded.
 
     Raises:
         SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
