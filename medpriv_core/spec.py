@@ -321,7 +321,7 @@ class RunSpec:
         """Check that the run is possible on ``train_size`` training records.
 
         Raises:
-            SettingError: A batch is larger than that, or δ is not below 1/n.
+            SettingError: There are none, a batch is larger, or δ is not below 1/n.
         """
         check_dataset_size(self, train_size)
 
