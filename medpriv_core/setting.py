@@ -43,19 +43,12 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """All about one setting but its value.
+    """All about one setting but its value: what ``setting`` takes, and
 
-    label     what it is called, without a full stop
-    help      in plain sentences, with ** around words of its choices: what it does, and what it costs
-    choices   by value, for those that are words or switches
-    bounds    lowest and highest number, both allowed
-    unit      after a number, in labels of charts: "64 pixels"
-    step      by which a form raises or lowers it
-    methods   that look at it; all of them if empty
-    when      whether they do, beside the other settings (all of them by name); None: always
-    closed    whether nothing but its choices is possible, where its type does not say so
-    machine   whether it says where a run is computed, and nothing about what comes out
-    name, kind, optional, default  as in ``RunSpec``; the default is MISSING where it has to be given
+    name      in ``RunSpec``
+    kind      of its values: a type, or a Literal
+    optional  whether None is allowed
+    default   MISSING where it has to be given
     """
 
     label: str
@@ -75,7 +68,7 @@ class Setting:
 
     @property
     def explanation(self) -> str:
-        """What it does, where it counts, its bounds and its default, without marks.
+        """What the setting does, where it counts, its bounds and its default, without marks.
 
         >>> from medpriv_core.spec import SETTINGS
         >>> print(SETTINGS["noise_multiplier"].explanation[-47:])
@@ -95,7 +88,7 @@ class Setting:
         return get_args(self.kind) or (tuple(self.choices) if self.closed else ())
 
     def matters(self, settings: Mapping[str, Any]) -> bool:
-        """Whether it has an effect in a run with ``settings``, all of them by name."""
+        """Whether the setting has an effect in a run with ``settings``, all of them by name."""
         return (not self.methods or settings["method"] in self.methods) and (self.when is None or self.when(settings))
 
     def in_series(self, value: Any) -> str:
@@ -107,7 +100,11 @@ class Setting:
         return f"{value} {self.unit}" if self.unit else f"{self.name.replace('_', ' ')} {value}"
 
     def check_bounds(self, value: float) -> None:
-        """Raise ``SettingError`` naming the setting, its value and its bounds, if it is outside them."""
+        """Check a number against the bounds of the setting, which must have some.
+
+        Raises:
+            SettingError: It is outside them; the message names the setting, its value and its bounds.
+        """
         assert self.bounds is not None
         low, high = self.bounds
         # Written so that NaN fails too; whole numbers may be too large for a float.
@@ -115,7 +112,11 @@ class Setting:
             raise SettingError(f"[{self.name}] must be between {low:.12g} and {high:.12g}, but is {value}.")
 
     def checked(self, value: Any) -> Any:
-        """The value as a run keeps it; raises ``SettingError`` for one of another type or out of bounds."""
+        """The value as a run keeps it: whole numbers become floats where the setting is one.
+
+        Raises:
+            SettingError: The value is missing, is of another type, is none of the choices, or is out of bounds.
+        """
         if value is None:
             if self.optional:
                 return None
@@ -152,7 +153,24 @@ def setting(
     closed: bool = False,
     machine: bool = False,
 ) -> Any:
-    """A field of ``RunSpec`` with its default (MISSING: it has to be given) and all that ``Setting`` has."""
+    """A field of ``RunSpec`` that says everything about itself.
+
+    Args:
+        default: The usual value; MISSING where it has to be given.
+        label: What it is called, without a full stop.
+        help: What it does and what it costs, in plain sentences, with ** around words of its choices.
+        choices: What its values are called, for those that are words or switches.
+        bounds: Lowest and highest number, both allowed.
+        unit: After a number, in labels of charts: "pixels" for "64 pixels".
+        step: By which a form raises or lowers it.
+        methods: Those that look at it; all of them if empty.
+        when: Whether they do, beside the other settings (all of them by name); None: always.
+        closed: Whether nothing but its choices is possible, where its type does not say so.
+        machine: Whether it says where a run is computed, and nothing about what comes out.
+
+    Returns:
+        What ``dataclasses.field`` gives, so that it can stand in a dataclass.
+    """
     said = Setting(
         label=label,
         help=help,
@@ -169,7 +187,15 @@ def setting(
 
 
 def setting_of(declared: Field[Any], hint: Any) -> Setting:
-    """The setting of a field whose type is ``hint``: a plain one, a Literal, a tuple, or one of these or None."""
+    """The setting that a field of ``RunSpec`` holds.
+
+    Args:
+        declared: The field, as ``setting`` made it.
+        hint: Its type: a plain one, a Literal, a tuple, or one of these or None.
+
+    Returns:
+        The setting with its name, type and default.
+    """
     kinds = [kind for kind in get_args(hint) if kind is not type(None)]
     optional = type(None) in get_args(hint)
     kind = kinds[0] if optional else hint

@@ -6,10 +6,6 @@ What each setting means, may be and is called stands beside it (``setting.Settin
 >>> spec = RunSpec(dataset="synthetic_chest", method="local_dp", beta=2.0)
 >>> RunSpec.from_dict(spec.to_dict()) == spec
 True
->>> RunSpec(dataset="synthetic_chest", method="local_dp", beta=-1.0)
-Traceback (most recent call last):
-...
-medpriv_core.errors.SettingError: beta must be between 0.001 and 10000, but is -1.0.
 """
 
 from __future__ import annotations
@@ -24,12 +20,7 @@ from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.in_runs import block_setting, changed_pixels_setting, noise_draw_setting, noise_of_run
 from medpriv_core.same_run import canonical_settings, usual_sampling
 from medpriv_core.setting import Choice, Setting, setting, setting_of
-from medpriv_core.spec_checks import (
-    check_class_weights,
-    check_dataset_size,
-    check_device,
-    check_together,
-)
+from medpriv_core.spec_checks import check_class_weights, check_dataset_size, check_device, check_together
 
 if TYPE_CHECKING:
     from medpriv_core.mechanisms.picture_noise import PictureNoise
@@ -135,11 +126,7 @@ class RunSpec:
     )
     learning_rate: float = setting(0.01, "Learning rate", "Step size of SGD.", bounds=(1e-7, 100.0), step=0.01)
     momentum: float = setting(
-        0.9,
-        "Momentum",
-        "How much of the last step's direction is kept. Costs no privacy.",
-        bounds=(0.0, 0.999),
-        step=0.1,
+        0.9, "Momentum", "How much of the last step's direction is kept. Costs no privacy.", bounds=(0, 0.999), step=0.1
     )
     weight_decay: float = setting(
         0.0, "Weight decay", "Pulls the weights towards zero. Costs no privacy.", bounds=(0.0, 1.0), step=0.001
@@ -331,23 +318,28 @@ class RunSpec:
         return steps - max(1, round(self.average_last * steps))
 
     def check_dataset_size(self, train_size: int) -> None:
-        """Raise ``SettingError`` if the spec cannot run on ``train_size`` training records."""
+        """Check that the run is possible on ``train_size`` training records.
+
+        Raises:
+            SettingError: There are none, a batch is larger, or δ is not below 1/n.
+        """
         check_dataset_size(self, train_size)
 
     def to_dict(self) -> dict[str, Any]:
         """All settings by name, ready for JSON."""
-        values = asdict(self)
-        if self.class_weights is not None:
-            values["class_weights"] = list(self.class_weights)
-        return values
+        weights = self.class_weights
+        return asdict(self) | {"class_weights": None if weights is None else list(weights)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunSpec:
-        """The spec with these settings; raises ``SettingError`` on unknown names or wrong values."""
+        """The spec with these settings by name; those that are missing have their defaults.
+
+        Raises:
+            SettingError: A name is not known, the dataset is missing, or a value cannot be.
+        """
         if not isinstance(values, Mapping):
             raise SettingError("A run specification must be a JSON object of settings by name.")
-        unknown = sorted(set(values) - set(SETTINGS))
-        if unknown:
+        if unknown := sorted(set(values) - set(SETTINGS)):
             raise SettingError(f"Unknown setting {', '.join(unknown)}. Known: {', '.join(sorted(SETTINGS))}.")
         if "dataset" not in values:
             raise SettingError("The run specification names no dataset.")
@@ -358,10 +350,9 @@ class RunSpec:
         return replace(self, **values)
 
     def canonical(self, *, any_seed: bool = False) -> RunSpec:
-        """The one specification that stands for all that describe the same run, with defaults said aloud.
+        """The one specification that stands for all that describe the same run: ``same_run.py`` says what counts.
 
-        Two specifications describe the same run exactly if these are equal; with ``any_seed`` they may differ in their
-        seed as well. What counts, and why: ``same_run.py``.
+        With ``any_seed`` they may differ in their seed as well.
         """
         return _canonical(self, any_seed)
 
@@ -386,12 +377,24 @@ def _canonical(spec: RunSpec, any_seed: bool) -> RunSpec:
 def in_short(name: str, value: Any) -> str:
     """What a value of a setting is called within a sentence or the name of a run.
 
-    >>> in_short("trainable", "head"), in_short("sampling", "full_batch")
-    ('last layer', 'every image in every step')
+    Args:
+        name: Of a setting that has named choices.
+        value: One of these.
+
+    Returns:
+        Its words: "last layer" for "head" of "trainable".
     """
     return SETTINGS[name].choices[value].short
 
 
 def check_bound(name: str, value: float) -> None:
-    """Raise ``SettingError`` naming the setting, its value and its bounds, if it is outside them."""
+    """Check a number against the bounds of a setting.
+
+    Args:
+        name: Of a setting that has bounds.
+        value: What it shall be.
+
+    Raises:
+        SettingError: It is outside them; the message names the setting, its value and its bounds.
+    """
     SETTINGS[name].check_bounds(value)

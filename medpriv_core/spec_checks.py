@@ -109,6 +109,8 @@ def check_class_weights(given: Any) -> tuple[float, ...] | None:
 
 def check_dataset_size(spec: RunSpec, train_size: int) -> None:
     """Raise ``SettingError`` if the spec cannot run on ``train_size`` training records."""
+    if train_size < 1:
+        raise SettingError("There are no training records.")
     if spec.sampling_scheme != "full_batch" and spec.batch_size > train_size:
         raise SettingError(
             f"[batch_size] ({spec.batch_size}) is larger than the training set ({train_size} images). "

@@ -129,6 +129,12 @@ def test_a_batch_larger_than_the_dataset_is_refused():
         spec.check_dataset_size(63)
 
 
+def test_a_dataset_without_training_images_is_refused():
+    for spec in (RunSpec(dataset="d"), RunSpec(**DP_SGD, sampling="full_batch")):
+        with pytest.raises(SettingError, match="no training records"):
+            spec.check_dataset_size(0)
+
+
 def test_delta_of_one_over_n_is_refused():
     spec = RunSpec(**DP_SGD, delta=1e-3)
     spec.check_dataset_size(999)

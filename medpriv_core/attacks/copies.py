@@ -17,10 +17,21 @@ from medpriv_core.mechanisms.sources import CountedNoise
 
 
 def average_copies(picture: np.ndarray, noise: PictureNoise, *, copies: int, seed: tuple[int, ...]) -> np.ndarray:
-    """What an attacker makes of ``copies`` releases of ``picture``: uint8 of its shape (h, w, c).
+    """What an attacker makes of several noised copies of one picture.
 
-    Each copy is clamped and brought to 8 bits, as it would be handed out. ``seed`` makes the demonstration repeatable.
-    Raises ``SettingError`` for fewer than one copy.
+    Each copy is clamped and brought to 8 bits, as it would be handed out.
+
+    Args:
+        picture: uint8 array (h, w, channels).
+        noise: The mechanism with its parameters.
+        copies: How many releases the attacker has; at least 1.
+        seed: Makes the demonstration repeatable.
+
+    Returns:
+        The attacker's picture, uint8 array of the same shape.
+
+    Raises:
+        SettingError: There is no copy, or the picture is too small for the mechanism.
     """
     if copies < 1:
         raise SettingError("Averaging needs at least one copy.")

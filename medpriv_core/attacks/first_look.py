@@ -81,7 +81,16 @@ class Answer:
 
 
 def first_look(original: np.ndarray, shown: np.ndarray, noise: PictureNoise) -> FirstLook:
-    """Measure what is left of ``original`` in ``shown``, both uint8 (h, w, c) with c = 1 or 3; ``noise`` was added."""
+    """Measure what is left of a picture after noise, as the eye and as a computer find it, in hundredths of a second.
+
+    Args:
+        original: uint8, shape (h, w, c), c = 1 or 3; used for the measures alone.
+        shown: uint8, the same shape: the noised picture, clamped.
+        noise: What was added to it; an attacker knows that.
+
+    Returns:
+        Both measures and what the computer brings back.
+    """
     attempt, undone = undo_at_once(to_unit(shown), noise)
     factor = -(-max(original.shape[:2]) // MEASURED_SIDE)
     clean, noised, restored = (shrink(picture, factor) for picture in (original, shown, undone))
@@ -111,7 +120,16 @@ def undone_answer(look: FirstLook) -> Answer:
 
 
 def found_answer(success: SuccessRate, *, pictures: int, planned: int) -> Answer:
-    """How often the patient was found among the ``pictures`` of a gallery, ``planned`` trials being wanted."""
+    """Say how often the patient was found, as one of the four answers.
+
+    Args:
+        success: Of the trials so far.
+        pictures: How many the gallery has.
+        planned: Trials that are wanted in the end.
+
+    Returns:
+        The answer; open from half of the trials on, partly where more were found than by luck (Wilson's 95 % interval).
+    """
     so_far = " so far" if success.draws < planned else ""
     word = f"{success.found} of {success.draws} times{so_far}"
     detail = f"guessing finds {planned / pictures:.2g} of {planned}"

@@ -14,7 +14,6 @@ The gallery here holds the very pictures that were noised: the worst case, in wh
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,11 +21,11 @@ import numpy as np
 from PIL import Image
 
 from medpriv_core.errors import SettingError
+from medpriv_core.evaluation.intervals import Interval, wilson_interval
 from medpriv_core.mechanisms.laplace import to_unit
 from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.mechanisms.sources import CountedNoise
 
-CONFIDENCE = 1.959964  # standard errors of a 95 % interval
 DRAWS_AT_ONCE = 10  # keeps the noise of large pictures within some 12 MB
 SMALLEST_PART = 8  # pixels; of the middle of pictures that is looked at first
 
@@ -54,7 +53,7 @@ class SuccessRate:
         return self.found / self.draws
 
     @property
-    def interval(self) -> tuple[float, float]:
+    def interval(self) -> Interval:
         """Wilson's 95 % interval of the rate."""
         return wilson_interval(self.found, self.draws)
 
@@ -69,13 +68,20 @@ class CurvePoint:
 
 
 def identify(released: np.ndarray, gallery: np.ndarray, target: int, noise: PictureNoise) -> Identification:
-    """Sort ``gallery`` by how likely each of its pictures is the origin of ``released``.
+    """Sort a gallery by how likely each of its pictures is the origin of a release.
 
-    released  float (h, w, c) in units of [0, 1], of ``noise``, before clamping. For Laplace noise of any kind,
-              clamped does as well; for Gaussian noise it does not.
-    gallery   uint8 (N, h, w, c); ``target`` is the index of the picture that was noised
+    Args:
+        released: Float array (h, w, channels) in units of [0, 1]: a release of ``noise``, not clamped. For other than
+            Gaussian noise it may be clamped.
+        gallery: uint8 array (N, h, w, channels) with 1 or 3 channels and at least two pictures.
+        target: Index of the picture that was noised.
+        noise: The mechanism with its parameters, which the attacker knows.
 
-    Raises ``SettingError`` for shapes that do not fit together.
+    Returns:
+        The order of the gallery, and the rank of the right picture.
+
+    Raises:
+        SettingError: The gallery is of another kind, or ``released`` or ``target`` does not fit it.
     """
     check_gallery(gallery)
     if released.shape != gallery.shape[1:] or not 0 <= target < len(gallery):
@@ -92,12 +98,24 @@ def identify(released: np.ndarray, gallery: np.ndarray, target: int, noise: Pict
 
 
 def success_rate(gallery: np.ndarray, noise: PictureNoise, *, draws: int = 100, seed: int = 0) -> SuccessRate:
-    """How often the right one of ``gallery`` (uint8 (N, h, w, c)) is the likeliest, in ``draws`` releases.
+    """How often the right one of a gallery is the likeliest.
 
     Each picture of the gallery is noised as often as every other (give or take one), because with a single one chance
     would not be 1/N: strong noise makes the attacker name the extreme pictures most. For the same reason it is fair
-    that the attacker names the first of pictures that are equally likely. The same ``seed`` gives the same result.
-    Raises ``SettingError`` for a gallery of fewer than two pictures, or no draws.
+    that the attacker names the first of pictures that are equally likely.
+
+    Args:
+        gallery: uint8 array (N, h, w, channels) with 1 or 3 channels and at least two pictures.
+        noise: The mechanism with its parameters, which the attacker knows.
+        draws: How many releases are tried; at least 1.
+        seed: The same one gives the same result.
+
+    Returns:
+        How many were found, and what guessing reaches.
+
+    Raises:
+        SettingError: The gallery is of another kind, its pictures are too small for the mechanism, or there are no
+            draws.
     """
     *_, last = success_so_far(gallery, noise, draws=draws, seed=seed)
     return last
@@ -129,7 +147,20 @@ def success_soon(gallery: np.ndarray, noise: PictureNoise, *, draws: int = 100, 
 
     Where each value has noise of its own, an attacker who looks at the middle of the pictures alone knows less than one
     who sees all of them. So if that one finds the patient in every draw, the result is known; else all is looked at.
+
+    Args:
+        gallery: uint8, shape (N, h, w, c), N of 2 or more.
+        noise: What each picture is noised by.
+        draws: How many releases are tried, 1 or more.
+        seed: The same one gives the same result.
+
+    Returns:
+        What was found so far, several times; the last is the result.
+
+    Raises:
+        SettingError: For a gallery of fewer than two pictures, or no draws.
     """
+    check_gallery(gallery)
     height, width = gallery.shape[1:3]
     if noise.independent_values(to_unit(gallery[0]))[1] == 1 and noise.clamped_mean(np.zeros(1)) is not None:
         for part in (8, 4, 2):
@@ -157,10 +188,23 @@ def success_curves(
     draws: int = 100,
     seed: int = 0,
 ) -> Iterator[CurvePoint]:
-    """Success for every side (longer one, in pixels) and beta, one by one as it is ready; sides in the outer loop.
+    """How often the right one of a gallery is found, for several sizes of picture and amounts of noise.
 
-    ``noise`` is taken with each beta in place of its own. Sides at or above the gallery's own give its own size:
-    enlarging would add pixels, but no patient's picture.
+    Args:
+        gallery: uint8 array (N, h, w, channels) with 1 or 3 channels and at least two pictures.
+        noise: The mechanism; each of ``betas`` takes the place of its own.
+        betas: Amounts of noise, in units of the range from black to white.
+        sides: Longer sides, in pixels, to which the pictures are reduced. At or above the gallery's own they are its
+            own: enlarging would add pixels, but no patient's picture.
+        draws: Releases that are tried for each point; at least 1.
+        seed: The same one gives the same result.
+
+    Yields:
+        A point for every side (outer loop) and beta, as soon as it is ready.
+
+    Raises:
+        SettingError: The gallery is of another kind, or a side, a beta or ``draws`` is out of bounds. Told while the
+            points are made.
     """
     check_gallery(gallery)
     shapes: list[tuple[int, int]] = []
@@ -176,7 +220,18 @@ def success_curves(
 
 
 def shrink_gallery(gallery: np.ndarray, side: int) -> np.ndarray:
-    """``gallery`` with pictures whose longer side has ``side`` pixels, by averaging areas; never enlarged."""
+    """Pictures with a smaller longer side, by averaging areas; they are never enlarged.
+
+    Args:
+        gallery: uint8 array (N, h, w, channels) with 1 or 3 channels.
+        side: The longer side in pixels; at least 1.
+
+    Returns:
+        uint8 array (N, h', w', channels).
+
+    Raises:
+        SettingError: The side has no pixel.
+    """
     height, width = gallery.shape[1:3]
     if side < 1:
         raise SettingError(f"The side of a picture must have at least one pixel, not {side}.")
@@ -196,21 +251,15 @@ def shrink_gallery(gallery: np.ndarray, side: int) -> np.ndarray:
 
 
 def check_gallery(gallery: np.ndarray) -> None:
-    """Raise ``SettingError`` unless ``gallery`` is uint8 (N, h, w, c) with at least two pictures."""
+    """Check that a gallery can be used: pictures of one size, 8 bits a channel, at least two of them.
+
+    Args:
+        gallery: uint8 array (N, h, w, channels) with 1 or 3 channels.
+
+    Raises:
+        SettingError: It is of another kind.
+    """
     if gallery.ndim != 4 or gallery.dtype != np.uint8 or gallery.shape[3] not in (1, 3) or not gallery.size:
         raise SettingError("A gallery needs pictures of one size, 8 bits a channel, with 1 or 3 channels.")
     if len(gallery) < 2:
         raise SettingError("A gallery needs at least two pictures: among one, everyone is found.")
-
-
-def wilson_interval(found: int, draws: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927); unlike the textbook one it is sound near 0 and 1.
-
-    >>> tuple(round(end, 3) for end in wilson_interval(0, 100))
-    (0.0, 0.037)
-    """
-    z2 = CONFIDENCE**2
-    share = found / draws
-    centre = (share + z2 / (2 * draws)) / (1 + z2 / draws)
-    half = CONFIDENCE * math.sqrt(share * (1 - share) / draws + z2 / (4 * draws**2)) / (1 + z2 / draws)
-    return max(0.0, centre - half), min(1.0, centre + half)

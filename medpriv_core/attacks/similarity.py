@@ -38,11 +38,21 @@ class Likeness:
 
 
 def likeness(original: np.ndarray, other: np.ndarray, *, data_range: float = 255.0) -> Likeness:
-    """PSNR, SSIM and correlation of two pictures of shape (h, w, c), c = 1 or 3.
+    """PSNR, SSIM and correlation of two pictures.
 
-    ``data_range`` is the distance from black to white: 255 for bytes, 1 for pixels in [0, 1]. SSIM has the Gaussian
-    window of its authors (sigma 1.5); where the shorter side is under 11 pixels, fewer border pixels are left out of
-    its average. Raises ``SettingError`` for pictures of unequal or other shapes.
+    SSIM has the Gaussian window of its authors (sigma 1.5); where the shorter side is under 11 pixels, fewer border
+    pixels are left out of its average.
+
+    Args:
+        original: Array (h, w, channels) of any numeric type.
+        other: Array of the same shape.
+        data_range: Distance from black to white: 255 for bytes, 1 for pixels in [0, 1].
+
+    Returns:
+        The three figures; in all of them, higher is more alike.
+
+    Raises:
+        SettingError: The shapes differ, have not three dimensions, or there are no pixels.
     """
     if original.shape != other.shape or original.ndim != 3 or original.size == 0:
         raise SettingError(

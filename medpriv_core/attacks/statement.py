@@ -34,7 +34,15 @@ def undoing_statement(best: Attempt) -> str:
 
 
 def copies_statement(one: ImageGuarantee, all_copies: ImageGuarantee) -> str:
-    """What releasing a picture several times costs, against releasing it once."""
+    """What releasing a picture several times costs, against releasing it once.
+
+    Args:
+        one: What holds for a single copy.
+        all_copies: What holds for all copies together, at the same delta.
+
+    Returns:
+        One sentence.
+    """
     if math.isinf(all_copies.epsilon_image):
         return "No finite ε holds for what the picture shows, for one copy or for several."
     together = f"ε = {format_epsilon(all_copies.epsilon_image)} (δ = {format_delta(all_copies.delta)})"
@@ -47,7 +55,16 @@ def copies_statement(one: ImageGuarantee, all_copies: ImageGuarantee) -> str:
 
 
 def identification_statement(success: SuccessRate, *, pictures: int, beta: float) -> str:
-    """How often the noised picture led back to its patient, against guessing."""
+    """How often the noised picture led back to its patient, against guessing.
+
+    Args:
+        success: What the trials found.
+        pictures: How many the gallery has.
+        beta: Amount of noise, in units of the range from black to white.
+
+    Returns:
+        Two sentences.
+    """
     low, high = success.interval
     found = (
         f"At β = {beta:.4g} the noised picture leads back to the right one of {pictures} in {success.found} of "

@@ -54,13 +54,21 @@ class Attempt:
 
 
 def undo(original: np.ndarray, released: np.ndarray, noise: PictureNoise) -> Iterator[Attempt]:
-    """Every attempt at undoing ``released``, one by one as it is ready; the first is the released picture itself.
+    """Every attempt at undoing the noise on a picture.
 
-    original   uint8 (h, w, c), c = 1 or 3; used for the likeness alone
-    released   float (h, w, c) in units of [0, 1], of ``noise``; clamped here if it is not yet
+    Sides above ``samples.LARGEST_SIDE`` pixels are worked on and judged on a copy reduced by a whole number.
 
-    Sides above ``samples.LARGEST_SIDE`` pixels are worked on and judged on a copy reduced by a whole number. Raises
-    ``SettingError`` at once for pictures of unequal or other shapes and for values that are not finite.
+    Args:
+        original: uint8 array (h, w, channels) with 1 or 3 channels; used for the likeness alone.
+        released: Float array of the same shape, in units of [0, 1]: a release of ``noise``; clamped here if it is not
+            yet.
+        noise: The mechanism with its parameters, which the attacker knows.
+
+    Returns:
+        The attempts, each as soon as it is ready; the first is the released picture itself.
+
+    Raises:
+        SettingError: At once, for pictures of unequal or other shapes or types, and for values that are not finite.
     """
     if original.shape != released.shape or original.ndim != 3 or original.shape[2] not in (1, 3) or not original.size:
         raise SettingError(
@@ -75,9 +83,14 @@ def undo(original: np.ndarray, released: np.ndarray, noise: PictureNoise) -> Ite
 
 
 def undo_at_once(released: np.ndarray, noise: PictureNoise) -> tuple[str, np.ndarray]:
-    """Title and picture (uint8) of the one attempt that an attacker takes who has no time for all: `DEFAULT_CHOICES`.
+    """Make the one attempt that an attacker makes who has no time for all: hundredths of a second.
 
-    It takes hundredths of a second. ``released`` is as for ``undo``.
+    Args:
+        released: Float, shape (h, w, c), in units of [0, 1]; clamped here if it is not yet.
+        noise: What was added.
+
+    Returns:
+        Title of the attempt (the spectrum filter, or the brightness shifted back) and its picture, uint8 (h, w, c).
     """
     clamped = clamp(released)
     if noise.clamped_mean(np.zeros(1)) is None:
@@ -92,9 +105,18 @@ def undo_at_once(released: np.ndarray, noise: PictureNoise) -> tuple[str, np.nda
 
 
 def best_in_hindsight(attempts: Iterable[Attempt]) -> Attempt:
-    """The attempt most like the original: highest SSIM, or highest PSNR where the picture is too small for that.
+    """The attempt most like the original: highest SSIM, or highest PSNR for a picture too small for SSIM.
 
     It knows the original, so no attacker can choose like this; it bounds what choosing could gain.
+
+    Args:
+        attempts: At least one, of the same picture.
+
+    Returns:
+        One of them.
+
+    Raises:
+        SettingError: There is no attempt.
     """
     return max(_some(attempts), key=lambda attempt: (attempt.likeness.ssim or 0.0, attempt.likeness.psnr_db))
 
@@ -108,6 +130,15 @@ def attackers_choice(attempts: Iterable[Attempt]) -> Attempt:
     other in squared error. Of these it is the smoothest, because what noise is left is rough. Where nothing can be
     estimated (pictures of a few pixels, one number of noise for the whole picture), it is the attempt that assumes
     least.
+
+    Args:
+        attempts: At least one, of the same picture.
+
+    Returns:
+        One of them.
+
+    Raises:
+        SettingError: There is no attempt.
     """
     attempts = _some(attempts)
     measured = [(attempt, attempt.risk) for attempt in attempts if attempt.risk is not None]

@@ -42,10 +42,18 @@ class _Area(NamedTuple):
 
 
 def auroc_interval(probabilities: np.ndarray, labels: np.ndarray, *, level: float = LEVEL) -> Interval | None:
-    """Interval of ``scores.mean_auroc``; ``probabilities`` (n, classes), ``labels`` (n,).
+    """Interval of the area under the ROC curve, as ``scores.mean_auroc`` computes it.
 
-    None where the area is (a class without an image), and where two classes have only one image of one of them: whether
-    that one was an easy one, nothing can tell. Of several classes such a one counts as anything between 0 and 1.
+    Of several classes one with a single image counts as anything between 0 and 1.
+
+    Args:
+        probabilities: Float array (n, classes): what the network gives each class, image by image.
+        labels: Integer array (n,): the true class of each image, from 0.
+        level: Share of such intervals that hold the truth, between 0 and 1.
+
+    Returns:
+        Of the area of the second of two classes, or of the mean over the classes. None where a class has no image, and
+        where two classes have only one image of one of them: whether that one was an easy one, nothing can tell.
     """
     classes = probabilities.shape[1]
     numbers = [1] if classes == 2 else range(classes)
@@ -86,10 +94,19 @@ def _area(values: np.ndarray, positive: np.ndarray, level: float) -> _Area:
 
 
 def newcombe_interval(area: float, *, positives: int, negatives: int, level: float = LEVEL) -> Interval:
-    """The areas A for which ``area`` lies within the usual number of standard errors, by Hanley and McNeil's variance.
+    """The areas from which the one that was found is not too far, by Hanley and McNeil's variance.
 
-    V(A) = A (1 - A) (1 + (N - 1) ((1 - A) / (2 - A) + A / (1 + A))) / (m n), with m positives, n negatives and
-    N = (m + n) / 2 (Newcombe 2006, method 5).
+    V(A) = A (1 - A) (1 + (N - 1) ((1 - A) / (2 - A) + A / (1 + A))) / (m n), with m positives, n negatives and N = (m +
+    n) / 2 (Newcombe 2006, method 5).
+
+    Args:
+        area: The area that was found, from 0 to 1.
+        positives: Images of the class; at least 1.
+        negatives: All other images; at least 1.
+        level: Share of such intervals that hold the truth, between 0 and 1.
+
+    Returns:
+        The lowest and the highest such area.
     """
     z, mean_size = NormalDist().inv_cdf(0.5 + level / 2), (positives + negatives) / 2
 

@@ -54,7 +54,16 @@ class ReliabilityBin:
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = BINS) -> float:
-    """Expected calibration error of the top label, in [0, 1]; ``probabilities`` (n, classes), ``labels`` (n,)."""
+    """Expected calibration error of the top label.
+
+    Args:
+        probabilities: Float array (n, classes): what the network gives each class, image by image.
+        labels: Integer array (n,): the true class of each image, from 0.
+        bins: Of equal width, by confidence.
+
+    Returns:
+        From 0 (at best) to 1.
+    """
     confidence, right = _top_label(probabilities, labels)
     return _weighted_gap(confidence - right, _bin_numbers(confidence, bins), bins)
 
@@ -98,7 +107,18 @@ def calibration_interval(probabilities: np.ndarray, labels: np.ndarray, *, bins:
 
 
 def perfect_error(probabilities: np.ndarray, *, bins: int = BINS) -> float:
-    """The calibration error to expect on as many images, if each answer were right exactly as often as it is sure."""
+    """The calibration error that a perfectly calibrated network would show on as many images.
+
+    Each answer is drawn right exactly as often as the network is sure of it. The draws are seeded: the same
+    probabilities give the same result.
+
+    Args:
+        probabilities: Float array (n, classes): what the network gives each class, image by image.
+        bins: Of equal width, by confidence.
+
+    Returns:
+        The mean over ``IMAGINED`` such test sets, from 0 to 1.
+    """
     confidence = probabilities.max(1).astype(np.float64)
     numbers = _bin_numbers(confidence, bins)
     random = np.random.default_rng(SEED)
@@ -110,7 +130,16 @@ def perfect_error(probabilities: np.ndarray, *, bins: int = BINS) -> float:
 
 
 def reliability_bins(probabilities: np.ndarray, labels: np.ndarray, *, bins: int = BINS) -> list[ReliabilityBin]:
-    """The bins that hold at least one answer, from the least to the most confident."""
+    """How often the network is right where it is about equally sure.
+
+    Args:
+        probabilities: Float array (n, classes): what the network gives each class, image by image.
+        labels: Integer array (n,): the true class of each image, from 0.
+        bins: Of equal width, by confidence.
+
+    Returns:
+        The bins that hold at least one answer, from the least to the most confident.
+    """
     confidence, right = _top_label(probabilities, labels)
     numbers = _bin_numbers(confidence, bins)
     filled = []

@@ -48,32 +48,66 @@ class ClassRow:
 
 
 def confusion_matrix(predicted: np.ndarray, labels: np.ndarray, *, classes: int) -> np.ndarray:
-    """Counts, int64 (classes, classes): a row for each true class, a column for each predicted one.
+    """How often each class was taken for each class.
 
-    ``predicted`` and ``labels`` are integers of shape (n,) from 0 to ``classes`` - 1.
+    Args:
+        predicted: Integer array (n,): the classes that the network names, from 0 to ``classes`` - 1.
+        labels: Integer array (n,): the true classes, likewise.
+        classes: How many there are.
+
+    Returns:
+        Counts, int64 array (classes, classes): a row for each true class, a column for each predicted one.
     """
     pairs = labels.astype(np.int64) * classes + predicted
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def class_recall(matrix: np.ndarray) -> list[float | None]:
-    """By true class, the share that was found; None where there is no image of it."""
+    """Of each true class, the share that was found.
+
+    Args:
+        matrix: As ``confusion_matrix`` makes it.
+
+    Returns:
+        By class, from 0 to 1; None where there is no image of it.
+    """
     return _shares(np.diag(matrix), matrix.sum(1))
 
 
 def class_precision(matrix: np.ndarray) -> list[float | None]:
-    """By predicted class, the share that is of this class; None where no image was called so."""
+    """Of the images called each class, the share that is of this class.
+
+    Args:
+        matrix: As ``confusion_matrix`` makes it.
+
+    Returns:
+        By class, from 0 to 1; None where no image was called so.
+    """
     return _shares(np.diag(matrix), matrix.sum(0))
 
 
 def balanced_accuracy(matrix: np.ndarray) -> float:
-    """Mean recall over the classes that occur: a rare class counts as much as a frequent one."""
+    """Mean recall over the classes that occur: a rare class counts as much as a frequent one.
+
+    Args:
+        matrix: As ``confusion_matrix`` makes it: integer array (classes, classes), of at least one image.
+
+    Returns:
+        From 0 to 1.
+    """
     found = [recall for recall in class_recall(matrix) if recall is not None]
     return sum(found) / len(found)
 
 
 def balanced_accuracy_interval(matrix: np.ndarray) -> Interval:
-    """95 % interval of the balanced accuracy, from Wilson's of the recall of each class that occurs."""
+    """95 % interval of the balanced accuracy, from Wilson's of the recall of each class that occurs.
+
+    Args:
+        matrix: As ``confusion_matrix`` makes it: integer array (classes, classes), of at least one image.
+
+    Returns:
+        Within 0 and 1.
+    """
     counts = [(int(right), int(images)) for right, images in zip(np.diag(matrix), matrix.sum(1), strict=True) if images]
     return interval_of_mean(
         [right / images for right, images in counts], [wilson_interval(right, images) for right, images in counts]
@@ -83,8 +117,14 @@ def balanced_accuracy_interval(matrix: np.ndarray) -> Interval:
 def weighted_kappa(matrix: np.ndarray) -> float | None:
     """Cohen's kappa of grades with quadratic weights: 0 for guessing, 1 for full agreement.
 
-    A mistake by two grades weighs four times as much as one by one. None where only one grade occurs among labels and
-    predictions, because then there is no chance to disagree.
+    A mistake by two grades weighs four times as much as one by one.
+
+    Args:
+        matrix: As ``confusion_matrix`` makes it: integer array (classes, classes), of at least one image.
+
+    Returns:
+        At most 1. None where only one grade occurs among labels and predictions, because then there is no chance to
+        disagree.
     """
     weights = _quadratic_weights(matrix)
     by_chance = (weights * np.outer(matrix.sum(1), matrix.sum(0))).sum() / matrix.sum()
@@ -92,10 +132,14 @@ def weighted_kappa(matrix: np.ndarray) -> float | None:
 
 
 def kappa_interval(matrix: np.ndarray) -> Interval | None:
-    """95 % interval of ``weighted_kappa``; None where it is, and where nothing varies.
+    """95 % interval of ``weighted_kappa``.
 
-    That is so for a network without a mistake, and for one that gives a single grade to every image, whose kappa is 0
-    by definition.
+    Args:
+        matrix: As ``confusion_matrix`` makes it: integer array (classes, classes), of at least one image.
+
+    Returns:
+        Within -1 and 1. None where kappa is, and where nothing varies: for a network without a mistake, and for one
+        that gives a single grade to every image, whose kappa is 0 by definition.
     """
     kappa, images = weighted_kappa(matrix), matrix.sum()
     if kappa is None or not -1 < kappa < 1:
@@ -119,7 +163,15 @@ def _quadratic_weights(matrix: np.ndarray) -> np.ndarray:
 
 
 def class_table(matrix: np.ndarray, names: Sequence[str]) -> list[ClassRow]:
-    """One row for each class, in the order of ``names``."""
+    """What is known about each class.
+
+    Args:
+        matrix: As ``confusion_matrix`` makes it.
+        names: Of the classes; as many as the matrix has.
+
+    Returns:
+        One row for each class, in the order of ``names``.
+    """
     right = np.diag(matrix)
     rows = zip(
         names,

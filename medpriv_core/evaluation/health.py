@@ -50,19 +50,25 @@ class Finding:
 
     @property
     def title(self) -> str:
-        """In a word or four, for a table."""
+        """The kind of fault in a word or four, for a table."""
         return TITLES[self.kind]
 
     @property
     def words(self) -> str:
-        """All of it."""
+        """What is seen and what to try."""
         return f"{self.sentence} {self.advice}"
 
 
 def judge(last: Mapping[str, Any], spec: RunSpec, *, class_counts: Sequence[int]) -> Finding | None:
-    """What is wrong after the epoch in ``last``, a row of the metrics; None where nothing is, or nothing was recorded.
+    """What is wrong with the network after an epoch.
 
-    ``class_counts``: the test images of each class.
+    Args:
+        last: The row of ``metrics.jsonl`` of that epoch.
+        spec: The specification of the run.
+        class_counts: How many test images there are of each class.
+
+    Returns:
+        The worst that is found. None where nothing is, and where too little was recorded to tell.
     """
     classes = len(class_counts)
     test_loss = last.get("test_loss")

@@ -49,7 +49,19 @@ class SeedMean(NamedTuple):
 
 
 def wilson_interval(successes: int, trials: int, *, level: float = LEVEL) -> Interval:
-    """Interval of a share (Wilson 1927); raises ``SettingError`` without a trial or for more successes than trials."""
+    """Interval of a share (Wilson 1927); unlike the textbook one it is sound near 0 and 1.
+
+    Args:
+        successes: From 0 to ``trials``.
+        trials: At least 1.
+        level: Share of such intervals that hold the truth, between 0 and 1.
+
+    Returns:
+        Within 0 and 1.
+
+    Raises:
+        SettingError: There is no trial, or there are more successes than trials.
+    """
     if not 0 <= successes <= trials or trials == 0:
         raise SettingError(f"An interval needs at least one image, and no more hits than images: {successes}/{trials}.")
     z = NormalDist().inv_cdf(0.5 + level / 2)
@@ -63,10 +75,17 @@ def wilson_interval(successes: int, trials: int, *, level: float = LEVEL) -> Int
 
 
 def mean_interval(values: np.ndarray, *, level: float = LEVEL) -> Interval | None:
-    """Interval of a mean over images, Student's with a correction for skewness (Hall 1992); ``values`` (n,).
+    """Interval of a mean over images, Student's with a correction for skewness (Hall 1992).
 
     A few bad surprises among many small losses make a mean that is more often too low than too high; the correction
-    shifts the interval towards the long tail. None where all values agree.
+    shifts the interval towards the long tail.
+
+    Args:
+        values: Float array (n,).
+        level: Share of such intervals that hold the truth, between 0 and 1.
+
+    Returns:
+        An interval that is longer towards the long tail. None where all values agree.
     """
     images = len(values)
     deviation = float(values.std(ddof=1)) if images > 1 else 0.0
@@ -88,11 +107,18 @@ def mean_interval(values: np.ndarray, *, level: float = LEVEL) -> Interval | Non
 def interval_of_mean(
     figures: Sequence[float], intervals: Sequence[Interval], correlation: np.ndarray | None = None
 ) -> Interval:
-    """Interval of the mean of ``figures`` from that of each, by variance estimates recovery (Zou and Donner 2008).
+    """Interval of the mean of several figures from that of each, by variance estimates recovery (Zou and Donner 2008).
 
     Each end lies as far from the mean as the ends of the parts do, added as deviations are: skewed parts make a skewed
-    whole, and it has no width of zero as long as one part has some. ``correlation`` (k, k) is that of the figures'
-    errors; without it they are independent.
+    whole, and it has no width of zero as long as one part has some.
+
+    Args:
+        figures: At least one.
+        intervals: One for each figure.
+        correlation: Float array (k, k): that of the figures' errors. Without it they are independent.
+
+    Returns:
+        At the level of the parts.
     """
     mean, middles = float(np.mean(figures)), np.asarray(figures)
     related = np.eye(len(figures)) if correlation is None else correlation
@@ -104,7 +130,15 @@ def interval_of_mean(
 
 
 def student_quantile(degrees: float, *, level: float = LEVEL) -> float:
-    """How many standard errors an interval of ``level`` reaches to each side, by Student's t."""
+    """How many standard errors an interval reaches to each side, by Student's t.
+
+    Args:
+        degrees: Degrees of freedom; above 0.
+        level: Of the interval, between 0 and 1.
+
+    Returns:
+        Above 0.
+    """
     # Imported here: it takes half a second to load, and many a figure never needs it.
     from scipy.special import stdtrit
 
@@ -112,11 +146,21 @@ def student_quantile(degrees: float, *, level: float = LEVEL) -> float:
 
 
 def seed_mean(values: Sequence[float], *, level: float = LEVEL) -> SeedMean:
-    """Mean of one figure over seeds with Student's t-interval; raises ``SettingError`` without a value.
+    """Mean of one figure over seeds, with Student's t-interval.
 
     >>> low, high = seed_mean([0.9, 0.8, 0.85]).interval
     >>> round(low, 4), round(high, 4)
     (0.7258, 0.9742)
+
+    Args:
+        values: The figure of each seed; at least one.
+        level: Share of such intervals that hold the truth, between 0 and 1.
+
+    Returns:
+        The mean, and for two seeds and more the standard deviation and the interval.
+
+    Raises:
+        SettingError: There is no value.
     """
     if not values:
         raise SettingError("A mean over seeds needs at least one run.")

@@ -50,6 +50,7 @@ class Multiplicity:
 
     @property
     def images(self) -> int:
+        """How many test images there are."""
         return len(self.consensus)
 
     @property
@@ -74,6 +75,7 @@ class AbstentionPoint:
 
     @property
     def coverage(self) -> float:
+        """The share of images that get an answer."""
         return self.answered / self.images
 
     @property
@@ -83,17 +85,27 @@ class AbstentionPoint:
 
     @property
     def accuracy(self) -> float | None:
+        """The share of answers that are right; None where nothing is answered."""
         return self.right / self.answered if self.answered else None
 
     @property
     def interval(self) -> Interval | None:
+        """95 % Wilson interval of ``accuracy``; None where nothing is answered."""
         return wilson_interval(self.right, self.answered) if self.answered else None
 
 
 def compare_seeds(calls: np.ndarray) -> Multiplicity:
-    """How far the networks agree; ``calls`` int64 (M, n) is the class that each names for each image.
+    """How far several networks agree.
 
-    The first network is the one that ambiguity and discrepancy compare with. Raises ``SettingError`` for a single one.
+    Args:
+        calls: Integer array (M, n): the class that each network names for each image. Ambiguity and discrepancy compare
+            with the first network.
+
+    Returns:
+        The shares of images, and the agreement on each image.
+
+    Raises:
+        SettingError: There are fewer than two networks.
     """
     networks = len(calls)
     if networks < 2:
@@ -116,9 +128,16 @@ def compare_seeds(calls: np.ndarray) -> Multiplicity:
 
 
 def abstention_curve(calls: np.ndarray, labels: np.ndarray) -> list[AbstentionPoint]:
-    """A point for each number of networks that must agree, from a bare majority to all; ``labels`` int64 (n,).
+    """What happens if an answer is given only where enough networks agree.
 
     It begins where no two classes can both have enough votes, so every answer is well defined.
+
+    Args:
+        calls: Integer array (M, n): the class that each network names for each image.
+        labels: Integer array (n,): the true classes.
+
+    Returns:
+        A point for each number of networks that must agree, from a bare majority to all.
     """
     networks, images = calls.shape
     votes = _votes(calls)
@@ -135,10 +154,18 @@ def abstention_curve(calls: np.ndarray, labels: np.ndarray) -> list[AbstentionPo
 
 
 def calls_of(predictions: Sequence[Predictions], test_set: str = "test") -> tuple[np.ndarray, np.ndarray]:
-    """The classes named by each of several runs, int64 (M, n), and the true ones, int64 (n,).
+    """The classes that several runs name for the same images.
 
-    Raises ``SettingError`` where the runs were not tested on the same images, as far as labels can tell, or one has
-    no such test set.
+    Args:
+        predictions: Those of each run; at least one.
+        test_set: "test", or "test_noised" for the noised test images of Local-DP.
+
+    Returns:
+        The classes named, int64 array (M, n), and the true ones, int64 array (n,).
+
+    Raises:
+        SettingError: There is no run, one has no such test set, or the runs were not tested on the same images, as far
+            as labels can tell.
     """
     if not predictions:
         raise SettingError("Choose at least two finished runs to compare.")

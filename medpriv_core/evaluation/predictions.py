@@ -49,7 +49,15 @@ class Predictions:
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Replace the file at ``path``; raises ``DataHomeError`` where the disk refuses."""
+    """Replace the file of predictions in one step.
+
+    Args:
+        path: Of the file, in a folder that is there.
+        predictions: What it holds from then on.
+
+    Raises:
+        DataHomeError: The disk refuses; the old file stays. ``DiskFullError`` if it is full.
+    """
     arrays: dict[str, Any] = {"epoch": predictions.epoch, "labels": predictions.labels, **predictions.test_sets}
     content = io.BytesIO()
     np.savez(content, **arrays)
@@ -57,7 +65,17 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
 
 def read_predictions(path: Path) -> Predictions | None:
-    """The predictions in the file at ``path``, None if there is none; raises ``RunError`` if it is damaged."""
+    """The predictions in a file.
+
+    Args:
+        path: Of the file.
+
+    Returns:
+        The predictions, checked; None if there is no file.
+
+    Raises:
+        RunError: It is damaged.
+    """
     try:
         return _checked(_read_arrays(path))
     except FileNotFoundError:

@@ -44,9 +44,17 @@ class Figure:
 
 
 def report(probabilities: np.ndarray, labels: np.ndarray, *, ordered: bool) -> list[Figure]:
-    """The figures from ``probabilities`` (n, classes) and ``labels`` (n,); kappa for grades (``ordered``) alone.
+    """All figures on one test set, each with its interval.
 
     Brier score and log loss have no interval with fewer than five mistakes.
+
+    Args:
+        probabilities: Float array (n, classes), n at least 1: what the network gives each class, image by image.
+        labels: Integer array (n,): the true class of each image, from 0.
+        ordered: Whether the classes are grades, which have a kappa.
+
+    Returns:
+        The figures in the order in which they are shown.
     """
     images, classes = probabilities.shape
     predicted = probabilities.argmax(1)

@@ -23,16 +23,24 @@ Score = float | None | list[float | None]
 
 
 def scores(probabilities: np.ndarray, labels: np.ndarray, *, ordered: bool) -> Mapping[str, Score]:
-    """Figures by name, from ``probabilities`` (n, classes) and ``labels`` (n,).
+    """The figures of an epoch on one test set.
 
-    balanced_accuracy  mean over the classes present of the share found
-    auroc              area under the ROC curve, 0.5 for guessing; of several classes, the mean of each against the
-                       rest. None where a class has no example
-    calibration_error  of the top label, 15 bins; 0 at best
-    class_recall       by class, the share of its images that was found; None where there is no image of it
-    class_precision    by class, the share of right ones among the images called so; None where there is none
-    kappa              of grades (``ordered``): agreement with quadratic weights, 0 for guessing, 1 at most. None where
-                       only one grade occurs
+    Args:
+        probabilities: Float array (n, classes): what the network gives each class, image by image.
+        labels: Integer array (n,): the true class of each image, from 0.
+        ordered: Whether the classes are grades, which have a kappa.
+
+    Returns:
+        Figures by name.
+
+        - balanced_accuracy: mean over the classes present of the share found.
+        - auroc: area under the ROC curve, 0.5 for guessing; of several classes, the mean of each against the rest. None
+          where a class has no example.
+        - calibration_error: of the top label, 15 bins; 0 at best.
+        - class_recall: by class, the share of its images that was found; None where there is no image of it.
+        - class_precision: by class, the share of right ones among the images called so; None where there is none.
+        - kappa: of grades, the agreement with quadratic weights, 0 for guessing, 1 at most. None where only one grade
+          occurs.
     """
     matrix = confusion_matrix(probabilities.argmax(1), labels, classes=probabilities.shape[1])
     figures: dict[str, Score] = {
@@ -48,9 +56,14 @@ def scores(probabilities: np.ndarray, labels: np.ndarray, *, ordered: bool) -> M
 
 
 def mean_auroc(probabilities: np.ndarray, labels: np.ndarray) -> float | None:
-    """Mean over the classes of the AUROC of each against the rest, of two classes that of the second.
+    """Mean over the classes of the area under the ROC curve of each against the rest.
 
-    None where a class has no example.
+    Args:
+        probabilities: Float array (n, classes): what the network gives each class, image by image.
+        labels: Integer array (n,): the true class of each image, from 0.
+
+    Returns:
+        From 0 to 1; of two classes, the area of the second. None where a class has no example.
     """
     classes = probabilities.shape[1]
     areas = [auroc(probabilities[:, number], labels == number) for number in ([1] if classes == 2 else range(classes))]
@@ -61,8 +74,14 @@ def mean_auroc(probabilities: np.ndarray, labels: np.ndarray) -> float | None:
 def auroc(values: np.ndarray, positive: np.ndarray) -> float | None:
     """Chance that a random positive has a higher value than a random negative, ties counting half.
 
-    ``values`` and ``positive`` (bool) have shape (n,). None without a positive or without a negative. By the ranks
-    (Mann and Whitney 1947).
+    It is computed from the ranks (Mann and Whitney 1947).
+
+    Args:
+        values: Float array (n,).
+        positive: Boolean array (n,).
+
+    Returns:
+        From 0 to 1; None without a positive or without a negative.
     """
     positives = int(positive.sum())
     negatives = len(positive) - positives

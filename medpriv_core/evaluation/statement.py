@@ -51,14 +51,30 @@ INTERVALS_IN_WORDS = (
 
 
 def in_words(name: str, value: float | None) -> str:
-    """The figure as people read it; "unknown" where the test images do not allow it."""
+    """A figure as people read it.
+
+    Args:
+        name: One of ``WORDS``.
+        value: The figure, shares between 0 and 1.
+
+    Returns:
+        Shares in percent with one digit, others with three; "unknown" where the test images do not allow it (None).
+    """
     if value is None:
         return "unknown"
     return f"{value:.1%}" if WORDS[name].share else f"{value:.3f}"
 
 
 def interval_in_words(name: str, interval: Interval | None) -> str:
-    """From where to where; empty where there is none."""
+    """From where to where a figure may lie.
+
+    Args:
+        name: One of ``WORDS``.
+        interval: Of the figure.
+
+    Returns:
+        "70.0% to 80.0%"; empty where there is no interval.
+    """
     return "" if interval is None else f"{in_words(name, interval.low)} to {in_words(name, interval.high)}"
 
 
@@ -67,7 +83,15 @@ def accuracy_sentence(
 ) -> str:
     """How often the network is right, beside what someone gets who never looks at an image.
 
-    ``majority`` is the most frequent class of these images, ``majority_rate`` its share.
+    Args:
+        accuracy: Share of images that were called right.
+        interval: 95 % interval of that share.
+        images: How many were tested.
+        majority: Name of the most frequent class of these images.
+        majority_rate: Its share.
+
+    Returns:
+        Two sentences.
     """
     within = f" (95 % interval {interval_in_words('accuracy', interval)})" if interval else ""
     return (
@@ -81,7 +105,14 @@ def calibration_sentence(
 ) -> str:
     """Whether the network is surer than it should be, and by how much.
 
-    ``perfect`` is the error that a perfectly calibrated network would show on as many images.
+    Args:
+        error: Calibration error on the test images, from 0 to 1.
+        interval: Of the error on endlessly many images; None where it is not known.
+        bins: Those that ``reliability_bins`` found; at least one.
+        perfect: The error that a perfectly calibrated network would show on as many images.
+
+    Returns:
+        Two or three sentences.
     """
     answers = sum(of.count for of in bins)
     sure = sum(of.count * of.confidence for of in bins) / answers
@@ -99,7 +130,15 @@ def calibration_sentence(
 
 
 def multiplicity_sentence(found: Multiplicity, accuracies: Sequence[float]) -> str:
-    """For how many images the diagnosis hangs on the seed, and how alike the networks are otherwise."""
+    """For how many images the diagnosis depends on the seed, and how alike the networks are otherwise.
+
+    Args:
+        found: How far the networks agree.
+        accuracies: Share of right answers of each network; at least one.
+
+    Returns:
+        One sentence or two.
+    """
     interval = found.ambiguity_interval
     if not found.ambiguity:
         return (

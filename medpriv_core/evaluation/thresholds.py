@@ -39,17 +39,17 @@ class ThresholdRow:
 
     @property
     def sensitivity(self) -> float | None:
-        """None where no image is ill."""
+        """Of the ill, the share that is called ill; None where no image is ill."""
         return _share(self.true_positives, self.true_positives + self.false_negatives)
 
     @property
     def specificity(self) -> float | None:
-        """None where every image is ill."""
+        """Of the healthy, the share that is not called ill; None where every image is ill."""
         return _share(self.true_negatives, self.true_negatives + self.false_positives)
 
     @property
     def precision(self) -> float | None:
-        """None where no image is called ill."""
+        """Of those called ill, the share that is; None where no image is called ill."""
         return _share(self.true_positives, self.true_positives + self.false_positives)
 
     def intervals(self) -> dict[str, Interval | None]:
@@ -77,7 +77,16 @@ class RocCurve:
 
 
 def at_threshold(values: np.ndarray, labels: np.ndarray, *, threshold: float) -> ThresholdRow:
-    """The counts at ``threshold``; ``values`` in [0, 1] and ``labels`` (0 healthy, 1 ill) have shape (n,)."""
+    """How many of the ill and of the healthy are called ill at one threshold.
+
+    Args:
+        values: Float array (n,): the probability of being ill, from 0 to 1.
+        labels: Integer array (n,): 0 healthy, 1 ill.
+        threshold: Called ill is what lies above it.
+
+    Returns:
+        The four counts.
+    """
     called, ill = values > threshold, labels == 1
     return ThresholdRow(
         threshold=threshold,
@@ -89,7 +98,18 @@ def at_threshold(values: np.ndarray, labels: np.ndarray, *, threshold: float) ->
 
 
 def roc_curve(values: np.ndarray, labels: np.ndarray) -> RocCurve:
-    """All points of the curve; raises ``SettingError`` unless both classes occur."""
+    """All choices of a threshold at once.
+
+    Args:
+        values: Float array (n,): the probability of being ill, from 0 to 1.
+        labels: Integer array (n,): 0 healthy, 1 ill.
+
+    Returns:
+        A point for each threshold that makes a difference.
+
+    Raises:
+        SettingError: All images are of one class.
+    """
     ill = labels == 1
     if ill.all() or not ill.any():
         raise SettingError("All these test images are of one class, so there is no choice of a threshold to show.")

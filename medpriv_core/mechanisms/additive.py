@@ -120,7 +120,7 @@ class LaplacePerImage(PictureNoise):
         return np.asarray(pixels + source.laplace(self.beta, (1,))[0])
 
     def clamped_mean(self, levels: np.ndarray) -> None:
-        """None: neighbouring pixels share their noise, so there is nothing to average."""
+        """See ``PictureNoise``: None, because neighbouring pixels share their noise."""
 
     @property
     def noise_deviation(self) -> float:

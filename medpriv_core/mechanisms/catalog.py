@@ -33,9 +33,20 @@ def mechanism_named(name: str) -> type[PictureNoise]:
 
 
 def picture_noise(name: str, *, beta: float, **parameters: int) -> PictureNoise:
-    """The noise of the mechanism ``name`` and of this amount; ``parameters`` are those that it has besides.
+    """The noise of one mechanism, with its parameters.
 
-    Raises ``SettingError`` for an unknown name, a parameter of another mechanism, or a value outside its bounds.
+    Args:
+        name: One of ``MECHANISMS``.
+        beta: Amount of noise, in units of the range from black to white, from 0.001 to 10,000. What it is for this
+            mechanism, ``beta_term`` says.
+        **parameters: Those that the mechanism has besides (``PictureNoise.parameters``), by name. What is not given has
+            its usual value.
+
+    Returns:
+        A frozen record that draws the noise, and says which ε holds.
+
+    Raises:
+        SettingError: For an unknown name, a parameter of another mechanism, or a value outside its bounds.
     """
     kind = mechanism_named(name)
     for one in parameters:
@@ -47,11 +58,22 @@ def picture_noise(name: str, *, beta: float, **parameters: int) -> PictureNoise:
 
 
 def own_parameters(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of ``values`` that the mechanism ``name`` has as parameters, as far as they are set (not None)."""
+    """The parameters of a mechanism besides beta, out of the settings of several mechanisms.
+
+    Args:
+        name: One of ``MECHANISMS``.
+        values: Settings by name, such as the options of a command; None for one that is not set.
+
+    Returns:
+        Those that the mechanism has and that are set, by name.
+
+    Raises:
+        SettingError: There is no mechanism of that name.
+    """
     known = mechanism_named(name).parameters()
     return {one: value for one, value in values.items() if one in known and value is not None}
 
 
 def all_parameters() -> dict[str, Parameter]:
-    """Of all mechanisms, besides beta, by name."""
+    """The parameters of all mechanisms, besides beta, by name."""
     return {name: known for kind in MECHANISMS.values() for name, known in kind.parameters().items()}

@@ -26,10 +26,20 @@ class NoisedPanel:
 
 
 def noised_panel(picture: np.ndarray, noise: PictureNoise, *, seed: tuple[int, ...]) -> NoisedPanel:
-    """Noise ``picture`` (uint8, shape (h, w, channels)) and measure what became of it.
+    """One noised version of a picture, and what became of the picture.
 
-    ``seed`` makes a demonstration repeatable; give every panel another one. A mechanism that is fit for release
-    draws from the operating system's generator and ignores it. Raises ``SettingError`` if there are no pixels.
+    Args:
+        picture: uint8 array (h, w, channels).
+        noise: The mechanism with its parameters.
+        seed: Makes a demonstration repeatable; give every panel another one. A mechanism that is fit for release draws
+            from the operating system's generator and ignores it.
+
+    Returns:
+        The clamped picture, and what was measured on it.
+
+    Raises:
+        SettingError: The picture has no pixels, or is too small for the mechanism.
+        MissingExtraError: The mechanism draws with OpenDP, which is not installed.
     """
     released = noise.release(to_unit(picture), np.random.default_rng(seed))
     return NoisedPanel(

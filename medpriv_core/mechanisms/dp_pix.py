@@ -55,7 +55,7 @@ class DpPix(PictureNoise):
         return cell_noise_scale(beta=self.beta, block=self.block, changed_pixels=self.changed_pixels)
 
     def noised(self, pixels: np.ndarray, source: NoiseSource) -> np.ndarray:
-        """See ``PictureNoise``. Raises ``SettingError`` if no cell fits into the picture."""
+        """See ``PictureNoise``."""
         heights, widths = self._sides(pixels.shape)
         means = self._means(pixels[np.newaxis])[0]
         noised = means + source.laplace(self.scale, means.shape)

@@ -47,13 +47,21 @@ def kinds_of_noise() -> dict[str, type[PictureNoise]]:
 
 
 def takes(noise_draw: str, parameter: str) -> bool:
-    """Whether that mechanism has a parameter of this name."""
+    """Whether a mechanism has a parameter of this name.
+
+    Args:
+        noise_draw: The mechanism by its name in a specification: "per_pixel", "dp_pix", ...
+        parameter: Name of the parameter: "block", "changed_pixels".
+
+    Returns:
+        Whether it has; False also for a mechanism that is not known.
+    """
     kind = None if noise_draw == USUAL else kinds_of_noise().get(noise_draw)  # the usual one has none
     return kind is not None and parameter in kind.parameters()
 
 
 def noise_draw_setting() -> Any:
-    """The kind of noise."""
+    """The setting that says which kind of noise a run has."""
     return setting(
         USUAL,
         "Kind of noise",
@@ -67,7 +75,7 @@ def noise_draw_setting() -> Any:
 
 
 def block_setting() -> Any:
-    """The side of a cell of DP-Pix."""
+    """The setting for the side of a cell of DP-Pix, in pixels."""
     return setting(
         OWN_PARAMETERS["block"],
         "Cell side (pixels)",
@@ -79,7 +87,7 @@ def block_setting() -> Any:
 
 
 def changed_pixels_setting() -> Any:
-    """The pixels that DP-Pix hides for an epsilon of 1/beta."""
+    """The setting for how many changed pixels DP-Pix hides for an epsilon of 1/beta."""
     return setting(
         OWN_PARAMETERS["changed_pixels"],
         "Hides changes of up to … pixels (m)",
@@ -91,7 +99,17 @@ def changed_pixels_setting() -> Any:
 
 
 def noise_of_run(spec: RunSpec) -> PictureNoise:
-    """The noise on the images of a run; raises ``SettingError`` for one without any, or settings that cannot be."""
+    """The noise on the images of a run under Local-DP.
+
+    Args:
+        spec: The specification of the run.
+
+    Returns:
+        The mechanism with its parameters.
+
+    Raises:
+        SettingError: The method of the run puts no noise on its images.
+    """
     if spec.method != "local_dp" or spec.beta is None:
         raise SettingError(f"A run whose [method] is {spec.method} has no noise on its images.")
     kind = kinds_of_noise()[spec.noise_draw]

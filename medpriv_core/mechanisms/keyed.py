@@ -50,13 +50,18 @@ _STEP_BITS = 256
 
 
 def keyed_release(pictures: np.ndarray, noise: PictureNoise, *, secret: bytes) -> np.ndarray:
-    """Noised ``pictures``, clamped and rounded to the 256 levels (post-processing).
+    """Noised pictures, clamped and rounded to the 256 grey levels (post-processing).
 
-    pictures  uint8, shape (n, height, width, channels)
-    secret    at least 16 random bytes
+    Args:
+        pictures: uint8 array (n, h, w, channels).
+        noise: The mechanism with its parameters.
+        secret: At least 16 random bytes. The same secret, picture and noise always give the same result.
 
-    Returns uint8 of the same shape. Raises ``SettingError`` for a secret that is too short, or pictures too small for
-    the mechanism.
+    Returns:
+        uint8 array of the same shape, in C order.
+
+    Raises:
+        SettingError: The secret is too short, or the pictures are too small for the mechanism.
     """
     if len(secret) < 16:
         raise SettingError(f"The secret of the noise needs 16 bytes or more, but has {len(secret)}.")

@@ -12,9 +12,16 @@ from medpriv_core.errors import SettingError
 
 
 def finite_pixels(images: np.ndarray) -> np.ndarray:
-    """``images`` limited to [0, 1] before the noise: outside, the sensitivity would be unbounded.
+    """Pixels limited to [0, 1] before the noise: outside, the sensitivity would be unbounded.
 
-    Raises ``SettingError`` for no pixels, or pixels that are not finite.
+    Args:
+        images: Float array of any shape.
+
+    Returns:
+        Array of the same shape and type.
+
+    Raises:
+        SettingError: There are no pixels, or some are not finite.
     """
     images = np.asarray(images)
     if images.size == 0:
@@ -25,31 +32,66 @@ def finite_pixels(images: np.ndarray) -> np.ndarray:
 
 
 def laplace_clamped_mean(levels: np.ndarray, *, scale: float) -> np.ndarray:
-    """Mean of ``levels`` (in [0, 1]) plus Laplace noise of ``scale``, clamped to [0, 1]. Rises with the level."""
+    """Mean of a grey level with Laplace noise, clamped to [0, 1]; it rises with the level.
+
+    Args:
+        levels: Float array of any shape, in [0, 1].
+        scale: Laplace scale, in the same units.
+
+    Returns:
+        float64 array of the same shape.
+    """
     levels = np.clip(np.asarray(levels, dtype=np.float64), 0, 1)
     return np.asarray(levels + scale / 2 * (np.exp(-levels / scale) - np.exp(-(1 - levels) / scale)))
 
 
 def clamp(noised: np.ndarray) -> np.ndarray:
-    """``noised`` limited to [0, 1], float32.
+    """Pixels limited to [0, 1].
 
-    Post-processing, so it never weakens the guarantee. For Laplace noise on pixels in [0, 1] it does
-    not strengthen it either: the clamped value is a sufficient statistic of the released one.
+    This is post-processing, so it never weakens the guarantee. For Laplace noise on pixels in [0, 1] it does not
+    strengthen it either: the clamped value is a sufficient statistic of the released one.
+
+    Args:
+        noised: Float array of any shape; 0 is black and 1 is white.
+
+    Returns:
+        float32 array of the same shape.
     """
     return np.clip(noised, 0.0, 1.0).astype(np.float32)
 
 
 def to_unit(images: np.ndarray) -> np.ndarray:
-    """``uint8`` pixels as float32 in [0, 1]."""
+    """Pixels of 8 bits as numbers from 0 (black) to 1 (white).
+
+    Args:
+        images: uint8 array of any shape.
+
+    Returns:
+        float32 array of the same shape, in [0, 1].
+    """
     return images.astype(np.float32) / np.float32(255)
 
 
 def to_bytes(images: np.ndarray) -> np.ndarray:
-    """Pixels in [0, 1] as ``uint8``, rounded to the nearest of the 256 levels (post-processing)."""
+    """Pixels rounded to the nearest of the 256 grey levels (post-processing).
+
+    Args:
+        images: Float array of any shape; values outside [0, 1] are limited to it.
+
+    Returns:
+        uint8 array of the same shape.
+    """
     return np.rint(np.clip(images, 0.0, 1.0) * 255).astype(np.uint8)
 
 
 def saturated_share(noised: np.ndarray) -> float:
-    """Share of values that clamping turns into pure black or pure white, 0 to 1."""
+    """How many values clamping turns into pure black or pure white.
+
+    Args:
+        noised: Float array of any shape, not clamped.
+
+    Returns:
+        Their share of all values, from 0 to 1.
+    """
     noised = np.asarray(noised)
     return float(np.mean((noised <= 0.0) | (noised >= 1.0)))

@@ -101,7 +101,7 @@ class PictureNoise(ABC):
 
     @classmethod
     def parameters(cls) -> dict[str, Parameter]:
-        """What it needs besides beta, by name."""
+        """The parameters that it needs besides beta, by name."""
         return {one.name: one.metadata["parameter"] for one in cls._own_fields()}
 
     @classmethod
@@ -109,7 +109,11 @@ class PictureNoise(ABC):
         return [one for one in fields(cls) if "parameter" in one.metadata]
 
     def check_shape(self, shape: Shape) -> None:  # noqa: B027  # most can noise any picture
-        """Raise ``SettingError`` for a picture of ``shape`` (h, w, c) that is too small for it."""
+        """Check that a picture of ``shape`` (height, width, channels) is large enough for it.
+
+        Raises:
+            SettingError: The picture is too small.
+        """
 
     def changed(self, **values: float) -> Self:
         """The same mechanism with some parameters replaced (validated again)."""
@@ -134,28 +138,66 @@ class PictureNoise(ABC):
 
     @abstractmethod
     def noised(self, pixels: np.ndarray, source: NoiseSource) -> np.ndarray:
-        """``pixels`` (float, shape (h, w, c), in [0, 1]) with noise from ``source``: float64, same shape, not clamped.
+        """A picture with noise, not clamped.
 
-        Raises ``SettingError`` for a picture that is too small.
+        Args:
+            pixels: Float array (h, w, channels) in [0, 1].
+            source: Where the random numbers come from.
+
+        Returns:
+            float64 array of the same shape.
+
+        Raises:
+            SettingError: The picture is too small for the mechanism.
+            MissingExtraError: The source draws with OpenDP, which is not installed.
         """
 
     def release(self, picture_unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """``picture_unit`` (float, shape (h, w, c)), limited to [0, 1], with noise: float32, same shape, not clamped.
+        """A picture with noise, not clamped; whether it may be given away, ``fit_for_release`` says.
 
-        A mechanism that is fit for release does not use ``rng``. Raises ``SettingError`` for a picture without pixels,
-        or with values that are not finite.
+        Args:
+            picture_unit: Float array (h, w, channels). Values outside [0, 1] are limited to it before the noise.
+            rng: Generator of the random numbers. A mechanism that is fit for release does not use it, but the operating
+                system's.
+
+        Returns:
+            float32 array of the same shape.
+
+        Raises:
+            SettingError: The picture has no pixels, has values that are not finite, or is too small for the mechanism.
+            MissingExtraError: The mechanism draws with OpenDP, which is not installed.
         """
         return self.noised(finite_pixels(picture_unit), SeededNoise(rng)).astype(np.float32)
 
     def noised_levels(self, picture: np.ndarray, source: NoiseSource) -> np.ndarray:
-        """``picture`` (uint8) with noise, clamped and rounded to the 256 grey levels (post-processing)."""
+        """A picture with noise, clamped and rounded to the 256 grey levels (post-processing).
+
+        Args:
+            picture: uint8 array (h, w, channels).
+            source: Where the random numbers come from.
+
+        Returns:
+            uint8 array of the same shape.
+
+        Raises:
+            SettingError: The picture is too small for the mechanism.
+            MissingExtraError: The source draws with OpenDP, which is not installed.
+        """
         return to_bytes(self.noised(to_unit(picture), source))
 
     # What is known of it
 
     @abstractmethod
     def clamped_mean(self, levels: np.ndarray) -> np.ndarray | None:
-        """Mean of the clamped release over a flat area of each of ``levels`` (in [0, 1]); None where it has no use."""
+        """Mean of the clamped release over a flat area, for each of several grey levels.
+
+        Args:
+            levels: Float array of any shape, in [0, 1].
+
+        Returns:
+            float64 array of the same shape, which rises with the level. None where neighbouring values share their
+            noise, so that a mean over them tells nothing.
+        """
 
     @property
     @abstractmethod
@@ -164,41 +206,82 @@ class PictureNoise(ABC):
 
     @abstractmethod
     def log_likelihoods(self, releases: np.ndarray, gallery_unit: np.ndarray) -> np.ndarray:
-        """How likely each picture of a gallery is the origin of each release: float64 (D, N), of any constant shift.
+        """How likely each picture of a gallery is the origin of each release.
 
-        releases      float (D, h, w, c), not clamped (for Gaussian noise; otherwise it may be)
-        gallery_unit  float32 (N, h, w, c) in [0, 1]
+        Args:
+            releases: Float array (D, h, w, channels), not clamped; for other than Gaussian noise it may be.
+            gallery_unit: float32 array (N, h, w, channels) in [0, 1].
 
-        Constants that all pictures of the gallery share are left out, because they change no order. Minus infinity is
-        impossible.
+        Returns:
+            Logarithms of likelihoods, float64 array (D, N); minus infinity is impossible. Constants that all pictures
+            of the gallery share are left out, because they change no order.
+
+        Raises:
+            SettingError: The pictures are too small for the mechanism.
         """
 
     def independent_values(self, clamped: np.ndarray) -> tuple[np.ndarray, int]:
-        """The values of a release (h, w, c) that have noise of their own, and how many pixels wide each is."""
+        """The values of a release that have noise of their own.
+
+        Args:
+            clamped: Float array (h, w, channels).
+
+        Returns:
+            The values, (h', w', channels), and how many pixels wide each is in the picture.
+
+        Raises:
+            SettingError: The picture is too small for the mechanism.
+        """
         return clamped, 1
 
     # What it guarantees
 
     @abstractmethod
     def guarantee(self, shape: Shape, *, delta: float = DEFAULT_DELTA, copies: int = 1) -> ImageGuarantee:
-        """What holds for ``copies`` independent releases of one picture of ``shape`` (h, w, c).
+        """The ε of one unit and of the whole picture, for all its noised copies together.
 
-        ``delta`` in (0, 0.1]. In colour the unit is one colour value, of which a pixel has three. Raises
-        ``SettingError`` outside the bounds.
+        Args:
+            shape: Height, width and channels of the picture. In colour the unit is one colour value, of which a pixel
+                has three.
+            delta: The chance with which an ε may fail, from 1e-12 to 0.1.
+            copies: Independent releases of the picture, from 1 to 10,000.
+
+        Returns:
+            Every ε with what it depends on; infinite where none holds.
+
+        Raises:
+            SettingError: A number is outside its bounds, or the picture has no pixels or is too small for the
+                mechanism.
         """
 
     def finding_epsilon(self, *, area_pixels: float, contrast: float, channels: int = 1) -> float | None:  # noqa: ARG002
-        """Epsilon to which a finding is hidden: for two pictures that are alike but for it, with certainty (delta = 0).
+        """The ε to which a finding is hidden: for two pictures alike but for it, with certainty (δ = 0).
 
-        The finding has ``area_pixels`` pixels that differ by ``contrast`` (0 to 1, of the range from black to white) in
-        each of ``channels`` channels. None where the noise measures distance in another way.
+        Args:
+            area_pixels: Size of the finding, in pixels.
+            contrast: By how much each of these differs, as a share of the range from black to white: above 0, at most
+                1.
+            channels: Colours in which it differs: 1 or 3.
+
+        Returns:
+            The ε, or None where the noise measures distance in another way.
         """
         return None
 
     def finding_statement(self, *, area_pixels: float, contrast: float, channels: int = 1) -> str:
-        """What the noise says about such a finding, or why it says nothing.
+        """What the noise says about a finding, or why it says nothing.
 
-        Raises ``SettingError`` for impossible numbers.
+        Args:
+            area_pixels: Size of the finding, in pixels; above 0 and finite.
+            contrast: By how much each of these differs, as a share of the range from black to white: above 0, at most
+                1.
+            channels: Colours in which it differs: 1 or 3.
+
+        Returns:
+            One sentence.
+
+        Raises:
+            SettingError: The area or the contrast is out of range.
         """
         if not 0 < area_pixels < math.inf:
             raise SettingError(f"The area must be above 0 pixels, but is {area_pixels}.")

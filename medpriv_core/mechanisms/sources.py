@@ -21,13 +21,40 @@ class NoiseSource(Protocol):
     """Independent random numbers; each call gives further ones."""
 
     def laplace(self, scale: float, shape: tuple[int, ...]) -> np.ndarray:
-        """Float64 numbers of density e^(-abs(x) / scale) / (2 scale)."""
+        """Laplace noise: numbers x of density e^(-abs(x) / scale) / (2 scale).
+
+        Args:
+            scale: Of the noise, in units of the result.
+            shape: Of the result.
+
+        Returns:
+            float64 array.
+        """
 
     def normal(self, deviation: float, shape: tuple[int, ...]) -> np.ndarray:
-        """Float64 numbers of the normal distribution with mean 0 and this standard deviation."""
+        """Gaussian noise of mean 0.
+
+        Args:
+            deviation: Standard deviation, in units of the result.
+            shape: Of the result.
+
+        Returns:
+            float64 array.
+        """
 
     def discrete_laplace(self, scale: float, shape: tuple[int, ...]) -> np.ndarray:
-        """Whole numbers k as float64, with a probability proportional to e^(-abs(k) / scale)."""
+        """Discrete Laplace noise: whole numbers k with a probability proportional to e^(-abs(k) / scale).
+
+        Args:
+            scale: Of the noise, in units of the result; at least 0.1.
+            shape: Of the result.
+
+        Returns:
+            Whole numbers, as a float64 array.
+
+        Raises:
+            MissingExtraError: The source draws with OpenDP, which is not installed.
+        """
 
 
 class SeededNoise:

@@ -19,9 +19,20 @@ Noise = TypeVar("Noise", bound=PictureNoise)
 def with_image_epsilon(
     noise: Noise, *, epsilon: float, shape: Shape, delta: float = DEFAULT_DELTA, copies: int = 1
 ) -> Noise:
-    """``noise`` with a beta of four digits by which a picture of ``shape`` has at most ``epsilon``, and hardly less.
+    """As little noise as gives a whole picture at most a given ε.
 
-    Raises ``SettingError`` where no beta within its bounds does that.
+    Args:
+        noise: The mechanism; its beta is replaced, its other parameters stay.
+        epsilon: What the picture may have, for any two pictures; above 0 and finite.
+        shape: Height, width and channels of the picture.
+        delta: The chance with which it may fail, from 1e-12 to 0.1.
+        copies: Independent releases of the picture, from 1 to 10,000.
+
+    Returns:
+        The mechanism with a beta of four digits. Its ε is at most ``epsilon``, and hardly less.
+
+    Raises:
+        SettingError: No beta within its bounds gives this ε, or a number is outside its bounds.
     """
     low, high = BOUNDS["beta"]
     if not 0 < epsilon < math.inf:

@@ -35,10 +35,22 @@ def solve_noise_multiplier(
     sensitivity: float = 1.0,
     adjacency: Adjacency = "add-remove",
 ) -> float:
-    """A noise multiplier of four digits whose epsilon is at most the target, and hardly less.
+    """As little noise as gives steps of training at most a given ε.
 
-    ``sensitivity``: how many clipping norms one record can change the sum by. Raises ``SettingError`` where no noise
-    multiplier within the bounds gives that epsilon.
+    Args:
+        target_epsilon: What all steps together may cost, from 0.01 to 100.
+        delta: The chance with which the promise of ε may fail, from 1e-12 to 0.1.
+        sample_rate: Probability with which each record enters a step; above 0, at most 1.
+        steps: How many are counted; at least 1.
+        sensitivity: How many clipping norms one record can change the sum by; infinite where nothing bounds it.
+        adjacency: How neighbouring training sets differ.
+
+    Returns:
+        A noise multiplier of four digits, in clipping norms, from 0.3 to 10,000. Its ε is at most the target, and
+        hardly less unless it is the smallest one allowed.
+
+    Raises:
+        SettingError: No noise multiplier within the bounds gives that ε, or a number is outside its bounds.
     """
     check_bound("target_epsilon", target_epsilon)
     check_bound("delta", delta)

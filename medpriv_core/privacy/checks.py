@@ -36,9 +36,19 @@ SECOND_LIGHT, PATIENTS_LIGHT = "Second accountant", "Patients with several image
 
 
 def check_plan(spec: RunSpec, *, train_size: int, patients: PatientCount | None = None) -> list[Check]:
-    """The checks of a run before its launch; none unless it is DP-SGD. ``patients`` where their number is known.
+    """The checks of a run before its launch.
 
-    Raises ``SettingError`` for what cannot run at all, as ``plan_run`` does.
+    Args:
+        spec: The specification of the run.
+        train_size: Training records, n; at least 1.
+        patients: How many patients the images are of; None where that is not known.
+
+    Returns:
+        A light for each condition; none unless the run is DP-SGD.
+
+    Raises:
+        SettingError: No run can have these settings on so many records, or no noise reaches its ``target_epsilon``; see
+            ``plan_run``.
     """
     if spec.method != "dp_sgd":
         return []
@@ -58,10 +68,20 @@ def check_plan(spec: RunSpec, *, train_size: int, patients: PatientCount | None 
 
 
 def check_run(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None, imported: bool = False) -> list[Check]:
-    """The checks of a run that has begun, by what was recorded; none unless it is DP-SGD.
+    """The checks of a run that has begun, by what was recorded.
 
-    ``setup`` is its ``setup.json``, ``spent`` the record of its network. Of an ``imported`` run no condition holds for
-    certain: what was recorded elsewhere is the word of its sender.
+    Args:
+        spec: The specification of the run.
+        setup: What the run recorded at its start (``setup.json``).
+        spent: The record of its network; None before its first checkpoint.
+        imported: Whether the run was made elsewhere. Then no condition holds for certain: what was recorded is the word
+            of its sender.
+
+    Returns:
+        A light for each condition; none unless the run is DP-SGD and has recorded how many images it trains on.
+
+    Raises:
+        SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
     """
     if spec.method != "dp_sgd" or not setup.get("train_size"):
         return []
@@ -97,14 +117,31 @@ def _by_its_sender(check: Check) -> Check:
 
 
 def confirm_run(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None) -> None:
-    """Wait for the second accountant's word on a network, so that verdict and checks know it."""
+    """Wait for the second accountant's word on a network, so that verdict and checks know it.
+
+    Args:
+        spec: The specification of the run.
+        setup: What the run recorded at its start (``setup.json``).
+        spent: The record of its network; None before its first checkpoint.
+
+    Raises:
+        SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
+    """
     asked = run_question(spec, setup=setup, spent=spent)
     if asked is not None:
         wait_for_answer(asked)
 
 
 def check_second(asked: Question | None, *, recorded: Mapping[str, Any] | None = None) -> Check:
-    """Whether another program confirms epsilon; ``recorded`` is what a run kept of its answer."""
+    """Whether another program confirms ε.
+
+    Args:
+        asked: What the second accountant is asked; None where the steps were not recorded.
+        recorded: What a run kept of its answer, under ``SECOND`` of its ``setup.json``.
+
+    Returns:
+        The light *Second accountant*: green if it is confirmed, red if the second one says more.
+    """
     name = SECOND_LIGHT
     if asked is None:
         return not_recorded(name, "its steps")
@@ -127,7 +164,16 @@ def check_second(asked: Question | None, *, recorded: Mapping[str, Any] | None =
 
 
 def check_patients(asked: Question | None, patients: PatientCount | None, *, recorded: bool = True) -> Check:
-    """Whether one image is all that a patient has at stake; ``recorded``: whether that was looked into at all."""
+    """Whether one image is all that a patient has at stake.
+
+    Args:
+        asked: What the second accountant is asked, which holds the steps; None where they were not recorded.
+        patients: How many patients the images are of; None where that is not known.
+        recorded: Whether that was looked into at all.
+
+    Returns:
+        The light *Patients with several images*.
+    """
     name = PATIENTS_LIGHT
     if not recorded:
         return not_recorded(name, "whose images it learned from")

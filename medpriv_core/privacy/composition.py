@@ -64,12 +64,12 @@ class Spending:
 
     @property
     def epsilon(self) -> float:
-        """Of this network alone, at ``delta``."""
+        """What this network alone costs, at ``delta``."""
         return composed_epsilon(self.stretches, delta=self.delta) if self.beyond is None else self.beyond
 
     @property
     def weight(self) -> float:
-        """Grows with every step: which of two accounts of one network says more."""
+        """A number that grows with every step: which of two accounts of one network says more."""
         return sum(part.weight for part in self.stretches)
 
 
@@ -100,7 +100,7 @@ class JointEpsilon:
 
     @property
     def established(self) -> bool:
-        """Whether ``epsilon`` says what holds, were it that none does."""
+        """Whether ``epsilon`` says what holds, even if that is that none does."""
         return not self.lost and not self.unknown
 
     @property
@@ -126,7 +126,7 @@ class JointEpsilon:
 
     @property
     def all_sentence(self) -> str:
-        """For somebody who gets every one of several networks."""
+        """What it means for somebody who gets every one of several networks."""
         sentence = (
             f"Whoever gets all {self.networks:,} DP-SGD networks, or answers that all had a part in, learns from "
             f"each of them: {self.statement}."
@@ -137,7 +137,7 @@ class JointEpsilon:
 
     @property
     def ever_sentence(self) -> str:
-        """For all networks that were ever trained on the images."""
+        """What it means for all networks that were ever trained on the images."""
         if self.lost:
             return f"What all DP-SGD networks trained here have taken from these images together is {self.statement}."
         which = "The one DP-SGD network" if self.networks == 1 else f"All {self.networks:,} DP-SGD networks together"
@@ -145,9 +145,16 @@ class JointEpsilon:
 
 
 def compose(dataset: str, spendings: Sequence[Spending], *, unknown: int = 0, lost: int = 0) -> JointEpsilon:
-    """All these networks on the images of ``dataset``, by the rules above.
+    """What several networks together cost the images of one dataset, by the rules of this module.
 
-    ``unknown`` further ones are there of which nobody knows what they spent, and ``lost`` lines of the journal.
+    Args:
+        dataset: Its name.
+        spendings: One for each network whose spending is known.
+        unknown: Further networks, of which nobody knows what they spent.
+        lost: Damaged lines of the journal of the images.
+
+    Returns:
+        The joint ε with what it depends on; infinite where ``unknown`` or ``lost`` is not 0.
     """
     told = [spending for spending in spendings if spending.beyond is not None]
     counted = [spending for spending in spendings if spending.beyond is None]
@@ -175,15 +182,37 @@ def compose(dataset: str, spendings: Sequence[Spending], *, unknown: int = 0, lo
 
 
 def planned_spending(spec: RunSpec, *, train_size: int) -> Spending:
-    """Of a DP-SGD run that is still to be trained; raises ``SettingError`` as ``plan_run`` does."""
+    """What the network of a DP-SGD run will take that is still to be trained.
+
+    Args:
+        spec: The specification of the run.
+        train_size: Training records, n; at least 1.
+
+    Returns:
+        Its steps as they are counted, at the δ of the run.
+
+    Raises:
+        SettingError: No run can have these settings on so many records, or no noise reaches its ``target_epsilon``; see
+            ``plan_run``.
+    """
     plan = plan_run(spec, train_size=train_size)
     return Spending(plan.mechanism, plan.stretches, plan.delta)
 
 
 def network_spending(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None) -> Spending | None:
-    """Of a DP-SGD network as it lies there, by what its run recorded; None where nobody knows what it has spent.
+    """What the network of a DP-SGD run has taken, by what its run recorded.
 
-    ``setup`` is the run's ``setup.json``, ``spent`` the record of the network.
+    Args:
+        spec: The specification of the run.
+        setup: What the run recorded at its start (``setup.json``).
+        spent: The record of its network; None before its first checkpoint.
+
+    Returns:
+        Its steps as they are counted, or its ε where that is more than they cost. None where nobody knows what it has
+        spent.
+
+    Raises:
+        SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
     """
     if spent is None or spent.untold or not setup.get("train_size"):
         return None

@@ -136,7 +136,7 @@ def is_withheld(spec: RunSpec | None) -> bool:
 
 
 def covered_part(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a row of ``metrics.jsonl``, of ``setup.json`` or of ``outcome.json`` what epsilon covers, by name."""
+    """What ε covers of a row of ``metrics.jsonl``, of ``setup.json`` or of ``outcome.json``, by name."""
     return {name: value for name, value in record.items() if name in COVERED or name.startswith(_OF_TEST_IMAGES)}
 
 
@@ -149,7 +149,16 @@ def left_out_of(record: Mapping[str, Any]) -> list[str]:
 def exported_part(
     record: Mapping[str, Any], spec: RunSpec | None, *, with_training_figures: bool = False
 ) -> dict[str, Any]:
-    """What an export of a run of ``spec`` may hold of a record; all of it ``with_training_figures``."""
+    """What an export of a run may hold of a record.
+
+    Args:
+        record: A row of ``metrics.jsonl``, or ``setup.json`` or ``outcome.json``, by name.
+        spec: The specification of the run; None where it cannot be read.
+        with_training_figures: Whether somebody asked for what ε does not cover.
+
+    Returns:
+        The part that ε covers, or all of it where that was asked for and for methods other than DP-SGD.
+    """
     return dict(record) if with_training_figures or not is_withheld(spec) else covered_part(record)
 
 
@@ -162,7 +171,15 @@ class Coverage:
 
 
 def coverage_in_words(spec: RunSpec | None, *, with_training_figures: bool = False) -> Coverage:
-    """What an export leaves out and why, or that it was asked not to."""
+    """What an export leaves out and why, or that it was asked not to.
+
+    Args:
+        spec: The specification of the run; None where it cannot be read.
+        with_training_figures: Whether somebody asked for what ε does not cover.
+
+    Returns:
+        A heading, and the statements below it; no statement for methods other than DP-SGD.
+    """
     if not is_withheld(spec):
         return Coverage(HEADING, ())
     if with_training_figures:

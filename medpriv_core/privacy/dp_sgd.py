@@ -49,15 +49,25 @@ def composed_epsilon(
     adjacency: Adjacency = "add-remove",
     images_per_patient: int = 1,
 ) -> float:
-    """Epsilon of steps on the same records, whichever came first; 0 of none, infinite above ``MAX_EPSILON``.
+    """What steps on the same records cost together, in whatever order they were taken.
 
-    ``counted`` have noise multipliers in the most that one record can change. Neighbours differ by one record that is
-    added or removed, or replaced by an empty one (the same epsilon), or replaced by any other. For
-    ``images_per_patient`` k the k images of a patient are added or removed together, so that the sum changes by up to k
+    Neighbours differ by one record that is added or removed, or replaced by an empty one (the same ε), or replaced by
+    any other. Where a patient has k images, these are added or removed together, so that the sum changes by up to k
     times as much: a mixture of Gaussians under Poisson sampling (Ganesh 2024).
 
-    Raises ``SettingError`` for rates and numbers that cannot be, and where several images of a patient cannot be
-    counted: by replacement, or at a ``delta`` that is too small for so many steps.
+    Args:
+        counted: The steps, in whatever order. Their noise multipliers are in units of the most that one record can
+            change the sum by.
+        delta: The chance with which the promise of ε may fail; above 0 and below 1.
+        adjacency: How neighbouring training sets differ.
+        images_per_patient: Images that are added or removed together, from 1 to 100.
+
+    Returns:
+        ε, never below what holds: 0 without steps, infinite above ``MAX_EPSILON``.
+
+    Raises:
+        SettingError: A rate or a number of steps cannot be, or several images of a patient cannot be counted: by
+            replacement, or at a ``delta`` that is too small for so many steps.
     """
     if images_per_patient > 1 and adjacency == "replace-one":
         raise SettingError("Several images of a patient are counted for adjacency add-remove only; choose that.")
@@ -70,7 +80,20 @@ def composed_epsilon(
 
 
 def composed_rdp_epsilon(counted: Iterable[Steps], *, delta: float, adjacency: Adjacency = "add-remove") -> float:
-    """The same by the classic accountant, looser and computed in another way; for single records only."""
+    """What steps cost by the classic accountant, looser and computed in another way; for single records only.
+
+    Args:
+        counted: The steps, in whatever order. Their noise multipliers are in units of the most that one record can
+            change the sum by.
+        delta: The chance with which the promise of ε may fail; above 0 and below 1.
+        adjacency: How neighbouring training sets differ.
+
+    Returns:
+        ε, never below what holds: 0 without steps, infinite above ``MAX_EPSILON``.
+
+    Raises:
+        SettingError: A rate or a number of steps cannot be.
+    """
     stretches = merge_steps(counted)
     if not stretches or _unbounded(stretches):
         return math.inf if stretches else 0.0
@@ -78,22 +101,46 @@ def composed_rdp_epsilon(counted: Iterable[Steps], *, delta: float, adjacency: A
 
 
 def accountant_of(*, sample_rate: float, delta: float, steps: int) -> Accountant:
-    """Which accountant an epsilon comes from: gaussian is the closed form at sample rate 1."""
+    """Which accountant the ε of steps comes from.
+
+    Args:
+        sample_rate: Probability with which each record enters a step; above 0, at most 1.
+        delta: The chance with which the promise of ε may fail; above 0 and below 1.
+        steps: How many are counted.
+
+    Returns:
+        "gaussian", the closed form, at a sample rate of 1. Else "pld", or "rdp" where δ is too small for the grid of
+        the PLD.
+    """
     if sample_rate == 1:
         return "gaussian"
     return "pld" if resolvable(delta, steps=steps) else "rdp"
 
 
 def sampling_rate(*, batch_size: int, train_size: int) -> float:
-    """Probability with which each record enters a batch, so that ``batch_size`` are expected."""
+    """Probability with which each record enters a batch under Poisson sampling.
+
+    Args:
+        batch_size: Records that are expected in a batch.
+        train_size: Training records, n.
+
+    Returns:
+        Above 0, and at most 1 for a batch that is not larger than the training set.
+    """
     return batch_size / train_size
 
 
 def steps_per_epoch(*, batch_size: int, train_size: int, sampling: Sampling = "poisson") -> int:
     """Steps in an epoch: the one rule, for the loop and for the accountant.
 
-    poisson: as many as on average look at ``train_size`` records, at least 1. full_batch: 1. shuffled: the whole deck,
-    where the last batch may be smaller.
+    Args:
+        batch_size: Records in a batch, or expected in it.
+        train_size: Training records, n.
+        sampling: How batches are drawn.
+
+    Returns:
+        For "poisson" as many as on average look at n records, at least 1; for "full_batch" 1; for "shuffled" the whole
+        deck, where the last batch may be smaller.
     """
     if sampling == "full_batch":
         return 1

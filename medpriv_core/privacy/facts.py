@@ -107,9 +107,17 @@ class GuaranteeFacts:
 
 
 def planned_facts(spec: RunSpec, *, train_size: int) -> GuaranteeFacts:
-    """What a DP-SGD run of ``spec`` on ``train_size`` training records is meant to do.
+    """What a DP-SGD run is meant to do.
 
-    The noise multiplier is None where a ``target_epsilon`` is still to be solved for it.
+    Args:
+        spec: The specification of the run.
+        train_size: Training records, n; at least 1.
+
+    Returns:
+        The facts. The noise multiplier is None where a ``target_epsilon`` is still to be solved for it.
+
+    Raises:
+        SettingError: There are no training records, or fewer than a batch has.
     """
     training = private_training(spec, train_size=train_size)
     mechanism = training.mechanism

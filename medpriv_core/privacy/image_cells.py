@@ -22,9 +22,17 @@ Shape = tuple[int, int, int]
 
 
 def cell_grid(shape: Shape, *, block: int) -> tuple[int, int]:
-    """Rows and columns of cells in a picture of ``shape`` (h, w, c); each cell has at least block x block pixels.
+    """How many cells a pixelised picture has; each has at least block x block pixels.
 
-    Raises ``SettingError`` if no such cell fits.
+    Args:
+        shape: Height, width and channels of the picture.
+        block: Side of a cell, in pixels.
+
+    Returns:
+        Rows and columns of cells.
+
+    Raises:
+        SettingError: No such cell fits into the picture.
     """
     height, width, _ = shape
     if block > min(height, width):
@@ -36,5 +44,14 @@ def cell_grid(shape: Shape, *, block: int) -> tuple[int, int]:
 
 
 def cell_noise_scale(*, beta: float, block: int, changed_pixels: int) -> float:
-    """Laplace scale of the noise on each cell's mean, for pixels in [0, 1]."""
+    """How much noise the mean of a cell needs (Fan 2018).
+
+    Args:
+        beta: The ε of ``changed_pixels`` pixels is 1/beta.
+        block: Side of a cell, in pixels.
+        changed_pixels: By how many pixels neighbours may differ.
+
+    Returns:
+        Laplace scale of the noise on each cell's mean, for pixels in [0, 1].
+    """
     return changed_pixels * beta / block**2

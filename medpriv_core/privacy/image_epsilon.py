@@ -81,14 +81,26 @@ def laplace_guarantee(
     delta: float = DEFAULT_DELTA,
     copies: int = 1,
 ) -> ImageGuarantee:
-    """Of Laplace noise by which ``changed_pixels`` pixels have an epsilon of 1/beta.
+    """What holds for pictures with Laplace noise by which ``changed_pixels`` pixels have an ε of 1/beta.
 
-    loss          the largest privacy loss of one noised value: its sensitivity over its scale; None: 1/beta
-    dominated_by  that of the continuous Laplace noise which dominates this noise; None: it is continuous itself
-    cells         how many noised values a colour has; None: one for each pixel of ``shape`` (h, w, c)
+    Sources: Dwork and Roth 2014, theorem 3.6; ``image_laplace`` for ε at δ.
 
-    Raises ``SettingError`` for a picture without pixels and for numbers outside their bounds. Sources: Dwork and Roth
-    2014, theorem 3.6; ``image_laplace`` for epsilon at delta.
+    Args:
+        beta: Amount of noise, for pixels in [0, 1]; from 0.001 to 10,000.
+        shape: Height, width and channels of the picture.
+        loss: The largest privacy loss of one noised value: its sensitivity over its scale. None: 1/beta.
+        dominated_by: The largest loss of the continuous Laplace noise that dominates this noise. None: it is continuous
+            itself.
+        cells: How many noised values a colour has. None: one for each pixel.
+        changed_pixels: How many pixels are one unit of protection.
+        delta: The chance with which an ε may fail, from 1e-12 to 0.1.
+        copies: Independent releases of the picture, from 1 to 10,000.
+
+    Returns:
+        The ε of one unit and of the whole picture, for all copies together.
+
+    Raises:
+        SettingError: The picture has no pixels, or a number is outside its bounds.
     """
     _check(beta=beta, shape=shape, delta=delta, copies=copies)
     loss = 1 / beta if loss is None else loss
@@ -111,9 +123,19 @@ def laplace_guarantee(
 
 
 def gaussian_guarantee(*, beta: float, shape: Shape, delta: float = DEFAULT_DELTA, copies: int = 1) -> ImageGuarantee:
-    """Of Gaussian noise of standard deviation ``beta`` on each value of a picture of ``shape`` (h, w, c).
+    """What holds for pictures with Gaussian noise on each value (Balle and Wang 2018).
 
-    Raises as ``laplace_guarantee``. Source: Balle and Wang 2018.
+    Args:
+        beta: Standard deviation of the noise, for pixels in [0, 1]; from 0.001 to 10,000.
+        shape: Height, width and channels of the picture.
+        delta: The chance with which an ε may fail, from 1e-12 to 0.1.
+        copies: Independent releases of the picture, from 1 to 10,000.
+
+    Returns:
+        The ε of one pixel or colour value and of the whole picture, for all copies together, both at ``delta``.
+
+    Raises:
+        SettingError: The picture has no pixels, or a number is outside its bounds.
     """
     _check(beta=beta, shape=shape, delta=delta, copies=copies)
     values = math.prod(shape)
@@ -135,7 +157,21 @@ def gaussian_guarantee(*, beta: float, shape: Shape, delta: float = DEFAULT_DELT
 def no_guarantee(
     *, beta: float, shape: Shape, delta: float = DEFAULT_DELTA, copies: int = 1, why: str
 ) -> ImageGuarantee:
-    """Of noise that hides no difference between two pictures. Raises as ``laplace_guarantee``."""
+    """What holds for noise that hides no difference between two pictures: no ε.
+
+    Args:
+        beta: Amount of noise, for pixels in [0, 1]; from 0.001 to 10,000.
+        shape: Height, width and channels of the picture.
+        delta: The chance with which an ε may fail, from 1e-12 to 0.1.
+        copies: Independent releases of the picture, from 1 to 10,000.
+        why: Sentences on what such noise does.
+
+    Returns:
+        A guarantee in which every ε is infinite.
+
+    Raises:
+        SettingError: The picture has no pixels, or a number is outside its bounds.
+    """
     _check(beta=beta, shape=shape, delta=delta, copies=copies)
     return ImageGuarantee(
         beta=beta,

@@ -49,7 +49,15 @@ FAILED: dict[str, str] = {
 
 
 def words_of(name: str, finding: Finding) -> str:
-    """The figures of a finding in words; empty where they are missing or are not numbers."""
+    """The figures of one finding of the self-test, in words.
+
+    Args:
+        name: What was tried: "noise", "clipping", ...
+        finding: What was found: its figures by name.
+
+    Returns:
+        "a deviation of 1.003 of σC/B over 20,520 numbers"; empty where a figure is missing or is not a number.
+    """
     figures = {key: value for key, value in finding.items() if isinstance(value, int | float)}
     # JSON has no infinity and no NaN; a step that moved to nowhere has null.
     figures |= {key: float("nan") for key, value in finding.items() if value is None}
@@ -60,7 +68,7 @@ def words_of(name: str, finding: Finding) -> str:
 
 
 def failures(measured: Mapping[str, Finding]) -> list[str]:
-    """A clause for each finding that does not hold."""
+    """A clause for each finding of the self-test that does not hold."""
     clauses = []
     for name, finding in measured.items():
         if finding.get("holds") is not True:

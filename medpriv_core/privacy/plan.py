@@ -74,7 +74,18 @@ class DpSgdPlan:
         return composed_rdp_epsilon(self.stretches, delta=self.delta, adjacency=self.adjacency)
 
     def epsilon_patient(self, images: int) -> float:
-        """What holds for a patient with ``images`` images in the training set, added or removed together."""
+        """What holds for a patient with several images, added or removed together.
+
+        Args:
+            images: How many the patient has in the training set, from 1 to 100.
+
+        Returns:
+            ε at ``delta``; infinite where none holds.
+
+        Raises:
+            SettingError: There are more images, neighbours differ by replacement, or ``delta`` is too small to compute
+                it.
+        """
         return composed_epsilon(self.stretches, delta=self.delta, adjacency=self.adjacency, images_per_patient=images)
 
 
@@ -90,11 +101,25 @@ def plan_dp_sgd(
     microbatch_size: int = 1,
     adjacency: Adjacency | None = None,
 ) -> DpSgdPlan:
-    """The plan for a noise multiplier, or for the one that reaches ``target_epsilon`` by what holds.
+    """What DP-SGD would cost, from its sizes and either its noise or the ε that is wanted.
 
-    Without ``adjacency``, the mechanism's own.
+    Args:
+        train_size: Training records, n; at least 1.
+        batch_size: Records in a step, or expected in it; from 1 to ``train_size``. A full batch has all.
+        epochs: How often, on average, each record is used.
+        delta: The chance with which the promise of ε may fail, from 1e-12 to 0.1.
+        noise_multiplier: Standard deviation of the noise, in clipping norms; from 0.3 to 10,000.
+        target_epsilon: Instead of it, the ε that shall hold at the end, from 0.01 to 100.
+        sampling: How batches are drawn.
+        microbatch_size: Records whose mean gradient is clipped as one; at least 1.
+        adjacency: How neighbouring training sets differ. None: as the mechanism has it.
 
-    Raises ``SettingError`` unless exactly one of the two is given, and for impossible sizes.
+    Returns:
+        The mechanism that would run, and its ε.
+
+    Raises:
+        SettingError: Not exactly one of noise multiplier and target is given, a size or number is out of bounds, there
+            are more than ``MAX_STEPS`` steps, or no noise reaches the target.
     """
     mechanism = mechanism_of_loop(
         train_size=train_size, batch_size=batch_size, sampling=sampling, microbatch_size=microbatch_size
@@ -112,10 +137,18 @@ def plan_dp_sgd(
 
 
 def plan_run(spec: RunSpec, *, train_size: int) -> DpSgdPlan:
-    """The plan of a DP-SGD run on ``train_size`` training records.
+    """What a DP-SGD run would cost.
 
-    Raises ``SettingError`` for impossible sizes, a delta that is not below 1/n, and a ``target_epsilon`` that no noise
-    reaches.
+    Args:
+        spec: The specification of the run.
+        train_size: Training records, n; at least 1.
+
+    Returns:
+        The mechanism that would run, and its ε.
+
+    Raises:
+        SettingError: The batch is larger than the training set, δ is not below 1/n, there are more than ``MAX_STEPS``
+            steps, or no noise reaches the ``target_epsilon``. Also for a run of another method.
     """
     spec.check_dataset_size(train_size)
     mechanism = private_training(spec, train_size=train_size).mechanism
@@ -132,7 +165,16 @@ def plan_run(spec: RunSpec, *, train_size: int) -> DpSgdPlan:
 
 
 def claimed_rate(*, batch_size: int, train_size: int, sampling: Sampling) -> float:
-    """The sampling rate that is taken for granted where nobody looks: that of Poisson sampling, but of a full batch."""
+    """The sampling rate that is taken for granted where nobody looks.
+
+    Args:
+        batch_size: Records in a step, or expected in it.
+        train_size: Training records, n.
+        sampling: How batches are said to be drawn.
+
+    Returns:
+        That of Poisson sampling, but 1 for a full batch.
+    """
     return 1.0 if sampling == "full_batch" else sampling_rate(batch_size=batch_size, train_size=train_size)
 
 

@@ -41,12 +41,23 @@ class PrivateTraining:
         return max(1, round(self.batch_size / self.clipped_together))
 
     def noise_deviation(self, noise_multiplier: float) -> float:
-        """Standard deviation of the noise on the clipped sum."""
+        """Standard deviation of the noise on the clipped sum, for a noise multiplier."""
         return noise_multiplier * self.max_grad_norm
 
 
 def private_training(spec: RunSpec, *, train_size: int) -> PrivateTraining:
-    """Of a DP-SGD run on ``train_size`` training records; raises ``SettingError`` for sizes that cannot be."""
+    """What a DP-SGD run does in each step, and what is counted of it.
+
+    Args:
+        spec: The specification of the run.
+        train_size: Training records, n; at least 1.
+
+    Returns:
+        One step, as it is meant.
+
+    Raises:
+        SettingError: There are no training records, or fewer than a batch has.
+    """
     return PrivateTraining(
         mechanism=mechanism_of(spec, train_size=train_size),
         train_size=train_size,

@@ -90,19 +90,47 @@ _thread: threading.Thread | None = None
 def question(
     counted: Iterable[Steps], *, delta: float, adjacency: Adjacency = "add-remove", images_per_patient: int = 1
 ) -> Question:
-    """The question that all functions here ask by."""
+    """The question that all functions here ask by.
+
+    Args:
+        counted: The steps, in whatever order. Their noise multipliers are in units of the most that one record can
+            change the sum by.
+        delta: The chance with which the promise of ε may fail; above 0 and below 1.
+        adjacency: How neighbouring training sets differ.
+        images_per_patient: Images that are added or removed together.
+
+    Returns:
+        The same one for the same steps in another order.
+
+    Raises:
+        SettingError: A rate or a number of steps cannot be.
+    """
     return Question(merge_steps(counted), delta, adjacency == "replace-one", images_per_patient)
 
 
 def second_epsilon(
     counted: Iterable[Steps], *, delta: float, adjacency: Adjacency = "add-remove", images_per_patient: int = 1
 ) -> float | None:
-    """Epsilon by the second accountant, waited for: infinite above ``MAX_EPSILON``, None where it cannot say."""
+    """What steps cost by the second accountant, waited for.
+
+    Args:
+        counted: The steps, in whatever order. Their noise multipliers are in units of the most that one record can
+            change the sum by.
+        delta: The chance with which the promise of ε may fail; above 0 and below 1.
+        adjacency: How neighbouring training sets differ.
+        images_per_patient: Images that are added or removed together.
+
+    Returns:
+        ε, infinite above ``MAX_EPSILON``; None where it cannot say.
+
+    Raises:
+        SettingError: A rate or a number of steps cannot be.
+    """
     return _ask(question(counted, delta=delta, adjacency=adjacency, images_per_patient=images_per_patient))
 
 
 def wait_for_answer(asked: Question) -> Answer:
-    """The answer, as soon as it is there."""
+    """The second accountant's answer, as soon as it is there; it takes up to some seconds."""
     _ask(asked)
     return answer_to(asked)
 
@@ -123,7 +151,16 @@ def ask_second_epsilon(asked: Question) -> None:
 
 
 def answer_to(asked: Question, *, recorded: Mapping[str, Any] | None = None) -> Answer:
-    """What is known by now, without waiting; ``recorded`` is what a run kept under ``SECOND``."""
+    """What is known by now of the second accountant's answer, without waiting.
+
+    Args:
+        asked: The question.
+        recorded: What a run kept of the answer, under ``SECOND`` of its ``setup.json``; it counts only if it is of this
+            question.
+
+    Returns:
+        The answer, "pending" until there is one.
+    """
     first = asked.first_epsilon
     if math.isinf(first) or not asked.stretches:  # nothing is promised, or nothing spent
         return Answer("confirmed", first, first)
@@ -150,7 +187,15 @@ def corrections() -> int:
 
 
 def record_of(asked: Question, epsilon: Any) -> dict[str, Any]:
-    """What a run keeps of an answer: the question with it, so that it is never taken for another one's."""
+    """What a run keeps of an answer: the question with it, so that it is never taken for another one's.
+
+    Args:
+        asked: The question.
+        epsilon: The second accountant's ε; anything but a finite number is kept as None.
+
+    Returns:
+        Ready for JSON.
+    """
     known = isinstance(epsilon, int | float) and math.isfinite(epsilon)
     return {
         "stretches": [list(stretch) for stretch in asked.stretches],

@@ -23,7 +23,7 @@ from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, co
 from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.steps import MOST_STEPS, Steps, count_steps, number_within, steps_from_json, steps_to_json
 from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian
-from medpriv_core.spec import RunSpec, Sampling
+from medpriv_core.spec import BOUNDS, RunSpec, Sampling
 
 Bond = Literal["unknown", "holds", "broken", "older", "damaged"]
 
@@ -84,7 +84,7 @@ class Spent:
         return f"It was stopped in epoch {self.epochs + 1}, after {steps}; {figures}."
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON, which has no infinity: null says that no epsilon holds."""
+        """The record ready for JSON, which has no infinity: null says that no epsilon holds."""
         values = {name: value for name, value in asdict(self).items() if name not in ("recorded", "bond")}
         if self.epsilon is None:
             for name in ("epsilon", "delta", "adjacency", "sampling", "accountant", "segments"):
@@ -98,7 +98,17 @@ class Spent:
 
 
 def spent_from_dict(values: Any) -> Spent:
-    """A record as ``to_dict`` made it; raises ``ValueError`` for anything else."""
+    """A record as ``Spent.to_dict`` made it.
+
+    Args:
+        values: What was read of a file, of whatever kind.
+
+    Returns:
+        The record, as one that its worker wrote.
+
+    Raises:
+        ValueError: It is no such record, or a number in it cannot be.
+    """
     if not isinstance(values, Mapping):
         raise ValueError("a record must be an object")
     for name in ("epochs", "step", "steps", "steps_per_epoch"):
@@ -124,7 +134,7 @@ def spent_from_dict(values: Any) -> Spent:
     return replace(
         spent,
         epsilon=math.inf if values["epsilon"] is None else number_within(values["epsilon"], low=0.0, high=math.inf),
-        delta=number_within(values.get("delta"), low=0.0, high=1.0),
+        delta=number_within(values.get("delta"), low=BOUNDS["delta"][0], high=BOUNDS["delta"][1]),
         adjacency=_one_of(values.get("adjacency"), get_args(Adjacency)),
         sampling=_one_of(values.get("sampling"), get_args(Sampling)),
         accountant=_one_of(values.get("accountant"), get_args(Accountant)),
@@ -141,9 +151,18 @@ def spent_by(
     step: int,
     checkpoint: str | None,
 ) -> Spent:
-    """The record of a DP-SGD network that has finished ``epochs`` and ``step`` steps, with ``segments`` in its ledger.
+    """The record of a DP-SGD network.
 
-    ``checkpoint`` is the digest of the file that holds it.
+    Args:
+        mechanism: What the accountant counts of its steps.
+        segments: The steps in its ledger, as its loop took them.
+        delta: The chance with which the promise of ε may fail; above 0 and below 1.
+        epochs: That it has finished.
+        step: Steps of the epoch under way; 0 between two epochs.
+        checkpoint: SHA-256 of the file that holds it; None where there is none.
+
+    Returns:
+        The record, with the ε of these steps.
     """
     segments = tuple(segments)
     steps = count_steps(segments)
@@ -170,10 +189,18 @@ def spent_at(row: Mapping[str, Any]) -> Spent | None:
 def spent_without_record(
     spec: RunSpec, *, setup: Mapping[str, Any], last: Mapping[str, Any], outcome: Mapping[str, Any]
 ) -> Spent | None:
-    """The most that the files of a run of an earlier version show; None before its first step that is known of.
+    """The most that the files of a run of an earlier version show, which wrote no record.
 
-    ``last`` is its last row and ``outcome`` how it ended, which also counts steps of an epoch that was stopped; the
-    ledger with which its last session began stands among the facts in ``setup``.
+    Args:
+        spec: The specification of the run.
+        setup: What the run recorded at its start (``setup.json``). Among its facts is the ledger with which the last
+            session began.
+        last: The last row of its ``metrics.jsonl``; empty before the first.
+        outcome: How it ended (``outcome.json``), which also counts the steps of an epoch that was stopped; empty if
+            that is not known.
+
+    Returns:
+        What was spent at least; None before the first step that is known of.
     """
     if spec.method != "dp_sgd":
         return _of_figures(last, step=0) if last else None

@@ -27,7 +27,7 @@ NEARLY_ALL = 0.9
 
 
 def format_epsilon(epsilon: float) -> str:
-    """Three significant digits, or whole numbers from 100 on; never less than the number given."""
+    """ε for people: three significant digits, or whole numbers from 100 on; never less than the number given."""
     if math.isinf(epsilon):
         return "∞"
     if epsilon >= 100:
@@ -55,7 +55,7 @@ def of_hundred(share: float) -> str:
 
 
 def format_delta(delta: float) -> str:
-    """The shortest exact form, as people write it: "1e-5", "0.001"."""
+    """δ for people: the shortest exact form, "1e-5" or "0.001"."""
     mantissa, _, exponent = f"{delta:.12g}".partition("e")
     return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
@@ -86,7 +86,21 @@ def dp_sgd_statement(
     accountant: Accountant = "pld",
     images_per_patient: int = 1,
 ) -> str:
-    """The full form for a DP-SGD run; what is not said of it is that of a sound run with Poisson sampling."""
+    """The ε of a DP-SGD run with all that it depends on.
+
+    What is not given is that of a sound run with Poisson sampling.
+
+    Args:
+        epsilon: What holds; infinite where none does.
+        delta: At which it holds.
+        adjacency: How neighbouring training sets differ.
+        sampling: How batches are drawn.
+        accountant: Which one ε comes from.
+        images_per_patient: Images that are added or removed together.
+
+    Returns:
+        "ε = 7.16 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)".
+    """
     neighbours = ADJACENCY_WORDS[adjacency]
     if images_per_patient > 1:
         neighbours = f"all {images_per_patient} images of a patient {neighbours.removeprefix('one image ')}"
@@ -98,7 +112,15 @@ def dp_sgd_statement(
 
 
 def what_does_not_hold(*, claimed: float, holds: float) -> str:
-    """The sentence beside an epsilon that is not what its noise, batches and steps alone would suggest."""
+    """The sentence beside an ε that is not what its noise, batches and steps alone would suggest.
+
+    Args:
+        claimed: The ε that they would suggest.
+        holds: The one that holds; infinite where none does.
+
+    Returns:
+        One sentence.
+    """
     claim = f"ε = {format_epsilon(claimed)} would need Poisson sampling, each image clipped by itself and kept apart"
     if math.isinf(holds):
         return f"No ε holds for this run: {claim}, which is not the case."
@@ -113,7 +135,7 @@ IMAGE_ACCOUNTANT_WORDS: dict[ImageAccountant, str] = {
 
 
 def image_epsilon_statement(guarantee: ImageGuarantee) -> str:
-    """The full form for a whole picture, all its noised copies together."""
+    """The ε of a whole picture, all its noised copies together, with all that it depends on."""
     copies = "noise drawn once" if guarantee.copies == 1 else f"{guarantee.copies:,} noised copies together"
     delta = "" if math.isinf(guarantee.epsilon_image) else f"δ = {format_delta(guarantee.delta)}; "
     return (
@@ -123,7 +145,7 @@ def image_epsilon_statement(guarantee: ImageGuarantee) -> str:
 
 
 def image_unit_statement(guarantee: ImageGuarantee) -> str:
-    """The full form for the mechanism's unit: a pixel, or as many as DP-Pix protects."""
+    """The ε of the mechanism's unit (a pixel, or as many as DP-Pix protects), with all that it depends on."""
     colour = " (red, green or blue of a pixel)" if "colour" in guarantee.unit else ""
     delta = "" if math.isinf(guarantee.unit_epsilon) else f"δ = {format_delta(guarantee.unit_delta)}; "
     return (
@@ -165,7 +187,15 @@ def image_neighbours(shape: Shape) -> str:
 
 
 def image_release_statement(guarantee: ImageGuarantee, shape: Shape) -> str:
-    """What a file of a noised picture of ``shape`` (h, w, c) says of it: every ε with all that it depends on."""
+    """What a file of a noised picture says of it: every ε with all that it depends on.
+
+    Args:
+        guarantee: What holds for the picture.
+        shape: Height, width and channels of the picture.
+
+    Returns:
+        Three sentences: the picture, the unit, and who the neighbours are.
+    """
     unit = guarantee.unit
     return (
         f"The picture: {image_epsilon_statement(guarantee)}. {unit[0].upper()}{unit[1:]}: "

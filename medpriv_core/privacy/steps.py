@@ -49,12 +49,20 @@ class Steps(NamedTuple):
 
 
 def count_steps(parts: Iterable[Steps]) -> int:
-    """All of them."""
+    """How many steps these are in all."""
     return sum(part.count for part in parts)
 
 
 def add_steps(parts: tuple[Steps, ...], more: Steps) -> tuple[Steps, ...]:
-    """``parts`` and then ``more``, as one with the last where these are alike."""
+    """Steps, and then further ones.
+
+    Args:
+        parts: Those until now.
+        more: Those that follow.
+
+    Returns:
+        ``parts`` with ``more`` at the end: as one with the last part where the two are alike.
+    """
     *earlier, last = parts or (more._replace(count=0),)
     if last[:2] == more[:2]:
         return (*earlier, more._replace(count=last.count + more.count))
@@ -62,7 +70,15 @@ def add_steps(parts: tuple[Steps, ...], more: Steps) -> tuple[Steps, ...]:
 
 
 def first_steps(parts: Iterable[Steps], count: int) -> tuple[Steps, ...]:
-    """The first ``count`` of all, or all if there are no more."""
+    """The first of several steps.
+
+    Args:
+        parts: All steps, in the order in which they were taken.
+        count: How many of them.
+
+    Returns:
+        As many of them as there are.
+    """
     first: list[Steps] = []
     for part in parts:
         if taken := min(part.count, count):
@@ -72,9 +88,16 @@ def first_steps(parts: Iterable[Steps], count: int) -> tuple[Steps, ...]:
 
 
 def merge_steps(parts: Iterable[Steps]) -> tuple[Steps, ...]:
-    """In an order of their own, those that are alike as one, and without those that count none.
+    """Steps brought into one order, for an accountant, to which the order makes no difference.
 
-    Raises ``SettingError`` for a negative count or an impossible rate.
+    Args:
+        parts: In any order.
+
+    Returns:
+        Those that are alike as one, sorted, and without those that count none.
+
+    Raises:
+        SettingError: A number of steps is negative, or a sample rate is not above 0 and at most 1.
     """
     counts: dict[tuple[float, float], int] = {}
     for noise_multiplier, sample_rate, count in parts:
@@ -97,9 +120,17 @@ def steps_to_json(parts: Iterable[Steps]) -> list[dict[str, Any]]:
 
 
 def steps_from_json(values: Any) -> tuple[Steps, ...]:
-    """The steps that ``steps_to_json`` wrote; raises ``ValueError`` for anything else, and beyond the bounds of noise.
+    """The steps that ``steps_to_json`` wrote.
 
-    What a later version may write beside them is passed over.
+    Args:
+        values: What was read of a file, of whatever kind. What a later version may have written beside them is passed
+            over.
+
+    Returns:
+        The steps, in the same order.
+
+    Raises:
+        ValueError: It is no list of steps, has more than ``MOST_PARTS``, or a number in it is out of bounds.
     """
     if not isinstance(values, list | tuple) or len(values) > MOST_PARTS:
         raise ValueError("segments must be a list")
@@ -121,7 +152,19 @@ def _from_json(value: Any) -> Steps:
 
 
 def number_within(value: Any, *, low: float, high: float) -> float:
-    """A number of JSON as a float; raises ``ValueError`` for anything else, and outside ``low`` to ``high``."""
+    """A number of JSON as a float.
+
+    Args:
+        value: What was read of a file, of whatever kind.
+        low: The least number allowed.
+        high: The largest number allowed.
+
+    Returns:
+        The number.
+
+    Raises:
+        ValueError: It is no number, or outside these.
+    """
     if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
         raise ValueError(f"{value!r} is not a number from {low:g} to {high:g}")
     return float(value)

@@ -56,13 +56,28 @@ class SubsampledGaussian:
         return "add-remove" if self.sampling == "poisson" else "zero-out"
 
     def counted_steps(self, steps: int, *, first: int = 0) -> int:
-        """For the ``steps`` steps of the loop from number ``first`` on (0 is a run's first step)."""
+        """How many steps an accountant counts for steps of the loop.
+
+        Args:
+            steps: That the loop takes.
+            first: The number of the first of them; 0 is a run's first step.
+
+        Returns:
+            As many; of a shuffled deck, one for every epoch that they begin or go on with.
+        """
         if self.sampling != "shuffled" or steps == 0:
             return steps
         return (first + steps - 1) // self.steps_per_epoch - first // self.steps_per_epoch + 1
 
     def stretches(self, segments: Iterable[Steps]) -> tuple[Steps, ...]:
-        """As an accountant counts them, of all steps of a run in the order in which its loop took them."""
+        """Steps as an accountant counts them.
+
+        Args:
+            segments: All steps of a run, in the order in which its loop took them.
+
+        Returns:
+            As ``composed_epsilon`` takes them.
+        """
         taken, stretches = 0, []
         for segment in segments:
             counted = segment._replace(count=self.counted_steps(segment.count, first=taken))
@@ -79,9 +94,20 @@ def mechanism_of_loop(
     microbatch_size: int = 1,
     mixes_records: bool = False,
 ) -> SubsampledGaussian:
-    """The mechanism of a loop on ``train_size`` records; ``mixes_records``: BatchNorm in training mode.
+    """Which mechanism a loop is.
 
-    Raises ``SettingError`` for sizes that cannot be.
+    Args:
+        train_size: Training records, n; at least 1.
+        batch_size: Records in a step, or expected in it; from 1 to ``train_size``. A full batch has all.
+        sampling: How batches are drawn.
+        microbatch_size: Records whose mean gradient is clipped as one; at least 1.
+        mixes_records: Whether BatchNorm in training mode lets each record change the gradients of others.
+
+    Returns:
+        What the accountant counts for its steps.
+
+    Raises:
+        SettingError: A size cannot be.
     """
     if train_size < 1:
         raise SettingError("There are no training records.")
@@ -100,7 +126,18 @@ def mechanism_of_loop(
 
 
 def mechanism_of(spec: RunSpec, *, train_size: int) -> SubsampledGaussian:
-    """The mechanism of a DP-SGD run; raises as ``mechanism_of_loop`` does."""
+    """Which mechanism a DP-SGD run is.
+
+    Args:
+        spec: The specification of the run.
+        train_size: Training records, n; at least 1.
+
+    Returns:
+        What the accountant counts for its steps.
+
+    Raises:
+        SettingError: There are no training records, or fewer than a batch has.
+    """
     return mechanism_of_loop(
         train_size=train_size,
         batch_size=spec.batch_size,

@@ -59,7 +59,7 @@ class Verdict:
 
     @property
     def sentence(self) -> str:
-        """What that means, after the claim that does not hold if there is one."""
+        """What the verdict means, after the claim that does not hold if there is one."""
         meaning = dp_sgd_meaning(self.risk)
         if self.claimed_epsilon is None:
             return meaning
@@ -67,7 +67,19 @@ class Verdict:
 
 
 def planned_verdict(spec: RunSpec, *, train_size: int) -> Verdict | None:
-    """For a run before its launch; None unless it is DP-SGD. Raises ``SettingError`` as ``plan_run`` does."""
+    """What will hold for a run, before its launch.
+
+    Args:
+        spec: The specification of the run.
+        train_size: Training records, n; at least 1.
+
+    Returns:
+        What will hold and what must not be claimed; None unless the run is DP-SGD.
+
+    Raises:
+        SettingError: No run can have these settings on so many records, or no noise reaches its ``target_epsilon``; see
+            ``plan_run``.
+    """
     if spec.method != "dp_sgd":
         return None
     plan = plan_run(spec, train_size=train_size)
@@ -75,10 +87,21 @@ def planned_verdict(spec: RunSpec, *, train_size: int) -> Verdict | None:
 
 
 def run_verdict(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None) -> Verdict | None:
-    """For a network that has taken steps, by what was recorded; None unless it is DP-SGD and has taken some.
+    """What holds for a network that has taken steps, by what was recorded.
 
-    ``setup`` is the run's ``setup.json``, ``spent`` the record of the network. Where both the ledger and the recorded
-    facts say an epsilon, the larger one holds. None also for a network that the record was not written for.
+    Where both the ledger and the recorded facts say an ε, the larger one holds.
+
+    Args:
+        spec: The specification of the run.
+        setup: What the run recorded at its start (``setup.json``).
+        spent: The record of its network; None before its first checkpoint.
+
+    Returns:
+        What holds and what must not be claimed. None unless the run is DP-SGD and has taken steps, and for a network
+        that the record was not written for.
+
+    Raises:
+        SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
     """
     if spec.method != "dp_sgd" or spent is None or not spent.steps or not setup.get("train_size"):
         return None
@@ -102,18 +125,34 @@ def run_verdict(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None)
 
 
 def ledger_epsilon(spent: Spent) -> float:
-    """Epsilon as the run's ledger has it; infinite where it says none."""
+    """The ε in a run's ledger; infinite where it says none."""
     return math.inf if spent.epsilon is None else spent.epsilon
 
 
 def network_segments(facts: GuaranteeFacts, spent: Spent) -> tuple[Steps, ...] | None:
-    """A network's steps: by what its loop recorded, else by its ledger; None where neither says."""
+    """A network's steps: by what its loop recorded, else by its ledger.
+
+    Args:
+        facts: What the loop recorded about itself.
+        spent: The record of the network.
+
+    Returns:
+        The steps as the loop took them; None where neither says.
+    """
     by_loop = recorded_segments(facts, steps=spent.steps)
     return spent.segments if by_loop is None else by_loop
 
 
 def recorded_segments(facts: GuaranteeFacts, *, steps: int) -> tuple[Steps, ...] | None:
-    """What ``steps`` steps must consist of, by recorded facts; None where these do not say."""
+    """What a number of steps must consist of, by recorded facts.
+
+    Args:
+        facts: What the loop recorded about itself.
+        steps: How many the network has behind it.
+
+    Returns:
+        The steps as the loop took them; None where the facts do not say.
+    """
     if facts.mechanism() is None or facts.noise_multiplier is None or facts.earlier_segments is None:
         return None
     assert facts.sample_rate is not None  # there is a mechanism
@@ -129,7 +168,19 @@ def planned_question(plan: DpSgdPlan) -> Question:
 
 
 def run_question(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None) -> Question | None:
-    """What the second accountant is asked about a network; None where its steps were not recorded."""
+    """What the second accountant is asked about a network.
+
+    Args:
+        spec: The specification of the run.
+        setup: What the run recorded at its start (``setup.json``).
+        spent: The record of its network; None before its first checkpoint.
+
+    Returns:
+        The question; None unless the run is DP-SGD and its steps were recorded.
+
+    Raises:
+        SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
+    """
     if spec.method != "dp_sgd" or spent is None or spent.untold or not setup.get("train_size"):
         return None
     facts = recorded_facts(setup)
@@ -142,7 +193,16 @@ def run_question(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None
 
 
 def second_record(facts: GuaranteeFacts, *, steps: int, delta: float) -> dict[str, Any]:
-    """What a run keeps of the second accountant's word on ``steps`` steps, under ``SECOND`` of its ``setup.json``."""
+    """What a run keeps of the second accountant's word on its steps; waits for it.
+
+    Args:
+        facts: What the loop recorded about itself.
+        steps: How many to ask about.
+        delta: The chance with which the promise of ε may fail; above 0 and below 1.
+
+    Returns:
+        The entry ``SECOND`` for its ``setup.json``; empty where the facts do not say what the steps consist of.
+    """
     mechanism, segments = facts.mechanism(), recorded_segments(facts, steps=steps)
     if mechanism is None or segments is None:
         return {}

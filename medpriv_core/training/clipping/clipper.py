@@ -26,7 +26,7 @@ LAYERS: dict[type[nn.Module], type[ClippedLayer]] = {
 
 
 class PerSampleClipper:
-    """Adds up gradients of single images, each shortened to ``max_grad_norm``.
+    """Adds up gradients of single images, each shortened to the clipping norm.
 
     >>> model = nn.Linear(2, 1, bias=False)
     >>> clipper = PerSampleClipper(model, max_grad_norm=1.0)
@@ -37,7 +37,12 @@ class PerSampleClipper:
     >>> [total.tolist() for total in clipper.take()]
     [[[0.9000000357627869, 1.2000000476837158]]]
 
-    Raises ``SettingError`` if the network has a layer that mixes images, or one that it cannot clip.
+    Args:
+        trained: The network. Every layer of it that learns must be one of ``LAYERS``.
+        max_grad_norm: The clipping norm C; above 0.
+
+    Raises:
+        SettingError: The network has a layer that mixes images, or one that cannot be clipped, or nothing in it learns.
     """
 
     def __init__(self, trained: nn.Module, *, max_grad_norm: float) -> None:
@@ -48,7 +53,7 @@ class PerSampleClipper:
 
     @property
     def parameters(self) -> list[nn.Parameter]:
-        """Those that learn, in the order of ``take``."""
+        """The parameters that learn, in the order of ``take``."""
         return [parameter for layer in self._layers for parameter in layer.parameters]
 
     @contextmanager
@@ -64,11 +69,21 @@ class PerSampleClipper:
                 del layer.module.forward
 
     def add(self, losses: Tensor, *, weights: Tensor | None = None) -> Tensor:
-        """Backward from each image's loss (n,); adds the clipped gradients and returns their lengths before (n,).
+        """Carry each image's loss back, and add the clipped gradients to the sum.
 
-        An image whose length is infinite or not a number counts as nothing, so that it cannot spoil the sum.
-        Each clipped gradient counts by its weight (n,), which must lie between 0 and 1; without ``weights``, all by 1.
-        Image i's loss must depend on image i only. Raises ``SettingError`` if ``losses`` are not one an image.
+        Image i's loss must depend on image i only. An image whose gradient is infinite or not a number counts as
+        nothing, so that it cannot spoil the sum.
+
+        Args:
+            losses: Of shape (n,): one for each image, of the pass within ``capture``.
+            weights: Of shape (n,), from 0 to 1: how much each clipped gradient counts. Without them, all count by 1.
+
+        Returns:
+            The lengths of the gradients before clipping, of shape (n,).
+
+        Raises:
+            SettingError: There is not one loss an image, or a layer or parameter was used in a way that cannot be
+                clipped.
         """
         if losses.dim() != 1:
             raise SettingError(
@@ -101,7 +116,11 @@ class PerSampleClipper:
         self._sums = {}
 
     def take(self) -> list[Tensor]:
-        """The sums for each of ``parameters`` since the last call (zeros if there was nothing), and start anew."""
+        """Give the sums since the last call, and start anew.
+
+        Returns:
+            One tensor for each of ``parameters``, of its shape; zeros if there was nothing.
+        """
         sums, self._sums = self._sums, {}
         return [sums[p] if p in sums else torch.zeros_like(p, requires_grad=False) for p in self.parameters]
 

@@ -96,7 +96,15 @@ def rounded_up(squares: Tensor, lengths: Tensor, *, terms: int, rows: int) -> Te
 
 
 def only(tensor: Tensor, keep: Tensor) -> Tensor:
-    """(n, ...) with zeros at the images where ``keep`` (n,) is False. A product with 0 would leave NaN what it is."""
+    """Zeros at some images. A product with 0 would leave NaN what it is.
+
+    Args:
+        tensor: Of shape (n, ...), one entry for each image.
+        keep: Boolean, of shape (n,): False for the images that get zeros.
+
+    Returns:
+        A tensor of the same shape and type.
+    """
     return torch.where(keep.view(-1, *(1 for _ in tensor.shape[1:])), tensor, 0)
 
 
