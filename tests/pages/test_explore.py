@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from medpriv_core.datasets.registry import add_dataset
 from medpriv_core.exports.explore_settings import OWN_PICTURE, ExploreSettings
 from medpriv_core.home import DataHome
 from medpriv_core.mechanisms.additive import Gaussian
@@ -22,27 +19,10 @@ from medpriv_core.uploads.opening import open_upload
 from pages.parts import cached
 from pages.parts.explore import own_picture
 from tests.pages.conftest import texts, viewers
+from tests.pages.own_pictures import add_grey_pictures, own_png
 
 OpenPage = Callable[..., AppTest]
 SMALL = {"dataset": "synthetic_chest", "size": "64"}
-
-
-def add_grey_pictures(home: DataHome, tmp_path: Path) -> Path:
-    """Adds chest X-rays of one colour, one a class and split; returns their folder."""
-    folder = tmp_path / "chest"
-    for split in ("train", "test"):
-        for label in ("NORMAL", "PNEUMONIA"):
-            (folder / split / label).mkdir(parents=True)
-            Image.new("L", (32, 32), 99).save(folder / split / label / "a.png")
-    add_dataset(home, "chest_xray", folder)
-    return folder
-
-
-def own_png() -> bytes:
-    """A picture of random greys, 60 × 40 pixels."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 60), dtype=np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def upload(page: AppTest, name: str, data: bytes) -> None:
