@@ -94,7 +94,7 @@ def take_runs(page: Page, port: int) -> None:
 def take_compare(page: Page, port: int) -> None:
     """The frontier over the reference set."""
     page.set_viewport_size({"width": 1280, "height": 1260})
-    page.goto(f"http://127.0.0.1:{port}/compare?view=Frontier")
+    page.goto(f"http://127.0.0.1:{port}/compare?view=frontier")
     page.get_by_label(re.compile("AUROC against the epsilon that holds")).wait_for()
     page.wait_for_timeout(5000)
     page.screenshot(path=IMAGES / "compare.png")

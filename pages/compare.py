@@ -12,36 +12,27 @@ from pages.parts.compare import figure3_view, figure4_view, frontier_view
 from pages.parts.compare.choice import choose_runs
 from pages.parts.compare.differences import draw_differences
 from pages.parts.compare.sources import draw_sources, draw_together
-from pages.parts.links import from_link, to_link
+from pages.parts.tabs import open_tab
 
 LAST_EPOCH: Protocol = "last_epoch"
-FIGURE_3, FIGURE_4, FRONTIER = VIEWS = ("Figure 3", "Figure 4", "Frontier")
+VIEWS = {"figure-3": "Figure 3", "figure-4": "Figure 4", "frontier": "Frontier"}
 
 
 def main() -> None:
     st.title("What does privacy cost here?", anchor=False)
     sentence, together = st.container(), st.container()
     choice = choose_runs()
-    view = from_link("view", VIEWS, FIGURE_3)
-    # The same at every run of this page: tabs whose default changes spring back to it.
-    opened_on = st.session_state.setdefault("compare_opened_on", view)
-    tabs = dict(zip(VIEWS, st.tabs(VIEWS, default=opened_on, key="compare_view", on_change="rerun"), strict=True))
     column, protocol = usual_measure(choice.here, ordered=dataset_info(choice.dataset).ordered), LAST_EPOCH
-    with tabs[FIGURE_3]:
-        if tabs[FIGURE_3].open:
-            view = FIGURE_3
+    view, place = open_tab(VIEWS, key="compare_view", parameter="view")
+    with place:
+        if view == "figure-3":
             figure3_view.draw(choice)
-    with tabs[FIGURE_4]:
-        if tabs[FIGURE_4].open:
-            view = FIGURE_4
+        elif view == "figure-4":
             protocol = figure4_view.choose_protocol()
             figure4_view.draw(choice, protocol)
-    with tabs[FRONTIER]:
-        if tabs[FRONTIER].open:
-            view = FRONTIER
+        else:
             column = frontier_view.choose_measure(choice, column)
             frontier_view.draw(choice, column)
-    to_link(view=None if view == FIGURE_3 else view)
     report = report_cost(choice.here, column, dataset=choice.title, protocol=protocol)
     sentence.info(report.sentence, icon=":material/balance:")
     if report.footnotes:

@@ -15,16 +15,16 @@ from pages.parts.explore.noise_choice import choose_noise
 from pages.parts.explore.picture_choice import choose_picture
 from pages.parts.explore.pictures import FIGURE_2, choose_arrangement, draw_pictures
 from pages.parts.explore.scene import Scene, scene_of
-from pages.parts.links import from_link, to_link
 from pages.parts.messages import explain_errors
+from pages.parts.tabs import open_tab
 
-QUESTIONS: dict[str, Callable[[Scene], None]] = {
-    "Can it be undone?": undo_view.draw,
-    "Can the patient be found?": identify_view.draw,
-    "Several copies": copies_view.draw,
-    "And the diagnosis?": diagnosis_view.draw,
-    "Formula and numbers": numbers_view.draw,
-    "Take away": take_away_view.draw,
+QUESTIONS: dict[str, tuple[str, Callable[[Scene], None]]] = {
+    "undo": ("Can it be undone?", undo_view.draw),
+    "identify": ("Can the patient be found?", identify_view.draw),
+    "copies": ("Several copies", copies_view.draw),
+    "diagnosis": ("And the diagnosis?", diagnosis_view.draw),
+    "numbers": ("Formula and numbers", numbers_view.draw),
+    "take": ("Take away", take_away_view.draw),
 }
 
 
@@ -66,15 +66,10 @@ def draw_about(scene: Scene) -> None:
 @st.fragment
 def draw_questions(scene: Scene) -> None:
     """A tab for each question; only the open one computes, and what is set within it leaves the pictures alone."""
-    titles = list(QUESTIONS)
-    # The same at every run of this page: tabs whose default changes spring back to it.
-    opened_on = st.session_state.setdefault("explore_opened_on", from_link("question", titles, titles[0]))
-    tabs = st.tabs(titles, default=opened_on, key="question", on_change="rerun")
-    for tab, (title, draw) in zip(tabs, QUESTIONS.items(), strict=True):
-        if tab.open:
-            to_link(question=None if title == titles[0] else title)
-            with tab, explain_errors():
-                draw(scene)
+    titles = {name: title for name, (title, _) in QUESTIONS.items()}
+    name, place = open_tab(titles, key="question", parameter="question")
+    with place, explain_errors():
+        QUESTIONS[name][1](scene)
 
 
 main()

@@ -9,11 +9,12 @@ import streamlit as st
 from pages.parts.cached import home, wake_accountant
 from pages.parts.links import say_link_again
 from pages.parts.messages import explain_errors
+from pages.parts.one_entry import keep_one_entry
 
 # A file of our own: a named symbol would be fetched from another company's server by the browser.
 ICON = Path(__file__).parent / "parts" / "assets" / "icon.svg"
 
-st.set_page_config(page_title="medpriv", page_icon=str(ICON), layout="wide")
+st.set_page_config(page_icon=str(ICON), layout="wide")
 st.html(
     """<style>
     .block-container {padding: 3.75rem 2rem 3rem 2rem; max-width: 90rem;}
@@ -26,6 +27,8 @@ st.html(
     }
     .st-key-answers > * {flex: 1 1 11rem; min-width: 9.5rem;}
     .st-key-answers [data-testid="stMarkdownContainer"] p {line-height: 1.45; min-height: 5.1em;}
+    /* Streamlit's green for code is too faint on its grey. */
+    .block-container code {color: inherit;}
     .epsilon-scale {max-width: 60rem; padding-top: 6px;}
     .epsilon-scale .line {position: relative; height: 8px; border-radius: 4px; background: #808080;}
     .epsilon-scale .line i {position: absolute; inset: 0 auto 0 0; border-radius: 4px; background: #008F6B;}
@@ -63,6 +66,8 @@ chosen = st.navigation(
     ],
     position="top",
 )
+st.set_page_config(page_title=f"{chosen.title} · medpriv")
+keep_one_entry()
 with explain_errors():
     opened = home()  # what is refused is said once, and no page is tried in it
     with explain_errors():

@@ -9,35 +9,27 @@ import streamlit as st
 from medpriv_core.errors import MedprivError
 from medpriv_core.sweeps import service
 from pages.parts import cached
-from pages.parts.links import from_link, to_link
 from pages.parts.sweep import any_form, paper_form
 from pages.parts.sweep.request import NEXT_VIEW, Request
 from pages.parts.sweep.summary import draw_refusal, draw_summary
 from pages.parts.sweep.sweep_list import REFRESH_S, draw_list
+from pages.parts.tabs import open_tab
 
-PAPER, ANY, SWEEPS = VIEWS = ("The paper's grid", "Any grid", "Sweeps")
-NAMES = dict(zip(("paper", "any", "sweeps"), VIEWS, strict=True))
+VIEWS = {"paper": "The paper's grid", "any": "Any grid", "sweeps": "Sweeps"}
+STRIP = "sweep_view"
 
 
 def main() -> None:
     st.title("What does the whole grid show?", anchor=False)
     if NEXT_VIEW in st.session_state:  # after a launch
-        st.session_state["sweep_view"] = NAMES[st.session_state.pop(NEXT_VIEW)]
+        st.session_state[STRIP] = VIEWS[st.session_state.pop(NEXT_VIEW)]
     busy = any(status.under_way for status in service.list_sweeps(cached.home()).sweeps)
-    default = NAMES[from_link("view", list(NAMES), "sweeps" if busy else "paper")]
-    tabs = dict(zip(VIEWS, st.tabs(VIEWS, default=default, key="sweep_view", on_change="rerun"), strict=True))
-    for name, title in NAMES.items():
-        if tabs[title].open:
-            to_link(view=name)
-    with tabs[PAPER]:
-        if tabs[PAPER].open:
-            draw_launcher(paper_form.draw)
-    with tabs[ANY]:
-        if tabs[ANY].open:
-            draw_launcher(any_form.draw)
-    with tabs[SWEEPS]:
-        if tabs[SWEEPS].open:
+    view, place = open_tab(VIEWS, key=STRIP, parameter="view", first="sweeps" if busy else "paper")
+    with place:
+        if view == "sweeps":
             st.fragment(run_every=REFRESH_S if busy else None)(draw_list)(busy)
+        else:
+            draw_launcher(paper_form.draw if view == "paper" else any_form.draw)
 
 
 def draw_launcher(draw_form: Callable[[], Request]) -> None:

@@ -42,7 +42,7 @@ REVIEWED: dict[str, set[str]] = {
     "pages/compare.py": {"report.sentence"},
     "pages/datasets.py": {"entry.how_to_add", "entry.info.source", "entry.info.title", "title"},
     "pages/explore.py": {
-        "chosen.badge", "chosen.keeping", "chosen.source", "list(QUESTIONS)", "noise.explanation", "noise.formula",
+        "chosen.badge", "chosen.keeping", "chosen.source", "noise.explanation", "noise.formula",
         "scene.yours.guarantee.why_none",
     },
     "pages/parts/compare/choice.py": {"old"},
@@ -61,7 +61,7 @@ REVIEWED: dict[str, set[str]] = {
         "upload.kind", "upload.unit", "words",
     },
     "pages/parts/explore/take_away_view.py": {"label"},
-    "pages/parts/explore/glossary.py": {"name"},
+    "pages/parts/explore/glossary.py": {"names"},
     "pages/parts/explore/undo_view.py": {"attempt.title", "height", "width"},
     "pages/parts/guarantee.py": {"check.name", "colour", "icon", "prefix", "word"},
     "pages/parts/run_form.py": {
@@ -71,7 +71,6 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/runs/actions.py": {"said.text"},
     "pages/parts/runs/chart.py": {"fact", "measure.title"},
     "pages/parts/runs/control.py": {"run.place", "when"},
-    "pages/parts/runs/details.py": {"list(drawings)"},
     "pages/parts/runs/run_list.py": {"label"},
     "pages/parts/sweep/any_form.py": {"('Vary', 'and', 'and')[place]"},
     "pages/parts/sweep/summary.py": {
@@ -82,6 +81,7 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/sweep/sweep_list.py": {
         "colour", "counts[state]", "label", "status.done", "status.to_resume", "status.total",
     },
+    "pages/parts/tabs.py": {"list(titles.values())"},
     "pages/parts/take_away_runs.py": {"about", "label"},
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ name, so a link would break whenever a title is reworded.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import streamlit as st
@@ -19,6 +19,15 @@ def from_link(name: str, options: Sequence[V], default: V) -> V:
     """The option that the address names, else ``default``."""
     wanted = st.query_params.get(name)
     return next((option for option in options if str(option) == wanted), default)
+
+
+def named_in_link(parameter: str, titles: Mapping[str, str], default: str) -> str:
+    """The name of the choice that the address names, else ``default``; ``titles`` by name.
+
+    Earlier versions wrote titles into the address; they are understood.
+    """
+    wanted = st.query_params.get(parameter)
+    return next((name for name, title in titles.items() if wanted in (name, title)), default)
 
 
 def with_linked(options: Sequence[float], name: str, *, low: float, high: float) -> tuple[float, ...]:

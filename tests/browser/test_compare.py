@@ -26,11 +26,11 @@ def test_own_runs_join_the_reference_set_and_their_frontier_can_be_taken_away(pa
     expect(page.get_by_text("in your runs (the last layer, 64 pixels): DP-SGD with ε =")).to_be_visible()
     page.get_by_role("tab", name="Frontier").click()
     expect(page.get_by_label(re.compile("AUROC against the epsilon that holds"))).to_be_visible()
-    page.wait_for_url(re.compile("view=Frontier"))
+    page.wait_for_url(re.compile("view=frontier"))
     page.get_by_role("tab", name="Figure 4").click()
     expect(page.get_by_text("Which epoch counts")).to_be_visible()
     page.get_by_role("tab", name="Frontier").click()
-    page.wait_for_url(re.compile("view=Frontier"))
+    page.wait_for_url(re.compile("view=frontier"))
 
     page.set_viewport_size({"width": 480, "height": 900})
     page.reload()

@@ -13,6 +13,7 @@ from pydicom.data import get_testdata_file
 
 from medpriv_core.runs import service
 from tests.browser.conftest import PATIENCE_S, App
+from tests.browser.viewing import settle
 from tests.pages.recorded_runs import add_run, put_in_state
 from tests.processes import processes
 
@@ -153,9 +154,9 @@ def test_an_image_is_found_in_the_grid_and_the_noise_on_it_is_undone(page: Page,
     page.get_by_text("Try to undo the noise").click()
     expect(page.get_by_text(re.compile("The noise can be undone"))).to_be_visible()
     expect(page.get_by_role("img", name=re.compile("Best that an attacker could choose"))).to_be_visible()
-    for question in ("Several copies", "Formula and numbers"):
+    for question, name in (("Several copies", "copies"), ("Formula and numbers", "numbers")):
         page.get_by_role("tab", name=question).click()
-        page.wait_for_url(re.compile("question=" + re.escape(question.replace(" ", "+"))))
+        page.wait_for_url(re.compile(f"question={name}"))
         expect(page.get_by_role("tab", name=question)).to_have_attribute("aria-selected", "true")
 
 
@@ -273,3 +274,36 @@ def test_a_long_run_grows_is_stopped_and_resumed_outlives_its_app_and_says_that_
     os.kill(worker.pid, signal.SIGKILL)
     expect(page.get_by_text("The training was killed (signal 9)").first).to_be_visible()
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
+
+
+def test_a_tab_stays_open_however_quickly_they_are_changed(page: Page, app: App):
+    for address, titles in (
+        ("/?dataset=synthetic_chest&size=64", ("Formula and numbers", "Take away")),
+        ("/sweep", ("Any grid", "The paper's grid")),
+        ("/compare?sources=reference", ("Figure 4", "Figure 3")),
+    ):
+        page.goto(app.url + address)
+        for title in (*titles, *titles):
+            tab = page.get_by_role("tab", name=title)
+            tab.click()
+            settle(page)
+            expect(tab).to_have_attribute("aria-selected", "true")
+
+
+def test_back_leaves_a_page_whose_controls_were_moved(page: Page, app: App):
+    page.goto(app.url)
+    page.get_by_role("link", name="Train").click()
+    expect(page).to_have_title("Train · medpriv")
+    page.get_by_role("link", name="Explore").click()
+    slider = page.get_by_role("slider", name=re.compile("Your amount of noise"))
+    slider.focus()
+    for _ in range(3):
+        slider.press("ArrowRight")
+        settle(page)
+    page.wait_for_url(re.compile(r"beta=1\.5"))
+    page.go_back()
+    expect(page).to_have_title("Train · medpriv")
+    page.go_forward()
+    expect(page).to_have_title("Explore · medpriv")
+    page.wait_for_url(re.compile(r"beta=1\.5"))
+    expect(page.get_by_text("yours, β = 1.5")).to_be_visible()

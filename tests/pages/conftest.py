@@ -65,6 +65,8 @@ def viewers(page: AppTest) -> list[list[dict[str, Any]]]:
     found = []
     for element in page.get("bidi_component"):
         message = element.proto.bytes
+        if not message:
+            continue  # a component without pictures
         end = 4 + int.from_bytes(message[:4], "big")
         panels = json.loads(message[4:end])["panels"]
         for panel in panels:

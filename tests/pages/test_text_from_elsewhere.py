@@ -72,7 +72,7 @@ def look_through(page: AppTest, *hostile: str) -> int:
             rest = rest.replace(safe, "")
         assert not any(one in rest for one in hostile), (place, text)
         # Nor a part of one that was cut, or put together with something else.
-        assert not re.search(r"(?<!\\)(\[[xk]\]|<[bi]>|http://|\$y|:red\[|:material/home)", rest), (place, text)
+        assert not re.search(r"(?<!\\)(\[[xk]\]|<[bi]>|http://|\$y|:red\[c|:material/home)", rest), (place, text)
         assert "\x1b" not in text, (place, text)
     return escaped
 

@@ -34,8 +34,7 @@ TERMS: dict[str, str] = {
 
 
 def draw_terms(*names: str) -> None:
-    """A line of these terms, with the definition of each on hover."""
-    row = st.container(horizontal=True, gap="small", vertical_alignment="center")
-    row.caption("In plain words:", width="content")
-    for name in names:
-        row.caption(name, help=TERMS[name], width="content")
+    """One button that explains these terms."""
+    with st.popover(f"In plain words: {', '.join(names)}", type="tertiary", icon=":material/help:"):
+        for name in names:
+            st.markdown(TERMS[name])

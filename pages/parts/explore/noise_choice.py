@@ -11,13 +11,14 @@ from medpriv_core.mechanisms.strength import with_image_epsilon
 from medpriv_core.privacy.statement import format_delta
 from medpriv_core.spec import BOUNDS
 from pages.parts.explore.glossary import TERMS
-from pages.parts.links import from_link, to_link, with_linked
+from pages.parts.links import from_link, named_in_link, to_link, with_linked
 from pages.parts.picture_viewer import dragged_to
 
 BETAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 25, 50, 100, 250, 500, 1000)
 EPSILONS = (0.1, 0.5, 1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 64000)
 VIEWER = "pictures"  # which follows the slider
 BY_BETA, BY_EPSILON = "amount of noise", "ε of the picture"
+BY = {"beta": BY_BETA, "epsilon": BY_EPSILON}
 
 
 def choose_noise(shape: tuple[int, int, int]) -> PictureNoise:
@@ -39,7 +40,7 @@ def choose_noise(shape: tuple[int, int, int]) -> PictureNoise:
     by = st.segmented_control(
         "Set it by",
         (BY_BETA, BY_EPSILON),
-        default=from_link("by", (BY_BETA, BY_EPSILON), BY_BETA),
+        default=BY[named_in_link("by", BY, "beta")],
         required=True,
         key="by",
         persist_state="session",
@@ -75,7 +76,7 @@ def choose_noise(shape: tuple[int, int, int]) -> PictureNoise:
         to_link(epsilon=None, beta=beta)
     if st.button("Draw again", icon=":material/casino:", key="redraw", help="New random numbers, same settings."):
         st.session_state["noise_seed"] = noise_seed() + 1
-    to_link(mechanism=name, by=None if by == BY_BETA else by)
+    to_link(mechanism=name, by=None if by == BY_BETA else "epsilon")
     return noise
 
 

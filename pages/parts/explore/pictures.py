@@ -19,11 +19,11 @@ from medpriv_core.privacy.statement import (
 from pages.parts.explore.noise_choice import VIEWER
 from pages.parts.explore.picture_choice import Chosen
 from pages.parts.explore.scene import Noised, Scene, exact_noise_s, is_quick, noised
-from pages.parts.links import from_link, to_link
+from pages.parts.links import named_in_link, to_link
 from pages.parts.picture_viewer import Mode, ViewerPanel, encode_png, picture_viewer
 
 YOURS, AMOUNTS, KINDS, FIGURE_2 = "Your noise", "Amounts of noise", "Kinds of noise", "Figure 2 of the paper"
-ARRANGEMENTS = (YOURS, AMOUNTS, KINDS, FIGURE_2)
+ARRANGEMENTS = {"yours": YOURS, "amounts": AMOUNTS, "kinds": KINDS, "figure-2": FIGURE_2}
 ANSWERS_HEIGHT = 175  # CSS pixels, of what stands below the pictures and shall be in view with them
 MODES: tuple[Mode, ...] = ("side by side", "wipe")
 
@@ -33,8 +33,8 @@ def choose_arrangement() -> tuple[str, Mode]:
     row = st.container(horizontal=True, vertical_alignment="center")
     arrangement = row.segmented_control(
         "Compare",
-        ARRANGEMENTS,
-        default=from_link("compare", ARRANGEMENTS, YOURS),
+        list(ARRANGEMENTS.values()),
+        default=ARRANGEMENTS[named_in_link("compare", ARRANGEMENTS, "yours")],
         required=True,
         key="arrangement",
         persist_state="session",
@@ -54,7 +54,8 @@ def choose_arrangement() -> tuple[str, Mode]:
         label_visibility="collapsed",
         help="**Wipe**: two pictures on top of each other, with a handle between them; arrow keys move it.",
     )
-    to_link(compare=None if arrangement == YOURS else arrangement)
+    name = next(name for name, title in ARRANGEMENTS.items() if title == arrangement)
+    to_link(compare=None if arrangement == YOURS else name)
     return arrangement, mode
 
 

@@ -15,10 +15,10 @@ from medpriv_core.exports.sheet import Cell, Row, Sheet, figure2_sheet
 from medpriv_core.mechanisms.comparison import PAPER_BETAS
 from medpriv_core.privacy.statement import image_epsilon_statement, image_neighbours, image_release_statement
 from pages.parts.explore.loading import offer_loading
-from pages.parts.explore.pictures import AMOUNTS, FIGURE_2, KINDS, arranged, describe
+from pages.parts.explore.pictures import AMOUNTS, ARRANGEMENTS, FIGURE_2, KINDS, arranged, describe
 from pages.parts.explore.scene import Noised, Scene
 from pages.parts.explore.undo_view import attempts_of
-from pages.parts.links import from_link
+from pages.parts.links import named_in_link
 
 UNDONE = "Can it be undone?"
 SHEETS: dict[str, str] = {
@@ -32,8 +32,9 @@ SHEETS: dict[str, str] = {
 def draw(scene: Scene) -> None:
     """Everything as a download; slides are drawn when the button is pressed."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    shown = list(SHEETS).index(from_link("compare", list(SHEETS), AMOUNTS))
-    which = row.selectbox("Slide", list(SHEETS), index=shown, key="slide", width=260)
+    shown = ARRANGEMENTS[named_in_link("compare", ARRANGEMENTS, "amounts")]
+    first = list(SHEETS).index(shown) if shown in SHEETS else 0
+    which = row.selectbox("Slide", list(SHEETS), index=first, key="slide", width=260)
     theme: Theme = row.segmented_control(
         "Background", ("light", "dark"), default="light", required=True, format_func=str.capitalize, key="slide_theme"
     )

@@ -25,6 +25,7 @@ from pages.parts.evaluation_view import draw_evaluation
 from pages.parts.guarantee import draw_confirmed, draw_green_lights, draw_lights, draw_verdict
 from pages.parts.protection import draw_local_dp
 from pages.parts.runs.label_form import draw_labels
+from pages.parts.tabs import open_tab
 from pages.parts.take_away_runs import draw_take_away
 from pages.parts.words import in_words, why_failed
 
@@ -48,21 +49,19 @@ IN_PERCENT = ("accuracy", "calibration_error")
 
 def draw_details(run: Run, known_tags: list[str]) -> None:
     """The tabs; only the open one is computed."""
-    drawings: dict[str, Callable[[], None]] = {
-        "Guarantee": lambda: draw_guarantee(run),
-        "Numbers": lambda: draw_epochs(run),
-        "Evaluation": lambda: draw_evaluation(cached.home(), run),
-        "Settings": lambda: draw_settings(run),
-        "Name, tags, notes": lambda: draw_labels(run, known_tags),
-        "Take away": lambda: draw_take_away([run], key=f"take_{run.id}"),
-        "Log": lambda: draw_log(run),
+    drawings: dict[str, tuple[str, Callable[[], None]]] = {
+        "guarantee": ("Guarantee", lambda: draw_guarantee(run)),
+        "numbers": ("Numbers", lambda: draw_epochs(run)),
+        "evaluation": ("Evaluation", lambda: draw_evaluation(cached.home(), run)),
+        "settings": ("Settings", lambda: draw_settings(run)),
+        "labels": ("Name, tags, notes", lambda: draw_labels(run, known_tags)),
+        "take": ("Take away", lambda: draw_take_away([run], key=f"take_{run.id}")),
+        "log": ("Log", lambda: draw_log(run)),
     }
-    for tab, draw in zip(
-        st.tabs(list(drawings), key="runs_details", on_change="rerun"), drawings.values(), strict=True
-    ):
-        if tab.open:
-            with tab:
-                draw()
+    titles = {name: title for name, (title, _) in drawings.items()}
+    name, place = open_tab(titles, key="runs_details", parameter="about")
+    with place:
+        drawings[name][1]()
 
 
 def draw_log(run: Run) -> None:
