@@ -17,8 +17,9 @@ Changes = Mapping[str, Sequence[tuple[str, str]]]
 
 def changed_program(folder: Path, *, new: Mapping[str, str] | None = None, changes: Changes) -> Path:
     """A copy of the program in ``folder``, with these new files and changes."""
-    for name in ("medpriv_core", "pages", "tests"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "fixtures"))
+    left_out = shutil.ignore_patterns("__pycache__", "fixtures", "images")
+    for name in ("medpriv_core", "pages", "tests", "docs"):
+        shutil.copytree(ROOT / name, folder / name, ignore=left_out)
     for name, content in (new or {}).items():
         assert not (folder / name).exists(), f"{name} is not new"
         (folder / name).write_text(content, "utf-8")

@@ -10,6 +10,7 @@ from tests.changed_program import ask, changed_program
 EPOCHS = {"medpriv_core/spec.py": [('10, "Epochs"', '17, "Epochs"')]}
 DELTA = {"medpriv_core/defaults.py": [("DEFAULT_DELTA = 1e-5", "DEFAULT_DELTA = 3e-6")]}
 ASK = r"""
+from docs import reference
 from streamlit.testing.v1 import AppTest
 from medpriv_core.cli.main import main
 from medpriv_core.mechanisms.catalog import picture_noise
@@ -23,6 +24,10 @@ page.switch_page("train.py").run()
 page.segmented_control(key="train_method").set_value("dp_sgd").run()
 assert not page.exception
 assert page.number_input(key="train_delta").value == 3e-6
+made = reference.reference()
+assert made + "\n" != reference.PAGE.read_text("utf-8").partition(reference.MARK)[2], "a test asks for a new page"
+assert "each training image is used. (1 to 1000; default 17)" in made
+assert "delta: float = 3e-06," in made
 try:
     main(["run", "--help"])
 except SystemExit:
@@ -30,7 +35,7 @@ except SystemExit:
 """
 
 
-def test_the_form_the_help_and_a_picture_s_guarantee_follow_the_one_place(tmp_path: Path, home: DataHome) -> None:
+def test_form_help_reference_page_and_guarantees_follow_the_one_place(tmp_path: Path, home: DataHome) -> None:
     said = ask(changed_program(tmp_path, changes=EPOCHS | DELTA), ASK, home=home.root)
 
     assert "(1 to 1000; default 17)" in said
