@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
+from medpriv_core.architectures import ARCHITECTURES, RESNET18
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.in_runs import block_setting, changed_pixels_setting, noise_draw_setting, noise_of_run
@@ -256,6 +257,13 @@ class RunSpec:
         bounds=(64, 1 << 20),
         step=256,
         machine=True,
+    )
+    architecture: str = setting(
+        RESNET18.name,
+        "Network",
+        "Which network is fine-tuned.",
+        choices={name: Choice(one.title) for name, one in ARCHITECTURES.items()},
+        closed=True,
     )
     weights: str = setting(
         "imagenet",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from medpriv_core.architectures import ARCHITECTURES
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.in_runs import OWN_PARAMETERS, kinds_of_noise, takes
 
@@ -76,6 +77,17 @@ def _check_method(spec: RunSpec) -> None:
 
 
 def _check_network(spec: RunSpec) -> None:
+    architecture = ARCHITECTURES[spec.architecture]
+    if spec.features not in architecture.reads:
+        raise SettingError(
+            f"[features] is [features={spec.features}], which {architecture.title} does not have. It has "
+            f"{' and '.join(f'[features={name}]' for name in architecture.reads)}."
+        )
+    if spec.weights != "none" and not architecture.pretrained:
+        raise SettingError(
+            f"medpriv knows no pretrained weights of {architecture.title}, the network of this run; set [weights] to "
+            "[weights=none]."
+        )
     on_features = spec.trainable == "head" and not spec.augment
     special = spec.features != "last" or spec.standardise or not spec.head_bias or spec.augmentation_multiplicity > 1
     if special and not on_features:

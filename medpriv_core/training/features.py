@@ -34,7 +34,7 @@ from medpriv_core.progress import ProgressCallback
 from medpriv_core.spec import Features
 from medpriv_core.training.augmentation import network_input
 from medpriv_core.training.device import forward_batch_size
-from medpriv_core.training.model import ResNet18
+from medpriv_core.training.model import Network
 from medpriv_core.training.variants import is_broad, vary
 
 PHASE = "Computing features"
@@ -54,8 +54,8 @@ class FeatureKind:
     """
 
     name: Features
-    width: Callable[[ResNet18], int]
-    compute: Callable[[ResNet18, Tensor], Tensor]
+    width: Callable[[Network], int]
+    compute: Callable[[Network, Tensor], Tensor]
 
 
 GRID = 4
@@ -63,15 +63,15 @@ GRID = 4
 KINDS: dict[Features, FeatureKind] = {
     kind.name: kind
     for kind in (
-        FeatureKind("last", lambda network: network.channels[3], lambda network, inputs: network.features(inputs)),
+        FeatureKind("last", lambda network: network.width, lambda network, inputs: network.features(inputs)),
         FeatureKind(
             "layer3",
-            lambda network: network.channels[2],
+            lambda network: network.maps_width,
             lambda network, inputs: network.layer3_maps(inputs).mean((2, 3)),
         ),
         FeatureKind(
             "layer3_grid",
-            lambda network: network.channels[2] * GRID**2,
+            lambda network: network.maps_width * GRID**2,
             lambda network, inputs: F.adaptive_avg_pool2d(network.layer3_maps(inputs), GRID).flatten(1),
         ),
     )
@@ -82,7 +82,7 @@ KINDS: dict[Features, FeatureKind] = {
 class Backbone:
     """The frozen network below the last layer; ``fingerprint`` is that of its weights."""
 
-    model: ResNet18
+    model: Network
     fingerprint: str
     input_size: int
     device: torch.device

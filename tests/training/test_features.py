@@ -18,7 +18,7 @@ from medpriv_core.progress import Cancelled, no_progress
 from medpriv_core.training import features, variants
 from medpriv_core.training.augmentation import network_input
 from medpriv_core.training.features import KINDS, Backbone, FeatureSource, FeatureStore
-from medpriv_core.training.model import ResNet18
+from medpriv_core.training.resnet18 import ResNet18
 from medpriv_core.training.variants import vary
 from tests.training.conftest import FEATURES, small_network, toy_spec
 
