@@ -107,8 +107,8 @@ def noise_picture(picture: np.ndarray, noise: PictureNoise, *, seed: int | None 
         The noised picture, uint8, of the same shape.
 
     Raises:
-        SettingError: The picture is of another kind or too small for this noise, or a seed is given for noise that is
-            fit for release.
+        SettingError: The picture is of another kind or too small for this noise, the seed is negative, or one is given
+            for noise that is fit for release.
     """
     from medpriv_core.mechanisms.laplace import to_bytes, to_unit
 
@@ -120,7 +120,9 @@ def noise_picture(picture: np.ndarray, noise: PictureNoise, *, seed: int | None 
         )
     if seed is not None and noise.fit_for_release:
         raise SettingError(f"{noise.name} takes no seed: with it the noise could be taken away. Leave out seed.")
-    with_channels = picture.reshape(*picture.shape[:2], -1)
+    if seed is not None and seed < 0:
+        raise SettingError(f"seed must not be negative, but is {seed}.")
+    with_channels = picture[:, :, np.newaxis] if picture.ndim == 2 else picture
     released = noise.release(to_unit(with_channels), np.random.default_rng(seed))
     return to_bytes(released).reshape(picture.shape)
 

@@ -51,6 +51,14 @@ def test_what_is_no_picture_is_refused(picture: np.ndarray) -> None:
         medpriv.noise_picture(picture, medpriv.picture_noise("gaussian", beta=1.0))
 
 
+def test_an_empty_picture_and_a_negative_seed_are_refused_too() -> None:
+    noise = medpriv.picture_noise("gaussian", beta=1.0)
+    with pytest.raises(medpriv.MedprivError, match="There is no pixel"):
+        medpriv.noise_picture(np.zeros((0, 0), np.uint8), noise)
+    with pytest.raises(medpriv.MedprivError, match="must not be negative"):
+        medpriv.noise_picture(np.zeros((8, 8), np.uint8), noise, seed=-1)
+
+
 def test_noise_for_a_release_takes_no_seed() -> None:
     noise = medpriv.picture_noise("discrete_laplace", beta=1.0)
 

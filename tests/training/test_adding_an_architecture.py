@@ -67,6 +67,8 @@ from medpriv_core.cli.main import main
 from medpriv_core.errors import SettingError
 from medpriv_core.runs.estimate import estimate_memory, estimate_time
 from medpriv_core.home import data_home
+from medpriv_core.results.from_run import describe_protocol
+from medpriv_core.runs.naming import name_run
 
 old = {"dataset": "synthetic_chest", "weights": "none"}
 assert medpriv.RunSpec.from_dict(old).architecture == "resnet18", "that is what earlier files mean"
@@ -80,6 +82,8 @@ page = AppTest.from_file("pages/index.py", default_timeout=60)
 page.switch_page("train.py").run()
 assert page.selectbox(key="train_architecture").options == ["ResNet-18", "Tiny network"]
 
+assert name_run(medpriv.RunSpec(**tiny)).endswith(" · last layer · Tiny network")
+assert describe_protocol(medpriv.RunSpec(**tiny)).startswith("Tiny network; ")
 sizes = {"train_size": 640, "test_size": 160}
 specs = {
     "private": medpriv.RunSpec(**tiny, trainable="all", method="dp_sgd", target_epsilon=8.0, epochs=1),
