@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from medpriv_core.architectures import RESNET18
 from medpriv_core.atomic import atomic_folder, write_json
 from medpriv_core.datasets.arrays import read_array
 from medpriv_core.datasets.base import PreparedDataset, PreparedSplit, SplitName
@@ -174,8 +175,11 @@ def _identity(source: FeatureSource, backbone: Backbone) -> dict[str, Any]:
     images = source.images
     # Such a variant was a mild one before there were broad ones: told apart, so that no old features are taken for it.
     broad = {"broad": True} if is_broad(source.variant) else {}
+    # Two networks may have numbers of the same names and compute something else with them.
+    named = {"architecture": backbone.model.architecture} if backbone.model.architecture != RESNET18.name else {}
     return (
         broad
+        | named
         | {
             "version": VERSION,
             "dataset": source.dataset.key,  # with the image size

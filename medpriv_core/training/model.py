@@ -59,10 +59,12 @@ class Network(nn.Module):
     ``norm_layer``, which makes a normalisation layer for so many channels; it works nowhere in place (see
     ``resnet18.py``), and one-pass clipping has to know its layers (``clipping.LAYERS``).
 
-    width       how many numbers ``features`` gives for an image
-    maps_width  how many channels ``layer3_maps`` has; 0 where there are none
+    architecture  its name, put there by ``build_model``
+    width         how many numbers ``features`` gives for an image
+    maps_width    how many channels ``layer3_maps`` has; 0 where there are none
     """
 
+    architecture: str = RESNET18.name
     fc: nn.Linear
     width: int
     maps_width: int = 0
@@ -115,6 +117,7 @@ def build_model(
         model = network_class(architecture)(classes=classes, norm_layer=NORM_LAYERS[norm], **options)
         if state_dict is None:
             _initialise(model)
+    model.architecture = architecture
     nn.init.zeros_(model.fc.weight)
     nn.init.zeros_(model.fc.bias)
     if state_dict is not None:

@@ -113,6 +113,13 @@ def test_another_backbone_size_precision_or_kind_is_computed_anew(change, store,
     assert len(folders(home)) == 4
 
 
+def test_another_network_with_the_same_numbers_is_computed_anew(store, toy, backbone, network, computed):
+    get(store, toy, backbone)
+    network.architecture = "another"
+    get(store, toy, backbone)
+    assert sum(computed) == 2 * 52
+
+
 @pytest.mark.parametrize("change", ["key", "images", "another_draw"])
 def test_another_dataset_or_another_draw_of_its_noise_is_computed_anew(change, store, toy, noised_toy, backbone):
     drawn = PreparedSplit(noised_toy.train.images ^ 1, noised_toy.train.labels)
