@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from medpriv_core.setting import Choice, setting
 
 
 @dataclass(frozen=True)
@@ -65,3 +68,14 @@ RESNET18 = Architecture(
 _ALL = (RESNET18,)
 
 ARCHITECTURES: dict[str, Architecture] = {one.name: one for one in _ALL}
+
+
+def architecture_setting() -> Any:
+    """The setting of runs that names the network."""
+    return setting(
+        RESNET18.name,
+        "Network",
+        "Which network is fine-tuned.",
+        choices={name: Choice(one.title) for name, one in ARCHITECTURES.items()},
+        closed=True,
+    )

@@ -25,7 +25,7 @@ def test_the_page_is_what_the_docstrings_give() -> None:
 def test_every_parameter_result_and_error_is_explained(name: str) -> None:
     function = getattr(medpriv_core, name)
     said = inspect.getdoc(function) or ""
-    parameters = re.findall(r"^    (\w+): ", said.partition("Args:")[2].partition("\nReturns:")[0], re.MULTILINE)
+    parameters = re.findall(r"^    \*{0,2}(\w+): ", said.partition("Args:")[2].partition("\nReturns:")[0], re.MULTILINE)
 
     expected = list(inspect.signature(function).parameters)
     assert [each for each in parameters if each in expected] == expected
