@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.judged import judged
 from medpriv_core.datasets.base import PreparedDataset, PreparedSplit
-from medpriv_core.datasets.catalog import CHEST_XRAY
+from medpriv_core.datasets.image_folder import ChestXray
 from medpriv_core.datasets.noised import noised_dataset
 from medpriv_core.datasets.prepared import prepare_dataset
 from medpriv_core.datasets.registry import add_dataset, open_dataset
@@ -71,7 +71,7 @@ def measure_noised_dataset(folder: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     split = PreparedSplit(images, np.zeros(len(images), dtype=np.int64))
     empty = PreparedSplit(images[:1], split.labels[:1])
-    prepared = PreparedDataset(CHEST_XRAY, "k", 224, home.prepared / "k", train=split, test=empty)
+    prepared = PreparedDataset(ChestXray.info, "k", 224, home.prepared / "k", train=split, test=empty)
     compare(
         "Noising and storing 5,216 pictures of 224 x 224",
         lambda: noised_dataset(home, prepared, LaplacePerPixel(2.0)),
@@ -167,7 +167,7 @@ def measure_features(folder: Path) -> None:
     store = FeatureStore(DataHome(folder / "features"))
 
     def compute() -> None:
-        prepared = PreparedDataset(CHEST_XRAY, f"k{next(keys)}", 128, folder, train=split, test=split)
+        prepared = PreparedDataset(ChestXray.info, f"k{next(keys)}", 128, folder, train=split, test=split)
         backbone = Backbone(model, "fingerprint", 128, torch.device("cpu"), None)
         store.get([FeatureSource(prepared, "train")], backbone, no_progress)
 
@@ -186,7 +186,7 @@ def measure_what_if(folder: Path) -> None:
 
     rng = np.random.default_rng(0)
     splits = [PreparedSplit(np.zeros((n, 16, 16, 1), np.uint8), rng.integers(0, 2, n)) for n in (5216, 624)]
-    prepared = PreparedDataset(CHEST_XRAY, "what-if", 16, folder, train=splits[0], test=splits[1])
+    prepared = PreparedDataset(ChestXray.info, "what-if", 16, folder, train=splits[0], test=splits[1])
     home = DataHome(folder / "what-if")
     runs = (
         ("Poisson batches of 128", {"batch_size": 128, "noise_multiplier": 2.0, "epochs": 50}),
@@ -195,7 +195,7 @@ def measure_what_if(folder: Path) -> None:
     )
     for number, (name, settings) in enumerate(runs):
         values = {"image_size": 16, "weights": "none", "method": "dp_sgd", "device": "cpu", **settings}
-        spec = RunSpec.from_dict({"dataset": CHEST_XRAY.name, **values})
+        spec = RunSpec.from_dict({"dataset": ChestXray.info.name, **values})
         directory = RunDirectory(folder / f"run-{number}")
         directory.create(spec)
         reporter = Reporter(directory, should_stop=lambda: False)

@@ -32,7 +32,7 @@ POLL_S = 0.5
 
 def recipe(dataset: str, *, epsilon: float, seed: int) -> RunSpec:
     """The sound recipe for the dataset at this epsilon; infinite: without privacy, else the same."""
-    settings = recipe_for(dataset, ordered=ADDABLE[dataset].ordered).settings(epsilon)
+    settings = recipe_for(dataset, ordered=ADDABLE[dataset].info.ordered).settings(epsilon)
     return RunSpec(dataset=dataset, seed=seed, **settings)
 
 

@@ -8,18 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from medpriv_core.spec import Features, Norm, RunSpec
+from medpriv_core.architectures import ARCHITECTURES, RESNET18
+from medpriv_core.spec import Norm, RunSpec
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_SD = (0.229, 0.224, 0.225)
 GROUPS = 32
 EPSILON = 1e-5  # added to each variance, in every normalisation layer
-
-READS: dict[Features, str] = {
-    "last": "the 512 means of layer4",
-    "layer3": "the 256 means of layer3",
-    "layer3_grid": "the means of layer3 in 4 x 4 fields (256 x 4 x 4 numbers, channel first)",
-}
 
 
 def preprocessing(spec: RunSpec, *, channels: int) -> dict[str, Any]:
@@ -36,7 +31,7 @@ def preprocessing(spec: RunSpec, *, channels: int) -> dict[str, Any]:
         "channels": "the grey value three times" if channels == 1 else "red, green, blue",
         "mean": list(IMAGENET_MEAN),
         "standard_deviation": list(IMAGENET_SD),
-        "last_layer_reads": READS[spec.features],
+        "last_layer_reads": ARCHITECTURES[spec.architecture].reads[spec.features].words,
         "standardise_features": spec.standardise,
     }
 
@@ -61,7 +56,7 @@ def preprocessing_in_words(spec: RunSpec, *, channels: int) -> str:
         f"deviation ({deviation})."
     ]
     if spec.features != "last":
-        sentences.append(f"The last layer reads {READS[spec.features]}.")
+        sentences.append(f"The last layer reads {ARCHITECTURES[spec.architecture].reads[spec.features].words}.")
     if spec.standardise:
         sentences.append(
             "What it reads is standardised for each image: its own mean is taken away, and it is scaled to length 1."
@@ -69,12 +64,15 @@ def preprocessing_in_words(spec: RunSpec, *, channels: int) -> str:
     return " ".join(sentences)
 
 
-def normalisation_in_words(norm: Norm) -> str:
+def normalisation_in_words(norm: Norm, architecture: str) -> str:
     """What to build in order to load the network."""
     if norm == "group_norm":
+        said = f"Its normalisation is GroupNorm with {GROUPS} groups (eps {EPSILON:g}) in place of BatchNorm"
+        if architecture != RESNET18.name:
+            return f"{said}, under the same names."
         return (
-            f"Its normalisation is GroupNorm with {GROUPS} groups (eps {EPSILON:g}) in place of BatchNorm, under the "
-            "same names: build torchvision's resnet18 with norm_layer=lambda channels: torch.nn.GroupNorm"
-            f"({GROUPS}, channels). An ordinary one loads the file with strict=False as another network."
+            f"{said}, under the same names: build torchvision's resnet18 with norm_layer=lambda channels: "
+            f"torch.nn.GroupNorm({GROUPS}, channels). An ordinary one loads the file with strict=False as another "
+            "network."
         )
     return "Its normalisation is BatchNorm with the statistics in the file (evaluation mode)."

@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
 
+from medpriv_core.architectures import architecture_setting
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.in_runs import block_setting, changed_pixels_setting, noise_draw_setting, noise_of_run
 from medpriv_core.same_run import canonical_settings, usual_sampling
 from medpriv_core.setting import Choice, Setting, setting, setting_of
-from medpriv_core.spec_checks import check_class_weights, check_dataset_size, check_device, check_together
+from medpriv_core.spec_checks import check_class_weights, check_dataset_size, check_device, check_together, on_features
 
 if TYPE_CHECKING:
     from medpriv_core.mechanisms.picture_noise import PictureNoise
@@ -35,10 +36,6 @@ NoiseGenerator = Literal["fast", "secure"]
 Precision = Literal["auto", "float32", "mixed"]
 
 METHODS: tuple[Method, ...] = get_args(Method)
-
-
-def _on_features(settings: Mapping[str, Any]) -> bool:
-    return settings["trainable"] == "head" and not settings["augment"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,21 +148,21 @@ class RunSpec:
             "layer3": Choice("Means of the block before (256)", "features of the block before"),
             "layer3_grid": Choice("4 x 4 fields of the block before (4,096)", "features in 4 x 4 fields"),
         },
-        when=_on_features,
+        when=on_features,
     )
     standardise: bool = setting(
         False,
         "Standardise the features, image by image",
         "Each image's numbers are brought to the same mean and length, by that image alone.",
         choices={True: Choice("on", series="standardised"), False: Choice("off", series="not standardised")},
-        when=_on_features,
+        when=on_features,
     )
     head_bias: bool = setting(
         True,
         "Constant term in the last layer",
         "Lets the layer lean towards one class. Under DP-SGD it takes up its share of each clipped gradient.",
         choices={True: Choice("on", series="with bias"), False: Choice("off", series="without bias")},
-        when=_on_features,
+        when=on_features,
     )
     augmentation_multiplicity: int = setting(
         1,
@@ -174,7 +171,7 @@ class RunSpec:
         "no privacy.",
         bounds=(1, 16),
         unit="variants",
-        when=_on_features,
+        when=on_features,
     )
     norm: Norm = setting(
         "frozen_batch_norm",
@@ -257,6 +254,7 @@ class RunSpec:
         step=256,
         machine=True,
     )
+    architecture: str = architecture_setting()
     weights: str = setting(
         "imagenet",
         "Pretrained weights",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from medpriv_core.architectures import ARCHITECTURES
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.in_runs import OWN_PARAMETERS, kinds_of_noise, takes
 
@@ -75,10 +77,25 @@ def _check_method(spec: RunSpec) -> None:
         )
 
 
+def on_features(settings: Mapping[str, Any]) -> bool:
+    """Whether the last layer alone learns, on numbers that the frozen network makes of each image once."""
+    return settings["trainable"] == "head" and not settings["augment"]
+
+
 def _check_network(spec: RunSpec) -> None:
-    on_features = spec.trainable == "head" and not spec.augment
+    architecture = ARCHITECTURES[spec.architecture]
+    if spec.features not in architecture.reads:
+        raise SettingError(
+            f"[features] is [features={spec.features}], which {architecture.title} does not have. It has "
+            f"{' and '.join(f'[features={name}]' for name in architecture.reads)}."
+        )
+    if spec.weights != "none" and not architecture.pretrained:
+        raise SettingError(
+            f"medpriv knows no pretrained weights of {architecture.title}, the network of this run; set [weights] to "
+            "[weights=none]."
+        )
     special = spec.features != "last" or spec.standardise or not spec.head_bias or spec.augmentation_multiplicity > 1
-    if special and not on_features:
+    if special and not on_features(vars(spec)):
         raise SettingError(
             "[features], [standardise], [head_bias] and [augmentation_multiplicity] are for runs in which the last "
             "layer alone learns and [augment] is off; set [trainable] to [trainable=head] and [augment] to false, or "

@@ -8,7 +8,7 @@ import streamlit as st
 
 from medpriv_core.datasets import registry
 from medpriv_core.datasets.fetching import FetchStatus, cancel_fetch, fetch_status, start_fetch
-from medpriv_core.datasets.medmnist import SIZES
+from medpriv_core.datasets.medmnist import FETCHABLE, SIZES
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import ProgressCallback
@@ -19,7 +19,6 @@ from pages.parts.badges import origin_badge
 from pages.parts.messages import explain_errors
 from pages.parts.words import sentence
 
-FETCHABLE = ("pneumoniamnist", "retinamnist")
 REFRESH_S = 0.5
 
 # Of the session: dataset -> the report of adding it.

@@ -5,22 +5,22 @@ The example is put into a copy of the program, and a process of its own asks the
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 from medpriv_core.home import DataHome
+from tests.changed_program import ask, changed_program
 
-ROOT = Path(__file__).resolve().parents[1]
 ADDED = {
-    "medpriv_core/spec.py": (
-        "    momentum: float = setting(",
-        '    rate_factor: float = setting(1.0, "Factor of the rate", "Longer steps.", bounds=(0.5, 4.0), unit="x")\n'
-        "    momentum: float = setting(",
-    ),
-    "medpriv_core/training/steps.py": ("lr=spec.learning_rate", "lr=spec.learning_rate * spec.rate_factor"),
+    "medpriv_core/spec.py": [
+        (
+            "    momentum: float = setting(",
+            "    rate_factor: float = setting(\n"
+            '        1.0, "Factor of the rate", "Longer steps.", bounds=(0.5, 4.0), unit="x"\n'
+            "    )\n"
+            "    momentum: float = setting(",
+        )
+    ],
+    "medpriv_core/training/steps.py": [("lr=spec.learning_rate", "lr=spec.learning_rate * spec.rate_factor")],
 }
 ASK = r"""
 import pytest, torch
@@ -81,24 +81,8 @@ except SystemExit:
 
 
 def test_a_field_and_the_place_where_it_acts_are_all_that_a_setting_needs(tmp_path: Path, home: DataHome) -> None:
-    for name in ("medpriv_core", "pages", "tests"):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "fixtures"))
-    for name, (before, after) in ADDED.items():
-        file = tmp_path / name
-        text = file.read_text("utf-8")
-        assert text.count(before) == 1
-        file.write_text(text.replace(before, after), "utf-8")
+    said = ask(changed_program(tmp_path, changes=ADDED), ASK, home=home.root)
 
-    environment = {name: value for name, value in os.environ.items() if name != "MEDPRIV_WEIGHTS"}
-    done = subprocess.run(
-        [sys.executable, "-c", ASK],
-        cwd=tmp_path,
-        env=environment | {"MEDPRIV_HOME": str(home.root), "PYTHONPATH": str(tmp_path), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert "--rate-factor X" in done.stdout
-    assert "Longer steps. (0.5 to 4; default 1.0)" in done.stdout
+    assert len(ADDED) == 2
+    assert "--rate-factor X" in said
+    assert "Longer steps. (0.5 to 4; default 1.0)" in said

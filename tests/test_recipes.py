@@ -16,7 +16,7 @@ from medpriv_core.training.variants import is_broad
 @pytest.mark.parametrize("epsilon", [0.5, 1.0, 3.0, 8.0, 50.0])
 @pytest.mark.parametrize("dataset", sorted(ADDABLE))
 def test_every_recipe_is_a_run_without_a_red_light(dataset: str, epsilon: float):
-    info = ADDABLE[dataset]
+    info = ADDABLE[dataset].info
     spec = RunSpec(dataset=dataset, **recipe_for(dataset, ordered=info.ordered).settings(epsilon))
     assert spec.target_epsilon == epsilon
     assert spec.class_weights is None or len(spec.class_weights) == len(info.classes)

@@ -18,7 +18,6 @@ FILES = sorted(
 )
 # Words for others than the readers of a form or a chart, and what is no word.
 REVIEWED = {
-    "medpriv_core/preprocessing.py": "for whoever loads the network elsewhere: names of PyTorch's layers",
     "pages/parts/sweep/any_form.py": "values to begin with",
 }
 

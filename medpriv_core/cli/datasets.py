@@ -11,7 +11,7 @@ from medpriv_core.cli.output import ProgressBar, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets import registry
 from medpriv_core.datasets.fetching import fetch_in_foreground
-from medpriv_core.datasets.medmnist import SIZES
+from medpriv_core.datasets.medmnist import FETCHABLE, SIZES
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.runs.summary import RunSummary
@@ -39,7 +39,7 @@ def add_to(commands: Commands) -> None:
     adding.set_defaults(command=_add)
 
     fetching = actions.add_parser("fetch", help="download a MedMNIST dataset and add it")
-    fetching.add_argument("name", choices=["pneumoniamnist", "retinamnist"])
+    fetching.add_argument("name", choices=FETCHABLE)
     fetching.add_argument("--size", type=int, choices=SIZES, default=28, help="pixels a side")
     fetching.add_argument("--base-url", help="a mirror that holds the npz file under its usual name")
     add_json_option(fetching)

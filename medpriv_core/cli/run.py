@@ -28,7 +28,7 @@ INTERRUPTED = 130
 
 def add_to(commands: Commands) -> None:
     """Add the command to the parser, with one option for each setting of a RunSpec."""
-    parser = commands.add_parser("run", help="fine-tune ResNet-18 on a dataset, in the foreground")
+    parser = commands.add_parser("run", help="fine-tune a network on a dataset, in the foreground")
     add_preset_option(parser)
     for setting in SETTINGS.values():
         # argparse reads a percent sign as a placeholder.

@@ -60,7 +60,7 @@ def _check(name: str, record: dict[str, Any]) -> None:
         or not isinstance(record.get("sha256"), str | None)
     ):
         raise TypeError("a text is none")
-    classes = len(ADDABLE[name].classes)
+    classes = len(ADDABLE[name].info.classes)
     for counts in (record["train_counts"], record["test_counts"]):
         if not isinstance(counts, list) or len(counts) != classes or not all(map(_is_count, counts)):
             raise ValueError("counts of images are none")

@@ -20,17 +20,20 @@ import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from medpriv_core.datasets.base import DatasetInfo, SplitName
-from medpriv_core.datasets.catalog import APTOS2019
 from medpriv_core.datasets.file_dataset import FileDataset
 from medpriv_core.datasets.file_source import FileSource
-from medpriv_core.datasets.files import FileSplit
+from medpriv_core.datasets.files import FileSplit, open_files
 from medpriv_core.datasets.graded_layout import GradedImages, find_graded
+from medpriv_core.datasets.graded_table import DR_GRADES
 from medpriv_core.datasets.report import LeftOut, unread
 from medpriv_core.errors import DatasetError
+from medpriv_core.home import DataHome
 from medpriv_core.printable import printable
 from medpriv_core.progress import ProgressCallback, no_progress
 
@@ -41,7 +44,25 @@ _EYEPACS = re.compile(r"\d+_(left|right)")
 class Aptos2019(FileDataset):
     """The dataset ``aptos2019``; raises ``DatasetError`` if the csv or an image is missing or wrong."""
 
-    info: DatasetInfo = APTOS2019
+    info = DatasetInfo(
+        name="aptos2019",
+        title="APTOS 2019, diabetic retinopathy",
+        classes=DR_GRADES,
+        channels=3,
+        synthetic=False,
+        source="APTOS 2019 Blindness Detection, fundus photographs of Aravind Eye Hospital; Kaggle's competition "
+        "rules.",
+        ordered=True,
+    )
+    how_to_add = (
+        "Download the data of the APTOS 2019 Blindness Detection competition from Kaggle and add the zip, or the "
+        "folder with train.csv and train_images; copies that were shrunk, sorted by grade or split will do too."
+    )
+
+    @classmethod
+    def open(cls, home: DataHome, path: Path, progress: ProgressCallback = no_progress) -> Self:
+        """See ``AddedDataset``; looking for copies takes a while."""
+        return cls(open_files(path, memory=home.fingerprints, progress=progress), progress=progress)
 
     def __init__(self, files: FileSource, *, progress: ProgressCallback = no_progress) -> None:
         self._files = files
@@ -74,12 +95,12 @@ class Aptos2019(FileDataset):
         }
 
     def left_out(self) -> list[LeftOut]:
-        """See ``FileDataset``."""
+        """See ``AddedDataset``."""
         found = self._found
         return unread(self._files, found.grades, tables=found.tables, why=lambda name: _why(found, name))
 
     def notes(self) -> list[str]:
-        """See ``FileDataset``."""
+        """See ``AddedDataset``."""
         notes = []
         if self._found.test:
             notes.append("The split into training and test images is the one that came with the files.")

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 from PIL import Image
 
+from medpriv_core.home import DataHome
 from medpriv_core.patients import PatientCount
+from medpriv_core.progress import ProgressCallback, no_progress
+
+if TYPE_CHECKING:
+    from medpriv_core.datasets.changes import Signature
+    from medpriv_core.datasets.report import LeftOut
 
 SplitName = Literal["train", "test"]
 
@@ -58,6 +65,68 @@ class Dataset(Protocol):
     def content_key(self) -> str:
         """A hexadecimal digest of the content: other images or labels, other key."""
         ...
+
+
+class AddedDataset(ABC):
+    """A dataset read from the user's files, and all that the rest of the program asks of one.
+
+    info        facts about it
+    how_to_add  what the user has to have, in a sentence or two
+    """
+
+    info: ClassVar[DatasetInfo]
+    how_to_add: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def open(cls, home: DataHome, path: Path, progress: ProgressCallback = no_progress) -> Self:
+        """The dataset in what lies at ``path``; raises ``DatasetError`` if that is not in order."""
+
+    @classmethod
+    def check_bytes(cls, home: DataHome, path: Path, *, added: str | None) -> None:
+        """Raise ``DatasetError`` if what lies at ``path`` is damaged; ``added``: its ``digest`` when it was added.
+
+        Of many files there is no digest, and nothing to do: ``files.py`` says how their content is known.
+        """
+        del home, path, added
+
+    @staticmethod
+    def patient_key(file_name: str) -> str | None:
+        """What is the same for all images of a patient and different for others; None where the name does not tell."""
+        del file_name
+        return None
+
+    @abstractmethod
+    def split(self, name: SplitName) -> Split:
+        """One split, read lazily."""
+
+    @abstractmethod
+    def content_key(self, progress: ProgressCallback = no_progress) -> str:
+        """See ``Dataset``."""
+
+    @abstractmethod
+    def left_out(self) -> list[LeftOut]:
+        """What is there and not read, and why."""
+
+    def notes(self) -> list[str]:
+        """What else whoever adds it should know, in whole sentences."""
+        return []
+
+    @abstractmethod
+    def check_pictures(self, progress: ProgressCallback) -> None:
+        """Raise ``DatasetError`` if something that is called a picture is plainly something else."""
+
+    @abstractmethod
+    def picture_digests(self, name: SplitName, progress: ProgressCallback = no_progress) -> Sequence[object]:
+        """Something for each image of a split that is equal for equal pictures, and unlike for others."""
+
+    @abstractmethod
+    def signature(self) -> Signature:
+        """By which it can be told later, without reading anything, whether the files have changed."""
+
+    def digest(self) -> str | None:
+        """SHA-256 of the one file that it is read from; None where there are many."""
+        return None
 
 
 @dataclass(frozen=True)

@@ -3,49 +3,52 @@
 from __future__ import annotations
 
 import hashlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
 
-from medpriv_core.datasets.base import DatasetInfo, SplitName
+from medpriv_core.datasets.base import AddedDataset, SplitName
 from medpriv_core.datasets.changes import Signature, sign_files
 from medpriv_core.datasets.file_source import FileSource
-from medpriv_core.datasets.files import FileSplit, content_key
-from medpriv_core.datasets.report import LeftOut, check_pictures
+from medpriv_core.datasets.files import FileSplit, content_key, open_files
+from medpriv_core.datasets.report import check_pictures
+from medpriv_core.home import DataHome
 from medpriv_core.progress import ProgressCallback, no_progress
 
 COMPARING = "Looking for copies"
 
 
-class FileDataset(ABC):
-    """A dataset whose images are files; a reader sets ``info``, ``_files`` and ``_splits``."""
+class FileDataset(AddedDataset):
+    """A dataset whose images are files; a reader sets ``_files`` and ``_splits`` when it is made."""
 
-    info: DatasetInfo
     _files: FileSource
     _splits: dict[SplitName, FileSplit]
 
+    @abstractmethod
+    def __init__(self, files: FileSource) -> None:
+        """Raises ``DatasetError`` if ``files`` are not in order."""
+
+    @classmethod
+    def open(cls, home: DataHome, path: Path, progress: ProgressCallback = no_progress) -> Self:
+        """See ``AddedDataset``; ``path`` is a folder or a zip."""
+        return cls(open_files(path, memory=home.fingerprints, progress=progress))
+
     def split(self, name: SplitName) -> FileSplit:
-        """One split, read lazily."""
+        """See ``AddedDataset``."""
         return self._splits[name]
 
     def content_key(self, progress: ProgressCallback = no_progress) -> str:
-        """See ``datasets.base.Dataset``; reads every file of a folder that is new or has changed."""
+        """See ``Dataset``; reads every file of a folder that is new or has changed."""
         return content_key(self.info.name, self._splits.values(), progress)
 
-    @abstractmethod
-    def left_out(self) -> list[LeftOut]:
-        """The files that are not read, and why."""
-
-    def notes(self) -> list[str]:
-        """What else whoever adds it should know, in whole sentences."""
-        return []
-
     def check_pictures(self, progress: ProgressCallback) -> None:
-        """Raise ``DatasetError`` if a file that is called a picture is plainly something else."""
+        """See ``AddedDataset``."""
         check_pictures(list(self._splits.values()), progress)
 
     def picture_digests(self, name: SplitName, progress: ProgressCallback = no_progress) -> Sequence[object]:
-        """Something for each image of a split that is equal for equal files, and unlike for others."""
+        """See ``AddedDataset``."""
         files = {side: split.names for side, split in self._splits.items()}
         prints = {side: self._files.fingerprints(names, no_progress) for side, names in files.items()}
         common = Counter(fingerprint for side in prints.values() for fingerprint in side)
@@ -60,5 +63,5 @@ class FileDataset(ABC):
         return digests
 
     def signature(self) -> Signature:
-        """By which it can be told later, without reading anything, whether the files have changed."""
+        """See ``AddedDataset``."""
         return sign_files(self._files)

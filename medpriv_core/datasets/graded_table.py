@@ -19,6 +19,7 @@ from medpriv_core.datasets.file_source import MAX_FILES
 from medpriv_core.datasets.names import folded
 from medpriv_core.errors import DatasetError
 
+DR_GRADES = ("No DR", "Mild", "Moderate", "Severe", "Proliferative")  # of diabetic retinopathy, 0 to 4
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 MAX_TABLE_BYTES = 32 * 1024**2
 MAX_ROWS = MAX_FILES  # an image each

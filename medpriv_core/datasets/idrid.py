@@ -18,12 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from medpriv_core.datasets.base import DatasetInfo, SplitName
-from medpriv_core.datasets.catalog import IDRID
 from medpriv_core.datasets.file_dataset import FileDataset
 from medpriv_core.datasets.file_source import FileSource
 from medpriv_core.datasets.files import FileSplit, inner_archives
 from medpriv_core.datasets.graded_images import check_grade_folders, find_images
-from medpriv_core.datasets.graded_table import MAX_TABLE_BYTES, read_grades
+from medpriv_core.datasets.graded_table import DR_GRADES, MAX_TABLE_BYTES, read_grades
 from medpriv_core.datasets.names import folded, is_image, without_suffix
 from medpriv_core.datasets.report import LeftOut, unread
 from medpriv_core.errors import DatasetError
@@ -67,7 +66,20 @@ _LAYOUTS = (
 class Idrid(FileDataset):
     """The dataset ``idrid``; raises ``DatasetError`` if a csv or an image is missing or wrong."""
 
-    info: DatasetInfo = IDRID
+    info = DatasetInfo(
+        name="idrid",
+        title="IDRiD, diabetic retinopathy",
+        classes=DR_GRADES,
+        channels=3,
+        synthetic=False,
+        source="Indian Diabetic Retinopathy Image Dataset, Porwal et al. 2018, fundus photographs of an eye clinic in "
+        "Nanded, doi 10.3390/data3030025, CC BY 4.0.",
+        ordered=True,
+    )
+    how_to_add = (
+        'Download "B. Disease Grading" of the Indian Diabetic Retinopathy Image Dataset from IEEE DataPort and add the '
+        "zip, or the folder with train.csv, test.csv, train and test."
+    )
 
     def __init__(self, files: FileSource) -> None:
         self._files = files
@@ -102,7 +114,7 @@ class Idrid(FileDataset):
             )
 
     def left_out(self) -> list[LeftOut]:
-        """See ``FileDataset``."""
+        """See ``AddedDataset``."""
         used = {name for split in self._splits.values() for name in split.names}
         return unread(self._files, used, tables=self._tables, why=self._why)
 

@@ -12,12 +12,12 @@ learned from all of them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from medpriv_core.datasets.base import DatasetInfo, SplitName
-from medpriv_core.datasets.catalog import CHEST_XRAY
 from medpriv_core.datasets.file_dataset import FileDataset
 from medpriv_core.datasets.file_source import FileSource
 from medpriv_core.datasets.files import FileSplit, inner_archives
@@ -33,6 +33,10 @@ _SPLIT_OF_FOLDER: dict[str, SplitName] = {
     **dict.fromkeys(("val", "valid", "validation", "validationset", "valset", "dev"), "train"),
     **dict.fromkeys(("test", "testing", "testset", "testingset", "testdata"), "test"),
 }
+_PATIENTS = (
+    re.compile(r"(person\d+_(?:bacteria|virus)|(?:NORMAL2-)?IM-\d+)(?:[-_]\d+)+(?:\.\w+)?", re.IGNORECASE),
+    re.compile(r"(?:BACTERIA|VIRUS|NORMAL)-(\d+)-\d+(?:\.\w+)?", re.IGNORECASE),
+)
 _LAYOUT = "medpriv expects train/NORMAL, train/PNEUMONIA, test/NORMAL and test/PNEUMONIA with images."
 
 
@@ -52,7 +56,18 @@ class _Tree:
 class ChestXray(FileDataset):
     """The dataset ``chest_xray``; raises ``DatasetError`` if a split or a class has no images."""
 
-    info: DatasetInfo = CHEST_XRAY
+    info = DatasetInfo(
+        name="chest_xray",
+        title="Chest X-rays, pneumonia",
+        classes=("Normal", "Pneumonia"),
+        channels=1,
+        synthetic=False,
+        source="Kermany, Zhang and Goldbaum 2018, children's chest radiographs, doi 10.17632/rscbjbr9sj, CC BY 4.0.",
+    )
+    how_to_add = (
+        "Download the chest X-ray images of Kermany et al. (Mendeley Data or Kaggle) and add the zip, or the folder "
+        "with train/NORMAL, train/PNEUMONIA, test/NORMAL and test/PNEUMONIA."
+    )
 
     def __init__(self, files: FileSource) -> None:
         self._files = files
@@ -94,13 +109,29 @@ class ChestXray(FileDataset):
                 "the dataset."
             )
 
+    @staticmethod
+    def patient_key(file_name: str) -> str | None:
+        """See ``AddedDataset``.
+
+        ``person1000_virus_1681.jpeg``: cause and number together are a patient. The numbers of bacteria and virus count
+        different patients: images of one number and different causes are as unlike as those of strangers.
+        ``IM-0115-0001.jpeg``, ``NORMAL2-IM-0012-0001-0002.jpeg``: kind of name and first number.
+        ``BACTERIA-1008087-0001.jpeg``, as a later edition has it: the first number is the patient's.
+
+        >>> ChestXray.patient_key("PNEUMONIA/person1000_virus_1681.jpeg"), ChestXray.patient_key("scan.jpeg")
+        ('person1000_virus', None)
+        """
+        name = re.split(r"[/\\]", file_name)[-1]
+        found = (pattern.fullmatch(name) for pattern in _PATIENTS)
+        return next((match[1].lower() for match in found if match), None)
+
     def left_out(self) -> list[LeftOut]:
-        """See ``FileDataset``."""
+        """See ``AddedDataset``."""
         used = {name for split in self._splits.values() for name in split.names}
         return unread(self._files, used, why=self._why)
 
     def notes(self) -> list[str]:
-        """See ``FileDataset``."""
+        """See ``AddedDataset``."""
         joined = sum(
             folded(name.split("/")[self._root.count("/")]).startswith(("val", "dev"))
             for name in self._splits["train"].names

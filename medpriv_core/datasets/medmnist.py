@@ -15,14 +15,15 @@ import threading
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import numpy as np
 from PIL import Image
 
-from medpriv_core.datasets.base import DatasetInfo, SplitName
+from medpriv_core.datasets.base import AddedDataset, DatasetInfo, SplitName
 from medpriv_core.datasets.changes import Signature, sign
 from medpriv_core.datasets.file_kinds import check_not_packed, what_is, with_article
+from medpriv_core.datasets.graded_table import DR_GRADES
 from medpriv_core.datasets.medmnist_sets import SETS, recognise
 from medpriv_core.datasets.report import LeftOut
 from medpriv_core.datasets.zip_files import check_members
@@ -48,6 +49,7 @@ _MD5 = {
     ("retinamnist", 128): "e48e916a24454daf90583d4e6efb1a18",
     ("retinamnist", 224): "eae7e3b6f3fcbda4ae613ebdcbe35348",
 }
+FETCHABLE = tuple(dict.fromkeys(name for name, _ in _MD5))
 
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 _VALIDATION = "val_images"
@@ -59,7 +61,7 @@ MOST_MEMBERS = 1000
 def medmnist_file(home: DataHome, name: str, size: int) -> Path:
     """Where a fetched npz lies; raises ``DatasetError`` if there is no such dataset or size to fetch."""
     if (name, size) not in _MD5:
-        names = " and ".join(sorted({known for known, _ in _MD5}))
+        names = " and ".join(FETCHABLE)
         raise DatasetError(
             f"There is no {name} of {size} pixels to fetch: {names} come in {', '.join(map(str, SIZES))} pixels a side."
         )
@@ -81,31 +83,6 @@ def fetch_medmnist(
     return download(url, target, checksum=f"md5:{_MD5[name, size]}", progress=progress)
 
 
-def file_digest(path: Path, info: DatasetInfo) -> str:
-    """SHA-256 of the npz file at ``path``, computed once as long as the file system calls it the same file."""
-    return _digest_now(_npz_at(path, info), "sha256")
-
-
-def check_bytes(home: DataHome, path: Path, info: DatasetInfo, *, added: str | None) -> None:
-    """Raise ``DatasetError`` if the npz file at ``path`` is not, byte for byte, the one that was added.
-
-    ``added`` is the SHA-256 of that day; None where it was not kept, or where the file system says that somebody wrote
-    another file there since: of a file of the user's own that is no damage. What was fetched into the data home is what
-    MedMNIST publishes, or nothing.
-    """
-    file = _npz_at(path, info)
-    if not is_regular(file):
-        return  # whoever opens it says that
-    fetched = next((key for key in _MD5 if file == medmnist_file(home, *key)), None)
-    for algorithm, expected in (("sha256", added), ("md5", fetched and _MD5[fetched])):
-        if expected is not None and _digest_now(file, algorithm) != expected:
-            remedy = "Download it again." if fetched else "Put a sound copy in its place, and add the dataset again."
-            raise DatasetError(
-                f"The file {file} was changed or damaged since it was added: its checksum ({algorithm.upper()}) is "
-                f"another one. {remedy}"
-            )
-
-
 def _digest_now(file: Path, algorithm: str) -> str:
     status = file.stat()
     return _digest(file, algorithm, status.st_ino, status.st_size, status.st_mtime_ns)
@@ -120,12 +97,11 @@ def _digest(file: Path, algorithm: str, _inode: int, _size: int, _mtime_ns: int)
         return digest.hexdigest()
 
 
-class MedMnist:
-    """One MedMNIST dataset from its npz file; raises ``DatasetError`` if the file is not as expected."""
+class MedMnist(AddedDataset):
+    """A MedMNIST dataset from its npz file; raises ``DatasetError`` if the file is not as expected."""
 
-    def __init__(self, info: DatasetInfo, path: Path) -> None:
-        self.info = info
-        self._path = path = _npz_at(path, info)
+    def __init__(self, path: Path) -> None:
+        self._path = path = _npz_at(path, self.info)
         self._headers, self._validation, self._others = self._read_headers()
         self._check_which()
         self._splits: dict[SplitName, _ArraySplit] = {
@@ -137,10 +113,44 @@ class MedMnist:
                 f"The training images in {path} are all of one class, so there is nothing to tell apart."
             )
 
+    @classmethod
+    def open(cls, home: DataHome, path: Path, progress: ProgressCallback = no_progress) -> Self:
+        """See ``AddedDataset``; ``path`` is the npz file, or a folder with one."""
+        del home, progress  # nothing to remember, and a matter of a second
+        return cls(path)
+
+    @classmethod
+    def check_bytes(cls, home: DataHome, path: Path, *, added: str | None) -> None:
+        """Raise ``DatasetError`` if the npz file at ``path`` is not, byte for byte, the one that was added.
+
+        ``added`` is the SHA-256 of that day; None where it was not kept, or where the file system says that somebody
+        wrote another file there since: of a file of the user's own that is no damage. What was fetched into the data
+        home is what MedMNIST publishes, or nothing.
+        """
+        file = _npz_at(path, cls.info)
+        if not is_regular(file):
+            return  # whoever opens it says that
+        fetched = next((key for key in _MD5 if file == medmnist_file(home, *key)), None)
+        for algorithm, expected in (("sha256", added), ("md5", fetched and _MD5[fetched])):
+            if expected is not None and _digest_now(file, algorithm) != expected:
+                remedy = (
+                    "Download it again." if fetched else "Put a sound copy in its place, and add the dataset again."
+                )
+                raise DatasetError(
+                    f"The file {file} was changed or damaged since it was added: its checksum ({algorithm.upper()}) is "
+                    f"another one. {remedy}"
+                )
+
+    def digest(self) -> str:
+        """SHA-256 of the npz file, computed once as long as the file system calls it the same file."""
+        return _digest_now(self._path, "sha256")
+
     def split(self, name: SplitName) -> _ArraySplit:
+        """See ``AddedDataset``."""
         return self._splits[name]
 
     def content_key(self, progress: ProgressCallback = no_progress) -> str:
+        """See ``AddedDataset``."""
         del progress  # known since the file was opened
         digest = hashlib.sha256(self.info.name.encode())
         for name, header in self._headers.items():
@@ -148,7 +158,7 @@ class MedMnist:
         return digest.hexdigest()[:32]
 
     def left_out(self) -> list[LeftOut]:
-        """What is in the file and not read, and why."""
+        """See ``AddedDataset``."""
         left = []
         if self._validation:
             reason = "validation images, left alone as results on this benchmark do"
@@ -158,7 +168,7 @@ class MedMnist:
         return left
 
     def notes(self) -> list[str]:
-        """What else whoever adds it should know."""
+        """See ``AddedDataset``."""
         official = SETS[self.info.name][0]
         counts = tuple(len(self._splits[name].labels) for name in ("train", "test"))
         if counts == (official[0], official[2]):
@@ -169,7 +179,7 @@ class MedMnist:
         ]
 
     def picture_digests(self, name: SplitName, progress: ProgressCallback = no_progress) -> list[bytes]:
-        """Something that is equal for equal pictures of a split, and unlike for others."""
+        """See ``AddedDataset``."""
         del progress  # a matter of a second
         return [hashlib.blake2b(picture, digest_size=16).digest() for picture in self._load(f"{name}_images")]
 
@@ -177,7 +187,7 @@ class MedMnist:
         """Nothing to do: the arrays' headers have been looked at."""
 
     def signature(self) -> Signature:
-        """See ``FileDataset``."""
+        """See ``AddedDataset``."""
         return sign(self._path, ["."])
 
     def _read_headers(self) -> tuple[dict[str, ArrayHeader], ArrayHeader | None, tuple[str, ...]]:
@@ -223,9 +233,7 @@ class MedMnist:
         found = recognise((train[0], validation, test[0]), self._path.name)
         if found not in (None, self.info.name):
             by = "numbers of images" if recognise((train[0], validation, test[0]), "") else "name"
-            remedy = (
-                f"Add it as {found}." if found in {known for known, _ in _MD5} else "medpriv does not know that set."
-            )
+            remedy = f"Add it as {found}." if found in FETCHABLE else "medpriv does not know that set."
             raise DatasetError(f"{self._path} looks like {found} by its {by}, not like {self.info.title}. {remedy}")
 
     def _open_split(self, split: SplitName) -> _ArraySplit:
@@ -274,6 +282,35 @@ class MedMnist:
             raise DatasetError(f"The array {name} in {self._path} is damaged. Download the file again.") from error
         except MemoryError as error:
             raise DatasetError(f"The array {name} in {self._path} needs more memory than there is here.") from error
+
+
+class PneumoniaMnist(MedMnist):
+    """The dataset ``pneumoniamnist``."""
+
+    info = DatasetInfo(
+        name="pneumoniamnist",
+        title="PneumoniaMNIST",
+        classes=("Normal", "Pneumonia"),
+        channels=1,
+        synthetic=False,
+        source="MedMNIST v2, Yang et al. 2023: the chest X-rays of Kermany et al. cropped and made small, CC BY 4.0.",
+    )
+    how_to_add = "Fetch it with one click, or add a pneumoniamnist npz file that you have."
+
+
+class RetinaMnist(MedMnist):
+    """The dataset ``retinamnist``."""
+
+    info = DatasetInfo(
+        name="retinamnist",
+        title="RetinaMNIST, diabetic retinopathy",
+        classes=DR_GRADES,
+        channels=3,
+        synthetic=False,
+        source="MedMNIST v2, Yang et al. 2023: fundus photographs of DeepDRiD cropped and made small, CC BY 4.0.",
+        ordered=True,
+    )
+    how_to_add = "Fetch it with one click, or add a retinamnist npz file that you have."
 
 
 class _ArraySplit:

@@ -12,27 +12,19 @@ again, and the entry says so.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from medpriv_core.datasets.added import changed_added, read_added
-from medpriv_core.datasets.aptos import Aptos2019
-from medpriv_core.datasets.base import Dataset, DatasetInfo, SplitName
-from medpriv_core.datasets.catalog import ADDABLE, CHEST_XRAY, HOW_TO_ADD, IDRID, PNEUMONIAMNIST, RETINAMNIST
+from medpriv_core.datasets.base import Dataset, DatasetInfo
+from medpriv_core.datasets.catalog import ADDABLE, BUILT_IN
 from medpriv_core.datasets.changes import Signature, is_unchanged, sign, sign_files
 from medpriv_core.datasets.files import open_files
-from medpriv_core.datasets.idrid import Idrid
-from medpriv_core.datasets.image_folder import ChestXray
-from medpriv_core.datasets.medmnist import MedMnist, check_bytes, file_digest
 from medpriv_core.datasets.patients import patients_of
-from medpriv_core.datasets.report import AddReport, LeftOut, as_record, count_copies, from_record
-from medpriv_core.datasets.retina_photo import RetinaPhoto
-from medpriv_core.datasets.synthetic import SYNTHETIC_DATASETS
+from medpriv_core.datasets.report import AddReport, as_record, count_copies, from_record
 from medpriv_core.errors import DatasetError, MedprivError
 from medpriv_core.given_paths import find_place
 from medpriv_core.home import DataHome
@@ -40,25 +32,7 @@ from medpriv_core.patients import PatientCount, patient_facts, recorded_patients
 from medpriv_core.printable import printable
 from medpriv_core.progress import ProgressCallback, no_progress
 
-
-class AddedDataset(Dataset, Protocol):
-    """A dataset read from the user's files."""
-
-    def content_key(self, progress: ProgressCallback = no_progress) -> str: ...
-
-    def left_out(self) -> list[LeftOut]: ...
-
-    def notes(self) -> list[str]: ...
-
-    def check_pictures(self, progress: ProgressCallback) -> None: ...
-
-    def picture_digests(self, name: SplitName, progress: ProgressCallback = no_progress) -> Sequence[object]: ...
-
-    def signature(self) -> Signature: ...
-
-
 UNREAD = ""  # no content has this key
-ONE_FILE = (PNEUMONIAMNIST.name, RETINAMNIST.name)
 
 
 @dataclass(frozen=True)
@@ -90,13 +64,13 @@ class DatasetEntry:
 
 def dataset_names() -> list[str]:
     """All names, the embedded datasets first."""
-    return [*_embedded(), *ADDABLE]
+    return [*BUILT_IN, *ADDABLE]
 
 
 def dataset_info(name: str) -> DatasetInfo:
     """Facts about a dataset, added or not; raises ``DatasetError`` for an unknown name."""
     _check_known(name)
-    return _embedded()[name].info if name in _embedded() else ADDABLE[name]
+    return BUILT_IN[name].info if name in BUILT_IN else ADDABLE[name].info
 
 
 def dataset_title(name: str) -> str:
@@ -121,7 +95,7 @@ def list_datasets(home: DataHome) -> list[DatasetEntry]:
             _content(dataset),
             patients=patients_of(dataset),
         )
-        for dataset in _embedded().values()
+        for dataset in BUILT_IN.values()
     ]
     return entries + [_entry_now(home, name, records.get(name)) for name in ADDABLE]
 
@@ -132,18 +106,19 @@ def open_dataset(home: DataHome, name: str, *, progress: ProgressCallback = no_p
     Raises ``DatasetError`` if the name is unknown, or the dataset is not added, gone or no longer in order.
     """
     _check_known(name)
-    if name in _embedded():
-        return _embedded()[name]
+    if name in BUILT_IN:
+        return BUILT_IN[name]
     record = read_added(home).get(name)
     if record is None:
-        raise DatasetError(f"The dataset {name} has not been added yet. {HOW_TO_ADD[name]}")
+        raise DatasetError(f"The dataset {name} has not been added yet. {ADDABLE[name].how_to_add}")
     if (problem := _added_entry(name, record).problem) is not None:
         raise DatasetError(problem)
     place = Path(record["path"])
-    if name in ONE_FILE:
-        same = isinstance(record.get("signature"), dict) and is_unchanged(place, record["signature"])
-        check_bytes(home, place, ADDABLE[name], added=record.get("sha256") if same else None)
-    return _open_added(home, name, place, progress)
+    added = record.get("sha256")
+    if added and not (isinstance(record.get("signature"), dict) and is_unchanged(place, record["signature"])):
+        added = None
+    ADDABLE[name].check_bytes(home, place, added=added)
+    return ADDABLE[name].open(home, place, progress)
 
 
 def add_dataset(
@@ -156,12 +131,12 @@ def add_dataset(
     with names of some files. Raises ``DatasetError`` and changes nothing if the files are not in order.
     """
     _check_known(name)
-    if name in _embedded():
+    if name in BUILT_IN:
         raise DatasetError(f"The dataset {name} is built in; it need not be added.")
     place = find_place(path)
     home.check_writable()
     read_added(home)  # if it is damaged, say so before reading thousands of files
-    dataset = _open_added(home, name, place, progress)
+    dataset = ADDABLE[name].open(home, place, progress)
     signature = dataset.signature()
     dataset.check_pictures(progress)
     content = dataset.content_key(progress)
@@ -177,7 +152,7 @@ def add_dataset(
         "test_counts": test_counts,
         "content": content,
         "signature": signature,
-        "sha256": file_digest(place, dataset.info) if name in ONE_FILE else None,
+        "sha256": dataset.digest(),
         "report": as_record(report),
         **patient_facts(patients_of(dataset)),
     }
@@ -212,7 +187,7 @@ def content_of(home: DataHome, name: str) -> str:
     ``DatasetError`` as ``open_dataset`` does.
     """
     _check_known(name)
-    record = {} if name in _embedded() else read_added(home).get(name, {})
+    record = {} if name in BUILT_IN else read_added(home).get(name, {})
     remembered = record.get("content")
     look = _changed_look(home, name, record) if isinstance(remembered, str) and "signature" in record else None
     if isinstance(remembered, str) and (look is None or look.counts is None):
@@ -247,30 +222,15 @@ def remove_dataset(home: DataHome, name: str) -> None:
         del records[name]
 
 
-@cache
-def _embedded() -> dict[str, Dataset]:
-    photo = RetinaPhoto()
-    return {**SYNTHETIC_DATASETS, photo.info.name: photo}
-
-
-def _open_added(home: DataHome, name: str, path: Path, progress: ProgressCallback) -> AddedDataset:
-    if name in ONE_FILE:
-        return MedMnist(ADDABLE[name], path)
-    files = open_files(path, memory=home.fingerprints, progress=progress)
-    if name == CHEST_XRAY.name:
-        return ChestXray(files)
-    return Idrid(files) if name == IDRID.name else Aptos2019(files, progress=progress)
-
-
 def _check_known(name: str) -> None:
     if name not in dataset_names():
         raise DatasetError(f"There is no dataset {name!r}. Known: {', '.join(dataset_names())}.")
 
 
 def _added_entry(name: str, record: dict[str, Any] | None) -> DatasetEntry:
-    info = ADDABLE[name]
+    info, how_to_add = ADDABLE[name].info, ADDABLE[name].how_to_add
     if record is None:
-        return DatasetEntry(info, False, None, None, None, None, HOW_TO_ADD[name])
+        return DatasetEntry(info, False, None, None, None, None, how_to_add)
     problem = None
     if not os.path.exists(record["path"]):
         problem = (
@@ -284,7 +244,7 @@ def _added_entry(name: str, record: dict[str, Any] | None) -> DatasetEntry:
         train_counts=tuple(record["train_counts"]),
         test_counts=tuple(record["test_counts"]),
         problem=problem,
-        how_to_add=HOW_TO_ADD[name],
+        how_to_add=how_to_add,
         content=record.get("content"),
         report=from_record(record.get("report")),
         patients=recorded_patients(record),
@@ -353,7 +313,7 @@ def _changed_look(home: DataHome, name: str, record: dict[str, Any]) -> _Look | 
 
 def _look(home: DataHome, name: str, place: Path) -> _Look:
     try:
-        dataset = _open_added(home, name, place, no_progress)
+        dataset = ADDABLE[name].open(home, place)
         return _Look(str(place), dataset.signature(), _class_counts(dataset), None, patients_of(dataset))
     except MedprivError as error:
         return _Look(str(place), _sign_unopened(place), None, str(error))

@@ -15,7 +15,6 @@ import numpy as np
 from PIL import Image
 
 from medpriv_core.datasets.base import DatasetInfo, SplitName
-from medpriv_core.datasets.catalog import RETINA_PHOTO
 from medpriv_core.datasets.images import decode_image
 
 
@@ -31,7 +30,15 @@ class _PhotoSplit:
 class RetinaPhoto:
     """The dataset ``retina_photo``: 1411 x 1411 pixels, RGB."""
 
-    info: DatasetInfo = RETINA_PHOTO
+    info = DatasetInfo(
+        name="retina_photo",
+        title="One real retina photograph",
+        classes=("Retina",),
+        channels=3,
+        synthetic=False,
+        source="A healthy retina, Mikael Häggström 2014, CC0; it comes with scikit-image.",
+        trainable=False,
+    )
 
     def split(self, name: SplitName) -> _PhotoSplit:
         if name == "train":

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from medpriv_core.architectures import ARCHITECTURES
 from medpriv_core.datasets.base import DatasetInfo
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import MedprivError
@@ -118,10 +119,11 @@ def _training(info: DatasetInfo, spec: RunSpec, setup: Mapping[str, Any]) -> str
 
 def _network(info: DatasetInfo, spec: RunSpec, classes: Iterable[str], network: Network | None) -> str:
     beta = f" with β = {spec.beta:g}, {spec.picture_noise.in_words}" if spec.method == "local_dp" else ""
+    architecture = ARCHITECTURES[spec.architecture]
     began = in_short("weights", spec.weights if spec.weights in ("imagenet", "none") else "path")
     frozen = f"; everything below is frozen, {began}" if spec.trainable == "head" else ""
     sentences = [
-        f"A ResNet-18. Learned: {in_short('trainable', spec.trainable)}{frozen}. Method: "
+        f"A {architecture.title}. Learned: {in_short('trainable', spec.trainable)}{frozen}. Method: "
         f"{METHOD_STYLES[spec.method].title}{beta}. Began with the pretrained weights: {for_markdown(spec.weights)}. "
         f"Classes, in the order of the outputs: {', '.join(map(for_markdown, classes)) or 'not recorded'}."
     ]
@@ -130,7 +132,7 @@ def _network(info: DatasetInfo, spec: RunSpec, classes: Iterable[str], network: 
             [*sentences, "The network itself is not in this archive, because its checkpoint is gone or damaged."]
         )
     sentences.append(
-        "The numbers are in model.safetensors, named as in torchvision's ResNet-18; its header has the same facts as "
+        f"The numbers are in model.safetensors, named as in {architecture.to_build}; its header has the same facts as "
         "this section."
     )
     if network == "whole":
@@ -146,7 +148,7 @@ def _network(info: DatasetInfo, spec: RunSpec, classes: Iterable[str], network: 
         )
     if network == "last_layer":
         sentences.append("The fingerprint of that network stands in the header as frozen_rest_sha256.")
-    sentences.append(normalisation_in_words(spec.norm))
+    sentences.append(normalisation_in_words(spec.norm, spec.architecture))
     return " ".join(sentences) + f"\n\n{preprocessing_in_words(spec, channels=info.channels)}"
 
 

@@ -207,7 +207,8 @@ def _held(weights: bytes | None) -> Network | None:
     if weights is None:
         return None
     names = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
-    return "whole" if "conv1.weight" in names else "last_layer"
+    own = any(not name.startswith(("fc.", "__")) for name in names)
+    return "whole" if own else "last_layer"
 
 
 def _write_networks(home: DataHome, run_ids: Sequence[str], folder: Path) -> None:

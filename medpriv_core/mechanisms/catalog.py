@@ -33,17 +33,20 @@ def mechanism_named(name: str) -> type[PictureNoise]:
 
 
 def picture_noise(name: str, *, beta: float, **parameters: int) -> PictureNoise:
-    """The noise of one mechanism, with its parameters.
+    """Describe noise on pictures. The result draws nothing yet.
 
     Args:
-        name: One of ``MECHANISMS``.
-        beta: Amount of noise, in units of the range from black to white, from 0.001 to 10,000. What it is for this
-            mechanism, ``beta_term`` says.
+        name: Of the mechanism, one of ``MECHANISMS``: "laplace_per_pixel", "gaussian" and so on.
+        beta: Amount of noise, in units of the range from black to white, from 0.001 to 10,000. For Laplace noise it is
+            the scale, for Gaussian noise the standard deviation; what for others, ``beta_term`` says.
         **parameters: Those that the mechanism has besides (``PictureNoise.parameters``), by name. What is not given has
             its usual value.
 
     Returns:
-        A frozen record that draws the noise, and says which ε holds.
+        The noise. ``noise.guarantee((h, w, channels), delta=1e-5, copies=1)`` says which epsilon holds for a picture of
+        this shape: ``epsilon_image`` with ``delta``, for any two pictures; ``epsilon_image_pure`` with certainty; and
+        ``unit_epsilon`` for two pictures that differ in one ``unit``. ``noise.release(picture, generator)`` takes
+        floats of shape (h, w, channels) from 0 to 1 and gives float32, not limited to that range.
 
     Raises:
         SettingError: For an unknown name, a parameter of another mechanism, or a value outside its bounds.

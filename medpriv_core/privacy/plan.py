@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.calibration import solve_noise_multiplier
 from medpriv_core.privacy.dp_sgd import (
@@ -94,32 +95,39 @@ def plan_dp_sgd(
     train_size: int,
     batch_size: int,
     epochs: int,
-    delta: float,
+    delta: float = DEFAULT_DELTA,
     noise_multiplier: float | None = None,
     target_epsilon: float | None = None,
     sampling: Sampling = "poisson",
     microbatch_size: int = 1,
     adjacency: Adjacency | None = None,
 ) -> DpSgdPlan:
-    """What DP-SGD would cost, from its sizes and either its noise or the ε that is wanted.
+    """Compute the epsilon of a DP-SGD training, or the noise that reaches an epsilon. Nothing is trained.
 
     Args:
-        train_size: Training records, n; at least 1.
-        batch_size: Records in a step, or expected in it; from 1 to ``train_size``. A full batch has all.
-        epochs: How often, on average, each record is used.
-        delta: The chance with which the promise of ε may fail, from 1e-12 to 0.1.
-        noise_multiplier: Standard deviation of the noise, in clipping norms; from 0.3 to 10,000.
-        target_epsilon: Instead of it, the ε that shall hold at the end, from 0.01 to 100.
-        sampling: How batches are drawn.
-        microbatch_size: Records whose mean gradient is clipped as one; at least 1.
-        adjacency: How neighbouring training sets differ. None: as the mechanism has it.
+        train_size: Number of training images, n; at least 1.
+        batch_size: Images in a step, with Poisson sampling the expected number; from 1 to ``train_size``. A full batch
+            has all.
+        epochs: How often, on average, each image is used.
+        delta: The chance with which the promise of ε may fail altogether, from 1e-12 to 0.1. It should be below 1/n.
+        noise_multiplier: Standard deviation of the noise, in clipping norms; from 0.3 to 10,000. Give this or the next
+            one.
+        target_epsilon: The ε that shall hold at the end, from 0.01 to 100.
+        sampling: "poisson", "full_batch" or "shuffled".
+        microbatch_size: Images whose mean gradient is clipped as one; at least 1. Above 1, one image can change twice
+            as much.
+        adjacency: How neighbouring training sets differ. Without it, as the sampling implies: by an image more or less
+            ("add-remove"), in a full batch by an empty one in the place of an image ("zero-out"). "replace-one": by any
+            other image in its place.
 
     Returns:
-        The mechanism that would run, and its ε.
+        The plan: ``epsilon`` and ``delta`` with ``adjacency``, ``accountant`` and ``mechanism`` (which says how images
+        are sampled); ``noise_multiplier``, ``sample_rate`` and ``steps``; ``epsilon_patient(images)`` for a patient
+        with several images; and ``risk``, what an attacker can find out at most about one image.
 
     Raises:
-        SettingError: Not exactly one of noise multiplier and target is given, a size or number is out of bounds, there
-            are more than ``MAX_STEPS`` steps, or no noise reaches the target.
+        SettingError: Not exactly one of ``noise_multiplier`` and ``target_epsilon`` is given, a number is out of its
+            bounds, there are more than ``MAX_STEPS`` steps, or no noise reaches the target.
     """
     mechanism = mechanism_of_loop(
         train_size=train_size, batch_size=batch_size, sampling=sampling, microbatch_size=microbatch_size
@@ -137,14 +145,14 @@ def plan_dp_sgd(
 
 
 def plan_run(spec: RunSpec, *, train_size: int) -> DpSgdPlan:
-    """What a DP-SGD run would cost.
+    """Compute the epsilon that a DP-SGD run would have at its end. Nothing is trained.
 
     Args:
-        spec: The specification of the run.
-        train_size: Training records, n; at least 1.
+        spec: What would be trained. Its ``method`` is "dp_sgd".
+        train_size: Number of training images, n, as ``list_datasets`` says it; at least 1.
 
     Returns:
-        The mechanism that would run, and its ε.
+        The plan, as ``plan_dp_sgd`` gives it.
 
     Raises:
         SettingError: The batch is larger than the training set, δ is not below 1/n, there are more than ``MAX_STEPS``

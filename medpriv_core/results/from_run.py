@@ -9,7 +9,7 @@ from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.results.result import Result, Source
-from medpriv_core.spec import RunSpec, in_short
+from medpriv_core.spec import DEFAULTS, RunSpec, in_short
 
 
 def make_result(
@@ -63,7 +63,10 @@ def describe_protocol(spec: RunSpec) -> str:
         noise = "each gradient clipped and noised; "
     elif spec.method == "local_dp":
         noise = f"one stored draw of {spec.picture_noise.in_words}; "
+    network = (
+        "" if spec.architecture == DEFAULTS["architecture"] else f"{in_short('architecture', spec.architecture)}; "
+    )
     return (
-        f"{noise}{in_short('sampling', spec.sampling_scheme)}; {in_short('norm', spec.norm)}; "
+        f"{network}{noise}{in_short('sampling', spec.sampling_scheme)}; {in_short('norm', spec.norm)}; "
         f"{spec.image_size} pixels; {spec.epochs} epochs; tested on clean images after every epoch"
     )

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from medpriv_core.architectures import ARCHITECTURES
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.defaults import PASS_MEMORY_MB
 from medpriv_core.errors import MedprivError, WeightsError
@@ -26,7 +27,8 @@ from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import resolve_weights
 
 # Milliseconds of one core for an image, by its side in pixels: a forward pass, and a step in which all layers learn. Of
-# ResNet-18 on a server's processor; ``tests/runs/test_estimate.py`` has the measurements.
+# ResNet-18 (of others ``Architecture.work`` times as much) on a server's processor; ``tests/runs/test_estimate.py`` has
+# the measurements.
 SIDES = (28, 32, 64, 96, 112, 128, 160, 224)
 FORWARD_MS = (1.2, 1.4, 3.1, 7.3, 9.8, 12.6, 19.8, 37.0)
 TRAIN_MS = (7.5, 8.0, 13.5, 28.0, 36.0, 48.0, 72.0, 134.0)
@@ -53,10 +55,6 @@ LIKE_RUNS = 200  # how far back to look
 # Memory and disk, in MB.
 PROCESS_MB = 1020.0  # the worker with torch loaded and its network (measured)
 KEPT_FREED = 1.35  # what a pass takes of a process that keeps freed memory, beside what it needs at once (measured)
-NUMBERS_PER_PIXEL = 160  # that ResNet-18 keeps for the backward pass
-PARAMETERS = 11_180_000
-KEPT_GRADIENTS = 600_000  # of each image, by one-pass clipping; Opacus keeps all
-FEATURE_WIDTH = {"last": 512, "layer3": 256, "layer3_grid": 4096}
 
 # Training and test images of each dataset, by its name.
 Sizes = Mapping[str, tuple[int, int]]
@@ -128,16 +126,16 @@ def estimate_times(home: DataHome, specs: Sequence[RunSpec], *, sizes: Sizes) ->
 def estimate_memory(spec: RunSpec, *, train_size: int, test_size: int) -> float:
     """MB that the worker will need at its peak, about; the accelerator's own where it trains there."""
     copies = 2.0 + (spec.momentum > 0) + (spec.method == "dp_sgd") + (spec.average_last > 0)  # weights, gradients, ...
-    network = _mb(PARAMETERS) * (copies if spec.trainable == "all" else 1)
+    architecture = ARCHITECTURES[spec.architecture]
+    network = _mb(architecture.parameters) * (copies if spec.trainable == "all" else 1)
     if _on_features(spec):
-        width = FEATURE_WIDTH[spec.features]
-        numbers = width * (train_size * spec.augmentation_multiplicity + _evaluated(spec, test_size))
+        numbers = _width(spec) * (train_size * spec.augmentation_multiplicity + _evaluated(spec, test_size))
         # Stored, gathered into a batch, and multiplied by the weights.
         return PROCESS_MB + network + 3 * _mb(numbers)
     kept = 0
     if spec.method == "dp_sgd" and spec.trainable == "all" and spec.engine != "microbatch":
-        kept = 2 * (PARAMETERS if spec.engine == "opacus" else KEPT_GRADIENTS)
-    image_mb = _mb(NUMBERS_PER_PIXEL * spec.input_size**2 + kept)
+        kept = 2 * (architecture.parameters if spec.engine == "opacus" else architecture.kept_gradients)
+    image_mb = _mb(architecture.numbers_per_pixel * spec.input_size**2 + kept)
     images = train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
     if spec.engine == "microbatch":
         images = spec.microbatch_size
@@ -168,7 +166,7 @@ def estimate_missing_mb(home: DataHome, spec: RunSpec, *, train_size: int, test_
 
 def _own_mb(spec: RunSpec) -> float:
     """Of a run's checkpoint."""
-    all_weights = _mb(PARAMETERS)
+    all_weights = _mb(ARCHITECTURES[spec.architecture].parameters)
     momentum = all_weights if spec.momentum > 0 and spec.trainable == "all" else 0.0
     networks = 0.0 if spec.trainable == "head" else all_weights * (2 if spec.average_last else 1)
     return networks + momentum
@@ -183,7 +181,7 @@ def _shared_mb(spec: RunSpec, train_size: int, test_size: int) -> dict[tuple[obj
         shared[*prepared, spec.picture_noise] = images_mb
     if spec.trainable == "head":
         trained = 0 if spec.augment else train_size * spec.augmentation_multiplicity
-        numbers = FEATURE_WIDTH[spec.features] * (trained + _evaluated(spec, test_size))
+        numbers = _width(spec) * (trained + _evaluated(spec, test_size))
         shared["features", *_features_of(spec.changed(augment=False)), spec.augment] = _mb(numbers)
     return shared
 
@@ -252,6 +250,7 @@ def _kind(spec: RunSpec) -> tuple[object, ...]:
     """What like runs have in common."""
     return (
         spec.method,
+        spec.architecture,
         spec.trainable,
         spec.engine,
         spec.augment,
@@ -266,7 +265,14 @@ def _features_of(spec: RunSpec) -> tuple[object, ...]:
         return ()
     noise = spec.picture_noise if spec.method == "local_dp" else None
     weights = _weights_file(spec.weights)
-    network = (weights, spec.seed if weights == "none" else 0, spec.norm, spec.device, spec.precision)
+    network = (
+        spec.architecture,
+        weights,
+        spec.seed if weights == "none" else 0,
+        spec.norm,
+        spec.device,
+        spec.precision,
+    )
     return (
         spec.dataset,
         spec.image_size,
@@ -284,6 +290,16 @@ def _weights_file(choice: str) -> str:
         return resolve_weights(choice)
     except WeightsError:
         return choice
+
+
+def _width(spec: RunSpec) -> int:
+    """Numbers of each image that the last layer reads."""
+    return ARCHITECTURES[spec.architecture].reads[spec.features].width
+
+
+def _work(spec: RunSpec) -> float:
+    """Of an image, in passes of a ResNet-18."""
+    return ARCHITECTURES[spec.architecture].work
 
 
 def _on_features(spec: RunSpec) -> bool:
@@ -340,7 +356,8 @@ def _feature_seconds(spec: RunSpec, train_size: int, test_size: int) -> float:
     """The frozen network looks at each image and each of its variants once."""
     evaluated = _evaluated(spec, test_size)
     passes = _elapsed(
-        (train_size * spec.augmentation_multiplicity + evaluated) * forward_s(spec.input_size), spec.input_size
+        (train_size * spec.augmentation_multiplicity + evaluated) * _work(spec) * forward_s(spec.input_size),
+        spec.input_size,
     )
     values = train_size * spec.image_size**2 * dataset_info(spec.dataset).channels
     return passes + values * (spec.augmentation_multiplicity - 1) * VARIANT_PIXEL_S
@@ -351,16 +368,17 @@ def _head_epoch_seconds(spec: RunSpec, train_size: int, test_size: int) -> float
     steps = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size, sampling=spec.sampling_scheme)
     images = train_size * spec.augmentation_multiplicity + _evaluated(spec, test_size)
     step_s = PRIVATE_HEAD_STEP_S if spec.method == "dp_sgd" else HEAD_STEP_S
-    core_s = images * FEATURE_WIDTH[spec.features] * HEAD_NUMBER_S + steps * step_s + HEAD_EPOCH_S
+    core_s = images * _width(spec) * HEAD_NUMBER_S + steps * step_s + HEAD_EPOCH_S
     return _elapsed(core_s, side=1)
 
 
 def _network_epoch_seconds(spec: RunSpec, train_size: int, test_size: int) -> float:
     """All images through the network, forwards and mostly backwards."""
     side = spec.input_size
-    step_s, more_s = forward_s(side), 0.0
+    look_s, more_s = _work(spec) * forward_s(side), 0.0
+    step_s = look_s
     if spec.trainable != "head":
-        step_s = train_s(side) * (NORMS_SHARE if spec.trainable == "norms" else 1)
+        step_s = _work(spec) * train_s(side) * (NORMS_SHARE if spec.trainable == "norms" else 1)
         if spec.method == "dp_sgd":
             step_s *= ENGINE_FACTOR[spec.engine]
     if spec.augment:
@@ -370,7 +388,7 @@ def _network_epoch_seconds(spec: RunSpec, train_size: int, test_size: int) -> fl
         more_s += steps * SECURE_NOISE_S
     if spec.trainable == "all" and spec.engine == "microbatch":
         more_s += train_size / spec.microbatch_size * MICROBATCH_S
-    core_s = train_size * step_s + _evaluated(spec, test_size) * forward_s(side) + more_s
+    core_s = train_size * step_s + _evaluated(spec, test_size) * look_s + more_s
     return _elapsed(core_s, side)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.mechanisms.in_runs import unusual_noise
-from medpriv_core.spec import RunSpec, in_short
+from medpriv_core.spec import DEFAULTS, RunSpec, in_short
 
 
 def name_run(spec: RunSpec) -> str:
-    """A short name that tells runs apart: dataset, method and strength, what is trained."""
+    """A short name that tells runs apart: dataset, method and strength, what is trained, an unusual network."""
     strength = {
         "none": "no privacy",
         "local_dp": f"Local-DP β {spec.beta or 0:g}{unusual_noise(spec.noise_draw)}",
@@ -20,8 +20,10 @@ def name_run(spec: RunSpec) -> str:
         if spec.target_epsilon is not None
         else f"DP-SGD σ {spec.noise_multiplier or 0:g}",
     }[spec.method]
-    trained = in_short("trainable", spec.trainable)
-    return f"{dataset_info(spec.dataset).title} · {strength} · {trained}"
+    parts = [dataset_info(spec.dataset).title, strength, in_short("trainable", spec.trainable)]
+    if spec.architecture != DEFAULTS["architecture"]:
+        parts.append(in_short("architecture", spec.architecture))
+    return " · ".join(parts)
 
 
 def device_slot(device: str) -> str:

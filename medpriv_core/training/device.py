@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from medpriv_core.architectures import RESNET18
 from medpriv_core.defaults import PASS_MEMORY_MB
 from medpriv_core.errors import SettingError
 from medpriv_core.spec import Precision
@@ -99,7 +100,7 @@ def using_threads(count: int) -> Iterator[None]:
 
 
 def forward_batch_size(*, input_size: int, device: torch.device) -> int:
-    """How many images go at once through a ResNet-18 that only looks.
+    """How many images go at once through a network that only looks.
 
     On a CPU a layer's output should still be in the cache when the next layer reads it.
     """
@@ -107,16 +108,22 @@ def forward_batch_size(*, input_size: int, device: torch.device) -> int:
     return max(1, min(MAX_PASS, pixels // input_size**2))
 
 
-def physical_batch_size(*, input_size: int, per_sample_parameters: int = 0, memory_mb: int | None = None) -> int:
-    """How many images go through ResNet-18 at once; a larger batch is added up from several passes.
+def physical_batch_size(
+    *,
+    input_size: int,
+    per_sample_parameters: int = 0,
+    memory_mb: int | None = None,
+    numbers_per_pixel: int = RESNET18.numbers_per_pixel,
+) -> int:
+    """How many images go through the network at once; a larger batch is added up from several passes.
 
     ``input_size`` is the image's side in pixels (0 if only the last layer works, on stored features),
     ``per_sample_parameters`` the number of parameters whose gradient is kept for every single image
-    (0 where none are), ``memory_mb`` the MiB that one pass may keep. This changes memory and speed, and the result for
+    (0 where none are), ``memory_mb`` the MiB that one pass may keep, ``numbers_per_pixel`` what the layers keep of the
+    input (``architectures``). This changes memory and speed, and the result for
     BatchNorm in training mode alone, the one layer that mixes the images of a pass.
     """
-    # The layers keep some 160 numbers a pixel for the backward pass (measured); of a per-sample gradient
-    # there are up to two copies, because the layer that is being worked on needs its own.
-    bytes_per_image = 4 * (160 * input_size**2 + 2 * per_sample_parameters)
+    # Of a per-sample gradient there are up to two copies, because the layer that is being worked on needs its own.
+    bytes_per_image = 4 * (numbers_per_pixel * input_size**2 + 2 * per_sample_parameters)
     budget = (PASS_MEMORY_MB if memory_mb is None else memory_mb) << 20
     return max(1, min(MAX_PASS, budget // max(1, bytes_per_image)))

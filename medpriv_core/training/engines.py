@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from medpriv_core.architectures import ARCHITECTURES
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.private_training import PrivateTraining
 from medpriv_core.spec import RunSpec
@@ -12,9 +13,6 @@ from medpriv_core.training.device import mixed_dtype
 from medpriv_core.training.microbatch_steps import MicrobatchStepper
 from medpriv_core.training.private_steps import PrivateStepper
 from medpriv_core.training.steps import OrdinaryStepper, Stepper
-
-# The layers of a ResNet-18 near its input, whose gradients one-pass clipping keeps for every image.
-MOST_KEPT = 600_000
 
 
 def make_stepper(
@@ -80,4 +78,4 @@ def kept_gradients(spec: RunSpec, parameters: int) -> int:
     """How many numbers of each image's own gradient are in memory at once, of ``parameters`` that learn."""
     if spec.method != "dp_sgd" or spec.engine == "microbatch":
         return 0
-    return parameters if spec.engine == "opacus" else min(parameters, MOST_KEPT)
+    return parameters if spec.engine == "opacus" else min(parameters, ARCHITECTURES[spec.architecture].kept_gradients)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from medpriv_core.privacy.facts import GuaranteeFacts, Origin
-from medpriv_core.training.model import ResNet18
+from medpriv_core.training.model import Network
 from medpriv_core.training.steps import DpStepper
 
 if TYPE_CHECKING:
@@ -68,12 +68,12 @@ def mixing_layers(trained: nn.Module) -> tuple[str, ...]:
         for name, module in trained.named_modules()
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training
     )
-    if named or not isinstance(trained, ResNet18):
+    if named or not isinstance(trained, Network):
         return named
     return ("a layer that is not known by name",) if _mixes(trained) else ()
 
 
-def _mixes(network: ResNet18) -> bool:
+def _mixes(network: Network) -> bool:
     """Whether the features of one noise picture change with the other one in its batch."""
     device = next(network.parameters()).device
     pictures = torch.randn(3, 3, TRIAL_SIZE, TRIAL_SIZE, generator=torch.Generator().manual_seed(0)).to(device)

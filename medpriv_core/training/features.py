@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from medpriv_core.architectures import RESNET18
 from medpriv_core.atomic import atomic_folder, write_json
 from medpriv_core.datasets.arrays import read_array
 from medpriv_core.datasets.base import PreparedDataset, PreparedSplit, SplitName
@@ -34,7 +35,7 @@ from medpriv_core.progress import ProgressCallback
 from medpriv_core.spec import Features
 from medpriv_core.training.augmentation import network_input
 from medpriv_core.training.device import forward_batch_size
-from medpriv_core.training.model import ResNet18
+from medpriv_core.training.model import Network
 from medpriv_core.training.variants import is_broad, vary
 
 PHASE = "Computing features"
@@ -54,8 +55,8 @@ class FeatureKind:
     """
 
     name: Features
-    width: Callable[[ResNet18], int]
-    compute: Callable[[ResNet18, Tensor], Tensor]
+    width: Callable[[Network], int]
+    compute: Callable[[Network, Tensor], Tensor]
 
 
 GRID = 4
@@ -63,15 +64,15 @@ GRID = 4
 KINDS: dict[Features, FeatureKind] = {
     kind.name: kind
     for kind in (
-        FeatureKind("last", lambda network: network.channels[3], lambda network, inputs: network.features(inputs)),
+        FeatureKind("last", lambda network: network.width, lambda network, inputs: network.features(inputs)),
         FeatureKind(
             "layer3",
-            lambda network: network.channels[2],
+            lambda network: network.maps_width,
             lambda network, inputs: network.layer3_maps(inputs).mean((2, 3)),
         ),
         FeatureKind(
             "layer3_grid",
-            lambda network: network.channels[2] * GRID**2,
+            lambda network: network.maps_width * GRID**2,
             lambda network, inputs: F.adaptive_avg_pool2d(network.layer3_maps(inputs), GRID).flatten(1),
         ),
     )
@@ -82,7 +83,7 @@ KINDS: dict[Features, FeatureKind] = {
 class Backbone:
     """The frozen network below the last layer; ``fingerprint`` is that of its weights."""
 
-    model: ResNet18
+    model: Network
     fingerprint: str
     input_size: int
     device: torch.device
@@ -174,8 +175,11 @@ def _identity(source: FeatureSource, backbone: Backbone) -> dict[str, Any]:
     images = source.images
     # Such a variant was a mild one before there were broad ones: told apart, so that no old features are taken for it.
     broad = {"broad": True} if is_broad(source.variant) else {}
+    # Two networks may have numbers of the same names and compute something else with them.
+    named = {"architecture": backbone.model.architecture} if backbone.model.architecture != RESNET18.name else {}
     return (
         broad
+        | named
         | {
             "version": VERSION,
             "dataset": source.dataset.key,  # with the image size

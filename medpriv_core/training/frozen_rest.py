@@ -16,12 +16,12 @@ from medpriv_core.errors import WeightsError
 from medpriv_core.home import DataHome
 from medpriv_core.regular_file import is_regular
 from medpriv_core.spec import RunSpec
-from medpriv_core.training.model import ResNet18, build_model
+from medpriv_core.training.model import Network, build_model
 from medpriv_core.training.weights import fingerprint, load_weights
 from medpriv_core.weights_source import IMAGENET_FILE, WEIGHTS_VARIABLE, is_torchvisions, weights_path
 
 
-def frozen_network(spec: RunSpec, expected: str | None, *, classes: int, home: DataHome, run_id: str) -> ResNet18:
+def frozen_network(spec: RunSpec, expected: str | None, *, classes: int, home: DataHome, run_id: str) -> Network:
     """The network of a run with a fresh last layer; ``expected`` is the fingerprint of what lies below.
 
     Raises ``WeightsError`` if no pretrained weights are here, or none from which it was built.
@@ -35,7 +35,9 @@ def frozen_network(spec: RunSpec, expected: str | None, *, classes: int, home: D
             complaint = complaint or error
             continue
         found = True
-        network = build_model(classes=classes, norm=spec.norm, state_dict=state_dict, seed=spec.seed)
+        network = build_model(
+            classes=classes, norm=spec.norm, architecture=spec.architecture, state_dict=state_dict, seed=spec.seed
+        )
         if fingerprint_below(network) == expected:
             return network
     if found:
@@ -52,7 +54,7 @@ def frozen_network(spec: RunSpec, expected: str | None, *, classes: int, home: D
     )
 
 
-def fingerprint_below(network: ResNet18) -> str:
+def fingerprint_below(network: Network) -> str:
     """The fingerprint of all but the last layer."""
     return fingerprint({name: value for name, value in network.state_dict().items() if not name.startswith("fc.")})
 

@@ -1,31 +1,26 @@
-"""ResNet-18, written so that each patient's gradient can be told apart from the others'.
+"""What every network that is trained here has in common, and how one is built with a choice of normalisation.
 
-It computes what torchvision's ResNet-18 computes and has the same parameter names, with two changes:
-
-* No operation works in place. Per-sample gradients are gathered by hooks on each layer's output, and
-  ``out += identity`` would overwrite what the hook holds (PyTorch refuses with "is a view").
-* A choice of normalisation. ``frozen_batch_norm`` keeps ImageNet's statistics as constants: the pretrained
-  function is kept exactly. ``group_norm`` normalises within one image; the convolutions keep their weights, the
-  function is lost and must be learned again. ``batch_norm`` is what the paper's networks had: in training mode it
-  mixes the images of a batch, so no gradient belongs to one patient, and it writes the batch's statistics into
-  its buffers without noise. Under DP-SGD there is then no guarantee at all.
-
-Source: He, Zhang, Ren, Sun 2016, "Deep residual learning for image recognition".
+``frozen_batch_norm`` keeps ImageNet's statistics as constants: the pretrained function is kept exactly. ``group_norm``
+normalises within one image; the convolutions keep their weights, the function is lost and must be learned again.
+``batch_norm`` is what the paper's networks had: in training mode it mixes the images of a batch, so no gradient belongs
+to one patient, and it writes the batch's statistics into its buffers without noise. Under DP-SGD there is then no
+guarantee at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from medpriv_core.architectures import ARCHITECTURES, RESNET18
 from medpriv_core.preprocessing import GROUPS
 from medpriv_core.spec import Norm
 from medpriv_core.training.frozen_norm import FrozenBatchNorm2d
-
-WIDTH = 64
 
 NormLayer = Callable[[int], nn.Module]
 
@@ -57,58 +52,33 @@ NORM_LAYERS: dict[Norm, NormLayer] = {
 NORM_TYPES = (FrozenBatchNorm2d, nn.GroupNorm, BatchNorm)
 
 
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions added to their input (He et al. 2016, figure 5, left)."""
+class Network(nn.Module):
+    """What training asks of a network: (n, 3, size, size) normalised images -> (n, classes) logits.
 
-    def __init__(self, in_channels: int, channels: int, *, stride: int, norm_layer: NormLayer) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = norm_layer(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn2 = norm_layer(channels)
-        self.relu = nn.ReLU()
-        self.downsample: nn.Module = nn.Identity()
-        if stride != 1 or in_channels != channels:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(in_channels, channels, 1, stride=stride, bias=False), norm_layer(channels)
-            )
+    Its last layer is called ``fc``, and everything else is below it. A subclass is made from ``classes`` and
+    ``norm_layer``, which makes a normalisation layer for so many channels; it works nowhere in place (see
+    ``resnet18.py``), and one-pass clipping has to know its layers (``clipping.LAYERS``).
 
-    def forward(self, x: Tensor) -> Tensor:
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
-        return self.relu(out + self.downsample(x))
-
-
-class ResNet18(nn.Module):
-    """(n, 3, size, size) normalised images -> (n, classes) logits.
-
-    ``channels`` of each of the four stages: 64, 128, 256, 512 in the published network. Any other ``width`` than 64 is
-    for tests of what goes on around the network, which then takes a small part of the time.
+    architecture  its name, put there by ``build_model``
+    width         how many numbers ``features`` gives for an image
+    maps_width    how many channels ``layer3_maps`` has; 0 where there are none
     """
 
-    def __init__(self, *, classes: int, norm_layer: NormLayer, width: int = WIDTH) -> None:
-        super().__init__()
-        self.channels = (width, 2 * width, 4 * width, 8 * width)
-        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
-        self.bn1 = norm_layer(width)
-        self.relu = nn.ReLU()
-        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        first, second, third, last = self.channels
-        self.layer1 = _stage(width, first, stride=1, norm_layer=norm_layer)
-        self.layer2 = _stage(first, second, stride=2, norm_layer=norm_layer)
-        self.layer3 = _stage(second, third, stride=2, norm_layer=norm_layer)
-        self.layer4 = _stage(third, last, stride=2, norm_layer=norm_layer)
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(last, classes)
-
-    def layer3_maps(self, x: Tensor) -> Tensor:
-        """(n, 3, size, size) -> (n, 256, size / 16, size / 16): what the last stage reads."""
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        return self.layer3(self.layer2(self.layer1(x)))
+    architecture: str = RESNET18.name
+    fc: nn.Linear
+    width: int
+    maps_width: int = 0
 
     def features(self, x: Tensor) -> Tensor:
-        """(n, 3, size, size) -> (n, 512): everything but the last layer."""
-        return self.avgpool(self.layer4(self.layer3_maps(x))).flatten(1)
+        """(n, 3, size, size) -> (n, width): everything but the last layer."""
+        raise NotImplementedError
+
+    def layer3_maps(self, x: Tensor) -> Tensor:
+        """(n, 3, size, size) -> (n, maps_width, height, width): what the last block reads, where features come from it.
+
+        Asked only of an architecture that lists such features.
+        """
+        raise NotImplementedError
 
     def norms(self) -> list[nn.Module]:
         """The normalisation layers."""
@@ -118,21 +88,36 @@ class ResNet18(nn.Module):
         return self.fc(self.features(x))
 
 
+def network_class(architecture: str) -> type[Network]:
+    """The class of an architecture of that name."""
+    module, _, name = ARCHITECTURES[architecture].network.partition(":")
+    found: type[Network] = getattr(import_module(f"medpriv_core.training.{module}"), name)
+    return found
+
+
 def build_model(
-    *, classes: int, norm: Norm, state_dict: Mapping[str, Tensor] | None, seed: int, width: int = WIDTH
-) -> ResNet18:
-    """A ResNet-18 whose last layer is fresh: all zero, so that all ``classes`` start equally likely.
+    *,
+    classes: int,
+    norm: Norm,
+    state_dict: Mapping[str, Tensor] | None,
+    seed: int,
+    architecture: str = RESNET18.name,
+    **options: Any,
+) -> Network:
+    """A network whose last layer is fresh: all zero, so that all ``classes`` start equally likely.
 
     (From a random last layer, the first steps would go into unlearning it, and steps cost privacy.)
-    ``state_dict`` is that of a torchvision ResNet-18 (checked by ``weights.load_weights``); its last
+    ``state_dict`` is that of pretrained weights (checked by ``weights.load_weights``); its last
     layer is dropped, and under ``group_norm`` its BatchNorm entries too. None means random weights.
-    ``seed`` fixes everything random here and leaves torch's global generators untouched.
+    ``seed`` fixes everything random here and leaves torch's global generators untouched. ``options`` are further ones
+    of the architecture's class.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # the processor's only: fork_rng puts that one back
-        model = ResNet18(classes=classes, norm_layer=NORM_LAYERS[norm], width=width)
+        model = network_class(architecture)(classes=classes, norm_layer=NORM_LAYERS[norm], **options)
         if state_dict is None:
             _initialise(model)
+    model.architecture = architecture
     nn.init.zeros_(model.fc.weight)
     nn.init.zeros_(model.fc.bias)
     if state_dict is not None:
@@ -142,25 +127,19 @@ def build_model(
             kept = {name: value for name, value in kept.items() if not name.endswith("num_batches_tracked")}
         if norm == "group_norm":
             # Of a network that had GroupNorm before, its scales and shifts fit too.
-            fits = _convolutions(model) if "bn1.running_mean" in kept else set(model.state_dict())
+            had_batch_norm = any(name.endswith("running_mean") for name in kept)
+            fits = _convolutions(model) if had_batch_norm else set(model.state_dict())
             kept = {name: value for name, value in kept.items() if name in fits}
         fresh = {name: value for name, value in model.state_dict().items() if name not in kept}
         model.load_state_dict(fresh | kept)
     return model
 
 
-def _stage(in_channels: int, channels: int, *, stride: int, norm_layer: NormLayer) -> nn.Sequential:
-    return nn.Sequential(
-        BasicBlock(in_channels, channels, stride=stride, norm_layer=norm_layer),
-        BasicBlock(channels, channels, stride=1, norm_layer=norm_layer),
-    )
-
-
 def _convolutions(model: nn.Module) -> set[str]:
     return {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Conv2d)}
 
 
-def _initialise(model: ResNet18) -> None:
+def _initialise(model: Network) -> None:
     """Random convolutions as in He et al. 2015, each frozen norm set to the scale that noise pictures give.
 
     Without ImageNet there are no public statistics to freeze, and without any normalisation the signal

@@ -40,7 +40,7 @@ from medpriv_core.training.device import forward_batch_size
 from medpriv_core.training.features import KINDS, Backbone
 from medpriv_core.training.frozen_rest import fingerprint_below, frozen_network
 from medpriv_core.training.inputs import standardise
-from medpriv_core.training.model import ResNet18, build_model
+from medpriv_core.training.model import Network, build_model
 
 CPU = torch.device("cpu")
 
@@ -100,7 +100,9 @@ def load_predictor(directory: RunDirectory, *, home: DataHome) -> Predictor:
             network = frozen_network(spec, saved.backbone, classes=len(classes), home=home, run_id=name)
         else:
             # Any other run holds its whole network, so what it began with is not needed.
-            network = build_model(classes=len(classes), norm=spec.norm, state_dict=None, seed=spec.seed)
+            network = build_model(
+                classes=len(classes), norm=spec.norm, architecture=spec.architecture, state_dict=None, seed=spec.seed
+            )
         if saved.rest is not None:
             network.load_state_dict(saved.rest | {f"fc.{key}": value for key, value in network.fc.state_dict().items()})
         if head:
@@ -116,7 +118,7 @@ def load_predictor(directory: RunDirectory, *, home: DataHome) -> Predictor:
     return Predictor(tuple(classes), channels, spec.image_size, spec.input_size, logits)
 
 
-def _logits_of_features(network: ResNet18, below: str, spec: RunSpec) -> Callable[[Tensor], Tensor]:
+def _logits_of_features(network: Network, below: str, spec: RunSpec) -> Callable[[Tensor], Tensor]:
     backbone = Backbone(network, below, spec.input_size, CPU, None, KINDS[spec.features])
 
     def logits(images: Tensor) -> Tensor:
@@ -128,7 +130,7 @@ def _logits_of_features(network: ResNet18, below: str, spec: RunSpec) -> Callabl
     return logits
 
 
-def _logits_of_images(network: ResNet18, spec: RunSpec) -> Callable[[Tensor], Tensor]:
+def _logits_of_images(network: Network, spec: RunSpec) -> Callable[[Tensor], Tensor]:
     return lambda images: network(network_input(images, size=spec.input_size))
 
 

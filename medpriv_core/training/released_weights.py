@@ -37,7 +37,7 @@ NEEDED_SETTINGS = (
 
 
 def release_weights(directory: RunDirectory, path: Path, *, home: DataHome) -> None:
-    """Write the trained part of the run in ``directory`` to ``path``, named as in torchvision's ResNet-18.
+    """Write the trained part of the run in ``directory`` to ``path``, named as the architecture names them.
 
     Raises ``RunError`` if there is no checkpoint or it is damaged, and ``DataHomeError`` where the disk refuses.
     """
@@ -57,8 +57,8 @@ def release_weights(directory: RunDirectory, path: Path, *, home: DataHome) -> N
     channels = dataset_info(spec.dataset).channels
     facts = {
         "format": "pt",
-        "architecture": "resnet18",
-        "holds": "whole_network" if "conv1.weight" in tensors else "last_layer",
+        "architecture": spec.architecture,
+        "holds": "whole_network" if any(not name.startswith("fc.") for name in tensors) else "last_layer",
         "normalisation": json.dumps(normalisation(spec.norm)),
         "preprocessing": json.dumps(preprocessing(spec, channels=channels)),
         "classes": json.dumps(classes),

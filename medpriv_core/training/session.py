@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from medpriv_core import __version__
+from medpriv_core.architectures import ARCHITECTURES
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
@@ -36,7 +37,7 @@ from medpriv_core.training.examples import Examples
 from medpriv_core.training.features import KINDS, Backbone, FeatureStore
 from medpriv_core.training.inputs import feature_inputs, image_inputs
 from medpriv_core.training.ledger import Ledger, open_ledger, spent_before
-from medpriv_core.training.model import ResNet18, build_model
+from medpriv_core.training.model import Network, build_model
 from medpriv_core.training.resuming import lasting_settings, read_checkpoint
 from medpriv_core.training.sampling import Sampler, make_sampler
 from medpriv_core.training.self_test.opening import refuse_failures, try_session
@@ -216,10 +217,14 @@ def open_session(
 
 def _build(
     spec: RunSpec, data: TrainingData, weights: Weights, saved: Checkpoint | None, device: torch.device
-) -> tuple[ResNet18, nn.Module, str | None]:
+) -> tuple[Network, nn.Module, str | None]:
     """The network on its device, the part of it that learns, and the fingerprint of the frozen rest."""
     network = build_model(
-        classes=len(data.clean.info.classes), norm=spec.norm, state_dict=weights.state_dict, seed=spec.seed
+        classes=len(data.clean.info.classes),
+        norm=spec.norm,
+        architecture=spec.architecture,
+        state_dict=weights.state_dict,
+        seed=spec.seed,
     )
     trained, backbone = _choose_trained(network, spec)
     if saved is not None:
@@ -254,7 +259,7 @@ def _reads_stored_features(spec: RunSpec) -> bool:
     return spec.trainable == "head" and not spec.augment
 
 
-def _threads(spec: RunSpec, network: ResNet18, train_size: int) -> int:
+def _threads(spec: RunSpec, network: Network, train_size: int) -> int:
     """Cores for the steps: stored features reach the last layer alone, for which many only wait for each other."""
     if not _reads_stored_features(spec):
         return torch.get_num_threads()
@@ -275,6 +280,7 @@ def _stepper_maker(
         input_size=0 if _reads_stored_features(spec) else spec.input_size,
         per_sample_parameters=engines.kept_gradients(spec, parameters),
         memory_mb=spec.memory_mb,
+        numbers_per_pixel=ARCHITECTURES[spec.architecture].numbers_per_pixel,
     )
 
     def make(trained: nn.Module) -> Stepper:
@@ -350,7 +356,7 @@ class _ImagesJournal:
             confirm(self.home, self.content, self.run_id, spent.checkpoint)
 
 
-def _choose_trained(network: ResNet18, spec: RunSpec) -> tuple[nn.Module, str | None]:
+def _choose_trained(network: Network, spec: RunSpec) -> tuple[nn.Module, str | None]:
     """What learns, and the fingerprint of the frozen rest (None if nothing is frozen for good)."""
     if spec.trainable == "all":
         return network, None

@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medpriv_core.training.model import BatchNorm, ResNet18
+from medpriv_core.training.model import BatchNorm
+from medpriv_core.training.resnet18 import ResNet18
 
 DOUBT = "These do not look like weights that were trained on photographs ({reason}), so expect the figures of chance."
 SMOOTH_FIRST, SMOOTH = 0.12, 0.04

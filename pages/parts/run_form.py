@@ -204,7 +204,8 @@ def draw_the_rest(values: dict[str, Any]) -> dict[str, Any]:
     columns, rest = st.columns(2), dict[str, Any]()
     for name, setting in SETTINGS.items():
         known = DEFAULTS | values | rest
-        if name not in values and name not in NOT_ASKED and setting.matters(known):
+        only_one = len(setting.options) == 1  # nothing to choose
+        if name not in values and name not in NOT_ASKED and not only_one and setting.matters(known):
             rest[name] = control(columns[len(rest) % 2], name)
     return rest
 

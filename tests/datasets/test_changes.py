@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medpriv_core.datasets import registry
+from medpriv_core.datasets.catalog import ADDABLE
 from medpriv_core.datasets.registry import (
     DatasetEntry,
     add_dataset,
@@ -81,7 +81,8 @@ def test_a_list_without_changes_opens_nothing(home: DataHome, tmp_path: Path, mo
     add_dataset(home, "aptos2019", write_zip(tmp_path / "a.zip", aptos_files({f"i{n}": n % 5 for n in range(25)})))
     add_dataset(home, "idrid", write_folder(tmp_path / "i", idrid_files()))
     add_dataset(home, "pneumoniamnist", write_npz(tmp_path / "p.npz"))
-    monkeypatch.setattr(registry, "_open_added", None)
+    for reader in ADDABLE.values():
+        monkeypatch.setattr(reader, "open", None)
     assert [entry.train for entry in list_datasets(home) if entry.available and entry.location] == [6, 20, 10, 20]
 
 
@@ -92,8 +93,9 @@ def test_changed_files_are_opened_once_and_not_at_every_look(
     add_dataset(home, "chest_xray", folder)
     remove_half(folder)
     opened = []
-    original = registry._open_added
-    monkeypatch.setattr(registry, "_open_added", lambda *args: opened.append(1) or original(*args))
+    reader = ADDABLE["chest_xray"]
+    original = reader.open
+    monkeypatch.setattr(reader, "open", lambda *args: opened.append(1) or original(*args))
     assert [entry_of(home).train for _ in range(3)] == [8, 8, 8]
     assert len(opened) == 1
     (folder / "train" / "NORMAL" / "again.jpeg").write_bytes(image_bytes(91, file_format="JPEG"))

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from medpriv_core.datasets import medmnist
-from medpriv_core.datasets.catalog import PNEUMONIAMNIST, RETINAMNIST
-from medpriv_core.datasets.medmnist import MedMnist, fetch_medmnist
+from medpriv_core.datasets.medmnist import PneumoniaMnist, RetinaMnist, fetch_medmnist
 from medpriv_core.errors import DatasetError
 from medpriv_core.home import DataHome
 from tests.datasets.builders import write_npz
@@ -19,7 +18,7 @@ from tests.datasets.builders import write_npz
 
 def test_train_and_test_are_read_and_validation_is_left_alone(tmp_path: Path) -> None:
     path = write_npz(tmp_path / "p.npz", val_images=None, val_labels=None)
-    dataset = MedMnist(PNEUMONIAMNIST, path)
+    dataset = PneumoniaMnist(path)
     arrays = np.load(path)
     for name, count in (("train", 20), ("test", 10)):
         split = dataset.split(name)
@@ -32,17 +31,17 @@ def test_train_and_test_are_read_and_validation_is_left_alone(tmp_path: Path) ->
 
 def test_colour_images(tmp_path: Path) -> None:
     path = write_npz(tmp_path / "r.npz", channels=3, classes=5)
-    image = MedMnist(RETINAMNIST, path).split("test").image(3)
+    image = RetinaMnist(path).split("test").image(3)
     assert image.mode == "RGB"
     assert np.array_equal(np.asarray(image), np.load(path)["test_images"][3])
 
 
 def test_another_picture_changes_the_key_and_another_place_does_not(tmp_path: Path) -> None:
     images = np.zeros((20, 28, 28), dtype=np.uint8)
-    first = MedMnist(PNEUMONIAMNIST, write_npz(tmp_path / "a.npz", train_images=images)).content_key()
-    moved = MedMnist(PNEUMONIAMNIST, write_npz(tmp_path / "b.npz", train_images=images)).content_key()
+    first = PneumoniaMnist(write_npz(tmp_path / "a.npz", train_images=images)).content_key()
+    moved = PneumoniaMnist(write_npz(tmp_path / "b.npz", train_images=images)).content_key()
     images[19, 27, 27] = 1
-    changed = MedMnist(PNEUMONIAMNIST, write_npz(tmp_path / "c.npz", train_images=images)).content_key()
+    changed = PneumoniaMnist(write_npz(tmp_path / "c.npz", train_images=images)).content_key()
     assert first == moved != changed
 
 
@@ -61,7 +60,7 @@ def test_pickled_objects_are_refused_and_not_run(tmp_path: Path, array: str) -> 
     sprung = tmp_path / "sprung"
     path = write_npz(tmp_path / "p.npz", **{array: np.array([_Trap(sprung)] * 20, dtype=object)})
     with pytest.raises(DatasetError, match=f"{array} .*pickled Python objects"):
-        MedMnist(PNEUMONIAMNIST, path)
+        PneumoniaMnist(path)
     assert not sprung.exists()
 
 
@@ -82,7 +81,7 @@ def test_pickled_objects_are_refused_and_not_run(tmp_path: Path, array: str) -> 
 )
 def test_wrong_arrays_are_explained(tmp_path: Path, changed: dict[str, np.ndarray | None], message: str) -> None:
     with pytest.raises(DatasetError, match=message):
-        MedMnist(PNEUMONIAMNIST, write_npz(tmp_path / "p.npz", **changed))
+        PneumoniaMnist(write_npz(tmp_path / "p.npz", **changed))
 
 
 def test_a_file_that_is_no_npz_is_refused(tmp_path: Path) -> None:
@@ -90,19 +89,19 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.npz"
         path.write_bytes(data)
         with pytest.raises(DatasetError, match="not a sound npz file"):
-            MedMnist(PNEUMONIAMNIST, path)
+            PneumoniaMnist(path)
 
 
 def test_of_a_folder_its_one_npz_is_read(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is a folder without an npz file"):
-        MedMnist(PNEUMONIAMNIST, tmp_path)
+        PneumoniaMnist(tmp_path)
     write_npz(tmp_path / "pneumoniamnist.npz")
-    assert len(MedMnist(PNEUMONIAMNIST, tmp_path).split("train").labels) == 20
+    assert len(PneumoniaMnist(tmp_path).split("train").labels) == 20
     write_npz(tmp_path / "retinamnist.npz")
-    assert len(MedMnist(PNEUMONIAMNIST, tmp_path).split("train").labels) == 20
+    assert len(PneumoniaMnist(tmp_path).split("train").labels) == 20
     write_npz(tmp_path / "pneumoniamnist_64.npz")
     with pytest.raises(DatasetError, match="several npz files"):
-        MedMnist(PNEUMONIAMNIST, tmp_path)
+        PneumoniaMnist(tmp_path)
 
 
 def test_damage_inside_an_array_is_found_when_it_is_read(tmp_path: Path) -> None:
@@ -113,7 +112,7 @@ def test_damage_inside_an_array_is_found_when_it_is_read(tmp_path: Path) -> None
     data = bytearray(path.read_bytes())
     data[data.index(bytes([99] * 28 * 28)) + 10] = 98
     path.write_bytes(data)
-    split = MedMnist(PNEUMONIAMNIST, path).split("train")
+    split = PneumoniaMnist(path).split("train")
     with pytest.raises(DatasetError, match=r"train_images .* is damaged"):
         split.image(0)
 
@@ -121,7 +120,7 @@ def test_damage_inside_an_array_is_found_when_it_is_read(tmp_path: Path) -> None
 def test_an_array_that_promises_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(medmnist, "MAX_ARRAY_BYTES", 10_000)
     with pytest.raises(DatasetError, match="train_images unpacks to more than"):
-        MedMnist(PNEUMONIAMNIST, write_npz(tmp_path / "p.npz"))
+        PneumoniaMnist(write_npz(tmp_path / "p.npz"))
 
 
 def test_the_files_are_fetched_from_where_medmnist_publishes_them(
@@ -162,7 +161,7 @@ def test_what_cannot_be_fetched_is_explained(home: DataHome, name: str, size: in
 @pytest.mark.real_data
 def test_the_real_pneumoniamnist(shared_data: Path) -> None:
     path = shared_data / "pneumoniamnist.npz"
-    dataset = MedMnist(PNEUMONIAMNIST, path)
+    dataset = PneumoniaMnist(path)
     assert len(dataset.split("train").labels) == 4708
     assert np.bincount(dataset.split("test").labels).tolist() == [234, 390]
     with zipfile.ZipFile(path) as archive, archive.open("test_images.npy") as file:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from medpriv_core.datasets.patients import count_patients, patient_key
-from medpriv_core.datasets.registry import list_datasets
+from medpriv_core.datasets.idrid import Idrid
+from medpriv_core.datasets.image_folder import ChestXray
+from medpriv_core.datasets.patients import count_patients, patients_of
+from medpriv_core.datasets.registry import list_datasets, open_dataset
 from medpriv_core.home import DataHome
 from medpriv_core.patients import PatientCount, patient_facts, recorded_patients
 
@@ -31,17 +33,18 @@ from medpriv_core.patients import PatientCount, patient_facts, recorded_patients
     ],
 )
 def test_a_chest_x_ray_tells_whose_it_is(name: str, key: str | None):
-    assert patient_key("chest_xray", name) == key
-    assert patient_key("idrid", name) is None
+    assert ChestXray.patient_key(name) == key
+    assert Idrid.patient_key(name) is None
 
 
-def test_patients_are_counted_only_if_every_name_tells():
+def test_patients_are_counted_only_if_every_name_tells(home: DataHome):
     names = ["person1_bacteria_1.jpeg", "person1_bacteria_2.jpeg", "person1_virus_1.jpeg", "IM-0001-0001.jpeg"]
-    assert count_patients("chest_xray", names) == PatientCount(3, 2)
-    assert count_patients("chest_xray", [*names, "scan.jpeg"]) is None
-    assert count_patients("aptos2019", names) is None
-    assert count_patients("chest_xray", []) is None
-    assert count_patients("synthetic_chest", ["0", "1"], synthetic=True) == PatientCount(2, 1)
+    assert count_patients(names, ChestXray.patient_key) == PatientCount(3, 2)
+    assert count_patients([*names, "scan.jpeg"], ChestXray.patient_key) is None
+    assert count_patients(names, Idrid.patient_key) is None
+    assert count_patients([], ChestXray.patient_key) is None
+    assert patients_of(open_dataset(home, "synthetic_chest")) == PatientCount(640, 1)
+    assert patients_of(open_dataset(home, "retina_photo")) is None
 
 
 def test_what_is_not_known_is_recorded_as_that():

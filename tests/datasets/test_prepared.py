@@ -15,10 +15,9 @@ from PIL import Image
 
 from medpriv_core import atomic
 from medpriv_core.datasets import prepared as prepared_module
-from medpriv_core.datasets.catalog import PNEUMONIAMNIST, RETINAMNIST
 from medpriv_core.datasets.files import open_files
 from medpriv_core.datasets.image_folder import ChestXray
-from medpriv_core.datasets.medmnist import MedMnist
+from medpriv_core.datasets.medmnist import PneumoniaMnist, RetinaMnist
 from medpriv_core.datasets.prepared import prepare_dataset
 from medpriv_core.datasets.registry import add_dataset, open_dataset
 from medpriv_core.errors import DataHomeError, DatasetError, ImageError, SettingError
@@ -51,9 +50,9 @@ def test_the_arrays_hold_every_image_squashed_in_order(home: DataHome, chest: Ch
 
 
 def test_arrays_of_the_same_size_are_taken_over_unchanged(home: DataHome, tmp_path: Path) -> None:
-    for info, channels in ((PNEUMONIAMNIST, 1), (RETINAMNIST, 3)):
-        path = write_npz(tmp_path / f"{info.name}.npz", channels=channels)
-        prepared = prepare_dataset(home, MedMnist(info, path), image_size=28)
+    for reader, channels in ((PneumoniaMnist, 1), (RetinaMnist, 3)):
+        path = write_npz(tmp_path / f"{reader.info.name}.npz", channels=channels)
+        prepared = prepare_dataset(home, reader(path), image_size=28)
         original = np.load(path)["train_images"].reshape(20, 28, 28, channels)
         assert np.array_equal(prepared.train.images, original)
 
@@ -278,7 +277,7 @@ class _DrawnSplit:
 
 
 class _Drawn:
-    info = PNEUMONIAMNIST
+    info = PneumoniaMnist.info
 
     def split(self, name: str) -> _DrawnSplit:
         return _DrawnSplit(3 if name == "train" else 1)

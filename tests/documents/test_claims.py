@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from medpriv_core.datasets.image_folder import ChestXray
 from medpriv_core.datasets.patients import count_patients
 from medpriv_core.datasets.prepared import prepare_dataset
 from medpriv_core.datasets.registry import add_dataset
@@ -48,7 +49,7 @@ def test_the_epsilon_of_a_patient_with_several_images_is_the_accountants() -> No
 
 def test_one_patient_of_the_chest_x_rays_has_as_many_images_as_is_said(shared_data: Path) -> None:
     names = [path.name for path in (shared_data / "chest_xray" / "train").rglob("*.jpeg")]
-    patients = count_patients("chest_xray", names)
+    patients = count_patients(names, ChestXray.patient_key)
 
     assert patients is not None
     assert sentence("In the chest X-rays one patient has") == f"In the chest X-rays one patient has {patients.largest}."

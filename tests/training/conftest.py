@@ -18,7 +18,7 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.spec import Norm, RunSpec
 from medpriv_core.training import frozen_rest, loop, predictor, session
 from medpriv_core.training.data import TrainingData
-from medpriv_core.training.model import ResNet18, build_model
+from medpriv_core.training.model import Network, build_model
 from medpriv_core.training.reporting import Reporter
 from medpriv_core.training.session import Session, open_session
 
@@ -31,7 +31,7 @@ FEATURES = 8 * WIDTH
 small_network = partial(build_model, width=WIDTH)
 
 
-_drawn: dict[tuple[object, ...], ResNet18] = {}
+_drawn: dict[tuple[object, ...], Network] = {}
 
 
 # Not for the whole session: tests of other folders that the same process runs later have networks as they are.
@@ -39,7 +39,10 @@ _drawn: dict[tuple[object, ...], ResNet18] = {}
 def small_networks() -> Iterator[None]:
     """Random networks are narrow here, and one of one seed is drawn once."""
 
-    def draw(*, classes: int, norm: Norm, state_dict: Mapping[str, torch.Tensor] | None, seed: int) -> ResNet18:
+    def draw(
+        *, classes: int, norm: Norm, architecture: str, state_dict: Mapping[str, torch.Tensor] | None, seed: int
+    ) -> Network:
+        assert architecture == "resnet18"
         if state_dict is not None:
             return build_model(classes=classes, norm=norm, state_dict=state_dict, seed=seed)
         known = (classes, norm, seed)

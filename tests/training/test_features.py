@@ -18,7 +18,7 @@ from medpriv_core.progress import Cancelled, no_progress
 from medpriv_core.training import features, variants
 from medpriv_core.training.augmentation import network_input
 from medpriv_core.training.features import KINDS, Backbone, FeatureSource, FeatureStore
-from medpriv_core.training.model import ResNet18
+from medpriv_core.training.resnet18 import ResNet18
 from medpriv_core.training.variants import vary
 from tests.training.conftest import FEATURES, small_network, toy_spec
 
@@ -111,6 +111,13 @@ def test_another_backbone_size_precision_or_kind_is_computed_anew(change, store,
     get(store, toy, replace(backbone, **change))
     assert sum(computed) == 2 * 52
     assert len(folders(home)) == 4
+
+
+def test_another_network_with_the_same_numbers_is_computed_anew(store, toy, backbone, network, computed):
+    get(store, toy, backbone)
+    network.architecture = "another"
+    get(store, toy, backbone)
+    assert sum(computed) == 2 * 52
 
 
 @pytest.mark.parametrize("change", ["key", "images", "another_draw"])

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from medpriv_core.training.model import BatchNorm, ResNet18, build_model
+from medpriv_core.training.model import BatchNorm, build_model
+from medpriv_core.training.resnet18 import ResNet18
 from medpriv_core.training.weights import read_state_dict
 from medpriv_core.training.weights_probe import doubt_weights
 

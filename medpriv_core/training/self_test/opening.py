@@ -18,7 +18,7 @@ from medpriv_core.training.checkpoint import Position
 from medpriv_core.training.data import TrainingData
 from medpriv_core.training.device import using_threads
 from medpriv_core.training.examples import Examples
-from medpriv_core.training.model import ResNet18
+from medpriv_core.training.model import Network
 from medpriv_core.training.self_test.batches import preprocessing
 from medpriv_core.training.self_test.subject import Subject, self_test
 from medpriv_core.training.steps import DpStepper
@@ -58,7 +58,7 @@ def try_session(
         noise_multiplier=session.ledger.noise_multiplier,
     )
     # A step on two records of features is so small that several cores only wait for each other.
-    small = not isinstance(session.trained, ResNet18)
+    small = not isinstance(session.trained, Network)
     # Of features alone a way in has a width; a whole network takes images.
     side, width = session.spec.image_size, blank.in_features if isinstance(blank, nn.Linear) else 0
     with using_threads(1 if small else torch.get_num_threads()):

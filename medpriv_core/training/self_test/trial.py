@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from medpriv_core.training.examples import Batch, Examples
-from medpriv_core.training.model import ResNet18
+from medpriv_core.training.model import Network
 from medpriv_core.training.steps import DpStepper
 
 # Small pictures cost little. BatchNorm needs more than one position of an image in the last layers.
@@ -37,12 +37,12 @@ class MadeUp:
     def __init__(self, blank: nn.Module, *, classes: int, variants: int, max_grad_norm: float, draw: int = 0) -> None:
         self.classes = classes
         chance = torch.Generator().manual_seed(11 + draw)  # made-up numbers, not the mechanism's
-        layer = blank.fc if isinstance(blank, ResNet18) else _last_linear(blank)
+        layer = blank.fc if isinstance(blank, Network) else _last_linear(blank)
         some = next(blank.parameters())
         # The length of the loss's gradient at the logits, where all classes are equally likely.
         at_logits = math.sqrt(1 - 1 / classes)
         with torch.no_grad():
-            if isinstance(blank, ResNet18):
+            if isinstance(blank, Network):
                 mixes = any(isinstance(layer, nn.BatchNorm2d) for layer in blank.modules())
                 side = SIDE_FOR_BATCH_NORM if mixes else SIDE
                 self.inputs = torch.randn(2, 3, side, side, generator=chance).to(some.device)
@@ -61,7 +61,7 @@ class MadeUp:
                 layer.weight.zero_()
             if layer.bias is not None:
                 layer.bias.zero_()
-        logits = layer(features[:1]) if isinstance(blank, ResNet18) else blank(self.inputs)[:1]
+        logits = layer(features[:1]) if isinstance(blank, Network) else blank(self.inputs)[:1]
         learned = [parameter for parameter in blank.parameters() if parameter.requires_grad]
         self.length = _gradient_length(logits, learned) / max_grad_norm
         self._state = blank.state_dict()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from medpriv_core.errors import SettingError
 from medpriv_core.training.clipping import convolution, kernels
 from medpriv_core.training.clipping.clipper import PerSampleClipper
-from medpriv_core.training.model import ResNet18, build_model
+from medpriv_core.training.model import Network, build_model
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 # By so many times that, lengths from inner products may be longer than they are, never shorter.
@@ -148,7 +148,7 @@ def test_random_networks_are_clipped_as_one_by_one():
         assert_same_clipping(model, x, y)
 
 
-def resnet(*, norm: str, width: int = 8) -> ResNet18:
+def resnet(*, norm: str, width: int = 8) -> Network:
     model = build_model(classes=2, norm=norm, state_dict=None, seed=0, width=width)
     nn.init.normal_(model.fc.weight, std=0.05, generator=torch.Generator().manual_seed(1))
     return model
