@@ -24,7 +24,7 @@ from medpriv_core.datasets.registry import DatasetEntry, add_dataset
 from medpriv_core.errors import DownloadError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock, is_held
-from medpriv_core.processes import own_identity, send_signal, start_process
+from medpriv_core.processes import ask_to_end, own_identity, start_process
 from medpriv_core.progress import Cancelled, ProgressCallback, no_progress
 from medpriv_core.regular_file import read_regular
 
@@ -93,7 +93,7 @@ def cancel_fetch(home: DataHome, name: str, size: int) -> None:
         record = _read_record(target)
         if status is None or status.state != "running":
             return
-        if send_signal(record, signal.SIGTERM):
+        if ask_to_end(record):
             return
         time.sleep(0.05)  # it has not said its process id yet
 

@@ -8,8 +8,6 @@ scheduler would have the same. A worker is asked to stop by a file in its run's 
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -18,10 +16,9 @@ from typing import Any, Protocol
 
 from medpriv_core.home import DataHome
 from medpriv_core.locks import is_held
-from medpriv_core.processes import process_begun, send_signal, start_process
+from medpriv_core.processes import ask_to_end, kill_all, process_begun, start_process
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import LOCAL, RunRow
-from medpriv_core.systems import KILL, signal_all
 
 # A worker takes its lock right after Python has started. Until then only its parent knows it lives.
 STARTUP_S = 20.0
@@ -89,18 +86,10 @@ class LocalLauncher:
 
         False where it cannot be told which process it is: one that is about to start says so in a moment.
         """
-        child = self._children.get(row.id)
-        if child is None or child.poll() is not None:
-            number = KILL if force else signal.SIGTERM
-            # A runner that was killed had no time to note the handle, and one of 0.1.0 noted the number only.
-            said = RunDirectory(self._home.runs / row.id).read_worker()
-            return any(send_signal(worker, number, group=force) for worker in (_identity(row.handle), said))
-        with contextlib.suppress(ProcessLookupError):
-            if force:
-                signal_all(child.pid, KILL)
-            else:
-                child.terminate()
-        return True
+        end = kill_all if force else ask_to_end
+        # A runner that was killed had no time to note the handle, and one of 0.1.0 noted the number only.
+        said = RunDirectory(self._home.runs / row.id).read_worker()
+        return any(end(worker) for worker in (_identity(row.handle), said))
 
     def _may_be_starting(self, row: RunRow, directory: RunDirectory) -> bool:
         """Whether a worker that another runner has started may be on its way to its lock.
