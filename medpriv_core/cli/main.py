@@ -32,7 +32,7 @@ MODULES = {
     "worker": "processes",
     "runner": "processes",
     "predictor": "processes",
-    "weights": "processes",
+    "job": "processes",
 }
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130

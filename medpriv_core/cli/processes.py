@@ -1,4 +1,4 @@
-"""``worker``, ``runner``, ``predictor`` and ``weights``: the processes behind the app. Nobody needs to start them."""
+"""``worker``, ``runner``, ``predictor`` and ``job``: the processes behind the app. Nobody needs to start them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import signal
 import sys
 from pathlib import Path
 
-from medpriv_core.cli.output import print_json
 from medpriv_core.cli.parser import Commands
-from medpriv_core.errors import DataHomeError, DiskFullError, MedprivError, RunError
+from medpriv_core.errors import DiskFullError, RunError
 from medpriv_core.extras import require
 from medpriv_core.home import data_home
-from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.jobs.process import do_job
 from medpriv_core.runs.runner import run_runner
 from medpriv_core.shown_text import ForTerminal
 
@@ -29,10 +28,9 @@ def add_to(commands: Commands) -> None:
     runner.set_defaults(command=_runner)
     predictor = commands.add_parser("predictor", help="answer what networks say of pictures (started by the app)")
     predictor.set_defaults(command=_predictor)
-    weights = commands.add_parser("weights", help="write networks of runs as safetensors files (started by the export)")
-    weights.add_argument("folder", type=Path)
-    weights.add_argument("directories", type=Path, nargs="+")
-    weights.set_defaults(command=_weights)
+    job = commands.add_parser("job", help="do the job in one folder (started by the app and by commands)")
+    job.add_argument("folder", type=Path)
+    job.set_defaults(command=_job)
 
 
 def _worker(options: argparse.Namespace) -> int:
@@ -69,17 +67,5 @@ def _predictor(_options: argparse.Namespace) -> None:
         serve_predictions(requests, replies)
 
 
-def _weights(options: argparse.Namespace) -> None:
-    require("train")
-    from medpriv_core.training.released_weights import release_weights  # torch comes with it
-
-    # One run without a network must not keep the others from theirs.
-    complaints = {}
-    for directory in options.directories:
-        try:
-            release_weights(RunDirectory(directory), options.folder / f"{directory.name}.safetensors", home=data_home())
-        except DataHomeError:
-            raise  # no room for it is no reason to leave a network out
-        except MedprivError as error:
-            complaints[directory.name] = str(error)
-    print_json({"complaints": complaints})
+def _job(options: argparse.Namespace) -> int:
+    return do_job(options.folder, data_home())

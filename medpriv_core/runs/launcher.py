@@ -9,7 +9,6 @@ scheduler would have the same. A worker is asked to stop by a file in its run's 
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,8 +19,6 @@ from medpriv_core.processes import ask_to_end, kill_all, process_begun, start_pr
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import LOCAL, RunRow
 
-# A worker takes its lock right after Python has started. Until then only its parent knows it lives.
-STARTUP_S = 20.0
 _MOST_DIGITS = 10  # of the number of a process
 
 
@@ -56,9 +53,6 @@ class LocalLauncher:
     def __init__(self, home: DataHome) -> None:
         self._home = home
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        # By run and start: when it was first looked at without a lock, and which of them were seen with one.
-        self._first_seen: dict[tuple[str, float | None], float] = {}
-        self._seen_at_work: set[tuple[str, float | None]] = set()
 
     def start(self, run_id: str, directory: RunDirectory) -> str:
         """Start the worker and return its process by number and beginning; raises ``OSError`` where that fails."""
@@ -74,12 +68,11 @@ class LocalLauncher:
             return Poll(alive=True)
         # Our child may have found another worker there, one that was slow to start and taken for dead.
         if is_held(directory.lock):
-            self._seen_at_work.add((row.id, row.started_at))
             return Poll(alive=True)
         if child is not None:
             del self._children[row.id]
             return Poll(alive=False, exit_code=exit_code)
-        return Poll(alive=self._may_be_starting(row, directory))
+        return Poll(alive=_may_be_there(row.handle) and directory.is_starting(row.started_at))
 
     def stop(self, row: RunRow, *, force: bool) -> bool:
         """Ask the worker to stop (it saves its checkpoint), or kill it with all it has started.
@@ -90,18 +83,6 @@ class LocalLauncher:
         # A runner that was killed had no time to note the handle, and one of 0.1.0 noted the number only.
         said = RunDirectory(self._home.runs / row.id).read_worker()
         return any(end(worker) for worker in (_identity(row.handle), said))
-
-    def _may_be_starting(self, row: RunRow, directory: RunDirectory) -> bool:
-        """Whether a worker that another runner has started may be on its way to its lock.
-
-        Its time counts from this runner's first look, because the time of day in the table may be from before or after
-        the clock was set.
-        """
-        run = (row.id, row.started_at)
-        gone = not _may_be_there(row.handle)
-        if gone or run in self._seen_at_work or directory.read_outcome() is not None:
-            return False
-        return time.monotonic() - self._first_seen.setdefault(run, time.monotonic()) < STARTUP_S
 
 
 # Each makes the launcher of a data home; a run in the table names one of them.
