@@ -30,6 +30,7 @@ MODULES = {
     "bench": "bench",
     "audit": "audit",
     "worker": "processes",
+    "devices": "processes",
     "runner": "processes",
     "predictor": "processes",
     "job": "processes",

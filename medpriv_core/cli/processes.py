@@ -1,4 +1,4 @@
-"""``worker``, ``runner``, ``predictor`` and ``job``: the processes behind the app. Nobody needs to start them."""
+"""``worker``, ``devices``, ``runner``, ``predictor``, ``job``: the processes behind the app, which starts them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
+from medpriv_core.cli.output import say
 from medpriv_core.cli.parser import Commands
 from medpriv_core.errors import DiskFullError, RunError
 from medpriv_core.extras import require
@@ -23,7 +24,10 @@ def add_to(commands: Commands) -> None:
     """Add the commands to the parser."""
     worker = commands.add_parser("worker", help="train the run in one run directory (started by the runner)")
     worker.add_argument("directory", type=Path)
+    worker.add_argument("--device", help="the device that the launcher has chosen, in the place of the run's setting")
     worker.set_defaults(command=_worker)
+    devices = commands.add_parser("devices", help="how many CUDA devices PyTorch sees (asked by the runner)")
+    devices.set_defaults(command=_devices)
     runner = commands.add_parser("runner", help="take runs off the queue until there are none (started by the app)")
     runner.set_defaults(command=_runner)
     predictor = commands.add_parser("predictor", help="answer what networks say of pictures (started by the app)")
@@ -37,7 +41,14 @@ def _worker(options: argparse.Namespace) -> int:
     require("train")
     from medpriv_core.training.worker import run_worker  # torch comes with it
 
-    return run_worker(options.directory, data_home())
+    return run_worker(options.directory, data_home(), device=options.device)
+
+
+def _devices(_options: argparse.Namespace) -> None:
+    require("train")
+    from medpriv_core.training.device import count_cuda_devices  # torch comes with it
+
+    say(str(count_cuda_devices()))
 
 
 def _runner(_options: argparse.Namespace) -> None:

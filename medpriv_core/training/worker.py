@@ -22,17 +22,22 @@ MEMORY = (
 )
 
 
-def run_worker(path: Path, home: DataHome) -> int:
-    """Train the run in the directory ``path`` until it ends; returns the exit code, as ``run_job``."""
+def run_worker(path: Path, home: DataHome, *, device: str | None = None) -> int:
+    """Train the run in the directory ``path`` until it ends; returns the exit code, as ``run_job``.
+
+    ``device`` is the one that the launcher has chosen for it; None leaves it to the run's specification.
+    """
     directory = RunDirectory(path)
     if not directory.is_there:
         log_line(f"There is no run at {path} (no spec.json).")
         return EXIT_USER
-    return run_job(directory, lambda report: _train(directory, home, report), memory=MEMORY)
+    return run_job(directory, lambda report: _train(directory, home, report, device), memory=MEMORY)
 
 
-def _train(directory: RunDirectory, home: DataHome, report: Reporter) -> None:
+def _train(directory: RunDirectory, home: DataHome, report: Reporter, device: str | None) -> None:
     spec = directory.read_spec()
+    if device is not None:
+        spec = spec.changed(device=device)
     remove_leftovers(home)
     directory.remove_half_written()
     keep_freed_memory(spec.engine)

@@ -30,13 +30,17 @@ class Workers:
 
     polls: dict[str, Poll] = field(default_factory=dict)
     stopped: list[tuple[str, bool]] = field(default_factory=list)
+    devices: dict[str, tuple[str, ...]] = field(default_factory=dict)
     refuse: bool = False
     found: bool = True
 
-    def start(self, run_id: str, directory: RunDirectory) -> str:
+    def slots(self, wanted: str) -> tuple[str, ...]:
+        return self.devices.get(wanted, (wanted,))
+
+    def start(self, row: RunRow, directory: RunDirectory) -> str:
         if self.refuse:
             raise OSError("no more processes")
-        self.polls[run_id] = Poll(alive=True)
+        self.polls[row.id] = Poll(alive=True)
         return "job 4242"
 
     def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
@@ -62,10 +66,10 @@ def runner(home: DataHome, workers: Workers) -> Runner:
     return Runner(home, {LOCAL: lambda _: workers})
 
 
-def queue(home: DataHome, run_id: str, *, launcher: str = LOCAL) -> RunDirectory:
+def queue(home: DataHome, run_id: str, *, launcher: str = LOCAL, device: str = "cpu") -> RunDirectory:
     directory = RunDirectory(home.runs / run_id)
     directory.create(RunSpec(dataset="d"))
-    RunStore(home).add(run_id, name=run_id, slot="cpu", launcher=launcher)
+    RunStore(home).add(run_id, name=run_id, slot=device, launcher=launcher)
     return directory
 
 
@@ -192,7 +196,7 @@ def test_two_runners_that_fight_never_put_two_runs_on_one_device(home: DataHome,
     crowds: list[int] = []
 
     class Counting(Workers):
-        def start(self, run_id: str, directory: RunDirectory) -> str:
+        def start(self, row: RunRow, directory: RunDirectory) -> str:
             crowds.append(len(store.in_state("running")))
             return "job 4242"
 
@@ -210,6 +214,53 @@ def test_two_runners_that_fight_never_put_two_runs_on_one_device(home: DataHome,
     assert {row.state for row in store.all()} == {"finished"}
 
 
+def test_several_gpus_of_one_machine_take_several_runs_at_once(
+    home: DataHome, runner: Runner, store: RunStore, workers: Workers
+):
+    workers.devices = {"cuda": ("cuda:0", "cuda:1"), "auto": ("cuda:0", "cuda:1")}
+    for run_id, device in [
+        ("a", "cuda"),
+        ("b", "auto"),
+        ("c", "cuda"),
+        ("named", "cuda:1"),
+        ("d", "auto"),
+        ("e", "cpu"),
+    ]:
+        queue(home, run_id, device=device)
+
+    def places() -> dict[str, str]:
+        return {row.id: row.slot for row in store.in_state("running")}
+
+    runner.tick()
+    assert places() == {"a": "cuda:0", "b": "cuda:1", "e": "cpu"}
+    for ended, then in [("b", {"c": "cuda:1"}), ("a", {"d": "cuda:0"}), ("c", {"named": "cuda:1"})]:
+        RunDirectory(home.runs / ended).write_outcome("finished")
+        workers.polls[ended] = Poll(alive=False, exit_code=0)
+        runner.tick()
+        runner.tick()
+        assert then.items() <= places().items(), ended
+    assert places() == {"d": "cuda:0", "named": "cuda:1", "e": "cpu"}
+
+
+def test_what_is_queued_while_devices_are_counted_waits_for_the_next_look(
+    home: DataHome, runner: Runner, store: RunStore, workers: Workers, monkeypatch: pytest.MonkeyPatch
+):
+    real = store.wanted_slots
+
+    def counted(_store: RunStore) -> list[tuple[str, str]]:
+        found = real()
+        if not store.ids():
+            queue(home, "late", device="cuda")
+        return found
+
+    monkeypatch.setattr(RunStore, "wanted_slots", counted)
+    workers.devices = {"cuda": ("cuda:0",)}
+    assert not runner.tick()
+    assert store.get("late").state == "queued"
+    assert runner.tick()
+    assert store.get("late").slot == "cuda:0"
+
+
 def test_a_worker_that_cannot_be_found_yet_is_asked_again(
     home: DataHome, runner: Runner, store: RunStore, workers: Workers
 ):
@@ -225,15 +276,18 @@ def test_a_worker_that_cannot_be_found_yet_is_asked_again(
 
 
 def test_a_launcher_from_elsewhere_starts_finds_and_stops_the_runs_that_name_it(home: DataHome, store: RunStore):
-    """As docs/architecture.md says under "Adding things": three methods and a name."""
+    """As docs/architecture.md says under "Adding things": four methods and a name."""
     jobs: list[tuple[str, ...]] = []
 
     class Cluster:
         def __init__(self, home: DataHome) -> None:
             self._runs = home.runs
 
-        def start(self, run_id: str, directory: RunDirectory) -> str:
-            jobs.append(("queued", run_id))
+        def slots(self, wanted: str) -> tuple[str, ...]:
+            return ("node 1", "node 2")
+
+        def start(self, row: RunRow, directory: RunDirectory) -> str:
+            jobs.append(("queued", row.id, row.slot))
             return f"cluster job {len(jobs)}"
 
         def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
@@ -248,11 +302,11 @@ def test_a_launcher_from_elsewhere_starts_finds_and_stops_the_runs_that_name_it(
     there = queue(home, "there", launcher="cluster")
     queue(home, "here")
     Runner(home, launchers).tick()
-    # Each has a device of its own named "cpu".
+    # Each has devices of its own.
     assert {row.id: row.handle for row in store.in_state("running")} == {"there": "cluster job 1", "here": "job 4242"}
     store.cancel("there")
     Runner(home, launchers).tick()  # another process, after a restart
-    assert jobs == [("queued", "there"), ("stopped", "cluster job 1")]
+    assert jobs == [("queued", "there", "node 1"), ("stopped", "cluster job 1")]
     assert there.is_asked_to_stop
     there.write_outcome("cancelled")
     Runner(home, launchers).tick()

@@ -280,6 +280,14 @@ def test_a_stop_before_training_leaves_no_checkpoint(number, directory, home, mo
     assert not directory.checkpoint.exists()
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_the_device_that_the_launcher_has_chosen_is_the_one(directory, home):
+    directory.create(toy_spec(device="auto"))
+    assert run_worker(directory.path, home, device="cuda:1") == 2
+    assert "[device] is cuda:1, but no CUDA device was found" in directory.read_outcome()["message"]
+    assert directory.read_spec().device == "auto"
+
+
 def test_importing_the_worker_does_not_wait_for_torch():
     code = "import sys, medpriv_core.training.worker; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
