@@ -105,7 +105,8 @@ class JobFolder:
 
     def read_progress(self) -> dict[str, Any]:
         """The latest progress; empty before the process has said anything."""
-        return {name: value for name, value in self.read_worker().items() if name not in ("pid", "begun")}
+        said = self.read_worker()
+        return {name: said[name] for name in ("phase", "done", "total", "seconds_left")} if said else {}
 
     def read_worker(self) -> dict[str, Any]:
         """The same with the process that wrote it, for ``processes``."""

@@ -67,7 +67,7 @@ class Job(JobFolder):
         Args:
             home: The data home that the process works on.
             kind: What is to be done, of ``jobs.kinds``.
-            settings: For its function; JSON holds them.
+            **settings: For its function; JSON holds them.
 
         Raises:
             DataHomeError: Where the disk refuses.
@@ -79,14 +79,18 @@ class Job(JobFolder):
         if status is not None and status.state == "running":
             return
         order = Order(kind, settings, secrets.token_hex(8))
-        with explain_disk_errors(self.path):
-            make_folder(self.path)
-            self.clear_outcome()
-            write_sealed(self.path / self.ORDER, vars(order))
-            try:
+        try:
+            with explain_disk_errors(self.path):
+                make_folder(self.path)
+                self.clear_outcome()
+                write_sealed(self.path / self.ORDER, vars(order))
                 start_process(home, "job", str(self.path), log=self.log, on_exit=lambda: self._explain_silence(order))
-            except OSError as error:
-                raise JobError(f"The system refused to start a process for this ({error.strerror}).") from error
+        except (OSError, MedprivError) as error:
+            with suppress(OSError):  # or it would seem to be on its way
+                (self.path / self.ORDER).unlink(missing_ok=True)
+            if isinstance(error, MedprivError):
+                raise
+            raise JobError(f"The system refused to start a process for this ({error.strerror}).") from error
 
     def status(self) -> JobStatus | None:
         """How the job is going, or how it ended; None if there is none."""
@@ -119,10 +123,11 @@ class Job(JobFolder):
         end(self.read_worker())
 
     def wait(self, *, progress: ProgressCallback = no_progress, within_s: float = math.inf) -> Mapping[str, Any]:
-        """Wait for the job and return its result. If the wait is broken off, so is the job.
+        """Wait for the job and return its result; ``Cancelled`` comes where somebody stopped it.
+
+        If the wait is broken off, by Ctrl-C or by what ``progress`` raises, the job is stopped before that goes on.
 
         Raises:
-            Cancelled: Where somebody stopped it, or ``progress`` raises this.
             JobError: Where it was killed, or takes longer than ``within_s`` seconds.
             MedprivError: What ended it, of the kind that was raised in its process.
         """

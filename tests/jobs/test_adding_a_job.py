@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from medpriv_core import processes
-from medpriv_core.errors import DatasetError, JobError
+from medpriv_core.errors import DatasetError, DiskFullError, JobError, MedprivError
 from medpriv_core.home import DataHome
 from medpriv_core.jobs import folder as folder_module
 from medpriv_core.jobs import job as job_module
@@ -27,6 +28,7 @@ from tests.jobs.here import work_here
 from tests.processes import processes as processes_of
 
 PATIENCE_S = 60.0
+MORE = b'{"phase": "x", "done": 0, "total": 1, "state": "finished", "kind": "count", "more": 1}'
 
 
 @pytest.fixture(autouse=True)
@@ -211,6 +213,19 @@ def test_one_that_cannot_be_started_says_where_to_look(
     assert "could not be started" in (until(job, lambda status: status.state == "failed").message or "")
 
 
+@pytest.mark.parametrize(("number", "error"), [(errno.EAGAIN, JobError), (errno.ENOSPC, DiskFullError)])
+def test_one_for_which_the_system_has_no_process_or_room_is_refused_and_does_not_seem_to_run(
+    home: DataHome, job: Job, monkeypatch: pytest.MonkeyPatch, number: int, error: type[MedprivError]
+) -> None:
+    def refuse(*_command: object, **_options: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(job_module, "start_process", refuse)
+    with pytest.raises(error):
+        job.start(home, "count", to=1)
+    assert job.status() is None
+
+
 def test_no_stranger_is_asked_to_stop_or_killed_in_its_place(
     home: DataHome, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,7 +245,9 @@ def test_no_stranger_is_asked_to_stop_or_killed_in_its_place(
 
 
 @pytest.mark.parametrize("name", ["job.json", "outcome.json", "progress.json"])
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"state": "done"}', b'{"phase": 5, "done": -1, "total": 1e9}'])
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"[]", b'{"state": "done"}', b'{"phase": 5, "done": -1, "total": 1e9}', MORE]
+)
 def test_damaged_files_of_it_end_in_a_sentence_and_it_can_be_started_again(
     home: DataHome, job: Job, name: str, damage: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import torch
 
 from medpriv_core.atomic import write_json
 from medpriv_core.home import DataHome, read_json
 from medpriv_core.jobs.folder import STARTUP_S
 from medpriv_core.locks import hold_lock
 from medpriv_core.processes import process_begun
-from medpriv_core.runs import launcher as launcher_module
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.launcher import LocalLauncher, Poll
 from medpriv_core.runs.store import RunRow, RunStore
@@ -135,56 +131,3 @@ def test_a_worker_says_who_it_is_and_pages_do_not_hear_of_it(directory: RunDirec
 
     assert {"pid", "begun"} <= read_json(directory.path / "progress.json").keys()
     assert directory.read_progress() == PROGRESS
-
-
-@pytest.mark.parametrize(
-    ("wanted", "devices", "system", "slots"),
-    [
-        ("auto", 3, "linux", ("cuda:0", "cuda:1", "cuda:2")),
-        ("cuda", 2, "linux", ("cuda:0", "cuda:1")),
-        ("cuda:1", 2, "linux", ("cuda:1",)),
-        ("cpu", 2, "linux", ("cpu",)),
-        ("auto", 0, "linux", ("cpu",)),
-        ("auto", 0, "darwin", ("mps",)),
-        ("cuda", 0, "linux", ("cuda:0",)),  # whose worker says that there is none
-    ],
-)
-def test_each_cuda_device_is_a_place_for_a_run_that_names_none(
-    home: DataHome, monkeypatch: pytest.MonkeyPatch, wanted: str, devices: int, system: str, slots: tuple[str, ...]
-) -> None:
-    monkeypatch.setattr(launcher_module, "count_cuda_devices", lambda: devices)
-    monkeypatch.setattr(sys, "platform", system)
-    assert LocalLauncher(home).slots(wanted) == slots
-
-
-@pytest.mark.parametrize(("slot", "told"), [("cuda:1", ("--device", "cuda:1")), ("cpu", ()), ("auto", ())])
-def test_the_worker_is_told_which_device_was_chosen(
-    home: DataHome, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch, slot: str, told: tuple[str, ...]
-) -> None:
-    class Child:
-        pid = os.getpid()
-
-    started: list[tuple[str, ...]] = []
-    monkeypatch.setattr(
-        launcher_module, "start_process", lambda _home, *command, log: started.append(command) or Child()
-    )
-    assert LocalLauncher(home).start(row(home, slot=slot), directory).startswith(f"{os.getpid()} ")
-    assert started == [("worker", str(directory.path), *told)]
-
-
-def test_devices_are_counted_by_torch_in_a_process_of_its_own_where_there_is_a_sign_of_one(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    count = launcher_module.count_cuda_devices.__wrapped__
-    monkeypatch.setattr(launcher_module.shutil, "which", lambda name: None)
-    monkeypatch.setattr(launcher_module, "_SIGNS", (tmp_path / "none",))
-    with monkeypatch.context() as patched:
-        patched.setattr(launcher_module, "command_line", None)
-        assert count() == 0
-
-    monkeypatch.setattr(launcher_module, "_SIGNS", (tmp_path,))
-    assert count() == torch.cuda.device_count()
-
-    monkeypatch.setattr(launcher_module, "command_line", lambda *command: [sys.executable, "-S", "-c", "exit(1)"])
-    assert count() == 1
-    assert "take turns on the first" in caplog.text

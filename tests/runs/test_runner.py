@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -21,34 +20,7 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.launcher import Poll
 from medpriv_core.runs.runner import Runner
 from medpriv_core.runs.store import LOCAL, RunRow, RunStore
-from medpriv_core.spec import RunSpec
-
-
-@dataclass
-class Workers:
-    """A launcher without processes."""
-
-    polls: dict[str, Poll] = field(default_factory=dict)
-    stopped: list[tuple[str, bool]] = field(default_factory=list)
-    devices: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    refuse: bool = False
-    found: bool = True
-
-    def slots(self, wanted: str) -> tuple[str, ...]:
-        return self.devices.get(wanted, (wanted,))
-
-    def start(self, row: RunRow, directory: RunDirectory) -> str:
-        if self.refuse:
-            raise OSError("no more processes")
-        self.polls[row.id] = Poll(alive=True)
-        return "job 4242"
-
-    def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
-        return self.polls.get(row.id, Poll(alive=False))
-
-    def stop(self, row: RunRow, *, force: bool) -> bool:
-        self.stopped.append((row.id, force))
-        return self.found
+from tests.runs.workers import Workers, queue
 
 
 @pytest.fixture
@@ -64,13 +36,6 @@ def workers() -> Workers:
 @pytest.fixture
 def runner(home: DataHome, workers: Workers) -> Runner:
     return Runner(home, {LOCAL: lambda _: workers})
-
-
-def queue(home: DataHome, run_id: str, *, launcher: str = LOCAL, device: str = "cpu") -> RunDirectory:
-    directory = RunDirectory(home.runs / run_id)
-    directory.create(RunSpec(dataset="d"))
-    RunStore(home).add(run_id, name=run_id, slot=device, launcher=launcher)
-    return directory
 
 
 def test_an_empty_queue_is_nothing_to_do(runner: Runner):
@@ -212,53 +177,6 @@ def test_two_runners_that_fight_never_put_two_runs_on_one_device(home: DataHome,
         fighter.join()
     assert crowds == [1] * 6
     assert {row.state for row in store.all()} == {"finished"}
-
-
-def test_several_gpus_of_one_machine_take_several_runs_at_once(
-    home: DataHome, runner: Runner, store: RunStore, workers: Workers
-):
-    workers.devices = {"cuda": ("cuda:0", "cuda:1"), "auto": ("cuda:0", "cuda:1")}
-    for run_id, device in [
-        ("a", "cuda"),
-        ("b", "auto"),
-        ("c", "cuda"),
-        ("named", "cuda:1"),
-        ("d", "auto"),
-        ("e", "cpu"),
-    ]:
-        queue(home, run_id, device=device)
-
-    def places() -> dict[str, str]:
-        return {row.id: row.slot for row in store.in_state("running")}
-
-    runner.tick()
-    assert places() == {"a": "cuda:0", "b": "cuda:1", "e": "cpu"}
-    for ended, then in [("b", {"c": "cuda:1"}), ("a", {"d": "cuda:0"}), ("c", {"named": "cuda:1"})]:
-        RunDirectory(home.runs / ended).write_outcome("finished")
-        workers.polls[ended] = Poll(alive=False, exit_code=0)
-        runner.tick()
-        runner.tick()
-        assert then.items() <= places().items(), ended
-    assert places() == {"d": "cuda:0", "named": "cuda:1", "e": "cpu"}
-
-
-def test_what_is_queued_while_devices_are_counted_waits_for_the_next_look(
-    home: DataHome, runner: Runner, store: RunStore, workers: Workers, monkeypatch: pytest.MonkeyPatch
-):
-    real = store.wanted_slots
-
-    def counted(_store: RunStore) -> list[tuple[str, str]]:
-        found = real()
-        if not store.ids():
-            queue(home, "late", device="cuda")
-        return found
-
-    monkeypatch.setattr(RunStore, "wanted_slots", counted)
-    workers.devices = {"cuda": ("cuda:0",)}
-    assert not runner.tick()
-    assert store.get("late").state == "queued"
-    assert runner.tick()
-    assert store.get("late").slot == "cuda:0"
 
 
 def test_a_worker_that_cannot_be_found_yet_is_asked_again(
