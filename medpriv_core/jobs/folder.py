@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from medpriv_core.atomic import put_aside, write_json
 from medpriv_core.checksums import read_sealed, write_sealed
@@ -32,6 +32,7 @@ from medpriv_core.private_files import open_private
 from medpriv_core.processes import own_identity
 from medpriv_core.strict_json import Unreadable, open_regular
 
+Read = TypeVar("Read")
 OutcomeState = Literal["finished", "cancelled", "failed"]
 STATES: tuple[OutcomeState, ...] = ("finished", "cancelled", "failed")
 # A process takes its lock right after Python has started. Until then only its parent knows it lives.
@@ -151,8 +152,8 @@ class JobFolder:
             return f"worker.log cannot be read: {error}."
         return "\n".join(text.splitlines()[-lines:])
 
-    def _read(self, name: str, check: Callable[[Any], dict[str, Any]]) -> dict[str, Any] | None:
-        """The values in a file of the folder, checked; None where there is none. Raises ``Unreadable``."""
+    def _read(self, name: str, check: Callable[[Any], Read]) -> Read | None:
+        """What ``check`` makes of the values in a file; None where there is none. Raises ``Unreadable``."""
         with explain_disk_errors(self.path):
             found = read_sealed(self.path / name)
         if found.state == "missing":
