@@ -73,14 +73,13 @@ class Reporter:
 
 
 def do_job(path: Path, home: DataHome) -> int:
-    """Do what the ``job.json`` in the folder ``path`` says, by a function of ``jobs.kinds``; returns the exit code."""
+    """Do what the ``job.json`` in the folder ``path`` says, by a function of ``jobs.kinds``; returns the exit code.
+
+    Raises ``JobError`` where it says nothing that is known, and ``MissingExtraError`` where that needs more packages.
+    """
     job = Job(path)
-    try:
-        order = job.read_order()
-        work = load(order.kind)
-    except MedprivError as error:
-        log_line(str(error))
-        return error.exit_code
+    order = job.read_order()
+    work = load(order.kind)
     return run_job(job, lambda report: work(home, report, **order.settings))
 
 
