@@ -177,11 +177,11 @@ def measure_features(folder: Path) -> None:
 
 def measure_what_if(folder: Path) -> None:
     """50 epochs of DP-SGD on the stored features of 5,216 records, through the loop of a run."""
+    from medpriv_core.jobs.process import Reporter
     from medpriv_core.runs.directory import RunDirectory
     from medpriv_core.spec import RunSpec
     from medpriv_core.training import loop
     from medpriv_core.training.data import TrainingData
-    from medpriv_core.training.reporting import Reporter
     from medpriv_core.training.session import open_session
 
     rng = np.random.default_rng(0)

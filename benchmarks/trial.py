@@ -28,11 +28,11 @@ from benchmarks.damaged import Shown
 from medpriv_core.datasets.registry import content_of
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
+from medpriv_core.jobs.folder import STARTUP_S
 from medpriv_core.privacy.dp_sgd import composed_epsilon, sampling_rate, steps_per_epoch
 from medpriv_core.privacy.steps import Steps, count_steps
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.launcher import STARTUP_S
 from medpriv_core.runs.service import Run, RunSummary
 from medpriv_core.runs.spent_journal import read_entries
 from medpriv_core.runs.spent_record import with_bond

@@ -72,6 +72,22 @@ class SettingError(MedprivError):
         return put_words(self.template, word, rest=rest)
 
 
+def kept_words(error: MedprivError) -> str:
+    """The sentence of an error as it is kept: with settings in brackets, so that each reader calls them in his way."""
+    return error.template if isinstance(error, SettingError) else str(error)
+
+
+def named_error(name: str | None, message: str) -> MedprivError:
+    """An error that another process told by the name of its class; ``JobError`` where that names none of ours."""
+    kind = globals().get(name or "")
+    return (kind if isinstance(kind, type) and issubclass(kind, MedprivError) else JobError)(message)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out, Python's or PyTorch's, whose own allocator raises a bare ``RuntimeError`` on the CPU."""
+    return isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error)
+
+
 class DatasetError(MedprivError):
     """A dataset that is missing, incomplete or not laid out as its reader expects."""
 
@@ -100,6 +116,10 @@ class DiskFullError(DataHomeError):
 
 class MissingExtraError(MedprivError):
     """Something is asked for that needs more than is installed (``extras``)."""
+
+
+class JobError(MedprivError):
+    """Work in a process of its own that was killed, or that cannot be started or read."""
 
 
 class RunTableError(DataHomeError):

@@ -76,6 +76,11 @@ class DataHome:
         return self.root / "weights"
 
     @property
+    def jobs(self) -> Path:
+        """One folder for each other job: fetching a dataset, say."""
+        return self.root / "jobs"
+
+    @property
     def runs(self) -> Path:
         """One folder a run."""
         return self.root / "runs"

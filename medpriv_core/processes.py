@@ -1,7 +1,7 @@
 """Starting medpriv commands as processes of their own, which outlive the one that starts them, and finding them again.
 
 Later only a number in a file says which process it was, and systems give numbers again. So the file also says when the
-process began, and a signal goes to a process that began then or to none.
+process began, and a signal goes to a process that began then or to none. psutil tells it on every system.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from medpriv_core.home import DataHome
 from medpriv_core.private_files import open_private
 from medpriv_core.safe_path import PACKAGE_PARENT
-from medpriv_core.systems import apart, signal_all
+from medpriv_core.systems import WINDOWS, apart, end_with_children
 
-_PROCESSES = Path("/proc")
-_BOOT = _PROCESSES / "sys/kernel/random/boot_id"  # a sandbox may lack it
-_STATE, _BEGUN = 0, 19  # of what follows the name in /proc/<id>/stat; see proc(5)
+_BOOT = Path("/proc/sys/kernel/random/boot_id")  # of Linux; a sandbox may lack it
+_TICKS_A_SECOND = 100  # in which Linux counts
 
 # The package need not be installed, and the caller's folder may be any: neither that folder (-P) nor PYTHONPATH, which
 # goes before Python's own library, is the place to find it.
@@ -82,37 +83,45 @@ def own_identity() -> dict[str, Any]:
 def process_begun(pid: int) -> str | None:
     """When the process ``pid`` began; None if there is none, or it has ended and only its number is still taken.
 
-    Counted by the system since it was started, and with the name of that start, because the time of day can be set.
-    Where there is no /proc, as ``ps`` tells it.
+    As psutil itself tells a process from a later one with its number: on Linux counted since the system was started
+    (so the name of that start goes with it), elsewhere noted by the system when the process began. Its ``create_time``
+    would not do: it moves when somebody sets the clock, and then a process would be lost.
     """
-    if pid <= 0 or os.name != "posix":
+    if pid <= 0:
         return None
-    if not (_PROCESSES / "self/stat").exists():
-        return _ps_begun(pid)
     try:
-        facts = (_PROCESSES / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
+        process = psutil.Process(pid)
+        ended = process.status() == psutil.STATUS_ZOMBIE
+        _, seconds = process._ident
+    except psutil.Error:
         return None
-    if facts[_STATE] in (b"Z", b"X"):
+    if ended or seconds is None:
         return None
-    boot = _BOOT.read_text().strip() if _BOOT.exists() else ""
-    return f"{boot} {facts[_BEGUN].decode()}"
+    boot = f"{_BOOT.read_text().strip()} " if _BOOT.exists() else ""
+    return f"{boot}{round(seconds * _TICKS_A_SECOND)}"
 
 
-def send_signal(identity: Mapping[str, Any], number: int, *, group: bool = False) -> bool:
-    """Send a signal to the process of ``own_identity``, or to all in its group; False, and nothing sent, if it is gone.
+def ask_to_end(identity: Mapping[str, Any]) -> bool:
+    """Send SIGTERM to the process of ``own_identity``; False, and nothing sent, if it is gone.
 
-    ``identity`` comes from a file: where it is not whole, nothing is sent either.
+    ``identity`` comes from a file: where it is not whole, nothing is sent either. On Windows nothing is ever sent,
+    because there every signal kills: whoever is to save first looks for a stop file.
     """
+    return _reach(identity, lambda process: None if WINDOWS else process.terminate())
+
+
+def kill_all(identity: Mapping[str, Any]) -> bool:
+    """Kill the process of ``own_identity`` with all that it has started; False as for ``ask_to_end``."""
+    return _reach(identity, end_with_children)
+
+
+def _reach(identity: Mapping[str, Any], act: Callable[[psutil.Process], None]) -> bool:
     pid, begun = identity.get("pid"), identity.get("begun")
     if type(pid) is not int or not isinstance(begun, str) or process_begun(pid) != begun:
         return False
     try:
-        if group:
-            signal_all(pid, number)
-        else:
-            os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
+        act(psutil.Process(pid))
+    except (psutil.Error, ProcessLookupError, PermissionError):
         return False
     return True
 
@@ -120,10 +129,3 @@ def send_signal(identity: Mapping[str, Any], number: int, *, group: bool = False
 @functools.cache
 def _own_begun(pid: int) -> str | None:
     return process_begun(pid)
-
-
-def _ps_begun(pid: int) -> str | None:
-    environment = os.environ | {"LC_ALL": "C", "TZ": "UTC"}
-    command = ["ps", "-o", "state=,lstart=", "-p", str(pid)]
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout.split(None, 1)
-    return said[1].strip() if len(said) == 2 and not said[0].startswith("Z") else None

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 WINDOWS = os.name == "nt"
-# Ends a process at once. On Windows every signal but Ctrl-C does.
-KILL: int = getattr(signal, "SIGKILL", signal.SIGTERM)
-# The exit code by which a parent sees that; Windows tells none.
+# The exit code by which a parent sees that a process was killed; Windows tells none.
 KILLED = -9
 _NEW_GROUP = 0x200  # CREATE_NEW_PROCESS_GROUP of Windows
 # A reader, or a virus scanner, has a file open for milliseconds.
@@ -30,17 +30,19 @@ def apart() -> dict[str, Any]:
     return {"creationflags": _NEW_GROUP} if WINDOWS else {"start_new_session": True}
 
 
-def signal_all(pid: int, number: int) -> None:
-    """Send a signal to a process that was started ``apart``, and to all that it has started.
+def end_with_children(process: psutil.Process) -> None:
+    """Kill a process that was started ``apart``, and all that it has started.
 
-    On Windows only ``KILL`` reaches the others. Raises ``ProcessLookupError`` or ``PermissionError`` as ``os.kill``.
+    On POSIX its group, to which also those belong whose parent has ended; Windows has none, and its descendants go.
+    Raises ``psutil.Error``, ``ProcessLookupError`` or ``PermissionError``.
     """
-    if not WINDOWS and os.getpgid(pid) == pid:
-        os.killpg(pid, number)
-    elif WINDOWS and number == KILL:
-        subprocess.run(["taskkill", "/F", "/T", "/PID", str(pid)], capture_output=True, check=False)
-    else:
-        os.kill(pid, number)
+    if not WINDOWS and os.getpgid(process.pid) == process.pid:
+        os.killpg(process.pid, signal.SIGKILL)
+        return
+    for child in process.children(recursive=True) if WINDOWS else ():
+        with suppress(psutil.Error):
+            child.kill()
+    process.kill()
 
 
 def replace(source: Path, target: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from medpriv_core.datasets import registry
-from medpriv_core.datasets.fetching import FetchStatus, cancel_fetch, fetch_status, start_fetch
+from medpriv_core.datasets.fetching import fetch_job, start_fetch
 from medpriv_core.datasets.medmnist import FETCHABLE, SIZES
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError
@@ -137,7 +137,7 @@ def draw_fetch(name: str) -> None:
     """Download a MedMNIST file; the download goes on if the page is closed."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
     size = row.segmented_control("Pixels a side", SIZES, default=SIZES[0], required=True, key=f"size_{name}")
-    status = fetch_status(cached.home(), name, size)
+    status = fetch_job(cached.home(), name, size).status()
     running = status is not None and status.state == "running"
     row.button(
         "Fetch", key=f"fetch_{name}", icon=":material/download:", disabled=running, on_click=fetch, args=(name, size)
@@ -158,13 +158,14 @@ def fetch(name: str, size: int) -> None:
 def draw_fetch_progress(name: str, size: int) -> None:
     """How far the download is; the page is drawn anew when it has ended."""
     with explain_errors():
-        status: FetchStatus | None = fetch_status(cached.home(), name, size)
+        job = fetch_job(cached.home(), name, size)
+        status = job.status()
         if status is None or status.state != "running":
             st.rerun()
         share = min(1.0, status.done / status.total) if status.total else 0.0
         st.progress(share, f"Fetching: {status.done / 1e6:.1f} of {status.total / 1e6:.1f} MB")
         if st.button("Stop", key=f"stop_{name}", icon=":material/stop:"):
-            cancel_fetch(cached.home(), name, size)
+            job.stop()
 
 
 main()

@@ -17,6 +17,7 @@ from medpriv_core.cli.main import main
 from medpriv_core.errors import ImageError, MissingExtraError
 from medpriv_core.extras import EXTRAS, why_missing
 from medpriv_core.home import DataHome
+from medpriv_core.jobs.job import Job
 from medpriv_core.mechanisms import sources
 from medpriv_core.pictures.decoded import Decoded
 from medpriv_core.pictures.dicom import decode_dicom
@@ -72,7 +73,6 @@ def test_far_from_the_source_tree_the_command_names_the_extra(
         ("audit",),
         ("worker", "folder"),
         ("predictor",),
-        ("weights", "folder", "folder"),
     ],
     ids=lambda command: command[0],
 )
@@ -90,9 +90,10 @@ def test_commands_that_need_torch_say_so(
         lambda home: resume(home, "no_such_run"),
         lambda home: extend(home, "no_such_run", epochs=9),
         lambda home: diagnose(home, "no_such_run", []),
+        lambda home: Job(home.root / "job").start(home, "weights", folder="", directories=[]),
         lambda home: sweeps.submit(home, Grid(SPEC.to_dict(), (vary("seed", range(2)),)), title="two"),
     ],
-    ids=["submit", "resume", "extend", "diagnose", "sweep"],
+    ids=["submit", "resume", "extend", "diagnose", "weights", "sweep"],
 )
 def test_what_pages_do_with_networks_is_refused_before_anything_is_queued(
     bare: None, home: DataHome, action: Callable[[DataHome], object]
@@ -153,4 +154,4 @@ def test_every_way_into_training_asks_first_whether_torch_is_there() -> None:
                 ways += 1
                 assert asked, f"{file.name}: {function.name}"
                 assert min(asked) < min(lines), f"{file.name}: {function.name}"
-    assert ways == 5
+    assert ways == 4

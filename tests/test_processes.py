@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from medpriv_core import processes
-from medpriv_core.processes import own_identity, process_begun, send_signal
+from medpriv_core.processes import ask_to_end, kill_all, own_identity, process_begun
 
 WAITING = [sys.executable, "-S", "-c", "input()"]
 
@@ -29,13 +31,26 @@ def stranger() -> Iterator[subprocess.Popen[bytes]]:
 def test_a_process_began_once_whatever_the_clock_says(
     stranger: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun = process_begun(stranger.pid)
+    """A clock that is set moves when the system says it was started, and so psutil's ``create_time``."""
+    begun, created = process_begun(stranger.pid), psutil.Process(stranger.pid).create_time()
+    set_by_s = 3600.0
+    real = psutil._psplatform.boot_time
     monkeypatch.setattr(time, "time", lambda: 4e9)
+    monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: real() + set_by_s)
+    if psutil.LINUX:
+        assert psutil.Process(stranger.pid).create_time() == pytest.approx(created + set_by_s, abs=2.0)
 
     assert begun is not None
     assert process_begun(stranger.pid) == begun
     assert process_begun(os.getpid()) not in (None, begun)
     assert own_identity() == {"pid": os.getpid(), "begun": process_begun(os.getpid())}
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="other systems count otherwise")
+def test_linux_itself_says_so_and_by_the_name_of_its_start(stranger: subprocess.Popen[bytes]) -> None:
+    ticks = Path(f"/proc/{stranger.pid}/stat").read_text().rpartition(")")[2].split()[19]  # proc(5)
+
+    assert process_begun(stranger.pid) == f"{processes._BOOT.read_text().strip()} {ticks}"
 
 
 def test_one_that_has_ended_is_none_even_while_its_number_is_taken() -> None:
@@ -47,24 +62,22 @@ def test_one_that_has_ended_is_none_even_while_its_number_is_taken() -> None:
     assert process_begun(process.pid) is None
 
 
-def test_where_there_is_no_list_of_processes_ps_tells_it(
-    stranger: subprocess.Popen[bytes], tmp_path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(processes, "_PROCESSES", tmp_path)
-    begun = process_begun(stranger.pid)
-    stranger.kill()
-    stranger.wait()
-
-    assert begun
-    assert process_begun(stranger.pid) is None
-
-
 def test_a_signal_reaches_the_process_that_is_meant(stranger: subprocess.Popen[bytes]) -> None:
     identity = {"pid": stranger.pid, "begun": process_begun(stranger.pid)}
 
-    assert send_signal(identity, signal.SIGTERM)
+    assert ask_to_end(identity)
     assert stranger.wait() == -signal.SIGTERM
-    assert not send_signal(identity, signal.SIGTERM)
+    assert not ask_to_end(identity)
+    assert not kill_all(identity)
+
+
+def test_on_windows_nobody_is_asked_by_a_signal_because_it_would_kill(
+    stranger: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "WINDOWS", True)
+
+    assert ask_to_end({"pid": stranger.pid, "begun": process_begun(stranger.pid)})
+    assert process_begun(stranger.pid)
 
 
 def test_a_group_is_ended_together() -> None:
@@ -73,7 +86,7 @@ def test_a_group_is_ended_together() -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert send_signal({"pid": process.pid, "begun": process_begun(process.pid)}, signal.SIGKILL, group=True)
+        assert kill_all({"pid": process.pid, "begun": process_begun(process.pid)})
         assert process.wait() == -signal.SIGKILL
         assert process.stdout.read() == b""  # also the child has let go of it
 
@@ -99,10 +112,10 @@ def test_nothing_is_sent_where_a_file_does_not_say_which_process(
     stranger: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any]
 ) -> None:
     sent: list[object] = []
-    monkeypatch.setattr(processes.os, "kill", lambda *call: sent.append(call))
-    monkeypatch.setattr(processes.os, "killpg", lambda *call: sent.append(call))
+    monkeypatch.setattr(psutil.Process, "terminate", lambda *call: sent.append(call))
+    monkeypatch.setattr(processes, "end_with_children", lambda *call: sent.append(call))
     identity = {"pid": stranger.pid, "begun": process_begun(stranger.pid)} | wrong if wrong else {"pid": stranger.pid}
-    for group in (False, True):
-        assert not send_signal(identity, signal.SIGKILL, group=group)
 
+    assert not ask_to_end(identity)
+    assert not kill_all(identity)
     assert sent == []

@@ -114,6 +114,10 @@ def test_training_is_imported_by_the_commands_alone_that_train() -> None:
     ("room", "forbidden"),
     [
         # Lowest first: what a room does without, so that it can be understood, tested and changed without it.
+        (
+            "jobs",
+            ["attacks", "datasets", "exports", "mechanisms", "privacy", *ABOVE_RUNS, "runs", "training", "uploads"],
+        ),
         ("privacy", ["attacks", "datasets", "exports", "mechanisms", *ABOVE_RUNS, "runs", "training", "uploads"]),
         ("mechanisms", ["attacks", "datasets", "exports", *ABOVE_RUNS, "runs", "training", "uploads"]),
         (

@@ -8,11 +8,17 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from medpriv_core import systems
+from medpriv_core.processes import process_begun
 from tests.test_rooms import CORE, PAGES, imports_of, module_name, parse
 
 # Of the modules os, signal and subprocess, what not every system has, and where each is used behind a question of its
@@ -61,24 +67,48 @@ def test_the_search_finds_such_a_call(source: str) -> None:
     assert len(of_some_systems(ast.parse(source))) == 1
 
 
+@contextmanager
+def parent_and_child(**options: Any) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A process that waits for its child, and the number of that, which waits for long."""
+    script = "import subprocess, sys; p = subprocess.Popen(['sleep', '600']); print(p.pid, flush=True); p.wait()"
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, **options) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        try:
+            yield process, child
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGTERM)
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process ends within ten seconds."""
+    deadline = time.monotonic() + 10.0
+    while process_begun(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return process_begun(pid) is None
+
+
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on Windows: its answers, and none of the calls that it has not."""
     monkeypatch.setattr(systems, "WINDOWS", True)
-    monkeypatch.setattr(systems, "KILL", signal.SIGTERM)
     for name in ("killpg", "getpgid", "statvfs", "ST_RDONLY"):
         monkeypatch.delattr(os, name)
     monkeypatch.delattr(signal, "SIGKILL")
     monkeypatch.setitem(sys.modules, "resource", None)
 
 
-def test_windows_ends_a_process_with_all_that_it_has_started(windows: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[list[str]] = []
-    monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
+def test_windows_ends_a_process_with_all_that_it_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systems, "WINDOWS", True)
+    monkeypatch.delattr(os, "killpg", raising=False)
+    with parent_and_child() as (process, child):
+        systems.end_with_children(psutil.Process(process.pid))
+        assert is_gone(child)
+        process.wait()
 
-    systems.signal_all(4242, systems.KILL)
 
-    assert asked == [["taskkill", "/F", "/T", "/PID", "4242"]]
+def test_what_windows_lacks_has_its_equal(windows: None) -> None:
     assert systems.apart() == {"creationflags": 0x200}  # CREATE_NEW_PROCESS_GROUP
     assert systems.is_read_only(Path(".")) is False
     assert math.isnan(systems.peak_memory_bytes())
@@ -120,11 +150,7 @@ def test_elsewhere_a_refusal_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tm
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="groups of processes are POSIX's")
 def test_a_process_that_is_apart_is_ended_with_its_children() -> None:
-    script = "import subprocess, sys; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); p.wait()"
-    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, **systems.apart())
-    assert process.stdout is not None
-    with process.stdout:
-        assert int(process.stdout.readline()) > 0
-        systems.signal_all(process.pid, systems.KILL)
-        assert process.stdout.read() == ""  # its end: the child, which has it too, is gone
-    assert process.wait() == systems.KILLED
+    with parent_and_child(**systems.apart()) as (process, child):
+        systems.end_with_children(psutil.Process(process.pid))
+        assert is_gone(child)
+        assert process.wait() == systems.KILLED

@@ -134,7 +134,7 @@ def _measure_nothing() -> None:
     app.runpy.run_module = refuse
     benchmark.benchmark_dp_sgd = refuse
     canaries.audit_loop = refuse
-    datasets.fetch_in_foreground = refuse
+    datasets.fetch_and_wait = refuse
     worker.prepare_dataset = refuse
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from medpriv_core.cli.output import ProgressBar, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets import registry
-from medpriv_core.datasets.fetching import fetch_in_foreground
+from medpriv_core.datasets.fetching import fetch_and_wait
 from medpriv_core.datasets.medmnist import FETCHABLE, SIZES
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.home import DataHome, data_home
@@ -118,9 +118,7 @@ def _add(options: argparse.Namespace) -> None:
 
 def _fetch(options: argparse.Namespace) -> None:
     with ProgressBar() as bar:
-        entry = fetch_in_foreground(
-            data_home(), options.name, size=options.size, base_url=options.base_url, progress=bar
-        )
+        entry = fetch_and_wait(data_home(), options.name, options.size, base_url=options.base_url, progress=bar)
     _print_entry(entry, options)
 
 

@@ -30,9 +30,10 @@ MODULES = {
     "bench": "bench",
     "audit": "audit",
     "worker": "processes",
+    "devices": "processes",
     "runner": "processes",
     "predictor": "processes",
-    "weights": "processes",
+    "job": "processes",
 }
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130

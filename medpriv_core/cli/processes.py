@@ -1,4 +1,4 @@
-"""``worker``, ``runner``, ``predictor`` and ``weights``: the processes behind the app. Nobody needs to start them."""
+"""``worker``, ``devices``, ``runner``, ``predictor``, ``job``: the processes behind the app, which starts them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import signal
 import sys
 from pathlib import Path
 
-from medpriv_core.cli.output import print_json
+from medpriv_core.cli.output import say
 from medpriv_core.cli.parser import Commands
-from medpriv_core.errors import DataHomeError, DiskFullError, MedprivError, RunError
+from medpriv_core.errors import DiskFullError, RunError
 from medpriv_core.extras import require
 from medpriv_core.home import data_home
-from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.jobs.process import do_job
 from medpriv_core.runs.runner import run_runner
 from medpriv_core.shown_text import ForTerminal
 
@@ -24,22 +24,31 @@ def add_to(commands: Commands) -> None:
     """Add the commands to the parser."""
     worker = commands.add_parser("worker", help="train the run in one run directory (started by the runner)")
     worker.add_argument("directory", type=Path)
+    worker.add_argument("--device", help="the device that the launcher has chosen, in the place of the run's setting")
     worker.set_defaults(command=_worker)
+    devices = commands.add_parser("devices", help="how many CUDA devices PyTorch sees (asked by the runner)")
+    devices.set_defaults(command=_devices)
     runner = commands.add_parser("runner", help="take runs off the queue until there are none (started by the app)")
     runner.set_defaults(command=_runner)
     predictor = commands.add_parser("predictor", help="answer what networks say of pictures (started by the app)")
     predictor.set_defaults(command=_predictor)
-    weights = commands.add_parser("weights", help="write networks of runs as safetensors files (started by the export)")
-    weights.add_argument("folder", type=Path)
-    weights.add_argument("directories", type=Path, nargs="+")
-    weights.set_defaults(command=_weights)
+    job = commands.add_parser("job", help="do the job in one folder (started by the app and by commands)")
+    job.add_argument("folder", type=Path)
+    job.set_defaults(command=_job)
 
 
 def _worker(options: argparse.Namespace) -> int:
     require("train")
     from medpriv_core.training.worker import run_worker  # torch comes with it
 
-    return run_worker(options.directory, data_home())
+    return run_worker(options.directory, data_home(), device=options.device)
+
+
+def _devices(_options: argparse.Namespace) -> None:
+    require("train")
+    from medpriv_core.training.device import count_cuda_devices  # torch comes with it
+
+    say(str(count_cuda_devices()))
 
 
 def _runner(_options: argparse.Namespace) -> None:
@@ -69,17 +78,5 @@ def _predictor(_options: argparse.Namespace) -> None:
         serve_predictions(requests, replies)
 
 
-def _weights(options: argparse.Namespace) -> None:
-    require("train")
-    from medpriv_core.training.released_weights import release_weights  # torch comes with it
-
-    # One run without a network must not keep the others from theirs.
-    complaints = {}
-    for directory in options.directories:
-        try:
-            release_weights(RunDirectory(directory), options.folder / f"{directory.name}.safetensors", home=data_home())
-        except DataHomeError:
-            raise  # no room for it is no reason to leave a network out
-        except MedprivError as error:
-            complaints[directory.name] = str(error)
-    print_json({"complaints": complaints})
+def _job(options: argparse.Namespace) -> int:
+    return do_job(options.folder, data_home())

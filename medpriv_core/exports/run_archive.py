@@ -3,7 +3,7 @@
 The network comes as safetensors with a model card, the guarantee in words with every condition that it rests on, and
 the figures as the app shows them. What is left out is told in ``medpriv_core.runs.archive_format``.
 
-The checkpoint is read in a process of its own, by ``python -m medpriv_core weights``: reading it needs torch, which the
+The checkpoint is read in a process of its own, by the job ``weights``: reading it needs torch, which the
 web process must not load. The worker could write the safetensors at a run's end instead, but then each run would lie
 on the disk twice, and those that exist already or were stopped would have none.
 """
@@ -14,7 +14,6 @@ import hashlib
 import io
 import json
 import shutil
-import subprocess
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -24,18 +23,18 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import medpriv_core
-from medpriv_core.errors import RunError
+from medpriv_core.errors import DataHomeError, JobError, RunError
 from medpriv_core.evaluation.predictions import FILE_NAME
 from medpriv_core.exports.captions import describe_runs
 from medpriv_core.exports.charts import to_png, to_svg
 from medpriv_core.exports.model_card import Network, guarantee_text, model_card, readable_predictions
 from medpriv_core.exports.sharing import shared_run
-from medpriv_core.extras import require
 from medpriv_core.figures.curves import curves_of
 from medpriv_core.figures.dashboard import View, dashboard_figure
 from medpriv_core.home import DataHome
+from medpriv_core.jobs.job import Job
 from medpriv_core.privacy.coverage import NAMES_LEFT_OUT, coverage_in_words, exported_part, is_withheld
-from medpriv_core.processes import command_line, environment
+from medpriv_core.progress import Cancelled
 from medpriv_core.runs.archive_format import FORMAT, KEPT, SETUP_TEXTS, VERSION
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.imports import read_import_mark
@@ -217,19 +216,15 @@ def _write_networks(home: DataHome, run_ids: Sequence[str], folder: Path) -> Non
     with_network = [str(directory.path) for directory in directories if directory.checkpoint.is_file()]
     if not with_network:
         return
-    require("train")
+    job = Job(folder / "job")  # here and not in the data home: every export has one of its own
     try:
-        subprocess.run(
-            command_line("weights", str(folder), *with_network),
-            env=environment(MEDPRIV_HOME=str(home.root)),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=WEIGHTS_TIME_LIMIT_S,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError) as error:
+        job.start(home, "weights", folder=str(folder), directories=with_network)
+        job.wait(within_s=WEIGHTS_TIME_LIMIT_S)
+    except (JobError, DataHomeError, Cancelled) as error:
         if shutil.disk_usage(folder).free < _ROOM_BYTES * len(with_network):
             raise RunError(_no_room(folder)) from error
+        if isinstance(error, DataHomeError):
+            raise
         raise RunError(
             "The process that reads the networks failed, most likely because the memory of this machine is full. Close "
             "other programs and try again."

@@ -3,56 +3,52 @@
 ======================  =============================================================
 ``spec.json``           the RunSpec, written before the worker starts
 ``setup.json``          facts fixed at the start: sizes, rate, steps, noise multiplier, device
-``progress.json``       what the worker is doing right now (replaced by rename)
 ``metrics.jsonl``       one line a finished epoch, appended and flushed to disk
 ``checkpoint.pt``       model, optimizer and privacy ledger (replaced by rename)
 ``spent.json``          what the network in the checkpoint has spent; see ``spent_record``
 ``outcome.json``        how the run ended; missing while it runs or if it was killed
-``worker.log``          what the worker printed
-``worker.lock``         held by the worker for as long as it lives
 ``predictions.npz``     what the network said of the test images after the last epoch written (replaced by rename)
 ``labels.json``         name, tags and notes: what people call it; written by ``service``
 ``imported.json``       only in a run from another machine: what its zip said of it
 ``model.safetensors``   only in a run from another machine: its network
 ======================  =============================================================
 
-Between ``spec.json`` and ``outcome.json`` only the worker writes its files, so they work on a shared disk too.
+Besides, it has what every job has: progress, stop file, lock and log (``jobs.folder``). Between ``spec.json`` and
+``outcome.json`` only the worker writes its files, so they work on a shared disk too.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar
 
-from medpriv_core.atomic import put_aside, remove_parts, write_json
-from medpriv_core.checksums import read_sealed, seal_line, write_sealed
+from medpriv_core.atomic import remove_parts, write_json
+from medpriv_core.checksums import seal_line, write_sealed
 from medpriv_core.errors import RunError
 from medpriv_core.home import explain_disk_errors
+from medpriv_core.jobs.folder import Ending, JobFolder, OutcomeState
 from medpriv_core.private_files import make_folder, open_private
-from medpriv_core.processes import own_identity
 from medpriv_core.runs.epoch_log import METRICS, EpochLog, read_log
-from medpriv_core.runs.records import check_labels, check_outcome, check_progress, check_setup
+from medpriv_core.runs.records import check_labels, check_outcome, check_setup
 from medpriv_core.spec import RunSpec
-from medpriv_core.strict_json import Unreadable, open_regular
+from medpriv_core.strict_json import Unreadable
 
-OutcomeState = Literal["finished", "cancelled", "failed"]
-LOG_LIMIT_BYTES = 64 * 1024
 # Replaced by a worker alone, which writes them aside first.
 _BY_WORKER = ("checkpoint.pt", "spent.json", "predictions.npz", "setup.json", "progress.json", "outcome.json")
-DELETED = "The folder of this run was deleted while it trained, so it ends here. Start it anew if it is still wanted."
-LARGEST_LOG_BYTES = 1 << 40
 
 
 @dataclass(frozen=True)
-class RunDirectory:
-    """Reads and writes the files of one run at ``path``."""
+class RunDirectory(JobFolder):
+    """Reads and writes the files of one run at ``path``; a run is a job."""
 
-    path: Path
+    ORDER: ClassVar[str] = "spec.json"
+    DELETED: ClassVar[str] = (
+        "The folder of this run was deleted while it trained, so it ends here. Start it anew if it is still wanted."
+    )
 
     @property
     def checkpoint(self) -> Path:
@@ -69,10 +65,6 @@ class RunDirectory:
         return next((path for path in (self.checkpoint, self.released) if path.is_file()), None)
 
     @property
-    def log(self) -> Path:
-        return self.path / "worker.log"
-
-    @property
     def import_mark(self) -> Path:
         return self.path / "imported.json"
 
@@ -80,24 +72,6 @@ class RunDirectory:
     def imported(self) -> bool:
         """Whether the run came in a zip from elsewhere, without the state of its training."""
         return self.import_mark.exists()
-
-    @property
-    def lock(self) -> Path:
-        return self.path / "worker.lock"
-
-    @property
-    def _stop(self) -> Path:
-        return self.path / "stop"
-
-    @property
-    def is_there(self) -> bool:
-        """Whether the folder is still that of a run: nobody has deleted it, wholly or by half."""
-        return (self.path / "spec.json").exists()
-
-    def check_there(self) -> None:
-        """Raise ``RunError`` if somebody has deleted the folder meanwhile."""
-        if not self.is_there:
-            raise RunError(DELETED)
 
     def create(self, spec: RunSpec) -> None:
         """Make the folder with its ``spec.json``; raises ``DataHomeError`` if the disk refuses."""
@@ -152,34 +126,6 @@ class RunDirectory:
                 "is not known, nor which ε holds. Put the file back, or delete the run."
             ) from error
 
-    def write_progress(self, *, phase: str, done: int, total: int, seconds_left: float | None) -> None:
-        """Say what this process, the worker, is doing: a phase in plain words and how far it is."""
-        progress = {"phase": phase, "done": done, "total": total, "seconds_left": seconds_left}
-        write_json(self.path / "progress.json", progress | own_identity(), folder_too=False)
-
-    def read_progress(self) -> dict[str, Any]:
-        """The latest progress; empty before the worker has said anything."""
-        return {name: value for name, value in self.read_worker().items() if name not in ("pid", "begun")}
-
-    def read_worker(self) -> dict[str, Any]:
-        """Which process wrote the latest progress, for ``processes.send_signal``; empty before there is any."""
-        # A worker replaces it every second, so of one that cannot be read there is nothing to say.
-        with suppress(Unreadable):
-            return self._read("progress.json", check_progress) or {}
-        return {}
-
-    def ask_to_stop(self) -> None:
-        """Leave the worker word to save and stop, which it looks for between two steps, whichever machine it is on.
-
-        Raises ``DataHomeError`` where the disk refuses.
-        """
-        with explain_disk_errors(self.path), open_private(self._stop, "ab"):
-            pass
-
-    @property
-    def is_asked_to_stop(self) -> bool:
-        return os.path.lexists(self._stop)
-
     def append_epoch(self, row: Mapping[str, Any]) -> None:
         """Append one finished epoch and wait until the disk has it."""
         self.append_epochs([row])
@@ -210,6 +156,10 @@ class RunDirectory:
         """Say how the run ended; ``message`` is one sentence for the user where it failed."""
         write_sealed(self.path / "outcome.json", {"state": state, "message": message, **facts})
 
+    def end(self, ending: Ending, result: Mapping[str, Any]) -> None:
+        """Write how the worker ended; raises ``OSError`` where the disk refuses."""
+        self.write_outcome(ending.state, ending.message, **result, exit_code=ending.exit_code)
+
     def read_outcome(self) -> dict[str, Any] | None:
         """How the run ended, or None while it has not; of a damaged file only that, as a failure."""
         try:
@@ -221,40 +171,10 @@ class RunDirectory:
                 "its last checkpoint, if there is one.",
             }
 
-    def clear_outcome(self) -> None:
-        """Forget how the run ended and what its last worker did or was asked, because it is being continued."""
-        with explain_disk_errors(self.path):
-            for name in ("progress.json", "outcome.json", self._stop.name):
-                put_aside(self.path / name)
-                (self.path / name).unlink(missing_ok=True)
-
     def remove_half_written(self) -> None:
         """Remove what a worker that was killed has left of the files that only a worker writes; for the next worker."""
         for name in _BY_WORKER:
             remove_parts(self.path / name)
-
-    def log_tail(self, lines: int = 20) -> str:
-        """The last lines that the worker printed."""
-        try:
-            with explain_disk_errors(self.path), open_regular(self.log, most_bytes=LARGEST_LOG_BYTES) as file:
-                file.seek(0, os.SEEK_END)
-                file.seek(max(0, file.tell() - LOG_LIMIT_BYTES))
-                text = file.read().decode(errors="replace")
-        except FileNotFoundError:
-            return ""
-        except Unreadable as error:
-            return f"worker.log cannot be read: {error}."
-        return "\n".join(text.splitlines()[-lines:])
-
-    def _read(self, name: str, check: Callable[[Any], dict[str, Any]]) -> dict[str, Any] | None:
-        """The values in a file of the run, checked; None where there is none. Raises ``Unreadable``."""
-        with explain_disk_errors(self.path):
-            found = read_sealed(self.path / name)
-        if found.state == "missing":
-            return None
-        if not found.sound:
-            raise Unreadable(found.why)
-        return check(found.values)
 
 
 def epsilon_spent(epoch: Mapping[str, Any]) -> float | None:

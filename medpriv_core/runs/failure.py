@@ -1,8 +1,8 @@
 """Why a run failed, as it is kept and as it is shown.
 
-A sentence on settings is kept as its error has it, with each setting in brackets: "Lower [batch_size]." So a page can
-call the setting as its form does, and the command line as its option does. Brackets around anything else, for example
-in the name of a folder, are left alone.
+A sentence on settings is kept (``errors.kept_words``) as its error has it, with each setting in brackets: "Lower
+[batch_size]." So a page can call the setting as its form does, and the command line as its option does. Brackets around
+anything else, for example in the name of a folder, are left alone.
 
 >>> in_plain_words("Lower [batch_size]; /data/[old] is full.")
 'Lower batch_size; /data/[old] is full.'
@@ -12,13 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from medpriv_core.errors import MedprivError, SettingError, put_words
+from medpriv_core.errors import put_words
 from medpriv_core.spec import SETTINGS
-
-
-def kept_words(error: MedprivError) -> str:
-    """The sentence of an error, to be kept."""
-    return error.template if isinstance(error, SettingError) else str(error)
 
 
 def in_plain_words(kept: str) -> str:

@@ -1,31 +1,35 @@
 """How a worker is started, watched and stopped. Here: a process on this machine.
 
-A launcher has three methods, ``start``, ``poll`` and ``stop``, and a line in ``LAUNCHERS``; one for a cluster's
-scheduler would have the same. A worker is asked to stop by a file in its run's folder, which needs no launcher;
-``stop`` is quicker, and ends one that does not listen. Whatever a launcher says, the truth about a run's end is its
-``outcome.json``.
+A launcher has four methods, ``slots``, ``start``, ``poll`` and ``stop``, and a line in ``LAUNCHERS``; one for a
+cluster's scheduler would have the same. A worker is asked to stop by a file in its run's folder, which needs no
+launcher; ``stop`` is quicker, and ends one that does not listen. Whatever a launcher says, the truth about a run's end
+is its ``outcome.json``.
 """
 
 from __future__ import annotations
 
-import contextlib
-import signal
+import functools
+import logging
+import shutil
 import subprocess
-import time
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from medpriv_core.home import DataHome
 from medpriv_core.locks import is_held
-from medpriv_core.processes import process_begun, send_signal, start_process
+from medpriv_core.processes import ask_to_end, command_line, environment, kill_all, process_begun, start_process
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import LOCAL, RunRow
-from medpriv_core.systems import KILL, signal_all
 
-# A worker takes its lock right after Python has started. Until then only its parent knows it lives.
-STARTUP_S = 20.0
 _MOST_DIGITS = 10  # of the number of a process
+# Of the drivers of NVIDIA and AMD; PyTorch calls the devices of both CUDA.
+_SIGNS = (Path("/proc/driver/nvidia/gpus"), Path("/dev/kfd"))
+COUNT_WITHIN_S = 120.0  # loading torch from a slow disk
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,20 @@ class Poll:
 
 
 class Launcher(Protocol):
-    """Starts, polls and stops the worker of a run.
+    """Says where runs may be computed, and starts, polls and stops their workers.
 
     A worker is known by a handle, one line of text that ``start`` returns and the table of runs keeps (``row.handle``),
     so that the launcher of a later process finds it again.
     """
 
-    def start(self, run_id: str, directory: RunDirectory) -> str:
-        """Start the worker and return its handle; raises ``OSError`` or ``DataHomeError`` where that fails."""
+    def slots(self, wanted: str) -> Sequence[str]:
+        """Its devices for a run whose setting is ``wanted`` (auto, cpu, cuda, ...), the best first; each takes one."""
+
+    def start(self, row: RunRow, directory: RunDirectory) -> str:
+        """Start the worker on the device ``row.slot``, and return its handle.
+
+        Raises ``OSError`` or ``DataHomeError`` where that fails.
+        """
 
     def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
         """Whether the worker lives."""
@@ -59,14 +69,22 @@ class LocalLauncher:
     def __init__(self, home: DataHome) -> None:
         self._home = home
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        # By run and start: when it was first looked at without a lock, and which of them were seen with one.
-        self._first_seen: dict[tuple[str, float | None], float] = {}
-        self._seen_at_work: set[tuple[str, float | None]] = set()
 
-    def start(self, run_id: str, directory: RunDirectory) -> str:
+    @staticmethod
+    def slots(wanted: str) -> Sequence[str]:
+        """Every CUDA device for a run that names none of them; without one, ``auto`` is the machine itself."""
+        if wanted not in ("auto", "cuda"):
+            return (wanted,)
+        cuda = tuple(f"cuda:{number}" for number in range(count_cuda_devices()))
+        if wanted == "cuda":
+            return cuda or ("cuda:0",)  # where the worker says what is missing
+        return cuda or ("mps" if sys.platform == "darwin" else "cpu",)
+
+    def start(self, row: RunRow, directory: RunDirectory) -> str:
         """Start the worker and return its process by number and beginning; raises ``OSError`` where that fails."""
-        child = start_process(self._home, "worker", str(directory.path), log=directory.log)
-        self._children[run_id] = child
+        device = ("--device", row.slot) if row.slot.startswith("cuda:") else ()
+        child = start_process(self._home, "worker", str(directory.path), *device, log=directory.log)
+        self._children[row.id] = child
         return handle_of({"pid": child.pid, "begun": process_begun(child.pid)}) or ""
 
     def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
@@ -77,42 +95,38 @@ class LocalLauncher:
             return Poll(alive=True)
         # Our child may have found another worker there, one that was slow to start and taken for dead.
         if is_held(directory.lock):
-            self._seen_at_work.add((row.id, row.started_at))
             return Poll(alive=True)
         if child is not None:
             del self._children[row.id]
             return Poll(alive=False, exit_code=exit_code)
-        return Poll(alive=self._may_be_starting(row, directory))
+        return Poll(alive=_may_be_there(row.handle) and directory.is_starting(row.started_at))
 
     def stop(self, row: RunRow, *, force: bool) -> bool:
         """Ask the worker to stop (it saves its checkpoint), or kill it with all it has started.
 
         False where it cannot be told which process it is: one that is about to start says so in a moment.
         """
-        child = self._children.get(row.id)
-        if child is None or child.poll() is not None:
-            number = KILL if force else signal.SIGTERM
-            # A runner that was killed had no time to note the handle, and one of 0.1.0 noted the number only.
-            said = RunDirectory(self._home.runs / row.id).read_worker()
-            return any(send_signal(worker, number, group=force) for worker in (_identity(row.handle), said))
-        with contextlib.suppress(ProcessLookupError):
-            if force:
-                signal_all(child.pid, KILL)
-            else:
-                child.terminate()
-        return True
+        end = kill_all if force else ask_to_end
+        # A runner that was killed had no time to note the handle, and one of 0.1.0 noted the number only.
+        said = RunDirectory(self._home.runs / row.id).read_worker()
+        return any(end(worker) for worker in (_identity(row.handle), said))
 
-    def _may_be_starting(self, row: RunRow, directory: RunDirectory) -> bool:
-        """Whether a worker that another runner has started may be on its way to its lock.
 
-        Its time counts from this runner's first look, because the time of day in the table may be from before or after
-        the clock was set.
-        """
-        run = (row.id, row.started_at)
-        gone = not _may_be_there(row.handle)
-        if gone or run in self._seen_at_work or directory.read_outcome() is not None:
-            return False
-        return time.monotonic() - self._first_seen.setdefault(run, time.monotonic()) < STARTUP_S
+@functools.cache
+def count_cuda_devices() -> int:
+    """How many CUDA devices PyTorch sees on this machine, as it says itself in a process of its own.
+
+    So this process needs no torch, and what hides devices (``CUDA_VISIBLE_DEVICES``, a torch for CPUs alone) counts.
+    Asked once, and only where something of a graphics card is to be seen; 1 where the answer does not come.
+    """
+    if not (any(path.exists() for path in _SIGNS) or shutil.which("nvidia-smi")):
+        return 0
+    try:
+        options: dict[str, Any] = {"env": environment(), "capture_output": True, "timeout": COUNT_WITHIN_S}
+        return int(subprocess.run(command_line("devices"), **options, check=True).stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        log.warning("PyTorch did not say how many CUDA devices there are (%s); runs take turns on the first", error)
+        return 1
 
 
 # Each makes the launcher of a data home; a run in the table names one of them.

@@ -1,10 +1,6 @@
-"""What a run is called unless somebody names it, and for which device it queues."""
+"""What a run is called unless somebody names it."""
 
 from __future__ import annotations
-
-import shutil
-import sys
-from pathlib import Path
 
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.mechanisms.in_runs import unusual_noise
@@ -24,17 +20,3 @@ def name_run(spec: RunSpec) -> str:
     if spec.architecture != DEFAULTS["architecture"]:
         parts.append(in_short("architecture", spec.architecture))
     return " · ".join(parts)
-
-
-def device_slot(device: str) -> str:
-    """The device for which a run queues: one run at a time on each.
-
-    ``auto`` and ``cuda`` mean the first accelerator, found without importing torch.
-    """
-    if device == "cuda":
-        return "cuda:0"
-    if device != "auto":
-        return device
-    if Path("/proc/driver/nvidia/gpus").exists() or shutil.which("nvidia-smi"):
-        return "cuda:0"
-    return "mps" if sys.platform == "darwin" else "cpu"

@@ -16,8 +16,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from medpriv_core import errors, systems
-from medpriv_core.errors import RunError
+from medpriv_core import systems
+from medpriv_core.errors import RunError, named_error
 from medpriv_core.processes import command_line, environment
 from medpriv_core.runs.messages import read_message, write_message
 
@@ -62,7 +62,7 @@ class PredictionProcess:
         finally:
             self._asking.release()
         if "error" in reply:
-            raise getattr(errors, reply["error"])(reply["message"])
+            raise named_error(reply["error"], reply["message"])
         return reply, results
 
     def close(self) -> None:

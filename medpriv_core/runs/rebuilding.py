@@ -30,8 +30,8 @@ from medpriv_core.runs.database import COMPANIONS, check_sound, transaction
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.folders import is_text, unlisted
 from medpriv_core.runs.labels import LONGEST_NAME, LONGEST_NOTES, LONGEST_TAG, MOST_TAGS
-from medpriv_core.runs.launcher import handle_of
-from medpriv_core.runs.naming import device_slot, name_run
+from medpriv_core.runs.launcher import LocalLauncher, handle_of
+from medpriv_core.runs.naming import name_run
 from medpriv_core.runs.records import is_time
 from medpriv_core.runs.store import RunRow, RunState, RunStore, insert_rows
 
@@ -158,15 +158,25 @@ def _row_of_any(directory: RunDirectory, position: int, say: Say) -> RunRow:
         return RunRow(name, name, "failed", "cpu", position, False, None, now, None, None, reason, (), "", None)
 
 
+def _taken(directory: RunDirectory, wanted: str) -> str:
+    """The device at which the worker of a run is, so that no other run is started there."""
+    with suppress(RunError):
+        if device := directory.read_setup().get("device"):
+            return str(device).partition(" ")[0]
+    return LocalLauncher.slots(wanted)[0]
+
+
 def _row(directory: RunDirectory, position: int, say: Say) -> RunRow:
     labels = _labels(directory, say)
     name, slot = directory.path.name, "cpu"
     try:
         spec = directory.read_spec()
-        name, slot = name_run(spec), device_slot(spec.device)
+        name, slot = name_run(spec), spec.device
     except MedprivError as error:  # shown with the reason, as in any list
         say(f"Of run {directory.path.name}: {error}")
     state, message = _state(directory)
+    if state == "running":
+        slot = _taken(directory, slot)
     return RunRow(
         id=directory.path.name,
         name=" ".join(labels.get("name", "").split())[:LONGEST_NAME] or name,

@@ -164,14 +164,6 @@ _LABELS: Mapping[str, Fits] = {
     "deleted_at": _or_null(is_time),
 }
 
-_PROGRESS: Mapping[str, Fits] = {
-    "phase": is_text,
-    "done": lambda value: is_whole(value, high=10**15),
-    "total": lambda value: is_whole(value, high=10**15),
-    "seconds_left": _or_null(lambda value: is_number(value, low=0)),
-    "pid": lambda value: is_whole(value, low=2, high=2**31 - 1),
-}
-
 _SHARES = ("accuracy", "auroc", "calibration_error")
 _NUMBERS = ("loss", "kappa", "images_per_s", "elapsed_s")
 
@@ -186,15 +178,6 @@ def check_setup(values: Any) -> dict[str, Any]:
 def check_labels(values: Any) -> dict[str, Any]:
     """``labels.json`` as it is; raises ``Unreadable``."""
     return _checked(values, _LABELS)
-
-
-def check_progress(values: Any) -> dict[str, Any]:
-    """``progress.json`` as it is, with all that it must have; raises ``Unreadable``."""
-    progress = _checked(values, _PROGRESS)
-    for name in ("phase", "done", "total"):
-        if name not in progress:
-            raise Unreadable(f"{name} is missing")
-    return progress | {"seconds_left": progress.get("seconds_left")}
 
 
 def check_outcome(values: Any) -> dict[str, Any]:

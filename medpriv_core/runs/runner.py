@@ -11,7 +11,7 @@ import logging
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -60,11 +60,19 @@ class Runner:
         running = self._store.in_state("running")
         for row in running:
             self._look_after(row)
+        if not can_train():
+            return bool(running)
+        # Asked before the table is held: a launcher may have to look what devices there are.
+        slots = {wanted: self._slots(*wanted) for wanted in self._store.wanted_slots()}
         started = False
-        while can_train() and (claimed := self._store.claim_next()) is not None:
+        while (claimed := self._store.claim_next(lambda *wanted: slots.get(wanted, ()))) is not None:
             self._start(claimed)
             started = True
         return bool(running) or started
+
+    def _slots(self, launcher: str, wanted: str) -> Sequence[str]:
+        known = self._launchers.get(launcher)
+        return known.slots(wanted) if known else (wanted,)
 
     def _start(self, row: RunRow) -> None:
         launcher = self._launchers.get(row.launcher)
@@ -72,12 +80,12 @@ class Runner:
             self._store.end(row.id, "failed", _unknown_launcher(row.launcher))
             return
         try:
-            handle = launcher.start(row.id, self._directory(row))
+            handle = launcher.start(row, self._directory(row))
         except (OSError, DataHomeError) as error:
             self._store.end(row.id, "failed", _not_started(error, self._directory(row)))
             return
         self._store.record_handle(row.id, handle)
-        log.info("run %s started by the launcher %s as %s", row.id, row.launcher, handle)
+        log.info("run %s started on %s by the launcher %s as %s", row.id, row.slot, row.launcher, handle)
 
     def _look_after(self, row: RunRow) -> None:
         directory = self._directory(row)

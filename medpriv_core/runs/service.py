@@ -29,7 +29,7 @@ from medpriv_core.runs.free_space import check_room, dataset_sizes
 from medpriv_core.runs.labels import clean_name, clean_tags, rename, set_notes, set_tags
 from medpriv_core.runs.list_lines import RunLine
 from medpriv_core.runs.list_lines import list_lines as lines_of
-from medpriv_core.runs.naming import device_slot, name_run
+from medpriv_core.runs.naming import name_run
 from medpriv_core.runs.rebuilding import Say, rebuild_table, silent
 from medpriv_core.runs.resume_checks import check_files_to_resume, recorded_setup
 from medpriv_core.runs.runner import ensure_runner
@@ -104,7 +104,7 @@ def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequ
         directory.write_labels({"name": name, "tags": list(tags), "notes": "", "created_at": created_at})
 
     try:
-        store.add(run_id, name=name, slot=device_slot(spec.device), tags=tags, created_at=created_at, make=make_folder)
+        store.add(run_id, name=name, slot=spec.device, tags=tags, created_at=created_at, make=make_folder)
     except MedprivError:
         shutil.rmtree(directory.path, ignore_errors=True)  # nothing would ever show it
         raise
@@ -189,7 +189,7 @@ def resume(home: DataHome, run_id: str) -> None:
     with store.changing(run_id) as change:
         _check_resumable(change.row, directory)
         directory.clear_outcome()
-        change.requeue()
+        change.requeue(slot=spec.device)
     ensure_runner(home)
 
 
@@ -237,7 +237,7 @@ def extend(home: DataHome, run_id: str, *, epochs: int) -> None:
             raise RunError(f"Run {run_id} was changed by someone else just now; look at it again.")
         directory.change_spec(spec)
         directory.clear_outcome()
-        change.requeue()
+        change.requeue(slot=spec.device)
     ensure_runner(home)
 
 

@@ -36,7 +36,7 @@ class RunRow:
     id: str
     name: str
     state: RunState
-    slot: str
+    slot: str  # the device that it waits for, as its specification calls it; once it was started, the one that it took
     position: int
     cancel_requested: bool
     handle: str | None  # by which its launcher finds its worker
@@ -49,6 +49,13 @@ class RunRow:
     deleted_at: float | None  # put away then; None for a run in the list
     launcher: str = LOCAL
 
+
+# The devices that a launcher has for what a run wants.
+Slots = Callable[[str, str], Sequence[str]]
+_WANTED = (
+    "SELECT launcher, slot, MIN(position) AS first FROM runs WHERE state = 'queued' "
+    "GROUP BY launcher, slot ORDER BY first"
+)
 
 # By name, so that a table without one of them is noticed by SQLite.
 _ALL = ", ".join(column.name for column in fields(RunRow))
@@ -68,9 +75,10 @@ class RowChange:
             values["tags"] = json.dumps(values["tags"])
         self._database.execute(f"UPDATE runs SET {columns} WHERE id = :id", values | {"id": self.row.id})
 
-    def requeue(self) -> None:
-        """Put the run at the end of the queue."""
-        self.put(state="queued", cancel_requested=0, message=None, ended_at=None, position=_last(self._database) + 1)
+    def requeue(self, *, slot: str) -> None:
+        """Put the run at the end of the queue for a device."""
+        last = _last(self._database)
+        self.put(state="queued", cancel_requested=0, message=None, ended_at=None, position=last + 1, slot=slot)
 
     def remove(self) -> None:
         """Take the run out of the table."""
@@ -182,17 +190,30 @@ class RunStore:
             found = database.execute(f"SELECT {_ALL} FROM runs WHERE id = ?", (run_id,))
             yield RowChange(database, _one([_row(row) for row in found], run_id))
 
-    def claim_next(self) -> RunRow | None:
-        """Mark the first queued run whose device is free as running and return it; devices are the launcher's own."""
+    def wanted_slots(self) -> list[tuple[str, str]]:
+        """For which devices of which launchers runs wait, those first that wait longest."""
+        with self._transaction("DEFERRED") as database:
+            return [(row["launcher"], row["slot"]) for row in database.execute(_WANTED)]
+
+    def claim_next(self, slots: Slots = lambda _launcher, wanted: (wanted,)) -> RunRow | None:
+        """Mark the first queued run for which a device is free as running on it, and return it.
+
+        ``slots`` says which devices a launcher has for what a run wants, the best first; each takes one run at a time.
+        """
         with self._transaction() as database:
-            row = database.execute(
-                "UPDATE runs SET state = 'running', started_at = ?, ended_at = NULL, message = NULL, handle = NULL "
-                "WHERE id = (SELECT id FROM runs WHERE state = 'queued' AND (launcher, slot) NOT IN "
-                "(SELECT launcher, slot FROM runs WHERE state = 'running') ORDER BY position LIMIT 1) "
-                f"RETURNING {_ALL}",
-                (time.time(),),
-            ).fetchone()
-        return _row(row) if row else None
+            busy = {tuple(row) for row in database.execute("SELECT launcher, slot FROM runs WHERE state = 'running'")}
+            for launcher, wanted, _ in database.execute(_WANTED).fetchall():
+                free = next((slot for slot in slots(launcher, wanted) if (launcher, slot) not in busy), None)
+                if free is None:
+                    continue
+                row = database.execute(
+                    "UPDATE runs SET state = 'running', started_at = ?, ended_at = NULL, message = NULL, "
+                    "handle = NULL, slot = ? WHERE id = (SELECT id FROM runs WHERE state = 'queued' AND launcher = ? "
+                    f"AND slot = ? ORDER BY position LIMIT 1) RETURNING {_ALL}",
+                    (time.time(), free, launcher, wanted),
+                ).fetchone()
+                return _row(row)
+        return None
 
     def record_handle(self, run_id: str, handle: str) -> None:
         """Remember what the launcher finds the worker by, so that a later runner can stop it."""

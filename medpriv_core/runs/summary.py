@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from medpriv_core.errors import MedprivError, RunError
+from medpriv_core.errors import MedprivError, RunError, kept_words
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.epoch_log import METRICS, Ends, Row, Signature, read_ends, signature
-from medpriv_core.runs.failure import in_plain_words, kept_words
+from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.runs.spent_record import FILE_NAME as SPENT
 from medpriv_core.runs.spent_record import read_spent
 from medpriv_core.runs.store import ENDED, RunRow, RunState

@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Literal
 
 from medpriv_core.datasets.registry import list_datasets
-from medpriv_core.errors import MedprivError, RunError, SettingError
+from medpriv_core.errors import MedprivError, RunError, SettingError, kept_words
 from medpriv_core.extras import require
 from medpriv_core.home import DataHome
 from medpriv_core.locks import hold_lock
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.runs import service
 from medpriv_core.runs.estimate import took_seconds
-from medpriv_core.runs.failure import kept_words
 from medpriv_core.runs.store import RunState
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.sweeps.cost import plan_sweep

@@ -49,6 +49,11 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
+def count_cuda_devices() -> int:
+    """How many CUDA devices there are for this process; ``cuda:0`` and so on are their names."""
+    return torch.cuda.device_count()
+
+
 def mixed_dtype(precision: Precision, device: torch.device) -> torch.dtype | None:
     """The type for mixed precision, bfloat16, or None to compute in float32.
 

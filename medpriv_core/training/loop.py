@@ -19,6 +19,7 @@ import numpy as np
 from medpriv_core.errors import RunError
 from medpriv_core.evaluation.predictions import Predictions
 from medpriv_core.evaluation.scores import scores
+from medpriv_core.jobs.process import Reporter
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training.checkpoint import Position
@@ -26,7 +27,6 @@ from medpriv_core.training.device import using_threads
 from medpriv_core.training.evaluation import Evaluation, Tally, evaluate
 from medpriv_core.training.examples import Batch
 from medpriv_core.training.journal import Journal
-from medpriv_core.training.reporting import Reporter
 from medpriv_core.training.sampling import augmentation_generator
 from medpriv_core.training.session import Session
 

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from medpriv_core.errors import MedprivError, RunError
+from medpriv_core.errors import MedprivError, RunError, is_out_of_memory
 from medpriv_core.home import DataHome
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.messages import Sink, Source, read_message, write_message
@@ -82,8 +82,7 @@ def answer(header: dict[str, Any], pictures: list[np.ndarray], networks: Network
     except MedprivError as error:
         return _refusal(type(error), str(error))
     except Exception as error:
-        # PyTorch's allocator raises a bare RuntimeError.
-        if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        if is_out_of_memory(error):
             return _refusal(RunError, MEMORY)
         traceback.print_exc()
         return _refusal(RunError, f"The network stopped on an internal error ({type(error).__name__}: {error}).")

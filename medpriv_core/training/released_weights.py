@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -17,8 +18,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from medpriv_core.datasets.registry import dataset_info
-from medpriv_core.errors import RunError, WeightsError
+from medpriv_core.errors import DataHomeError, MedprivError, RunError, WeightsError
 from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.jobs.process import Reporter
 from medpriv_core.preprocessing import normalisation, preprocessing
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training.checkpoint import Checkpoint, load_checkpoint
@@ -34,6 +36,23 @@ NEEDED_SETTINGS = (
     "head_bias",
     "norm",
 )
+
+
+def release_all(home: DataHome, report: Reporter, *, folder: str, directories: Sequence[str]) -> None:
+    """What the job ``weights`` does: ``<run id>.safetensors`` in ``folder`` for each run that has a readable network.
+
+    The result has ``complaints``: by run id, the sentence why it is left out. Raises ``DataHomeError``.
+    """
+    # One run without a network must not keep the others from theirs.
+    complaints = report.result.setdefault("complaints", {})
+    for number, directory in enumerate(map(Path, directories)):
+        report("Reading networks", number, len(directories))
+        try:
+            release_weights(RunDirectory(directory), Path(folder) / f"{directory.name}.safetensors", home=home)
+        except DataHomeError:
+            raise  # no room for it is no reason to leave a network out
+        except MedprivError as error:
+            complaints[directory.name] = str(error)
 
 
 def release_weights(directory: RunDirectory, path: Path, *, home: DataHome) -> None:

@@ -131,6 +131,8 @@ def open_session(
     """
     check_data(data, spec)
     device = resolve_device(spec.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # or some of PyTorch's calls would take memory of the first
     mixed = engines.mixed_precision(spec, device)
     train_size = len(data.train.train.labels)
     private = spec.method == "dp_sgd"

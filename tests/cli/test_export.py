@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 
 from medpriv_core.home import DataHome
+from medpriv_core.jobs.job import Job
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training.checkpoint import Checkpoint, pack_checkpoint
@@ -96,12 +97,14 @@ def test_what_cannot_be_done_is_said_in_a_sentence(refused: Refusal, home: DataH
     assert "refused a file or folder" in refused("export", "csv", "--output", tmp_path / "no" / "runs.csv")
 
 
-def test_a_damaged_checkpoint_keeps_no_other_run_from_its_network(medpriv: Command, home: DataHome, tmp_path: Path):
+def test_a_damaged_checkpoint_keeps_no_other_run_from_its_network(home: DataHome, tmp_path: Path):
     put_checkpoint(put_run(home, predictions=False))
     put_run(home, run_id=OTHER, predictions=False).checkpoint.write_bytes(b"half")
+    job = Job(tmp_path / "job")
 
-    answer = medpriv("weights", tmp_path, home.runs / RUN_ID, home.runs / OTHER)
+    job.start(home, "weights", folder=str(tmp_path), directories=[str(home.runs / RUN_ID), str(home.runs / OTHER)])
+    complaints = job.wait()["complaints"]
 
     assert (tmp_path / f"{RUN_ID}.safetensors").is_file()
-    assert list(answer.json["complaints"]) == [OTHER]
-    assert "is damaged" in answer.json["complaints"][OTHER]
+    assert list(complaints) == [OTHER]
+    assert "is damaged" in complaints[OTHER]

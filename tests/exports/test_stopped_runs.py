@@ -21,6 +21,7 @@ from medpriv_core.exports.captions import describe_runs
 from medpriv_core.exports.run_archive import export_run
 from medpriv_core.exports.run_tables import runs_csv
 from medpriv_core.home import DataHome, data_home
+from medpriv_core.jobs.process import Reporter
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.privacy.steps import Steps
@@ -32,7 +33,6 @@ from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 from medpriv_core.training import loop
 from medpriv_core.training.data import TrainingData
-from medpriv_core.training.reporting import Reporter
 from medpriv_core.training.session import open_session
 from tests.exports.networks import write_networks_here
 from tests.small_data import add_small_dataset

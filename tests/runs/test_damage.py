@@ -18,9 +18,9 @@ from medpriv_core.datasets.registry import content_of
 from medpriv_core.errors import DataHomeError, MedprivError, RunError
 from medpriv_core.evaluation.predictions import read_predictions
 from medpriv_core.home import DataHome, data_home
+from medpriv_core.jobs import folder as folder_module
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.verdict import run_verdict
-from medpriv_core.runs import directory as directory_module
 from medpriv_core.runs import epoch_log, service
 from medpriv_core.runs.diagnosis import trained_run
 from medpriv_core.runs.directory import RunDirectory
@@ -165,7 +165,7 @@ def test_this_test_finds_what_passes_without_checksums(home: DataHome, monkeypat
     whole = file.read_bytes()
     put(file, re.sub(rb'("test_accuracy": )[\d.]+', rb"\g<1>0.125", whole))
     assert passed(before, look(home)) is None
-    monkeypatch.setattr(directory_module, "read_sealed", unchecked)
+    monkeypatch.setattr(folder_module, "read_sealed", unchecked)
     assert passed(before, look(home)) is not None
 
 

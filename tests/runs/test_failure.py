@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from medpriv_core.errors import DatasetError, SettingError
+from medpriv_core.errors import DatasetError, SettingError, kept_words
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.failure import in_plain_words, kept_words, reworded
+from medpriv_core.runs.failure import in_plain_words, reworded
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 

@@ -11,9 +11,9 @@ import pytest
 
 from medpriv_core.atomic import write_json
 from medpriv_core.home import DataHome, read_json
+from medpriv_core.jobs.folder import STARTUP_S
 from medpriv_core.locks import hold_lock
 from medpriv_core.processes import process_begun
-from medpriv_core.runs import launcher as launcher_module
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.launcher import LocalLauncher, Poll
 from medpriv_core.runs.store import RunRow, RunStore
@@ -57,9 +57,9 @@ def test_a_start_is_waited_for_by_this_runners_own_clock(
     home: DataHome, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch, started_at: float
 ) -> None:
     claimed, launcher, now = row(home, started_at=started_at), LocalLauncher(home), [100.0]
-    monkeypatch.setattr(launcher_module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     assert launcher.poll(claimed, directory) == ALIVE
-    now[0] += launcher_module.STARTUP_S - 1
+    now[0] += STARTUP_S - 1
     assert launcher.poll(claimed, directory) == ALIVE
     now[0] += 2
     assert launcher.poll(claimed, directory) == GONE
@@ -81,6 +81,7 @@ def test_a_worker_whose_process_is_gone_is_not_waited_for(
 def test_a_worker_that_was_at_work_and_is_not_any_more_is_gone_at_once(home: DataHome, directory: RunDirectory) -> None:
     launcher = LocalLauncher(home)
     with hold_lock(directory.lock):
+        directory.write_progress(**PROGRESS)
         assert launcher.poll(row(home), directory) == ALIVE
     assert launcher.poll(row(home), directory) == GONE
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -21,30 +20,7 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.launcher import Poll
 from medpriv_core.runs.runner import Runner
 from medpriv_core.runs.store import LOCAL, RunRow, RunStore
-from medpriv_core.spec import RunSpec
-
-
-@dataclass
-class Workers:
-    """A launcher without processes."""
-
-    polls: dict[str, Poll] = field(default_factory=dict)
-    stopped: list[tuple[str, bool]] = field(default_factory=list)
-    refuse: bool = False
-    found: bool = True
-
-    def start(self, run_id: str, directory: RunDirectory) -> str:
-        if self.refuse:
-            raise OSError("no more processes")
-        self.polls[run_id] = Poll(alive=True)
-        return "job 4242"
-
-    def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
-        return self.polls.get(row.id, Poll(alive=False))
-
-    def stop(self, row: RunRow, *, force: bool) -> bool:
-        self.stopped.append((row.id, force))
-        return self.found
+from tests.runs.workers import Workers, queue
 
 
 @pytest.fixture
@@ -60,13 +36,6 @@ def workers() -> Workers:
 @pytest.fixture
 def runner(home: DataHome, workers: Workers) -> Runner:
     return Runner(home, {LOCAL: lambda _: workers})
-
-
-def queue(home: DataHome, run_id: str, *, launcher: str = LOCAL) -> RunDirectory:
-    directory = RunDirectory(home.runs / run_id)
-    directory.create(RunSpec(dataset="d"))
-    RunStore(home).add(run_id, name=run_id, slot="cpu", launcher=launcher)
-    return directory
 
 
 def test_an_empty_queue_is_nothing_to_do(runner: Runner):
@@ -192,7 +161,7 @@ def test_two_runners_that_fight_never_put_two_runs_on_one_device(home: DataHome,
     crowds: list[int] = []
 
     class Counting(Workers):
-        def start(self, run_id: str, directory: RunDirectory) -> str:
+        def start(self, row: RunRow, directory: RunDirectory) -> str:
             crowds.append(len(store.in_state("running")))
             return "job 4242"
 
@@ -225,15 +194,18 @@ def test_a_worker_that_cannot_be_found_yet_is_asked_again(
 
 
 def test_a_launcher_from_elsewhere_starts_finds_and_stops_the_runs_that_name_it(home: DataHome, store: RunStore):
-    """As docs/architecture.md says under "Adding things": three methods and a name."""
+    """As docs/architecture.md says under "Adding things": four methods and a name."""
     jobs: list[tuple[str, ...]] = []
 
     class Cluster:
         def __init__(self, home: DataHome) -> None:
             self._runs = home.runs
 
-        def start(self, run_id: str, directory: RunDirectory) -> str:
-            jobs.append(("queued", run_id))
+        def slots(self, wanted: str) -> tuple[str, ...]:
+            return ("node 1", "node 2")
+
+        def start(self, row: RunRow, directory: RunDirectory) -> str:
+            jobs.append(("queued", row.id, row.slot))
             return f"cluster job {len(jobs)}"
 
         def poll(self, row: RunRow, directory: RunDirectory) -> Poll:
@@ -248,11 +220,11 @@ def test_a_launcher_from_elsewhere_starts_finds_and_stops_the_runs_that_name_it(
     there = queue(home, "there", launcher="cluster")
     queue(home, "here")
     Runner(home, launchers).tick()
-    # Each has a device of its own named "cpu".
+    # Each has devices of its own.
     assert {row.id: row.handle for row in store.in_state("running")} == {"there": "cluster job 1", "here": "job 4242"}
     store.cancel("there")
     Runner(home, launchers).tick()  # another process, after a restart
-    assert jobs == [("queued", "there"), ("stopped", "cluster job 1")]
+    assert jobs == [("queued", "there", "node 1"), ("stopped", "cluster job 1")]
     assert there.is_asked_to_stop
     there.write_outcome("cancelled")
     Runner(home, launchers).tick()

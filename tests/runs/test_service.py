@@ -64,6 +64,16 @@ def test_a_queued_run_can_be_taken_back_and_queued_again(home: DataHome):
     assert service.load_run(home, run_id).state == "queued"
 
 
+def test_a_run_that_is_queued_again_waits_for_what_it_asked_for_and_not_for_what_it_had(home: DataHome):
+    store, run_id = RunStore(home), service.submit(home, RunSpec(dataset="synthetic_chest", weights="none"))
+    assert store.get(run_id).slot == "auto"
+    claimed = store.claim_next(lambda _launcher, wanted: {"auto": ("cuda:1",)}[wanted])
+    assert (claimed and claimed.slot) == "cuda:1"
+    store.end(run_id, "failed", None)
+    service.resume(home, run_id)
+    assert store.get(run_id).slot == "auto"
+
+
 def test_reading_the_log_of_an_unknown_run_names_it(home: DataHome):
     with pytest.raises(RunError, match="There is no run x"):
         service.read_log(home, "../x"[3:])

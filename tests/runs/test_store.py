@@ -86,7 +86,7 @@ def test_requeueing_goes_to_the_end(store: RunStore):
     add(store, "a", "b")
     store.cancel("a")
     with store.changing("a") as change:
-        change.requeue()
+        change.requeue(slot="auto")
     assert [row.id for row in store.in_state("queued")] == ["b", "a"]
 
 

@@ -14,12 +14,12 @@ import torch
 
 from medpriv_core.datasets.base import DatasetInfo, PreparedDataset, PreparedSplit
 from medpriv_core.home import DataHome
+from medpriv_core.jobs.process import Reporter
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.spec import Norm, RunSpec
 from medpriv_core.training import frozen_rest, loop, predictor, session
 from medpriv_core.training.data import TrainingData
 from medpriv_core.training.model import Network, build_model
-from medpriv_core.training.reporting import Reporter
 from medpriv_core.training.session import Session, open_session
 
 SIZE = 32

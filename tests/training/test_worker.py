@@ -24,7 +24,7 @@ from medpriv_core.mechanisms.discrete_laplace import DiscreteLaplace
 from medpriv_core.mechanisms.dp_pix import DpPix
 from medpriv_core.mechanisms.keyed import keyed_release
 from medpriv_core.progress import Cancelled
-from medpriv_core.runs.directory import DELETED, RunDirectory
+from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training import worker
 from medpriv_core.training.data import TrainingData
 from medpriv_core.training.worker import run_worker
@@ -238,7 +238,7 @@ def test_a_worker_whose_run_was_taken_up_by_another_leaves_without_a_trace(direc
             others.acquire(timeout=0)
             seen.extend([directory.checkpoint.read_bytes(), directory.read_epochs()])
 
-    monkeypatch.setattr(worker, "_log", log)
+    monkeypatch.setattr(worker, "log_line", log)
     assert run_worker(directory.path, home) == 3
     assert others.is_locked
     assert directory.read_outcome() is None
@@ -278,6 +278,14 @@ def test_a_stop_before_training_leaves_no_checkpoint(number, directory, home, mo
     assert run_worker(directory.path, home) == 0
     assert directory.read_outcome()["state"] == "cancelled"
     assert not directory.checkpoint.exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_the_device_that_the_launcher_has_chosen_is_the_one(directory, home):
+    directory.create(toy_spec(device="auto"))
+    assert run_worker(directory.path, home, device="cuda:1") == 2
+    assert "[device] is cuda:1, but no CUDA device was found" in directory.read_outcome()["message"]
+    assert directory.read_spec().device == "auto"
 
 
 def test_importing_the_worker_does_not_wait_for_torch():
@@ -341,7 +349,7 @@ def test_a_run_whose_folder_is_deleted_while_it_trains_ends_with_a_sentence(dire
     wait_for_epochs(directory, 1, child)
     directory.path.rename(tmp_path / "gone")  # at once, while it writes
     assert child.wait(120) == 2
-    assert log.read_text().splitlines()[-1] == DELETED
+    assert log.read_text().splitlines()[-1] == RunDirectory.DELETED
     assert "Traceback" not in log.read_text()
     assert not directory.path.exists()
 
@@ -365,4 +373,4 @@ def test_of_a_folder_that_is_being_deleted_nothing_is_made_again(directory, home
     assert child.wait(120) == 2
     for file in directory.path.iterdir():
         file.unlink()
-    assert log.read_text().splitlines()[-1] == DELETED
+    assert log.read_text().splitlines()[-1] == RunDirectory.DELETED

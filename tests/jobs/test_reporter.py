@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from medpriv_core.jobs import process
+from medpriv_core.jobs.process import Reporter
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.training import reporting
-from medpriv_core.training.reporting import Reporter
 
 
 class Clock:
@@ -22,7 +22,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(reporting, "time", clock)
+    monkeypatch.setattr(process, "time", clock)
     return clock
 
 
