@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -25,7 +26,18 @@ from tests.processes import processes
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+    # There is nobody to look at it: half of its time goes into compilers, for pages that are gone before they would
+    # pay, and into processors that work beside each other.
+    "--disable-gpu-compositing",
+    "--num-raster-threads=1",
+    "--js-flags=--no-turbofan --no-maglev --single-threaded-gc",
+)
 PATIENCE_S = 60
 # Folders of a data home that can be made again from what is built in.
 COMPUTED = ("prepared", "features")
@@ -141,11 +153,17 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+def new_tab(browser: Browser, **settings: Any) -> Page:
+    """A tab of a visitor of its own, who wants no motion: a skeleton that pulsates costs as much as what it waits for."""
+    tab = browser.new_page(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce", **settings)
+    tab.set_default_timeout(PATIENCE_S * 1000)
+    return tab
+
+
 @pytest.fixture
 def page(browser: Browser, app: App) -> Iterator[Page]:
     """A tab that fails the test if a page asks another machine for anything, is denied something, or a script fails."""
-    tab = browser.new_page(viewport={"width": 1440, "height": 1000})
-    tab.set_default_timeout(PATIENCE_S * 1000)
+    tab = new_tab(browser)
     strangers: list[str] = []
     errors: list[str] = []
     blocked: list[str] = []

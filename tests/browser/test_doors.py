@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pydicom.data import get_testdata_file
 
-from tests.browser.conftest import PATIENCE_S, App
+from tests.browser.conftest import PATIENCE_S, App, new_tab
 from tests.server.looking import holds
 
 pytestmark = pytest.mark.browser
@@ -54,8 +54,7 @@ def foreign_page() -> Iterator[tuple[str, dict[str, str]]]:
 @pytest.fixture
 def tab(browser: Browser) -> Iterator[Page]:
     """A tab that may look at other pages than the app's."""
-    page = browser.new_page(viewport={"width": 1440, "height": 1000})
-    page.set_default_timeout(PATIENCE_S * 1000)
+    page = new_tab(browser)
     yield page
     page.close()
 
@@ -176,10 +175,9 @@ def test_nothing_of_a_file_is_left_in_the_server_ten_seconds_after_its_tab_was_c
     (tmp_path / FILE_NAME).write_bytes(own_dicom(PATIENT))
     assert app.process is not None
     pid = app.process.pid
-    stays = browser.new_page()
+    stays = new_tab(browser)
     stays.goto(app.url)
-    leaves = browser.new_page()
-    leaves.set_default_timeout(PATIENCE_S * 1000)
+    leaves = new_tab(browser)
     leaves.goto(app.url)
     open_own_picture(leaves, tmp_path / FILE_NAME)
     expect(leaves.get_by_text("is not removed")).to_be_visible()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from medpriv_core.home import DataHome
-from tests.browser.conftest import App, serve
+from tests.browser.conftest import App, new_tab, serve
 from tests.browser.viewing import (
     SERVER_MS,
     boxes,
@@ -265,7 +265,7 @@ def test_a_narrow_window_has_rows_and_no_horizontal_scroll_bar(viewer: Page, mod
 
 @pytest.mark.parametrize("density", [1.25, 2])
 def test_on_a_dense_screen_the_squares_are_whole_screen_pixels_too(browser: Browser, app: App, density: float):
-    page = browser.new_page(viewport={"width": 1440, "height": 1000}, device_scale_factor=density)
+    page = new_tab(browser, device_scale_factor=density)
     open_viewer(page, app)
     stage(page).focus()
     for _ in range(3):
