@@ -20,7 +20,7 @@ from benchmarks.fuzzing.subject import Case, Fault, command, complaint_about, se
 from benchmarks.fuzzing.uploads import decode_here
 from medpriv_core.errors import MedprivError
 
-CASES = {"uploads": 90, "zips": 40, "runs": 12, "imports": 30, "addresses": 5, "arguments": 40}
+CASES = {"uploads": 60, "zips": 25, "runs": 6, "imports": 20, "addresses": 3, "arguments": 24}
 ROOT = Path(__file__).resolve().parents[1]
 
 

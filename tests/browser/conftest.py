@@ -154,7 +154,7 @@ def browser() -> Iterator[Browser]:
 
 
 def new_tab(browser: Browser, **settings: Any) -> Page:
-    """A tab of a visitor of its own, who wants no motion: a skeleton that pulsates costs as much as what it waits for."""
+    """A visitor of its own who wants no motion: a skeleton that pulsates costs as much as what it waits for."""
     tab = browser.new_page(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce", **settings)
     tab.set_default_timeout(PATIENCE_S * 1000)
     return tab

@@ -24,6 +24,7 @@ LONG_MS = 120_000
 def launch(page: Page, app: App, *, epochs: int | None = None) -> str:
     """Launch the quick preset without pretrained weights from the train page; returns the run's id."""
     page.goto(f"{app.url}/train")
+    page.get_by_role("slider").press("Home")  # the smallest images
     choose_no_weights(page)
     expect(page.get_by_text("expect much lower accuracy")).to_be_visible()
     if epochs is not None:

@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
 
 from medpriv_core.home import DataHome
 from medpriv_core.printable import brief
@@ -268,8 +270,14 @@ def test_a_run_whose_settings_are_damaged_is_shown_with_the_reason(
     ],
     ids=" ".join,
 )
-@pytest.mark.parametrize("run_id", ["nothing", "../x", "", "' OR 1=1 --", "x" * 5000])
-def test_an_unknown_run_is_refused(refused: Refusal, home: DataHome, arguments: list[str], run_id: str):
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])  # nothing is changed
+@given(run_id=st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"])))
+@example(run_id="../x")
+@example(run_id="")
+@example(run_id="' OR 1=1 --")
+@example(run_id="x" * 5000)
+def test_an_unknown_run_is_refused(refused: Refusal, home: DataHome, arguments: list[str], run_id: str) -> None:
+    assume(not run_id.startswith("-"))  # an option
     action, *rest = arguments
     said = refused("runs", action, run_id, *rest)
     assert said == brief(f"There is no run {run_id}. The list of runs shows those that exist.")

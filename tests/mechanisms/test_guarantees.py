@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.catalog import MECHANISMS, picture_noise
@@ -168,9 +170,14 @@ def test_copies_with_gaussian_noise_are_less_noise():
 
 
 @pytest.mark.parametrize("name", MECHANISMS)
-@pytest.mark.parametrize("beta", [0.001, 0.01, 1.0, 1000.0, 10_000.0])
-@pytest.mark.parametrize("shape", [(16, 16, 1), (1024, 1024, 3)])
-def test_no_setting_is_without_an_answer(name: str, beta: float, shape: tuple[int, int, int]):
+@settings(max_examples=5)
+@given(
+    beta=st.floats(-3, 4).map(lambda exponent: 10**exponent),
+    shape=st.tuples(st.integers(16, 1024), st.integers(16, 1024), st.sampled_from([1, 3])),
+)
+@example(beta=0.001, shape=(1024, 1024, 3))
+@example(beta=10_000.0, shape=(16, 16, 1))
+def test_no_setting_is_without_an_answer(name: str, beta: float, shape: tuple[int, int, int]) -> None:
     guarantee = guarantee_of(name, beta=beta, shape=shape)
     assert 0 <= guarantee.epsilon_image <= guarantee.epsilon_image_pure
 

@@ -8,6 +8,8 @@ import math
 import numpy as np
 import pytest
 import scipy
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from medpriv_core.privacy import image_laplace
 from medpriv_core.privacy.image_laplace import laplace_delta, laplace_epsilon
@@ -155,10 +157,18 @@ def test_two_draws_follow_from_the_integral_over_the_second():
     assert exact <= laplace_delta(epsilon, theta=theta, values=2, aim=exact) <= exact * 1.01
 
 
-@pytest.mark.parametrize("values", [1, 16, 784, 1 << 30])
-@pytest.mark.parametrize("theta", [1e-9, 1e-4, 1.0, 1e3, 4e6])
-@pytest.mark.parametrize("delta", [1e-12, 1e-5, 0.1])
-def test_the_extremes_of_every_setting_have_an_epsilon(values: int, theta: float, delta: float):
+@settings(max_examples=15)
+@given(
+    values=st.integers(0, 30).map(lambda exponent: 2**exponent),
+    theta=st.floats(-9, 6.6).map(lambda exponent: 10**exponent),
+    delta=st.floats(-12, -1).map(lambda exponent: 10**exponent),
+)
+@example(values=1, theta=1e-9, delta=1e-12)
+@example(values=1, theta=4e6, delta=0.1)
+@example(values=784, theta=1.0, delta=1e-5)
+@example(values=1 << 30, theta=1e-9, delta=0.1)
+@example(values=1 << 30, theta=4e6, delta=1e-12)
+def test_every_setting_to_its_extremes_has_an_epsilon(values: int, theta: float, delta: float) -> None:
     assert 0 <= laplace_epsilon(theta=theta, values=values, delta=delta) <= values * theta
 
 

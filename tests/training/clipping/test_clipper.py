@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from medpriv_core.errors import SettingError
@@ -89,10 +92,36 @@ CONVOLUTIONS = [
 ]
 
 
+@st.composite
+def convolutions(draw: st.DrawFn) -> dict[str, Any]:
+    """Any convolution from 6 to 12 channels that finds something in 9 × 11 pixels."""
+    pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
+    return {
+        "kernel_size": draw(pair),
+        "stride": draw(pair),
+        "padding": draw(st.tuples(st.integers(0, 2), st.integers(0, 2))),
+        "dilation": draw(pair),
+        "groups": draw(st.sampled_from([1, 2, 3, 6])),
+        "bias": draw(st.booleans()),
+    }
+
+
+def with_each(options: list[dict[str, Any]]) -> Callable[[Any], Any]:
+    """These are among the examples of a property, whatever else is drawn."""
+
+    def add(test: Any) -> Any:
+        for chosen in options:
+            test = example(options=chosen, dtype=torch.float32)(test)
+        return test
+
+    return add
+
+
 @pytest.mark.usefixtures("way")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("options", CONVOLUTIONS)
-def test_convolutions_of_any_shape_are_clipped_as_one_by_one(options: dict, dtype: torch.dtype):
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])  # it stays as it is
+@with_each(CONVOLUTIONS)
+@given(options=convolutions(), dtype=st.sampled_from([torch.float32, torch.float64]))
+def test_convolutions_of_any_shape_are_clipped_as_one_by_one(options: dict[str, Any], dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     conv = nn.Conv2d(6, 12, **options)
     model = nn.Sequential(conv, nn.Tanh(), nn.GroupNorm(3, 12), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(48, 3))
