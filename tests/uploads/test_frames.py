@@ -51,7 +51,7 @@ def test_pixels_far_from_square_are_told() -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
 def test_shrinking_keeps_type_and_range(dtype: type) -> None:
-    values = np.zeros((64, 64), dtype)
+    values = np.zeros((64, 64), dtype)  # type: ignore[var-annotated]
     values[:, 32:] = 100
     small = resized(values, (16, 8))
     assert small.dtype == dtype
