@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from medpriv_core.home import DataHome
 from tests.browser.conftest import App, new_tab, serve
@@ -39,9 +39,15 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def viewer(page: Page, app: App) -> Iterator[Page]:
     """The page with the viewer drawn; whatever the browser complains about fails the test."""
     complaints: list[str] = []
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+
+    def hear(said: ConsoleMessage) -> None:
+        if said.type in ("error", "warning"):
+            complaints.append(said.text)
+
+    page.on("console", hear)
     open_viewer(page, app)
     yield page
+    page.remove_listener("console", hear)
     assert complaints == []
 
 
