@@ -42,6 +42,7 @@ lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p medpriv_core
 	$(BIN)/mypy app.py pages
+	$(BIN)/mypy tests benchmarks
 
 # For every platform and every Python from 3.11 on; of each version the hashes of all its files, as the index has them.
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --prerelease disallow --upgrade --quiet --no-header

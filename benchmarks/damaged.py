@@ -89,12 +89,12 @@ def damage_json(home: DataHome, run_id: str, rng: random.Random) -> Damage:
     """Bits, end or all of one of the files that say what a run is and did."""
     names = ["spec.json", "setup.json", "metrics.jsonl", "spent.json", "labels.json", "progress.json"]
     path = home.runs / run_id / rng.choice([name for name in names if (home.runs / run_id / name).is_file()])
-    how = rng.choice((flip, cut, Path.unlink))
-    if how is Path.unlink:
+    how = rng.choice((flip, cut, None))
+    if how is None:
         path.unlink()
     else:
-        how(path, rng)  # type: ignore[call-arg]
-    return Damage(f"{path.name} {how.__name__}", lost=path.name == "metrics.jsonl")
+        how(path, rng)
+    return Damage(f"{path.name} {how.__name__ if how else 'unlink'}", lost=path.name == "metrics.jsonl")
 
 
 def replace_by_a_folder(home: DataHome, run_id: str, rng: random.Random) -> Damage:

@@ -51,7 +51,7 @@ class Visitor:
         begun = time.perf_counter()
         await self._socket.send(BackMsg(rerun_script=self._state).SerializeToString())
         while True:
-            message = ForwardMsg.FromString(await self._socket.recv())  # type: ignore[arg-type]
+            message = ForwardMsg.FromString(await self._socket.recv())
             slider = message.delta.new_element.slider
             if slider.label.startswith(SLIDER):
                 self._slider = slider.id

@@ -23,6 +23,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks.judged import judged
 from medpriv_core.home import DataHome
@@ -34,7 +35,7 @@ from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.list_lines import FILE_NAME as LINES
 from medpriv_core.runs.spent_record import write_record
-from medpriv_core.runs.store import RunRow, RunStore
+from medpriv_core.runs.store import RunRow, RunState, RunStore
 from medpriv_core.spec import RunSpec
 
 SPEC = RunSpec(dataset="synthetic_chest", weights="none", method="dp_sgd", noise_multiplier=1.0)
@@ -45,9 +46,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 300
 
 
-def epoch(number: int) -> dict[str, object]:
+def epoch(number: int) -> dict[str, Any]:
     """A finished epoch as a worker on graded images writes it: some 30 figures."""
-    row: dict[str, object] = {"epoch": number, "train_accuracy": 0.7 + number / 1e4, "train_loss": 0.512345678}
+    row: dict[str, Any] = {"epoch": number, "train_accuracy": 0.7 + number / 1e4, "train_loss": 0.512345678}
     for name in ("accuracy", "loss", "balanced_accuracy", "auroc", "kappa", "calibration_error"):
         row |= {f"test_{name}": 0.8123456789, f"test_noised_{name}": 0.712345678901}
     for name in ("recall", "precision"):
@@ -85,7 +86,7 @@ def fill(home: DataHome, *, runs: int, epochs: int) -> str:
         directory.append_epochs([epoch(count) for count in range(1, epochs + 1)])
         directory.checkpoint.write_bytes(b"")
         write_record(directory, spent_of(epochs))
-        state = "running" if number == runs - 1 else "finished"
+        state: RunState = "running" if number == runs - 1 else "finished"
         ended_at = None if state == "running" else now
         name = f"run {number}"
         rows.append(

@@ -57,7 +57,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 def times_of(name: str, *, profile: bool) -> list[tuple[float, float]]:
     """Wall and processor time in seconds of each self-test, when a session is opened several times."""
-    settings = {"weights": "none", "device": "cpu", "method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-5}
+    settings: dict[str, Any] = {
+        "weights": "none",
+        "device": "cpu",
+        "method": "dp_sgd",
+        "noise_multiplier": 1.0,
+        "delta": 1e-5,
+    }
     spec = RunSpec(dataset="made_up", **(settings | SETTINGS[name]))
     side = spec.image_size
     info = DatasetInfo("made_up", "Made-up pictures", CLASSES, 1, True, "Drawn by a benchmark.")
@@ -81,8 +87,8 @@ def times_of(name: str, *, profile: bool) -> list[tuple[float, float]]:
         return measured
 
     keep_freed_memory(spec.engine)
-    session.try_session = timed  # type: ignore[assignment]
-    FeatureStore.get = _no_features  # type: ignore[method-assign]
+    session.try_session = timed
+    FeatureStore.get = _no_features  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as folder:
         for number in range(TIMES):
             directory = RunDirectory(Path(folder) / str(number))

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -115,7 +116,7 @@ def measure_drawing() -> None:
     for name in ("synthetic_chest", "synthetic_fundus"):
         dataset = open_dataset(DataHome(Path("unused")), name)
 
-        def draw(dataset=dataset) -> None:
+        def draw(dataset: Any = dataset) -> None:
             for split in (dataset.split("train"), dataset.split("test")):
                 for index in range(len(split.labels)):
                     split.image(index)
@@ -188,7 +189,7 @@ def measure_what_if(folder: Path) -> None:
     splits = [PreparedSplit(np.zeros((n, 16, 16, 1), np.uint8), rng.integers(0, 2, n)) for n in (5216, 624)]
     prepared = PreparedDataset(ChestXray.info, "what-if", 16, folder, train=splits[0], test=splits[1])
     home = DataHome(folder / "what-if")
-    runs = (
+    runs: tuple[tuple[str, dict[str, Any]], ...] = (
         ("Poisson batches of 128", {"batch_size": 128, "noise_multiplier": 2.0, "epochs": 50}),
         ("Poisson batches of 256", {"batch_size": 256, "noise_multiplier": 2.5, "epochs": 50}),
         ("full batches", {"sampling": "full_batch", "noise_multiplier": 30.0, "epochs": 100}),

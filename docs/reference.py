@@ -60,7 +60,7 @@ def _entry(name: str, value: Any) -> Iterator[str]:
 def _signature(function: Any) -> str:
     """A parameter a line. By hand, because each version of Python writes them in its own way."""
     signature = inspect.signature(function)
-    stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    stars: dict[object, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
     lines, named = [], False
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.KEYWORD_ONLY and not named:

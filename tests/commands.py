@@ -145,7 +145,7 @@ def benchmark_parser(name: str) -> argparse.ArgumentParser:
     except Seen:
         pass
     finally:
-        argparse.ArgumentParser.parse_args = real  # type: ignore[method-assign]
+        argparse.ArgumentParser.parse_args = real
     return seen[0]
 
 
@@ -227,7 +227,7 @@ def _unknown_in(parser: argparse.ArgumentParser, words: list[str]) -> str | None
 def _values_of(action: argparse.Action, left: list[str]) -> list[str]:
     """Takes the values of an option from the words that are left."""
     count = 0 if action.nargs == 0 else 1 if action.nargs in (None, "?") else len(left)
-    values = []
+    values: list[Any] = []
     while left and len(values) < count and not left[0].startswith("--"):
         values.append(left.pop(0))
     return values

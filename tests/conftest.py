@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from medpriv_core.home import DataHome, data_home
@@ -21,12 +23,13 @@ SHARED = TESTS.parents[1] / "shared"
 LONGEST = (
     "browser/test_journeys.py",
     "browser/test_doors.py",
-    "browser/test_picture_viewer.py",
-    "runs/test_processes.py",
     "runs/test_faults.py",
+    "runs/test_processes.py",
+    "browser/test_picture_viewer.py",
+    "browser/test_text_from_elsewhere.py",
+    "browser/test_compare.py",
     "training/test_self_test.py",
     "cli/test_processes.py",
-    "privacy/test_tradeoff.py",
     "exports/test_stopped_runs.py",
     "training/test_predictor.py",
     "training/test_loop.py",
@@ -65,6 +68,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Longest files first; xdist, unless told ``--no-loadscope-reorder``, begins with those that have most tests."""
     places = {TESTS / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
+
+# A property is tried on the same examples each time, so that nobody's change fails by another's bad luck; and how long
+# one takes depends on the machine.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("suite")
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now, some million objects, stays; looking through it again and again takes time."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_power_cut() -> Iterator[None]:
+    """Files reach the disk when they do: that only matters to a machine that loses its power."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ NAME = "pneumoniamnist"
 def add_small_dataset(home: DataHome, folder: Path, *, train: int = 120, test: int = 40) -> str:
     """Add a MedMNIST file whose second class has a bright square, and return its name."""
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split, count in (("train", train), ("val", 4), ("test", test)):
         labels = np.arange(count) % 2
         images = rng.integers(0, 120, (count, 28, 28), dtype=np.uint8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def test_noise_for_a_release_takes_no_seed() -> None:
 
 
 def test_noise_for_an_epsilon_has_that_epsilon() -> None:
-    setting = {"train_size": 1000, "batch_size": 100, "epochs": 5}
+    setting: dict[str, Any] = {"train_size": 1000, "batch_size": 100, "epochs": 5}
 
     planned = medpriv.plan_dp_sgd(**setting, target_epsilon=2.0)
 

@@ -139,13 +139,14 @@ def test_a_file_of_the_data_home_takes_the_place_of_such_a_folder_and_one_elsewh
 
 def moves_of(tree: ast.AST) -> list[str]:
     """The calls in a source that put one file in the place of another."""
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     found = []
-    for call in calls:
-        owner = getattr(call.func.value, "id", "")
-        by_system = owner in ("os", "shutil", "systems") and call.func.attr in ("replace", "rename", "move", "link")
-        if by_system or (call.func.attr == "rename" and len(call.args) == 1 and not call.keywords):
-            found.append(f"{owner}.{call.func.attr}, line {call.lineno}")
+    for call, called in ((call, call.func) for call in calls):
+        if isinstance(called, ast.Attribute):
+            owner = getattr(called.value, "id", "")
+            by_system = owner in ("os", "shutil", "systems") and called.attr in ("replace", "rename", "move", "link")
+            if by_system or (called.attr == "rename" and len(call.args) == 1 and not call.keywords):
+                found.append(f"{owner}.{called.attr}, line {call.lineno}")
     return found
 
 

@@ -34,7 +34,7 @@ def shipped(dataset: str) -> tuple[Result, ...]:
 
 def groups(dataset: str, trainable: str = "head", sampling: str | None = None) -> list[Group]:
     found = group_results(result for result in shipped(dataset) if result.trainable == trainable)
-    return [group for group in found if sampling is None or group.first.spec.sampling_scheme == sampling]  # type: ignore[union-attr]
+    return [group for group in found if sampling is None or group.first.spec.sampling_scheme == sampling]
 
 
 def rows_below(text: str, heading: str) -> list[str]:
@@ -109,7 +109,7 @@ def test_the_readme_s_rows_of_the_grid_are_those_of_the_shipped_runs(begin: str,
         one(method="dp_sgd", noise_multiplier=5.002),
     ]
     for column, before in (("test_accuracy", "| "), ("test_auroc", "AUROC ")):
-        assert before + "; ".join(f"{each.estimate(column).mean:.3f}" for each in four) in row  # type: ignore[union-attr]
+        assert before + "; ".join(f"{each.estimate(column).mean:.3f}" for each in four) in row
 
 
 def means(results: Sequence[Result]) -> set[str]:

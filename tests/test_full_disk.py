@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,7 +139,7 @@ class Refusing(sqlite3.Connection):
 
     alone = False
 
-    def execute(self, sql: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
         self.alone = self.alone or "EXCLUSIVE" in sql
         if "BEGIN" in sql and not self.alone:
             raise sqlite3.OperationalError("disk I/O error")
@@ -159,7 +160,7 @@ def test_a_table_that_cannot_share_memory_is_opened_alone(home: DataHome, monkey
 class Full(sqlite3.Connection):
     """Has no room for another column, but in a copy elsewhere."""
 
-    def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
         place = super().execute("PRAGMA database_list").fetchone()[2]
         if "ALTER" in sql and "medpriv-table-" not in place:
             raise sqlite3.OperationalError("database or disk is full")
@@ -197,11 +198,11 @@ def test_a_table_that_cannot_be_written_is_read_in_a_copy(home: DataHome, monkey
     RunStore(home).add("a", name="a", slot="cpu")
     connect, opened = sqlite3.connect, []
 
-    def refuse(file: Path, **options: object) -> sqlite3.Connection:
+    def refuse(file: Path, **options: Any) -> sqlite3.Connection:
         opened.append(file)
         if file == home.database:
             raise sqlite3.OperationalError("unable to open database file")
-        return connect(file, **options)  # type: ignore[call-overload, no-any-return]
+        return connect(file, **options)
 
     monkeypatch.setattr(database.sqlite3, "connect", refuse)
     monkeypatch.setattr(database.os, "access", lambda *_: False)
@@ -215,7 +216,7 @@ def test_a_complaint_of_the_table_says_that_the_disk_is_full(home: DataHome, mon
     RunStore(home).add("a", name="a", slot="cpu")
     with pytest.raises(DiskFullError, match=r"is full\. Free some space there"), RunStore(home).changing("a"):
         raise sqlite3.OperationalError("database or disk is full")
-    monkeypatch.setattr(database.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))  # type: ignore[attr-defined]
+    monkeypatch.setattr(database.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
     with pytest.raises(DiskFullError, match=r"is full\. Free some space there"), RunStore(home).changing("a"):
         raise sqlite3.OperationalError("disk I/O error")
 

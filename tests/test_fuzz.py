@@ -8,7 +8,9 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +21,9 @@ from benchmarks.fuzzing.mutations import HOSTILE, RAW, damage, damage_json, host
 from benchmarks.fuzzing.subject import Case, Fault, command, complaint_about, seeded, try_case
 from benchmarks.fuzzing.uploads import decode_here
 from medpriv_core.errors import MedprivError
+from medpriv_core.home import DataHome
 
-CASES = {"uploads": 90, "zips": 40, "runs": 12, "imports": 30, "addresses": 5, "arguments": 40}
+CASES = {"uploads": 60, "zips": 25, "runs": 6, "imports": 20, "addresses": 3, "arguments": 24}
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -51,7 +54,7 @@ def test_cases_of_all_kinds_take_turns_and_keep_their_number_whatever_is_chosen(
 
 
 @pytest.mark.parametrize("change", [damage, damage_json])
-def test_damage_follows_from_the_number_of_the_case_alone(change) -> None:
+def test_damage_follows_from_the_number_of_the_case_alone(change: Any) -> None:
     data = json.dumps({"epochs": 3, "beta": None, "weights": [1.0, 2.5], "name": "x"}).encode()
     first = [change(data, seeded(7, number), [b"PK\x03\x04 other"]) for number in range(200)]
     assert first == [change(data, seeded(7, number), [b"PK\x03\x04 other"]) for number in range(200)]
@@ -101,9 +104,9 @@ def test_the_names_in_addresses_are_those_of_the_pages() -> None:
 class Pretended:
     """A door that does with a case what the test wants."""
 
-    canaries = ("Zaphodson",)
+    canaries: Sequence[str] = ("Zaphodson",)
 
-    def __init__(self, act) -> None:
+    def __init__(self, act: Any) -> None:
         self.act = act
 
     def make(self, rng: random.Random) -> Case:
@@ -113,7 +116,7 @@ class Pretended:
         self.act()
 
 
-def refuse(sentence: str):
+def refuse(sentence: str) -> Any:
     def act() -> None:
         raise MedprivError(sentence)
 
@@ -151,7 +154,7 @@ def ask_outside() -> None:
         (refuse("x " * 1000 + "."), "failure", "A sentence of 2,001 characters"),
     ],
 )
-def test_what_comes_of_a_case_is_told_from_what_must_not(act, outcome: str, said: str) -> None:
+def test_what_comes_of_a_case_is_told_from_what_must_not(act: Any, outcome: str, said: str) -> None:
     subject = Pretended(act)
     tried = try_case(subject, subject.make(seeded(0, 0)))
     assert tried.outcome == outcome
@@ -163,7 +166,9 @@ def test_a_sentence_with_a_command_for_the_terminal_is_none() -> None:
     assert complaint_about("Run \\x1b[2J is gone.") is None
 
 
-def test_a_command_line_ends_with_its_output_or_its_sentence(home, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_line_ends_with_its_output_or_its_sentence(
+    home: DataHome, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "No runs yet" in command("runs", "list")
     with pytest.raises(MedprivError, match="There is no run x"):
         command("runs", "show", "x")
@@ -196,7 +201,9 @@ def test_a_process_that_does_not_start_is_said() -> None:
         list(try_numbers([sys.executable, "-S", "-c", ""], [1]))
 
 
-def test_a_failure_is_kept_with_the_command_that_makes_it_again(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+def test_a_failure_is_kept_with_the_command_that_makes_it_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = argparse.Namespace(failures=str(tmp_path), seed=5)
     fuzz.keep(Result(7, "failure", "It broke.", "a case"), "zips", options)
     kept = json.loads((tmp_path / "5-7" / "failure.json").read_text())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,13 +35,13 @@ WAYS_TO_WRITE = [
 
 
 @pytest.mark.parametrize("write", WAYS_TO_WRITE)
-def test_a_path_is_understood_as_it_is_copied(folder: Path, write) -> None:
+def test_a_path_is_understood_as_it_is_copied(folder: Path, write: Any) -> None:
     assert find_place(write(folder)) == folder
     assert given_path(write(folder)) == folder
 
 
 @pytest.mark.parametrize("write", [way for way in WAYS_TO_WRITE if way("a b") != "a\\ b"])
-def test_also_where_nothing_is_yet(tmp_path: Path, write) -> None:
+def test_also_where_nothing_is_yet(tmp_path: Path, write: Any) -> None:
     assert given_path(write(tmp_path / "a b.png")) == tmp_path / "a b.png"
 
 

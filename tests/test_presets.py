@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,12 @@ from medpriv_core.spec import RunSpec
 
 @pytest.mark.parametrize("dataset", ["chest_xray", "aptos2019", "synthetic_fundus"])
 @pytest.mark.parametrize("name", list(PRESETS))
-def test_its_settings_make_a_specification(name: str, dataset: str):
+def test_its_settings_make_a_specification(name: str, dataset: str) -> None:
     settings = preset_settings(name, dataset=dataset, ordered=dataset != "chest_xray")
     assert RunSpec(dataset=dataset, **settings).dataset == dataset
 
 
-def test_sound_dp_clips_each_image_and_reaches_its_epsilon():
+def test_sound_dp_clips_each_image_and_reaches_its_epsilon() -> None:
     spec = RunSpec(dataset="chest_xray", **preset_settings("sound", dataset="chest_xray", ordered=False))
     assert (spec.method, spec.engine, spec.microbatch_size, spec.target_epsilon) == ("dp_sgd", "one_pass", 1, 3.0)
     assert spec.sampling_scheme != "shuffled"
@@ -40,7 +41,7 @@ def test_sound_dp_clips_each_image_and_reaches_its_epsilon():
         ("aptos2019", 2929, 4, 0.146),
     ],
 )
-def test_the_authors_noise_is_that_of_their_notebooks(dataset: str, train_size: int, beta: int, epsilon: float):
+def test_the_authors_noise_is_that_of_their_notebooks(dataset: str, train_size: int, beta: int, epsilon: float) -> None:
     ordered = dataset_info(dataset).ordered
     settings = preset_settings("authors", dataset=dataset, ordered=ordered, paper_beta=beta)
     assert settings["noise_multiplier"] == authors_noise(ordered=ordered)[beta]
@@ -60,7 +61,7 @@ def test_the_authors_noise_is_that_of_their_notebooks(dataset: str, train_size: 
         ("synthetic_fundus", [6.6, 12.95, 26.1]),
     ],
 )
-def test_graded_images_of_the_eye_take_the_authors_noise_for_aptos(dataset: str, noise: list[float]):
+def test_graded_images_of_the_eye_take_the_authors_noise_for_aptos(dataset: str, noise: list[float]) -> None:
     ordered = dataset_info(dataset).ordered
     assert [
         preset_settings("authors", dataset=dataset, ordered=ordered, paper_beta=beta)["noise_multiplier"]
@@ -82,7 +83,9 @@ def test_graded_images_of_the_eye_take_the_authors_noise_for_aptos(dataset: str,
     ],
 )
 @pytest.mark.parametrize("dataset", ["chest_xray", "aptos2019", "synthetic_chest"])
-def test_sound_dp_has_the_recipe_of_the_epsilon_that_the_run_will_have(dataset: str, given: dict, epsilon: float):
+def test_sound_dp_has_the_recipe_of_the_epsilon_that_the_run_will_have(
+    dataset: str, given: dict[str, Any], epsilon: float
+) -> None:
     if dataset == "aptos2019" and "noise_multiplier" in given:
         given = {"noise_multiplier": {36.0: 36.0, 12.0: 10.0, 6.0: 4.0}[given["noise_multiplier"]]}
     ordered = dataset_info(dataset).ordered
@@ -94,20 +97,20 @@ def test_sound_dp_has_the_recipe_of_the_epsilon_that_the_run_will_have(dataset: 
     assert not follows_sound(spec.changed(learning_rate=0.5), ordered=ordered)
 
 
-def test_noise_without_full_batches_tells_no_epsilon_and_is_refused():
+def test_noise_without_full_batches_tells_no_epsilon_and_is_refused() -> None:
     given = {"dataset": "chest_xray", "noise_multiplier": 2.0, "sampling": "poisson"}
     with pytest.raises(SettingError, match="Give target_epsilon instead"):
         fill_preset("sound", given, ordered=False)
 
 
-def test_what_is_given_stays_and_is_reported_unless_the_preset_has_it_too():
+def test_what_is_given_stays_and_is_reported_unless_the_preset_has_it_too() -> None:
     given = {"dataset": "chest_xray", "target_epsilon": 1.0, "epochs": 20, "momentum": 0.9, "seed": 4}
     filled = fill_preset("sound", given, ordered=False)
     assert (filled.settings["epochs"], filled.settings["learning_rate"]) == (20, 9.0)
     assert [(change.setting, change.value, change.preset) for change in filled.changes] == [("epochs", 20, 50)]
 
 
-def test_settings_of_another_method_are_not_filled_in():
+def test_settings_of_another_method_are_not_filled_in() -> None:
     for name in PRESETS:
         for method, strength in (("none", {}), ("local_dp", {"beta": 2.0}), ("dp_sgd", {"target_epsilon": 2.0})):
             given = {"dataset": "chest_xray", "method": method} | strength
@@ -119,7 +122,7 @@ def test_settings_of_another_method_are_not_filled_in():
     assert not {"engine", "microbatch_size", "noise_multiplier", "delta", "sampling"} & set(free)
 
 
-def test_the_papers_crop_follows_the_size_of_the_image():
+def test_the_papers_crop_follows_the_size_of_the_image() -> None:
     crops = [
         fill_preset("paper", {"dataset": "chest_xray", "image_size": size}, ordered=False).settings["crop_size"]
         for size in (64, 128, 256)
@@ -127,7 +130,7 @@ def test_the_papers_crop_follows_the_size_of_the_image():
     assert crops == [56, 112, 224]
 
 
-def test_a_run_by_the_recipe_knows_what_another_epsilon_would_have():
+def test_a_run_by_the_recipe_knows_what_another_epsilon_would_have() -> None:
     spec = RunSpec(
         dataset="chest_xray", **preset_settings("sound", dataset="chest_xray", ordered=False, target_epsilon=1.0)
     )

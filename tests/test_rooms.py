@@ -164,14 +164,21 @@ def test_importing_all_of_the_core_but_training_leaves_torch_out() -> None:
     assert loaded & {*TORCH, "streamlit"} == set()
 
 
-@pytest.mark.parametrize("file", module_parameters([file for file in CORE if file.stat().st_size]))
-def test_modules_and_what_they_offer_are_explained(file: Path) -> None:
-    tree = parse(file)
-    offered = [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+def test_modules_and_what_they_offer_are_explained() -> None:
+    silent = []
+    for file in CORE:
+        if file.stat().st_size:
+            tree, name = parse(file), module_name(file)
+            offered = [
+                node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            ]
+            silent += [] if ast.get_docstring(tree) else [name]
+            silent += [
+                f"{name}.{node.name}"
+                for node in offered
+                if not node.name.startswith("_") and not ast.get_docstring(node)
+            ]
 
-    silent = [node.name for node in offered if not node.name.startswith("_") and not ast.get_docstring(node)]
-
-    assert ast.get_docstring(tree), "the module has no docstring"
     assert silent == []
 
 

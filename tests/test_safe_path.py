@@ -73,7 +73,7 @@ def until_it_ends(process: subprocess.Popen[bytes], log: Path) -> str:
     return log.read_text()
 
 
-def test_the_planted_modules_are_run_where_nothing_prevents_it(marks: Path):
+def test_the_planted_modules_are_run_where_nothing_prevents_it(marks: Path) -> None:
     subprocess.run([sys.executable, "-c", "import platformdirs"], stderr=subprocess.DEVNULL, check=False)
     assert "platformdirs" in marks.read_text()
     marks.write_text("")
@@ -82,7 +82,7 @@ def test_the_planted_modules_are_run_where_nothing_prevents_it(marks: Path):
 @pytest.mark.parametrize("command", [("runner",), ("worker", "no_such_run"), ("weights", "folder", "no_such_run")])
 def test_what_works_in_the_background_runs_nothing_from_there(
     marks: Path, home: DataHome, tmp_path: Path, command: tuple[str, ...]
-):
+) -> None:
     home.root.mkdir(parents=True)
     log = tmp_path / "log"
 
@@ -99,25 +99,25 @@ def test_what_works_in_the_background_runs_nothing_from_there(
     assert "ImportError" not in said
 
 
-def test_nor_does_a_download(marks: Path, home: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_nor_does_a_download(marks: Path, home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folder, "STARTUP_S", PATIENCE_S)
     job = start_fetch(home, "pneumoniamnist", 28, base_url="http://127.0.0.1:9")
     with pytest.raises(DownloadError, match=r"127\.0\.0\.1"):
         job.wait(within_s=PATIENCE_S)
 
 
-def test_nor_does_the_process_that_asks_networks(marks: Path, home: DataHome):
+def test_nor_does_the_process_that_asks_networks(marks: Path, home: DataHome) -> None:
     process = PredictionProcess()
     with contextlib.suppress(MedprivError):
         process.ask({"run": "no_such_run"}, [])
     process.close()
 
 
-def test_nor_does_the_one_that_decodes_pictures(marks: Path):
+def test_nor_does_the_one_that_decodes_pictures(marks: Path) -> None:
     assert open_upload("scan.dcm", written(ct(np.zeros((32, 32), np.int16)))).kind == "DICOM"
 
 
-def test_nor_does_the_app(marks: Path, home: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_nor_does_the_app(marks: Path, home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
     # The app's own folder of modules is no business of PYTHONPATH; whoever starts the app with "." in it wants that.
     monkeypatch.delenv("PYTHONPATH")
     with serve_app(home, folder=Path.cwd()):
@@ -127,7 +127,7 @@ def test_nor_does_the_app(marks: Path, home: DataHome, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("start", ["-m", "-c"])
 def test_nor_does_a_command_though_python_looks_into_that_folder_first(
     home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str
-):
+) -> None:
     """As somebody runs it in medpriv's folder, where files of their own lie too."""
     (tmp_path / "medpriv_core").symlink_to(ROOT / "medpriv_core")
     for name in ("platformdirs", "filelock", "numpy", "random", "PIL"):
@@ -145,7 +145,7 @@ def test_nor_does_a_command_though_python_looks_into_that_folder_first(
     assert done.returncode == 0, done.stderr
 
 
-def test_every_process_that_medpriv_starts_is_started_in_the_one_way_that_looks_nowhere_else():
+def test_every_process_that_medpriv_starts_is_started_in_the_one_way_that_looks_nowhere_else() -> None:
     starters = set()
     for file in (ROOT / "medpriv_core").rglob("*.py"):
         tree = ast.parse(file.read_text(encoding="utf-8"))
@@ -157,7 +157,7 @@ def test_every_process_that_medpriv_starts_is_started_in_the_one_way_that_looks_
     assert "python -P -m streamlit run app.py" in (ROOT / "Makefile").read_text()
 
 
-def test_of_pythonpath_only_whole_paths_are_handed_on(monkeypatch: pytest.MonkeyPatch):
+def test_of_pythonpath_only_whole_paths_are_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", ".", "lib", "/opt/lib"]))
     assert environment()["PYTHONPATH"] == "/opt/lib"
     assert environment(A="b")["A"] == "b"

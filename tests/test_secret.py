@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_it_is_made_once_and_only_its_owner_may_read_it(home: DataHome) -> None:
     assert [path.name for path in home.root.iterdir() if path.name.endswith(".part")] == []
 
 
-def test_another_home_has_another(home: DataHome, tmp_path) -> None:
+def test_another_home_has_another(home: DataHome, tmp_path: Path) -> None:
     assert noise_secret(home) != noise_secret(data_home(tmp_path / "other"))
 
 

@@ -16,47 +16,47 @@ from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.spec import BOUNDS, RunSpec
 
 LOCAL: dict[str, Any] = {"dataset": "d", "method": "local_dp", "beta": 2.0}
-DP_SGD = {"dataset": "d", "method": "dp_sgd", "noise_multiplier": 1.0}
+DP_SGD: dict[str, Any] = {"dataset": "d", "method": "dp_sgd", "noise_multiplier": 1.0}
 
 
-def test_survives_json():
+def test_survives_json() -> None:
     spec = RunSpec(dataset="d", method="dp_sgd", target_epsilon=3, crop_size=56)
     assert RunSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
 
 
-def test_class_weights_survive_json_as_a_tuple():
+def test_class_weights_survive_json_as_a_tuple() -> None:
     spec = RunSpec(dataset="d", class_weights=(1, 2.5))
     assert RunSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
     assert spec.class_weights == (1.0, 2.5)
 
 
-def test_private_runs_draw_poisson_batches_and_others_shuffle_unless_told_otherwise():
+def test_private_runs_draw_poisson_batches_and_others_shuffle_unless_told_otherwise() -> None:
     assert RunSpec(**DP_SGD).sampling_scheme == "poisson"
     assert RunSpec(dataset="d").sampling_scheme == "shuffled"
     assert RunSpec(dataset="d", sampling="full_batch").sampling_scheme == "full_batch"
 
 
-def test_a_full_batch_needs_no_batch_size_that_fits():
+def test_a_full_batch_needs_no_batch_size_that_fits() -> None:
     RunSpec(dataset="d", sampling="full_batch").check_dataset_size(10)
     with pytest.raises(SettingError, match="larger than the training set"):
         RunSpec(dataset="d").check_dataset_size(10)
 
 
-def test_whole_numbers_are_taken_for_real_ones():
+def test_whole_numbers_are_taken_for_real_ones() -> None:
     beta = RunSpec(dataset="d", method="local_dp", beta=2).beta
     assert isinstance(beta, float)
 
 
 @pytest.mark.parametrize("beta", [0.0, -1.0, math.nan, math.inf, 1e9])
-def test_impossible_betas_are_refused_with_their_bounds(beta: float):
+def test_impossible_betas_are_refused_with_their_bounds(beta: float) -> None:
     with pytest.raises(SettingError, match=r"beta must be between 0\.001 and 10000"):
         RunSpec(dataset="d", method="local_dp", beta=beta)
 
 
 @pytest.mark.parametrize("name", sorted(BOUNDS))
-def test_every_bound_holds_on_both_sides(name: str):
+def test_every_bound_holds_on_both_sides(name: str) -> None:
     low, high = BOUNDS[name]
-    base = {"dataset": "d"}
+    base: dict[str, Any] = {"dataset": "d"}
     if name == "beta":
         base["method"] = "local_dp"
     if name in ("noise_multiplier", "target_epsilon"):
@@ -64,7 +64,7 @@ def test_every_bound_holds_on_both_sides(name: str):
     for value in (low - 1, high + 1):
         value = int(value) if isinstance(getattr(RunSpec(dataset="d"), name), int) else value
         with pytest.raises(SettingError, match=f"{name} must be"):
-            RunSpec(**base, **{name: value})
+            RunSpec(**(base | {name: value}))
 
 
 @pytest.mark.parametrize(
@@ -108,12 +108,12 @@ def test_every_bound_holds_on_both_sides(name: str):
         ({"dataset": "d", "weights": ""}, "weights is empty"),
     ],
 )
-def test_impossible_settings_say_what_is_wrong(settings: dict, message: str):
+def test_impossible_settings_say_what_is_wrong(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         RunSpec(**settings)
 
 
-def test_unknown_and_missing_names_are_refused():
+def test_unknown_and_missing_names_are_refused() -> None:
     with pytest.raises(SettingError, match="Unknown setting sigma"):
         RunSpec.from_dict({"dataset": "d", "sigma": 1})
     with pytest.raises(SettingError, match="names no dataset"):
@@ -122,32 +122,32 @@ def test_unknown_and_missing_names_are_refused():
         RunSpec.from_dict([1])  # type: ignore[arg-type]
 
 
-def test_a_batch_larger_than_the_dataset_is_refused():
+def test_a_batch_larger_than_the_dataset_is_refused() -> None:
     spec = RunSpec(dataset="d", batch_size=64)
     spec.check_dataset_size(64)
     with pytest.raises(SettingError, match=r"batch_size \(64\) is larger than the training set \(63 images\)"):
         spec.check_dataset_size(63)
 
 
-def test_a_dataset_without_training_images_is_refused():
+def test_a_dataset_without_training_images_is_refused() -> None:
     for spec in (RunSpec(dataset="d"), RunSpec(**DP_SGD, sampling="full_batch")):
         with pytest.raises(SettingError, match="no training records"):
             spec.check_dataset_size(0)
 
 
-def test_delta_of_one_over_n_is_refused():
+def test_delta_of_one_over_n_is_refused() -> None:
     spec = RunSpec(**DP_SGD, delta=1e-3)
     spec.check_dataset_size(999)
     with pytest.raises(SettingError, match="must be below 1/n"):
         spec.check_dataset_size(1000)
 
 
-def test_changing_validates_again():
+def test_changing_validates_again() -> None:
     with pytest.raises(SettingError, match="epochs must be between"):
         RunSpec(dataset="d").changed(epochs=0)
 
 
-def test_settings_and_their_values_can_be_said_in_other_words():
+def test_settings_and_their_values_can_be_said_in_other_words() -> None:
     with pytest.raises(SettingError) as caught:
         RunSpec(**DP_SGD, norm="batch_norm", trainable="all")
     assert "Set norm to frozen_batch_norm or group_norm" in str(caught.value)
@@ -163,21 +163,21 @@ def test_settings_and_their_values_can_be_said_in_other_words():
         ({"noise_draw": "per_image"}, LaplacePerImage(2.0)),
     ],
 )
-def test_files_of_before_mean_the_noise_that_they_meant(written: dict[str, Any], noise: PictureNoise):
+def test_files_of_before_mean_the_noise_that_they_meant(written: dict[str, Any], noise: PictureNoise) -> None:
     spec = RunSpec.from_dict(LOCAL | written)
     assert spec.picture_noise == noise
     assert spec == RunSpec.from_dict(spec.to_dict())
 
 
 @pytest.mark.parametrize("name", kinds_of_noise())
-def test_every_mechanism_of_the_catalog_is_a_noise_of_runs(name: str):
+def test_every_mechanism_of_the_catalog_is_a_noise_of_runs(name: str) -> None:
     noise = RunSpec(**LOCAL, noise_draw=name).picture_noise
     assert type(noise) is kinds_of_noise()[name]
     assert noise.beta == 2.0
     assert len({RunSpec(**LOCAL, noise_draw=one).canonical() for one in kinds_of_noise()}) == len(kinds_of_noise())
 
 
-def test_parameters_of_a_noise_are_those_of_the_mechanism():
+def test_parameters_of_a_noise_are_those_of_the_mechanism() -> None:
     spec = RunSpec(**LOCAL, noise_draw="dp_pix", block=5, changed_pixels=9)
     assert spec.picture_noise == DpPix(2.0, block=5, changed_pixels=9)
     assert spec.changed(block=4).canonical() != spec.canonical()

@@ -41,26 +41,26 @@ REFUSED = {
 }
 
 
-def test_plain_json_is_read_as_it_was_written():
+def test_plain_json_is_read_as_it_was_written() -> None:
     assert parse_json(json.dumps(PLAIN)) == PLAIN
     assert parse_json(json.dumps(PLAIN, ensure_ascii=False).encode()) == PLAIN
     assert parse_json("[" * DEEPEST + "]" * DEEPEST) is not None
 
 
 @pytest.mark.parametrize(("text", "why"), REFUSED.values(), ids=REFUSED)
-def test_what_breaks_things_elsewhere_is_refused_with_the_reason(text: str, why: str):
+def test_what_breaks_things_elsewhere_is_refused_with_the_reason(text: str, why: str) -> None:
     with pytest.raises(Unreadable, match=why) as refused:
         parse_json(text)
     assert not isinstance(refused.value, NoJson)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"a": }', b"\xff\xfe{}", b'{"a": "\xed\xa0\x80"}', b"{}{}"])
-def test_what_is_no_json_is_told_from_json_that_is_refused(content: bytes):
+def test_what_is_no_json_is_told_from_json_that_is_refused(content: bytes) -> None:
     with pytest.raises(NoJson):
         parse_json(content)
 
 
-def test_names_of_files_may_be_no_utf8_where_that_is_asked_for():
+def test_names_of_files_may_be_no_utf8_where_that_is_asked_for() -> None:
     name = os.fsdecode(b"caf\xe9.pth")
     text = json.dumps({name: name})
     assert parse_json(text, file_names=True) == {name: name}
@@ -70,7 +70,7 @@ def test_names_of_files_may_be_no_utf8_where_that_is_asked_for():
         parse_json('["\\ud83e"]', file_names=True)
 
 
-def test_what_is_no_file_is_never_waited_for(tmp_path: Path):
+def test_what_is_no_file_is_never_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("{}")
@@ -85,7 +85,7 @@ def test_what_is_no_file_is_never_waited_for(tmp_path: Path):
         read_regular(tmp_path / "nothing")
 
 
-def test_a_file_of_gigabytes_is_not_read(tmp_path: Path):
+def test_a_file_of_gigabytes_is_not_read(tmp_path: Path) -> None:
     large = tmp_path / "large"
     with open(large, "wb") as file:
         file.truncate(3 << 30)
@@ -94,7 +94,7 @@ def test_a_file_of_gigabytes_is_not_read(tmp_path: Path):
     assert read_json(large) is None
 
 
-def test_files_are_closed_again(tmp_path: Path):
+def test_files_are_closed_again(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     (tmp_path / "a").write_text("{}")
     for name in ("a", ".", "b"):
@@ -107,7 +107,7 @@ def test_files_are_closed_again(tmp_path: Path):
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_damaged_file_of_the_data_home_reads_as_none(tmp_path: Path):
+def test_a_damaged_file_of_the_data_home_reads_as_none(tmp_path: Path) -> None:
     file = tmp_path / "file.json"
     for text, _ in REFUSED.values():
         file.write_text(text)

@@ -10,6 +10,7 @@ import sys
 import tomllib
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -155,7 +156,7 @@ def test_nothing_under_the_gpl_comes_without_being_asked_for() -> None:
 
 def is_gpl(name: str) -> bool:
     """Whether the licence that a distribution states is the GNU General Public License (the Lesser one is not)."""
-    told = distribution(name).metadata
+    told: Any = distribution(name).metadata
     stated = [told.get("License-Expression") or "", *(told.get_all("Classifier") or [])]
     stated += (told.get("License") or "").splitlines()[:1]  # some have its whole text there
     return any(re.search(r"(?<!L)GPL|GNU General Public", text) for text in stated)

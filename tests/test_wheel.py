@@ -140,7 +140,9 @@ def test_the_app_is_on_loopback_only_without_telemetry_and_by_its_own_settings_i
         (["--port", "x"], "Argument --port: must be a whole number, but is 'x'."),
     ],
 )
-def test_a_port_that_cannot_be_is_refused(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture) -> None:
+def test_a_port_that_cannot_be_is_refused(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     from medpriv_core.cli.main import main
 
     assert main(["app", *arguments]) == 2

@@ -10,7 +10,7 @@ import pytest
 def counted_unpacking(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Sizes of the pieces that are unpacked from now on, of any zip."""
     pieces: list[int] = []
-    read = zipfile.ZipExtFile._read1
+    read = zipfile.ZipExtFile._read1  # type: ignore[attr-defined]
 
     def counted(self: zipfile.ZipExtFile, n: int) -> bytes:
         data = read(self, n)

@@ -46,7 +46,11 @@ def names() -> tuple[str, ...]:
                 continue
             called = ast.unparse(node.func)
             if called.endswith("query_params.get") or called.rpartition(".")[2].endswith("_link"):
-                found |= {word.value for word in node.args[:1] if isinstance(word, ast.Constant)}
+                found |= {
+                    word.value
+                    for word in node.args[:1]
+                    if isinstance(word, ast.Constant) and isinstance(word.value, str)
+                }
                 found |= {keyword.arg for keyword in node.keywords if keyword.arg and called.endswith("to_link")}
     return tuple(sorted(found))
 

@@ -63,7 +63,7 @@ def rasters() -> list[bytes]:
         (colour, "BMP", {}),
     ):
         stream = io.BytesIO()
-        Image.fromarray(pixels).save(stream, file_format, **options)  # type: ignore[arg-type]
+        Image.fromarray(pixels).save(stream, file_format, **options)
         files.append(stream.getvalue())
     return files + [file.read_bytes() for file in sorted(RADIOGRAPHS.glob("*/*.jpeg"))[:3]]
 

@@ -15,7 +15,7 @@ def ramp() -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["laplace_per_pixel", "gaussian", "discrete_laplace"])
-def test_the_average_of_many_copies_is_the_picture(name: str):
+def test_the_average_of_many_copies_is_the_picture(name: str) -> None:
     """The error falls as one over the root of the number of copies, so 16 times as many leave a quarter of it."""
     mechanism = picture_noise(name, beta=0.5)
     errors = [
@@ -27,7 +27,7 @@ def test_the_average_of_many_copies_is_the_picture(name: str):
 
 
 @pytest.mark.parametrize("name", list(MECHANISMS))
-def test_every_mechanism_can_be_averaged_on_every_shape(name: str):
+def test_every_mechanism_can_be_averaged_on_every_shape(name: str) -> None:
     for shape in ((16, 16, 1), (17, 40, 3)):
         picture = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
         average = average_copies(picture, picture_noise(name, beta=2), copies=3, seed=(1,))
@@ -35,6 +35,6 @@ def test_every_mechanism_can_be_averaged_on_every_shape(name: str):
         assert average.dtype == np.uint8
 
 
-def test_no_copies_are_refused():
+def test_no_copies_are_refused() -> None:
     with pytest.raises(SettingError, match="at least one copy"):
         average_copies(ramp(), picture_noise("gaussian", beta=1), copies=0, seed=(0,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy
@@ -27,7 +29,7 @@ def photograph(side: int = 128) -> np.ndarray:
     return np.round(transform.resize(data.camera(), (side, side), anti_aliasing=True) * 255).astype(np.uint8)[..., None]
 
 
-def look_at(picture: np.ndarray, name: str, beta: float):
+def look_at(picture: np.ndarray, name: str, beta: float) -> Any:
     noise = picture_noise(name, beta=beta)
     return first_look(picture, noised_panel(picture, noise, seed=(1,)).pixels, noise)
 

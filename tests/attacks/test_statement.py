@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -28,11 +30,11 @@ def attempt(ssim: float | None, correlation: float | None) -> Attempt:
         (1.0, None, "one colour only"),
     ],
 )
-def test_the_best_attempt_is_judged_by_both_likenesses(ssim, correlation, words):
+def test_the_best_attempt_is_judged_by_both_likenesses(ssim: Any, correlation: Any, words: Any) -> None:
     assert words in undoing_statement(attempt(ssim, correlation))
 
 
-def test_copies_are_set_against_one():
+def test_copies_are_set_against_one() -> None:
     mechanism = picture_noise("laplace_per_pixel", beta=4)
     one, four = (mechanism.guarantee((28, 28, 1), copies=copies) for copies in (1, 4))
     assert copies_statement(one, one).startswith("One copy of the picture has ε = 50.")
@@ -43,7 +45,7 @@ def test_copies_are_set_against_one():
     assert "No finite ε" in copies_statement(shift, shift)
 
 
-def test_finding_the_patient_is_set_against_guessing():
+def test_finding_the_patient_is_set_against_guessing() -> None:
     found = identification_statement(SuccessRate(found=97, draws=100, chance=0.01), pictures=100, beta=2)
     assert "97 of 100 trials" in found
     assert "does not hide whose it is" in found

@@ -10,10 +10,11 @@ import streamlit as st  # noqa: TID251 - a page, if only for tests
 
 from medpriv_core.privacy import second_accountant
 from medpriv_core.privacy.second_accountant import answer_to, question
+from medpriv_core.privacy.steps import Steps
 from pages.parts.guarantee import draw_confirmed
 
 ANSWER = Path(os.environ["MEDPRIV_HOME"]) / "answer"
-ASKED = question([(2.0, 0.1, 100)], delta=1e-5)
+ASKED = question([Steps(2.0, 0.1, 100)], delta=1e-5)
 
 
 def answer_when_told(asked: second_accountant.Question) -> float:

@@ -11,22 +11,35 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from medpriv_core.home import DataHome
 from tests.processes import processes
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-sync",
+    # There is nobody to look at it: half of its time goes into compilers, for pages that are gone before they would
+    # pay, and into processors that work beside each other.
+    "--disable-gpu-compositing",
+    "--num-raster-threads=1",
+    "--js-flags=--no-turbofan --no-maglev --single-threaded-gc",
+)
 PATIENCE_S = 60
+SIZE: ViewportSize = {"width": 1440, "height": 1000}
 # Folders of a data home that can be made again from what is built in.
 COMPUTED = ("prepared", "features")
 # No test asks how fast a page is: on a busy machine the first one of a server takes more than the default of 5 s.
@@ -141,22 +154,51 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page(browser: Browser, app: App) -> Iterator[Page]:
-    """A tab that fails the test if a page asks another machine for anything, is denied something, or a script fails."""
-    tab = browser.new_page(viewport={"width": 1440, "height": 1000})
+def new_tab(browser: Browser, **settings: Any) -> Page:
+    """A visitor of its own who wants no motion: a skeleton that pulsates costs as much as what it waits for."""
+    tab = browser.new_page(viewport=SIZE, reduced_motion="reduce", **settings)
     tab.set_default_timeout(PATIENCE_S * 1000)
+    return tab
+
+
+@contextmanager
+def watched(tab: Page, app: App) -> Iterator[Page]:
+    """Fails if a page in the tab asks another machine for anything, is denied something, or a script fails."""
     strangers: list[str] = []
     errors: list[str] = []
     blocked: list[str] = []
-    tab.on("request", lambda request: strangers.append(request.url) if not is_local(request.url, app) else None)
-    tab.on("pageerror", lambda error: errors.append(str(error)))
-    tab.on("console", lambda said: blocked.append(said.text) if "Content Security Policy" in said.text else None)
+    on: Any = tab.on
+    hear: dict[str, Callable[[Any], object]] = {
+        "request": lambda request: None if is_local(request.url, app) else strangers.append(request.url),
+        "pageerror": lambda error: errors.append(str(error)),
+        "console": lambda said: blocked.append(said.text) if "Content Security Policy" in said.text else None,
+    }
+    for event, note in hear.items():
+        on(event, note)
     yield tab
-    tab.close()
+    for event, note in hear.items():
+        tab.remove_listener(event, note)
     assert strangers == []
     assert errors == []
     assert blocked == []
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    """One tab for all tests of a file: a page that is loaded again is there in a third of the time."""
+    tab = new_tab(browser)
+    yield tab
+    tab.close()
+
+
+@pytest.fixture
+def page(tab: Page, app: App) -> Iterator[Page]:
+    """The tab as wide as ever, with nothing of an earlier test in it."""
+    tab.set_viewport_size(SIZE)
+    tab.mouse.move(0, 0)
+    with watched(tab, app):
+        yield tab
+        tab.goto("about:blank")
 
 
 def is_local(url: str, app: App) -> bool:

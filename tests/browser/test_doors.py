@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pydicom.data import get_testdata_file
 
-from tests.browser.conftest import PATIENCE_S, App
+from tests.browser.conftest import PATIENCE_S, App, new_tab
 from tests.server.looking import holds
 
 pytestmark = pytest.mark.browser
@@ -53,9 +53,8 @@ def foreign_page() -> Iterator[tuple[str, dict[str, str]]]:
 
 @pytest.fixture
 def tab(browser: Browser) -> Iterator[Page]:
-    """A tab that may look at other pages than the app's."""
-    page = browser.new_page(viewport={"width": 1440, "height": 1000})
-    page.set_default_timeout(PATIENCE_S * 1000)
+    """A tab of its own for each test: what one has kept of the app must not let another in."""
+    page = new_tab(browser)
     yield page
     page.close()
 
@@ -74,7 +73,9 @@ def open_own_picture(page: Page, file: Path) -> None:
     expect(page.get_by_role("img", name="Original: your own picture")).to_be_visible()
 
 
-def test_every_page_an_upload_and_a_download_work_by_the_name_localhost_too(page: Page, app: App, tmp_path: Path):
+def test_every_page_an_upload_and_a_download_work_by_the_name_localhost_too(
+    page: Page, app: App, tmp_path: Path
+) -> None:
     (tmp_path / FILE_NAME).write_bytes(own_dicom(PATIENT))
     for path, title in (("train", "Train"), ("sweep", "Sweep"), ("runs", "Runs"), ("datasets", "Datasets")):
         page.goto(f"http://localhost:{app.port}/{path}")
@@ -90,7 +91,9 @@ def test_every_page_an_upload_and_a_download_work_by_the_name_localhost_too(page
     assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_picture_goes_with_its_file_and_its_file_goes_when_it_has_been_read(page: Page, app: App, tmp_path: Path):
+def test_a_picture_goes_with_its_file_and_its_file_goes_when_it_has_been_read(
+    page: Page, app: App, tmp_path: Path
+) -> None:
     (tmp_path / FILE_NAME).write_bytes(own_dicom(PATIENT))
     page.goto(app.url)
     open_own_picture(page, tmp_path / FILE_NAME)
@@ -103,7 +106,9 @@ def test_a_picture_goes_with_its_file_and_its_file_goes_when_it_has_been_read(pa
     expect(page.get_by_role("img", name="Original: your own picture")).to_have_count(0)
 
 
-def test_the_app_shows_nothing_in_a_foreign_frame(tab: Page, app: App, foreign_page: tuple[str, dict[str, str]]):
+def test_the_app_shows_nothing_in_a_foreign_frame(
+    tab: Page, app: App, foreign_page: tuple[str, dict[str, str]]
+) -> None:
     address, pages = foreign_page
     pages["/"] = f"<p>foreign</p><iframe src='{app.url}' width=900 height=600></iframe>"
     answers: list[int] = []
@@ -138,7 +143,9 @@ async url => {
 """
 
 
-def test_a_foreign_pages_script_gets_in_by_no_way(tab: Page, app: App, foreign_page: tuple[str, dict[str, str]]):
+def test_a_foreign_pages_script_gets_in_by_no_way(
+    tab: Page, app: App, foreign_page: tuple[str, dict[str, str]]
+) -> None:
     address, pages = foreign_page
     pages["/"] = "<p>foreign</p>"
     tab.goto(address)
@@ -155,7 +162,7 @@ def test_a_foreign_pages_script_gets_in_by_no_way(tab: Page, app: App, foreign_p
 
 def test_a_link_on_a_foreign_page_opens_the_app_which_the_page_then_has_no_hold_of(
     tab: Page, app: App, foreign_page: tuple[str, dict[str, str]]
-):
+) -> None:
     address, pages = foreign_page
     pages["/"] = f"<a href='{app.url}/runs'>to the runs</a>"
     tab.goto(address)
@@ -172,14 +179,13 @@ def test_a_link_on_a_foreign_page_opens_the_app_which_the_page_then_has_no_hold_
 
 def test_nothing_of_a_file_is_left_in_the_server_ten_seconds_after_its_tab_was_closed(
     browser: Browser, app: App, tmp_path: Path
-):
+) -> None:
     (tmp_path / FILE_NAME).write_bytes(own_dicom(PATIENT))
     assert app.process is not None
     pid = app.process.pid
-    stays = browser.new_page()
+    stays = new_tab(browser)
     stays.goto(app.url)
-    leaves = browser.new_page()
-    leaves.set_default_timeout(PATIENCE_S * 1000)
+    leaves = new_tab(browser)
     leaves.goto(app.url)
     open_own_picture(leaves, tmp_path / FILE_NAME)
     expect(leaves.get_by_text("is not removed")).to_be_visible()
@@ -189,5 +195,6 @@ def test_nothing_of_a_file_is_left_in_the_server_ten_seconds_after_its_tab_was_c
     closed = time.monotonic()
     while holds(pid, FILE_NAME.encode()) or holds(pid, PATIENT.encode()):
         assert time.monotonic() < closed + GONE_WITHIN_S
+        time.sleep(0.2)  # it takes the server's time to look at all of its memory
     expect(stays.get_by_role("img", name=re.compile("Original"))).to_be_visible()
     stays.close()

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from medpriv_core.home import DataHome
-from tests.browser.conftest import App, serve
+from tests.browser.conftest import App, new_tab, serve
 from tests.browser.viewing import (
     SERVER_MS,
     boxes,
@@ -39,9 +39,15 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 def viewer(page: Page, app: App) -> Iterator[Page]:
     """The page with the viewer drawn; whatever the browser complains about fails the test."""
     complaints: list[str] = []
-    page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+
+    def hear(said: ConsoleMessage) -> None:
+        if said.type in ("error", "warning"):
+            complaints.append(said.text)
+
+    page.on("console", hear)
     open_viewer(page, app)
     yield page
+    page.remove_listener("console", hear)
     assert complaints == []
 
 
@@ -51,7 +57,7 @@ def open_viewer(page: Page, app: App) -> None:
     settle(page)
 
 
-def test_the_whole_picture_is_shown_in_squares_of_whole_screen_pixels(viewer: Page):
+def test_the_whole_picture_is_shown_in_squares_of_whole_screen_pixels(viewer: Page) -> None:
     shown = on_screen(viewer, 0)
     factor = len(shown) // 64
     assert factor >= 2
@@ -61,7 +67,7 @@ def test_the_whole_picture_is_shown_in_squares_of_whole_screen_pixels(viewer: Pa
     expect(readout(viewer)).to_have_text(f"{factor}×")
 
 
-def test_keys_zoom_and_move_all_pictures_alike_and_the_page_does_not_run(viewer: Page):
+def test_keys_zoom_and_move_all_pictures_alike_and_the_page_does_not_run(viewer: Page) -> None:
     whole = places(viewer)
     stage(viewer).focus()
     for _ in range(4):
@@ -85,7 +91,7 @@ def test_keys_zoom_and_move_all_pictures_alike_and_the_page_does_not_run(viewer:
     expect(viewer.get_by_text("runs of the page: 1", exact=True)).to_be_visible()
 
 
-def test_the_buttons_do_it_too_and_say_when_they_cannot(viewer: Page):
+def test_the_buttons_do_it_too_and_say_when_they_cannot(viewer: Page) -> None:
     closer, back = (viewer.get_by_role("button", name=name) for name in ("Zoom in", "Whole picture"))
     expect(back).to_have_attribute("aria-disabled", "true")
     whole = places(viewer)
@@ -103,7 +109,7 @@ def test_the_buttons_do_it_too_and_say_when_they_cannot(viewer: Page):
     assert places(viewer) == whole
 
 
-def test_new_pictures_of_the_same_size_keep_the_zoom_and_others_begin_anew(viewer: Page):
+def test_new_pictures_of_the_same_size_keep_the_zoom_and_others_begin_anew(viewer: Page) -> None:
     stage(viewer).focus()
     for key in ("+", "+", "+", "ArrowLeft"):
         viewer.keyboard.press(key)
@@ -122,7 +128,7 @@ def test_new_pictures_of_the_same_size_keep_the_zoom_and_others_begin_anew(viewe
     assert region(on_screen(viewer, 0)) == (0, 47, 0, 47)
 
 
-def test_the_handle_of_the_wipe_moves_by_arrow_keys(viewer: Page):
+def test_the_handle_of_the_wipe_moves_by_arrow_keys(viewer: Page) -> None:
     choose_mode(viewer, "wipe", windows=1)
     handle = viewer.get_by_role("slider", name="Wipe between ramp (left) and fifth (right)")
     expect(handle).to_have_value("50")
@@ -148,7 +154,7 @@ def test_the_handle_of_the_wipe_moves_by_arrow_keys(viewer: Page):
     assert on_screen(viewer, 0)[row, 0, 0] > 0
 
 
-def test_the_handle_follows_the_pointer_and_beside_it_the_picture_is_moved(viewer: Page):
+def test_the_handle_follows_the_pointer_and_beside_it_the_picture_is_moved(viewer: Page) -> None:
     choose_mode(viewer, "wipe", windows=1)
     box = viewer.locator(".viewer .window").bounding_box()
     assert box is not None
@@ -164,7 +170,7 @@ def test_the_handle_follows_the_pointer_and_beside_it_the_picture_is_moved(viewe
     expect(viewer.locator(".viewer .wipe")).to_have_value("25")
 
 
-def test_the_other_mode_shows_the_same_region(viewer: Page):
+def test_the_other_mode_shows_the_same_region(viewer: Page) -> None:
     stage(viewer).focus()
     for key in ("+", "+", "+", "+", "ArrowDown", "ArrowDown"):
         viewer.keyboard.press(key)
@@ -176,7 +182,7 @@ def test_the_other_mode_shows_the_same_region(viewer: Page):
     np.testing.assert_array_equal(on_screen(viewer, 0), before)
 
 
-def test_the_wheel_scrolls_the_page_and_zooms_only_with_ctrl(viewer: Page):
+def test_the_wheel_scrolls_the_page_and_zooms_only_with_ctrl(viewer: Page) -> None:
     whole = places(viewer)
     viewer.locator(".viewer .window").first.hover()
     top = "document.querySelector('[data-testid=stMain]').scrollTop"
@@ -195,7 +201,7 @@ def test_the_wheel_scrolls_the_page_and_zooms_only_with_ctrl(viewer: Page):
     assert region(on_screen(viewer, 0))[0] <= 3
 
 
-def test_dragging_moves_and_a_double_click_goes_there_and_back(viewer: Page):
+def test_dragging_moves_and_a_double_click_goes_there_and_back(viewer: Page) -> None:
     whole = places(viewer)
     window = viewer.locator(".viewer .window").nth(2)
     box = window.bounding_box()
@@ -214,7 +220,7 @@ def test_dragging_moves_and_a_double_click_goes_there_and_back(viewer: Page):
     assert places(viewer) == whole
 
 
-def test_pictures_words_and_controls_have_names_and_nothing_is_markup(viewer: Page):
+def test_pictures_words_and_controls_have_names_and_nothing_is_markup(viewer: Page) -> None:
     expect(viewer.get_by_role("group", name="Test pictures", exact=True)).to_be_visible()
     for name in ("ramp", "inverted", "third", "fourth", "fifth"):
         expect(viewer.get_by_role("img", name=f"Test picture {name}")).to_be_visible()
@@ -226,7 +232,7 @@ def test_pictures_words_and_controls_have_names_and_nothing_is_markup(viewer: Pa
     assert buttons.count() == 3 + (PICTURES - 1)
 
 
-def test_the_long_form_of_a_caption_opens_with_the_focus_and_with_the_pointer(viewer: Page):
+def test_the_long_form_of_a_caption_opens_with_the_focus_and_with_the_pointer(viewer: Page) -> None:
     more = viewer.get_by_role("button", name="More about inverted")
     note = viewer.get_by_text("All about inverted")
     expect(note).to_be_hidden()
@@ -247,7 +253,7 @@ def test_the_long_form_of_a_caption_opens_with_the_focus_and_with_the_pointer(vi
 
 
 @pytest.mark.parametrize("mode", ["side by side", "wipe"])
-def test_a_narrow_window_has_rows_and_no_horizontal_scroll_bar(viewer: Page, mode: str):
+def test_a_narrow_window_has_rows_and_no_horizontal_scroll_bar(viewer: Page, mode: str) -> None:
     assert len({box["y"] for box in boxes(viewer)}) == 1
     choose_mode(viewer, mode, windows=1 if mode == "wipe" else PICTURES)
     viewer.set_viewport_size({"width": 480, "height": 900})
@@ -264,8 +270,8 @@ def test_a_narrow_window_has_rows_and_no_horizontal_scroll_bar(viewer: Page, mod
 
 
 @pytest.mark.parametrize("density", [1.25, 2])
-def test_on_a_dense_screen_the_squares_are_whole_screen_pixels_too(browser: Browser, app: App, density: float):
-    page = browser.new_page(viewport={"width": 1440, "height": 1000}, device_scale_factor=density)
+def test_on_a_dense_screen_the_squares_are_whole_screen_pixels_too(browser: Browser, app: App, density: float) -> None:
+    page = new_tab(browser, device_scale_factor=density)
     open_viewer(page, app)
     stage(page).focus()
     for _ in range(3):

@@ -59,7 +59,7 @@ def seen(text: str) -> str:
     return re.sub(r"\s+", " ", text.replace(JOINER, "")).strip()
 
 
-def test_every_text_is_shown_as_it_is(text_page: Page, app: App):
+def test_every_text_is_shown_as_it_is(text_page: Page, app: App) -> None:
     text_page.goto(app.url)
     expect(text_page.get_by_text("all is drawn")).to_be_visible(timeout=SERVER_MS)
     expect(text_page.locator(".legendtext")).to_have_count(len(NAMES), timeout=SERVER_MS)
@@ -95,7 +95,9 @@ def bring_in(home: DataHome, tmp_path: Path) -> str:
     return import_run(home, zipped(files | changed))
 
 
-def test_the_app_asks_for_nothing_that_a_name_or_an_address_says(page: Page, app: App, home: DataHome, tmp_path: Path):
+def test_the_app_asks_for_nothing_that_a_name_or_an_address_says(
+    page: Page, app: App, home: DataHome, tmp_path: Path
+) -> None:
     # ``page`` fails the test if anything is asked for elsewhere.
     run_id = bring_in(home, tmp_path)
     for query in (f"run={quote(MARKDOWN[0])}", f"runs={quote('# Log in again,' + MARKDOWN[1])}", f"run={run_id}"):

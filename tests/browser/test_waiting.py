@@ -20,7 +20,7 @@ def app(home: DataHome) -> Iterator[App]:
         yield app
 
 
-def test_a_list_that_is_open_stays_open_when_the_answer_comes(page: Page, app: App):
+def test_a_list_that_is_open_stays_open_when_the_answer_comes(page: Page, app: App) -> None:
     page.goto(app.url)
     for place in ("above", "below"):
         expect(page.get_by_text(f"{place}: pending")).to_be_visible()

@@ -38,7 +38,7 @@ picture_viewer(
         for name, pixels in pictures.items()
     ],
     key="viewer",
-    mode=mode,
+    mode=mode,  # type: ignore[arg-type]
     height=256,
     label="Test pictures",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -69,5 +70,5 @@ def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> No
     page.mouse.up()
 
 
-def boxes(page: Page) -> list:
+def boxes(page: Page) -> list[Any]:
     return [window.bounding_box() for window in page.locator(".viewer .window").all()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from medpriv_core.training.audit import canaries
@@ -9,7 +11,7 @@ from medpriv_core.training.audit.canaries import Audit, audit_loop
 from tests.cli.conftest import Command, Refusal
 
 
-def test_the_sound_loop_is_consistent_with_its_claim(medpriv: Command):
+def test_the_sound_loop_is_consistent_with_its_claim(medpriv: Command) -> None:
     answer = medpriv("audit")
     assert answer.code == 0
     loop, claimed, attack, bound, step, *tried, verdict = answer.out.splitlines()
@@ -27,12 +29,12 @@ def test_the_sound_loop_is_consistent_with_its_claim(medpriv: Command):
     assert "no proof" in verdict
 
 
-def test_a_broken_loop_is_found_and_the_exit_code_says_so(medpriv: Command, monkeypatch: pytest.MonkeyPatch):
-    found = []
+def test_a_broken_loop_is_found_and_the_exit_code_says_so(medpriv: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    audits: list[Audit] = []
 
-    def audit_once(*arguments: object, **options: object) -> Audit:
-        found.append(found[0] if found else audit_loop(*arguments, **options))
-        return found[0]
+    def audit_once(*arguments: Any, **options: Any) -> Audit:
+        audits.append(audits[0] if audits else audit_loop(*arguments, **options))
+        return audits[0]
 
     monkeypatch.setattr(canaries, "audit_loop", audit_once)
     answer = medpriv("audit", "--broken", "noise", "--json")
@@ -52,7 +54,7 @@ def test_a_broken_loop_is_found_and_the_exit_code_says_so(medpriv: Command, monk
     assert verdict.startswith("Violation: ε = 1.7")
 
 
-def test_what_only_the_self_test_finds_is_said(medpriv: Command, monkeypatch: pytest.MonkeyPatch):
+def test_what_only_the_self_test_finds_is_said(medpriv: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(canaries, "EPOCHS", 1)
     options = ["--broken", "fixed_seed", "--engine", "opacus", "--layers", "norms", "--generator", "secure"]
     answer = medpriv("audit", *options)
@@ -65,9 +67,9 @@ def test_what_only_the_self_test_finds_is_said(medpriv: Command, monkeypatch: py
     )
 
 
-def test_a_device_that_is_not_here_is_refused(refused: Refusal):
+def test_a_device_that_is_not_here_is_refused(refused: Refusal) -> None:
     assert "no Apple GPU" in refused("audit", "--device", "mps")
 
 
-def test_an_unknown_mistake_is_refused(refused: Refusal):
+def test_an_unknown_mistake_is_refused(refused: Refusal) -> None:
     assert "invalid choice: 'typo'" in refused("audit", "--broken", "typo")

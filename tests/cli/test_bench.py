@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -20,11 +21,11 @@ def steps_here(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """One real step of each kind, but in this process, and the seconds of a clock that is made up."""
     taken: set[str] = set()
 
-    def in_turn(names, image_size, batch_size, rounds, device):
+    def in_turn(names: Any, image_size: Any, batch_size: Any, rounds: Any, device: Any) -> Any:
         for name in {*names} - taken if rounds > 3 else ():
             make_step(name, image_size, batch_size, device)()
             taken.add(name)
-        times = alternate([lambda name=name: SECONDS.get(name, 1.5) for name in names], rounds=rounds)
+        times = alternate([lambda name=name: SECONDS.get(name, 1.5) for name in names], rounds=rounds)  # type: ignore[misc]
         return [benchmark._Cost(own, paired_ratio(own, times[0]), 2**20) for own in times]
 
     monkeypatch.setattr(benchmark, "_in_turn", in_turn)

@@ -35,7 +35,7 @@ def _fill_in(arguments: list[str], npz: str) -> list[str]:
 @pytest.mark.parametrize("arguments", READING + WRITING, ids=" ".join)
 def test_a_file_where_the_home_should_be(
     refused: Refusal, tmp_path: Path, npz: str, monkeypatch: pytest.MonkeyPatch, below: str, arguments: list[str]
-):
+) -> None:
     file = tmp_path / "file"
     file.write_text("precious")
     monkeypatch.setenv("MEDPRIV_HOME", str(file / below))
@@ -47,7 +47,9 @@ def test_a_file_where_the_home_should_be(
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder in which nobody can make anything")
 @pytest.mark.parametrize("arguments", WRITING, ids=" ".join)
-def test_a_home_that_cannot_be_made(refused: Refusal, npz: str, monkeypatch: pytest.MonkeyPatch, arguments: list[str]):
+def test_a_home_that_cannot_be_made(
+    refused: Refusal, npz: str, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
     monkeypatch.setenv("MEDPRIV_HOME", "/proc/medpriv")
     said = refused(*_fill_in(arguments, npz))
     assert said.startswith("The folder /proc/medpriv")
@@ -57,7 +59,7 @@ def test_a_home_that_cannot_be_made(refused: Refusal, npz: str, monkeypatch: pyt
 @pytest.mark.parametrize("arguments", WRITING, ids=" ".join)
 def test_a_home_with_an_impossible_name(
     refused: Refusal, tmp_path: Path, npz: str, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
-):
+) -> None:
     monkeypatch.setenv("MEDPRIV_HOME", str(tmp_path / ("x" * 300)))
     assert "cannot be made. Point MEDPRIV_HOME" in refused(*_fill_in(arguments, npz))
 
@@ -80,7 +82,7 @@ def test_a_full_or_read_only_home(
     arguments: list[str],
     number: int,
     sentence: str,
-):
+) -> None:
     home.root.mkdir()
 
     def refuse(*_: object, **__: object) -> None:
@@ -94,7 +96,7 @@ def test_a_full_or_read_only_home(
     assert not home.registry.exists()
 
 
-def test_looking_at_a_home_that_is_not_there_makes_nothing(medpriv: Command, home: DataHome):
+def test_looking_at_a_home_that_is_not_there_makes_nothing(medpriv: Command, home: DataHome) -> None:
     for arguments in (["datasets", "list"], ["runs", "list"]):
         assert medpriv(*arguments).code == 0
     assert not home.root.exists()

@@ -7,6 +7,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,11 +48,11 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
         yield web
 
 
-def listed(medpriv: Command) -> dict[str, dict]:
+def listed(medpriv: Command) -> dict[str, dict[str, Any]]:
     return {entry["name"]: entry for entry in medpriv("datasets", "list", "--json").json["datasets"]}
 
 
-def test_the_list_has_the_promised_fields(medpriv: Command, home: DataHome):
+def test_the_list_has_the_promised_fields(medpriv: Command, home: DataHome) -> None:
     answer = medpriv("datasets", "list", "--json")
     assert (answer.code, answer.err) == (0, "")
     entries = answer.json["datasets"]
@@ -64,7 +65,7 @@ def test_the_list_has_the_promised_fields(medpriv: Command, home: DataHome):
     assert not home.root.exists()  # looking changes nothing
 
 
-def test_the_plain_list_says_how_to_get_what_is_missing(medpriv: Command, home: DataHome):
+def test_the_plain_list_says_how_to_get_what_is_missing(medpriv: Command, home: DataHome) -> None:
     lines = medpriv("datasets", "list").out.splitlines()
     assert "synthetic_chest  synthetic, 640 train and 160 test images, 2 classes" in lines
     assert any(line.startswith("chest_xray       not available: Download the chest X-ray images") for line in lines)
@@ -85,7 +86,7 @@ def test_the_plain_list_says_how_to_get_what_is_missing(medpriv: Command, home: 
 )
 def test_added_listed_and_forgotten(
     medpriv: Command, home: DataHome, tmp_path: Path, name: str, make: Callable[[Path], Path], counts: tuple[int, int]
-):
+) -> None:
     place = make(tmp_path)
     added = medpriv("datasets", "add", name, place, "--json")
     assert added.code == 0
@@ -101,7 +102,7 @@ def test_added_listed_and_forgotten(
 
 def test_a_relative_path_is_remembered_as_an_absolute_one(
     medpriv: Command, home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     write_npz(tmp_path / "p.npz")
     monkeypatch.chdir(tmp_path)
     assert medpriv("datasets", "add", "pneumoniamnist", "p.npz").code == 0
@@ -109,7 +110,9 @@ def test_a_relative_path_is_remembered_as_an_absolute_one(
     assert listed(medpriv)["pneumoniamnist"]["location"] == str(tmp_path / "p.npz")
 
 
-def test_a_dataset_whose_files_are_gone_is_listed_with_the_reason(medpriv: Command, home: DataHome, tmp_path: Path):
+def test_a_dataset_whose_files_are_gone_is_listed_with_the_reason(
+    medpriv: Command, home: DataHome, tmp_path: Path
+) -> None:
     file = write_npz(tmp_path / "p.npz")
     medpriv("datasets", "add", "pneumoniamnist", file)
     file.unlink()
@@ -117,7 +120,9 @@ def test_a_dataset_whose_files_are_gone_is_listed_with_the_reason(medpriv: Comma
     assert not listed(medpriv)["pneumoniamnist"]["available"]
 
 
-def test_adding_ends_with_a_report_which_is_shown_again_without_names(medpriv: Command, home: DataHome, tmp_path: Path):
+def test_adding_ends_with_a_report_which_is_shown_again_without_names(
+    medpriv: Command, home: DataHome, tmp_path: Path
+) -> None:
     extra = {"holdout/x.jpeg": b"\xff\xd8\xff", "val/NORMAL/v.jpeg": image_bytes(50, file_format="JPEG")}
     folder = write_folder(tmp_path / "set", chest_files() | extra)
     added = medpriv("datasets", "add", "chest_xray", f'"{folder}" ').out.splitlines()
@@ -136,7 +141,7 @@ def test_adding_ends_with_a_report_which_is_shown_again_without_names(medpriv: C
 
 def test_files_that_went_since_are_said_by_list_run_and_sweep(
     medpriv: Command, home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     folder = write_folder(tmp_path / "set", chest_files(train=8))
     medpriv("datasets", "add", "chest_xray", folder)
     for file in sorted((folder / "train").rglob("*-[0-3].jpeg")):
@@ -151,14 +156,14 @@ def test_files_that_went_since_are_said_by_list_run_and_sweep(
     assert told in medpriv("run", "--dataset", "chest_xray", "--weights", "none").err
 
 
-def test_fetched_from_a_mirror(medpriv: Command, home: DataHome, web: Web):
+def test_fetched_from_a_mirror(medpriv: Command, home: DataHome, web: Web) -> None:
     answer = medpriv("datasets", "fetch", "pneumoniamnist", "--base-url", web.url, "--json")
     assert answer.code == 0
     assert (answer.json["train"], answer.json["test"]) == (20, 10)
     assert listed(medpriv)["pneumoniamnist"]["location"] == str(home.downloads / "pneumoniamnist.npz")
 
 
-def test_a_failed_fetch_has_the_exit_code_of_the_network(medpriv: Command, home: DataHome, web: Web):
+def test_a_failed_fetch_has_the_exit_code_of_the_network(medpriv: Command, home: DataHome, web: Web) -> None:
     web.files.clear()
     answer = medpriv("datasets", "fetch", "pneumoniamnist", "--base-url", web.url, "--json")
     assert (answer.code, answer.out) == (1, "")
@@ -167,7 +172,7 @@ def test_a_failed_fetch_has_the_exit_code_of_the_network(medpriv: Command, home:
     assert not listed(medpriv)["pneumoniamnist"]["available"]
 
 
-def test_a_file_with_another_checksum_is_not_added(medpriv: Command, home: DataHome, web: Web):
+def test_a_file_with_another_checksum_is_not_added(medpriv: Command, home: DataHome, web: Web) -> None:
     web.files["/pneumoniamnist.npz"] += b"!"
     answer = medpriv("datasets", "fetch", "pneumoniamnist", "--base-url", web.url)
     assert answer.code == 1
@@ -218,21 +223,21 @@ def test_files_that_are_not_in_order_are_refused_and_nothing_is_lost(
     name: str,
     make: Callable[[Path], Path],
     sentence: str,
-):
+) -> None:
     medpriv("datasets", "add", "pneumoniamnist", write_npz(tmp_path / "good.npz"))
     before = home.registry.read_bytes()
     assert sentence in refused("datasets", "add", name, make(tmp_path / "bad"), "--json")
     assert home.registry.read_bytes() == before
 
 
-def test_pickled_objects_in_an_npz_are_refused_and_not_run(refused: Refusal, home: DataHome, tmp_path: Path):
+def test_pickled_objects_in_an_npz_are_refused_and_not_run(refused: Refusal, home: DataHome, tmp_path: Path) -> None:
     sprung = tmp_path / "sprung"
     file = write_npz(tmp_path / "p.npz", train_images=np.array([Trap(sprung)] * 20, dtype=object))
     assert "holds pickled Python objects" in refused("datasets", "add", "pneumoniamnist", file)
     assert not sprung.exists()
 
 
-def test_forgetting_what_was_never_added_is_refused(refused: Refusal, home: DataHome):
+def test_forgetting_what_was_never_added_is_refused(refused: Refusal, home: DataHome) -> None:
     assert "was not added, so there is nothing to remove" in refused("datasets", "remove", "chest_xray")
     assert "There is no dataset 'nothing'" in refused("datasets", "remove", "nothing")
 
@@ -249,7 +254,9 @@ def test_forgetting_what_was_never_added_is_refused(refused: Refusal, home: Data
         b'{"chest_xray": {"path": "/x", "train_counts": ["many"], "test_counts": [1]}}',
     ],
 )
-def test_a_damaged_list_is_said_and_left_as_it_is(refused: Refusal, home: DataHome, tmp_path: Path, damage: bytes):
+def test_a_damaged_list_is_said_and_left_as_it_is(
+    refused: Refusal, home: DataHome, tmp_path: Path, damage: bytes
+) -> None:
     home.root.mkdir()
     home.registry.write_bytes(damage)
     file = write_npz(tmp_path / "p.npz")
@@ -261,7 +268,7 @@ def test_a_damaged_list_is_said_and_left_as_it_is(refused: Refusal, home: DataHo
 
 def test_a_full_disk_keeps_the_list(
     refused: Refusal, medpriv: Command, home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     medpriv("datasets", "add", "pneumoniamnist", write_npz(tmp_path / "p.npz"))
     before = home.registry.read_bytes()
 
@@ -275,7 +282,9 @@ def test_a_full_disk_keeps_the_list(
     assert [file.name for file in home.root.iterdir() if file.name.endswith(".part")] == []
 
 
-def test_what_was_spent_on_images_is_listed_and_shown(medpriv: Command, home: DataHome, monkeypatch) -> None:
+def test_what_was_spent_on_images_is_listed_and_shown(
+    medpriv: Command, home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
     assert "dp_sgd_spent" not in medpriv("datasets", "show", "synthetic_chest", "--json").json
     put_run(home, PRIVATE, content=content_of(home, "synthetic_chest"))

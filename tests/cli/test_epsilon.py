@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
 import pytest
 import scipy
@@ -17,7 +18,7 @@ FIELDS = {
 }
 
 
-def test_json_has_the_promised_fields(medpriv: Command):
+def test_json_has_the_promised_fields(medpriv: Command) -> None:
     answer = medpriv("epsilon", *CHEST, "--noise-multiplier", "5.002", "--delta", "1e-4", "--json")
     assert (answer.code, answer.err) == (0, "")
     plan = answer.json
@@ -36,7 +37,9 @@ def test_json_has_the_promised_fields(medpriv: Command):
 @pytest.mark.parametrize(
     ("noise", "expected", "rdp"), [(1, 7.159, 7.818), (2, 2.451, 2.669), (4, 1.064, 1.164)], ids=str
 )
-def test_the_papers_chest_training_at_its_literal_noise(medpriv: Command, noise: int, expected: float, rdp: float):
+def test_the_papers_chest_training_at_its_literal_noise(
+    medpriv: Command, noise: int, expected: float, rdp: float
+) -> None:
     sizes = ["--dataset-size", "5232", "--batch-size", "128", "--epochs", "50"]
     epsilon = medpriv("epsilon", *sizes, "--noise-multiplier", noise, "--json").json["epsilon"]
     assert expected <= epsilon <= expected * 1.006
@@ -54,13 +57,15 @@ def test_the_papers_chest_training_at_its_literal_noise(medpriv: Command, noise:
         (2929, 26.1, 0.146),
     ],
 )
-def test_what_holds_for_the_noise_of_the_authors_code(medpriv: Command, size: int, noise: float, expected: float):
+def test_what_holds_for_the_noise_of_the_authors_code(
+    medpriv: Command, size: int, noise: float, expected: float
+) -> None:
     sizes = ["--dataset-size", size, "--batch-size", "128", "--epochs", "50", "--delta", "1e-4"]
     plan = medpriv("epsilon", *sizes, "--noise-multiplier", noise, "--json").json
     assert plan["epsilon"] == pytest.approx(expected, rel=0.01)
 
 
-def test_a_target_gives_noise_that_reaches_it(medpriv: Command):
+def test_a_target_gives_noise_that_reaches_it(medpriv: Command) -> None:
     solved = medpriv("epsilon", *CHEST, "--target-epsilon", "1", "--json").json
     assert set(solved) == FIELDS
     assert 0.995 < solved["epsilon"] <= 1
@@ -68,7 +73,7 @@ def test_a_target_gives_noise_that_reaches_it(medpriv: Command):
     assert again["epsilon"] == solved["epsilon"]
 
 
-def test_plain_output_says_what_epsilon_depends_on(medpriv: Command):
+def test_plain_output_says_what_epsilon_depends_on(medpriv: Command) -> None:
     answer = medpriv("epsilon", *CHEST, "--noise-multiplier", "5.002", "--delta", "1e-3")
     assert "δ = 0.001; one image added or removed; Poisson sampling; PLD" in answer.out
     assert "noise multiplier 5.002, sampling rate 0.0245305, 2050 steps" in answer.out
@@ -88,13 +93,15 @@ def test_plain_output_says_what_epsilon_depends_on(medpriv: Command):
     ],
     ids=str,
 )
-def test_what_holds_when_sampling_and_clipping_are_others(medpriv: Command, options: list[str], expected: dict):
+def test_what_holds_when_sampling_and_clipping_are_others(
+    medpriv: Command, options: list[str], expected: dict[str, Any]
+) -> None:
     plan = medpriv("epsilon", *CHEST, "--noise-multiplier", "5.002", "--delta", "1e-4", *options, "--json").json
     assert {name: plan[name] for name in expected} == pytest.approx(expected, rel=0.01)
     assert plan["epsilon"] < plan["epsilon_rdp"]
 
 
-def test_shuffled_batches_are_told_with_their_own_neighbours(medpriv: Command):
+def test_shuffled_batches_are_told_with_their_own_neighbours(medpriv: Command) -> None:
     options = [*CHEST, "--noise-multiplier", "5.002", "--delta", "1e-4", "--sampling", "shuffled"]
     answer = medpriv("epsilon", *options, "--microbatch-size", "4")
     assert "one image replaced by an empty one; shuffled batches, nothing counted for sampling; exact" in answer.out
@@ -104,7 +111,7 @@ def test_shuffled_batches_are_told_with_their_own_neighbours(medpriv: Command):
 
 
 @pytest.mark.parametrize(("target", "told"), [(0.999, "2"), (3, "5.4"), (7.99, "25.4")])
-def test_what_an_epsilon_of_full_batches_means(medpriv: Command, target: float, told: str):
+def test_what_an_epsilon_of_full_batches_means(medpriv: Command, target: float, told: str) -> None:
     options = [*CHEST, "--target-epsilon", target, "--sampling", "full_batch"]
     plan = medpriv("epsilon", *options, "--json").json
     assert set(plan["tpr_at_fpr"]) == {"0.001", "0.01", "0.05"}
@@ -115,7 +122,7 @@ def test_what_an_epsilon_of_full_batches_means(medpriv: Command, target: float, 
     assert f"finds at most {told} of 100 images that were in the training set" in medpriv("epsilon", *options).out
 
 
-def test_what_holds_when_an_image_is_clipped_with_others_is_told_of_that(medpriv: Command):
+def test_what_holds_when_an_image_is_clipped_with_others_is_told_of_that(medpriv: Command) -> None:
     options = [*CHEST, "--noise-multiplier", "5.002", "--delta", "1e-4", "--sampling", "shuffled"]
     plan = medpriv("epsilon", *options, "--microbatch-size", "4", "--json").json
     assert plan["mu"] == pytest.approx(2 * 50**0.5 / 5.002)
@@ -123,7 +130,7 @@ def test_what_holds_when_an_image_is_clipped_with_others_is_told_of_that(medpriv
     assert plan["mu"] == pytest.approx(2 * 50**0.5 / 5.002)
 
 
-def test_replacing_an_image_is_another_adjacency(medpriv: Command):
+def test_replacing_an_image_is_another_adjacency(medpriv: Command) -> None:
     sizes = ["--dataset-size", "5232", "--batch-size", "128", "--epochs", "50", "--adjacency", "replace-one"]
     plan = medpriv("epsilon", *sizes, "--noise-multiplier", "2", "--json").json
     assert (plan["adjacency"], plan["epsilon"]) == ("replace-one", pytest.approx(4.932, rel=0.01))
@@ -132,7 +139,7 @@ def test_replacing_an_image_is_another_adjacency(medpriv: Command):
     assert "one image replaced by any other" in medpriv("epsilon", *sizes, "--noise-multiplier", "2").out
 
 
-def test_a_patient_with_several_images(medpriv: Command):
+def test_a_patient_with_several_images(medpriv: Command) -> None:
     sizes = ["--dataset-size", "5232", "--batch-size", "128", "--epochs", "50", "--images-per-patient", "2"]
     plan = medpriv("epsilon", *sizes, "--noise-multiplier", "4", "--json").json
     assert set(plan) == FIELDS | {"epsilon_patient", "images_per_patient"}
@@ -143,7 +150,7 @@ def test_a_patient_with_several_images(medpriv: Command):
     assert "all 2 images of a patient added or removed" in words
 
 
-def test_no_finite_epsilon_is_null(medpriv: Command):
+def test_no_finite_epsilon_is_null(medpriv: Command) -> None:
     hopeless = ["--dataset-size", "10", "--batch-size", "10", "--epochs", "1000", "--noise-multiplier", "0.3"]
     plan = medpriv("epsilon", *hopeless, "--json").json
     assert (plan["epsilon"], plan["mu"], plan["advantage"], plan["tpr_at_fpr"]["0.001"]) == (None, None, 1, 1)
@@ -174,17 +181,17 @@ def test_no_finite_epsilon_is_null(medpriv: Command):
         ({"--noise-multiplier": "-1"}, "noise_multiplier must be between 0.3 and 1000"),
     ],
 )
-def test_sizes_that_cannot_be_are_refused(refused: Refusal, changed: dict[str, str], sentence: str):
+def test_sizes_that_cannot_be_are_refused(refused: Refusal, changed: dict[str, str], sentence: str) -> None:
     options = dict(zip(CHEST[::2], CHEST[1::2], strict=True)) | {"--noise-multiplier": "5.002"} | changed
     assert sentence in refused("epsilon", "--json", *(word for option in options.items() for word in option))
 
 
 @pytest.mark.parametrize("target", ["0", "nan", "1e9"])
-def test_targets_that_cannot_be_are_refused(refused: Refusal, target: str):
+def test_targets_that_cannot_be_are_refused(refused: Refusal, target: str) -> None:
     assert "target_epsilon must be between" in refused("epsilon", *CHEST, "--target-epsilon", target)
 
 
-def test_more_epochs_cost_more_and_more_noise_costs_less(medpriv: Command):
+def test_more_epochs_cost_more_and_more_noise_costs_less(medpriv: Command) -> None:
     def epsilon(epochs: int, noise: float) -> float:
         sizes = ["--dataset-size", "5218", "--batch-size", "128", "--epochs", epochs]
         return float(medpriv("epsilon", *sizes, "--noise-multiplier", noise, "--json").json["epsilon"])

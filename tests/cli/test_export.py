@@ -32,7 +32,9 @@ def put_checkpoint(directory: RunDirectory) -> None:
     directory.checkpoint.write_bytes(pack_checkpoint(Checkpoint(layer, None, {}, {}, "key", {"epochs_done": 2})))
 
 
-def test_a_run_goes_to_another_machine_and_back(medpriv: Command, home: DataHome, tmp_path: Path, monkeypatch) -> None:
+def test_a_run_goes_to_another_machine_and_back(
+    medpriv: Command, home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_checkpoint(put_run(home, PRIVATE))
     file = tmp_path / "run.zip"
 
@@ -52,7 +54,9 @@ def test_a_run_goes_to_another_machine_and_back(medpriv: Command, home: DataHome
     assert differing == ["guarantee.txt", "model_card.md"]
 
 
-def test_several_runs_are_one_file(medpriv: Command, home: DataHome, tmp_path: Path, monkeypatch) -> None:
+def test_several_runs_are_one_file(
+    medpriv: Command, home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put_run(home, predictions=False)
     put_run(home, run_id=OTHER, predictions=False)
     monkeypatch.chdir(tmp_path)
@@ -97,7 +101,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(refused: Refusal, home: DataH
     assert "refused a file or folder" in refused("export", "csv", "--output", tmp_path / "no" / "runs.csv")
 
 
-def test_a_damaged_checkpoint_keeps_no_other_run_from_its_network(home: DataHome, tmp_path: Path):
+def test_a_damaged_checkpoint_keeps_no_other_run_from_its_network(home: DataHome, tmp_path: Path) -> None:
     put_checkpoint(put_run(home, predictions=False))
     put_run(home, run_id=OTHER, predictions=False).checkpoint.write_bytes(b"half")
     job = Job(tmp_path / "job")

@@ -25,12 +25,12 @@ def _commands(parser: argparse.ArgumentParser, path: tuple[str, ...] = ()) -> li
 ALL = _commands(build_parser())
 
 
-def test_the_promised_commands_are_there():
+def test_the_promised_commands_are_there() -> None:
     promised = {("datasets", "add"), ("noise",), ("epsilon",), ("run",), ("runs", "list"), ("runs", "resume")}
     assert promised <= set(ALL)
 
 
-def test_each_command_is_found_in_its_module_alone():
+def test_each_command_is_found_in_its_module_alone() -> None:
     assert set(MODULES) == {path[0] for path in ALL if path}
     for command, module in MODULES.items():
         found = {path[0] for path in _commands(build_parser(command)) if path}
@@ -38,13 +38,13 @@ def test_each_command_is_found_in_its_module_alone():
 
 
 @pytest.mark.parametrize("command", ALL, ids=" ".join)
-def test_every_command_has_help(medpriv: Command, command: tuple[str, ...]):
+def test_every_command_has_help(medpriv: Command, command: tuple[str, ...]) -> None:
     answer = medpriv(*command, "--help")
     assert (answer.code, answer.err) == (0, "")
     assert " ".join(("usage: python -m medpriv_core", *command)) in answer.out
 
 
-def test_the_version(medpriv: Command):
+def test_the_version(medpriv: Command) -> None:
     answer = medpriv("--version")
     assert (answer.code, answer.out) == (0, f"medpriv {__version__}\n")
 
@@ -70,7 +70,9 @@ EPSILON = ["epsilon", "--dataset-size", "500", "--batch-size", "50"]
         (["run", "--dataset", "synthetic_chest", "--image-size", "big"], "--image-size: must be a whole number"),
     ],
 )
-def test_a_wrong_command_line_gets_one_sentence(refused: Refusal, home: DataHome, arguments: list[str], sentence: str):
+def test_a_wrong_command_line_gets_one_sentence(
+    refused: Refusal, home: DataHome, arguments: list[str], sentence: str
+) -> None:
     said = refused(*arguments)
     assert sentence[1:] in said
     assert not home.root.exists()
@@ -86,7 +88,7 @@ def test_a_wrong_command_line_gets_one_sentence(refused: Refusal, home: DataHome
 )
 def test_what_the_system_refuses_is_said(
     medpriv: Command, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, sentence: str | None
-):
+) -> None:
     def fail(*_: object) -> None:
         raise error
 

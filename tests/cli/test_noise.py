@@ -38,7 +38,7 @@ def picture(tmp_path: Path) -> Path:
     return file
 
 
-def test_json_and_the_array(medpriv: Command, picture: Path, tmp_path: Path):
+def test_json_and_the_array(medpriv: Command, picture: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.npy"
     answer = medpriv("noise", picture, "--beta", "2", "--seed", "0", "--output", out, "--no-clamp", "--json")
     assert (answer.code, answer.err) == (0, "")
@@ -55,7 +55,7 @@ def test_json_and_the_array(medpriv: Command, picture: Path, tmp_path: Path):
 
 # The published check values for 28 x 28 pixels at delta 1e-5.
 @pytest.mark.parametrize(("beta", "pure", "expected"), [(1, 784, 382.30), (2, 392, 136.20), (4, 196, 50.13)])
-def test_epsilon_of_a_whole_picture(medpriv: Command, tmp_path: Path, beta: int, pure: float, expected: float):
+def test_epsilon_of_a_whole_picture(medpriv: Command, tmp_path: Path, beta: int, pure: float, expected: float) -> None:
     Image.fromarray(_grey()[:28, :28]).save(tmp_path / "in.png")
     facts = medpriv("noise", tmp_path / "in.png", "--beta", beta, "--output", tmp_path / "o.npy", "--json").json
     assert (facts["unit_epsilon"], facts["epsilon_image_pure"]) == (1 / beta, pure)
@@ -63,7 +63,7 @@ def test_epsilon_of_a_whole_picture(medpriv: Command, tmp_path: Path, beta: int,
 
 
 @pytest.mark.parametrize("beta", [1, 2, 4])
-def test_the_share_of_black_and_white_follows_the_laplace_law(medpriv: Command, tmp_path: Path, beta: int):
+def test_the_share_of_black_and_white_follows_the_laplace_law(medpriv: Command, tmp_path: Path, beta: int) -> None:
     Image.fromarray(np.full((300, 300), 127, dtype=np.uint8)).save(tmp_path / "flat.png")
     out = tmp_path / "o.npy"
     facts = medpriv("noise", tmp_path / "flat.png", "--beta", beta, "--seed", "5", "--output", out, "--json").json
@@ -72,7 +72,7 @@ def test_the_share_of_black_and_white_follows_the_laplace_law(medpriv: Command, 
     assert (clamped.min(), clamped.max()) == (0, 1)
 
 
-def test_clamping_is_all_that_no_clamp_changes(medpriv: Command, picture: Path, tmp_path: Path):
+def test_clamping_is_all_that_no_clamp_changes(medpriv: Command, picture: Path, tmp_path: Path) -> None:
     raw, clamped = tmp_path / "raw.npy", tmp_path / "clamped.npy"
     medpriv("noise", picture, "--beta", "1", "--seed", "7", "--output", raw, "--no-clamp")
     medpriv("noise", picture, "--beta", "1", "--seed", "7", "--output", clamped)
@@ -80,7 +80,7 @@ def test_clamping_is_all_that_no_clamp_changes(medpriv: Command, picture: Path, 
     np.testing.assert_array_equal(np.clip(np.load(raw), 0, 1), np.load(clamped))
 
 
-def test_a_png_holds_the_clamped_picture(medpriv: Command, picture: Path, tmp_path: Path):
+def test_a_png_holds_the_clamped_picture(medpriv: Command, picture: Path, tmp_path: Path) -> None:
     medpriv("noise", picture, "--beta", "1", "--seed", "7", "--output", tmp_path / "o.png")
     medpriv("noise", picture, "--beta", "1", "--seed", "7", "--output", tmp_path / "o.npy")
     with Image.open(tmp_path / "o.png") as written:
@@ -88,7 +88,7 @@ def test_a_png_holds_the_clamped_picture(medpriv: Command, picture: Path, tmp_pa
         np.testing.assert_allclose(np.asarray(written) / 255, np.load(tmp_path / "o.npy"), atol=0.5 / 255 + 1e-6)
 
 
-def test_a_seed_repeats_the_noise_and_none_does_not(medpriv: Command, picture: Path, tmp_path: Path):
+def test_a_seed_repeats_the_noise_and_none_does_not(medpriv: Command, picture: Path, tmp_path: Path) -> None:
     arrays = []
     for number, seed in enumerate((["--seed", "3"], ["--seed", "3"], ["--seed", "4"], [], [])):
         out = tmp_path / f"{number}.npy"
@@ -99,7 +99,9 @@ def test_a_seed_repeats_the_noise_and_none_does_not(medpriv: Command, picture: P
     assert (arrays[3] != arrays[4]).any()
 
 
-def test_one_draw_for_the_picture_is_one_shift_and_has_no_epsilon(medpriv: Command, picture: Path, tmp_path: Path):
+def test_one_draw_for_the_picture_is_one_shift_and_has_no_epsilon(
+    medpriv: Command, picture: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "o.npy"
     arguments = [
         "noise",
@@ -165,7 +167,7 @@ def _black_where_clear() -> np.ndarray:
 )
 def test_every_kind_of_picture_is_converted(
     medpriv: Command, tmp_path: Path, name: str, image: Image.Image, expected: np.ndarray
-):
+) -> None:
     image.save(tmp_path / name)
     out = tmp_path / "o.npy"
     answer = medpriv("noise", tmp_path / name, "--beta", "0.001", "--seed", "0", "--output", out, "--no-clamp")
@@ -174,7 +176,7 @@ def test_every_kind_of_picture_is_converted(
     np.testing.assert_allclose(np.load(out), expected / 255, atol=0.02)
 
 
-def test_plain_output_names_file_and_epsilons(medpriv: Command, picture: Path, tmp_path: Path):
+def test_plain_output_names_file_and_epsilons(medpriv: Command, picture: Path, tmp_path: Path) -> None:
     answer = medpriv("noise", picture, "--beta", "2", "--output", tmp_path / "o.png")
     assert f"Wrote {tmp_path / 'o.png'} (a demonstration" in answer.out
     assert "One pixel: ε = 0.5 (δ = 0; two pictures that differ in one pixel" in answer.out
@@ -183,7 +185,9 @@ def test_plain_output_names_file_and_epsilons(medpriv: Command, picture: Path, t
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_every_mechanism_says_what_it_guarantees(medpriv: Command, picture: Path, tmp_path: Path, mechanism: str):
+def test_every_mechanism_says_what_it_guarantees(
+    medpriv: Command, picture: Path, tmp_path: Path, mechanism: str
+) -> None:
     out = tmp_path / "o.npy"
     facts = medpriv("noise", picture, "--mechanism", mechanism, "--beta", "2", "--output", out, "--json").json
     guarantee = picture_noise(mechanism, beta=2.0).guarantee((HEIGHT, WIDTH, 1))
@@ -197,7 +201,7 @@ def test_every_mechanism_says_what_it_guarantees(medpriv: Command, picture: Path
     assert np.load(out).shape == (HEIGHT, WIDTH)
 
 
-def test_noise_by_the_epsilon_it_shall_have(medpriv: Command, picture: Path, tmp_path: Path):
+def test_noise_by_the_epsilon_it_shall_have(medpriv: Command, picture: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.npy"
     facts = medpriv("noise", picture, "--image-epsilon", "8", "--delta", "1e-6", "--output", out, "--json").json
     assert 7.96 <= facts["epsilon_image"] <= 8
@@ -205,7 +209,7 @@ def test_noise_by_the_epsilon_it_shall_have(medpriv: Command, picture: Path, tmp
     assert again["epsilon_image"] == facts["epsilon_image"]
 
 
-def test_dp_pix_writes_cells(medpriv: Command, picture: Path, tmp_path: Path):
+def test_dp_pix_writes_cells(medpriv: Command, picture: Path, tmp_path: Path) -> None:
     out = tmp_path / "o.npy"
     cells = ["--mechanism", "dp_pix", "--block", "20", "--changed-pixels", "4"]
     facts = medpriv("noise", picture, *cells, "--beta", "2", "--output", out, "--json").json
@@ -214,7 +218,7 @@ def test_dp_pix_writes_cells(medpriv: Command, picture: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("beta", ["0", "-1", "nan", "inf", "1e9"])
-def test_impossible_noise_is_refused(refused: Refusal, picture: Path, tmp_path: Path, beta: str):
+def test_impossible_noise_is_refused(refused: Refusal, picture: Path, tmp_path: Path, beta: str) -> None:
     sentence = refused("noise", picture, "--beta", beta, "--output", tmp_path / "o.npy", "--json")
     assert sentence.startswith("beta must be between 0.001 and 10000, but is ")
     assert not (tmp_path / "o.npy").exists()
@@ -238,7 +242,9 @@ def test_impossible_noise_is_refused(refused: Refusal, picture: Path, tmp_path: 
         (["--image-epsilon", "8", "--mechanism", "laplace_per_image"], "no finite epsilon, whatever beta is"),
     ],
 )
-def test_contradicting_mechanisms_are_refused(refused: Refusal, picture: Path, options: list[str], sentence: str):
+def test_contradicting_mechanisms_are_refused(
+    refused: Refusal, picture: Path, options: list[str], sentence: str
+) -> None:
     out = picture.with_name("o.npy")
     assert sentence in refused("noise", picture, *options, "--output", out)
     assert not out.exists()
@@ -264,7 +270,7 @@ def test_impossible_outputs_are_refused(
     monkeypatch: pytest.MonkeyPatch,
     options: list[str],
     sentence: str,
-):
+) -> None:
     monkeypatch.chdir(picture.parent)
     Path("folder.npy").mkdir()
     before = picture.read_bytes()
@@ -275,7 +281,7 @@ def test_impossible_outputs_are_refused(
 
 def test_a_full_disk_leaves_the_older_file(
     refused: Refusal, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     out = tmp_path / "o.npy"
     out.write_bytes(b"older")
 
@@ -289,19 +295,19 @@ def test_a_full_disk_leaves_the_older_file(
 
 
 @pytest.mark.parametrize("name", BAD_PICTURES)
-def test_files_that_are_no_pictures_are_refused(refused: Refusal, tmp_path: Path, name: str):
+def test_files_that_are_no_pictures_are_refused(refused: Refusal, tmp_path: Path, name: str) -> None:
     make, sentence = BAD_PICTURES[name]
     (tmp_path / name).write_bytes(make())
     assert sentence in refused("noise", tmp_path / name, "--beta", "1", "--output", tmp_path / "o.npy", "--json")
     assert os.listdir(tmp_path) == [name]
 
 
-def test_a_picture_that_is_not_there_is_refused(refused: Refusal, tmp_path: Path):
+def test_a_picture_that_is_not_there_is_refused(refused: Refusal, tmp_path: Path) -> None:
     said = refused("noise", tmp_path / "gone.png", "--beta", "1", "--output", tmp_path / "o.npy")
     assert said == "The image gone.png does not exist. Check its name and place."
 
 
-def test_what_was_left_out_of_a_picture_is_said_beside_the_json(medpriv: Command, tmp_path: Path):
+def test_what_was_left_out_of_a_picture_is_said_beside_the_json(medpriv: Command, tmp_path: Path) -> None:
     frames = [Image.fromarray(_grey()), Image.fromarray(255 - _grey())]
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     # In quotes, as it was copied from elsewhere.
@@ -311,12 +317,12 @@ def test_what_was_left_out_of_a_picture_is_said_beside_the_json(medpriv: Command
     assert answer.err == f"Note: {note}\n"
 
 
-def test_a_folder_in_place_of_a_picture_is_called_one(refused: Refusal, tmp_path: Path):
+def test_a_folder_in_place_of_a_picture_is_called_one(refused: Refusal, tmp_path: Path) -> None:
     said = refused("noise", tmp_path, "--beta", "1", "--output", tmp_path / "o.npy")
     assert said == f"The image {tmp_path.name} is a folder and not a file. Give the file itself."
 
 
-def test_a_picture_too_small_for_the_page_is_too_small_here(refused: Refusal, tmp_path: Path):
+def test_a_picture_too_small_for_the_page_is_too_small_here(refused: Refusal, tmp_path: Path) -> None:
     with pytest.raises(ImageError) as on_page:
         plan_frames(15, 3, frames=1, bytes_per_pixel=1)
     Image.new("L", (15, 3)).save(tmp_path / "small.png")

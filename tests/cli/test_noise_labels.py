@@ -49,7 +49,7 @@ def _texts(file: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("mechanism", MECHANISMS)
-def test_a_png_says_what_it_is_and_what_holds(medpriv: Command, picture: Path, tmp_path: Path, mechanism: str):
+def test_a_png_says_what_it_is_and_what_holds(medpriv: Command, picture: Path, tmp_path: Path, mechanism: str) -> None:
     out = tmp_path / "o.png"
     facts = medpriv("noise", picture, "--mechanism", mechanism, "--beta", "2", "--output", out, "--json").json
     told = _texts(out)
@@ -65,7 +65,7 @@ def test_a_png_says_what_it_is_and_what_holds(medpriv: Command, picture: Path, t
     assert "picture.png" not in out.read_bytes().decode("latin-1")
 
 
-def test_an_array_has_no_place_for_the_label_which_is_said(medpriv: Command, picture: Path, tmp_path: Path):
+def test_an_array_has_no_place_for_the_label_which_is_said(medpriv: Command, picture: Path, tmp_path: Path) -> None:
     arguments = ["noise", picture, "--mechanism", "discrete_laplace", "--beta", "2", "--output", tmp_path / "o.npy"]
     assert medpriv(*arguments, "--json").json["labelled"] is False
     assert "nothing in it says that it is a release: keep these words with it" in medpriv(*arguments).out
@@ -83,7 +83,7 @@ def _in_mode(pixels: np.ndarray, mode: str) -> Image.Image:
 
 # What one level in one value must not change, nor any other picture: everything of a release but its pixels.
 @pytest.mark.parametrize(("ending", "mode"), STORED)
-def test_neighbours_give_releases_of_one_shape(medpriv: Command, tmp_path: Path, ending: str, mode: str):
+def test_neighbours_give_releases_of_one_shape(medpriv: Command, tmp_path: Path, ending: str, mode: str) -> None:
     grey = np.stack([_grey()] * 3, axis=2)
     other = grey.copy()
     other[0, 0, 0] ^= 1
@@ -100,7 +100,9 @@ def test_neighbours_give_releases_of_one_shape(medpriv: Command, tmp_path: Path,
 
 @pytest.mark.parametrize(("mode", "shape"), [("grey", [HEIGHT, WIDTH]), ("colour", [HEIGHT, WIDTH, 3])])
 @pytest.mark.parametrize("pixels", [_grey(), _colour()], ids=["grey", "colour"])
-def test_the_mode_can_be_chosen(medpriv: Command, tmp_path: Path, pixels: np.ndarray, mode: str, shape: list[int]):
+def test_the_mode_can_be_chosen(
+    medpriv: Command, tmp_path: Path, pixels: np.ndarray, mode: str, shape: list[int]
+) -> None:
     Image.fromarray(pixels).save(tmp_path / "in.png")
     arguments = ["noise", tmp_path / "in.png", "--mode", mode, "--beta", "0.001", "--output", tmp_path / "o.npy"]
     facts = medpriv(*arguments, "--json").json

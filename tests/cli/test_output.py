@@ -26,14 +26,14 @@ def drawn(draw: Callable[[ProgressBar], None], screen: io.StringIO) -> str:
     return screen.getvalue()
 
 
-def test_infinite_numbers_become_null_and_letters_are_readable_anywhere(capsys: pytest.CaptureFixture[str]):
+def test_infinite_numbers_become_null_and_letters_are_readable_anywhere(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"a": math.inf, "b": [1.5, math.nan], "c": ("ε", {"d": -math.inf})})
     out = capsys.readouterr().out
     assert json.loads(out) == {"a": None, "b": [1.5, None], "c": ["ε", {"d": None}]}
     assert out.isascii()
 
 
-def test_elsewhere_a_phase_has_one_line():
+def test_elsewhere_a_phase_has_one_line() -> None:
     def draw(bar: ProgressBar) -> None:
         for done in range(50):
             bar("Reading", done, 50)
@@ -44,7 +44,7 @@ def test_elsewhere_a_phase_has_one_line():
     assert drawn(draw, io.StringIO()) == "Reading\na line\nTraining\n"
 
 
-def test_on_a_terminal_the_bar_grows():
+def test_on_a_terminal_the_bar_grows() -> None:
     def draw(bar: ProgressBar) -> None:
         bar("Reading", 0, 2000, 90)
         bar("Reading", 2000, 2000)
@@ -54,7 +54,7 @@ def test_on_a_terminal_the_bar_grows():
     )
 
 
-def test_on_a_terminal_it_is_not_redrawn_for_every_file(monkeypatch: pytest.MonkeyPatch):
+def test_on_a_terminal_it_is_not_redrawn_for_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(1000))
     monkeypatch.setattr("medpriv_core.cli.output.time.monotonic", lambda: 100 + next(clock) / 1000)
 
@@ -65,7 +65,7 @@ def test_on_a_terminal_it_is_not_redrawn_for_every_file(monkeypatch: pytest.Monk
     assert 4 <= drawn(draw, Terminal()).count("\r") <= 7
 
 
-def test_on_a_terminal_waiting_has_no_bar_and_a_line_takes_its_place():
+def test_on_a_terminal_waiting_has_no_bar_and_a_line_takes_its_place() -> None:
     def draw(bar: ProgressBar) -> None:
         bar("Waiting", 0, 0)
         bar.say("epoch 1")
@@ -76,7 +76,7 @@ def test_on_a_terminal_waiting_has_no_bar_and_a_line_takes_its_place():
     )
 
 
-def test_an_error_finds_the_line_ended():
+def test_an_error_finds_the_line_ended() -> None:
     def draw(bar: ProgressBar) -> None:
         bar("Reading", 1, 2)
         raise ValueError("broken")

@@ -58,7 +58,7 @@ def at_home(trained: DataHome, monkeypatch: pytest.MonkeyPatch) -> DataHome:
     return trained
 
 
-def test_the_test_images_files_get_what_the_prepared_test_images_get(at_home: DataHome, medpriv: Command):
+def test_the_test_images_files_get_what_the_prepared_test_images_get(at_home: DataHome, medpriv: Command) -> None:
     files = sorted((at_home.root.parent / "chest" / "test").rglob("*.jpeg"))
     answer = medpriv("predict", "--run", "private", *files, "--json")
     assert (answer.code, answer.err) == (0, "Asking the network\n")
@@ -77,7 +77,9 @@ def test_the_test_images_files_get_what_the_prepared_test_images_get(at_home: Da
     assert "while wrongly naming 1 of 100" in answer.json["meaning"]
 
 
-def test_the_plain_answer_has_run_epsilon_classes_and_caveat(at_home: DataHome, medpriv: Command, tmp_path: Path):
+def test_the_plain_answer_has_run_epsilon_classes_and_caveat(
+    at_home: DataHome, medpriv: Command, tmp_path: Path
+) -> None:
     Image.new("RGB", (90, 40), "grey").save(tmp_path / "grey.png")
     answer = medpriv("predict", "--run", "private", tmp_path / "grey.png")
     title, statement, _meaning, line, caveat = answer.out.splitlines()
@@ -92,7 +94,7 @@ def test_the_plain_answer_has_run_epsilon_classes_and_caveat(at_home: DataHome, 
     assert "not the probability of a disease" in caveat
 
 
-def test_what_cannot_be_judged_is_refused(at_home: DataHome, refused: Refusal, tmp_path: Path):
+def test_what_cannot_be_judged_is_refused(at_home: DataHome, refused: Refusal, tmp_path: Path) -> None:
     (tmp_path / "note.png").write_text("no picture")
     assert "required: --run, IMAGE" in refused("predict")
     assert refused("predict", "--run", "nothing", "x.png").startswith("There is no run nothing.")
@@ -100,7 +102,7 @@ def test_what_cannot_be_judged_is_refused(at_home: DataHome, refused: Refusal, t
     assert refused("predict", "--run", "private", tmp_path / "note.png").startswith("The image note.png cannot be read")
 
 
-def test_the_command_ends_and_leaves_no_process(at_home: DataHome, tmp_path: Path):
+def test_the_command_ends_and_leaves_no_process(at_home: DataHome, tmp_path: Path) -> None:
     Image.new("L", (40, 40)).save(tmp_path / "black.png")
     command = [sys.executable, "-m", "medpriv_core", "predict", "--run", "private", str(tmp_path / "black.png")]
     PROCESS.close()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -53,7 +54,7 @@ def start(*arguments: str, **options: object) -> subprocess.Popen[str]:
     )
 
 
-def test_a_private_run_from_start_to_end(at_home: DataHome):
+def test_a_private_run_from_start_to_end(at_home: DataHome) -> None:
     settings = ["--method", "dp_sgd", "--noise-multiplier", "1", "--epochs", "2"]
     process = start("run", "--dataset", NAME, *TINY, *settings, "--json")
     out, err = process.communicate(timeout=PATIENCE_S)
@@ -104,7 +105,9 @@ def _broken_picture(folder: Path) -> list[str]:
     ],
     ids=["broken pictures"],
 )
-def test_a_run_that_fails_says_why(at_home: DataHome, tmp_path: Path, medpriv: Command, make, sentence: str):
+def test_a_run_that_fails_says_why(
+    at_home: DataHome, tmp_path: Path, medpriv: Command, make: Any, sentence: str
+) -> None:
     arguments = make(tmp_path)
     if (tmp_path / "chest").exists():
         assert medpriv("datasets", "add", "chest_xray", tmp_path / "chest").code == 0
@@ -124,8 +127,8 @@ def test_a_run_that_fails_says_why(at_home: DataHome, tmp_path: Path, medpriv: C
     ],
 )
 def test_weights_that_will_not_do_are_refused_before_the_run_is_queued(
-    at_home: DataHome, tmp_path: Path, medpriv: Command, make, sentence: str
-):
+    at_home: DataHome, tmp_path: Path, medpriv: Command, make: Any, sentence: str
+) -> None:
     before = medpriv("runs", "list").out
     answer = medpriv("run", *make(tmp_path))
     assert (answer.code, answer.out) == (2, "")
@@ -134,7 +137,7 @@ def test_weights_that_will_not_do_are_refused_before_the_run_is_queued(
     assert not (tmp_path / "sprung").exists()
 
 
-def test_ctrl_c_stops_the_run_and_a_second_runner_is_not_needed(at_home: DataHome, medpriv: Command):
+def test_ctrl_c_stops_the_run_and_a_second_runner_is_not_needed(at_home: DataHome, medpriv: Command) -> None:
     process = start("run", "--dataset", NAME, *TINY, "--trainable", "all", "--epochs", "1000")
     assert process.stdout
     assert process.stderr
@@ -162,7 +165,7 @@ def test_ctrl_c_stops_the_run_and_a_second_runner_is_not_needed(at_home: DataHom
 
 
 @pytest.mark.parametrize("arguments", [["datasets", "list", "--json"], ["run", "--help"]], ids=" ".join)
-def test_a_reader_that_has_seen_enough_is_no_error(at_home: DataHome, arguments: list[str]):
+def test_a_reader_that_has_seen_enough_is_no_error(at_home: DataHome, arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)  # as if head had already left
     command = [sys.executable, "-m", "medpriv_core", *arguments]
@@ -171,7 +174,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(at_home: DataHome, arguments:
     assert (result.returncode, result.stderr) == (0, "")
 
 
-def test_a_terminal_without_greek_gets_the_result_all_the_same(at_home: DataHome, tmp_path: Path):
+def test_a_terminal_without_greek_gets_the_result_all_the_same(at_home: DataHome, tmp_path: Path) -> None:
     Image.new("L", (16, 16)).save(tmp_path / "i.png")
     options = ["--beta", "1", "--mechanism", "laplace_per_image", "--output", str(tmp_path / "o.png")]
     process = start("noise", str(tmp_path / "i.png"), *options, env=os.environ | {"PYTHONIOENCODING": "ascii:strict"})

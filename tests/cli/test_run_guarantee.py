@@ -43,7 +43,7 @@ def trained_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_command, "_watch", end)
 
 
-def test_a_sound_run_says_its_epsilon_and_what_it_means(medpriv: Command, home: DataHome):
+def test_a_sound_run_says_its_epsilon_and_what_it_means(medpriv: Command, home: DataHome) -> None:
     lines = medpriv(*PRIVATE, "--noise-multiplier", 20, "--sampling", "full_batch").out.splitlines()
     assert lines[0] == "finished after epoch 1: test accuracy 0.8000"
     # One Gaussian mechanism of mu = 1/20 (Balle and Wang 2018): delta is 1e-5 at epsilon 0.16004, told rounded up.
@@ -58,7 +58,7 @@ def test_a_sound_run_says_its_epsilon_and_what_it_means(medpriv: Command, home: 
     assert len(lines) == 3
 
 
-def test_the_authors_way_says_what_fails(medpriv: Command, home: DataHome):
+def test_the_authors_way_says_what_fails(medpriv: Command, home: DataHome) -> None:
     authors = ("--engine", "microbatch", "--microbatch-size", 4, "--sampling", "shuffled", "--norm", "batch_norm")
     answer = medpriv(*PRIVATE, "--noise-multiplier", 5.002, "--trainable", "all", *authors)
     lines = answer.out.splitlines()

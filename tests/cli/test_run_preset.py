@@ -37,7 +37,7 @@ def queued(home: DataHome) -> RunSpec:
 
 
 @pytest.mark.parametrize("epsilon", [1.0, 3.0, 8.0])
-def test_sound_dp_is_one_word_and_an_epsilon(medpriv: Command, home: DataHome, epsilon: float):
+def test_sound_dp_is_one_word_and_an_epsilon(medpriv: Command, home: DataHome, epsilon: float) -> None:
     said = medpriv(*SOUND, "--target-epsilon", epsilon).out
     settings = preset_settings("sound", dataset="synthetic_chest", ordered=False, target_epsilon=epsilon)
     assert queued(home) == RunSpec(dataset="synthetic_chest", weights="none", **settings)
@@ -46,7 +46,7 @@ def test_sound_dp_is_one_word_and_an_epsilon(medpriv: Command, home: DataHome, e
     assert "Changed from" not in said
 
 
-def test_what_is_given_wins_and_is_reported(medpriv: Command, home: DataHome):
+def test_what_is_given_wins_and_is_reported(medpriv: Command, home: DataHome) -> None:
     answer = medpriv(*SOUND, "--epochs", 5, "--no-standardise", "--seed", 3)
     assert "Changed from Sound DP: epochs 5 instead of 75; standardise false instead of true." in answer.out
     spec = queued(home)
@@ -57,12 +57,12 @@ def test_what_is_given_wins_and_is_reported(medpriv: Command, home: DataHome):
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
-def test_every_preset_has_its_word(medpriv: Command, home: DataHome, name: str):
+def test_every_preset_has_its_word(medpriv: Command, home: DataHome, name: str) -> None:
     assert medpriv("run", "--dataset", "synthetic_chest", "--weights", "none", "--preset", name).code == 0
     settings = preset_settings(name, dataset="synthetic_chest", ordered=False)
     assert queued(home) == RunSpec(dataset="synthetic_chest", weights="none", **settings)
 
 
-def test_without_a_preset_a_run_has_the_defaults(medpriv: Command, home: DataHome):
+def test_without_a_preset_a_run_has_the_defaults(medpriv: Command, home: DataHome) -> None:
     assert "Preset" not in medpriv("run", "--dataset", "synthetic_chest", "--weights", "none").out
     assert queued(home) == RunSpec(dataset="synthetic_chest", weights="none")

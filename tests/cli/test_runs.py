@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
 
 from medpriv_core.home import DataHome
 from medpriv_core.printable import brief
@@ -16,7 +19,7 @@ from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_record import write_record
-from medpriv_core.runs.store import RunStore
+from medpriv_core.runs.store import RunState, RunStore
 from medpriv_core.spec import RunSpec
 from tests.cli.conftest import Command, Refusal
 from tests.results.chosen_results import spent_of
@@ -44,14 +47,15 @@ def filled(home: DataHome) -> dict[str, str]:
         directory.append_epoch(row)
     directory.log.write_text("epoch 1 of 2: fine\nfinished.\n")
     store = RunStore(home)
-    for state, message in (("finished", None), ("failed", "The worker was killed.")):
+    ends: tuple[tuple[RunState, str | None], ...] = (("finished", None), ("failed", "The worker was killed."))
+    for state, message in ends:
         store.claim_next()
         store.end(ids[state], state, message)
     ids["queued"] = service.submit(home, private)
     return ids
 
 
-def test_an_empty_home_says_how_to_begin(medpriv: Command, home: DataHome):
+def test_an_empty_home_says_how_to_begin(medpriv: Command, home: DataHome) -> None:
     assert medpriv("runs", "list").out == (
         "No runs yet. Start one with: python -m medpriv_core run --dataset synthetic_chest\n"
     )
@@ -59,7 +63,7 @@ def test_an_empty_home_says_how_to_begin(medpriv: Command, home: DataHome):
     assert not home.root.exists()
 
 
-def test_the_list_has_every_run_the_newest_first(medpriv: Command, filled: dict[str, str]):
+def test_the_list_has_every_run_the_newest_first(medpriv: Command, filled: dict[str, str]) -> None:
     answer = medpriv("runs", "list", "--json")
     assert (answer.code, answer.err) == (0, "")
     runs = answer.json["runs"]
@@ -69,14 +73,14 @@ def test_the_list_has_every_run_the_newest_first(medpriv: Command, filled: dict[
     assert created == sorted(created, reverse=True)
 
 
-def test_the_plain_list_shows_state_accuracy_and_reason(medpriv: Command, filled: dict[str, str]):
+def test_the_plain_list_shows_state_accuracy_and_reason(medpriv: Command, filled: dict[str, str]) -> None:
     out = medpriv("runs", "list").out
     dataset = "Synthetic chest radiographs"
     assert f"{filled['finished']}  finished   epoch    2, test accuracy 0.812  {dataset} · DP-SGD σ 1.5" in out
     assert f"{filled['failed']}  failed     no epoch yet  {dataset} · Local-DP β 2 · last layer\n    The worker" in out
 
 
-def test_one_run_with_its_settings_and_epochs(medpriv: Command, filled: dict[str, str]):
+def test_one_run_with_its_settings_and_epochs(medpriv: Command, filled: dict[str, str]) -> None:
     run = medpriv("runs", "show", filled["finished"], "--json").json
     assert set(run) >= FIELDS | {"progress", "epochs"}
     assert (run["spec"]["method"], run["spec"]["noise_multiplier"]) == ("dp_sgd", 1.5)
@@ -90,18 +94,18 @@ def test_one_run_with_its_settings_and_epochs(medpriv: Command, filled: dict[str
     ]
 
 
-def test_no_finite_epsilon_is_shown_as_such(medpriv: Command, filled: dict[str, str], home: DataHome):
+def test_no_finite_epsilon_is_shown_as_such(medpriv: Command, filled: dict[str, str], home: DataHome) -> None:
     row = {"epoch": 3, "train_accuracy": 1.0, "test_accuracy": 1.0, "epsilon": None, "delta": 1e-5}
     RunDirectory(home.runs / filled["finished"]).append_epoch(row)
     assert "ε ∞ (δ 1e-5)" in medpriv("runs", "show", filled["finished"]).out
 
 
-def test_the_log(medpriv: Command, filled: dict[str, str]):
+def test_the_log(medpriv: Command, filled: dict[str, str]) -> None:
     assert medpriv("runs", "log", filled["finished"]).out == "epoch 1 of 2: fine\nfinished.\n"
     assert medpriv("runs", "log", filled["queued"]).out == "The worker of this run has printed nothing yet.\n"
 
 
-def test_stop_and_resume(medpriv: Command, filled: dict[str, str]):
+def test_stop_and_resume(medpriv: Command, filled: dict[str, str]) -> None:
     def state() -> str:
         return str(medpriv("runs", "show", filled["queued"], "--json").json["state"])
 
@@ -112,7 +116,7 @@ def test_stop_and_resume(medpriv: Command, filled: dict[str, str]):
     assert state() == "queued"
 
 
-def test_names_tags_and_notes(medpriv: Command, filled: dict[str, str]):
+def test_names_tags_and_notes(medpriv: Command, filled: dict[str, str]) -> None:
     run_id = filled["finished"]
     assert medpriv("runs", "rename", run_id, "The  good one").out == f"{run_id} is now called The good one.\n"
     assert medpriv("runs", "tag", run_id, "paper", "seed 1").out == f"Tags of {run_id}: paper, seed 1\n"
@@ -127,7 +131,7 @@ def test_names_tags_and_notes(medpriv: Command, filled: dict[str, str]):
     assert medpriv("runs", "note", run_id, "").out == f"{run_id} has no notes any more.\n"
 
 
-def test_delete_restore_and_purge(medpriv: Command, refused: Refusal, filled: dict[str, str], home: DataHome):
+def test_delete_restore_and_purge(medpriv: Command, refused: Refusal, filled: dict[str, str], home: DataHome) -> None:
     run_id = filled["finished"]
     assert f"runs restore {run_id}" in medpriv("runs", "delete", run_id).out
     assert run_id not in medpriv("runs", "list").out
@@ -141,7 +145,7 @@ def test_delete_restore_and_purge(medpriv: Command, refused: Refusal, filled: di
     assert "stop it first" in refused("runs", "delete", filled["queued"])
 
 
-def test_move_in_the_queue(medpriv: Command, refused: Refusal, filled: dict[str, str], home: DataHome):
+def test_move_in_the_queue(medpriv: Command, refused: Refusal, filled: dict[str, str], home: DataHome) -> None:
     newest = service.submit(home, RunSpec(dataset="synthetic_chest", weights="none"))
     assert medpriv("runs", "move", newest, "first").out == f"{newest} is number 1 in the queue.\n"
     assert medpriv("runs", "move", newest, "down").out == f"{newest} is number 2 in the queue.\n"
@@ -151,7 +155,7 @@ def test_move_in_the_queue(medpriv: Command, refused: Refusal, filled: dict[str,
 
 def test_extend_says_what_holds_before_it_queues(
     medpriv: Command, refused: Refusal, filled: dict[str, str], home: DataHome
-):
+) -> None:
     run_id = filled["finished"]
     assert "no checkpoint on this machine" in refused("runs", "extend", run_id, "--epochs", "4")
     directory = RunDirectory(home.runs / run_id)
@@ -177,7 +181,9 @@ def test_extend_says_what_holds_before_it_queues(
     assert (run["state"], run["spec"]["epochs"]) == ("queued", 4)
 
 
-def test_a_damaged_table_is_made_again(medpriv: Command, refused: Refusal, filled: dict[str, str], home: DataHome):
+def test_a_damaged_table_is_made_again(
+    medpriv: Command, refused: Refusal, filled: dict[str, str], home: DataHome
+) -> None:
     assert "is sound and has every run" in refused("runs", "rebuild")
     for beside in home.root.glob("runs.sqlite3-*"):
         beside.unlink()
@@ -189,7 +195,7 @@ def test_a_damaged_table_is_made_again(medpriv: Command, refused: Refusal, fille
 
 def test_a_lost_table_is_said_and_made_again(
     medpriv: Command, refused: Refusal, filled: dict[str, str], home: DataHome
-):
+) -> None:
     (home.runs / filled["failed"] / "spec.json").write_text('{"dataset": 1e999}')
     for file in home.root.glob("runs.sqlite3*"):
         file.unlink()
@@ -208,7 +214,7 @@ def test_a_lost_table_is_said_and_made_again(
 
 def test_runs_that_the_table_does_not_know_are_said_below_the_list(
     medpriv: Command, filled: dict[str, str], home: DataHome
-):
+) -> None:
     with sqlite3.connect(home.database) as database:
         database.execute("DELETE FROM runs WHERE id = ?", (filled["failed"],))
     database.close()
@@ -222,12 +228,12 @@ def test_runs_that_the_table_does_not_know_are_said_below_the_list(
     assert medpriv("runs", "list").code == 0
 
 
-def test_a_run_without_a_test_accuracy_is_listed(medpriv: Command, filled: dict[str, str], home: DataHome):
+def test_a_run_without_a_test_accuracy_is_listed(medpriv: Command, filled: dict[str, str], home: DataHome) -> None:
     RunDirectory(home.runs / filled["finished"]).append_epoch({"epoch": 3, "test_accuracy": None})
     assert "epoch    3, no test accuracy" in medpriv("runs", "list").out
 
 
-def test_a_damaged_run_is_listed_deleted_and_removed(medpriv: Command, filled: dict[str, str], home: DataHome):
+def test_a_damaged_run_is_listed_deleted_and_removed(medpriv: Command, filled: dict[str, str], home: DataHome) -> None:
     run_id = filled["finished"]
     (home.runs / run_id / "spec.json").write_text('{"epochs": ' + "9" * 5000 + "}")
     answer = medpriv("runs", "list")
@@ -242,7 +248,7 @@ def test_a_damaged_run_is_listed_deleted_and_removed(medpriv: Command, filled: d
 
 def test_a_run_whose_settings_are_damaged_is_shown_with_the_reason(
     medpriv: Command, filled: dict[str, str], home: DataHome
-):
+) -> None:
     (home.runs / filled["finished"] / "spec.json").write_text("{")
     answer = medpriv("runs", "show", filled["finished"])
     assert answer.code == 0
@@ -268,14 +274,20 @@ def test_a_run_whose_settings_are_damaged_is_shown_with_the_reason(
     ],
     ids=" ".join,
 )
-@pytest.mark.parametrize("run_id", ["nothing", "../x", "", "' OR 1=1 --", "x" * 5000])
-def test_an_unknown_run_is_refused(refused: Refusal, home: DataHome, arguments: list[str], run_id: str):
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])  # nothing is changed
+@given(run_id=st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"])))
+@example(run_id="../x")
+@example(run_id="")
+@example(run_id="' OR 1=1 --")
+@example(run_id="x" * 5000)
+def test_an_unknown_run_is_refused(refused: Refusal, home: DataHome, arguments: list[str], run_id: str) -> None:
+    assume(not run_id.startswith("-"))  # an option
     action, *rest = arguments
     said = refused("runs", action, run_id, *rest)
     assert said == brief(f"There is no run {run_id}. The list of runs shows those that exist.")
 
 
-def test_what_a_state_does_not_allow_is_refused(refused: Refusal, filled: dict[str, str]):
+def test_what_a_state_does_not_allow_is_refused(refused: Refusal, filled: dict[str, str]) -> None:
     assert "has already ended (finished)" in refused("runs", "stop", filled["finished"])
     assert "is finished; only a stopped or failed run" in refused("runs", "resume", filled["finished"])
     assert "is queued; only a stopped or failed run" in refused("runs", "resume", filled["queued"])
@@ -311,7 +323,7 @@ def test_what_a_state_does_not_allow_is_refused(refused: Refusal, filled: dict[s
 )
 def test_a_run_that_cannot_work_is_refused_at_once(
     refused: Refusal, medpriv: Command, home: DataHome, tmp_path: Path, options: list[str], sentence: str
-):
+) -> None:
     add_small_dataset(home, tmp_path)
     defaults = [] if "--dataset" in options else ["--dataset", NAME]
     weights = [] if "--weights" in options else ["--weights", "none"]
@@ -322,7 +334,7 @@ def test_a_run_that_cannot_work_is_refused_at_once(
 
 def test_a_weights_variable_that_leads_nowhere_is_refused(
     refused: Refusal, home: DataHome, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setenv("MEDPRIV_WEIGHTS", "/no/such/file.pth")
     assert "MEDPRIV_WEIGHTS names a weights file that does not exist" in refused("run", "--dataset", "synthetic_chest")
 
@@ -348,7 +360,7 @@ def _tables_gone(file: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [_not_a_database, _another_program, _tables_gone])
-def test_a_damaged_table_of_runs_is_said_and_left_as_it_is(refused: Refusal, home: DataHome, damage):
+def test_a_damaged_table_of_runs_is_said_and_left_as_it_is(refused: Refusal, home: DataHome, damage: Any) -> None:
     home.root.mkdir()
     damage(home.database)
     before = home.database.read_bytes()[HEADER:]
@@ -359,7 +371,7 @@ def test_a_damaged_table_of_runs_is_said_and_left_as_it_is(refused: Refusal, hom
     assert not home.runs.exists() or os.listdir(home.runs) == []
 
 
-def test_a_table_of_a_newer_version_is_left_alone(refused: Refusal, home: DataHome):
+def test_a_table_of_a_newer_version_is_left_alone(refused: Refusal, home: DataHome) -> None:
     home.root.mkdir()
     with sqlite3.connect(home.database) as database:
         database.execute("PRAGMA user_version = 99")

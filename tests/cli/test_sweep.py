@@ -20,7 +20,7 @@ def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MEDPRIV_WEIGHTS", raising=False)
 
 
-def test_a_dry_run_says_what_the_papers_grid_takes_and_queues_nothing(medpriv: Command, home: DataHome):
+def test_a_dry_run_says_what_the_papers_grid_takes_and_queues_nothing(medpriv: Command, home: DataHome) -> None:
     answer = medpriv(*PAPER, "--seeds", 2, "--dry-run", "--json")
     assert answer.code == 0
     said = answer.json
@@ -38,7 +38,7 @@ def test_a_dry_run_says_what_the_papers_grid_takes_and_queues_nothing(medpriv: C
     assert "ε = 1.75 (δ = 0;" in words
 
 
-def test_a_sweep_is_queued_shown_stopped_resumed_and_forgotten(medpriv: Command, home: DataHome):
+def test_a_sweep_is_queued_shown_stopped_resumed_and_forgotten(medpriv: Command, home: DataHome) -> None:
     sweep_id = medpriv(*PAPER, "--draws", "per_pixel", "--json").json["id"]
     runs = service.list_runs(home)
     assert len(runs) == 7
@@ -58,7 +58,7 @@ def test_a_sweep_is_queued_shown_stopped_resumed_and_forgotten(medpriv: Command,
     assert len(service.list_runs(home)) == 7
 
 
-def test_any_grid_stands_on_a_preset(medpriv: Command, home: DataHome):
+def test_any_grid_stands_on_a_preset(medpriv: Command, home: DataHome) -> None:
     answer = medpriv(
         *GRID, "--preset", "sound", "--set", "image-size=32", "--vary", "noise_multiplier=20,40", "--vary",
         "head_bias=true,false", "--title", "Noise and bias", "--json",
@@ -71,7 +71,7 @@ def test_any_grid_stands_on_a_preset(medpriv: Command, home: DataHome):
     assert {(spec.image_size, spec.target_epsilon, spec.sampling) for spec in specs} == {(32, None, "full_batch")}
 
 
-def test_each_run_of_a_grid_has_its_own_recipe_and_the_command_says_so(medpriv: Command, home: DataHome):
+def test_each_run_of_a_grid_has_its_own_recipe_and_the_command_says_so(medpriv: Command, home: DataHome) -> None:
     varied = (*GRID, "--preset", "sound", "--vary", "target_epsilon=1,3,8", "--dry-run")
     runs = medpriv(*varied, "--json").json["runs"]
     assert [(run["spec"]["epochs"], run["spec"]["learning_rate"]) for run in runs] == [(50, 9), (75, 12), (100, 20)]
@@ -80,7 +80,7 @@ def test_each_run_of_a_grid_has_its_own_recipe_and_the_command_says_so(medpriv: 
     assert "Other than Sound DP in all runs: momentum 0.5 instead of 0.9." in said
 
 
-def test_combinations_that_cannot_be_are_told(medpriv: Command, home: DataHome):
+def test_combinations_that_cannot_be_are_told(medpriv: Command, home: DataHome) -> None:
     out = medpriv(*GRID, "--vary", "batch_size=32,5000", "--dry-run").out
     assert "1 runs: 1 to train" not in out
     assert "1 run: 1 to train" in out
@@ -109,6 +109,8 @@ def test_combinations_that_cannot_be_are_told(medpriv: Command, home: DataHome):
         (("sweep", "resume", "nothing"), "There is no sweep nothing."),
     ],
 )
-def test_wrong_input_is_one_sentence(refused: Refusal, home: DataHome, arguments: tuple[str, ...], sentence: str):
+def test_wrong_input_is_one_sentence(
+    refused: Refusal, home: DataHome, arguments: tuple[str, ...], sentence: str
+) -> None:
     assert refused(*arguments).startswith(sentence)
     assert not (home.root / "runs.sqlite3").exists()

@@ -47,12 +47,12 @@ def only_text(answer: Answer) -> str:
     [["list"], ["list", "--json"], ["show"], ["show", "--json"], ["log"], ["delete"], ["resume"], ["stop"]],
     ids=" ".join,
 )
-def test_a_name_is_printed_as_text(medpriv: Command, run_id: str, command: list[str]):
+def test_a_name_is_printed_as_text(medpriv: Command, run_id: str, command: list[str]) -> None:
     said = only_text(medpriv("runs", command[0], *([] if command[0] == "list" else [run_id]), *command[1:]))
     assert "127.0.0.1:9" in said or command[0] not in ("list", "show")
 
 
-def test_a_new_name_is_repeated_as_text(medpriv: Command, run_id: str):
+def test_a_new_name_is_repeated_as_text(medpriv: Command, run_id: str) -> None:
     for text in TERMINAL[:-1]:  # half a surrogate pair is no argument of a terminal
         answer = medpriv("runs", "rename", run_id, f"a{text}b")
         assert len(answer.out.splitlines()) == 1
@@ -77,7 +77,9 @@ def test_a_new_name_is_repeated_as_text(medpriv: Command, run_id: str):
     ],
     ids=lambda arguments: " ".join(arguments[:2]) if arguments[0] != FORGED else "command",
 )
-def test_an_error_that_repeats_an_argument_is_one_line_of_text(medpriv: Command, home: DataHome, arguments: list[str]):
+def test_an_error_that_repeats_an_argument_is_one_line_of_text(
+    medpriv: Command, home: DataHome, arguments: list[str]
+) -> None:
     answer = medpriv(*arguments)
     assert answer.code in (1, 2)
     (line,) = answer.err.splitlines()
@@ -85,7 +87,7 @@ def test_an_error_that_repeats_an_argument_is_one_line_of_text(medpriv: Command,
     only_text(answer)
 
 
-def test_a_table_printed_to_the_terminal_has_neither_formulas_nor_commands(medpriv: Command, home: DataHome):
+def test_a_table_printed_to_the_terminal_has_neither_formulas_nor_commands(medpriv: Command, home: DataHome) -> None:
     files = members()
     rows = [json.loads(line) | {"=HYPERLINK(1)": 0.5} for line in files["metrics.jsonl"].splitlines()]
     files["metrics.jsonl"] = "".join(json.dumps(row) + "\n" for row in rows).encode()
@@ -97,7 +99,7 @@ def test_a_table_printed_to_the_terminal_has_neither_formulas_nor_commands(medpr
             assert not [cell for cell in line if re.match(r"\s*[=@]|.*[;\n]\s*[=@]", cell)]
 
 
-def test_what_is_written_beside_a_run_is_text(medpriv: Command, home: DataHome, tmp_path: Path):
+def test_what_is_written_beside_a_run_is_text(medpriv: Command, home: DataHome, tmp_path: Path) -> None:
     put_run(home, classes=[FORGED, "<b>[k](http://127.0.0.1:9)"])
     service.rename(home, RUN_ID, FORGED)
     assert medpriv("export", "run", RUN_ID, "--output", tmp_path / "run.zip").code == 0

@@ -7,6 +7,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -35,7 +36,7 @@ def image_bytes(seed: int, *, file_format: str = "PNG", mode: str = "L", size: t
 
 def chest_files(*, train: int = 3, test: int = 2) -> dict[str, bytes]:
     """Name -> bytes of a chest X-ray tree with ``train`` and ``test`` images of each class."""
-    files = {}
+    files: dict[str, Any] = {}
     for split, count in (("train", train), ("test", test)):
         for label, folder in enumerate(("NORMAL", "PNEUMONIA")):
             for number in range(count):
@@ -63,7 +64,7 @@ def idrid_files(*, train: int = 10, test: int = 5, published: bool = False) -> d
 
     Image n of both splits is called IDRiD_n, counted from 1, and has the grade n % 5.
     """
-    files = {}
+    files: dict[str, Any] = {}
     for split, count, seed in (("train", train, 1000), ("test", test, 2000)):
         table, folder = IDRID_PLACES[published][split]
         rows = [f"IDRiD_{n:03},{n % 5},0" for n in range(1, count + 1)]
@@ -96,10 +97,10 @@ def write_zip(path: Path, files: Mapping[str, bytes], *, prefix: str = "") -> Pa
     return path
 
 
-def write_npz(path: Path, *, channels: int = 1, classes: int = 2, **changed: np.ndarray | None) -> Path:
+def write_npz(path: Path, *, channels: int = 1, classes: int = 2, **changed: Any) -> Path:
     """A MedMNIST-like npz; ``changed`` replaces arrays by name, or leaves them out where None."""
     rng = np.random.default_rng(0)
-    arrays: dict[str, np.ndarray | None] = {}
+    arrays: dict[str, Any] = {}
     for split, count in (("train", 20), ("val", 4), ("test", 10)):
         shape = (count, 28, 28) if channels == 1 else (count, 28, 28, channels)
         arrays[f"{split}_images"] = rng.integers(0, 256, shape, dtype=np.uint8)

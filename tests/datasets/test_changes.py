@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,7 +120,7 @@ def test_another_zip_npz_or_table_in_the_same_place_is_noticed(home: DataHome, t
     write_zip(tmp_path / "c.zip", chest_files(train=5))
     assert entry_of(home).train == 10
     add_dataset(home, "pneumoniamnist", write_npz(tmp_path / "p.npz"))
-    arrays = {"train_images": image_array(30), "train_labels": labels(30)}
+    arrays: dict[str, Any] = {"train_images": image_array(30), "train_labels": labels(30)}
     write_npz(tmp_path / "p.npz", **arrays)
     assert entry_of(home, "pneumoniamnist").train == 30
     folder = write_folder(tmp_path / "i", idrid_files())

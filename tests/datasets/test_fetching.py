@@ -63,7 +63,7 @@ def test_nothing_is_known_before_the_first_fetch(home: DataHome) -> None:
 def test_a_fetched_dataset_is_registered(home: DataHome, web: Web, here: None) -> None:
     calls: list[tuple[str, int, int]] = []
     entry = fetch_and_wait(home, NAME, SIZE, base_url=web.url, progress=lambda *call: calls.append(call))
-    assert fetch_job(home, NAME, SIZE).status().state == "finished"  # type: ignore[union-attr]
+    assert fetch_job(home, NAME, SIZE).status().state == "finished"
     assert entry.available
     assert entry.location == str(home.downloads / "pneumoniamnist.npz")
     assert len(open_dataset(home, NAME).split("train").labels) == 20
@@ -82,7 +82,7 @@ def test_a_cancelled_fetch_leaves_no_part(home: DataHome, web: Web, here: None) 
 
     with pytest.raises(Cancelled):
         fetch_and_wait(home, NAME, SIZE, base_url=f"{web.url}/slow", progress=stop)
-    assert fetch_job(home, NAME, SIZE).status().state == "cancelled"  # type: ignore[union-attr]
+    assert fetch_job(home, NAME, SIZE).status().state == "cancelled"
     assert not list(home.downloads.glob("*.part"))
 
 
@@ -102,7 +102,7 @@ def test_a_killed_process_is_shown_as_failed_and_can_be_started_again(
 def test_starting_in_the_background_goes_through_the_command_line(home: DataHome, web: Web) -> None:
     # The real checksum is in force in the other process, so the made-up file must be refused there.
     job = start_fetch(home, NAME, SIZE, base_url=web.url)
-    assert job.status().state == "running"  # type: ignore[union-attr]
+    assert job.status().state == "running"
     ended = status_when(job, lambda status: status.state != "running")
     assert ended.state == "failed"
     assert "wrong checksum" in (ended.message or "")

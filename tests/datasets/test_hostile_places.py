@@ -311,7 +311,7 @@ WRONG = {
     "null": lambda path: path.write_text("null"),
     "a record of another kind": lambda path: path.write_text('{"chest_xray": []}'),
     **{
-        f"{key}: {value!r}": lambda path, key=key, value=value: path.write_text(
+        f"{key}: {value!r}": lambda path, key=key, value=value: path.write_text(  # type: ignore[misc]
             json.dumps(
                 {
                     "chest_xray": {"path": "/x", "train_counts": [1, 2], "test_counts": [1, 2], "content": "k"}

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medpriv_core.datasets.base import SplitName
 from medpriv_core.datasets.files import open_files
 from medpriv_core.datasets.idrid import SPLITS, Idrid
 from medpriv_core.errors import DatasetError
@@ -27,7 +28,8 @@ def open_idrid(path: Path) -> Idrid:
 def test_every_image_has_the_grade_and_pixels_of_its_own_side(tmp_path: Path, published: bool) -> None:
     files = idrid_files(train=10, test=5, published=published)
     dataset = open_idrid(write_folder(tmp_path, files))
-    for side, count in (("train", 10), ("test", 5)):
+    sides: tuple[tuple[SplitName, int], ...] = (("train", 10), ("test", 5))
+    for side, count in sides:
         split = dataset.split(side)
         assert list(split.ids) == [f"IDRiD_{n:03}" for n in range(1, count + 1)]
         assert split.labels.tolist() == [n % 5 for n in range(1, count + 1)]

@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def test_16_bit_grey_is_scaled_and_not_clipped(file_format: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32])
-def test_32_bits_are_spread_from_black_to_white(dtype: type) -> None:
+def test_32_bits_are_spread_from_black_to_white(dtype: Any) -> None:
     values = np.array([[70000, 0, 35000]], dtype=dtype)
     assert decoded(encoded(Image.fromarray(values), "TIFF")).tolist() == [[255, 0, 128]]
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from medpriv_core.datasets import medmnist
+from medpriv_core.datasets.base import SplitName
 from medpriv_core.datasets.medmnist import PneumoniaMnist, RetinaMnist, fetch_medmnist
 from medpriv_core.errors import DatasetError
 from medpriv_core.home import DataHome
@@ -20,7 +22,8 @@ def test_train_and_test_are_read_and_validation_is_left_alone(tmp_path: Path) ->
     path = write_npz(tmp_path / "p.npz", val_images=None, val_labels=None)
     dataset = PneumoniaMnist(path)
     arrays = np.load(path)
-    for name, count in (("train", 20), ("test", 10)):
+    sides: tuple[tuple[SplitName, int], ...] = (("train", 20), ("test", 10))
+    for name, count in sides:
         split = dataset.split(name)
         assert split.labels.tolist() == arrays[f"{name}_labels"][:, 0].tolist()
         assert split.labels.dtype == np.int64
@@ -58,7 +61,7 @@ class _Trap:
 @pytest.mark.parametrize("array", ["train_images", "test_labels"])
 def test_pickled_objects_are_refused_and_not_run(tmp_path: Path, array: str) -> None:
     sprung = tmp_path / "sprung"
-    path = write_npz(tmp_path / "p.npz", **{array: np.array([_Trap(sprung)] * 20, dtype=object)})
+    path = write_npz(tmp_path / "p.npz", **dict[str, Any]({array: np.array([_Trap(sprung)] * 20, dtype=object)}))
     with pytest.raises(DatasetError, match=f"{array} .*pickled Python objects"):
         PneumoniaMnist(path)
     assert not sprung.exists()
@@ -79,7 +82,7 @@ def test_pickled_objects_are_refused_and_not_run(tmp_path: Path, array: str) -> 
         ({"train_labels": np.zeros((20, 1), dtype=np.uint8)}, "all of one class"),
     ],
 )
-def test_wrong_arrays_are_explained(tmp_path: Path, changed: dict[str, np.ndarray | None], message: str) -> None:
+def test_wrong_arrays_are_explained(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         PneumoniaMnist(write_npz(tmp_path / "p.npz", **changed))
 

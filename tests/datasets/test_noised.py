@@ -15,6 +15,7 @@ import sys
 import threading
 from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def prepare(home: DataHome, folder: Path, files: dict[str, bytes] | None = None,
 
 
 def make(
-    home: DataHome, clean: PreparedDataset, *, beta: float = 1.0, name: str = "laplace_per_pixel", **more
+    home: DataHome, clean: PreparedDataset, *, beta: float = 1.0, name: str = "laplace_per_pixel", **more: Any
 ) -> PreparedDataset:
     return noised_dataset(home, clean, picture_noise(name, beta=beta), **more)
 

@@ -32,12 +32,12 @@ from medpriv_core.patients import PatientCount, patient_facts, recorded_patients
         ("", None),
     ],
 )
-def test_a_chest_x_ray_tells_whose_it_is(name: str, key: str | None):
+def test_a_chest_x_ray_tells_whose_it_is(name: str, key: str | None) -> None:
     assert ChestXray.patient_key(name) == key
     assert Idrid.patient_key(name) is None
 
 
-def test_patients_are_counted_only_if_every_name_tells(home: DataHome):
+def test_patients_are_counted_only_if_every_name_tells(home: DataHome) -> None:
     names = ["person1_bacteria_1.jpeg", "person1_bacteria_2.jpeg", "person1_virus_1.jpeg", "IM-0001-0001.jpeg"]
     assert count_patients(names, ChestXray.patient_key) == PatientCount(3, 2)
     assert count_patients([*names, "scan.jpeg"], ChestXray.patient_key) is None
@@ -47,14 +47,14 @@ def test_patients_are_counted_only_if_every_name_tells(home: DataHome):
     assert patients_of(open_dataset(home, "retina_photo")) is None
 
 
-def test_what_is_not_known_is_recorded_as_that():
+def test_what_is_not_known_is_recorded_as_that() -> None:
     assert patient_facts(None) == {"patients": None, "largest_patient_images": None}
     assert recorded_patients(patient_facts(PatientCount(9, 4))) == PatientCount(9, 4)
     for damaged in ({}, {"patients": 3}, {"patients": "3", "largest_patient_images": 1}, patient_facts(None)):
         assert recorded_patients(damaged) is None
 
 
-def test_synthetic_images_are_each_of_somebody_else(home: DataHome):
+def test_synthetic_images_are_each_of_somebody_else(home: DataHome) -> None:
     patients = {entry.info.name: entry.patients for entry in list_datasets(home)}
     assert patients["synthetic_chest"] == PatientCount(640, 1)
     assert patients["chest_xray"] is None  # not added

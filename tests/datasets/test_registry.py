@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from tests.datasets.builders import aptos_files, chest_files, idrid_files, write
 REAL = ["chest_xray", "aptos2019", "idrid", "pneumoniamnist", "retinamnist"]
 
 
-def entry_of(home: DataHome, name: str):
+def entry_of(home: DataHome, name: str) -> Any:
     return next(entry for entry in list_datasets(home) if entry.info.name == name)
 
 
@@ -138,7 +139,7 @@ def test_a_changed_folder_has_another_key_at_the_next_start(home: DataHome, tmp_
 
 
 @pytest.mark.parametrize("action", [open_dataset, remove_dataset, lambda home, name: add_dataset(home, name, "x")])
-def test_an_unknown_name_gets_the_list_of_names(home: DataHome, action) -> None:
+def test_an_unknown_name_gets_the_list_of_names(home: DataHome, action: Any) -> None:
     with pytest.raises(DatasetError, match=r"no dataset 'chest'.*synthetic_chest.*retinamnist"):
         action(home, "chest")
 

@@ -11,14 +11,14 @@ from medpriv_core.errors import DatasetError
 from medpriv_core.home import DataHome
 
 
-def test_an_image_keeps_its_own_size_and_says_its_class(home: DataHome):
+def test_an_image_keeps_its_own_size_and_says_its_class(home: DataHome) -> None:
     viewed = view_image(open_dataset(home, "retina_photo"), 0)
     assert viewed.pixels.shape == (1411, 1411, 3)
     assert viewed.pixels.dtype == np.uint8
     assert viewed.label == "Retina"
 
 
-def test_images_of_a_class_have_that_label(home: DataHome):
+def test_images_of_a_class_have_that_label(home: DataHome) -> None:
     dataset = open_dataset(home, "synthetic_chest")
     indexes = images_of_class(dataset, "Pneumonia")
     labels = dataset.split("train").labels
@@ -29,7 +29,7 @@ def test_images_of_a_class_have_that_label(home: DataHome):
 
 
 @pytest.mark.parametrize("index", [0, 7, -1])
-def test_a_gallery_holds_the_image_once_among_others(home: DataHome, index: int):
+def test_a_gallery_holds_the_image_once_among_others(home: DataHome, index: int) -> None:
     dataset = open_dataset(home, "synthetic_chest")
     count = len(dataset.split("train").labels)
     index %= count
@@ -41,7 +41,7 @@ def test_a_gallery_holds_the_image_once_among_others(home: DataHome, index: int)
 
 
 @pytest.mark.parametrize("shape", [(24, 40, 1), (24, 40, 3)])
-def test_pictures_to_tell_a_foreign_one_from_take_its_shape(home: DataHome, shape: tuple[int, int, int]):
+def test_pictures_to_tell_a_foreign_one_from_take_its_shape(home: DataHome, shape: tuple[int, int, int]) -> None:
     dataset = open_dataset(home, "synthetic_chest")
     pictures = pictures_of_shape(dataset, shape, most=5)
     assert pictures.shape == (5, *shape)
@@ -52,14 +52,14 @@ def test_pictures_to_tell_a_foreign_one_from_take_its_shape(home: DataHome, shap
     assert abs(float(pictures[0].mean()) - float(first.mean())) < 2
 
 
-def test_there_are_never_more_pictures_than_the_dataset_has(home: DataHome):
+def test_there_are_never_more_pictures_than_the_dataset_has(home: DataHome) -> None:
     retina = open_dataset(home, "retina_photo")
     (grey,) = pictures_of_shape(retina, (32, 32, 1))
     colour = view_image(retina, 0).pixels.reshape(-1, 3).mean(axis=0)
     assert abs(float(grey.mean()) - float(colour @ [0.299, 0.587, 0.114])) < 2
 
 
-def test_an_image_that_does_not_exist_is_refused(home: DataHome):
+def test_an_image_that_does_not_exist_is_refused(home: DataHome) -> None:
     dataset = open_dataset(home, "retina_photo")
     for look in (lambda: view_image(dataset, 1), lambda: make_gallery(dataset, -1, size=32)):
         with pytest.raises(DatasetError, match="there is none at"):

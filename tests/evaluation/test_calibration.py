@@ -69,7 +69,7 @@ def test_the_bins_add_up_to_the_error(answers: tuple[np.ndarray, np.ndarray]) ->
         assert of.interval.low <= of.accuracy <= of.interval.high
 
 
-def test_the_interval_surrounds_the_error_and_is_the_same_at_every_look(answers) -> None:
+def test_the_interval_surrounds_the_error_and_is_the_same_at_every_look(answers: tuple[np.ndarray, np.ndarray]) -> None:
     interval = calibration_interval(*answers)
     assert interval is not None
     assert 0 <= interval.low < calibration_error(*answers) < interval.high <= 1

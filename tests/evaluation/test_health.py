@@ -37,12 +37,12 @@ def row(**changes: Any) -> dict[str, Any]:
         ({"test_loss": None}, None),
     ],
 )
-def test_each_kind_is_told_from_the_others(changes: dict[str, Any], kind: str | None):
+def test_each_kind_is_told_from_the_others(changes: dict[str, Any], kind: str | None) -> None:
     finding = judge(row(**changes), PLAIN, class_counts=COUNTS)
     assert (finding and finding.kind) == kind
 
 
-def test_it_says_what_guessing_has_and_what_to_try():
+def test_it_says_what_guessing_has_and_what_to_try() -> None:
     finding = judge(row(train_loss=4050.0), PLAIN, class_counts=COUNTS)
     assert finding is not None
     assert finding.title == "blew up"
@@ -50,7 +50,7 @@ def test_it_says_what_guessing_has_and_what_to_try():
     assert "[learning_rate] of 0.05 (a tenth)" in finding.advice
 
 
-def test_figures_on_training_images_of_a_private_run_are_not_looked_at():
+def test_figures_on_training_images_of_a_private_run_are_not_looked_at() -> None:
     assert judge(row(train_loss=4050.0), PRIVATE, class_counts=COUNTS) is None
     finding = judge(row(train_loss=4050.0, test_loss=90.0), PRIVATE, class_counts=COUNTS)
     assert finding is not None
@@ -59,9 +59,9 @@ def test_figures_on_training_images_of_a_private_run_are_not_looked_at():
     assert "spends its own ε" in finding.advice
 
 
-def test_what_is_guessing_depends_on_how_many_images_there_are():
+def test_what_is_guessing_depends_on_how_many_images_there_are() -> None:
     near = {"test_auroc": 0.56, "test_balanced_accuracy": 0.54, "test_loss": 0.69}
-    assert judge(row(**near), PLAIN, class_counts=(20, 20)).kind == "guessing"  # type: ignore[union-attr]
+    assert judge(row(**near), PLAIN, class_counts=(20, 20)).kind == "guessing"
     assert judge(row(**near), PLAIN, class_counts=(2000, 2000)) is None
     # Grades that agree beyond chance are no guess, however few there are.
     grades = row(test_auroc=0.59, test_balanced_accuracy=0.25, test_kappa=0.44, test_loss=1.6)
@@ -69,7 +69,8 @@ def test_what_is_guessing_depends_on_how_many_images_there_are():
     assert judge(grades, PLAIN, class_counts=(34, 5, 32, 19, 13)) is None
 
 
-def test_the_shipped_runs_are_judged_as_they_deserve():
+def test_the_shipped_runs_are_judged_as_they_deserve() -> None:
+    key: tuple[str, str, str]
     judged: dict[tuple[str, str, str], set[str]] = {}
     for result in (result for reference in read_references().sets for result in reference.results):
         assert result.spec is not None
@@ -92,5 +93,5 @@ def test_the_shipped_runs_are_judged_as_they_deserve():
     assert judged["idrid", "dp_sgd", "head 3"] == judged["idrid", "dp_sgd", "head 8"] == {"fine"}
 
 
-def test_guessing_is_not_taken_for_more():
+def test_guessing_is_not_taken_for_more() -> None:
     assert judge(row(test_loss=math.log(2), train_loss=math.log(2)), PLAIN, class_counts=COUNTS) is None

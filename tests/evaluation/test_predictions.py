@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ def test_a_torn_file_is_refused_in_a_sentence(path: Path, kept: int) -> None:
         read_predictions(path)
 
 
-GOOD = {"epoch": np.int64(1), "labels": LABELS, "test": CLEAN}
+GOOD: dict[str, Any] = {"epoch": np.int64(1), "labels": LABELS, "test": CLEAN}
 
 
 @pytest.mark.parametrize(
@@ -83,13 +84,15 @@ GOOD = {"epoch": np.int64(1), "labels": LABELS, "test": CLEAN}
         {"epoch": np.array([1, 2])},
     ],
 )
-def test_foreign_content_is_refused_in_a_sentence(path: Path, changes: dict) -> None:
+def test_foreign_content_is_refused_in_a_sentence(path: Path, changes: dict[str, Any]) -> None:
     np.savez(path, **(GOOD | changes))
     with pytest.raises(RunError, match="damaged"):
         read_predictions(path)
 
 
-def test_an_archive_that_unpacks_to_gigabytes_is_refused_by_its_header(path: Path, monkeypatch) -> None:
+def test_an_archive_that_unpacks_to_gigabytes_is_refused_by_its_header(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("medpriv_core.evaluation.predictions.MAX_BYTES", 5000)
     np.savez_compressed(path, **(GOOD | {"unused": np.zeros(10_000)}))
     assert path.stat().st_size < 5000

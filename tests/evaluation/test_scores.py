@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,11 +17,11 @@ def random() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-def test_two_classes_by_the_definitions(random):
+def test_two_classes_by_the_definitions(random: np.random.Generator) -> None:
     labels = random.integers(0, 2, 60)
     scale = random.random(60)
     probabilities = np.stack([1 - scale, scale], 1).astype(np.float32)
-    figures = scores(probabilities, labels, ordered=False)
+    figures: Mapping[str, Any] = scores(probabilities, labels, ordered=False)
     positive, negative = scale[labels == 1], scale[labels == 0]
     pairs = [(a > b) + 0.5 * (a == b) for a, b in itertools.product(positive, negative)]
     assert figures["auroc"] == pytest.approx(np.mean(pairs))
@@ -27,10 +29,10 @@ def test_two_classes_by_the_definitions(random):
     assert "kappa" not in figures
 
 
-def test_grades_by_the_definitions(random):
+def test_grades_by_the_definitions(random: np.random.Generator) -> None:
     labels = np.concatenate([np.arange(5), random.integers(0, 5, 95)])
     probabilities = random.dirichlet(np.ones(5), 100).astype(np.float32)
-    figures = scores(probabilities, labels, ordered=True)
+    figures: Mapping[str, Any] = scores(probabilities, labels, ordered=True)
     predicted = probabilities.argmax(1)
     seen = np.zeros((5, 5))
     np.add.at(seen, (labels, predicted), 1)
@@ -45,7 +47,7 @@ def test_grades_by_the_definitions(random):
 
 
 @pytest.mark.parametrize(("classes", "digits"), [(2, 8), (2, 1), (5, 8), (5, 1)])
-def test_they_are_those_of_scikit_learn(random, classes, digits):
+def test_they_are_those_of_scikit_learn(random: np.random.Generator, classes: Any, digits: Any) -> None:
     """Also with ties, which one digit makes many of, and with a class that is never predicted."""
     from sklearn import metrics
 
@@ -54,7 +56,7 @@ def test_they_are_those_of_scikit_learn(random, classes, digits):
     rough[:, 0] *= 0.01
     probabilities = np.round(rough / rough.sum(1, keepdims=True), digits)
     predicted = probabilities.argmax(1)
-    figures = scores(probabilities, labels, ordered=True)
+    figures: Mapping[str, Any] = scores(probabilities, labels, ordered=True)
     known = {"labels": np.arange(classes), "average": None, "zero_division": 0}
     assert figures["class_recall"] == pytest.approx(metrics.recall_score(labels, predicted, **known))
     precision = [0 if value is None else value for value in figures["class_precision"]]
@@ -66,9 +68,9 @@ def test_they_are_those_of_scikit_learn(random, classes, digits):
     assert figures["auroc"] == pytest.approx(each[1] if classes == 2 else np.mean(each))
 
 
-def test_what_cannot_be_said_is_none():
+def test_what_cannot_be_said_is_none() -> None:
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2]], dtype=np.float32)
-    figures = scores(probabilities, np.array([0, 0]), ordered=True)
+    figures: Mapping[str, Any] = scores(probabilities, np.array([0, 0]), ordered=True)
     assert figures == {
         "balanced_accuracy": 1.0,
         "auroc": None,

@@ -7,6 +7,8 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,7 +78,7 @@ def test_nothing_names_the_machine_its_people_or_their_images(home: DataHome) ->
     assert json.loads(files["spec.json"])["weights"] == "weights.pth"
 
 
-def test_a_file_of_weights_is_told_by_name_and_fingerprint(home: DataHome, tmp_path) -> None:
+def test_a_file_of_weights_is_told_by_name_and_fingerprint(home: DataHome, tmp_path: Path) -> None:
     weights = tmp_path / "mine.pth"
     weights.write_bytes(b"numbers")
     put_run(home, PLAIN.changed(weights=str(weights)))
@@ -202,7 +204,7 @@ def test_a_run_that_ended_before_its_first_epoch_can_be_exported(home: DataHome)
         (lambda home: service.submit(home, PLAIN), "wait until it has ended"),
     ],
 )
-def test_what_cannot_be_exported_is_said(home: DataHome, spoil: Callable, message: str) -> None:
+def test_what_cannot_be_exported_is_said(home: DataHome, spoil: Callable[..., Any], message: str) -> None:
     run_id = spoil(home) or "20990101-000000-ffff"
 
     with pytest.raises(RunError, match=message):

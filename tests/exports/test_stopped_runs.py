@@ -124,15 +124,15 @@ def test_weights_card_guarantee_caption_and_table_are_of_the_same_steps(
 
     assert "model.safetensors" in files
     figures = f"figures are of the end of epoch {done}" if done else "no figures were measured"
-    stopped = f"stopped in epoch {done + 1}, after {steps:,} step"
+    said = f"stopped in epoch {done + 1}, after {steps:,} step"
     for text in (guarantee, card):
         assert f"ε = {epsilon} (δ = 0.001; one image added or removed; Poisson sampling; PLD accountant)" in text
-        assert stopped in text
+        assert said in text
         assert figures in text
     assert f"[holds] Accounting: The ledger covers exactly the {steps:,} steps" in guarantee
     (line,) = csv.DictReader(io.StringIO(runs_csv([run])))
     assert float(line["epsilon"]) == pytest.approx(epsilon_of(steps), rel=1e-6)
-    assert (line["steps"], stopped in line["stopped"]) == (str(steps), True)
+    assert (line["steps"], said in line["stopped"]) == (str(steps), True)
     assert f"ε = {epsilon} (" in describe_runs([run])[0]
     assert json.loads(files["spent.json"])["steps"] == steps
 
@@ -191,7 +191,9 @@ def test_another_checkpoint_than_the_recorded_one_has_no_epsilon(stopped: Stoppe
     assert "[FAILS] Accounting" in guarantee
 
 
-def test_a_run_that_goes_on_while_it_is_exported_is_not_mixed_up(stopped: Stopped, monkeypatch) -> None:
+def test_a_run_that_goes_on_while_it_is_exported_is_not_mixed_up(
+    stopped: Stopped, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home, steps = stopped()
     record = home.runs / RUN_ID / "spent.json"
 

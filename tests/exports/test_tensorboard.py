@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from medpriv_core.errors import RunError
 from medpriv_core.exports.tensorboard import crc32c, event_file, write_event_file
 from tests.exports.runs import PLAIN, PRIVATE, made_run
 
-Event = dict[str, object]
+Event = dict[str, Any]
 
 
 def unmasked(value: int) -> int:
@@ -36,7 +37,7 @@ def records(content: bytes) -> list[bytes]:
     return found
 
 
-def fields(data: bytes) -> list[tuple[int, bytes | int]]:
+def fields(data: bytes) -> list[tuple[int, Any]]:
     """Number and content of each field of a protocol buffer."""
 
     def varint(at: int) -> tuple[int, int]:
@@ -63,12 +64,12 @@ def fields(data: bytes) -> list[tuple[int, bytes | int]]:
 
 
 def scalars(record: bytes) -> tuple[int, dict[str, float]]:
-    event = dict(fields(record))
+    event: dict[int, Any] = dict(fields(record))
     values = {}
-    for _, value in fields(event.get(5, b"")):  # type: ignore[arg-type]
-        parts = dict(fields(value))  # type: ignore[arg-type]
-        values[parts[1].decode()] = struct.unpack("<f", parts[2])[0]  # type: ignore[union-attr, arg-type]
-    return int(event[2]), values  # type: ignore[arg-type]
+    for _, value in fields(event.get(5, b"")):
+        parts: dict[int, Any] = dict(fields(value))
+        values[parts[1].decode()] = struct.unpack("<f", parts[2])[0]
+    return int(event[2]), values
 
 
 def test_the_file_begins_with_its_version() -> None:

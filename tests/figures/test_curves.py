@@ -31,31 +31,31 @@ ROWS = [
 RUN = RunCurves("a", "A run", "dp_sgd", "Chests", 3, ROWS, {"majority_rate": 0.625, "classes": ["no", "yes"]})
 
 
-def test_points_go_by_epoch_or_by_time_and_skip_what_was_not_measured():
+def test_points_go_by_epoch_or_by_time_and_skip_what_was_not_measured() -> None:
     assert RUN.points(ACCURACY, "train", "epoch") == [(1, 0.5, 1), (2, 0.7, 2)]
     assert RUN.points(ACCURACY, "test", "time") == [(2, 0.6, 1), (4, 0.8, 2), (6, 0.8, 3)]
     assert RUN.points(MEASURES["auroc"], "test", "epoch") == []
 
 
-def test_the_best_epoch_is_the_first_of_equals_and_low_where_low_is_good():
+def test_the_best_epoch_is_the_first_of_equals_and_low_where_low_is_good() -> None:
     assert best_epoch(RUN, ACCURACY) == 2
     assert best_epoch(RUN, LOSS) == 2
     assert best_epoch(RUN, EPSILON) is None
     assert best_epoch(RUN, MEASURES["kappa"]) is None
 
 
-def test_smoothing_is_the_weighted_mean_of_all_epochs_so_far():
+def test_smoothing_is_the_weighted_mean_of_all_epochs_so_far() -> None:
     values, weight = [0.2, 0.9, 0.4, 0.6], 0.7
     for end, mean in enumerate(smoothed(values, weight), start=1):
         weights = [weight ** (end - 1 - place) for place in range(end)]
         assert mean == pytest.approx(sum(w * v for w, v in zip(weights, values, strict=False)) / sum(weights))
 
 
-def test_no_smoothing_leaves_values_alone():
+def test_no_smoothing_leaves_values_alone() -> None:
     assert smoothed([0.2, 0.9], 0.0) == [0.2, 0.9]
 
 
-def test_thinning_keeps_the_ends_and_what_is_asked_for():
+def test_thinning_keeps_the_ends_and_what_is_asked_for() -> None:
     kept = thinned(1000, [501], most=100)
     assert {0, 501, 999} <= set(kept)
     assert len(kept) <= 102
@@ -63,14 +63,14 @@ def test_thinning_keeps_the_ends_and_what_is_asked_for():
     assert thinned(0) == []
 
 
-def test_what_guessing_gets():
+def test_what_guessing_gets() -> None:
     assert RUN.floor(ACCURACY) == 0.625
     assert RUN.floor(MEASURES["balanced_accuracy"]) == 0.5
     assert RUN.floor(MEASURES["auroc"]) == 0.5
     assert RUN.floor(LOSS) is None
 
 
-def test_epsilon_is_drawn_only_with_what_it_depends_on():
+def test_epsilon_is_drawn_only_with_what_it_depends_on() -> None:
     assert RUN.points(EPSILON, "train", "epoch") == []
     spec = RunSpec(dataset="x", method="dp_sgd", noise_multiplier=4.0)
     ledger = plan_run(spec, train_size=640).epsilon
@@ -80,7 +80,7 @@ def test_epsilon_is_drawn_only_with_what_it_depends_on():
     assert terms == "δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant"
 
 
-def test_an_epsilon_that_does_not_hold_is_not_drawn():
+def test_an_epsilon_that_does_not_hold_is_not_drawn() -> None:
     spec = RunSpec(dataset="x", method="dp_sgd", noise_multiplier=4.0)
     setup = {"train_size": 640}
     infinite = {"epoch": 1, "epsilon": None, "delta": 1e-5, "steps": 10}
@@ -109,7 +109,7 @@ def test_an_epsilon_that_does_not_hold_is_not_drawn():
     assert epsilon_terms(spec, setup=setup | {"guarantee": facts}, epochs=[too_low]) is None
 
 
-def test_the_table_has_last_and_best_of_each_set_of_images():
+def test_the_table_has_last_and_best_of_each_set_of_images() -> None:
     rows = last_and_best([RUN], ACCURACY)
     assert [row["images"] for row in rows] == ["training", "test"]
     assert rows[0]["at the last"] == pytest.approx(70)
@@ -118,14 +118,14 @@ def test_the_table_has_last_and_best_of_each_set_of_images():
     assert rows[1]["at the best"] == pytest.approx(80)
 
 
-def test_the_table_of_epsilon_says_it_in_full_and_rounded_up():
+def test_the_table_of_epsilon_says_it_in_full_and_rounded_up() -> None:
     run = RunCurves("a", "A run", "dp_sgd", "Chests", 3, [ROWS[0] | {"epsilon": 0.70001}], terms="δ = 1e-5; …")
     (row,) = last_and_best([run], EPSILON)
     assert row["ε"] == "0.701 (δ = 1e-5; …)"
     assert not any(isinstance(value, float) and math.isnan(value) for value in row.values())
 
 
-def test_charts_are_told_in_words():
+def test_charts_are_told_in_words() -> None:
     assert describe_curves([], ACCURACY, "epoch") == "Accuracy against epoch, no epoch yet."
     assert describe_curves([RUN], ACCURACY, "epoch") == (
         "Accuracy against epoch; after epoch 3: training 70.0%, test 80.0%."
@@ -137,7 +137,7 @@ def test_charts_are_told_in_words():
     assert parts_of([RUN, other], LOSS) == ["test"]
 
 
-def test_a_run_becomes_curves_under_the_title_of_its_dataset():
+def test_a_run_becomes_curves_under_the_title_of_its_dataset() -> None:
     run = made_run(PRIVATE)
 
     curves = curves_of(run)
@@ -148,5 +148,5 @@ def test_a_run_becomes_curves_under_the_title_of_its_dataset():
     assert "Poisson sampling" in (curves_of(run, name="a", with_epsilon=True).terms or "")
 
 
-def test_a_dataset_that_this_version_does_not_know_keeps_its_name():
+def test_a_dataset_that_this_version_does_not_know_keeps_its_name() -> None:
     assert curves_of(made_run(PLAIN.changed(dataset="unheard_of"))).dataset == "unheard_of"

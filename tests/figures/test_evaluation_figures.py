@@ -39,7 +39,7 @@ def answers() -> tuple[np.ndarray, np.ndarray]:
 def test_the_map_has_true_classes_down_and_called_ones_across() -> None:
     (cells,) = confusion_figure(MATRIX, NAMES).data
     assert list(cells.x) == list(cells.y) == NAMES
-    assert np.allclose(cells.z, [[0.8, 0.2, 0], [0.2, 0.8, 0], [0, 0, 0]])
+    assert np.allclose(cells.z, [[0.8, 0.2, 0], [0.2, 0.8, 0], [0, 0, 0]])  # type: ignore[arg-type]
     assert cells.text[0][1] == "2<br>20%"
     assert cells.text[2][2] == "0"
     assert (cells.zmin, cells.zmax) == (0, 1)
@@ -52,7 +52,9 @@ def test_the_map_in_words() -> None:
     )
 
 
-def test_the_reliability_diagram_shows_each_bin_with_its_interval_and_count(answers) -> None:
+def test_the_reliability_diagram_shows_each_bin_with_its_interval_and_count(
+    answers: tuple[np.ndarray, np.ndarray],
+) -> None:
     bins = reliability_bins(*answers)
     line, points, _key, counts = reliability_figure(bins, classes=2, method="none").data
     assert list(line.x) == list(line.y)
@@ -73,7 +75,7 @@ def test_the_diagram_begins_where_the_surest_of_several_answers_can_lie(classes:
     assert reliability_figure([], classes=classes, method="none").data[0].x[0] == pytest.approx(lowest)
 
 
-def test_the_roc_curve_marks_the_chosen_threshold(answers) -> None:
+def test_the_roc_curve_marks_the_chosen_threshold(answers: tuple[np.ndarray, np.ndarray]) -> None:
     probabilities, labels = answers
     curve, row = roc_curve(probabilities[:, 1], labels), at_threshold(probabilities[:, 1], labels, threshold=0.4)
     _, line, point = roc_figure(curve, row, positive="ill", method="dp_sgd").data
@@ -106,7 +108,7 @@ def test_the_consensus_counts_every_image_once() -> None:
     assert consensus_alt(found) == "How many networks agree: 2 of 3 on 2 images; 3 of 3 on 3 images."
 
 
-def test_each_can_be_taken_away(answers) -> None:
+def test_each_can_be_taken_away(answers: tuple[np.ndarray, np.ndarray]) -> None:
     probabilities, labels = answers
     row = at_threshold(probabilities[:, 1], labels, threshold=0.5)
     figures: list[go.Figure] = [

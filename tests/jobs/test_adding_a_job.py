@@ -68,7 +68,7 @@ def test_its_progress_is_seen_and_its_result_read(home: DataHome, job: Job) -> N
 
     assert {("Counting", 30)} <= {(phase, total) for phase, _, total in seen}
     assert Job(job.path).status() == job.status()  # by whoever comes along
-    assert job.status().state == "finished"  # type: ignore[union-attr]
+    assert job.status().state == "finished"
 
 
 def test_it_stops_by_the_file_alone_and_says_how_far_it_came(
@@ -150,12 +150,12 @@ def test_a_wait_that_takes_too_long_or_is_broken_off_ends_the_job(
     job.start(home, "count", to=100_000)
     with pytest.raises(KeyboardInterrupt):
         job.wait(progress=leave)
-    assert job.status().state == "cancelled"  # type: ignore[union-attr]
+    assert job.status().state == "cancelled"
 
     job.start(home, "count", to=100_000)
     with pytest.raises(JobError, match=r"longer than 0\.1 seconds"):
         job.wait(within_s=0.1)
-    assert job.status().state == "cancelled"  # type: ignore[union-attr]
+    assert job.status().state == "cancelled"
 
 
 def test_what_it_raises_is_raised_where_it_is_waited_for(
@@ -196,11 +196,11 @@ def test_one_that_never_says_a_word_is_given_up_by_this_processs_own_clock(
     now = [time.monotonic()]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     job.start(home, "count", to=1)
-    assert job.status().state == "running"  # type: ignore[union-attr]
+    assert job.status().state == "running"
     now[0] += folder_module.STARTUP_S + 1
-    assert job.status().state == "failed"  # type: ignore[union-attr]
+    assert job.status().state == "failed"
     job.start(home, "count", to=1)
-    assert job.status().state == "running"  # type: ignore[union-attr]
+    assert job.status().state == "running"
 
 
 def test_one_that_cannot_be_started_says_where_to_look(

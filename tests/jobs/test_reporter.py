@@ -26,7 +26,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_a_phase_says_how_long_it_will_still_take(tmp_path: Path, clock: Clock):
+def test_a_phase_says_how_long_it_will_still_take(tmp_path: Path, clock: Clock) -> None:
     directory = RunDirectory(tmp_path)
     report = Reporter(directory, should_stop=lambda: False)
     report("Reading images", 0, 100)
@@ -38,7 +38,7 @@ def test_a_phase_says_how_long_it_will_still_take(tmp_path: Path, clock: Clock):
     assert directory.read_progress()["seconds_left"] is None
 
 
-def test_the_file_is_not_written_at_every_call(tmp_path: Path, clock: Clock):
+def test_the_file_is_not_written_at_every_call(tmp_path: Path, clock: Clock) -> None:
     directory = RunDirectory(tmp_path)
     report = Reporter(directory, should_stop=lambda: False)
     for done in range(5):
@@ -49,7 +49,7 @@ def test_the_file_is_not_written_at_every_call(tmp_path: Path, clock: Clock):
     assert directory.read_progress() == {"phase": "Epoch 1 of 2", "done": 6, "total": 10, "seconds_left": 6.0}
 
 
-def test_a_wish_to_stop_is_heard_at_the_next_call(tmp_path: Path):
+def test_a_wish_to_stop_is_heard_at_the_next_call(tmp_path: Path) -> None:
     report = Reporter(RunDirectory(tmp_path), should_stop=lambda: True)
     with pytest.raises(Cancelled):
         report("Reading images", 1, 2)

@@ -14,7 +14,7 @@ def released_levels(picture: np.ndarray, *, beta: float) -> np.ndarray:
     return DiscreteLaplace(beta).release(to_unit(picture), np.random.default_rng(0)) * 255.0
 
 
-def test_released_values_are_whole_grey_levels():
+def test_released_values_are_whole_grey_levels() -> None:
     picture = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
     levels = released_levels(picture, beta=1.0)
     np.testing.assert_allclose(levels, np.rint(levels), atol=1e-3)
@@ -22,7 +22,7 @@ def test_released_values_are_whole_grey_levels():
     assert np.array_equal(to_bytes(clamp((levels / 255).astype(np.float32))), rounded)
 
 
-def test_noise_follows_the_discrete_law():
+def test_noise_follows_the_discrete_law() -> None:
     beta = 0.01
     picture = np.full((100, 100, 1), 100, dtype=np.uint8)
     noise = np.rint(released_levels(picture, beta=beta) - 100).astype(int).ravel()
@@ -34,18 +34,18 @@ def test_noise_follows_the_discrete_law():
     assert scipy.stats.chisquare(observed, expected).pvalue > 1e-7
 
 
-def test_the_published_variance():
+def test_the_published_variance() -> None:
     assert (DiscreteLaplace(1.0).noise_deviation * 255) ** 2 == pytest.approx(130_049.83, abs=0.01)
 
 
-def test_no_seed_repeats_the_noise():
+def test_no_seed_repeats_the_noise() -> None:
     picture = np.full((16, 16, 1), 100, dtype=np.uint8)
     assert not np.array_equal(released_levels(picture, beta=1.0), released_levels(picture, beta=1.0))
 
 
 @pytest.mark.parametrize("level", [0, 3, 200, 255])
 @pytest.mark.parametrize("beta", [0.001, 0.02, 1.0])
-def test_the_mean_curve_is_that_of_the_discrete_law(level: int, beta: float):
+def test_the_mean_curve_is_that_of_the_discrete_law(level: int, beta: float) -> None:
     noise = np.arange(-20_000, 20_001)
     weights = scipy.stats.dlaplace(1 / (255 * beta)).pmf(noise)
     exact = float((weights * np.clip(level + noise, 0, 255)).sum()) / 255

@@ -18,19 +18,19 @@ def quiet(picture: np.ndarray, *, block: int) -> np.ndarray:
     return DpPix(0.001, block=block, changed_pixels=1).release(picture, np.random.default_rng(0)).astype(np.float64)
 
 
-def test_the_published_scale():
+def test_the_published_scale() -> None:
     mechanism = DpPix(2.0, block=16, changed_pixels=16)
     assert mechanism.scale * 255 == pytest.approx(31.875)
     assert mechanism.noise_deviation == pytest.approx(math.sqrt(2) * 0.125)
 
 
-def test_cells_show_the_mean_of_their_pixels():
+def test_cells_show_the_mean_of_their_pixels() -> None:
     picture = np.random.default_rng(0).random((32, 48, 3))
     expected = picture.reshape(4, 8, 6, 8, 3).mean(axis=(1, 3)).repeat(8, axis=0).repeat(8, axis=1)
     np.testing.assert_allclose(quiet(picture, block=8), expected, atol=1e-3)
 
 
-def test_each_cell_and_channel_has_one_number_of_noise():
+def test_each_cell_and_channel_has_one_number_of_noise() -> None:
     noised = DpPix(1.0, block=8, changed_pixels=16).release(np.full((400, 320, 3), 0.5), np.random.default_rng(0))
     cells = noised.reshape(50, 8, 40, 8, 3)
     assert np.ptp(cells, axis=(1, 3)).max() == 0
@@ -39,7 +39,7 @@ def test_each_cell_and_channel_has_one_number_of_noise():
 
 
 @pytest.mark.parametrize(("height", "width", "block"), [(100, 64, 16), (30, 45, 7), (16, 16, 16), (17, 31, 16)])
-def test_no_pixel_moves_the_means_further_than_the_noise_allows_for(height: int, width: int, block: int):
+def test_no_pixel_moves_the_means_further_than_the_noise_allows_for(height: int, width: int, block: int) -> None:
     grid = cell_grid((height, width, 1), block=block)
     heights, widths = (
         np.diff(np.arange(count + 1) * side // count) for side, count in zip((height, width), grid, strict=True)
@@ -58,7 +58,7 @@ def test_no_pixel_moves_the_means_further_than_the_noise_allows_for(height: int,
             assert np.abs(means).sum() <= 1 / block**2 + 1e-6
 
 
-def test_a_cell_larger_than_the_picture_is_refused():
+def test_a_cell_larger_than_the_picture_is_refused() -> None:
     with pytest.raises(SettingError, match="choose a block of at most 20"):
         DpPix(1.0, block=32).release(np.zeros((20, 300, 1)), np.random.default_rng(0))
     with pytest.raises(SettingError, match="block must be between"):

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.catalog import MECHANISMS, picture_noise
@@ -37,7 +39,7 @@ def guarantee_of(
         (256, 4, 16_384, 2_148),
     ],
 )
-def test_laplace_noise_has_the_published_epsilons(side: int, beta: float, pure: float, pld: float):
+def test_laplace_noise_has_the_published_epsilons(side: int, beta: float, pure: float, pld: float) -> None:
     guarantee = guarantee_of("laplace_per_pixel", beta=beta, shape=(side, side, 1))
     assert (guarantee.unit, guarantee.unit_epsilon, guarantee.unit_delta) == ("one pixel", 1 / beta, 0)
     assert guarantee.epsilon_image_pure == pure
@@ -45,14 +47,14 @@ def test_laplace_noise_has_the_published_epsilons(side: int, beta: float, pure: 
     assert not guarantee.exact
 
 
-def test_in_colour_every_value_counts():
+def test_in_colour_every_value_counts() -> None:
     guarantee = guarantee_of("laplace_per_pixel", beta=1.0, shape=(256, 256, 3))
     assert (guarantee.values, guarantee.epsilon_image_pure) == (196_608, 196_608)
     assert guarantee.epsilon_image == pytest.approx(73_860, rel=1e-3)
     assert guarantee.unit == "one colour value"
 
 
-def test_privacy_loss_of_random_noise_stays_within_the_guarantee():
+def test_privacy_loss_of_random_noise_stays_within_the_guarantee() -> None:
     # The hockey-stick divergence at the claimed epsilon, by simulation of black against white.
     beta, delta = 2.0, 1e-2
     claimed = guarantee_of("laplace_per_pixel", beta=beta, shape=(10, 10, 1), delta=delta).epsilon_image
@@ -61,7 +63,7 @@ def test_privacy_loss_of_random_noise_stays_within_the_guarantee():
     assert np.maximum(0, 1 - np.exp(claimed - loss)).mean() == pytest.approx(delta, rel=0.12)
 
 
-def test_one_number_for_the_picture_has_no_finite_epsilon():
+def test_one_number_for_the_picture_has_no_finite_epsilon() -> None:
     guarantee = guarantee_of("laplace_per_image", beta=1000.0, shape=(1, 2, 1))
     assert math.isinf(guarantee.unit_epsilon)
     assert math.isinf(guarantee.epsilon_image_pure)
@@ -71,21 +73,21 @@ def test_one_number_for_the_picture_has_no_finite_epsilon():
 
 
 @pytest.mark.parametrize(("beta", "epsilon"), [(955.0, 1.0), (153.7, 8.0), (24.24, 100.0)])
-def test_gaussian_noise_needs_about_beta_as_standard_deviation(beta: float, epsilon: float):
+def test_gaussian_noise_needs_about_beta_as_standard_deviation(beta: float, epsilon: float) -> None:
     guarantee = guarantee_of("gaussian", beta=beta, shape=(256, 256, 1))
     assert guarantee.epsilon_image == pytest.approx(epsilon, rel=1e-3)
     assert guarantee.exact
     assert math.isinf(guarantee.epsilon_image_pure)
 
 
-def test_gaussian_noise_has_no_epsilon_without_delta_even_for_one_pixel():
+def test_gaussian_noise_has_no_epsilon_without_delta_even_for_one_pixel() -> None:
     guarantee = guarantee_of("gaussian", beta=1.0, shape=GREY, delta=1e-5)
     assert guarantee.unit_epsilon == pytest.approx(4.37718, rel=1e-5)
     assert guarantee.unit_delta == 1e-5
 
 
 @pytest.mark.parametrize("beta", [0.01, 0.1, 1.0, 4.0, 100.0])
-def test_discrete_noise_has_the_epsilon_that_opendp_says(beta: float):
+def test_discrete_noise_has_the_epsilon_that_opendp_says(beta: float) -> None:
     from opendp.domains import atom_domain, vector_domain
     from opendp.measurements import make_laplace
     from opendp.metrics import l1_distance
@@ -100,7 +102,7 @@ def test_discrete_noise_has_the_epsilon_that_opendp_says(beta: float):
 
 
 @pytest.mark.parametrize("beta", [0.01, 0.1, 1.0, 4.0])
-def test_discrete_noise_at_delta_is_bounded_from_above_and_tightly(beta: float):
+def test_discrete_noise_at_delta_is_bounded_from_above_and_tightly(beta: float) -> None:
     # All losses of one value, and by a Fourier transform those of 784: they lie on a lattice, so nothing is rounded.
     scale, copies, size = 255 * beta, 784, 1 << 18
     decay = math.exp(-1 / scale)
@@ -118,7 +120,7 @@ def test_discrete_noise_at_delta_is_bounded_from_above_and_tightly(beta: float):
     assert (total * -np.expm1(np.minimum(0, lower - losses))).sum() > 1e-5
 
 
-def test_a_single_discrete_draw_is_never_below_its_exact_delta():
+def test_a_single_discrete_draw_is_never_below_its_exact_delta() -> None:
     beta, delta = 0.02, 1e-3
     epsilon = guarantee_of("discrete_laplace", beta=beta, shape=(1, 1, 1), delta=delta).epsilon_image
     levels = np.arange(-2000, 2256)
@@ -130,7 +132,7 @@ def test_a_single_discrete_draw_is_never_below_its_exact_delta():
     assert epsilon >= guarantee_of("laplace_per_pixel", beta=beta, shape=(1, 1, 1), delta=delta).epsilon_image
 
 
-def test_dp_pix_protects_some_pixels_and_the_picture_less():
+def test_dp_pix_protects_some_pixels_and_the_picture_less() -> None:
     guarantee = guarantee_of("dp_pix", beta=2.0, shape=(256, 256, 1), block=16, changed_pixels=16)
     assert (guarantee.unit, guarantee.unit_epsilon) == ("up to 16 pixels", 0.5)
     assert (guarantee.values, guarantee.epsilon_image_pure) == (256, 2048)
@@ -139,19 +141,19 @@ def test_dp_pix_protects_some_pixels_and_the_picture_less():
     assert guarantee.epsilon_image == alone.epsilon_image
 
 
-def test_dp_pix_counts_cells_that_fit():
+def test_dp_pix_counts_cells_that_fit() -> None:
     assert guarantee_of("dp_pix", beta=1.0, shape=(100, 64, 3), block=16).values == 6 * 4 * 3
     with pytest.raises(SettingError, match=r"A cell of 32 x 32 .* of 300 x 20; .* at most 20"):
         guarantee_of("dp_pix", beta=1.0, shape=(20, 300, 1), block=32)
 
 
-def test_dp_pix_of_more_pixels_than_there_are_protects_the_picture():
+def test_dp_pix_of_more_pixels_than_there_are_protects_the_picture() -> None:
     guarantee = guarantee_of("dp_pix", beta=1.0, shape=(16, 16, 1), block=16, changed_pixels=1024)
     assert guarantee.unit_epsilon == guarantee.epsilon_image_pure == 0.25
 
 
 @pytest.mark.parametrize("name", ["laplace_per_pixel", "discrete_laplace", "dp_pix"])
-def test_copies_add_up_for_laplace_noise(name: str):
+def test_copies_add_up_for_laplace_noise(name: str) -> None:
     one, four = (guarantee_of(name, beta=2.0, shape=(16, 16, 1), copies=copies) for copies in (1, 4))
     assert four.epsilon_image_pure == 4 * one.epsilon_image_pure
     assert four.unit_epsilon == 4 * one.unit_epsilon
@@ -160,7 +162,7 @@ def test_copies_add_up_for_laplace_noise(name: str):
     assert four.values == one.values
 
 
-def test_copies_with_gaussian_noise_are_less_noise():
+def test_copies_with_gaussian_noise_are_less_noise() -> None:
     four = guarantee_of("gaussian", beta=2.0, shape=GREY, copies=4)
     stronger = guarantee_of("gaussian", beta=1.0, shape=GREY)
     assert four.epsilon_image == pytest.approx(stronger.epsilon_image)
@@ -168,9 +170,14 @@ def test_copies_with_gaussian_noise_are_less_noise():
 
 
 @pytest.mark.parametrize("name", MECHANISMS)
-@pytest.mark.parametrize("beta", [0.001, 0.01, 1.0, 1000.0, 10_000.0])
-@pytest.mark.parametrize("shape", [(16, 16, 1), (1024, 1024, 3)])
-def test_no_setting_is_without_an_answer(name: str, beta: float, shape: tuple[int, int, int]):
+@settings(max_examples=5)
+@given(
+    beta=st.floats(-3, 4).map(lambda exponent: 10**exponent),
+    shape=st.tuples(st.integers(16, 1024), st.integers(16, 1024), st.sampled_from([1, 3])),
+)
+@example(beta=0.001, shape=(1024, 1024, 3))
+@example(beta=10_000.0, shape=(16, 16, 1))
+def test_no_setting_is_without_an_answer(name: str, beta: float, shape: tuple[int, int, int]) -> None:
     guarantee = guarantee_of(name, beta=beta, shape=shape)
     assert 0 <= guarantee.epsilon_image <= guarantee.epsilon_image_pure
 
@@ -187,12 +194,13 @@ def test_no_setting_is_without_an_answer(name: str, beta: float, shape: tuple[in
         ({"name": "dp_pix", "changed_pixels": 0}, "changed_pixels must be"),
     ],
 )
-def test_impossible_settings_are_refused(settings: dict[str, Any], message: str):
+def test_impossible_settings_are_refused(settings: dict[str, Any], message: str) -> None:
+    usual: dict[str, Any] = {"name": "laplace_per_pixel", "beta": 1.0, "shape": GREY}
     with pytest.raises(SettingError, match=message):
-        guarantee_of(**({"name": "laplace_per_pixel", "beta": 1.0, "shape": GREY} | settings))
+        guarantee_of(**(usual | settings))
 
 
-def test_a_finding_costs_its_area_times_its_contrast():
+def test_a_finding_costs_its_area_times_its_contrast() -> None:
     laplace = picture_noise("laplace_per_pixel", beta=4.0)
     assert laplace.finding_epsilon(area_pixels=100, contrast=0.3) == 7.5
     assert laplace.finding_epsilon(area_pixels=100, contrast=0.3, channels=3) == 22.5
@@ -200,7 +208,7 @@ def test_a_finding_costs_its_area_times_its_contrast():
 
 
 @pytest.mark.parametrize("name", ["laplace_per_image", "gaussian", "dp_pix"])
-def test_other_mechanisms_do_not_measure_a_finding_by_area_times_contrast(name: str):
+def test_other_mechanisms_do_not_measure_a_finding_by_area_times_contrast(name: str) -> None:
     assert picture_noise(name, beta=4.0).finding_epsilon(area_pixels=100, contrast=0.3) is None
 
 
@@ -208,6 +216,6 @@ def test_other_mechanisms_do_not_measure_a_finding_by_area_times_contrast(name: 
     ("area", "contrast", "message"),
     [(0, 0.3, "area"), (math.inf, 0.3, "area"), (9, 0.0, "contrast"), (9, 1.1, "at most 1")],
 )
-def test_impossible_findings_are_refused(area: float, contrast: float, message: str):
+def test_impossible_findings_are_refused(area: float, contrast: float, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         picture_noise("laplace_per_pixel", beta=1.0).finding_statement(area_pixels=area, contrast=contrast)

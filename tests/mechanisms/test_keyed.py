@@ -6,6 +6,7 @@ import hashlib
 import math
 import struct
 from decimal import Decimal, localcontext
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,7 +96,7 @@ def test_the_same_picture_always_gets_the_same_noise_whatever_stands_beside_it()
     ],
     ids=["secret", "a byte of the secret", "beta", "shape", "one pixel"],
 )
-def test_whatever_decides_about_a_release_gives_noise_that_has_nothing_in_common(other) -> None:
+def test_whatever_decides_about_a_release_gives_noise_that_has_nothing_in_common(other: Any) -> None:
     middle = np.full((1, 16, 16, 1), 128, dtype=np.uint8)
     first, second = (values.astype(float).ravel() - 128 for values in (noise(middle), other(middle)))
     assert (first == second).mean() < 0.6  # half of all are black or white by clamping, in either

@@ -18,7 +18,7 @@ def guarantee(name: str, *, beta: float = 1.0, channels: int = 1, copies: int = 
     return noise.guarantee((28, 28, channels), copies=copies)
 
 
-def test_the_full_form_carries_everything_that_epsilon_depends_on():
+def test_the_full_form_carries_everything_that_epsilon_depends_on() -> None:
     assert image_epsilon_statement(guarantee("laplace_per_pixel")) == (
         "ε = 383 (δ = 1e-5; for any two pictures; noise drawn once; saddle-point accountant, at most 0.5 % too high)"
     )
@@ -53,11 +53,11 @@ def test_the_full_form_carries_everything_that_epsilon_depends_on():
         ("laplace_per_image", 1, "ε = ∞ (two pictures that differ in one pixel, at most by black against white)"),
     ],
 )
-def test_the_unit_says_how_neighbours_differ(name: str, channels: int, expected: str):
+def test_the_unit_says_how_neighbours_differ(name: str, channels: int, expected: str) -> None:
     assert image_unit_statement(guarantee(name, channels=channels)) == expected
 
 
-def test_a_finding_is_hidden_to_an_epsilon_or_it_is_said_why_not():
+def test_a_finding_is_hidden_to_an_epsilon_or_it_is_said_why_not() -> None:
     def statement(name: str, channels: int = 1) -> str:
         noise = picture_noise(name, beta=4.0)
         return noise.finding_statement(area_pixels=1000, contrast=0.3, channels=channels)

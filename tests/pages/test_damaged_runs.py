@@ -30,7 +30,7 @@ def listed(page: AppTest) -> list[str]:
     return list(page.dataframe[-1].value["run"])
 
 
-def test_a_lost_table_is_said_and_made_again(open_page: OpenPage, home: DataHome):
+def test_a_lost_table_is_said_and_made_again(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1", "r2")
     (home.runs / "r1" / "labels.json").write_text('{"tags": 5}')
     for file in home.root.glob("runs.sqlite3*"):
@@ -44,7 +44,7 @@ def test_a_lost_table_is_said_and_made_again(open_page: OpenPage, home: DataHome
     assert any("labels.json (tags cannot be 5)" in warning.value for warning in page.warning)
 
 
-def test_runs_that_the_table_does_not_know_are_said_above_the_others(open_page: OpenPage, home: DataHome):
+def test_runs_that_the_table_does_not_know_are_said_above_the_others(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1")
     RunDirectory(home.runs / "r2").create(SPEC)
     page = open_page("runs")
@@ -86,7 +86,7 @@ def no_record(path: RunDirectory) -> None:
 @pytest.mark.parametrize("damage", [digits, shares, no_object, no_size, folder, no_record])
 def test_a_damaged_run_is_seen_beside_the_others_and_deleted(
     open_page: OpenPage, home: DataHome, damage: Callable[[RunDirectory], None]
-):
+) -> None:
     add_ended(home, "r1", "r2", "r3")
     damage(RunDirectory(home.runs / "r2"))
     page = open_page("runs", run="r2")
@@ -101,7 +101,7 @@ def test_a_damaged_run_is_seen_beside_the_others_and_deleted(
     assert sorted(listed(page)) == ["name of r1", "name of r3"]
 
 
-def test_several_runs_with_a_damaged_one_are_drawn(open_page: OpenPage, home: DataHome):
+def test_several_runs_with_a_damaged_one_are_drawn(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1", "r2", "r3")
     digits(RunDirectory(home.runs / "r2"))
     page = open_page("runs", runs="r1,r2,r3")
@@ -112,7 +112,7 @@ def test_several_runs_with_a_damaged_one_are_drawn(open_page: OpenPage, home: Da
 
 def test_a_run_that_cannot_be_put_in_the_table_does_not_empty_it(
     open_page: OpenPage, home: DataHome, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     add_ended(home, "r1", "r2")
     really = run_list.full_epsilon
     monkeypatch.setattr(run_list, "full_epsilon", lambda spec, run: really(spec, run) if run.id == "r1" else 1 / 0)
@@ -124,7 +124,7 @@ def test_a_run_that_cannot_be_put_in_the_table_does_not_empty_it(
 
 def test_of_many_runs_a_part_is_shown_which_is_said(
     open_page: OpenPage, home: DataHome, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(run_list, "MOST_ROWS", 2)
     add_ended(home, "r1", "r2", "r3", "r4", "r5")
     page = open_page("runs")
@@ -142,7 +142,7 @@ def test_of_many_runs_a_part_is_shown_which_is_said(
 
 def test_of_many_deleted_runs_some_are_offered_and_the_others_are_found(
     open_page: OpenPage, home: DataHome, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(run_list, "MOST_DELETED", 2)
     add_ended(home, "r1", "r2", "r3", "r4")
     for run_id in ("r1", "r2", "r3"):

@@ -20,7 +20,7 @@ from tests.small_data import NAME, add_small_dataset
 OpenPage = Callable[..., AppTest]
 
 
-def test_every_dataset_is_listed_with_its_origin(open_page: OpenPage, home: DataHome):
+def test_every_dataset_is_listed_with_its_origin(open_page: OpenPage, home: DataHome) -> None:
     page = open_page("datasets")
     assert not page.exception
     said = texts(page)
@@ -29,7 +29,7 @@ def test_every_dataset_is_listed_with_its_origin(open_page: OpenPage, home: Data
         assert (":orange-badge[synthetic]" if entry.info.synthetic else ":green-badge[real]") in said
 
 
-def test_a_file_is_added_by_its_path_and_forgotten_again(open_page: OpenPage, home: DataHome, tmp_path: Path):
+def test_a_file_is_added_by_its_path_and_forgotten_again(open_page: OpenPage, home: DataHome, tmp_path: Path) -> None:
     add_small_dataset(home, tmp_path)
     home.registry.unlink()
     page = open_page("datasets")
@@ -42,7 +42,7 @@ def test_a_file_is_added_by_its_path_and_forgotten_again(open_page: OpenPage, ho
     assert (tmp_path / "pneumoniamnist.npz").is_file()
 
 
-def test_idrid_is_offered_and_added_from_its_published_zip(open_page: OpenPage, tmp_path: Path):
+def test_idrid_is_offered_and_added_from_its_published_zip(open_page: OpenPage, tmp_path: Path) -> None:
     archive = write_zip(tmp_path / "B. Disease Grading.zip", idrid_files(published=True), prefix="B. Disease Grading/")
     page = open_page("datasets")
     assert "CC BY 4.0" in next(caption.value for caption in page.caption if "Porwal" in caption.value)
@@ -52,20 +52,20 @@ def test_idrid_is_offered_and_added_from_its_published_zip(open_page: OpenPage, 
     assert "Test: 1 No DR, 1 Mild, 1 Moderate, 1 Severe, 1 Proliferative" in texts(page)
 
 
-def test_a_wrong_path_is_explained(open_page: OpenPage):
+def test_a_wrong_path_is_explained(open_page: OpenPage) -> None:
     page = open_page("datasets")
     page.text_input(key="path_chest_xray").set_value("/no/such/folder").run()
     page.button(key="add_chest_xray").click().run()
     assert "no folder or file at /no/such/folder" in page.error[0].value
 
 
-def test_a_dataset_that_vanished_says_what_to_do(open_page: OpenPage, home: DataHome, tmp_path: Path):
+def test_a_dataset_that_vanished_says_what_to_do(open_page: OpenPage, home: DataHome, tmp_path: Path) -> None:
     add_small_dataset(home, tmp_path)
     (tmp_path / "pneumoniamnist.npz").unlink()
     assert "nothing is there any more" in open_page("datasets").error[0].value
 
 
-def test_what_was_spent_on_images_is_shown_also_when_its_run_is_purged(open_page: OpenPage, home: DataHome):
+def test_what_was_spent_on_images_is_shown_also_when_its_run_is_purged(open_page: OpenPage, home: DataHome) -> None:
     put_run(home, PRIVATE, content=content_of(home, "synthetic_chest"))
     shown = next(text.value for text in open_page("datasets").caption if "trained here on these images" in text.value)
     assert shown.startswith("The one DP-SGD network trained here on these images so far")
@@ -78,7 +78,7 @@ def test_what_was_spent_on_images_is_shown_also_when_its_run_is_purged(open_page
 
 def test_adding_shows_what_was_left_out_with_names_and_later_without(
     open_page: OpenPage, home: DataHome, tmp_path: Path
-):
+) -> None:
     extra = {"holdout/![x](http:a).jpeg": image_bytes(50, file_format="JPEG")}
     folder = write_folder(tmp_path / "set", chest_files() | extra)
     page = open_page("datasets")
@@ -94,7 +94,9 @@ def test_adding_shows_what_was_left_out_with_names_and_later_without(
     assert "holdout/" not in later
 
 
-def test_files_that_went_are_said_and_counted_anew_on_a_click(open_page: OpenPage, home: DataHome, tmp_path: Path):
+def test_files_that_went_are_said_and_counted_anew_on_a_click(
+    open_page: OpenPage, home: DataHome, tmp_path: Path
+) -> None:
     folder = write_folder(tmp_path / "set", chest_files(train=8))
     add_dataset(home, "chest_xray", folder)
     for file in sorted((folder / "train").rglob("*-[0-3].jpeg")):
@@ -108,7 +110,9 @@ def test_files_that_went_are_said_and_counted_anew_on_a_click(open_page: OpenPag
     assert not train.warning
 
 
-def test_a_folder_whose_name_is_no_utf8_is_shown_and_forgotten(open_page: OpenPage, home: DataHome, tmp_path: Path):
+def test_a_folder_whose_name_is_no_utf8_is_shown_and_forgotten(
+    open_page: OpenPage, home: DataHome, tmp_path: Path
+) -> None:
     place = write_folder(tmp_path / os.fsdecode(b"Bj\xf8rn"), chest_files())
     add_dataset(home, "chest_xray", place)
     page = open_page("datasets")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def add_run(home: DataHome) -> ADD:
 
     def add(run_id: str, spec: RunSpec, *, classes: int = 2, ordered: bool = False, kept: bool = True) -> None:
         random = np.random.default_rng(spec.seed)
-        rows = {}
+        rows: dict[str, Any] = {}
         predictions = []
         for test_set in ("test", "test_noised") if spec.method == "local_dp" else ("test",):
             found = random.dirichlet(np.ones(classes), 60) + 0.6 * np.eye(classes)[LABELS]

@@ -35,7 +35,7 @@ def said_under(panel: dict[str, Any]) -> str:
     return "\n".join(panel["lines"])
 
 
-def test_a_first_visitor_sees_a_real_photograph_and_what_becomes_of_it_without_choosing(open_page: OpenPage):
+def test_a_first_visitor_sees_a_real_photograph_and_what_becomes_of_it_without_choosing(open_page: OpenPage) -> None:
     page = open_page("explore")
     assert not page.exception
     ((original, *noised),) = viewers(page)
@@ -59,7 +59,7 @@ def answers(page: AppTest) -> dict[str, str]:
     return found
 
 
-def test_four_questions_are_answered_at_once(open_page: OpenPage):
+def test_four_questions_are_answered_at_once(open_page: OpenPage) -> None:
     assert answers(open_page("explore", **SMALL, beta="0.05")) == {
         "Seen by eye?": "visible",
         "Undone by a computer?": "yes",
@@ -68,7 +68,7 @@ def test_four_questions_are_answered_at_once(open_page: OpenPage):
     }
 
 
-def test_the_amount_of_noise_changes_the_answers_and_the_address(open_page: OpenPage):
+def test_the_amount_of_noise_changes_the_answers_and_the_address(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL)
     page.select_slider(key="beta").set_value(1000).run()
     assert page.query_params["beta"] == "1000"
@@ -77,7 +77,7 @@ def test_the_amount_of_noise_changes_the_answers_and_the_address(open_page: Open
     assert int(said["Patient found among 100?"].split()[0]) < 10
 
 
-def test_the_papers_amounts_stand_beside_yours(open_page: OpenPage):
+def test_the_papers_amounts_stand_beside_yours(open_page: OpenPage) -> None:
     ((_, *noised),) = viewers(open_page("explore", compare="Amounts of noise"))
     assert [panel["title"] for panel in noised] == ["β = 1", "β = 2", "β = 4", "yours, β = 0.5"]
     assert "**73,8" in said_under(noised[0])
@@ -86,7 +86,7 @@ def test_the_papers_amounts_stand_beside_yours(open_page: OpenPage):
         assert "any two pictures" in panel["note"]
 
 
-def test_a_link_shows_the_same_picture(open_page: OpenPage):
+def test_a_link_shows_the_same_picture(open_page: OpenPage) -> None:
     page = open_page(
         "explore",
         **SMALL,
@@ -118,21 +118,21 @@ def test_a_link_shows_the_same_picture(open_page: OpenPage):
         {"by": "ε of the picture", "epsilon": "-1", "compare": "nothing", "question": "Why?"},
     ],
 )
-def test_a_link_with_nonsense_falls_back_to_what_exists(open_page: OpenPage, query: dict[str, str]):
+def test_a_link_with_nonsense_falls_back_to_what_exists(open_page: OpenPage, query: dict[str, str]) -> None:
     page = open_page("explore", **query)
     assert not page.exception
     assert not page.error
     assert len(viewers(page)[0]) == 3
 
 
-def test_smaller_pictures_have_a_smaller_epsilon(open_page: OpenPage):
+def test_smaller_pictures_have_a_smaller_epsilon(open_page: OpenPage) -> None:
     page = open_page("explore", dataset="synthetic_chest", size="64", question="Formula and numbers")
     numbers = page.table[0].value.set_index("what")["value"]
     assert numbers["noised values"].startswith(f"{64 * 64:,} ")
     assert numbers["ε of the picture, with certainty"] == f"{2 * 64 * 64:,} (δ = 0; for any two pictures)"
 
 
-def test_the_noise_follows_from_the_epsilon_of_the_whole_picture(open_page: OpenPage):
+def test_the_noise_follows_from_the_epsilon_of_the_whole_picture(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL, by="ε of the picture", epsilon="8")
     assert not page.exception
     # Science's table: beta 38.25 at 64 x 64 and epsilon 8.
@@ -141,13 +141,13 @@ def test_the_noise_follows_from_the_epsilon_of_the_whole_picture(open_page: Open
     assert "ε of the picture: **8**" in said_under(yours)
 
 
-def test_what_no_amount_of_noise_can_do_is_said(open_page: OpenPage):
+def test_what_no_amount_of_noise_can_do_is_said(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL, by="ε of the picture", mechanism="laplace_per_image")
     assert not page.exception
     assert any("no finite epsilon" in error.value for error in page.error)
 
 
-def test_figure_2_has_both_draws(open_page: OpenPage):
+def test_figure_2_has_both_draws(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL, compare="Figure 2 of the paper")
     ((original, *noised),) = viewers(page)
     every_pixel, one_number = noised[:3], noised[4:]
@@ -163,7 +163,7 @@ def test_figure_2_has_both_draws(open_page: OpenPage):
         assert np.ptp(panel["pixels"][kept].astype(int) - original["pixels"][kept]) > 100
 
 
-def test_drawing_again_changes_the_noise_and_not_the_numbers(open_page: OpenPage):
+def test_drawing_again_changes_the_noise_and_not_the_numbers(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL)
     (before,) = viewers(page)
     page.button(key="redraw").click().run()
@@ -174,7 +174,7 @@ def test_drawing_again_changes_the_noise_and_not_the_numbers(open_page: OpenPage
     assert before[1]["lines"][:2] == after[1]["lines"][:2]
 
 
-def test_an_unreadable_image_is_explained_on_the_page(open_page: OpenPage, home: DataHome, tmp_path: Path):
+def test_an_unreadable_image_is_explained_on_the_page(open_page: OpenPage, home: DataHome, tmp_path: Path) -> None:
     folder = add_grey_pictures(home, tmp_path)
     (folder / "train" / "NORMAL" / "a.png").write_text("this is no picture")
     page = open_page("explore", dataset="chest_xray", show="Normal")
@@ -182,7 +182,7 @@ def test_an_unreadable_image_is_explained_on_the_page(open_page: OpenPage, home:
     assert any("cannot be read" in error.value for error in page.error)
 
 
-def test_a_picture_of_one_colour_is_no_trouble(open_page: OpenPage, home: DataHome, tmp_path: Path):
+def test_a_picture_of_one_colour_is_no_trouble(open_page: OpenPage, home: DataHome, tmp_path: Path) -> None:
     add_grey_pictures(home, tmp_path)
     page = open_page("explore", dataset="chest_xray")
     page.toggle(key="undoing").set_value(True).run()
@@ -192,7 +192,7 @@ def test_a_picture_of_one_colour_is_no_trouble(open_page: OpenPage, home: DataHo
     assert answers(page)["Seen by eye?"] == "nothing to see"
 
 
-def test_undoing_shows_the_best_attempts_beside_the_original(open_page: OpenPage):
+def test_undoing_shows_the_best_attempts_beside_the_original(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL, beta="0.5")
     page.toggle(key="undoing").set_value(True).run()
     assert not page.exception
@@ -208,14 +208,14 @@ def test_undoing_shows_the_best_attempts_beside_the_original(open_page: OpenPage
     assert np.corrcoef(original, best)[0, 1] > np.corrcoef(original, noised)[0, 1] + 0.2
 
 
-def test_the_patient_is_found_among_others(open_page: OpenPage):
+def test_the_patient_is_found_among_others(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL, beta="1", question="Can the patient be found?")
     assert not page.exception
     assert "leads back to the right one of 100 in 100 of 100 trials" in texts(page)
     assert "comes first of 100" in texts(page)
 
 
-def test_a_picture_of_ones_own_is_looked_for_among_those_of_a_dataset(open_page: OpenPage):
+def test_a_picture_of_ones_own_is_looked_for_among_those_of_a_dataset(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL, beta="1", question="Can the patient be found?")
     upload(page, "scan.png", own_png())
     assert not page.exception
@@ -227,13 +227,13 @@ def test_a_picture_of_ones_own_is_looked_for_among_those_of_a_dataset(open_page:
     assert ":orange-badge[synthetic]" in texts(page)
 
 
-def test_a_dataset_of_one_picture_borrows_the_gallery_of_another(open_page: OpenPage):
+def test_a_dataset_of_one_picture_borrows_the_gallery_of_another(open_page: OpenPage) -> None:
     page = open_page("explore", size="64", question="Can the patient be found?")
     assert not page.exception
     assert "squashed to its 64 × 64 pixels" in texts(page)
 
 
-def test_several_copies_cost_more_and_show_more(open_page: OpenPage):
+def test_several_copies_cost_more_and_show_more(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL, beta="2", question="Several copies")
     page.select_slider(key="copies").set_value(64).run()
     assert not page.exception
@@ -243,13 +243,13 @@ def test_several_copies_cost_more_and_show_more(open_page: OpenPage):
     assert np.corrcoef(flat[0], flat[2])[0, 1] > np.corrcoef(flat[0], flat[1])[0, 1] + 0.2
 
 
-def test_without_a_trained_network_the_page_says_how_to_get_one(open_page: OpenPage):
+def test_without_a_trained_network_the_page_says_how_to_get_one(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL, question="And the diagnosis?")
     assert not page.exception
     assert "No network has been trained" in texts(page)
 
 
-def test_what_is_taken_away_says_what_it_is(open_page: OpenPage):
+def test_what_is_taken_away_says_what_it_is(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL, question="Take away")
     assert not page.exception
     assert "*demonstration*" in texts(page)
@@ -262,7 +262,7 @@ def load(page: AppTest, text: str | bytes) -> None:
     page.file_uploader(key="settings_file").upload("settings.json", data, "application/json").run()
 
 
-def test_saved_settings_are_shown_again(open_page: OpenPage):
+def test_saved_settings_are_shown_again(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL, question="Take away")
     settings = ExploreSettings(
         dataset="synthetic_chest",
@@ -290,7 +290,7 @@ def test_saved_settings_are_shown_again(open_page: OpenPage):
     assert not page.success
 
 
-def test_settings_of_an_own_picture_ask_for_the_picture(open_page: OpenPage):
+def test_settings_of_an_own_picture_ask_for_the_picture(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL, question="Take away")
     load(page, ExploreSettings(dataset=OWN_PICTURE, size=30, noise=Gaussian(2)).to_json())
     assert "Choose a picture" in texts(page)
@@ -303,7 +303,7 @@ def test_settings_of_an_own_picture_ask_for_the_picture(open_page: OpenPage):
     assert "(δ = 1e-5)" in yours["lines"][0]
 
 
-def test_settings_that_cannot_be_shown_are_explained(open_page: OpenPage):
+def test_settings_that_cannot_be_shown_are_explained(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL, question="Take away")
     good = ExploreSettings(dataset="synthetic_chest", size=64, noise=Gaussian(2), image=1)
     for text, said in (
@@ -324,7 +324,7 @@ def test_settings_that_cannot_be_shown_are_explained(open_page: OpenPage):
         assert page.query_params["mechanism"] == "laplace_per_pixel"
 
 
-def test_own_pictures_are_asked_for_before_anything_is_drawn(open_page: OpenPage):
+def test_own_pictures_are_asked_for_before_anything_is_drawn(open_page: OpenPage) -> None:
     page = open_page("explore")
     page.segmented_control(key="source").set_value("My own picture").run()
     assert not page.exception
@@ -337,7 +337,7 @@ def test_own_pictures_are_asked_for_before_anything_is_drawn(open_page: OpenPage
     assert "scan" not in texts(page)
 
 
-def test_an_upload_that_is_no_picture_is_explained(open_page: OpenPage):
+def test_an_upload_that_is_no_picture_is_explained(open_page: OpenPage) -> None:
     page = open_page("explore")
     upload(page, "note.txt", b"Dear colleague")
     assert not page.exception
@@ -347,7 +347,7 @@ def test_an_upload_that_is_no_picture_is_explained(open_page: OpenPage):
 
 def test_what_several_visitors_look_at_is_drawn_once_and_ones_own_picture_for_its_owner(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     drawn: list[tuple[int, ...]] = []
     draw = cached.noised_panel
 
@@ -369,7 +369,7 @@ def test_what_several_visitors_look_at_is_drawn_once_and_ones_own_picture_for_it
 
 def test_the_bytes_of_a_file_are_dropped_when_it_was_read_and_it_is_read_once(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     read: list[bytes] = []
 
     def noted(name: str, data: bytes, *, visitor: str) -> Any:

@@ -17,7 +17,7 @@ from tests.pages.conftest import texts
 OpenPage = Callable[..., AppTest]
 
 
-def test_the_recipe_follows_the_method_and_the_noise(open_page: OpenPage):
+def test_the_recipe_follows_the_method_and_the_noise(open_page: OpenPage) -> None:
     page = open_page("train")
     page.button(key="preset_sound").click().run()
     page.segmented_control(key="train_method").set_value("none").run()
@@ -35,7 +35,9 @@ def test_the_recipe_follows_the_method_and_the_noise(open_page: OpenPage):
     assert page.number_input(key="train_learning_rate").value == 12.0
 
 
-def test_a_copy_of_a_run_by_the_recipe_follows_it_and_keeps_what_is_its_own(open_page: OpenPage, home: DataHome):
+def test_a_copy_of_a_run_by_the_recipe_follows_it_and_keeps_what_is_its_own(
+    open_page: OpenPage, home: DataHome
+) -> None:
     at_1 = preset_settings("sound", dataset="synthetic_chest", ordered=False, target_epsilon=1.0)
     run_id = service.submit(home, RunSpec(dataset="synthetic_chest", weights="none", seed=7, **at_1))
     page = open_page("runs", run=run_id)

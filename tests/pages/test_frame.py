@@ -16,7 +16,7 @@ from tests.pages.conftest import ROOT
 PAGES = ("explore.py", "train.py", "runs.py", "datasets.py")
 
 
-def test_every_page_opens_from_the_frame_and_torch_stays_out(tmp_path: Path):
+def test_every_page_opens_from_the_frame_and_torch_stays_out(tmp_path: Path) -> None:
     # In a process of its own, because other tests may have imported torch.
     script = f"""
 import sys
@@ -42,7 +42,7 @@ assert "torch" not in sys.modules
 
 def test_an_internal_error_shows_a_sentence_and_no_traceback(
     open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     from medpriv_core.runs import service
 
     def fail(home: object) -> None:
@@ -56,7 +56,7 @@ def test_an_internal_error_shows_a_sentence_and_no_traceback(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_control_flow_passes_through():
+def test_control_flow_passes_through() -> None:
     class Stop(BaseException):
         pass
 

@@ -22,7 +22,7 @@ def panel(title: str, height: int = 8, width: int = 8) -> ViewerPanel:
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (17, 5, 1), (16, 1024, 3), (300, 257, 3)])
-def test_another_reader_sees_the_same_pixels(shape: tuple[int, int, int]):
+def test_another_reader_sees_the_same_pixels(shape: tuple[int, int, int]) -> None:
     pixels = noise(*shape)
     with Image.open(io.BytesIO(encode_png(pixels))) as read:
         read.verify()
@@ -32,7 +32,7 @@ def test_another_reader_sees_the_same_pixels(shape: tuple[int, int, int]):
         np.testing.assert_array_equal(np.asarray(read).reshape(shape), pixels)
 
 
-def test_a_panel_knows_the_size_of_any_png():
+def test_a_panel_knows_the_size_of_any_png() -> None:
     file = io.BytesIO()
     Image.new("RGB", (33, 21)).save(file, "PNG", optimize=True)
     assert ViewerPanel("made elsewhere", file.getvalue(), alt="black").size == (33, 21)
@@ -55,7 +55,7 @@ def viewer_page() -> None:
     )
 
 
-def test_the_browser_gets_words_and_pictures_in_one_message():
+def test_the_browser_gets_words_and_pictures_in_one_message() -> None:
     page = AppTest.from_function(viewer_page).run()
     assert not page.exception
     (element,) = page.get("bidi_component")
@@ -82,18 +82,18 @@ def test_the_browser_gets_words_and_pictures_in_one_message():
     np.testing.assert_array_equal(second, 255 - first)
 
 
-def test_nothing_to_compare_is_refused():
+def test_nothing_to_compare_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         picture_viewer([], key="viewer")
     with pytest.raises(ValueError, match="at least 2"):
         picture_viewer([panel("alone")], key="viewer", mode="wipe")
 
 
-def test_pictures_of_different_sizes_are_refused():
+def test_pictures_of_different_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="one size"):
         picture_viewer([panel("a"), panel("b", width=9)], key="viewer")
 
 
-def test_what_is_no_png_is_refused_by_name():
+def test_what_is_no_png_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="'scan' is not a PNG"):
         picture_viewer([ViewerPanel("scan", b"\xff\xd8\xff\xe0 a JPEG", alt="")], key="viewer")

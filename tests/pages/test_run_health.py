@@ -13,7 +13,7 @@ from tests.pages.conftest import texts
 from tests.pages.recorded_runs import SPEC, OpenPage, add_run, put_in_state
 
 SOUND = {"test_auroc": 0.95, "test_balanced_accuracy": 0.9, "test_class_recall": [0.9, 0.9], "test_loss": 0.3}
-BLOWN_UP = {"train_loss": 4050.0, "test_loss": 90.0, "test_auroc": 0.51}
+BLOWN_UP: dict[str, Any] = {"train_loss": 4050.0, "test_loss": 90.0, "test_auroc": 0.51}
 DOUBT = "These do not look like weights that were trained on photographs (conv1.weight is all zero)."
 
 
@@ -25,7 +25,7 @@ def add(home: DataHome, *, spec: RunSpec = SPEC, doubt: str | None = None, **las
     put_in_state(home, "r1", "finished")
 
 
-def test_a_training_that_blew_up_says_so_in_the_words_of_the_form(open_page: OpenPage, home: DataHome):
+def test_a_training_that_blew_up_says_so_in_the_words_of_the_form(open_page: OpenPage, home: DataHome) -> None:
     add(home, **BLOWN_UP)
     page = open_page("runs", run="r1")
     (error,) = page.error
@@ -36,7 +36,7 @@ def test_a_training_that_blew_up_says_so_in_the_words_of_the_form(open_page: Ope
     assert list(table["state"]) == ["finished, blew up"]
 
 
-def test_a_run_that_still_trains_says_it_only_after_a_fifth_of_its_epochs(home: DataHome):
+def test_a_run_that_still_trains_says_it_only_after_a_fifth_of_its_epochs(home: DataHome) -> None:
     add_run(home, "r1", SPEC.changed(epochs=20), epochs=1)
     directory = RunDirectory(home.runs / "r1")
     directory.write_setup(directory.read_setup() | {"test_class_counts": [60, 100]})
@@ -50,7 +50,7 @@ def test_a_run_that_still_trains_says_it_only_after_a_fifth_of_its_epochs(home: 
     assert run_health(service.load_run(home, "r1")) is None
 
 
-def test_a_sound_run_is_left_in_peace(open_page: OpenPage, home: DataHome):
+def test_a_sound_run_is_left_in_peace(open_page: OpenPage, home: DataHome) -> None:
     add(home)
     page = open_page("runs", run="r1")
     assert not page.error
@@ -60,20 +60,20 @@ def test_a_sound_run_is_left_in_peace(open_page: OpenPage, home: DataHome):
     assert "kappa" not in table
 
 
-def test_graded_runs_have_their_kappa_in_the_table(open_page: OpenPage, home: DataHome):
+def test_graded_runs_have_their_kappa_in_the_table(open_page: OpenPage, home: DataHome) -> None:
     add(home, spec=SPEC.changed(dataset="synthetic_fundus"), test_kappa=0.61)
     page = open_page("runs", run="r1")
     (table,) = [frame.value for frame in page.dataframe if "state" in frame.value]
     assert list(table["kappa"]) == [0.61]
 
 
-def test_weights_that_do_not_look_trained_are_said(open_page: OpenPage, home: DataHome):
+def test_weights_that_do_not_look_trained_are_said(open_page: OpenPage, home: DataHome) -> None:
     add(home, doubt=DOUBT)
     page = open_page("runs", run="r1")
     assert "weight is all zero" in page.warning[0].value
 
 
-def test_odd_weights_are_named_as_the_reason_why_nothing_was_learned(home: DataHome):
+def test_odd_weights_are_named_as_the_reason_why_nothing_was_learned(home: DataHome) -> None:
     add(home, doubt=DOUBT, test_class_recall=[0.0, 1.0])
     finding = run_health(service.load_run(home, "r1"))
     assert finding is not None

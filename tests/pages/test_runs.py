@@ -33,7 +33,7 @@ def keys(page: AppTest) -> set[str | None]:
     return {button.key for button in page.button}
 
 
-def test_no_runs_says_how_to_start_one(open_page: OpenPage):
+def test_no_runs_says_how_to_start_one(open_page: OpenPage) -> None:
     page = open_page("runs")
     assert not page.exception
     assert "No runs yet" in page.info[0].value
@@ -51,7 +51,7 @@ def test_no_runs_says_how_to_start_one(open_page: OpenPage):
 )
 def test_each_state_shows_its_curve_and_what_can_be_done(
     open_page: OpenPage, home: DataHome, state: RunState, buttons: set[str]
-):
+) -> None:
     add_run(home)
     put_in_state(home, "r1", state, "Lower [batch_size]." if state == "failed" else None)
     page = open_page("runs", run="r1")
@@ -62,7 +62,7 @@ def test_each_state_shows_its_curve_and_what_can_be_done(
     assert [error.value for error in page.error] == (["Lower **Batch size**."] if state == "failed" else [])
 
 
-def test_progress_says_the_phase_and_the_time_left(open_page: OpenPage, home: DataHome):
+def test_progress_says_the_phase_and_the_time_left(open_page: OpenPage, home: DataHome) -> None:
     directory = add_run(home)
     put_in_state(home, "r1", "running")
     directory.write_progress(phase="Epoch 3 of 5", done=30, total=60, seconds_left=90.0)
@@ -72,7 +72,7 @@ def test_progress_says_the_phase_and_the_time_left(open_page: OpenPage, home: Da
     assert bar.text == "Epoch 3 of 5 · 100 images a second · 2 min left"
 
 
-def test_the_list_is_read_once_for_a_page(open_page: OpenPage, home: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_the_list_is_read_once_for_a_page(open_page: OpenPage, home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
     add_run(home)
     put_in_state(home, "r1", "running")
     asked, real = [], service.list_lines
@@ -82,13 +82,13 @@ def test_the_list_is_read_once_for_a_page(open_page: OpenPage, home: DataHome, m
     assert len(asked) == 1
 
 
-def test_runs_on_synthetic_images_are_labelled(open_page: OpenPage, home: DataHome):
+def test_runs_on_synthetic_images_are_labelled(open_page: OpenPage, home: DataHome) -> None:
     add_run(home)
     put_in_state(home, "r1", "finished")
     assert open_page("runs").subheader[0].value.endswith(":orange-badge[synthetic]")
 
 
-def test_the_table_has_the_numbers_of_the_curve(open_page: OpenPage, home: DataHome):
+def test_the_table_has_the_numbers_of_the_curve(open_page: OpenPage, home: DataHome) -> None:
     add_run(home)
     page = open_tab(open_page("runs"), "Numbers")
     epochs = page.dataframe[0].value
@@ -96,7 +96,7 @@ def test_the_table_has_the_numbers_of_the_curve(open_page: OpenPage, home: DataH
     assert list(epochs["test accuracy"]) == [80.0, 80.0]
 
 
-def test_a_sound_run_shows_its_epsilon_and_its_lights(open_page: OpenPage, home: DataHome):
+def test_a_sound_run_shows_its_epsilon_and_its_lights(open_page: OpenPage, home: DataHome) -> None:
     add_recorded_run(home, SOUND)
     page = open_page("runs")
     epsilon = format_epsilon(plan_run(SOUND, train_size=TRAIN_SIZE).epsilon)
@@ -111,7 +111,7 @@ def test_a_sound_run_shows_its_epsilon_and_its_lights(open_page: OpenPage, home:
     assert any("**Accounting.** The ledger covers exactly the 50 steps" in text.value for text in folded.markdown)
 
 
-def test_a_run_stopped_in_mid_epoch_says_what_its_weights_have_spent(open_page: OpenPage, home: DataHome):
+def test_a_run_stopped_in_mid_epoch_says_what_its_weights_have_spent(open_page: OpenPage, home: DataHome) -> None:
     directory = add_recorded_run(home, SOUND)
     noise = plan_run(SOUND, train_size=TRAIN_SIZE).noise_multiplier
     spent = spent_of(SOUND.changed(noise_multiplier=noise, target_epsilon=None), epochs=SOUND.epochs, step=3)
@@ -127,7 +127,7 @@ def test_a_run_stopped_in_mid_epoch_says_what_its_weights_have_spent(open_page: 
     assert place in line["ε in full"]
 
 
-def test_the_lights_of_an_imported_run_are_its_senders_word(open_page: OpenPage, home: DataHome):
+def test_the_lights_of_an_imported_run_are_its_senders_word(open_page: OpenPage, home: DataHome) -> None:
     directory = add_recorded_run(home, SOUND)
     directory.import_mark.write_text("{}")
     said = texts(open_page("runs"))
@@ -135,7 +135,7 @@ def test_the_lights_of_an_imported_run_are_its_senders_word(open_page: OpenPage,
     assert "So says its sender, and nobody here can check it: The ledger covers exactly the 50 steps" in said
 
 
-def test_the_authors_run_shows_that_no_epsilon_holds(open_page: OpenPage, home: DataHome):
+def test_the_authors_run_shows_that_no_epsilon_holds(open_page: OpenPage, home: DataHome) -> None:
     add_recorded_run(home, AUTHORS)
     page = open_page("runs")
     assert "Spent: ε = ∞ (" in page.error[0].value
@@ -146,7 +146,7 @@ def test_the_authors_run_shows_that_no_epsilon_holds(open_page: OpenPage, home: 
         assert f":red-badge[:material/cancel: fails] **{name}.**" in said
 
 
-def test_what_an_older_run_did_not_record_is_amber(open_page: OpenPage, home: DataHome):
+def test_what_an_older_run_did_not_record_is_amber(open_page: OpenPage, home: DataHome) -> None:
     add_run(home, spec=SPEC.changed(method="dp_sgd", target_epsilon=5.0))
     said = texts(open_page("runs"))
     assert "Spent so far: ε = 2 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)" in said
@@ -154,7 +154,7 @@ def test_what_an_older_run_did_not_record_is_amber(open_page: OpenPage, home: Da
     assert "ε does not cover them" in said
 
 
-def test_a_run_that_recorded_next_to_nothing_claims_nothing(open_page: OpenPage, home: DataHome):
+def test_a_run_that_recorded_next_to_nothing_claims_nothing(open_page: OpenPage, home: DataHome) -> None:
     directory = add_run(home, spec=SPEC.changed(method="dp_sgd", target_epsilon=5.0))
     directory.write_setup({})
     page = open_page("runs")
@@ -162,14 +162,14 @@ def test_a_run_that_recorded_next_to_nothing_claims_nothing(open_page: OpenPage,
     assert "Spent" not in texts(page)
 
 
-def test_the_steps_of_an_epoch_that_was_stopped_count_too(open_page: OpenPage, home: DataHome):
+def test_the_steps_of_an_epoch_that_was_stopped_count_too(open_page: OpenPage, home: DataHome) -> None:
     directory = add_run(home, spec=SPEC.changed(method="dp_sgd", target_epsilon=5.0))
     put_in_state(home, "r1", "cancelled")
     directory.write_outcome("cancelled", epoch=2, epsilon=2.5, delta=1e-5, steps=27)
     assert "Spent: ε = 2.5 (" in texts(open_page("runs"))
 
 
-def test_many_epochs_make_no_endless_table(open_page: OpenPage, home: DataHome):
+def test_many_epochs_make_no_endless_table(open_page: OpenPage, home: DataHome) -> None:
     directory = add_run(home, spec=SPEC.changed(epochs=999, sampling="full_batch"), epochs=0)
     directory.append_epochs([{"epoch": epoch, "test_accuracy": 0.8} for epoch in range(1, 1000)])
     page = open_tab(open_page("runs"), "Numbers")
@@ -182,7 +182,7 @@ def test_many_epochs_make_no_endless_table(open_page: OpenPage, home: DataHome):
     assert len(chart["data"][0]["x"]) <= 401
 
 
-def test_tables_give_epsilon_with_its_delta_and_never_below_what_holds(open_page: OpenPage, home: DataHome):
+def test_tables_give_epsilon_with_its_delta_and_never_below_what_holds(open_page: OpenPage, home: DataHome) -> None:
     directory = add_run(home, spec=SPEC.changed(method="dp_sgd", target_epsilon=5.0))
     directory.append_epoch({"epoch": 3, "test_accuracy": 0.8, "epsilon": 2.99912, "delta": 1e-5, "steps": 30})
     page = open_tab(open_page("runs"), "Numbers")
@@ -192,7 +192,7 @@ def test_tables_give_epsilon_with_its_delta_and_never_below_what_holds(open_page
     assert row["ε in full"] == "ε = 3 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)"
 
 
-def test_an_infinite_epsilon_is_said(open_page: OpenPage, home: DataHome):
+def test_an_infinite_epsilon_is_said(open_page: OpenPage, home: DataHome) -> None:
     directory = add_run(home, spec=SPEC.changed(method="dp_sgd", noise_multiplier=0.3))
     row = {"epoch": 3, "train_accuracy": None, "test_accuracy": 0.8, "epsilon": None, "delta": 1e-5, "steps": 30}
     directory.append_epoch(row)
@@ -201,7 +201,7 @@ def test_an_infinite_epsilon_is_said(open_page: OpenPage, home: DataHome):
     assert "Nothing is promised" in said
 
 
-def test_stop_and_resume_do_what_they_say(open_page: OpenPage, home: DataHome):
+def test_stop_and_resume_do_what_they_say(open_page: OpenPage, home: DataHome) -> None:
     add_run(home, epochs=0)
     page = open_page("runs", run="r1")
     page.button(key="stop").click().run()
@@ -210,7 +210,7 @@ def test_stop_and_resume_do_what_they_say(open_page: OpenPage, home: DataHome):
     assert RunStore(home).get("r1").state == "queued"
 
 
-def test_the_address_names_the_run(open_page: OpenPage, home: DataHome):
+def test_the_address_names_the_run(open_page: OpenPage, home: DataHome) -> None:
     add_run(home, "r1")
     add_run(home, "r2")
     assert "name of r1" in texts(open_page("runs", run="r1"))
@@ -219,7 +219,7 @@ def test_the_address_names_the_run(open_page: OpenPage, home: DataHome):
     assert "The address asks for a run that is not in the list" in page.warning[0].value
 
 
-def test_a_damaged_run_is_shown_with_its_reason(open_page: OpenPage, home: DataHome):
+def test_a_damaged_run_is_shown_with_its_reason(open_page: OpenPage, home: DataHome) -> None:
     add_run(home)
     (home.runs / "r1" / "spec.json").write_text("{")
     page = open_page("runs")
@@ -228,7 +228,7 @@ def test_a_damaged_run_is_shown_with_its_reason(open_page: OpenPage, home: DataH
     assert "not measured" not in texts(page)
 
 
-def test_a_damaged_table_of_runs_is_explained(open_page: OpenPage, home: DataHome):
+def test_a_damaged_table_of_runs_is_explained(open_page: OpenPage, home: DataHome) -> None:
     home.root.mkdir()
     home.database.write_bytes(b"no database" * 1000)
     page = open_page("runs")

@@ -52,7 +52,7 @@ def said(page: AppTest) -> str:
     return page.session_state["runs_said"].text
 
 
-def test_runs_in_the_address_share_one_chart(open_page: OpenPage, home: DataHome):
+def test_runs_in_the_address_share_one_chart(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1", "r2", "r3")
     page = open_page("runs", runs="r1,r3")
     assert not page.exception
@@ -60,7 +60,7 @@ def test_runs_in_the_address_share_one_chart(open_page: OpenPage, home: DataHome
     assert page.selectbox(key="runs_details_of_r1,r3").value == "r1"
 
 
-def test_runs_of_one_name_are_told_apart(open_page: OpenPage, home: DataHome):
+def test_runs_of_one_name_are_told_apart(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1", "r2")
     service.rename(home, "r2", "name of r1")
     names = legend(open_page("runs", runs="r1,r2"))
@@ -68,7 +68,7 @@ def test_runs_of_one_name_are_told_apart(open_page: OpenPage, home: DataHome):
     assert all(name.startswith("name of r1 (") for name in names)
 
 
-def test_settings_tell_runs_of_one_name_apart(open_page: OpenPage, home: DataHome):
+def test_settings_tell_runs_of_one_name_apart(open_page: OpenPage, home: DataHome) -> None:
     for seed, rate in ((0, 0.1), (1, 0.1), (1, 0.01)):
         run_id = f"r{seed}{rate}"
         add_ended(home, run_id, seed=seed, learning_rate=rate)
@@ -82,7 +82,7 @@ def test_settings_tell_runs_of_one_name_apart(open_page: OpenPage, home: DataHom
     assert legend(open_page("runs", runs="r00.1,r10.1", images="test")) == ["Pilot (seed 0)", "Pilot (seed 1)"]
 
 
-def test_the_address_holds_figure_images_and_axes(open_page: OpenPage, home: DataHome):
+def test_the_address_holds_figure_images_and_axes(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1", "r2")
     page = open_page("runs", runs="r1,r2", figure="loss", images="test", log="xy", smooth="50", hide="r2", marks="off")
     layout = chart(page)["layout"]
@@ -95,19 +95,19 @@ def test_the_address_holds_figure_images_and_axes(open_page: OpenPage, home: Dat
     assert page.query_params["log"] == "xy"
 
 
-def test_nonsense_in_the_address_is_passed_over(open_page: OpenPage, home: DataHome):
+def test_nonsense_in_the_address_is_passed_over(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1")
     page = open_page("runs", run="r1", figure="beauty", images="x", smooth="1000", against="moon", highlight="r9")
     assert not page.exception
     assert page.selectbox(key="runs_figure").value == "accuracy"
 
 
-def test_of_many_runs_only_test_images_are_drawn_at_first(open_page: OpenPage, home: DataHome):
+def test_of_many_runs_only_test_images_are_drawn_at_first(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1", "r2", "r3", "r4")
     assert legend(open_page("runs", runs="r1,r2,r3,r4")) == [f"name of r{number}" for number in range(1, 5)]
 
 
-def test_noised_test_images_are_offered_where_a_run_looks_at_them(open_page: OpenPage, home: DataHome):
+def test_noised_test_images_are_offered_where_a_run_looks_at_them(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1")
     add_ended(home, "r2", method="local_dp", beta=1.0)
     plain = open_page("runs", run="r1").button_group(key="runs_images_2_2")
@@ -117,7 +117,7 @@ def test_noised_test_images_are_offered_where_a_run_looks_at_them(open_page: Ope
     assert both.value == ["test_noised"]
 
 
-def test_what_was_not_measured_is_said(open_page: OpenPage, home: DataHome):
+def test_what_was_not_measured_is_said(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1")
     page = open_page("runs", run="r1", figure="kappa")
     assert "Kappa, quadratic weights was not measured in this run" in page.info[0].value
@@ -125,7 +125,7 @@ def test_what_was_not_measured_is_said(open_page: OpenPage, home: DataHome):
     assert "no ε that grows" in page.info[0].value
 
 
-def test_the_list_is_filtered_by_words_state_and_tag(open_page: OpenPage, home: DataHome):
+def test_the_list_is_filtered_by_words_state_and_tag(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1", "r2", "r3")
     add_run(home, "r4")
     service.set_tags(home, "r2", ["teaching"])
@@ -141,7 +141,7 @@ def test_the_list_is_filtered_by_words_state_and_tag(open_page: OpenPage, home: 
     assert "No run matches these filters." in texts(page)
 
 
-def test_a_deletion_is_undone(open_page: OpenPage, home: DataHome):
+def test_a_deletion_is_undone(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1", "r2", "r3")
     page = open_page("runs", runs="r1,r2")
     page.button(key="delete_chosen").click().run()
@@ -154,7 +154,7 @@ def test_a_deletion_is_undone(open_page: OpenPage, home: DataHome):
     assert len(service.list_runs(home)) == 3
 
 
-def test_deleted_runs_are_found_again_later(open_page: OpenPage, home: DataHome):
+def test_deleted_runs_are_found_again_later(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1", "r2")
     service.delete(home, "r2")
     page = open_page("runs")
@@ -165,7 +165,7 @@ def test_deleted_runs_are_found_again_later(open_page: OpenPage, home: DataHome)
     assert len(service.list_runs(home)) == 2
 
 
-def test_a_run_that_was_deleted_elsewhere_is_a_sentence(open_page: OpenPage, home: DataHome):
+def test_a_run_that_was_deleted_elsewhere_is_a_sentence(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1", "r2")
     page = open_page("runs", run="r1")
     service.delete(home, "r1")
@@ -177,7 +177,7 @@ def test_a_run_that_was_deleted_elsewhere_is_a_sentence(open_page: OpenPage, hom
     )
 
 
-def test_what_more_epochs_cost_stands_before_the_click(open_page: OpenPage, home: DataHome):
+def test_what_more_epochs_cost_stands_before_the_click(open_page: OpenPage, home: DataHome) -> None:
     directory = add_recorded_run(home, SOUND)
     directory.checkpoint.write_bytes(b"a network")
     plan = plan_run(SOUND, train_size=TRAIN_SIZE)
@@ -194,7 +194,7 @@ def test_what_more_epochs_cost_stands_before_the_click(open_page: OpenPage, home
     assert service.load_run(home, "r1").spec == SOUND.changed(epochs=20)
 
 
-def test_two_people_who_edit_one_run_lose_nothing(open_page: OpenPage, home: DataHome):
+def test_two_people_who_edit_one_run_lose_nothing(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1")
     page = open_tab(open_page("runs", run="r1"), "Name, tags, notes")
     page.text_area(key="notes_r1_0").set_value("mine")
@@ -213,7 +213,7 @@ def test_two_people_who_edit_one_run_lose_nothing(open_page: OpenPage, home: Dat
     assert "A \\*better\\* name" in texts(page)
 
 
-def test_waiting_runs_change_places(open_page: OpenPage, home: DataHome):
+def test_waiting_runs_change_places(open_page: OpenPage, home: DataHome) -> None:
     add_run(home, "r1")
     add_run(home, "r2")
     page = open_page("runs", run="r2")
@@ -223,7 +223,7 @@ def test_waiting_runs_change_places(open_page: OpenPage, home: DataHome):
     assert "2 runs wait; next is name of r2" in texts(page)
 
 
-def test_a_paused_chart_stays_while_the_run_goes_on(open_page: OpenPage, home: DataHome):
+def test_a_paused_chart_stays_while_the_run_goes_on(open_page: OpenPage, home: DataHome) -> None:
     directory = add_run(home)
     put_in_state(home, "r1", "running")
     page = open_page("runs")
@@ -237,7 +237,7 @@ def test_a_paused_chart_stays_while_the_run_goes_on(open_page: OpenPage, home: D
     assert chart(page)["data"][0]["x"] == [1, 2, 3]
 
 
-def test_a_copied_run_fills_the_form_which_says_what_differs(open_page: OpenPage, home: DataHome):
+def test_a_copied_run_fills_the_form_which_says_what_differs(open_page: OpenPage, home: DataHome) -> None:
     spec = SOUND.changed(noise_multiplier=1.0, image_size=50, epochs=7, class_weights=(1.0, 2.0), sampling="poisson")
     add_run(home, "r1", spec)
     put_in_state(home, "r1", "finished")
@@ -254,7 +254,7 @@ def test_a_copied_run_fills_the_form_which_says_what_differs(open_page: OpenPage
     assert "Epochs: 9 instead of 7" in texts(page)
 
 
-def test_a_damaged_table_of_runs_is_made_again(open_page: OpenPage, home: DataHome):
+def test_a_damaged_table_of_runs_is_made_again(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1")
     home.database.write_bytes(b"no database" * 1000)
     page = open_page("runs")
@@ -266,7 +266,7 @@ def test_a_damaged_table_of_runs_is_made_again(open_page: OpenPage, home: DataHo
 
 
 @pytest.mark.parametrize("title", ["Numbers", "Evaluation", "Settings", "Take away", "Log"])
-def test_every_tab_opens(open_page: OpenPage, home: DataHome, title: str):
+def test_every_tab_opens(open_page: OpenPage, home: DataHome, title: str) -> None:
     add_ended(home, "r1")
     page = open_tab(open_page("runs", run="r1"), title)
     assert not page.exception
@@ -275,7 +275,7 @@ def test_every_tab_opens(open_page: OpenPage, home: DataHome, title: str):
 
 def test_the_table_of_settings_says_what_happened_and_leaves_out_what_had_no_effect(
     open_page: OpenPage, home: DataHome
-):
+) -> None:
     add_ended(home, "r1")
     page = open_tab(open_page("runs", run="r1"), "Settings")
     (table,) = (each.value for each in page.dataframe if "setting" in each.value)
@@ -285,7 +285,7 @@ def test_the_table_of_settings_says_what_happened_and_leaves_out_what_had_no_eff
     assert not {SETTINGS[name].label for name in ("noise_draw", "delta", "engine", "microbatch_size")} & set(said)
 
 
-def test_a_running_run_that_is_not_on_the_chart_can_be_put_there(open_page: OpenPage, home: DataHome):
+def test_a_running_run_that_is_not_on_the_chart_can_be_put_there(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1")
     add_run(home, "r2")
     RunStore(home).claim_next()
@@ -297,7 +297,7 @@ def test_a_running_run_that_is_not_on_the_chart_can_be_put_there(open_page: Open
 
 def test_a_fault_of_ours_in_a_button_is_a_sentence(
     open_page: OpenPage, home: DataHome, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     def fail(*_: object) -> None:
         raise ZeroDivisionError
 

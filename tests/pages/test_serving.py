@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from benchmarks.served_app import ROOT, ServedApp, serve_app
 from medpriv_core.home import DataHome
@@ -121,7 +122,7 @@ def handshake(served: ServedApp, *, host: str, origin: str | None) -> int:
         with connect(
             f"ws://{host}{SOCKET}",
             sock=socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE_S),
-            origin=origin,  # type: ignore[arg-type]
+            origin=Origin(origin) if origin else None,
             proxy=None,
         ):
             return 101
@@ -161,7 +162,7 @@ CLOSED_ROUTES = {
 }
 
 
-def test_every_route_of_the_installed_streamlit_is_known_and_open_or_closed_on_purpose():
+def test_every_route_of_the_installed_streamlit_is_known_and_open_or_closed_on_purpose() -> None:
     """A new version's new door turns up here; the doors keep it closed until somebody has opened it there."""
     done = subprocess.run(
         [sys.executable, "-P", "-c", ROUTES, str(ROOT)], cwd=ROOT, capture_output=True, text=True, check=True
@@ -178,7 +179,7 @@ def test_every_route_of_the_installed_streamlit_is_known_and_open_or_closed_on_p
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "[::1]", "LOCALHOST", "localhost."])
 def test_the_served_app_answers_by_each_of_its_names_and_opens_the_websocket_of_its_own_page(
     served: ServedApp, name: str
-):
+) -> None:
     host = f"{name}:{served.port}"
 
     assert ask(served, "/_stcore/health", Host=host)[0] == 200
@@ -197,14 +198,16 @@ def test_the_served_app_answers_by_each_of_its_names_and_opens_the_websocket_of_
         ("127.0.0.1:{port}", "null"),
     ],
 )
-def test_other_pages_are_refused_at_once_though_the_name_server_is_dead(served: ServedApp, host: str, origin: str):
+def test_other_pages_are_refused_at_once_though_the_name_server_is_dead(
+    served: ServedApp, host: str, origin: str
+) -> None:
     host, origin = host.format(port=served.port), origin.format(port=served.port)
 
     assert handshake(served, host=host, origin=origin) == 403
     assert ask(served, "/_stcore/health", Host=host, Origin=origin)[0] == 403
 
 
-def test_two_hosts_are_none(served: ServedApp):
+def test_two_hosts_are_none(served: ServedApp) -> None:
     ours = f"Host: 127.0.0.1:{served.port}\n"
     foreign = "Host: evil.example\n"
 
@@ -214,7 +217,7 @@ def test_two_hosts_are_none(served: ServedApp):
     assert " 403 " in say(served, "GET /_stcore/health HTTP/1.0\n\n")
 
 
-def test_the_doors_that_a_foreign_configuration_opens_stay_closed(served: ServedApp):
+def test_the_doors_that_a_foreign_configuration_opens_stay_closed(served: ServedApp) -> None:
     for path in ("/_stcore/metrics", "/_stcore/agent/openapi.json", "/app/static/x", "/_stcore/script-health-check"):
         assert ask(served, path)[0] == 404, path
     config = ask(served, "/_stcore/host-config")[2]
@@ -225,7 +228,7 @@ def test_the_doors_that_a_foreign_configuration_opens_stay_closed(served: Served
     assert "access-control-allow-origin" not in headers
 
 
-def test_the_page_itself_carries_the_headers_and_its_own_script_is_allowed(served: ServedApp):
+def test_the_page_itself_carries_the_headers_and_its_own_script_is_allowed(served: ServedApp) -> None:
     status, headers, page = ask(served, "/")
 
     assert status == 200
@@ -244,7 +247,7 @@ def test_the_page_itself_carries_the_headers_and_its_own_script_is_allowed(serve
 
 def test_the_health_page_is_there_while_foreign_pages_knock_and_nobody_was_asked_for_anything(
     served: ServedApp, notes: Path
-):
+) -> None:
     with visit(served.port) as visitor:
         visitor.run()
     for number in range(20):
@@ -281,12 +284,12 @@ def files_while_uploading(served: ServedApp, megabytes: int) -> tuple[list[str],
 
 @linux
 @pytest.mark.parametrize("megabytes", [5, 60])
-def test_no_file_holds_an_upload_while_it_comes_nor_afterwards(served: ServedApp, megabytes: int):
+def test_no_file_holds_an_upload_while_it_comes_nor_afterwards(served: ServedApp, megabytes: int) -> None:
     assert files_while_uploading(served, megabytes) == ([], [])
 
 
 @linux
-def test_a_server_whose_doors_stand_open_fails_these_tests_and_even_then_nobody_is_asked(tmp_path: Path):
+def test_a_server_whose_doors_stand_open_fails_these_tests_and_even_then_nobody_is_asked(tmp_path: Path) -> None:
     notes = tmp_path / "asked"
     with serve_app(DataHome(tmp_path / "home"), before=WATCH + BREAK, NOTES=str(notes)) as broken:
         host = f"127.0.0.1:{broken.port}"
@@ -299,7 +302,7 @@ def test_a_server_whose_doors_stand_open_fails_these_tests_and_even_then_nobody_
         assert files_while_uploading(broken, 5)[0] != []
 
 
-def test_an_upload_from_another_page_is_refused_though_it_knows_the_token(served: ServedApp):
+def test_an_upload_from_another_page_is_refused_though_it_knows_the_token(served: ServedApp) -> None:
     with visit(served.port) as visitor:
         visitor.run()
         connection, headers, body = visitor.upload("f1", b"x", "scan.dcm")

@@ -25,7 +25,7 @@ def launch(page: AppTest) -> AppTest:
     return page.button(key="sweep_launch").click().run()
 
 
-def test_it_opens_on_the_papers_grid_ready_to_be_launched(open_page: OpenPage, home: DataHome):
+def test_it_opens_on_the_papers_grid_ready_to_be_launched(open_page: OpenPage, home: DataHome) -> None:
     page = open_page("sweep")
     assert not page.exception
     assert not page.error
@@ -39,7 +39,7 @@ def test_it_opens_on_the_papers_grid_ready_to_be_launched(open_page: OpenPage, h
     assert "3 runs without privacy: nothing bounds what these networks give away" in said
 
 
-def test_one_click_queues_the_papers_grid_and_shows_it(open_page: OpenPage, home: DataHome):
+def test_one_click_queues_the_papers_grid_and_shows_it(open_page: OpenPage, home: DataHome) -> None:
     page = open_page("sweep")
     page.number_input(key="sweep_paper_seeds").set_value(1).run()
     page.button_group(key="sweep_paper_draws").set_value(["per_pixel"]).run()
@@ -53,7 +53,7 @@ def test_one_click_queues_the_papers_grid_and_shows_it(open_page: OpenPage, home
     assert page.query_params["view"] == "sweeps"
 
 
-def test_a_grid_that_is_there_is_not_trained_again(open_page: OpenPage, home: DataHome):
+def test_a_grid_that_is_there_is_not_trained_again(open_page: OpenPage, home: DataHome) -> None:
     page = open_page("sweep", view="any")
     assert page.button(key="sweep_launch").label == "Launch 9 runs"
     launch(page)
@@ -75,7 +75,7 @@ def test_a_grid_that_is_there_is_not_trained_again(open_page: OpenPage, home: Da
 )
 def test_what_cannot_be_launched_is_greyed_with_the_reason(
     open_page: OpenPage, home: DataHome, values: str, complaint: str
-):
+) -> None:
     page = open_page("sweep", view="any")
     page.text_input(key="sweep_any_values_0_learning_rate").set_value(values).run()
     assert not page.exception
@@ -84,7 +84,7 @@ def test_what_cannot_be_launched_is_greyed_with_the_reason(
     assert runs.list_runs(home) == []
 
 
-def test_impossible_combinations_are_named_and_the_others_launched(open_page: OpenPage, home: DataHome):
+def test_impossible_combinations_are_named_and_the_others_launched(open_page: OpenPage, home: DataHome) -> None:
     page = open_page("sweep", view="any")
     page.selectbox(key="sweep_any_setting_0").set_value("batch_size").run()
     page.text_input(key="sweep_any_values_0_batch_size").set_value("64, 5000").run()
@@ -95,7 +95,7 @@ def test_impossible_combinations_are_named_and_the_others_launched(open_page: Op
     assert len(runs.list_runs(home)) == 3
 
 
-def test_varying_the_method_gives_each_its_strength(open_page: OpenPage, home: DataHome):
+def test_varying_the_method_gives_each_its_strength(open_page: OpenPage, home: DataHome) -> None:
     page = open_page("sweep", view="any")
     page.selectbox(key="sweep_any_preset").set_value("sound").run()
     page.selectbox(key="sweep_any_setting_0").set_value("method").run()
@@ -105,7 +105,7 @@ def test_varying_the_method_gives_each_its_strength(open_page: OpenPage, home: D
     assert strengths == {("none", None, None), ("local_dp", 1.0, None), ("dp_sgd", None, 3.0)}
 
 
-def test_each_epsilon_gets_its_own_recipe(open_page: OpenPage, home: DataHome):
+def test_each_epsilon_gets_its_own_recipe(open_page: OpenPage, home: DataHome) -> None:
     page = open_page("sweep", view="any")
     page.selectbox(key="sweep_any_preset").set_value("sound").run()
     page.selectbox(key="sweep_any_setting_0").set_value("target_epsilon").run()
@@ -117,13 +117,13 @@ def test_each_epsilon_gets_its_own_recipe(open_page: OpenPage, home: DataHome):
     assert {(spec.target_epsilon, spec.epochs) for spec in specs} == {(1.0, 50), (3.0, 75), (8.0, 100)}
 
 
-def test_authors_way_has_no_epsilon_together(open_page: OpenPage):
+def test_authors_way_has_no_epsilon_together(open_page: OpenPage) -> None:
     page = open_page("sweep", view="any")
     page.selectbox(key="sweep_any_preset").set_value("authors").run()
     assert "No ε holds for all of them" in texts(page)
 
 
-def test_sweeps_are_stopped_resumed_and_forgotten(open_page: OpenPage, home: DataHome):
+def test_sweeps_are_stopped_resumed_and_forgotten(open_page: OpenPage, home: DataHome) -> None:
     sweep_id = service.submit(home, SEEDS, title="Three *seeds*")
     page = open_page("sweep")  # it opens on what is under way
     assert "Three \\*seeds\\* :gray-badge[waiting]" in texts(page)
@@ -137,7 +137,7 @@ def test_sweeps_are_stopped_resumed_and_forgotten(open_page: OpenPage, home: Dat
     assert len(runs.list_runs(home)) == 3
 
 
-def test_a_failed_run_is_told_with_its_reason(open_page: OpenPage, home: DataHome):
+def test_a_failed_run_is_told_with_its_reason(open_page: OpenPage, home: DataHome) -> None:
     service.submit(home, SEEDS, title="Seeds")
     row = RunStore(home).claim_next()
     assert row is not None
@@ -147,7 +147,7 @@ def test_a_failed_run_is_told_with_its_reason(open_page: OpenPage, home: DataHom
     assert not page.exception
 
 
-def test_a_damaged_sweep_is_told_and_the_others_are_shown(open_page: OpenPage, home: DataHome):
+def test_a_damaged_sweep_is_told_and_the_others_are_shown(open_page: OpenPage, home: DataHome) -> None:
     damaged = service.submit(home, SEEDS, title="Broken")
     service.submit(home, SEEDS, title="Whole")
     (home.root / "sweeps" / f"{damaged}.json").write_text("{")

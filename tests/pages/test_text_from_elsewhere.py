@@ -115,20 +115,20 @@ def run_from_elsewhere(home: DataHome) -> str:
     ],
     ids=lambda query: "+".join(query),
 )
-def test_an_address_names_only_what_exists(open_page: OpenPage, home: DataHome, query: dict[str, str]):
+def test_an_address_names_only_what_exists(open_page: OpenPage, home: DataHome, query: dict[str, str]) -> None:
     add_run(home)
     page = open_page("runs", **query)
     assert look_through(page, HOSTILE, "# Log in again") == 0
 
 
 @pytest.mark.parametrize("name", ["explore", "train", "sweep", "compare", "datasets"])
-def test_no_page_repeats_what_its_address_says(open_page: OpenPage, home: DataHome, name: str):
+def test_no_page_repeats_what_its_address_says(open_page: OpenPage, home: DataHome, name: str) -> None:
     names = ("dataset", "show", "image", "size", "mechanism", "beta", "epsilon", "by", "compare", "question", "view")
     page = open_page(name, **dict.fromkeys((*names, "tags", "sources", "runs", "learned", "measure", "epoch"), HOSTILE))
     assert look_through(page, HOSTILE) == 0
 
 
-def test_names_tags_and_notes_are_text(open_page: OpenPage, home: DataHome):
+def test_names_tags_and_notes_are_text(open_page: OpenPage, home: DataHome) -> None:
     for run_id in ("r1", "r2"):
         add_run(home, run_id)
         service.rename(home, run_id, HOSTILE[:119] + run_id[-1])
@@ -148,7 +148,7 @@ def test_names_tags_and_notes_are_text(open_page: OpenPage, home: DataHome):
         assert "&lt;b&gt;" in spec
 
 
-def test_an_imported_run_is_text_on_every_tab(open_page: OpenPage, home: DataHome, run_from_elsewhere: str):
+def test_an_imported_run_is_text_on_every_tab(open_page: OpenPage, home: DataHome, run_from_elsewhere: str) -> None:
     page = open_page("runs", run=run_from_elsewhere)
     for tab in ("Guarantee", "Numbers", "Evaluation", "Settings", "Name, tags, notes", "Take away", "Log"):
         assert look_through(open_tab(page, tab), CLASS) >= 1
@@ -161,7 +161,7 @@ def test_an_imported_run_is_text_on_every_tab(open_page: OpenPage, home: DataHom
         look_through(open_page(name), CLASS)
 
 
-def test_what_cannot_be_imported_is_text(open_page: OpenPage, home: DataHome, run_from_elsewhere: str):
+def test_what_cannot_be_imported_is_text(open_page: OpenPage, home: DataHome, run_from_elsewhere: str) -> None:
     good, said = take_away_runs._import(home, f"{HOSTILE}.zip", zipped(members(PRIVATE)))
     assert not good
     assert for_markdown(f"{HOSTILE}.zip") in said
@@ -198,7 +198,7 @@ def hostile_ids(folder: Path) -> Path:
 )
 def test_names_in_a_dataset_that_cannot_be_added_are_text(
     open_page: OpenPage, home: DataHome, tmp_path: Path, dataset: str, make: Callable[[Path], Path]
-):
+) -> None:
     path = make(tmp_path)
     with pytest.raises(DatasetError):
         registry.add_dataset(home, dataset, str(path))
@@ -209,7 +209,7 @@ def test_names_in_a_dataset_that_cannot_be_added_are_text(
     assert look_through(page, "![x]", "<b>") >= 1
 
 
-def test_the_path_of_weights_is_text(open_page: OpenPage, home: DataHome, tmp_path: Path):
+def test_the_path_of_weights_is_text(open_page: OpenPage, home: DataHome, tmp_path: Path) -> None:
     page = open_page("train")
     page.selectbox(key="train_weights").set_value("path").run()
     page.text_input(key="train_weights_path").set_value(f"{tmp_path}/{MARKDOWN[0]}<b>").run()

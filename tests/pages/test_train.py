@@ -32,7 +32,7 @@ def choose_no_weights(page: AppTest) -> AppTest:
     return page.selectbox(key="train_weights").set_value("none").run()
 
 
-def test_it_opens_on_a_run_that_can_be_launched(open_page: OpenPage):
+def test_it_opens_on_a_run_that_can_be_launched(open_page: OpenPage) -> None:
     page = open_page("train")
     assert not page.exception
     assert not page.error
@@ -44,7 +44,9 @@ def test_it_opens_on_a_run_that_can_be_launched(open_page: OpenPage):
     assert "**Time:** about" in texts(page)
 
 
-def test_presets_use_the_weights_that_are_there(open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_presets_use_the_weights_that_are_there(
+    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = open_page("train")
     page.button(key="preset_sound").click().run()
     assert page.selectbox(key="train_weights").value == "imagenet"
@@ -56,7 +58,7 @@ def test_presets_use_the_weights_that_are_there(open_page: OpenPage, tmp_path: P
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
-def test_a_preset_fills_the_form_and_its_run_has_its_settings(open_page: OpenPage, home: DataHome, name: str):
+def test_a_preset_fills_the_form_and_its_run_has_its_settings(open_page: OpenPage, home: DataHome, name: str) -> None:
     page = open_page("train")
     page.button(key=f"preset_{name}").click().run()
     assert not page.exception
@@ -68,7 +70,7 @@ def test_a_preset_fills_the_form_and_its_run_has_its_settings(open_page: OpenPag
     assert run.spec == RunSpec(dataset="synthetic_chest", weights="none", **settings)
 
 
-def test_dp_sgd_says_its_epsilon_with_all_it_depends_on(open_page: OpenPage):
+def test_dp_sgd_says_its_epsilon_with_all_it_depends_on(open_page: OpenPage) -> None:
     page = open_page("train")
     page.button(key="preset_sound").click().run()
     said = texts(page)
@@ -85,7 +87,7 @@ def test_dp_sgd_says_its_epsilon_with_all_it_depends_on(open_page: OpenPage):
     assert "ε = 3 (" not in texts(page)
 
 
-def test_lights_are_counted_and_those_that_hold_are_folded_away(open_page: OpenPage):
+def test_lights_are_counted_and_those_that_hold_are_folded_away(open_page: OpenPage) -> None:
     page = open_page("train")
     assert "What it rests on" not in texts(page)
     page.button(key="preset_sound").click().run()
@@ -107,7 +109,7 @@ def test_lights_are_counted_and_those_that_hold_are_folded_away(open_page: OpenP
 
 def test_weights_of_ones_own_are_judged_as_the_run_will_judge_them(
     open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     page = open_page("train")
     put_header(tmp_path / "weights.pth")
     page.button(key="preset_sound").click().run()
@@ -118,7 +120,7 @@ def test_weights_of_ones_own_are_judged_as_the_run_will_judge_them(
     assert "attention] **Pretrained weights.** Training starts from a file of weights" in texts(page)
 
 
-def test_a_number_out_of_bounds_is_told_and_nothing_else_is_launched(open_page: OpenPage):
+def test_a_number_out_of_bounds_is_told_and_nothing_else_is_launched(open_page: OpenPage) -> None:
     page = open_page("train")
     page.button(key="preset_sound").click().run()
     page.number_input(key="train_target_epsilon").set_value(-1.0).run()
@@ -131,7 +133,7 @@ def test_a_number_out_of_bounds_is_told_and_nothing_else_is_launched(open_page: 
     assert page.button(key="launch").disabled
 
 
-def test_the_authors_way_shows_its_red_lights_first_and_no_epsilon(open_page: OpenPage):
+def test_the_authors_way_shows_its_red_lights_first_and_no_epsilon(open_page: OpenPage) -> None:
     page = open_page("train")
     page.button(key="preset_authors").click().run()
     (verdict,) = page.error
@@ -153,7 +155,7 @@ def test_the_authors_way_shows_its_red_lights_first_and_no_epsilon(open_page: Op
     assert "What holds for this run is ε = 13.9: ε = 2.29 would need" in verdict.value
 
 
-def test_the_noise_of_the_authors_notebooks_is_offered_with_their_preset_only(open_page: OpenPage):
+def test_the_noise_of_the_authors_notebooks_is_offered_with_their_preset_only(open_page: OpenPage) -> None:
     page = open_page("train")
     page.button(key="preset_authors").click().run()
     assert page.number_input(key="train_noise_multiplier").value == 5.002
@@ -170,7 +172,7 @@ def test_the_noise_of_the_authors_notebooks_is_offered_with_their_preset_only(op
     assert [control.key for control in page.segmented_control if control.key == "train_authors_beta"] == []
 
 
-def test_more_images_of_a_patient_are_protected_less(open_page: OpenPage):
+def test_more_images_of_a_patient_are_protected_less(open_page: OpenPage) -> None:
     page = open_page("train")
     page.button(key="preset_sound").click().run()
     assert "all 3 images" not in texts(page)
@@ -182,7 +184,7 @@ def test_more_images_of_a_patient_are_protected_less(open_page: OpenPage):
     assert not page.exception
 
 
-def test_details_are_worked_out_when_they_are_opened(open_page: OpenPage):
+def test_details_are_worked_out_when_they_are_opened(open_page: OpenPage) -> None:
     page = open_page("train")
     page.button(key="preset_sound").click().run()
     assert "Noise multiplier σ" not in texts(page)
@@ -194,7 +196,7 @@ def test_details_are_worked_out_when_they_are_opened(open_page: OpenPage):
     assert 3 < second < 4
 
 
-def test_what_differs_from_the_preset_is_said(open_page: OpenPage):
+def test_what_differs_from_the_preset_is_said(open_page: OpenPage) -> None:
     page = open_page("train")
     assert "Changed from" not in texts(page)
     for name in PRESETS:
@@ -209,7 +211,7 @@ def test_what_differs_from_the_preset_is_said(open_page: OpenPage):
     )
 
 
-def test_what_is_not_changed_follows_the_preset_to_another_dataset_and_epsilon(open_page: OpenPage):
+def test_what_is_not_changed_follows_the_preset_to_another_dataset_and_epsilon(open_page: OpenPage) -> None:
     page = open_page("train")
     page.button(key="preset_sound").click().run()
     at_3 = preset_settings("sound", dataset="synthetic_chest", ordered=False)
@@ -227,7 +229,7 @@ def test_what_is_not_changed_follows_the_preset_to_another_dataset_and_epsilon(o
     assert page.number_input(key="train_target_epsilon").value == 1.0
 
 
-def test_every_control_reaches_the_run(open_page: OpenPage, home: DataHome):
+def test_every_control_reaches_the_run(open_page: OpenPage, home: DataHome) -> None:
     page = open_page("train")
     page.segmented_control(key="train_method").set_value("dp_sgd").run()
     choose_no_weights(page)
@@ -263,7 +265,7 @@ def test_every_control_reaches_the_run(open_page: OpenPage, home: DataHome):
     )
 
 
-def test_settings_of_another_method_are_left_out(open_page: OpenPage, home: DataHome):
+def test_settings_of_another_method_are_left_out(open_page: OpenPage, home: DataHome) -> None:
     page = open_page("train")
     page.button(key="preset_authors").click().run()
     page.segmented_control(key="train_method").set_value("none").run()
@@ -275,7 +277,7 @@ def test_settings_of_another_method_are_left_out(open_page: OpenPage, home: Data
     assert (run.spec.engine, run.spec.sampling, run.spec.noise_multiplier) == ("one_pass", "auto", None)
 
 
-def test_a_full_batch_needs_no_batch_size(open_page: OpenPage, home: DataHome):
+def test_a_full_batch_needs_no_batch_size(open_page: OpenPage, home: DataHome) -> None:
     page = open_page("train")
     assert not page.number_input(key="train_batch_size").disabled
     page.number_input(key="train_batch_size").set_value(5000).run()
@@ -304,7 +306,7 @@ def test_a_full_batch_needs_no_batch_size(open_page: OpenPage, home: DataHome):
 )
 def test_an_impossible_setting_is_explained_and_not_launched(
     open_page: OpenPage, settings: dict[str, str], sentence: str
-):
+) -> None:
     page = open_page("train")
     page.button(key="preset_sound").click().run()
     for key, value in settings.items():
@@ -314,7 +316,7 @@ def test_an_impossible_setting_is_explained_and_not_launched(
     assert page.button(key="launch").disabled
 
 
-def test_noise_that_no_epsilon_can_be_reached_with_is_explained(open_page: OpenPage):
+def test_noise_that_no_epsilon_can_be_reached_with_is_explained(open_page: OpenPage) -> None:
     page = open_page("train")
     page.button(key="preset_authors").click().run()
     page.segmented_control(key="train_privacy_by").set_value("target_epsilon").run()
@@ -322,7 +324,7 @@ def test_noise_that_no_epsilon_can_be_reached_with_is_explained(open_page: OpenP
     assert page.button(key="launch").disabled
 
 
-def test_time_memory_and_disk_are_said(open_page: OpenPage):
+def test_time_memory_and_disk_are_said(open_page: OpenPage) -> None:
     page = open_page("train")
     page.button(key="preset_authors").click().run()
     said = texts(page)
@@ -330,7 +332,7 @@ def test_time_memory_and_disk_are_said(open_page: OpenPage):
         assert what in said
 
 
-def test_local_dp_says_the_epsilon_of_the_picture(open_page: OpenPage):
+def test_local_dp_says_the_epsilon_of_the_picture(open_page: OpenPage) -> None:
     page = open_page("train")
     page.segmented_control(key="train_method").set_value("local_dp").run()
     # 64 x 64 grey values at beta 1, see the tests of the accountant.
@@ -348,14 +350,14 @@ def test_local_dp_says_the_epsilon_of_the_picture(open_page: OpenPage):
     assert "choose a block of at most 64" in page.error[0].value
 
 
-def test_a_batch_larger_than_the_dataset_cannot_be_launched_and_says_why(open_page: OpenPage):
+def test_a_batch_larger_than_the_dataset_cannot_be_launched_and_says_why(open_page: OpenPage) -> None:
     page = open_page("train")
     page.number_input(key="train_batch_size").set_value(641).run()
     assert page.button(key="launch").disabled
     assert "larger than the training set (640 images)" in page.error[0].value
 
 
-def test_delta_of_one_over_n_cannot_be_launched(open_page: OpenPage):
+def test_delta_of_one_over_n_cannot_be_launched(open_page: OpenPage) -> None:
     page = open_page("train")
     page.button(key="preset_sound").click().run()
     page.number_input(key="train_delta").set_value(0.01).run()
@@ -363,7 +365,7 @@ def test_delta_of_one_over_n_cannot_be_launched(open_page: OpenPage):
     assert "must be below 1/n" in page.error[0].value
 
 
-def test_a_missing_weights_file_is_refused_and_nothing_is_queued(open_page: OpenPage, home: DataHome):
+def test_a_missing_weights_file_is_refused_and_nothing_is_queued(open_page: OpenPage, home: DataHome) -> None:
     page = open_page("train")
     page.selectbox(key="train_weights").set_value("path").run()
     page.text_input(key="train_weights_path").set_value("/no/such/file.pth").run()
@@ -374,7 +376,7 @@ def test_a_missing_weights_file_is_refused_and_nothing_is_queued(open_page: Open
 
 def test_a_data_home_that_cannot_be_written_is_explained(
     open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("MEDPRIV_HOME", str(tmp_path / "file"))
     page = open_page("train")
@@ -382,7 +384,7 @@ def test_a_data_home_that_cannot_be_written_is_explained(
     assert any("is not a folder" in error.value for error in page.error)
 
 
-def test_a_damaged_table_of_runs_is_told_where_the_button_is(open_page: OpenPage, home: DataHome):
+def test_a_damaged_table_of_runs_is_told_where_the_button_is(open_page: OpenPage, home: DataHome) -> None:
     home.root.mkdir(exist_ok=True)
     home.database.write_bytes(b"no database" * 1000)
     page = open_page("train")

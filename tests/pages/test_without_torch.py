@@ -29,7 +29,7 @@ def open_without(
 @pytest.mark.parametrize(("name", "button"), [("train", "launch"), ("sweep", "sweep_launch")])
 def test_what_cannot_be_launched_is_greyed_with_the_command_that_helps(
     open_without: Callable[..., AppTest], name: str, button: str
-):
+) -> None:
     page = open_without(name)
     (warning,) = page.warning
     assert SENTENCE in warning.value
@@ -37,7 +37,7 @@ def test_what_cannot_be_launched_is_greyed_with_the_command_that_helps(
     assert not page.exception
 
 
-def test_the_page_of_runs_says_what_the_queue_waits_for(open_without: Callable[..., AppTest], home: DataHome):
+def test_the_page_of_runs_says_what_the_queue_waits_for(open_without: Callable[..., AppTest], home: DataHome) -> None:
     page = open_without("runs")
     (warning,) = page.warning
     assert SENTENCE in warning.value
@@ -45,7 +45,9 @@ def test_the_page_of_runs_says_what_the_queue_waits_for(open_without: Callable[.
     assert run.state == "queued"
 
 
-def test_a_stopped_run_is_not_resumed_and_the_page_says_why(open_without: Callable[..., AppTest], home: DataHome):
+def test_a_stopped_run_is_not_resumed_and_the_page_says_why(
+    open_without: Callable[..., AppTest], home: DataHome
+) -> None:
     (run,) = service.list_runs(home)
     service.cancel(home, run.id)
     page = open_without("runs", run=run.id)

@@ -24,13 +24,13 @@ def marks() -> set[tuple[str, str]]:
     return {(name, value) for name, value in found if name in SETTINGS}
 
 
-def test_every_setting_that_an_error_speaks_of_has_the_words_of_the_form():
+def test_every_setting_that_an_error_speaks_of_has_the_words_of_the_form() -> None:
     assert len(marks()) > 20
     for setting, value in marks() - {("dataset", "")}:
         assert not value or value in SETTINGS[setting].choices
 
 
-def test_settings_are_bold_and_values_italic_and_all_else_is_as_it_was():
+def test_settings_are_bold_and_values_italic_and_all_else_is_as_it_was() -> None:
     assert sentence(SettingError("Set [norm] to [norm=group_norm], not [this].")) == (
         "Set **Normalisation layers** to *GroupNorm*, not **this**."
     )

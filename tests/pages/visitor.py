@@ -12,6 +12,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 PATIENCE_S = 60
 
@@ -22,8 +23,8 @@ def visit(port: int, *, name: str = "127.0.0.1", **query: str) -> Iterator[Visit
     origin = f"http://{name}:{port}"
     with connect(
         f"ws://{name}:{port}/_stcore/stream",
-        origin=origin,  # type: ignore[arg-type]
-        subprotocols=["streamlit"],  # type: ignore[list-item]
+        origin=Origin(origin),
+        subprotocols=[Subprotocol("streamlit")],
         max_size=None,
         open_timeout=PATIENCE_S,
     ) as socket:
@@ -43,7 +44,7 @@ class Visitor:
         """Have the page run, to its end."""
         self._socket.send(BackMsg(rerun_script=self._state).SerializeToString())
         while True:
-            message = ForwardMsg.FromString(self._socket.recv(timeout=PATIENCE_S))  # type: ignore[arg-type]
+            message = ForwardMsg.FromString(self._socket.recv(timeout=PATIENCE_S))
             if message.WhichOneof("type") == "new_session":
                 self.session_id = message.new_session.initialize.session_id
                 self.told_to_gather_statistics = message.new_session.config.gather_usage_stats

@@ -131,7 +131,7 @@ def _gaps() -> Iterator[tuple[str, Case]]:
         yield f"colour without {keyword}", (changed(COLOUR, without=(keyword,)), COLOUR)
     for keyword in ("Rows", "Columns"):
         yield f"without {keyword}", (changed(GREY, without=(keyword,)), f"its element {keyword}")
-        yield f"{keyword} 0", (changed(GREY, **{keyword: 0}), f"its element {keyword}")
+        yield f"{keyword} 0", (changed(GREY, **{keyword: 0}), f"its element {keyword}")  # type: ignore[arg-type]
     for frames in (0, "", [1, 0]):
         yield f"number of frames {frames}", (changed(GREY, NumberOfFrames=frames), GREY)
     yield "two frames, not said", (changed(np.stack([GREY, 255 - GREY]), without=("NumberOfFrames",)), GREY)
@@ -183,12 +183,12 @@ def _streams() -> Iterator[tuple[str, Case]]:
         dataset = described(LARGE_COLOUR, interpretation=label)
         yield f"JPEG in colour with {name}.", (encapsulated(dataset, [stream], uid.JPEGBaseline8Bit), LARGE_COLOUR)
     yield "JPEG in grey said to be colour.", (jpeg_file(LARGE_COLOUR, LARGE), LARGE)
-    stream = io.BytesIO()
-    Image.fromarray(LARGE_COLOUR).save(stream, "JPEG2000", irreversible=False, no_jp2=True)
+    written = io.BytesIO()
+    Image.fromarray(LARGE_COLOUR).save(written, "JPEG2000", irreversible=False, no_jp2=True)
     yield (
         "JPEG 2000 in colour said to be grey",
         (
-            encapsulated(described(LARGE), [stream.getvalue()], uid.JPEG2000Lossless),
+            encapsulated(described(LARGE), [written.getvalue()], uid.JPEG2000Lossless),
             LARGE_COLOUR,
         ),
     )

@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tifffile
@@ -30,7 +31,7 @@ def spread(values: np.ndarray) -> np.ndarray:
     return np.rint((values - values.min()) / (values.max() - values.min()) * 255).astype(np.uint8)
 
 
-def saved(image: Image.Image | np.ndarray, kind: str, **options: object) -> bytes:
+def saved(image: Image.Image | np.ndarray, kind: str, **options: Any) -> bytes:
     """As Pillow writes it."""
     stream = io.BytesIO()
     image = Image.fromarray(image) if isinstance(image, np.ndarray) else image
@@ -38,7 +39,7 @@ def saved(image: Image.Image | np.ndarray, kind: str, **options: object) -> byte
     return stream.getvalue()
 
 
-def tiff(values: np.ndarray, **options: object) -> bytes:
+def tiff(values: np.ndarray, **options: Any) -> bytes:
     """As tifffile writes it."""
     stream = io.BytesIO()
     tifffile.imwrite(stream, values, **({"photometric": "minisblack"} | options))
@@ -134,8 +135,8 @@ def _tiffs() -> Iterator[tuple[str, Case]]:
     for order in "<>":
         for compression in (None, "zlib"):
             for planes in ("contig", "separate"):
-                values = (np.moveaxis(COLOUR, -1, 0) if planes == "separate" else COLOUR).astype(np.uint16) * 16
-                options = {"byteorder": order, "compression": compression, "planarconfig": planes}
+                values = (np.moveaxis(COLOUR, -1, 0) if planes == "separate" else COLOUR).astype(np.uint16) * 16  # type: ignore[assignment]
+                options: dict[str, Any] = {"byteorder": order, "compression": compression, "planarconfig": planes}
                 name = f"colour, {planes}, {order} {compression}".replace("<", "little").replace(">", "big")
                 data = tiff(values, photometric="rgb", **options)
                 yield f"{name}.tif", (data, np.rint(COLOUR * 16.0 / 4095 * 255).astype(np.uint8))
@@ -176,7 +177,7 @@ def _tiffs() -> Iterator[tuple[str, Case]]:
         data = tiff(np.dstack([COLOUR.astype(np.uint16) * 257, half]), photometric="rgb", extrasamples=[name])
         yield f"alpha {extra} of 16 bits.tif", (data, wanted.astype(np.uint8))
     turned = [(274, "H", 1, 6, True)]
-    for name, values in (("floats", RAMP.astype(np.float64)), ("16 bits", (RAMP * 4).astype(np.uint16))):
+    for name, values in (("floats", RAMP.astype(np.float64)), ("16 bits", (RAMP * 4).astype(np.uint16))):  # type: ignore[assignment]
         yield f"{name} turned.tif", (tiff(values, extratags=turned), np.rot90(spread(RAMP), -1))
     wide = COLOUR.astype(np.uint16) * 257
     yield "wide colours turned.tif", (tiff(wide, photometric="rgb", extratags=turned), np.rot90(COLOUR, -1))

@@ -33,7 +33,7 @@ def on_the_page(name: str, data: bytes) -> Upload:
     kind = kind_of(name, data)
     answer = io.BytesIO()
     answer_with(kind, data, answer)
-    return make_upload(kind, receive(io.BufferedReader(io.BytesIO(answer.getvalue()))))  # type: ignore[arg-type]
+    return make_upload(kind, receive(io.BufferedReader(io.BytesIO(answer.getvalue()))))
 
 
 def in_colour(picture: np.ndarray) -> np.ndarray:

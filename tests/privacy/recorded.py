@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 from medpriv_core.patients import PatientCount, patient_facts
 from medpriv_core.privacy.conditions import Check
@@ -24,9 +25,15 @@ ONE_EACH = PatientCount(N, 1)
 ONE_IMAGE_EACH = patient_facts(ONE_EACH)
 
 
-def dp_sgd(**settings) -> RunSpec:
+def dp_sgd(**settings: Any) -> RunSpec:
     given = {"noise_multiplier": 5.002} if "target_epsilon" not in settings else {}
-    defaults = {"dataset": "synthetic_chest", "method": "dp_sgd", "batch_size": 128, "epochs": 50, "delta": 1e-5}
+    defaults: dict[str, Any] = {
+        "dataset": "synthetic_chest",
+        "method": "dp_sgd",
+        "batch_size": 128,
+        "epochs": 50,
+        "delta": 1e-5,
+    }
     return RunSpec(**(defaults | given | settings))
 
 
@@ -38,7 +45,7 @@ def named(checks: list[Check], name: str) -> Check:
     return next(check for check in checks if check.name == name)
 
 
-def recorded(spec: RunSpec, *, steps: int | None = None, epsilon: float | None = -1.0, **changes):
+def recorded(spec: RunSpec, *, steps: int | None = None, epsilon: float | None = -1.0, **changes: Any) -> Any:
     """``setup.json`` and record of a run that did what its specification says, but for ``changes``."""
     facts = replace(planned_facts(spec, train_size=N), **(RAN | changes))
     setup = {"train_size": N, "noise_multiplier": 5.002, "guarantee": facts.to_dict(), **ONE_IMAGE_EACH}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from medpriv_core.privacy.spent import spent_at
 from medpriv_core.privacy.statement import dp_sgd_meaning
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.verdict import planned_verdict, run_verdict
-from medpriv_core.spec import RunSpec
+from medpriv_core.spec import Method, RunSpec
 from tests.privacy.recorded import (
     AS_THE_AUTHORS,
     ONE_EACH,
@@ -30,7 +31,7 @@ from tests.privacy.recorded import (
 
 
 @pytest.mark.parametrize("settings", [{}, {"sampling": "full_batch"}, {"augment": True}], ids=str)
-def test_a_sound_run_has_no_red_light_before_or_after(settings: dict):
+def test_a_sound_run_has_no_red_light_before_or_after(settings: dict[str, Any]) -> None:
     spec = dp_sgd(noise_generator="secure", **settings)
     confirm_run(spec, **recorded(spec))
     for checks in (check_plan(spec, train_size=N, patients=ONE_EACH), check_run(spec, **recorded(spec))):
@@ -39,14 +40,14 @@ def test_a_sound_run_has_no_red_light_before_or_after(settings: dict):
 
 
 @pytest.mark.parametrize("method", ["none", "local_dp"])
-def test_other_methods_have_no_checks(method: str):
+def test_other_methods_have_no_checks(method: Method) -> None:
     spec = RunSpec(dataset="synthetic_chest", method=method, beta=1.0 if method == "local_dp" else None)
     assert check_plan(spec, train_size=N) == check_run(spec, setup={"train_size": N}, spent=None) == []
     assert planned_verdict(spec, train_size=N) is None
     assert run_verdict(spec, setup={"train_size": N}, spent=spent_at({"epoch": 1, "steps": 5})) is None
 
 
-def test_the_authors_run_is_red_where_it_fails_and_says_what_holds():
+def test_the_authors_run_is_red_where_it_fails_and_says_what_holds() -> None:
     spec = dp_sgd(**WITH_BATCH_NORM, delta=1e-4)
     for checks in (check_plan(spec, train_size=N), check_run(spec, **recorded(spec))):
         assert lights(checks, "red") == {"Sampling", "Clipping", "Images kept apart"}
@@ -56,8 +57,8 @@ def test_the_authors_run_is_red_where_it_fails_and_says_what_holds():
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_the_verdict_names_what_holds_and_what_does_not(after: bool):
-    def verdict(spec: RunSpec):
+def test_the_verdict_names_what_holds_and_what_does_not(after: bool) -> None:
+    def verdict(spec: RunSpec) -> Any:
         return run_verdict(spec, **recorded(spec)) if after else planned_verdict(spec, train_size=N)
 
     worst = verdict(dp_sgd(**AS_THE_AUTHORS, delta=1e-4))
@@ -81,7 +82,7 @@ def test_the_verdict_names_what_holds_and_what_does_not(after: bool):
 
 
 @pytest.mark.parametrize("settings", [{}, {"sampling": "full_batch"}, {"target_epsilon": 2.0}], ids=str)
-def test_a_sound_verdict_is_the_plan_and_claims_nothing_else(settings: dict):
+def test_a_sound_verdict_is_the_plan_and_claims_nothing_else(settings: dict[str, Any]) -> None:
     spec = dp_sgd(**settings)
     verdict = planned_verdict(spec, train_size=N)
     assert verdict.epsilon == plan_run(spec, train_size=N).epsilon
@@ -101,7 +102,7 @@ def test_a_sound_verdict_is_the_plan_and_claims_nothing_else(settings: dict):
     ],
     ids=str,
 )
-def test_a_loop_that_did_otherwise_than_its_settings_say_has_no_epsilon(changes: dict, name: str):
+def test_a_loop_that_did_otherwise_than_its_settings_say_has_no_epsilon(changes: dict[str, Any], name: str) -> None:
     spec = dp_sgd()
     run = recorded(spec, **changes)
     checks = check_run(spec, **run)
@@ -112,13 +113,13 @@ def test_a_loop_that_did_otherwise_than_its_settings_say_has_no_epsilon(changes:
     assert verdict.sentence.startswith("No ε holds")
 
 
-def test_who_was_drawn_may_be_known_where_nothing_is_credited_for_it():
+def test_who_was_drawn_may_be_known_where_nothing_is_credited_for_it() -> None:
     spec = dp_sgd(sampling="shuffled")
     checks = check_run(spec, **recorded(spec, divisor="actual", augmentation="by_place"))
     assert lights(checks, "red") == {"Sampling"}
 
 
-def test_recorded_microbatches_double_the_sensitivity_whatever_the_ledger_says():
+def test_recorded_microbatches_double_the_sensitivity_whatever_the_ledger_says() -> None:
     spec = dp_sgd()
     run = recorded(spec, clipped_together=4)
     checks = check_run(spec, **run)
@@ -137,14 +138,14 @@ def test_recorded_microbatches_double_the_sensitivity_whatever_the_ledger_says()
     ],
     ids=str,
 )
-def test_steps_and_rate_must_match_the_ledger(changes: dict, words: str | None):
+def test_steps_and_rate_must_match_the_ledger(changes: dict[str, Any], words: str | None) -> None:
     spec = dp_sgd()
     check = named(check_run(spec, **recorded(spec, **changes)), "Accounting")
     assert check.state == ("red" if words else "green")
     assert words is None or words in check.sentence
 
 
-def test_a_missing_step_is_noticed():
+def test_a_missing_step_is_noticed() -> None:
     spec = dp_sgd()
     run = recorded(spec, steps=40 * 41)
     run["spent"] = replace(run["spent"], epochs=41)
@@ -152,19 +153,19 @@ def test_a_missing_step_is_noticed():
     assert (check.state, "1,640 steps, but 41 epochs of 41" in check.sentence) == ("red", True)
 
 
-def test_a_ledger_that_says_more_than_its_steps_cost_is_believed():
+def test_a_ledger_that_says_more_than_its_steps_cost_is_believed() -> None:
     spec = dp_sgd()
     risk = run_verdict(spec, **recorded(spec)).risk
     assert run_verdict(spec, **recorded(spec, epsilon=0.83)).risk == risk  # the last digit of another version
     assert run_verdict(spec, **recorded(spec, epsilon=2.0)).risk.at_one_percent > 2 * risk.at_one_percent
 
 
-def test_an_infinite_epsilon_of_the_ledger_is_not_improved():
+def test_an_infinite_epsilon_of_the_ledger_is_not_improved() -> None:
     spec = dp_sgd()
     assert run_verdict(spec, **recorded(spec, epsilon=None)).epsilon == math.inf
 
 
-def test_a_resumed_run_with_other_noise_is_neither_a_fault_nor_a_false_claim():
+def test_a_resumed_run_with_other_noise_is_neither_a_fault_nor_a_false_claim() -> None:
     spec = dp_sgd()
     earlier = (Steps(3.0, 128 / N, 20 * 41),)
     run = recorded(spec, earlier_segments=earlier, epsilon=100.0)
@@ -177,9 +178,9 @@ def test_a_resumed_run_with_other_noise_is_neither_a_fault_nor_a_false_claim():
     assert verdict.claimed_epsilon is None
 
 
-def test_a_run_of_an_earlier_version_is_amber_where_nothing_was_recorded():
+def test_a_run_of_an_earlier_version_is_amber_where_nothing_was_recorded() -> None:
     spec = dp_sgd()
-    run = {
+    run: dict[str, Any] = {
         "setup": {"train_size": N, "noise_multiplier": 5.002},
         "spent": spent_at({"steps": 41, "epsilon": 0.2, "epoch": 1}),
     }
@@ -195,7 +196,7 @@ def test_a_run_of_an_earlier_version_is_amber_where_nothing_was_recorded():
     assert "Poisson sampling; PLD" in verdict.statement
 
 
-def test_each_fact_that_is_missing_takes_a_green_light_away():
+def test_each_fact_that_is_missing_takes_a_green_light_away() -> None:
     spec = dp_sgd(noise_generator="secure")
     confirm_run(spec, **recorded(spec))
     for field in fields(GuaranteeFacts):
@@ -204,7 +205,7 @@ def test_each_fact_that_is_missing_takes_a_green_light_away():
             assert lights(checks, "amber"), field.name
 
 
-def test_facts_come_back_from_json_as_they_were():
+def test_facts_come_back_from_json_as_they_were() -> None:
     facts = planned_facts(dp_sgd(**WITH_BATCH_NORM), train_size=N)
     assert recorded_facts(json.loads(json.dumps({"guarantee": facts.to_dict()}))) == facts
     assert recorded_facts({"guarantee": {"sampling": "poisson", "of_a_later_version": 1}}).sampling == "poisson"
@@ -212,7 +213,7 @@ def test_facts_come_back_from_json_as_they_were():
 
 
 @pytest.mark.parametrize(("delta", "state"), [(1e-5, "green"), (1.9e-5, "green"), (2e-5, "amber"), (1e-4, "amber")])
-def test_delta_is_green_up_to_a_tenth_of_one_over_n(delta: float, state: str):
+def test_delta_is_green_up_to_a_tenth_of_one_over_n(delta: float, state: str) -> None:
     check = named(check_plan(dp_sgd(delta=delta), train_size=N), "Delta")
     assert check.state == state
     if delta == 1e-4:
@@ -220,11 +221,11 @@ def test_delta_is_green_up_to_a_tenth_of_one_over_n(delta: float, state: str):
         assert "1e-5 or less" in check.sentence
 
 
-def test_a_delta_of_one_over_n_is_red_after_and_refused_before():
+def test_a_delta_of_one_over_n_is_red_after_and_refused_before() -> None:
     spec = dp_sgd(delta=2e-4)
     with pytest.raises(SettingError, match="must be below 1/n"):
         check_plan(spec, train_size=N)
-    run = {"setup": {"train_size": N, "noise_multiplier": 5.002}, "spent": None}
+    run: dict[str, Any] = {"setup": {"train_size": N, "noise_multiplier": 5.002}, "spent": None}
     assert named(check_run(spec, **run), "Delta").state == "red"
 
 
@@ -240,7 +241,7 @@ def test_a_delta_of_one_over_n_is_red_after_and_refused_before():
     ],
     ids=str,
 )
-def test_what_only_the_user_can_know_is_amber(settings: dict, name: str, state: str):
+def test_what_only_the_user_can_know_is_amber(settings: dict[str, Any], name: str, state: str) -> None:
     assert named(check_plan(dp_sgd(**settings), train_size=N), name).state == state
 
 
@@ -256,7 +257,9 @@ def test_what_only_the_user_can_know_is_amber(settings: dict, name: str, state: 
         (0.5, 4, 0, "network after the last epoch"),
     ],
 )
-def test_the_result_is_called_what_it_is_also_of_a_run_that_was_stopped(share, epochs, step, result):
+def test_the_result_is_called_what_it_is_also_of_a_run_that_was_stopped(
+    share: Any, epochs: Any, step: Any, result: Any
+) -> None:
     spec = dp_sgd(average_last=share, epochs=10)
     run = recorded(spec, steps=41 * epochs + step)  # 41 in an epoch
     check = named(check_run(spec, **run), "No choice by test images")
@@ -264,7 +267,7 @@ def test_the_result_is_called_what_it_is_also_of_a_run_that_was_stopped(share, e
     assert check.sentence.startswith(f"By construction the result is the {result}, never the best one")
 
 
-def test_every_light_has_one_sentence():
+def test_every_light_has_one_sentence() -> None:
     for spec in (dp_sgd(), dp_sgd(**WITH_BATCH_NORM, class_weights=(1.0, 2.0), weights="/a.pth", average_last=0.5)):
         for check in check_plan(spec, train_size=N):
             assert check.sentence.endswith(".")
@@ -272,7 +275,7 @@ def test_every_light_has_one_sentence():
             assert check.sentence[0].isupper() or check.sentence.startswith("δ")
 
 
-def test_weights_that_do_not_look_trained_take_the_light_on_them_its_green():
+def test_weights_that_do_not_look_trained_take_the_light_on_them_its_green() -> None:
     spec = dp_sgd(weights="imagenet")
     run = recorded(spec)
     assert named(check_run(spec, **run), "Pretrained weights").state == "green"

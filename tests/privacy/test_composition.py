@@ -36,7 +36,7 @@ def reference(stretches: Sequence[tuple[float, float, int]], delta: float) -> fl
     return float(whole.get_epsilon_for_delta(delta))
 
 
-def test_networks_of_several_noises_compose_as_the_reference_says():
+def test_networks_of_several_noises_compose_as_the_reference_says() -> None:
     noises, steps = (1.0, 2.0, 4.0), 4 * 10
     together = composed(*(PRIVATE.changed(noise_multiplier=noise) for noise in noises))
     expected = reference([(noise, 64 / TRAIN, steps) for noise in noises], 1e-5)
@@ -45,14 +45,14 @@ def test_networks_of_several_noises_compose_as_the_reference_says():
     assert together.networks == 3
 
 
-def test_seeds_are_as_many_releases():
+def test_seeds_are_as_many_releases() -> None:
     seeds = [PRIVATE.changed(seed=seed) for seed in range(3)]
     together = composed(*seeds)
     assert together.epsilon == pytest.approx(reference([(2.0, 64 / TRAIN, 3 * 40)], 1e-5), rel=0.005)
     assert composed(PRIVATE).epsilon < together.epsilon < 3 * composed(PRIVATE).epsilon
 
 
-def test_full_batches_compose_exactly():
+def test_full_batches_compose_exactly() -> None:
     whole = PRIVATE.changed(sampling="full_batch", noise_multiplier=20.0)
     together = composed(whole, whole.changed(noise_multiplier=10.0))
     # 4 steps each of a plain Gaussian mechanism: one of mu = sqrt(4/400 + 4/100).
@@ -71,7 +71,7 @@ def _gaussian_delta(mu: float, epsilon: float) -> float:
     return normal(mu / 2 - epsilon / mu) - math.exp(epsilon) * normal(-mu / 2 - epsilon / mu)
 
 
-def test_the_smallest_delta_is_stated():
+def test_the_smallest_delta_is_stated() -> None:
     together = composed(PRIVATE.changed(delta=1e-4), PRIVATE.changed(delta=1e-6))
     assert together.delta == 1e-6
     assert together.statement.startswith("ε = ")
@@ -79,7 +79,7 @@ def test_the_smallest_delta_is_stated():
         assert fact in together.statement
 
 
-def test_a_dealt_deck_among_them_changes_what_neighbours_are():
+def test_a_dealt_deck_among_them_changes_what_neighbours_are() -> None:
     together = composed(PRIVATE, PRIVATE.changed(sampling="shuffled"))
     assert together.adjacency == "zero-out"
     assert "shuffled batches, nothing counted for sampling or" not in together.statement
@@ -87,7 +87,7 @@ def test_a_dealt_deck_among_them_changes_what_neighbours_are():
     assert together.epsilon > composed(PRIVATE.changed(sampling="shuffled")).epsilon
 
 
-def test_one_network_without_a_guarantee_leaves_none_to_all():
+def test_one_network_without_a_guarantee_leaves_none_to_all() -> None:
     authors = PRIVATE.changed(engine="microbatch", microbatch_size=4, norm="batch_norm", trainable="all")
     together = composed(PRIVATE, authors)
     assert together.epsilon == math.inf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_what_nobody_has_thought_about_stays_at_home() -> None:
 
 
 @pytest.mark.parametrize("spec", [PLAIN, LOCAL])
-def test_other_methods_are_handed_on_whole(spec) -> None:
+def test_other_methods_are_handed_on_whole(spec: Any) -> None:
     row = {"epoch": 1, "train_loss": 0.5}
 
     assert exported_part(row, spec) == row

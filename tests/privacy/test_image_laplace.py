@@ -8,6 +8,8 @@ import math
 import numpy as np
 import pytest
 import scipy
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from medpriv_core.privacy import image_laplace
 from medpriv_core.privacy.image_laplace import laplace_delta, laplace_epsilon
@@ -80,7 +82,7 @@ def normal_approximation(values: int, theta: float, delta: float) -> float:
 
 
 @pytest.mark.parametrize(("values", "theta", "delta"), CASES)
-def test_epsilon_is_above_the_truth_but_hardly(values: int, theta: float, delta: float):
+def test_epsilon_is_above_the_truth_but_hardly(values: int, theta: float, delta: float) -> None:
     epsilon = laplace_epsilon(theta=theta, values=values, delta=delta)
     # Rounding losses down on a grid of ``points`` takes about values * theta / (2 points) off epsilon.
     points = 200 if values > 10_000 else 1_000
@@ -94,7 +96,7 @@ def test_epsilon_is_above_the_truth_but_hardly(values: int, theta: float, delta:
 
 
 @pytest.mark.parametrize(("values", "theta"), [(3_145_728, 1.0), (3_145_728, 0.001), (36_000_000, 0.25)])
-def test_large_pictures_agree_with_the_central_limit_theorem(values: int, theta: float):
+def test_large_pictures_agree_with_the_central_limit_theorem(values: int, theta: float) -> None:
     for delta in (1e-5, 1e-12):
         approximation = normal_approximation(values, theta, delta)
         assert laplace_epsilon(theta=theta, values=values, delta=delta) == pytest.approx(approximation, rel=0.001)
@@ -102,21 +104,21 @@ def test_large_pictures_agree_with_the_central_limit_theorem(values: int, theta:
 
 @pytest.mark.parametrize("theta", [0.05, 0.5, 2.0, 10.0, 1000.0])
 @pytest.mark.parametrize("delta", [1e-12, 1e-5, 0.01])
-def test_a_single_draw_follows_the_closed_form(theta: float, delta: float):
+def test_a_single_draw_follows_the_closed_form(theta: float, delta: float) -> None:
     # delta(eps) = 1 - exp((eps - theta) / 2)
     exact = theta + 2 * math.log1p(-delta)
     assert exact <= laplace_epsilon(theta=theta, values=1, delta=delta) <= exact * 1.003
 
 
 @pytest.mark.parametrize(("values", "theta"), [(3, 0.01), (10, 0.003), (10, 1.0), (40, 0.02)])
-def test_delta_is_never_below_the_truth_where_the_sum_of_losses_is_nearly_a_lattice(values: int, theta: float):
+def test_delta_is_never_below_the_truth_where_the_sum_of_losses_is_nearly_a_lattice(values: int, theta: float) -> None:
     for epsilon in np.linspace(0.1, 0.97, 30) * values * theta:
         below = delta_below(epsilon, values, theta, points=5_000)
         if below > 1e-8:  # below, the Fourier transform has no digits left
             assert below <= laplace_delta(epsilon, theta=theta, values=values, aim=below) <= 1.15 * below
 
 
-def test_what_is_cut_off_the_sum_is_added_as_a_bound(monkeypatch: pytest.MonkeyPatch):
+def test_what_is_cut_off_the_sum_is_added_as_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_laplace, "MAX_TERMS", 8)
     for values, theta in ((10, 0.003), (10, 1.0), (40, 0.02)):
         for epsilon in np.linspace(0.1, 0.97, 30) * values * theta:
@@ -126,17 +128,17 @@ def test_what_is_cut_off_the_sum_is_added_as_a_bound(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(("values", "theta", "delta"), CASES)
-def test_delta_at_the_epsilon_found_is_at_most_what_was_allowed(values: int, theta: float, delta: float):
+def test_delta_at_the_epsilon_found_is_at_most_what_was_allowed(values: int, theta: float, delta: float) -> None:
     epsilon = laplace_epsilon(theta=theta, values=values, delta=delta)
     assert laplace_delta(epsilon, theta=theta, values=values, aim=delta) <= delta
 
 
-def test_where_delta_allows_everything_epsilon_is_zero():
+def test_where_delta_allows_everything_epsilon_is_zero() -> None:
     assert laplace_epsilon(theta=0.05, values=1, delta=0.1) == 0
     assert laplace_epsilon(theta=1e-6, values=256, delta=1e-5) == 0
 
 
-def test_two_draws_follow_from_the_integral_over_the_second():
+def test_two_draws_follow_from_the_integral_over_the_second() -> None:
     theta, epsilon = 1.5, 1.2
     # Given the loss of the first, the second is a single draw.
     noise = np.linspace(-40, 40, 400_001)
@@ -155,14 +157,22 @@ def test_two_draws_follow_from_the_integral_over_the_second():
     assert exact <= laplace_delta(epsilon, theta=theta, values=2, aim=exact) <= exact * 1.01
 
 
-@pytest.mark.parametrize("values", [1, 16, 784, 1 << 30])
-@pytest.mark.parametrize("theta", [1e-9, 1e-4, 1.0, 1e3, 4e6])
-@pytest.mark.parametrize("delta", [1e-12, 1e-5, 0.1])
-def test_the_extremes_of_every_setting_have_an_epsilon(values: int, theta: float, delta: float):
+@settings(max_examples=15)
+@given(
+    values=st.integers(0, 30).map(lambda exponent: 2**exponent),
+    theta=st.floats(-9, 6.6).map(lambda exponent: 10**exponent),
+    delta=st.floats(-12, -1).map(lambda exponent: 10**exponent),
+)
+@example(values=1, theta=1e-9, delta=1e-12)
+@example(values=1, theta=4e6, delta=0.1)
+@example(values=784, theta=1.0, delta=1e-5)
+@example(values=1 << 30, theta=1e-9, delta=0.1)
+@example(values=1 << 30, theta=4e6, delta=1e-12)
+def test_every_setting_to_its_extremes_has_an_epsilon(values: int, theta: float, delta: float) -> None:
     assert 0 <= laplace_epsilon(theta=theta, values=values, delta=delta) <= values * theta
 
 
-def test_more_noise_more_delta_or_fewer_values_never_raise_epsilon():
+def test_more_noise_more_delta_or_fewer_values_never_raise_epsilon() -> None:
     def epsilon(values: int = 784, theta: float = 1.0, delta: float = 1e-5) -> float:
         return laplace_epsilon(theta=theta, values=values, delta=delta)
 

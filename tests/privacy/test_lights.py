@@ -16,6 +16,7 @@ from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import format_epsilon
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.verdict import planned_question, planned_verdict, run_question, run_verdict, second_record
 from medpriv_core.recipes import recipe_for
 from medpriv_core.spec import RunSpec
@@ -43,7 +44,7 @@ from tests.privacy.recorded import (
         ("class_weights", "Class weights"),
     ],
 )
-def test_what_was_measured_has_the_last_word(finding: str, name: str):
+def test_what_was_measured_has_the_last_word(finding: str, name: str) -> None:
     spec = dp_sgd(augment=True) if finding == "augmentation" else dp_sgd(class_weights=(1.0, 2.0))
     sound = named(check_run(spec, **recorded(spec)), name)
     assert sound.state == ("amber" if finding == "class_weights" else "green")
@@ -56,20 +57,20 @@ def test_what_was_measured_has_the_last_word(finding: str, name: str):
 
 
 @pytest.mark.parametrize("damage", ["text", {"noise": 3}, [1], {"noise": {"holds": "yes"}}, {"noise": {}}])
-def test_findings_that_nobody_can_read_are_never_green(damage: object):
+def test_findings_that_nobody_can_read_are_never_green(damage: object) -> None:
     spec = dp_sgd()
     check = named(check_run(spec, **recorded(spec, measured=damage)), "Noise")
     assert check.state != "green"
 
 
-def test_a_run_that_measured_nothing_says_so_in_amber():
+def test_a_run_that_measured_nothing_says_so_in_amber() -> None:
     spec = dp_sgd(noise_generator="secure")
     checks = check_run(spec, **recorded(spec, measured=None))
     assert lights(checks, "amber") >= {"Noise", "Sampling", "Clipping", "Batch size", "Noise not repeatable"}
     assert "did not measure it" in named(checks, "Clipping").sentence
 
 
-def test_the_generator_that_ran_is_named():
+def test_the_generator_that_ran_is_named() -> None:
     spec = dp_sgd()
     for drawn_by, words in (("openssl", "OpenSSL's generator"), ("philox", "statistical and not of cryptographic")):
         check = named(check_run(spec, **recorded(spec, noise_drawn_by=drawn_by)), "Noise generator")
@@ -77,13 +78,13 @@ def test_the_generator_that_ran_is_named():
 
 
 @pytest.mark.parametrize(("dataset", "state"), [("chest_xray", "amber"), ("synthetic_chest", "green")])
-def test_a_recipe_that_was_tuned_with_these_test_images_is_amber(dataset: str, state: str):
+def test_a_recipe_that_was_tuned_with_these_test_images_is_amber(dataset: str, state: str) -> None:
     spec = RunSpec(**({"dataset": dataset} | recipe_for(dataset, ordered=False).settings(3.0)))
     check = named(check_plan(spec, train_size=N), "No choice by test images")
     assert (check.state, "looked at" in check.sentence) == (state, state == "amber")
 
 
-def test_the_second_accountants_light_waits_confirms_and_contradicts(monkeypatch: pytest.MonkeyPatch):
+def test_the_second_accountants_light_waits_confirms_and_contradicts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_accountant, "_answers", {})
     monkeypatch.setattr(second_accountant, "_raised", set())
     spec = dp_sgd(noise_multiplier=2.5)
@@ -114,7 +115,9 @@ def test_the_second_accountants_light_waits_confirms_and_contradicts(monkeypatch
     assert (check.state, "cannot reckon" in check.sentence, told) == ("amber", True, first)
 
 
-def test_what_a_run_recorded_of_the_second_accountant_counts_for_these_steps_alone(monkeypatch: pytest.MonkeyPatch):
+def test_what_a_run_recorded_of_the_second_accountant_counts_for_these_steps_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(second_accountant, "_answers", {})
     spec = dp_sgd()
     run, facts = recorded(spec), planned_facts(spec, train_size=N)
@@ -128,13 +131,13 @@ def test_what_a_run_recorded_of_the_second_accountant_counts_for_these_steps_alo
         assert named(check_run(spec, **run), "Second accountant").state == "amber"
 
 
-def test_a_patient_with_several_images_is_told_the_epsilon_of_all_of_them():
+def test_a_patient_with_several_images_is_told_the_epsilon_of_all_of_them() -> None:
     spec = dp_sgd(sampling="full_batch", noise_multiplier=26.403)  # ε = 0.999 an image, μ = √50 / 26.4
     run = recorded(spec, noise_multiplier=26.403)
     run["setup"] |= patient_facts(PatientCount(3654, 30))
     for checks in (check_plan(spec, train_size=N, patients=PatientCount(3654, 30)), check_run(spec, **run)):
         check = named(checks, "Patients with several images")
-        exact = composed_epsilon([(26.403 / 30 / 50**0.5, 1.0, 1)], delta=1e-5)  # 30 times the distance
+        exact = composed_epsilon([Steps(26.403 / 30 / 50**0.5, 1.0, 1)], delta=1e-5)  # 30 times the distance
         assert (check.state, f"ε = {format_epsilon(exact)} (δ = 1e-5) holds" in check.sentence) == ("amber", True)
         assert exact == pytest.approx(65.7, abs=0.1)
     unknown = named(check_plan(spec, train_size=N), "Patients with several images")

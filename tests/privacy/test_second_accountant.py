@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
+from typing import Any
 
 import pytest
 
 from medpriv_core.privacy import second_accountant
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.second_accountant import answer_to, ask_second_epsilon, question, second_epsilon
+from medpriv_core.privacy.steps import Steps
 
 CHEST = (128 / 5232, 2044)
 
@@ -33,7 +35,7 @@ def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=str,
 )
-def test_both_accountants_agree_within_their_grids(segments: list, options: dict):
+def test_both_accountants_agree_within_their_grids(segments: list[Any], options: dict[str, Any]) -> None:
     first = composed_epsilon(segments, delta=1e-5, **options)
     assert second_epsilon(segments, delta=1e-5, **options) == pytest.approx(first, rel=0.004)
     assert answer_to(question(segments, delta=1e-5, **options)).state == "confirmed"
@@ -41,28 +43,28 @@ def test_both_accountants_agree_within_their_grids(segments: list, options: dict
 
 # Of a third program on a finer grid, and the closed form at δ = 1e-5.
 @pytest.mark.parametrize(("noise", "known"), [(1.0, 7.159), (2.0, 2.451), (4.0, 1.064)])
-def test_it_knows_published_values_and_is_never_below_them(noise: float, known: float):
-    assert known - 0.001 <= second_epsilon([(noise, *CHEST)], delta=1e-5) <= known * 1.003
+def test_it_knows_published_values_and_is_never_below_them(noise: float, known: float) -> None:
+    assert known - 0.001 <= second_epsilon([Steps(noise, *CHEST)], delta=1e-5) <= known * 1.003
 
 
-def test_several_images_of_a_patient_are_a_mixture_under_sampling():
-    assert second_epsilon([(4.0, *CHEST)], delta=1e-5, images_per_patient=3) == pytest.approx(3.637, rel=0.003)
+def test_several_images_of_a_patient_are_a_mixture_under_sampling() -> None:
+    assert second_epsilon([Steps(4.0, *CHEST)], delta=1e-5, images_per_patient=3) == pytest.approx(3.637, rel=0.003)
 
 
-def test_nothing_spent_and_nothing_promised_need_no_second_word():
+def test_nothing_spent_and_nothing_promised_need_no_second_word() -> None:
     assert answer_to(question([], delta=1e-5)).state == "confirmed"
-    hopeless = question([(0.3, 0.9, 100_000)], delta=1e-5)
+    hopeless = question([Steps(0.3, 0.9, 100_000)], delta=1e-5)
     assert (answer_to(hopeless).state, answer_to(hopeless).larger) == ("confirmed", math.inf)
-    assert second_epsilon([(0.0, 1.0, 3)], delta=1e-5) == math.inf
+    assert second_epsilon([Steps(0.0, 1.0, 3)], delta=1e-5) == math.inf
 
 
-def test_what_its_rounding_would_hide_is_not_called_confirmed():
-    asked = question([(4.0, *CHEST)], delta=1e-13)
-    assert second_epsilon([(4.0, *CHEST)], delta=1e-13) is None
+def test_what_its_rounding_would_hide_is_not_called_confirmed() -> None:
+    asked = question([Steps(4.0, *CHEST)], delta=1e-13)
+    assert second_epsilon([Steps(4.0, *CHEST)], delta=1e-13) is None
     assert answer_to(asked).state == "unavailable"
 
 
-def test_a_question_is_answered_aside_and_the_asker_does_not_wait(monkeypatch: pytest.MonkeyPatch):
+def test_a_question_is_answered_aside_and_the_asker_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     may_answer = threading.Event()
     compose = second_accountant._composed_by_the_other
 
@@ -71,7 +73,7 @@ def test_a_question_is_answered_aside_and_the_asker_does_not_wait(monkeypatch: p
         return compose(asked)
 
     monkeypatch.setattr(second_accountant, "_composed_by_the_other", slowly)
-    asked = question([(30.0, 1.0, 100)], delta=1e-5)
+    asked = question([Steps(30.0, 1.0, 100)], delta=1e-5)
     ask_second_epsilon(asked)
     ask_second_epsilon(asked)
     thread = second_accountant._thread
@@ -84,9 +86,9 @@ def test_a_question_is_answered_aside_and_the_asker_does_not_wait(monkeypatch: p
     assert second_accountant._thread is None
 
 
-def test_a_higher_answer_is_counted_so_that_what_was_kept_is_looked_at_again(monkeypatch: pytest.MonkeyPatch):
+def test_a_higher_answer_is_counted_so_that_what_was_kept_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(second_accountant, "_raised", set())
     monkeypatch.setattr(second_accountant, "_composed_by_the_other", lambda asked: 2 * asked.first_epsilon)
-    asked = question([(30.0, 1.0, 100)], delta=1e-5)
+    asked = question([Steps(30.0, 1.0, 100)], delta=1e-5)
     answer = second_accountant.wait_for_answer(asked)
     assert (answer.state, answer.larger, second_accountant.corrections()) == ("higher", 2 * asked.first_epsilon, 1)

@@ -16,6 +16,7 @@ from medpriv_core.privacy.statement import (
     local_dp_meaning,
     of_hundred,
 )
+from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.tradeoff import NO_LIMIT, Risk, membership_risk
 
 
@@ -32,17 +33,17 @@ from medpriv_core.privacy.tradeoff import NO_LIMIT, Risk, membership_risk
         (0.0, "0"),
     ],
 )
-def test_epsilon_is_rounded_up_only(value: float, text: str):
+def test_epsilon_is_rounded_up_only(value: float, text: str) -> None:
     assert format_epsilon(value) == text
     assert float(text.replace(",", "")) >= value
 
 
-def test_a_statement_carries_everything_that_epsilon_depends_on():
+def test_a_statement_carries_everything_that_epsilon_depends_on() -> None:
     text = dp_sgd_statement(epsilon=1.0, delta=1e-5)
     assert text == "ε = 1 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)"
 
 
-def test_a_statement_follows_what_ran():
+def test_a_statement_follows_what_ran() -> None:
     text = dp_sgd_statement(epsilon=13.9, delta=1e-4, adjacency="zero-out", sampling="shuffled", accountant="gaussian")
     assert text == (
         "ε = 13.9 (δ = 0.0001; one image replaced by an empty one; shuffled batches, nothing counted for sampling; "
@@ -54,7 +55,7 @@ def test_a_statement_follows_what_ran():
 
 
 @pytest.mark.parametrize(("value", "text"), [(1e-5, "1e-5"), (0.001, "0.001"), (1.5e-7, "1.5e-7")])
-def test_delta_is_written_as_people_write_it(value: float, text: str):
+def test_delta_is_written_as_people_write_it(value: float, text: str) -> None:
     assert format_delta(value) == text
 
 
@@ -70,12 +71,12 @@ def test_delta_is_written_as_people_write_it(value: float, text: str):
         (1, "100"),
     ],
 )
-def test_a_share_is_told_of_a_hundred_never_below_and_hardly_above(share: float, text: str):
+def test_a_share_is_told_of_a_hundred_never_below_and_hardly_above(share: float, text: str) -> None:
     assert of_hundred(share) == text
     assert share <= float(text) / 100 <= share * 1.015
 
 
-def test_no_epsilon_and_no_share_is_ever_told_too_small():
+def test_no_epsilon_and_no_share_is_ever_told_too_small() -> None:
     numbers = np.random.default_rng(0)
     for value in [*(10.0 ** numbers.uniform(-7, 3, 500)), 0.1, 0.3, 2.4500000000000006, 99.9999999, 3.0000000000000004]:
         told = float(format_epsilon(value).replace(",", ""))
@@ -85,19 +86,19 @@ def test_no_epsilon_and_no_share_is_ever_told_too_small():
 
 
 def gaussian(mu: float) -> Risk:
-    return membership_risk([(1 / mu, 1.0, 1)], delta=1e-5)
+    return membership_risk([Steps(1 / mu, 1.0, 1)], delta=1e-5)
 
 
 # mu of (0.999, 1e-5), (3, 1e-5) and (7.99, 1e-5); the share is Φ(mu + Φ⁻¹(0.01)).
 @pytest.mark.parametrize(("mu", "told"), [(0.2678, "2"), (0.719, "5.4"), (1.664, "25.4")])
-def test_the_sentence_says_how_many_images_can_be_found(mu: float, told: str):
+def test_the_sentence_says_how_many_images_can_be_found(mu: float, told: str) -> None:
     assert dp_sgd_meaning(gaussian(mu)) == (
         f"Protects single images: whoever has the model finds at most {told} of 100 images that were in the training "
         "set, while wrongly naming 1 of 100 that were not."
     )
 
 
-def test_a_large_epsilon_is_called_worthless_and_none_at_all_promises_nothing():
+def test_a_large_epsilon_is_called_worthless_and_none_at_all_promises_nothing() -> None:
     assert "next to nothing" in dp_sgd_meaning(gaussian(4.0))
     assert "finds at most 96 of 100 images" in dp_sgd_meaning(gaussian(4.0))
     assert dp_sgd_meaning(NO_LIMIT).startswith("Nothing is promised")
@@ -107,7 +108,7 @@ def test_a_large_epsilon_is_called_worthless_and_none_at_all_promises_nothing():
 NOTHING = no_guarantee(beta=2.0, shape=(28, 28, 1), why="One number shifts it.")
 
 
-def test_local_dp_is_called_protection_only_where_it_protects():
+def test_local_dp_is_called_protection_only_where_it_protects() -> None:
     def meaning(beta: float) -> str:
         return local_dp_meaning(laplace_guarantee(beta=beta, shape=(28, 28, 1)))
 

@@ -65,14 +65,14 @@ def both_ways(noise: float, rate: float, interval: float, images: int, epsilon: 
 
 
 @pytest.mark.parametrize(("noise", "rate", "interval", "images"), STEPS)
-def test_a_step_loses_what_the_library_says(noise: float, rate: float, interval: float, images: int):
+def test_a_step_loses_what_the_library_says(noise: float, rate: float, interval: float, images: int) -> None:
     theirs = by_the_library(noise, rate, interval, images)
     for epsilon in (0.0, interval, 3 * interval, 1 / noise, 3 / noise):
         ours = both_ways(noise, rate, interval, images, epsilon)
         assert ours == pytest.approx(theirs.get_delta_for_epsilon(epsilon), abs=1e-12)
 
 
-def test_replacement_is_the_librarys():
+def test_replacement_is_the_librarys() -> None:
     from dp_accounting import NeighboringRelation
     from dp_accounting.pld import privacy_loss_distribution as library
 
@@ -88,7 +88,7 @@ def test_replacement_is_the_librarys():
 
 
 @pytest.mark.parametrize(("noise", "rate", "interval", "images"), STEPS)
-def test_the_grid_is_never_below_the_truth(noise: float, rate: float, interval: float, images: int):
+def test_the_grid_is_never_below_the_truth(noise: float, rate: float, interval: float, images: int) -> None:
     # The divergence itself, by a sum over x.
     x = np.linspace(-images - 12 * noise, images + 12 * noise, 200_001)
     both = sum(p * scipy.stats.norm.pdf(x, k, noise) for k, p in enumerate(drawn(images, rate)))
@@ -100,7 +100,7 @@ def test_the_grid_is_never_below_the_truth(noise: float, rate: float, interval: 
         assert both_ways(noise, rate, interval, images, epsilon) >= truth - 1e-9
 
 
-def test_probabilities_of_losses_add_up_and_of_e_to_their_minus_too():
+def test_probabilities_of_losses_add_up_and_of_e_to_their_minus_too() -> None:
     losses = losses_of_step(1.0, 0.02, 0.01, direction="REMOVE", images=1)
     values = (losses.first + np.arange(len(losses.probabilities))) * 0.01
     assert losses.probabilities.sum() == pytest.approx(1, abs=1e-12)
@@ -108,7 +108,9 @@ def test_probabilities_of_losses_add_up_and_of_e_to_their_minus_too():
 
 
 @pytest.mark.parametrize(("noise", "rate", "steps", "images", "delta"), RUNS)
-def test_composed_steps_are_the_librarys_on_a_finer_grid_and_never_less(noise, rate, steps, images, delta):
+def test_composed_steps_are_the_librarys_on_a_finer_grid_and_never_less(
+    noise: Any, rate: Any, steps: Any, images: Any, delta: Any
+) -> None:
     ours = pld_epsilon((Steps(noise, rate, steps),), delta=delta, replace_one=False, images=images)
     # The library rounds to the safe side as well, so a grid this fine is a hair above the truth.
     spread = math.sqrt(math.log1p(rate**2 * math.expm1(min(noise**-2, 3.0))))
@@ -117,21 +119,21 @@ def test_composed_steps_are_the_librarys_on_a_finer_grid_and_never_less(noise, r
 
 
 @pytest.mark.parametrize(("noise", "rate", "steps", "images", "delta"), RUNS)
-def test_the_quick_look_is_near(noise, rate, steps, images, delta):
+def test_the_quick_look_is_near(noise: Any, rate: Any, steps: Any, images: Any, delta: Any) -> None:
     stretches = (Steps(noise, rate, steps),)
     careful = pld_epsilon(stretches, delta=delta, replace_one=False, images=images)
     quick = quick_epsilon(stretches, delta=delta, replace_one=False, images=images)
     assert quick == pytest.approx(careful, rel=0.03)
 
 
-def test_several_stretches_compose_as_in_the_library():
+def test_several_stretches_compose_as_in_the_library() -> None:
     ours = pld_epsilon((Steps(1.0, 0.02, 100), Steps(2.0, 0.05, 300)), delta=1e-5, replace_one=False, images=1)
     first, second = by_the_library(1.0, 0.02, 1e-3, 1), by_the_library(2.0, 0.05, 1e-3, 1)
     theirs = first.self_compose(100).compose(second.self_compose(300)).get_epsilon_for_delta(1e-5)
     assert ours == pytest.approx(theirs, rel=1e-3)
 
 
-def test_binomial_probabilities_and_logarithms():
+def test_binomial_probabilities_and_logarithms() -> None:
     assert drawn(5, 0.3) == pytest.approx(scipy.stats.binom.pmf(np.arange(6), 5, 0.3), rel=1e-12)
     assert drawn(3, 1.0) == pytest.approx([0, 0, 0, 1])
     assert float(log_expm1(1.0)) == pytest.approx(math.log(math.e - 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -49,8 +50,8 @@ def test_a_dataset_is_read_shown_and_trained_on(
     imagenet_weights: Path,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
-    method: dict,
-):
+    method: dict[str, Any],
+) -> None:
     from medpriv_core.training.worker import run_worker
 
     places = {

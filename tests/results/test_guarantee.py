@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import scipy
@@ -46,7 +47,7 @@ def test_gaussian_noise_has_the_epsilon_of_its_closed_form() -> None:
 
 
 def test_a_mosaic_has_the_epsilon_of_its_cells_together_and_not_that_of_the_pixels_that_beta_is_for() -> None:
-    whole = {"noise_draw": "dp_pix", "block": 32, "changed_pixels": 32 * 32}
+    whole: dict[str, Any] = {"noise_draw": "dp_pix", "block": 32, "changed_pixels": 32 * 32}
     spec = RunSpec(dataset="synthetic_chest", image_size=32, method="local_dp", beta=2.0, **whole)
 
     # One cell: a single Laplace number, which has delta = 1 - e^((epsilon - 1/beta) / 2).

@@ -30,7 +30,7 @@ def groups() -> dict[str, list[Group]]:
             for name in ("idrid", "chest_xray")}  # fmt: skip
 
 
-def test_it_is_the_usual_figure_of_grades_where_it_was_measured(groups: dict[str, list[Group]]):
+def test_it_is_the_usual_figure_of_grades_where_it_was_measured(groups: dict[str, list[Group]]) -> None:
     assert usual_measure(groups["idrid"], ordered=True) == "test_kappa"
     assert usual_measure(groups["chest_xray"], ordered=False) == "test_accuracy"
     # Grades whose runs have not measured it, as those of the authors.
@@ -39,7 +39,7 @@ def test_it_is_the_usual_figure_of_grades_where_it_was_measured(groups: dict[str
     assert "points of kappa" in sentence
 
 
-def test_tables_have_its_mean_and_interval(groups: dict[str, list[Group]]):
+def test_tables_have_its_mean_and_interval(groups: dict[str, list[Group]]) -> None:
     row = next(row for row in group_rows(groups["idrid"], "last_epoch") if row["target_epsilon"] == 3.0)
     values = [
         each.final["test_kappa"] for group in groups["idrid"] for each in group.results if each.target_epsilon == 3.0
@@ -50,13 +50,13 @@ def test_tables_have_its_mean_and_interval(groups: dict[str, list[Group]]):
     assert all(row["test_kappa"] is None for row in group_rows(groups["chest_xray"], "last_epoch"))
 
 
-def test_an_interval_over_seeds_stays_within_its_bounds():
+def test_an_interval_over_seeds_stays_within_its_bounds() -> None:
     found = estimate([-0.9, 0.9], "test_kappa", None)
     assert found is not None
     assert (found.low, found.high) == (-1.0, 1.0)
 
 
-def test_one_run_has_the_bootstraps_interval_as_on_its_own_page(tmp_path: Path):
+def test_one_run_has_the_bootstraps_interval_as_on_its_own_page(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(90, dtype=np.int64) % 5
     scores = rng.dirichlet(np.ones(5), 90) + 0.2 * np.eye(5)[labels]
@@ -71,7 +71,7 @@ def test_one_run_has_the_bootstraps_interval_as_on_its_own_page(tmp_path: Path):
     assert found.low < value < found.high
 
 
-def test_the_frontier_draws_it_against_guessing_at_0(groups: dict[str, list[Group]]):
+def test_the_frontier_draws_it_against_guessing_at_0(groups: dict[str, list[Group]]) -> None:
     assert floor_of(groups["idrid"][0], "test_kappa") == (0.0, "guessing")
     figure = frontier_figure(groups["idrid"], "test_kappa")
     assert figure.layout.yaxis.title.text == MEASURES["test_kappa"]
@@ -79,7 +79,7 @@ def test_the_frontier_draws_it_against_guessing_at_0(groups: dict[str, list[Grou
     assert format_measure(0.5, "test_kappa") == "0.500"
 
 
-def test_the_command_speaks_of_it_first_and_writes_it(medpriv: Command, tmp_path: Path):
+def test_the_command_speaks_of_it_first_and_writes_it(medpriv: Command, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     answer = medpriv("compare", "idrid", "--source", "reference", "--csv", table)
     assert "points of kappa" in answer.out

@@ -29,7 +29,7 @@ def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
 
 
-def changed_rows(change: Mapping[str, Any], *, spec=PRIVATE, only: int | None = None) -> dict[str, bytes]:
+def changed_rows(change: Mapping[str, Any], *, spec: Any = PRIVATE, only: int | None = None) -> dict[str, bytes]:
     """The files of a run with values changed in its rows, or in the row of one epoch, and in its outcome."""
     files = members(spec)
     rows = [json.loads(line) for line in files["metrics.jsonl"].splitlines()]
@@ -52,13 +52,13 @@ def refused(home: DataHome, files: Mapping[str, bytes], why: str) -> None:
 
 
 @pytest.mark.parametrize("spec", [PRIVATE, SHUFFLED, FULL], ids=["poisson", "shuffled", "full batch"])
-def test_what_follows_is_imported(spec, home: DataHome) -> None:
+def test_what_follows_is_imported(spec: Any, home: DataHome) -> None:
     assert import_run(home, zipped(members(spec))) == RUN_ID
     assert service.load_run(home, RUN_ID).last["epsilon"] == plan_run(spec, train_size=TRAIN_SIZE).epsilon
 
 
 @pytest.mark.parametrize("spec", [PRIVATE, SHUFFLED, FULL], ids=["poisson", "shuffled", "full batch"])
-def test_an_epsilon_that_was_written_over_is_refused(spec, home: DataHome) -> None:
+def test_an_epsilon_that_was_written_over_is_refused(spec: Any, home: DataHome) -> None:
     refused(home, changed_rows({"epsilon": 0.001}, spec=spec), "does not follow from its own steps and noise")
 
 

@@ -92,7 +92,7 @@ def look(home: DataHome) -> Seen:
         verdict = run_verdict(run.spec, setup=run.setup, spent=spent)
         lights = [check for check in check_run(run.spec, setup=run.setup, spent=spent) if check.name == "Accounting"]
         complaints += [light.sentence for light in lights if light.state != "green"]
-    found: list[object] = []
+    found: list[Any] = []
 
     def try_it(action: Callable[[], object]) -> None:
         try:
@@ -104,9 +104,9 @@ def look(home: DataHome) -> Seen:
     try_it(lambda: trained_run(home, RUN))
     try_it(lambda: service.extension(home, RUN, epochs=6).epsilon_after)
     try_it(lambda: _last_predictions(directory, run.last))
-    return Seen(
-        verdict.epsilon if verdict is not None else None, run.last, run.epochs, *found, complaints=tuple(complaints)
-    )
+    epsilon = verdict.epsilon if verdict is not None else None
+    asked, longer, predictions = found
+    return Seen(epsilon, run.last, run.epochs, asked, longer, predictions, tuple(complaints))
 
 
 def _last_predictions(directory: RunDirectory, last: dict[str, Any]) -> object:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def copy(made: DataHome, home: DataHome, monkeypatch: pytest.MonkeyPatch) -> Dat
     return home
 
 
-def what_was_shown(home: DataHome) -> tuple[Shown, dict[str, object]]:
+def what_was_shown(home: DataHome) -> tuple[Shown, dict[str, Any]]:
     runs = {run.id: run for deleted in (False, True) for run in service.list_runs(home, deleted=deleted)}
     victim = service.load_run(home, VICTIM)
     assert victim.spent is not None

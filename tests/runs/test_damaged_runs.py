@@ -183,7 +183,7 @@ def delete_it(home: DataHome) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_no_value_of_another_kind_in_one_run_touches_the_others(
     three: DataHome, name: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
-):
+) -> None:
     caplog.set_level(logging.ERROR)
     before = look_everywhere(three)
     folder, kept = three.runs / VICTIM, tmp_path / "kept"
@@ -249,7 +249,7 @@ def put_link_to_nowhere(path: Path) -> None:
 
 @pytest.mark.parametrize("put", [put_folder, put_pipe, put_gigabytes, put_nothing, put_noise, put_link_to_nowhere])
 @pytest.mark.parametrize("name", [*FILES, *OTHER_FILES])
-def test_what_lies_in_the_place_of_a_file_touches_no_other_run(three: DataHome, name: str, put: Any):
+def test_what_lies_in_the_place_of_a_file_touches_no_other_run(three: DataHome, name: str, put: Any) -> None:
     path = three.runs / VICTIM / name
     path.touch()
     put(path)
@@ -266,7 +266,7 @@ def test_what_lies_in_the_place_of_a_file_touches_no_other_run(three: DataHome, 
     delete_it(three)
 
 
-def test_a_file_in_the_place_of_a_runs_folder_is_said_and_can_be_deleted(three: DataHome):
+def test_a_file_in_the_place_of_a_runs_folder_is_said_and_can_be_deleted(three: DataHome) -> None:
     shutil.rmtree(three.runs / VICTIM)
     (three.runs / VICTIM).write_text("no folder")
     look_everywhere(three)
@@ -276,14 +276,14 @@ def test_a_file_in_the_place_of_a_runs_folder_is_said_and_can_be_deleted(three: 
     delete_it(three)
 
 
-def test_a_folder_that_is_gone_is_said_and_can_be_deleted(three: DataHome):
+def test_a_folder_that_is_gone_is_said_and_can_be_deleted(three: DataHome) -> None:
     shutil.rmtree(three.runs / VICTIM)
     look_everywhere(three)
     assert "spec.json (it is missing)" in (service.load_run(three, VICTIM).message or "")
     delete_it(three)
 
 
-def test_rebuilding_says_which_run_could_not_be_read_and_why(three: DataHome):
+def test_rebuilding_says_which_run_could_not_be_read_and_why(three: DataHome) -> None:
     (three.runs / VICTIM / "spec.json").write_text('{"dataset": ' + "9" * 5000 + "}")
     labels = three.runs / OTHERS[0] / "labels.json"
     labels.write_text(json.dumps(json.loads(labels.read_text()) | {"tags": 5}))
@@ -303,7 +303,7 @@ def test_rebuilding_says_which_run_could_not_be_read_and_why(three: DataHome):
     assert "caf\ufffd" in (service.unlisted(three) or "")
 
 
-def test_what_no_reader_foresaw_is_said_for_that_run_alone(three: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_what_no_reader_foresaw_is_said_for_that_run_alone(three: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
     read = RunSpec.from_dict
 
     def broken(values: Any) -> RunSpec:
@@ -317,7 +317,7 @@ def test_what_no_reader_foresaw_is_said_for_that_run_alone(three: DataHome, monk
     assert all(runs[run_id].message is None for run_id in OTHERS)
 
 
-def test_a_damaged_run_cannot_go_on_and_says_so(three: DataHome):
+def test_a_damaged_run_cannot_go_on_and_says_so(three: DataHome) -> None:
     (three.runs / VICTIM / "setup.json").write_text("[]")
     with pytest.raises(MedprivError):
         service.extension(three, VICTIM, epochs=50)

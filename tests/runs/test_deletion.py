@@ -36,7 +36,7 @@ def ids(home: DataHome, *, deleted: bool = False) -> list[str]:
     return [run.id for run in service.list_runs(home, deleted=deleted)]
 
 
-def test_a_deleted_run_is_in_the_other_list_and_comes_back_whole(home: DataHome, run_id: str):
+def test_a_deleted_run_is_in_the_other_list_and_comes_back_whole(home: DataHome, run_id: str) -> None:
     service.delete(home, run_id)
     assert (ids(home), ids(home, deleted=True)) == ([], [run_id])
     assert RunDirectory(home.runs / run_id).read_labels()["deleted_at"] == service.load_run(home, run_id).deleted_at
@@ -45,7 +45,7 @@ def test_a_deleted_run_is_in_the_other_list_and_comes_back_whole(home: DataHome,
     assert RunDirectory(home.runs / run_id).read_labels()["deleted_at"] is None
 
 
-def test_what_waits_or_trains_is_not_deleted(home: DataHome, run_id: str):
+def test_what_waits_or_trains_is_not_deleted(home: DataHome, run_id: str) -> None:
     service.resume(home, run_id)
     with pytest.raises(RunError, match="is queued; stop it first"):
         service.delete(home, run_id)
@@ -55,7 +55,7 @@ def test_what_waits_or_trains_is_not_deleted(home: DataHome, run_id: str):
     assert ids(home) == [run_id]
 
 
-def test_a_deleted_run_is_neither_resumed_nor_extended(home: DataHome, run_id: str):
+def test_a_deleted_run_is_neither_resumed_nor_extended(home: DataHome, run_id: str) -> None:
     service.delete(home, run_id)
     run = service.load_run(home, run_id)
     assert not run.resumable
@@ -66,7 +66,7 @@ def test_a_deleted_run_is_neither_resumed_nor_extended(home: DataHome, run_id: s
     assert RunStore(home).claim_next() is None
 
 
-def test_purging_removes_the_folder_and_only_of_what_was_deleted(home: DataHome, run_id: str):
+def test_purging_removes_the_folder_and_only_of_what_was_deleted(home: DataHome, run_id: str) -> None:
     with pytest.raises(RunError, match="has not been deleted"):
         service.purge(home, run_id)
     service.delete(home, run_id)
@@ -78,7 +78,9 @@ def test_purging_removes_the_folder_and_only_of_what_was_deleted(home: DataHome,
     assert not (home.runs / run_id).exists()
 
 
-def test_a_run_is_purged_once_it_was_seen_in_the_bin_on_enough_days(home: DataHome, run_id: str, clock: SetClock):
+def test_a_run_is_purged_once_it_was_seen_in_the_bin_on_enough_days(
+    home: DataHome, run_id: str, clock: SetClock
+) -> None:
     service.delete(home, run_id)
     for day in range(DAYS_SEEN - 1):
         clock(NOW + day * DAY_S)
@@ -104,7 +106,7 @@ def test_a_run_is_purged_once_it_was_seen_in_the_bin_on_enough_days(home: DataHo
     ],
     ids=["ahead", "back", "to and fro", "everywhere", "suspended", "ahead for long"],
 )
-def test_a_clock_that_jumps_empties_no_bin(home: DataHome, run_id: str, clock: SetClock, jumps: list[float]):
+def test_a_clock_that_jumps_empties_no_bin(home: DataHome, run_id: str, clock: SetClock, jumps: list[float]) -> None:
     service.delete(home, run_id)
     for days in jumps:
         clock(NOW + days * DAY_S)
@@ -117,7 +119,7 @@ def test_a_clock_that_jumps_empties_no_bin(home: DataHome, run_id: str, clock: S
 @pytest.mark.parametrize("deleted_at", [0.0, 1.0, NOW - 400 * DAY_S, NOW + 400 * DAY_S])
 def test_a_clock_that_was_wrong_when_a_run_was_deleted_changes_nothing(
     home: DataHome, run_id: str, clock: SetClock, deleted_at: float
-):
+) -> None:
     clock(deleted_at)
     service.delete(home, run_id)
     for day in range(DAYS_SEEN - 1):
@@ -127,7 +129,7 @@ def test_a_clock_that_was_wrong_when_a_run_was_deleted_changes_nothing(
     assert purge_expired(home) == 1
 
 
-def test_days_are_counted_anew_after_a_run_was_brought_back(home: DataHome, run_id: str, clock: SetClock):
+def test_days_are_counted_anew_after_a_run_was_brought_back(home: DataHome, run_id: str, clock: SetClock) -> None:
     service.delete(home, run_id)
     for day in range(DAYS_SEEN - 1):
         clock(NOW + day * DAY_S)
@@ -140,7 +142,7 @@ def test_days_are_counted_anew_after_a_run_was_brought_back(home: DataHome, run_
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b"{", b'{"RUN": 1}', b'{"RUN": {"days": 5}}', b"\xff", None])
-def test_a_damaged_count_begins_anew(home: DataHome, run_id: str, clock: SetClock, content: bytes | None):
+def test_a_damaged_count_begins_anew(home: DataHome, run_id: str, clock: SetClock, content: bytes | None) -> None:
     clock(NOW)
     service.delete(home, run_id)
     if content is None:
@@ -153,12 +155,12 @@ def test_a_damaged_count_begins_anew(home: DataHome, run_id: str, clock: SetCloc
     assert ids(home, deleted=True) == [run_id]
 
 
-def test_an_empty_bin_leaves_no_trace(home: DataHome, run_id: str):
+def test_an_empty_bin_leaves_no_trace(home: DataHome, run_id: str) -> None:
     assert purge_expired(home) == 0
     assert not home.bin_days.exists()
 
 
-def test_an_ended_run_can_be_removed_without_the_bin(home: DataHome, run_id: str):
+def test_an_ended_run_can_be_removed_without_the_bin(home: DataHome, run_id: str) -> None:
     service.resume(home, run_id)
     with pytest.raises(RunError, match="is queued; stop it first, then remove it"):
         service.purge(home, run_id, at_once=True)
@@ -170,7 +172,7 @@ def test_an_ended_run_can_be_removed_without_the_bin(home: DataHome, run_id: str
 
 def test_what_a_run_has_spent_is_entered_though_the_disk_is_full(
     home: DataHome, run_id: str, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     expendable = home.runs / run_id / "predictions.npz"
     expendable.write_bytes(b"x" * 10_000)
     entered: list[bool] = []
@@ -189,7 +191,7 @@ def test_what_a_run_has_spent_is_entered_though_the_disk_is_full(
 
 def test_a_disk_on_which_nothing_can_be_entered_keeps_the_run(
     home: DataHome, run_id: str, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     def enter(home: DataHome, runs: object) -> None:
         raise DiskFullError("full")
 
@@ -215,7 +217,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_a_link_in_the_place_of_a_run_is_never_followed_to_change_something(
     home: DataHome, run_id: str, led_away: Path
-):
+) -> None:
     before = contents(led_away)
     for act in (service.resume, lambda home, run_id: service.extend(home, run_id, epochs=20)):
         with pytest.raises(RunError, match="is a link, and medpriv does not write through links"):
@@ -230,7 +232,9 @@ def test_a_link_in_the_place_of_a_run_is_never_followed_to_change_something(
     assert contents(led_away) == before
 
 
-def test_a_link_in_the_place_of_a_run_is_not_brought_into_a_new_table(home: DataHome, run_id: str, led_away: Path):
+def test_a_link_in_the_place_of_a_run_is_not_brought_into_a_new_table(
+    home: DataHome, run_id: str, led_away: Path
+) -> None:
     home.database.unlink()
     assert led_away.exists()
     with pytest.raises(RunError):

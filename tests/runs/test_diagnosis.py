@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,12 +57,12 @@ def copied(trained: DataHome, tmp_path: Path) -> DataHome:
     return data_home(tmp_path / "home")
 
 
-def outcome(home: DataHome, run_id: str) -> dict:
+def outcome(home: DataHome, run_id: str) -> dict[str, Any]:
     return RunDirectory(home.runs / run_id).read_outcome() or {}
 
 
 @pytest.mark.parametrize("run_id", SPECS)
-def test_of_the_test_images_as_many_are_right_as_was_recorded(trained, run_id):
+def test_of_the_test_images_as_many_are_right_as_was_recorded(trained: DataHome, run_id: Any) -> None:
     test = prepare_dataset(trained, NAME, image_size=28).test
     diagnosis = diagnose(trained, run_id, list(test.images))
     assert diagnosis.classes == ("Normal", "Pneumonia")
@@ -71,14 +72,14 @@ def test_of_the_test_images_as_many_are_right_as_was_recorded(trained, run_id):
     assert right == outcome(trained, run_id)["test_accuracy"] == trained_run(trained, run_id).test_accuracy
 
 
-def test_of_the_noised_test_images_too(trained):
+def test_of_the_noised_test_images_too(trained: DataHome) -> None:
     clean = prepare_dataset(trained, NAME, image_size=28)
     noised = noised_dataset(trained, clean, LaplacePerPixel(0.5)).test
     probabilities = diagnose(trained, "noised", list(noised.images)).probabilities
     assert (probabilities.argmax(1) == noised.labels).mean() == outcome(trained, "noised")["test_noised_accuracy"]
 
 
-def test_the_pictures_of_a_page_may_have_any_size_and_leave_no_trace(trained):
+def test_the_pictures_of_a_page_may_have_any_size_and_leave_no_trace(trained: DataHome) -> None:
     def files() -> set[Path]:
         return {file for file in trained.root.rglob("*") if "sqlite3-" not in file.name}
 
@@ -92,7 +93,7 @@ def test_the_pictures_of_a_page_may_have_any_size_and_leave_no_trace(trained):
     assert PROCESS.pid is not None
 
 
-def test_ten_sessions_at_once_get_the_answers_of_their_own_runs(trained):
+def test_ten_sessions_at_once_get_the_answers_of_their_own_runs(trained: DataHome) -> None:
     images = prepare_dataset(trained, NAME, image_size=28).test.images
     runs = ("plain", "noised", "private")  # one more than are kept
     questions = [(run_id, list(images[start : start + 3])) for run_id in runs for start in (0, 3, 6, 9)]
@@ -102,12 +103,12 @@ def test_ten_sessions_at_once_get_the_answers_of_their_own_runs(trained):
     assert all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
 
 
-def test_the_finished_runs_of_a_dataset_are_offered_the_newest_first(trained):
+def test_the_finished_runs_of_a_dataset_are_offered_the_newest_first(trained: DataHome) -> None:
     assert [run.id for run in runs_for_diagnosis(trained, NAME)] == list(reversed(SPECS))
     assert runs_for_diagnosis(trained, "synthetic_chest") == []
 
 
-def test_titles_say_method_strength_and_accuracy(trained):
+def test_titles_say_method_strength_and_accuracy(trained: DataHome) -> None:
     titles = {run.id: run.title for run in runs_for_diagnosis(trained, NAME)}
     accuracy = {run_id: f"{100 * outcome(trained, run_id)['test_accuracy']:.1f} %" for run_id in SPECS}
     assert titles["plain"] == f"No privacy, last layer: {accuracy['plain']} of test images right"
@@ -117,7 +118,7 @@ def test_titles_say_method_strength_and_accuracy(trained):
     assert all(titles[run_id].endswith(f" {accuracy[run_id]} of test images right") for run_id in SPECS)
 
 
-def test_the_epsilon_of_a_private_run_is_the_one_that_holds(trained):
+def test_the_epsilon_of_a_private_run_is_the_one_that_holds(trained: DataHome) -> None:
     verdicts = {run.id: run.verdict for run in runs_for_diagnosis(trained, NAME)}
     assert verdicts["plain"] is None
     assert verdicts["noised"] is None
@@ -129,7 +130,7 @@ def test_the_epsilon_of_a_private_run_is_the_one_that_holds(trained):
     assert unsound.claimed_epsilon is not None
 
 
-def test_every_answer_says_what_its_percentages_do_not_mean(trained):
+def test_every_answer_says_what_its_percentages_do_not_mean(trained: DataHome) -> None:
     caveats = {run_id: diagnose(trained, run_id, []).caveat for run_id in ("plain", "noised", "private")}
     for run_id, caveat in caveats.items():
         assert "not the probability of a disease" in caveat
@@ -141,7 +142,7 @@ def test_every_answer_says_what_its_percentages_do_not_mean(trained):
     assert f"28 pixels a side with noise for each pixel, β = 0.5 (right on {noised:.1f} % of the" in caveats["noised"]
 
 
-def test_an_imported_network_answers_as_it_did_and_says_where_it_comes_from(copied):
+def test_an_imported_network_answers_as_it_did_and_says_where_it_comes_from(copied: DataHome) -> None:
     from medpriv_core.training.released_weights import release_weights
 
     pictures = [np.full((28, 28, 1), level, np.uint8) for level in (0, 120, 250)]
@@ -158,7 +159,7 @@ def test_an_imported_network_answers_as_it_did_and_says_where_it_comes_from(copi
     assert "private" in [run.id for run in runs_for_diagnosis(copied, NAME)]
 
 
-def test_runs_that_cannot_answer_are_not_offered_and_say_why(copied):
+def test_runs_that_cannot_answer_are_not_offered_and_say_why(copied: DataHome) -> None:
     store = RunStore(copied)
     RunDirectory(copied.runs / "waiting").create(TINY)
     store.add("waiting", name="waiting", slot="cpu")
@@ -181,7 +182,7 @@ def test_runs_that_cannot_answer_are_not_offered_and_say_why(copied):
     assert [run.id for run in runs_for_diagnosis(copied, NAME)] == ["unsound"]
 
 
-def test_a_checkpoint_damaged_after_it_was_read_is_noticed(copied):
+def test_a_checkpoint_damaged_after_it_was_read_is_noticed(copied: DataHome) -> None:
     image = np.zeros((28, 28, 1), dtype=np.uint8)
     diagnose(copied, "plain", [image])
     file = copied.runs / "plain" / "checkpoint.pt"
@@ -201,19 +202,19 @@ def test_a_checkpoint_damaged_after_it_was_read_is_noticed(copied):
     ],
     ids=["floats", "no channels", "two channels", "empty"],
 )
-def test_what_is_no_picture_is_refused_before_anything_is_asked(home, array):
+def test_what_is_no_picture_is_refused_before_anything_is_asked(home: DataHome, array: Any) -> None:
     with pytest.raises(ImageError, match="must have 8-bit pixels in grey or colour"):
         diagnose(home, "any", [np.zeros((28, 28, 1), dtype=np.uint8), array])
 
 
-def test_without_runs_there_is_nothing_to_offer(home):
+def test_without_runs_there_is_nothing_to_offer(home: DataHome) -> None:
     assert runs_for_diagnosis(home, NAME) == []
     with pytest.raises(RunError, match="There is no run 1"):
         diagnose(home, "1", [])
     assert not home.root.exists()
 
 
-def test_the_app_itself_loads_no_torch():
+def test_the_app_itself_loads_no_torch() -> None:
     script = (
         "import sys\nfrom medpriv_core.home import data_home\nfrom medpriv_core.runs import diagnosis\n"
         f"diagnosis.runs_for_diagnosis(data_home('/nowhere'), {NAME!r})\n"

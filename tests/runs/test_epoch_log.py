@@ -32,7 +32,7 @@ def epochs(log: Path) -> list[int]:
     return [row["epoch"] for row in read_rows(log)]
 
 
-def test_no_file_has_no_epochs_before_and_after(log: Path):
+def test_no_file_has_no_epochs_before_and_after(log: Path) -> None:
     assert read_rows(log) == []
     append(log, line(1))
     assert epochs(log) == [1]
@@ -40,7 +40,7 @@ def test_no_file_has_no_epochs_before_and_after(log: Path):
     assert read_rows(log) == []
 
 
-def test_a_line_counts_when_it_is_whole_wherever_it_is_cut(log: Path):
+def test_a_line_counts_when_it_is_whole_wherever_it_is_cut(log: Path) -> None:
     append(log, line(1))
     content = line(2, "é — all of it")
     for byte in range(len(content)):
@@ -51,26 +51,26 @@ def test_a_line_counts_when_it_is_whole_wherever_it_is_cut(log: Path):
     assert epochs(log) == [1, 2, 3]
 
 
-def test_a_torn_line_is_passed_over_and_its_epoch_may_come_again(log: Path):
+def test_a_torn_line_is_passed_over_and_its_epoch_may_come_again(log: Path) -> None:
     append(log, line(1) + b'{"epoch": 2, "val')
     assert epochs(log) == [1]
     append(log, b"\n" + line(2, "again") + b"null\n[]\n\xff\xfe\n" + line(3))
     assert [(row["epoch"], row["value"]) for row in read_rows(log)] == [(1, 0), (2, "again"), (3, 0)]
 
 
-def test_of_two_lines_for_an_epoch_the_later_counts_also_when_it_comes_later(log: Path):
+def test_of_two_lines_for_an_epoch_the_later_counts_also_when_it_comes_later(log: Path) -> None:
     append(log, line(1, "a") + line(2, "a"))
     assert read_rows(log)[1]["value"] == "a"
     append(log, line(2, "b"))
     assert [row["value"] for row in read_rows(log)] == ["a", "b"]
 
 
-def test_only_what_is_new_is_parsed(log: Path, monkeypatch: pytest.MonkeyPatch):
+def test_only_what_is_new_is_parsed(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     append(log, b"".join(line(epoch) for epoch in range(1, 101)))
     read_rows(log)
     parsed: list[bytes] = []
     parse = epoch_log._row
-    monkeypatch.setattr(epoch_log, "_row", lambda content: parsed.append(content) or parse(content))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(epoch_log, "_row", lambda content: parsed.append(content) or parse(content))
     read_rows(log)
     assert parsed == []
     append(log, line(101))
@@ -79,7 +79,7 @@ def test_only_what_is_new_is_parsed(log: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("in_place", [True, False])
-def test_a_file_written_anew_is_read_anew(log: Path, in_place: bool):
+def test_a_file_written_anew_is_read_anew(log: Path, in_place: bool) -> None:
     append(log, line(1, "old") + line(2, "old"))
     read_rows(log)
     new = line(1, "new") + line(2, "new one that is longer") + line(3)
@@ -94,7 +94,7 @@ def test_a_file_written_anew_is_read_anew(log: Path, in_place: bool):
     assert epochs(log) == [7]
 
 
-def test_reading_bit_by_bit_is_reading_at_once(log: Path, tmp_path: Path):
+def test_reading_bit_by_bit_is_reading_at_once(log: Path, tmp_path: Path) -> None:
     rng = random.Random(0)
     content = b"".join(
         rng.choice([line(rng.randrange(1, 30), n), line(n)[: rng.randrange(5, 12)] + b"\n", b"\n"]) for n in range(200)
@@ -110,7 +110,7 @@ def test_reading_bit_by_bit_is_reading_at_once(log: Path, tmp_path: Path):
     assert read_rows(log) == read_rows(at_once) != []
 
 
-def test_rows_of_many_files_are_not_kept_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_rows_of_many_files_are_not_kept_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(epoch_log, "KEPT_LOGS", 3)
     monkeypatch.setattr(epoch_log, "_logs", OrderedDict())
     files = [tmp_path / f"{number}.jsonl" for number in range(10)]
@@ -145,7 +145,9 @@ USUAL = b"".join(written(epoch, value) for epoch, value in ((1, 0.5), (2, None),
         (b'{"epoch": 1, "test_accuracy": 1-2}\n', None, None),
     ],
 )
-def test_last_and_best_epoch_are_those_of_all_rows(log: Path, content: bytes, last: int | None, best: int | None):
+def test_last_and_best_epoch_are_those_of_all_rows(
+    log: Path, content: bytes, last: int | None, best: int | None
+) -> None:
     log.write_bytes(content)
     for _ in range(2):  # read quickly, then from all rows
         found = epoch_log.read_ends(log)
@@ -171,7 +173,7 @@ def test_last_and_best_epoch_are_those_of_all_rows(log: Path, content: bytes, la
         b'{"epoch": 2, "epoch": 3}',
     ],
 )
-def test_a_line_that_no_crash_explains_is_passed_over_and_said(log: Path, damaged: bytes):
+def test_a_line_that_no_crash_explains_is_passed_over_and_said(log: Path, damaged: bytes) -> None:
     log.write_bytes(written(1, 0.5) + damaged + b"\n" + written(3, 0.7))
     found = epoch_log.read_log(log)
     assert [row["epoch"] for row in found.rows] == [1, 3]
@@ -181,7 +183,7 @@ def test_a_line_that_no_crash_explains_is_passed_over_and_said(log: Path, damage
     assert epoch_log.read_log(log).fault is None
 
 
-def test_a_log_of_gigabytes_is_said_and_read_again_once_it_is_mended(log: Path):
+def test_a_log_of_gigabytes_is_said_and_read_again_once_it_is_mended(log: Path) -> None:
     append(log, line(1))
     with open(log, "r+b") as file:
         file.truncate(3 << 30)

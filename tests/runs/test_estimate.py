@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ SPEC = RunSpec(dataset="synthetic_chest", weights="none")
 
 
 @pytest.fixture(autouse=True)
-def no_runner(monkeypatch: pytest.MonkeyPatch):
+def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
 
 
@@ -40,7 +41,7 @@ def seconds(home: DataHome, spec: RunSpec) -> float:
     return estimate_time(home, spec, **SIZES).seconds
 
 
-def test_features_that_are_there_cost_no_time(home: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_features_that_are_there_cost_no_time(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
     first = seconds(home, SPEC)
     record(home, SPEC, first, monkeypatch)
     home.features.mkdir(parents=True)
@@ -55,7 +56,7 @@ def test_features_that_are_there_cost_no_time(home: DataHome, monkeypatch: pytes
 
 def test_a_run_that_found_its_features_is_not_mistaken_for_a_fast_machine(
     home: DataHome, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     first = seconds(home, SPEC)
     record(home, SPEC, first, monkeypatch)
     home.features.mkdir(parents=True)
@@ -64,14 +65,16 @@ def test_a_run_that_found_its_features_is_not_mistaken_for_a_fast_machine(
     assert seconds(home, SPEC.changed(image_size=96)) > first
 
 
-def test_a_short_run_on_a_busy_machine_does_not_make_long_ones_endless(home: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_a_short_run_on_a_busy_machine_does_not_make_long_ones_endless(
+    home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
     long = SPEC.changed(image_size=224, epochs=500)
     short, expected = seconds(home, SPEC.changed(epochs=1)), seconds(home, long)
     record(home, SPEC.changed(epochs=1), 5 * short, monkeypatch)
     assert expected < seconds(home, long) < 6 * expected
 
 
-def test_engines_differ_as_measured(home: DataHome):
+def test_engines_differ_as_measured(home: DataHome) -> None:
     ordinary = seconds(home, SPEC.changed(trainable="all", epochs=200))
     private = SPEC.changed(trainable="all", epochs=200, method="dp_sgd", noise_multiplier=1.0)
     one_pass = seconds(home, private)
@@ -84,7 +87,7 @@ def test_engines_differ_as_measured(home: DataHome):
     assert seconds(home, private.changed(trainable="head")) < norms < one_pass
 
 
-def test_a_pass_keeps_no_more_than_its_budget():
+def test_a_pass_keeps_no_more_than_its_budget() -> None:
     whole = SPEC.changed(trainable="all", image_size=224, batch_size=512)
     at_most_1_gib = estimate_memory(whole, **SIZES)
     assert estimate_memory(whole.changed(batch_size=128), **SIZES) == at_most_1_gib
@@ -99,14 +102,14 @@ def test_a_pass_keeps_no_more_than_its_budget():
     )
 
 
-def test_the_authors_engine_holds_one_microbatch_at_a_time():
+def test_the_authors_engine_holds_one_microbatch_at_a_time() -> None:
     private = SPEC.changed(trainable="all", method="dp_sgd", noise_multiplier=1.0, batch_size=128)
     authors = private.changed(engine="microbatch", microbatch_size=4)
     assert estimate_memory(authors, **SIZES) < estimate_memory(private, **SIZES) - 100
     assert estimate_memory(authors, **SIZES) == estimate_memory(authors.changed(batch_size=64), **SIZES)
 
 
-def test_a_checkpoint_of_all_layers_holds_weights_and_momentum():
+def test_a_checkpoint_of_all_layers_holds_weights_and_momentum() -> None:
     everything = SPEC.changed(trainable="all")
     assert estimate_disk(everything, **SIZES).own_mb == pytest.approx(90, rel=0.02)
     assert estimate_disk(everything.changed(momentum=0.0), **SIZES).own_mb == pytest.approx(45, rel=0.02)
@@ -114,7 +117,7 @@ def test_a_checkpoint_of_all_layers_holds_weights_and_momentum():
     assert estimate_disk(SPEC, **SIZES).own_mb < 1
 
 
-def test_images_and_features_are_on_disk_once():
+def test_images_and_features_are_on_disk_once() -> None:
     # 800 images of 64 x 64 bytes, and 512 numbers of four bytes for each.
     assert estimate_disk(SPEC, **SIZES).shared_mb == pytest.approx(800 * (64 * 64 + 2048) / 1e6)
     everything = SPEC.changed(trainable="all")
@@ -137,7 +140,7 @@ def test_images_and_features_are_on_disk_once():
     ],
     ids=str,
 )
-def test_memory_is_about_what_workers_were_measured_to_take(settings: dict, measured_mb: float):
+def test_memory_is_about_what_workers_were_measured_to_take(settings: dict[str, Any], measured_mb: float) -> None:
     # Peaks of real workers (ru_maxrss) with all layers of ResNet-18 on the processor.
     estimate = estimate_memory(SPEC.changed(trainable="all", **settings), **SIZES)
     assert 0.98 * measured_mb < estimate < 1.3 * measured_mb
@@ -155,7 +158,7 @@ BUSY_MS = {
 
 
 @pytest.mark.parametrize("what", list(BUSY_MS))
-def test_the_table_grows_with_the_size_as_measured(what: str):
+def test_the_table_grows_with_the_size_as_measured(what: str) -> None:
     cost = estimate.forward_s if what == "forward" else estimate.train_s
     for side, measured in BUSY_MS[what].items():
         expected = cost(side) / cost(224)
@@ -167,13 +170,13 @@ def test_the_table_grows_with_the_size_as_measured(what: str):
     assert pytest.approx(share, rel=0.3) == estimate.NORMS_SHARE
 
 
-def test_an_epoch_of_all_layers_at_224_pixels_takes_the_processor_time_that_was_measured():
+def test_an_epoch_of_all_layers_at_224_pixels_takes_the_processor_time_that_was_measured() -> None:
     # An audit on a quiet machine found 165 s for 1,186 images with the test images that belong to them, a quarter.
     core_s = 1186 * estimate.train_s(224) + 1186 / 4 * estimate.forward_s(224)
     assert core_s == pytest.approx(165, rel=0.3)
 
 
-def test_sizes_between_those_of_the_table_lie_between_them_and_larger_ones_grow_by_pixels():
+def test_sizes_between_those_of_the_table_lie_between_them_and_larger_ones_grow_by_pixels() -> None:
     costs = [estimate.train_s(side) for side in (16, 28, 40, 64, 100, 150, 224, 300)]
     assert costs == sorted(costs)
     assert estimate.train_s(448) == pytest.approx(4 * estimate.train_s(224))
@@ -203,8 +206,9 @@ TOOK = {
 }
 
 
-def test_epochs_of_the_reference_runs_take_about_as_long_as_they_took(monkeypatch: pytest.MonkeyPatch):
+def test_epochs_of_the_reference_runs_take_about_as_long_as_they_took(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimate, "cores", lambda: 2)
+    key: tuple[object, ...]
     foretold: dict[tuple[object, ...], float] = {}
     for result in (result for reference in read_references().sets for result in reference.results):
         spec = result.spec
@@ -223,7 +227,9 @@ def test_epochs_of_the_reference_runs_take_about_as_long_as_they_took(monkeypatc
         assert elapsed / within < foretold[key] < elapsed * within, key
 
 
-def test_a_like_run_of_the_nearest_size_says_how_fast_the_machine_is(home: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_a_like_run_of_the_nearest_size_says_how_fast_the_machine_is(
+    home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
     everything = SPEC.changed(trainable="all", epochs=50)
     small, large = everything.changed(image_size=32), everything.changed(image_size=224)
     table = {spec: seconds(home, spec) for spec in (small, large)}
@@ -247,5 +253,5 @@ def test_a_like_run_of_the_nearest_size_says_how_fast_the_machine_is(home: DataH
 )
 def test_how_long_a_run_took_is_not_told_by_the_clock_alone(
     ended_at: float, last: dict[str, float], seconds: float | None
-):
+) -> None:
     assert took_seconds(100.0, ended_at, last) == seconds

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,7 +66,7 @@ def trained(small_home: DataHome) -> Callable[[RunSpec], str]:
 def train_on(home: DataHome, run_id: str) -> None:
     """Be the worker of a run in the queue."""
     store = RunStore(home)
-    assert store.claim_next().id == run_id  # type: ignore[union-attr]
+    assert store.claim_next().id == run_id
     assert run_worker(home.runs / run_id, home) == 0
     store.end(run_id, "finished", None)
 
@@ -77,7 +78,7 @@ def weights(home: DataHome, run_id: str) -> dict[str, np.ndarray]:
 
 def test_an_extended_private_run_spends_what_a_long_one_spends_and_says_so_before(
     small_home: DataHome, trained: Callable[[RunSpec], str]
-):
+) -> None:
     run_id = trained(PRIVATE)
     short, long = (plan_run(PRIVATE.changed(epochs=epochs), train_size=TRAIN_SIZE) for epochs in (2, 4))
     extension = service.extension(small_home, run_id, epochs=4)
@@ -102,7 +103,7 @@ def test_an_extended_private_run_spends_what_a_long_one_spends_and_says_so_befor
 
 def test_a_run_with_a_target_keeps_its_noise_and_goes_beyond_the_target(
     small_home: DataHome, trained: Callable[[RunSpec], str]
-):
+) -> None:
     run_id = trained(PRIVATE.changed(noise_multiplier=None, target_epsilon=3.0))
     noise = service.load_run(small_home, run_id).setup["noise_multiplier"]
     extension = service.extension(small_home, run_id, epochs=6)
@@ -118,7 +119,7 @@ def test_a_run_with_a_target_keeps_its_noise_and_goes_beyond_the_target(
     assert service.load_run(small_home, run_id).last["epsilon"] == pytest.approx(extension.epsilon_after)
 
 
-def test_a_run_by_the_recipe_of_another_epsilon_says_that_it_keeps_it():
+def test_a_run_by_the_recipe_of_another_epsilon_says_that_it_keeps_it() -> None:
     settings = preset_settings("sound", dataset="chest_xray", ordered=False, target_epsilon=1.0)
     spec = RunSpec(dataset="chest_xray", **settings)
     (remark,) = _recipe_remarks(spec, 3.0)
@@ -126,7 +127,9 @@ def test_a_run_by_the_recipe_of_another_epsilon_says_that_it_keeps_it():
     assert _recipe_remarks(spec, 1.2) == _recipe_remarks(PRIVATE, 3.0) == ()
 
 
-def test_an_extended_run_without_privacy_is_the_long_run(small_home: DataHome, trained: Callable[[RunSpec], str]):
+def test_an_extended_run_without_privacy_is_the_long_run(
+    small_home: DataHome, trained: Callable[[RunSpec], str]
+) -> None:
     averaged = TINY.changed(average_last=0.5)
     whole, parts = trained(averaged.changed(epochs=4)), trained(averaged)
     extension = service.extension(small_home, parts, epochs=4)
@@ -142,7 +145,7 @@ def test_an_extended_run_without_privacy_is_the_long_run(small_home: DataHome, t
     assert service.load_run(small_home, parts).last["test_loss"] == last["test_loss"]
 
 
-def test_what_cannot_go_on_is_refused_in_a_sentence(small_home: DataHome, trained: Callable[[RunSpec], str]):
+def test_what_cannot_go_on_is_refused_in_a_sentence(small_home: DataHome, trained: Callable[[RunSpec], str]) -> None:
     run_id = trained(PRIVATE)
     for epochs in (1, 2):
         with pytest.raises(RunError, match="has 2 epochs already"):
@@ -167,7 +170,7 @@ def test_what_cannot_go_on_is_refused_in_a_sentence(small_home: DataHome, traine
         service.extension(small_home, run_id, epochs=3)
 
 
-def test_a_run_stopped_before_its_first_epoch_is_to_be_resumed(home: DataHome, tmp_path: Path):
+def test_a_run_stopped_before_its_first_epoch_is_to_be_resumed(home: DataHome, tmp_path: Path) -> None:
     RunDirectory(home.runs / "r").create(TINY)
     RunStore(home).add("r", name="r", slot="cpu")
     service.cancel(home, "r")
@@ -178,12 +181,12 @@ def test_a_run_stopped_before_its_first_epoch_is_to_be_resumed(home: DataHome, t
 
 
 def test_of_two_who_extend_a_run_one_comes_too_late(
-    small_home: DataHome, trained: Callable[[RunSpec], str], monkeypatch
-):
+    small_home: DataHome, trained: Callable[[RunSpec], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_id = trained(PRIVATE)
     plan = service.plan_extension
 
-    def slowly(*arguments, **keywords):
+    def slowly(*arguments: Any, **keywords: Any) -> Any:
         planned = plan(*arguments, **keywords)
         monkeypatch.setattr(service, "plan_extension", plan)
         service.extend(small_home, run_id, epochs=3)

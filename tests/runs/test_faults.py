@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,9 @@ ROUNDS = (
 )
 
 
-def test_what_was_shown_stays_true_whatever_is_done(home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_what_was_shown_stays_true_whatever_is_done(
+    home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(disturbances, "FROZEN_S", (0.5,))
     monkeypatch.setattr(disturbances, "LOCKED_S", (0.5,))
     add_small_dataset(home, tmp_path, train=30, test=8)
@@ -132,7 +135,7 @@ def end_in_an_internal_error(trial: Trial) -> None:
         (end_in_an_internal_error, "r ended in an internal error"),
     ],
 )
-def test_the_loop_notices_what_is_lost_beside_it(still: Trial, act, violation: str | None) -> None:
+def test_the_loop_notices_what_is_lost_beside_it(still: Trial, act: Any, violation: str | None) -> None:
     still.round(act, after_epoch=False, wait_s=0.001)
     assert bool(still.violations) == (violation is not None)
     assert violation is None or any(violation in sentence for sentence in still.violations)
@@ -154,7 +157,7 @@ def test_a_clock_that_nobody_looks_at_is_noticed(still: Trial, monkeypatch: pyte
     assert still.violations == ["The clock was not moved: no process has looked at the trial's."]
 
 
-def row(epoch: int, **values: object) -> dict[str, object]:
+def row(epoch: int, **values: object) -> dict[str, Any]:
     return {"epoch": epoch, "steps": 40 * epoch, "epsilon": 5.0, "delta": 1e-5, "test_accuracy": 0.5} | values
 
 
@@ -178,7 +181,7 @@ def spend(home: DataHome, *, recorded: int, entered: int) -> None:
 )
 def test_the_loop_notices_what_is_spent_and_not_counted(
     home: DataHome, monkeypatch: pytest.MonkeyPatch, recorded: int | None, entered: int, violation: str | None
-):
+) -> None:
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
     monkeypatch.setattr(service, "submit", lambda home, spec: "r")
     monkeypatch.setattr(Trial, "app", lambda trial: None)
@@ -214,8 +217,8 @@ def test_the_loop_notices_what_is_spent_and_not_counted(
     ],
 )
 def test_the_loop_notices_what_does_not_hold(
-    home: DataHome, monkeypatch: pytest.MonkeyPatch, after: list[dict], violation: str | None
-):
+    home: DataHome, monkeypatch: pytest.MonkeyPatch, after: list[dict[str, Any]], violation: str | None
+) -> None:
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
     monkeypatch.setattr(service, "submit", lambda home, spec: "r")
     monkeypatch.setattr(Trial, "app", lambda trial: None)
@@ -239,7 +242,7 @@ def test_the_loop_notices_what_does_not_hold(
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_loop_notices_two_workers_at_one_run(home: DataHome, monkeypatch: pytest.MonkeyPatch, workers: int):
+def test_the_loop_notices_two_workers_at_one_run(home: DataHome, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     monkeypatch.setattr(trials, "TWO_WORKERS_S", 0.0)
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
     monkeypatch.setattr(service, "submit", lambda home, spec: "r")

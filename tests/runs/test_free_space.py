@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def leave_free(monkeypatch: pytest.MonkeyPatch):
+def leave_free(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Sets how many MB the disk has free."""
 
     def leave(free_mb: float) -> None:
@@ -47,8 +48,8 @@ def leave_free(monkeypatch: pytest.MonkeyPatch):
     ],
 )
 def test_a_run_is_queued_if_the_disk_has_room_for_it_and_not_otherwise(
-    home: DataHome, leave_free, settings: dict, needed_mb: float
-):
+    home: DataHome, leave_free: Any, settings: dict[str, Any], needed_mb: float
+) -> None:
     leave_free(needed_mb + RESERVE_MB - 0.01)
     with pytest.raises(DataHomeError, match=rf"needs about {needed_mb + RESERVE_MB:,.0f} MB in .* MB free"):
         service.submit(home, SPEC.changed(**settings))
@@ -65,7 +66,7 @@ def finish(home: DataHome, spec: RunSpec) -> None:
     store.end(run_id, "finished", None)
 
 
-def test_what_like_runs_have_left_needs_no_room_again(home: DataHome, leave_free):
+def test_what_like_runs_have_left_needs_no_room_again(home: DataHome, leave_free: Any) -> None:
     leave_free(1000)
     finish(home, SPEC)
     home.features.mkdir()
@@ -83,7 +84,7 @@ def test_what_like_runs_have_left_needs_no_room_again(home: DataHome, leave_free
         check_room(home, SPEC.changed(**others))
 
 
-def test_a_stopped_run_is_not_resumed_onto_a_full_disk(home: DataHome, leave_free):
+def test_a_stopped_run_is_not_resumed_onto_a_full_disk(home: DataHome, leave_free: Any) -> None:
     leave_free(1000)
     run_id = service.submit(home, SPEC)
     service.cancel(home, run_id)

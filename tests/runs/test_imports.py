@@ -40,7 +40,7 @@ def untouched(home: DataHome) -> bool:
 
 
 @pytest.mark.parametrize("spec", [PLAIN, LOCAL, PRIVATE], ids=["none", "local_dp", "dp_sgd"])
-def test_an_imported_run_is_in_the_list_as_it_was(home: DataHome, spec) -> None:
+def test_an_imported_run_is_in_the_list_as_it_was(home: DataHome, spec: Any) -> None:
     files = members(spec)
 
     assert import_run(home, zipped(files)) == RUN_ID

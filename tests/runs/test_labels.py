@@ -23,12 +23,12 @@ def run_id(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> str:
     return service.submit(home, SPEC, name=" First \n try ", tags=["paper", " paper", "β 2", ""])
 
 
-def test_a_run_is_submitted_under_a_name_with_tags(home: DataHome, run_id: str):
+def test_a_run_is_submitted_under_a_name_with_tags(home: DataHome, run_id: str) -> None:
     (run,) = service.list_runs(home)
     assert (run.name, run.tags, run.notes, run.place) == ("First try", ("paper", "β 2"), "", 1)
 
 
-def test_labels_are_changed_in_the_table_and_beside_the_run(home: DataHome, run_id: str):
+def test_labels_are_changed_in_the_table_and_beside_the_run(home: DataHome, run_id: str) -> None:
     service.rename(home, run_id, "Second try")
     service.set_tags(home, run_id, ["chest"])
     service.set_notes(home, run_id, "Two lines,\nkept as they are.", expected="")
@@ -49,13 +49,13 @@ def test_labels_are_changed_in_the_table_and_beside_the_run(home: DataHome, run_
 )
 def test_whoever_saw_an_older_version_is_told_what_it_is_now(
     home: DataHome, run_id: str, what: str, change: Callable[[DataHome, str], None], undone: object
-):
+) -> None:
     with pytest.raises(RunError, match=f"Somebody else changed the {what} of this run meanwhile"):
         change(home, run_id)
     assert getattr(service.load_run(home, run_id), what) == undone
 
 
-def test_whoever_saw_the_present_version_may_change_it(home: DataHome, run_id: str):
+def test_whoever_saw_the_present_version_may_change_it(home: DataHome, run_id: str) -> None:
     service.rename(home, run_id, "mine", expected="First try")
     service.set_tags(home, run_id, [], expected=["paper", "β 2"])
     assert (service.load_run(home, run_id).name, service.load_run(home, run_id).tags) == ("mine", ())
@@ -74,7 +74,7 @@ def test_whoever_saw_the_present_version_may_change_it(home: DataHome, run_id: s
 )
 def test_impossible_labels_are_refused(
     home: DataHome, run_id: str, change: Callable[[DataHome, str], None], sentence: str
-):
+) -> None:
     with pytest.raises(RunError, match=sentence):
         change(home, run_id)
     assert service.load_run(home, run_id).name == "First try"
@@ -82,7 +82,7 @@ def test_impossible_labels_are_refused(
 
 def test_a_full_disk_leaves_the_table_as_the_labels_beside_the_run(
     home: DataHome, run_id: str, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     def full(*_arguments: object) -> None:
         raise DataHomeError("The disk is full.")
 
@@ -92,7 +92,7 @@ def test_a_full_disk_leaves_the_table_as_the_labels_beside_the_run(
     assert RunStore(home).get(run_id).name == "First try"
 
 
-def test_a_run_without_a_folder_can_be_named(home: DataHome):
+def test_a_run_without_a_folder_can_be_named(home: DataHome) -> None:
     RunStore(home).add("lost", name="lost", slot="cpu")
     labels.rename(home, "lost", "found")
     assert RunStore(home).get("lost").name == "found"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from medpriv_core.runs.store import RunRow, RunStore
 from medpriv_core.spec import RunSpec
 
 GONE, ALIVE = Poll(alive=False), Poll(alive=True)
-PROGRESS = {"phase": "Training", "done": 1, "total": 2, "seconds_left": None}
+PROGRESS: dict[str, Any] = {"phase": "Training", "done": 1, "total": 2, "seconds_left": None}
 YEAR_S = 365 * 24 * 3600.0
 
 

@@ -40,11 +40,11 @@ def as_a_new_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(list_lines, "_read_from", set())
     monkeypatch.setattr(summary, "_kept", {})
     really = summary.read_once
-    monkeypatch.setattr(list_lines, "read_once", lambda home, row: read.append(row.id) or really(home, row))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(list_lines, "read_once", lambda home, row: read.append(row.id) or really(home, row))
     return read
 
 
-def test_a_line_says_what_the_run_does(six: DataHome):
+def test_a_line_says_what_the_run_does(six: DataHome) -> None:
     runs, found = service.list_runs(six), service.list_lines(six)
     assert [line.id for line in found] == [run.id for run in runs]
     for run, line in zip(runs, found, strict=True):
@@ -55,7 +55,7 @@ def test_a_line_says_what_the_run_does(six: DataHome):
         assert (line.created_at, line.message, line.ended) == (run.created_at, run.message, run.ended)
 
 
-def test_the_next_process_reads_no_run_again(six: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_the_next_process_reads_no_run_again(six: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
     first = as_a_new_process(monkeypatch)
     found = service.list_lines(six)
     assert sorted(first) == IDS
@@ -64,7 +64,7 @@ def test_the_next_process_reads_no_run_again(six: DataHome, monkeypatch: pytest.
     assert again == []
 
 
-def test_a_short_list_leaves_no_file(six: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_a_short_list_leaves_no_file(six: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_lines, "LOOKED_AT_WHOLE", 6)
     service.list_lines(six)
     assert not (six.root / list_lines.FILE_NAME).exists()
@@ -90,7 +90,7 @@ def replace_settings(path: Path) -> None:
 @pytest.mark.parametrize("change", [change_in_place, damage, add_epoch, replace_settings])
 def test_a_run_that_has_changed_is_read_again_by_the_next_process(
     six: DataHome, monkeypatch: pytest.MonkeyPatch, change: Any
-):
+) -> None:
     before = {line.id: line for line in service.list_lines(six)}
     change(six.runs / IDS[0])
     read = as_a_new_process(monkeypatch)
@@ -100,7 +100,7 @@ def test_a_run_that_has_changed_is_read_again_by_the_next_process(
     assert {run_id: after[run_id] for run_id in IDS[1:]} == {run_id: before[run_id] for run_id in IDS[1:]}
 
 
-def test_names_tags_and_states_are_those_of_the_table(six: DataHome):
+def test_names_tags_and_states_are_those_of_the_table(six: DataHome) -> None:
     service.list_lines(six)
     service.rename(six, IDS[0], "another name")
     service.set_tags(six, IDS[0], ["another"])
@@ -132,7 +132,7 @@ def test_names_tags_and_states_are_those_of_the_table(six: DataHome):
 )
 def test_a_damaged_file_of_lines_costs_time_and_nothing_else(
     six: DataHome, monkeypatch: pytest.MonkeyPatch, content: str
-):
+) -> None:
     found = service.list_lines(six)
     file = six.root / list_lines.FILE_NAME
     content = content.replace('"FORMAT"', json.dumps(json.loads(file.read_text())["format"]))
@@ -141,14 +141,16 @@ def test_a_damaged_file_of_lines_costs_time_and_nothing_else(
     assert service.list_lines(six) == found
 
 
-def test_a_disk_that_refuses_the_file_costs_time_and_nothing_else(six: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_a_disk_that_refuses_the_file_costs_time_and_nothing_else(
+    six: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (six.root / list_lines.FILE_NAME).mkdir()
     found = service.list_lines(six)
     as_a_new_process(monkeypatch)
     assert service.list_lines(six) == found
 
 
-def test_what_was_purged_leaves_the_file(six: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_what_was_purged_leaves_the_file(six: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
     service.list_lines(six)
     service.delete(six, IDS[0])
     service.purge(six, IDS[0])
@@ -158,7 +160,7 @@ def test_what_was_purged_leaves_the_file(six: DataHome, monkeypatch: pytest.Monk
     assert sorted(json.loads((six.root / list_lines.FILE_NAME).read_text())["lines"]) == IDS[1:]
 
 
-def test_some_runs_are_read_whole_in_the_order_asked_for(six: DataHome):
+def test_some_runs_are_read_whole_in_the_order_asked_for(six: DataHome) -> None:
     wanted = [IDS[3], "nothing", IDS[0]]
     assert [run.id for run in service.load_runs(six, wanted)] == [IDS[3], IDS[0]]
     assert len(RunStore(six).some(IDS * 200)) == len(IDS) * 200

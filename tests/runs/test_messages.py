@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
 
 from medpriv_core.runs.messages import read_message, write_message
 
-ARRAYS = [
+ARRAYS: list[Any] = [
     np.arange(6, dtype=np.uint8).reshape(1, 2, 3),
     np.array([[0.25, -1.5]], dtype=np.float32),
     np.arange(12).reshape(3, 4).T,  # not contiguous
@@ -17,7 +18,7 @@ ARRAYS = [
 ]
 
 
-def test_messages_arrive_one_after_the_other():
+def test_messages_arrive_one_after_the_other() -> None:
     stream = io.BytesIO()
     write_message(stream, {"run": "β"}, ARRAYS)
     write_message(stream, {"next": [1, None]})
@@ -34,14 +35,14 @@ def test_messages_arrive_one_after_the_other():
 
 
 @pytest.mark.parametrize("kept", [0, 2, 4, 20, -1])
-def test_a_message_cut_short_is_the_end(kept: int):
+def test_a_message_cut_short_is_the_end(kept: int) -> None:
     stream = io.BytesIO()
     write_message(stream, {"a": 1}, ARRAYS)
     with pytest.raises(EOFError):
         read_message(io.BytesIO(stream.getvalue()[:kept]))
 
 
-def test_arrays_of_objects_are_refused():
+def test_arrays_of_objects_are_refused() -> None:
     stream = io.BytesIO()
     write_message(stream, {}, [np.zeros(2)])
     disguised = stream.getvalue().replace(b'"<f8"', b'"|O8"')

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -64,7 +65,7 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def test_one_process_answers_question_after_question(process, behave):
+def test_one_process_answers_question_after_question(process: PredictionProcess, behave: Callable[[str], None]) -> None:
     behave(ECHO)
     assert process.pid is None
     picture = np.random.default_rng(0).integers(0, 256, (1024, 1024, 3), dtype=np.uint8)
@@ -76,7 +77,9 @@ def test_one_process_answers_question_after_question(process, behave):
     assert np.array_equal(arrays[1], picture[:5])
 
 
-def test_sessions_that_ask_at_once_get_their_own_answers(process, behave):
+def test_sessions_that_ask_at_once_get_their_own_answers(
+    process: PredictionProcess, behave: Callable[[str], None]
+) -> None:
     behave(ECHO)
 
     def ask(number: int) -> tuple[int, int, int]:
@@ -90,7 +93,9 @@ def test_sessions_that_ask_at_once_get_their_own_answers(process, behave):
     assert {pid for _, _, pid in answers} == {process.pid}
 
 
-def test_a_process_that_died_between_two_questions_is_replaced(process, behave):
+def test_a_process_that_died_between_two_questions_is_replaced(
+    process: PredictionProcess, behave: Callable[[str], None]
+) -> None:
     behave(ECHO)
     first, _ = process.ask({}, [])
     os.kill(first["pid"], signal.SIGKILL)
@@ -99,7 +104,9 @@ def test_a_process_that_died_between_two_questions_is_replaced(process, behave):
     assert not psutil.pid_exists(first["pid"])  # not even as a zombie
 
 
-def test_a_process_that_leaves_just_when_it_is_asked_is_replaced(process, behave):
+def test_a_process_that_leaves_just_when_it_is_asked_is_replaced(
+    process: PredictionProcess, behave: Callable[[str], None]
+) -> None:
     behave("receive(); send({'pid': os.getpid()}); receive()")
     first, _ = process.ask({}, [])
     second, _ = process.ask({}, [])
@@ -116,7 +123,9 @@ def test_a_process_that_leaves_just_when_it_is_asked_is_replaced(process, behave
     ],
     ids=["killed", "crashed", "never there", "talks nonsense"],
 )
-def test_a_death_is_one_sentence_and_the_next_question_starts_anew(process, behave, script, sentence):
+def test_a_death_is_one_sentence_and_the_next_question_starts_anew(
+    process: PredictionProcess, behave: Callable[[str], None], script: Any, sentence: Any
+) -> None:
     behave(script)
     with pytest.raises(RunError, match=sentence):
         process.ask({}, [np.zeros(1_000_000)])
@@ -124,7 +133,9 @@ def test_a_death_is_one_sentence_and_the_next_question_starts_anew(process, beha
     assert process.ask({"n": 1}, [])[0]["n"] == 1
 
 
-def test_a_question_that_takes_too_long_is_given_up(process, behave, monkeypatch):
+def test_a_question_that_takes_too_long_is_given_up(
+    process: PredictionProcess, behave: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     behave("receive(); send({'pid': os.getpid()}); receive(); time.sleep(1000)")
     pid = process.ask({}, [])[0]["pid"]
     monkeypatch.setattr(prediction_process, "TIME_LIMIT_S", 0.5)
@@ -133,7 +144,9 @@ def test_a_question_that_takes_too_long_is_given_up(process, behave, monkeypatch
     assert not psutil.pid_exists(pid)
 
 
-def test_a_process_that_never_listens_is_given_up_too(process, behave, monkeypatch):
+def test_a_process_that_never_listens_is_given_up_too(
+    process: PredictionProcess, behave: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     behave("time.sleep(1000)")
     with monkeypatch.context() as impatient:
         impatient.setattr(prediction_process, "TIME_LIMIT_S", 0.5)
@@ -143,7 +156,9 @@ def test_a_process_that_never_listens_is_given_up_too(process, behave, monkeypat
     assert process.ask({"n": 1}, [])[0]["n"] == 1
 
 
-def test_a_process_that_has_closed_its_ears_is_replaced(process, behave, monkeypatch):
+def test_a_process_that_has_closed_its_ears_is_replaced(
+    process: PredictionProcess, behave: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(prediction_process, "LEAVING_S", 0.1)
     behave("receive(); os.close(0); send({'pid': os.getpid()}); time.sleep(1000)")
     first, second = (process.ask({}, [])[0]["pid"] for _ in range(2))
@@ -151,7 +166,9 @@ def test_a_process_that_has_closed_its_ears_is_replaced(process, behave, monkeyp
     assert not psutil.pid_exists(first)
 
 
-def test_who_would_wait_too_long_for_others_is_told(process, behave, monkeypatch):
+def test_who_would_wait_too_long_for_others_is_told(
+    process: PredictionProcess, behave: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     behave("receive(); send({}); receive(); time.sleep(1000)")
     process.ask({}, [])
 
@@ -169,13 +186,13 @@ def test_who_would_wait_too_long_for_others_is_told(process, behave, monkeypatch
     other.join(PATIENCE_S)
 
 
-def test_an_error_of_the_other_side_is_raised_here(process, behave):
+def test_an_error_of_the_other_side_is_raised_here(process: PredictionProcess, behave: Callable[[str], None]) -> None:
     behave("receive(); send({'error': 'WeightsError', 'message': 'They are gone.'}); receive()")
     with pytest.raises(WeightsError, match=r"They are gone\."):
         process.ask({}, [])
 
 
-def test_a_system_that_refuses_is_one_sentence(process, monkeypatch):
+def test_a_system_that_refuses_is_one_sentence(process: PredictionProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prediction_process, "COMMAND", ("/no/such/program",))
     with pytest.raises(RunError, match="refused to start"):
         process.ask({}, [])
@@ -222,8 +239,8 @@ sys.stdin.read()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, None], ids=["killed", "terminated", "left"])
-def test_it_never_outlives_the_app_even_in_the_middle_of_a_prediction(number):
-    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
+def test_it_never_outlives_the_app_even_in_the_middle_of_a_prediction(number: Any) -> None:
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", APP, SERVER + ENDLESS], cwd=ROOT, text=True, **pipes) as app:
         assert app.stderr
         child = psutil.Process(int(app.stderr.readline()))
@@ -235,7 +252,9 @@ def test_it_never_outlives_the_app_even_in_the_middle_of_a_prediction(number):
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="looks into another process by /proc")
-def test_a_picture_is_gone_from_its_memory_once_it_is_answered(process, monkeypatch):
+def test_a_picture_is_gone_from_its_memory_once_it_is_answered(
+    process: PredictionProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(prediction_process, "COMMAND", (sys.executable, "-c", SERVER + HOLDING + "main(['predictor'])"))
     canary = secrets.token_bytes(12)
     picture = np.frombuffer(canary * 50_000, np.uint8).reshape(600, 1000)
@@ -245,7 +264,9 @@ def test_a_picture_is_gone_from_its_memory_once_it_is_answered(process, monkeypa
     assert not holds(process.pid, canary * 6)  # fewer may stay where the processor copied them last
 
 
-def test_it_leaves_by_itself_and_what_it_prints_is_no_answer(process, monkeypatch, capfd):
+def test_it_leaves_by_itself_and_what_it_prints_is_no_answer(
+    process: PredictionProcess, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(prediction_process, "COMMAND", (sys.executable, "-c", SERVER + IMPATIENT))
     assert process.ask({}, []) == ({"said": "yes"}, [])
     child = process._process

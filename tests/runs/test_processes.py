@@ -46,7 +46,9 @@ def wait_for(home: DataHome, run_id: str, condition: Callable[[Run], object]) ->
     raise AssertionError(f"still {run.state} ({run.progress}): {service.read_log(home, run_id)}")
 
 
-def test_a_run_finishes_in_the_background_and_all_that_it_leaves_behind_is_its_owners_alone(clean_home: DataHome):
+def test_a_run_finishes_in_the_background_and_all_that_it_leaves_behind_is_its_owners_alone(
+    clean_home: DataHome,
+) -> None:
     before = os.umask(0o000)  # as open as can be, also for the processes that are started
     try:
         run_id = service.submit(clean_home, TINY.changed(method="local_dp", beta=1.0), name="noised")
@@ -73,7 +75,7 @@ def test_a_run_finishes_in_the_background_and_all_that_it_leaves_behind_is_its_o
     assert home_rights._is_ours(clean_home.root, os.listdir(clean_home.root))
 
 
-def test_stop_resume_and_kill(clean_home: DataHome):
+def test_stop_resume_and_kill(clean_home: DataHome) -> None:
     run_id = service.submit(clean_home, LONG)
     wait_for(clean_home, run_id, lambda run: run.epochs)
     assert run_runner(clean_home) is False  # a home has one runner, and it has one

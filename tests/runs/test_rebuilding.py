@@ -44,7 +44,7 @@ def filled(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return ids
 
 
-def test_every_run_comes_back_as_its_directory_says(home: DataHome, filled: dict[str, str]):
+def test_every_run_comes_back_as_its_directory_says(home: DataHome, filled: dict[str, str]) -> None:
     with pytest.raises(RunTableError, match=r"is damaged \(file is not a database\).*runs rebuild"):
         service.list_runs(home)
     with hold_lock(home.runs / filled["training"] / "worker.lock"):
@@ -67,14 +67,14 @@ def test_every_run_comes_back_as_its_directory_says(home: DataHome, filled: dict
     assert list(runs) == [filled[kind] for kind in ("waiting", "training", "killed", "failed", "finished")]
 
 
-def test_a_run_that_trains_can_be_stopped_afterwards(home: DataHome, filled: dict[str, str]):
+def test_a_run_that_trains_can_be_stopped_afterwards(home: DataHome, filled: dict[str, str]) -> None:
     with hold_lock(home.runs / filled["training"] / "worker.lock"):
         service.rebuild(home)
     worker = RunDirectory(home.runs / filled["training"]).read_worker()
     assert RunStore(home).get(filled["training"]).handle == f"{worker['pid']} {worker['begun']}"
 
 
-def test_the_damaged_file_is_kept_aside(home: DataHome, filled: dict[str, str]):
+def test_the_damaged_file_is_kept_aside(home: DataHome, filled: dict[str, str]) -> None:
     service.rebuild(home)
     (aside,) = home.root.glob("runs.sqlite3.damaged-*")
     assert aside.read_bytes() == RUBBISH
@@ -82,7 +82,7 @@ def test_the_damaged_file_is_kept_aside(home: DataHome, filled: dict[str, str]):
 
 def test_what_was_put_aside_in_the_same_second_is_kept_too(
     home: DataHome, filled: dict[str, str], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(rebuilding.time, "strftime", lambda _form: "20260101-120000")
     damages = [RUBBISH, RUBBISH + b"2", RUBBISH + b"3"]
     for damage in damages:
@@ -93,7 +93,7 @@ def test_what_was_put_aside_in_the_same_second_is_kept_too(
 
 def test_a_disk_that_refuses_leaves_the_damaged_file_where_it_was(
     home: DataHome, filled: dict[str, str], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     def full(*_arguments: object) -> None:
         raise DataHomeError("The disk is full.")
 
@@ -103,7 +103,7 @@ def test_a_disk_that_refuses_leaves_the_damaged_file_where_it_was(
     assert home.database.read_bytes() == RUBBISH
 
 
-def test_a_sound_table_is_left_alone(home: DataHome, filled: dict[str, str]):
+def test_a_sound_table_is_left_alone(home: DataHome, filled: dict[str, str]) -> None:
     service.rebuild(home)
     service.resume(home, filled["waiting"])
     with pytest.raises(RunError, match="is sound and has every run"):
@@ -111,7 +111,7 @@ def test_a_sound_table_is_left_alone(home: DataHome, filled: dict[str, str]):
     assert service.load_run(home, filled["waiting"]).state == "queued"
 
 
-def test_runs_that_a_sound_table_has_lost_are_brought_back(home: DataHome, filled: dict[str, str]):
+def test_runs_that_a_sound_table_has_lost_are_brought_back(home: DataHome, filled: dict[str, str]) -> None:
     service.rebuild(home)
     new = service.submit(home, SPEC)
     with sqlite3.connect(home.database) as database:
@@ -155,7 +155,7 @@ LOSSES = {lose: "is missing", empty: "is empty", empty_the_table: "is empty", pu
 @pytest.mark.parametrize(("loss", "what"), LOSSES.items())
 def test_a_lost_table_is_said_by_everything_that_asks_it_and_made_again(
     home: DataHome, filled: dict[str, str], loss: Callable[[DataHome], None], what: str
-):
+) -> None:
     service.rebuild(home) if home.database.exists() else None
     loss(home)
     asking: list[Callable[[], object]] = [
@@ -178,7 +178,7 @@ def test_a_lost_table_is_said_by_everything_that_asks_it_and_made_again(
     assert service.load_run(home, filled["finished"]).notes == "What I saw."
 
 
-def test_a_home_without_runs_has_no_lost_table(home: DataHome):
+def test_a_home_without_runs_has_no_lost_table(home: DataHome) -> None:
     assert service.list_runs(home) == []
     (home.runs / "no run").mkdir(parents=True)
     (home.runs / "notes.txt").touch()
@@ -192,7 +192,7 @@ def test_a_home_without_runs_has_no_lost_table(home: DataHome):
 
 def test_a_rebuilding_that_is_killed_leaves_a_loss_that_is_said(
     home: DataHome, filled: dict[str, str], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     class Killed(BaseException):
         pass
 
@@ -218,7 +218,9 @@ def test_a_rebuilding_that_is_killed_leaves_a_loss_that_is_said(
     assert [path.name for path in home.root.glob(".runs*")] == []
 
 
-def test_what_sqlite_kept_beside_the_old_table_is_not_read_into_the_new_one(home: DataHome, filled: dict[str, str]):
+def test_what_sqlite_kept_beside_the_old_table_is_not_read_into_the_new_one(
+    home: DataHome, filled: dict[str, str]
+) -> None:
     service.rebuild(home)
     open_table = sqlite3.connect(home.database, isolation_level=None)
     open_table.execute("UPDATE runs SET name = 'from the old log'")
@@ -237,7 +239,7 @@ def test_what_sqlite_kept_beside_the_old_table_is_not_read_into_the_new_one(home
 
 def test_a_run_is_never_seen_without_its_line_while_it_is_submitted(
     home: DataHome, filled: dict[str, str], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     service.rebuild(home)
     looks: list[str | None] = []
     looked = threading.Event()
@@ -259,7 +261,7 @@ def test_a_run_is_never_seen_without_its_line_while_it_is_submitted(
     assert looks == [None]
 
 
-def test_times_that_no_calendar_has_are_left_out(home: DataHome, filled: dict[str, str]):
+def test_times_that_no_calendar_has_are_left_out(home: DataHome, filled: dict[str, str]) -> None:
     labels = home.runs / filled["finished"] / "labels.json"
     values = json.loads(labels.read_text())
     for odd in (1e300, -1, True, "yesterday", [1]):
@@ -271,7 +273,7 @@ def test_times_that_no_calendar_has_are_left_out(home: DataHome, filled: dict[st
         assert run.deleted_at is None
 
 
-def test_a_damaged_line_of_the_table_is_said_in_that_line_alone(home: DataHome, filled: dict[str, str]):
+def test_a_damaged_line_of_the_table_is_said_in_that_line_alone(home: DataHome, filled: dict[str, str]) -> None:
     service.rebuild(home)
     odd = {"tags": "5", "created_at": "yesterday", "notes": b"\xff", "deleted_at": 1e300, "message": b"7"}
     odd |= {"handle": b"\xff", "launcher": b"local"}
@@ -291,7 +293,7 @@ def test_a_damaged_line_of_the_table_is_said_in_that_line_alone(home: DataHome, 
         database.close()
 
 
-def test_a_run_of_an_earlier_version_or_with_damaged_settings_is_in_the_table_too(home: DataHome):
+def test_a_run_of_an_earlier_version_or_with_damaged_settings_is_in_the_table_too(home: DataHome) -> None:
     for name in ("20250102-030405-abc", "by hand"):
         RunDirectory(home.runs / name).create(SPEC)
     (home.runs / "by hand" / "spec.json").write_text("{")
@@ -303,7 +305,7 @@ def test_a_run_of_an_earlier_version_or_with_damaged_settings_is_in_the_table_to
     assert "spec.json" in (found["by hand"].message or "")
 
 
-def test_a_table_of_a_newer_version_is_not_touched(home: DataHome, filled: dict[str, str]):
+def test_a_table_of_a_newer_version_is_not_touched(home: DataHome, filled: dict[str, str]) -> None:
     home.database.unlink()
     with sqlite3.connect(home.database) as database:
         database.execute("PRAGMA user_version = 99")
@@ -314,7 +316,9 @@ def test_a_table_of_a_newer_version_is_not_touched(home: DataHome, filled: dict[
     assert home.database.read_bytes() == before
 
 
-def test_a_runner_that_does_not_let_go_is_said(home: DataHome, filled: dict[str, str], monkeypatch: pytest.MonkeyPatch):
+def test_a_runner_that_does_not_let_go_is_said(
+    home: DataHome, filled: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rebuilding, "RUNNER_PATIENCE_S", 0.0)
     with hold_lock(home.runner_lock), pytest.raises(RunError, match="still using the table"):
         service.rebuild(home)

@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,13 +69,13 @@ REPACKED: dict[str, Callable[[Mapping[str, bytes]], dict[str, bytes]]] = {
 
 @pytest.mark.parametrize("pack", REPACKED.values(), ids=REPACKED)
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
-def test_a_zip_packed_again_on_a_desktop_holds_the_same_files(pack, compression: int) -> None:
+def test_a_zip_packed_again_on_a_desktop_holds_the_same_files(pack: Any, compression: int) -> None:
     assert read_runs(zipped(pack(members()), compression=compression)) == [members()]
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 @pytest.mark.parametrize("pack", [REPACKED["mac"], REPACKED["windows"]])
-def test_it_is_imported(home: DataHome, pack) -> None:
+def test_it_is_imported(home: DataHome, pack: Any) -> None:
     assert import_run(home, zipped(pack(members()))) == RUN_ID
     assert service.load_run(home, RUN_ID).epochs_done == 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from medpriv_core.runs import runner as runner_module
 from medpriv_core.runs import service
 from medpriv_core.runs.deletion import DAY_S
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.launcher import Poll
+from medpriv_core.runs.launcher import Launcher, Poll
 from medpriv_core.runs.runner import Runner
 from medpriv_core.runs.store import LOCAL, RunRow, RunStore
 from tests.runs.workers import Workers, queue
@@ -38,11 +39,11 @@ def runner(home: DataHome, workers: Workers) -> Runner:
     return Runner(home, {LOCAL: lambda _: workers})
 
 
-def test_an_empty_queue_is_nothing_to_do(runner: Runner):
+def test_an_empty_queue_is_nothing_to_do(runner: Runner) -> None:
     assert not runner.tick()
 
 
-def test_a_queued_run_is_started_and_its_handle_recorded(home: DataHome, runner: Runner, store: RunStore):
+def test_a_queued_run_is_started_and_its_handle_recorded(home: DataHome, runner: Runner, store: RunStore) -> None:
     queue(home, "a")
     assert runner.tick()
     assert store.get("a").state == "running"
@@ -52,7 +53,7 @@ def test_a_queued_run_is_started_and_its_handle_recorded(home: DataHome, runner:
 @pytest.mark.parametrize(("state", "message"), [("finished", None), ("failed", "The sentence."), ("cancelled", None)])
 def test_the_outcome_file_decides(
     home: DataHome, runner: Runner, store: RunStore, workers: Workers, state: str, message: str | None
-):
+) -> None:
     directory = queue(home, "a")
     runner.tick()
     directory.write_outcome(state, message)  # type: ignore[arg-type]
@@ -67,7 +68,7 @@ def test_the_outcome_file_decides(
 )
 def test_a_worker_gone_without_an_outcome_has_failed(
     home: DataHome, runner: Runner, store: RunStore, workers: Workers, exit_code: int | None, sentence: str
-):
+) -> None:
     queue(home, "a")
     runner.tick()
     workers.polls["a"] = Poll(alive=False, exit_code=exit_code)
@@ -79,7 +80,7 @@ def test_a_worker_gone_without_an_outcome_has_failed(
 @pytest.mark.parametrize(("saved", "then"), [(True, "continues from its last checkpoint"), (False, "begins anew")])
 def test_a_killed_run_says_what_resume_would_do(
     home: DataHome, runner: Runner, store: RunStore, workers: Workers, saved: bool, then: str
-):
+) -> None:
     directory = queue(home, "a")
     runner.tick()
     if saved:
@@ -89,7 +90,7 @@ def test_a_killed_run_says_what_resume_would_do(
     assert then in (store.get("a").message or "")
 
 
-def test_a_run_left_running_by_a_dead_machine_is_marked_failed(home: DataHome, runner: Runner, store: RunStore):
+def test_a_run_left_running_by_a_dead_machine_is_marked_failed(home: DataHome, runner: Runner, store: RunStore) -> None:
     queue(home, "a")
     store.claim_next()
     runner.tick()
@@ -98,7 +99,7 @@ def test_a_run_left_running_by_a_dead_machine_is_marked_failed(home: DataHome, r
 
 def test_cancel_asks_once_then_kills_after_the_grace(
     home: DataHome, runner: Runner, store: RunStore, workers: Workers, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     queue(home, "a")
     runner.tick()
     store.cancel("a")
@@ -116,7 +117,7 @@ def test_cancel_asks_once_then_kills_after_the_grace(
 
 def test_a_worker_that_cannot_be_started_fails_its_run_and_not_the_next(
     home: DataHome, runner: Runner, store: RunStore, workers: Workers
-):
+) -> None:
     queue(home, "a")
     workers.refuse = True
     runner.tick()
@@ -129,7 +130,7 @@ def test_a_worker_that_cannot_be_started_fails_its_run_and_not_the_next(
 
 def test_without_torch_runs_wait_and_what_trains_is_looked_after(
     home: DataHome, runner: Runner, store: RunStore, workers: Workers, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """Started, each would fail at once, and nothing of the queue would be left for an installation that can train."""
     queue(home, "a")
     runner.tick()
@@ -145,7 +146,7 @@ def test_without_torch_runs_wait_and_what_trains_is_looked_after(
 
 def test_without_torch_no_runner_is_started_for_what_waits(
     home: DataHome, store: RunStore, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     started: list[tuple[object, ...]] = []
     queue(home, "a")
     monkeypatch.setattr(extras, "is_installed", lambda module: module != "torch")
@@ -155,7 +156,7 @@ def test_without_torch_no_runner_is_started_for_what_waits(
     assert store.get("a").state == "queued"
 
 
-def test_two_runners_that_fight_never_put_two_runs_on_one_device(home: DataHome, store: RunStore):
+def test_two_runners_that_fight_never_put_two_runs_on_one_device(home: DataHome, store: RunStore) -> None:
     for number in range(6):
         queue(home, str(number)).write_outcome("finished")  # whoever looks, finds that the worker is done
     crowds: list[int] = []
@@ -181,7 +182,7 @@ def test_two_runners_that_fight_never_put_two_runs_on_one_device(home: DataHome,
 
 def test_a_worker_that_cannot_be_found_yet_is_asked_again(
     home: DataHome, runner: Runner, store: RunStore, workers: Workers
-):
+) -> None:
     queue(home, "a")
     runner.tick()
     store.cancel("a")
@@ -193,7 +194,9 @@ def test_a_worker_that_cannot_be_found_yet_is_asked_again(
     assert workers.stopped == [("a", False), ("a", False)]
 
 
-def test_a_launcher_from_elsewhere_starts_finds_and_stops_the_runs_that_name_it(home: DataHome, store: RunStore):
+def test_a_launcher_from_elsewhere_starts_finds_and_stops_the_runs_that_name_it(
+    home: DataHome, store: RunStore
+) -> None:
     """As docs/architecture.md says under "Adding things": four methods and a name."""
     jobs: list[tuple[str, ...]] = []
 
@@ -216,7 +219,7 @@ def test_a_launcher_from_elsewhere_starts_finds_and_stops_the_runs_that_name_it(
             return True
 
     here = Workers()
-    launchers = {LOCAL: lambda _: here, "cluster": Cluster}
+    launchers: dict[str, Callable[[DataHome], Launcher]] = {LOCAL: lambda _: here, "cluster": Cluster}
     there = queue(home, "there", launcher="cluster")
     queue(home, "here")
     Runner(home, launchers).tick()
@@ -231,7 +234,7 @@ def test_a_launcher_from_elsewhere_starts_finds_and_stops_the_runs_that_name_it(
     assert store.get("there").state == "cancelled"
 
 
-def test_a_run_of_a_launcher_that_is_not_known_here_is_refused_with_its_name(home: DataHome, store: RunStore):
+def test_a_run_of_a_launcher_that_is_not_known_here_is_refused_with_its_name(home: DataHome, store: RunStore) -> None:
     queue(home, "a", launcher="cluster")
     Runner(home).tick()
     assert store.get("a").state == "failed"
@@ -240,7 +243,7 @@ def test_a_run_of_a_launcher_that_is_not_known_here_is_refused_with_its_name(hom
 
 def test_one_that_such_a_launcher_has_started_is_left_alone_while_its_worker_lives_and_can_be_stopped(
     home: DataHome, store: RunStore
-):
+) -> None:
     directory = queue(home, "a", launcher="cluster")
     store.claim_next()
     store.cancel("a")
@@ -256,7 +259,7 @@ def test_one_that_such_a_launcher_has_started_is_left_alone_while_its_worker_liv
 @pytest.mark.parametrize("days", [31, 32])
 def test_what_it_has_seen_in_the_bin_on_enough_days_is_purged_by_the_runner(
     home: DataHome, store: RunStore, monkeypatch: pytest.MonkeyPatch, days: int
-):
+) -> None:
     queue(home, "a")
     store.cancel("a")
     with store.changing("a") as change:
@@ -270,7 +273,7 @@ def test_what_it_has_seen_in_the_bin_on_enough_days_is_purged_by_the_runner(
     assert [row.id for row in store.all(deleted=True)] == ([] if days == 32 else ["a"])
 
 
-def test_a_full_disk_does_not_end_the_runner(home: DataHome, store: RunStore, monkeypatch: pytest.MonkeyPatch):
+def test_a_full_disk_does_not_end_the_runner(home: DataHome, store: RunStore, monkeypatch: pytest.MonkeyPatch) -> None:
     ticks, now = [], [0.0]
 
     def tick(runner: Runner) -> bool:
@@ -290,7 +293,7 @@ def test_a_full_disk_does_not_end_the_runner(home: DataHome, store: RunStore, mo
 
 def test_a_runner_whose_lock_was_removed_takes_it_again_or_leaves(
     home: DataHome, store: RunStore, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     ticks: list[bool] = []
     other = lock_at(home.runner_lock)
 
@@ -311,7 +314,7 @@ def test_a_runner_whose_lock_was_removed_takes_it_again_or_leaves(
 
 def test_a_folder_that_was_deleted_while_its_run_trained_is_said(
     home: DataHome, runner: Runner, store: RunStore, workers: Workers, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
     directory = queue(home, "a")
     queue(home, "b")
@@ -330,7 +333,7 @@ def test_a_folder_that_was_deleted_while_its_run_trained_is_said(
     assert [summary.id for summary in service.list_runs(home)] == ["b"]
 
 
-def test_a_worker_whose_folder_is_gone_is_not_started(home: DataHome, store: RunStore):
+def test_a_worker_whose_folder_is_gone_is_not_started(home: DataHome, store: RunStore) -> None:
     directory = queue(home, "a")
     shutil.rmtree(directory.path)
     Runner(home).tick()
@@ -339,7 +342,7 @@ def test_a_worker_whose_folder_is_gone_is_not_started(home: DataHome, store: Run
     assert not directory.path.exists()
 
 
-def test_what_a_killed_worker_left_half_made_is_removed(home: DataHome, runner: Runner, workers: Workers):
+def test_what_a_killed_worker_left_half_made_is_removed(home: DataHome, runner: Runner, workers: Workers) -> None:
     queue(home, "a")
     runner.tick()
     part = home.prepared / "0123-28" / ".laplace-per_pixel-1.0a1b2c3d.part"
@@ -351,7 +354,7 @@ def test_what_a_killed_worker_left_half_made_is_removed(home: DataHome, runner: 
 
 def test_a_log_that_leads_elsewhere_fails_its_run_and_is_not_written_to(
     home: DataHome, store: RunStore, tmp_path: Path
-):
+) -> None:
     (tmp_path / "precious").write_text("precious")
     queue(home, "a").log.symlink_to(tmp_path / "precious")
     Runner(home).tick()

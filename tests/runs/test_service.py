@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,13 +33,15 @@ def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"dataset": "synthetic_chest", "weights": "/no/such/file.pth"}, Exception, "/no/such/file.pth"),
     ],
 )
-def test_a_run_that_cannot_work_is_not_queued(home: DataHome, settings: dict, error: type, message: str):
+def test_a_run_that_cannot_work_is_not_queued(
+    home: DataHome, settings: dict[str, Any], error: type, message: str
+) -> None:
     with pytest.raises(error, match=message):
         service.submit(home, RunSpec(**settings))
     assert service.list_runs(home) == []
 
 
-def test_a_run_is_shown_with_what_its_directory_holds(home: DataHome):
+def test_a_run_is_shown_with_what_its_directory_holds(home: DataHome) -> None:
     run_id = service.submit(home, RunSpec(dataset="synthetic_chest", weights="none"))
     RunDirectory(home.runs / run_id).append_epoch({"epoch": 1, "test_accuracy": 0.5})
     run = service.load_run(home, run_id)
@@ -46,7 +49,7 @@ def test_a_run_is_shown_with_what_its_directory_holds(home: DataHome):
     assert run.epochs == [{"epoch": 1, "test_accuracy": 0.5}]
 
 
-def test_a_run_with_a_damaged_spec_is_listed_with_the_reason(home: DataHome):
+def test_a_run_with_a_damaged_spec_is_listed_with_the_reason(home: DataHome) -> None:
     run_id = service.submit(home, RunSpec(dataset="synthetic_chest", weights="none"))
     (home.runs / run_id / "spec.json").write_text("")
     service.cancel(home, run_id)
@@ -56,7 +59,7 @@ def test_a_run_with_a_damaged_spec_is_listed_with_the_reason(home: DataHome):
     assert not run.resumable
 
 
-def test_a_queued_run_can_be_taken_back_and_queued_again(home: DataHome):
+def test_a_queued_run_can_be_taken_back_and_queued_again(home: DataHome) -> None:
     run_id = service.submit(home, RunSpec(dataset="synthetic_chest", weights="none"))
     service.cancel(home, run_id)
     assert service.load_run(home, run_id).state == "cancelled"
@@ -64,7 +67,7 @@ def test_a_queued_run_can_be_taken_back_and_queued_again(home: DataHome):
     assert service.load_run(home, run_id).state == "queued"
 
 
-def test_a_run_that_is_queued_again_waits_for_what_it_asked_for_and_not_for_what_it_had(home: DataHome):
+def test_a_run_that_is_queued_again_waits_for_what_it_asked_for_and_not_for_what_it_had(home: DataHome) -> None:
     store, run_id = RunStore(home), service.submit(home, RunSpec(dataset="synthetic_chest", weights="none"))
     assert store.get(run_id).slot == "auto"
     claimed = store.claim_next(lambda _launcher, wanted: {"auto": ("cuda:1",)}[wanted])
@@ -74,7 +77,7 @@ def test_a_run_that_is_queued_again_waits_for_what_it_asked_for_and_not_for_what
     assert store.get(run_id).slot == "auto"
 
 
-def test_reading_the_log_of_an_unknown_run_names_it(home: DataHome):
+def test_reading_the_log_of_an_unknown_run_names_it(home: DataHome) -> None:
     with pytest.raises(RunError, match="There is no run x"):
         service.read_log(home, "../x"[3:])
 
@@ -89,12 +92,12 @@ def test_reading_the_log_of_an_unknown_run_names_it(home: DataHome):
         ({"method": "dp_sgd", "noise_multiplier": 1.5}, "DP-SGD σ 1.5 · last layer"),
     ],
 )
-def test_names_tell_runs_apart(settings: dict, name: str):
+def test_names_tell_runs_apart(settings: dict[str, Any], name: str) -> None:
     spec = RunSpec(dataset="synthetic_chest", **settings)
     assert service.name_run(spec) == f"Synthetic chest radiographs · {name}"
 
 
-def test_the_estimate_follows_the_longest_like_run(home: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_the_estimate_follows_the_longest_like_run(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = RunSpec(dataset="synthetic_chest", weights="none", trainable="all", epochs=10)
     sizes = {"train_size": 640, "test_size": 160}
     assert not estimate_time(home, spec, **sizes).measured
@@ -112,7 +115,7 @@ def test_the_estimate_follows_the_longest_like_run(home: DataHome, monkeypatch: 
     assert not estimate_time(home, spec.changed(trainable="head"), **sizes).measured
 
 
-def test_rows_of_the_table_without_a_folder_do_not_break_the_list(home: DataHome):
+def test_rows_of_the_table_without_a_folder_do_not_break_the_list(home: DataHome) -> None:
     RunStore(home).add("lost", name="lost", slot="cpu")
     (run,) = service.list_runs(home)
     assert run.spec is None
@@ -120,7 +123,7 @@ def test_rows_of_the_table_without_a_folder_do_not_break_the_list(home: DataHome
 
 def test_a_run_keeps_the_weights_that_its_submitter_means(
     home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     file = tmp_path / "weights.pth"
     put_header(file)
     monkeypatch.chdir(tmp_path)

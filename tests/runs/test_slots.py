@@ -35,7 +35,7 @@ def runner(home: DataHome, workers: Workers) -> Runner:
 
 def test_several_gpus_of_one_machine_take_several_runs_at_once(
     home: DataHome, runner: Runner, store: RunStore, workers: Workers
-):
+) -> None:
     workers.devices = {"cuda": ("cuda:0", "cuda:1"), "auto": ("cuda:0", "cuda:1")}
     for run_id, device in [
         ("a", "cuda"),
@@ -63,7 +63,7 @@ def test_several_gpus_of_one_machine_take_several_runs_at_once(
 
 def test_what_is_queued_while_devices_are_counted_waits_for_the_next_look(
     home: DataHome, runner: Runner, store: RunStore, workers: Workers, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     real = store.wanted_slots
 
     def counted(_store: RunStore) -> list[tuple[str, str]]:

@@ -25,15 +25,15 @@ def add(store: RunStore, *names: str, slot: str = "cpu") -> None:
         store.add(name, name=f"run {name}", slot=slot)
 
 
-def test_a_new_home_has_no_runs_and_reading_makes_no_file(store: RunStore, home: DataHome):
+def test_a_new_home_has_no_runs_and_reading_makes_no_file(store: RunStore, home: DataHome) -> None:
     assert store.all() == []
     assert not home.database.exists()
 
 
-def test_runs_start_in_the_order_in_which_they_came_one_a_device(store: RunStore):
+def test_runs_start_in_the_order_in_which_they_came_one_a_device(store: RunStore) -> None:
     add(store, "a", "b")
     add(store, "c", slot="cuda:0")
-    assert [store.claim_next().id for _ in range(2)] == ["a", "c"]  # type: ignore[union-attr]
+    assert [store.claim_next().id for _ in range(2)] == ["a", "c"]
     assert store.claim_next() is None
     store.end("a", "finished", None)
     claimed = store.claim_next()
@@ -41,7 +41,7 @@ def test_runs_start_in_the_order_in_which_they_came_one_a_device(store: RunStore
     assert claimed.id == "b"
 
 
-def test_two_runners_never_claim_the_same_run(store: RunStore):
+def test_two_runners_never_claim_the_same_run(store: RunStore) -> None:
     for number in range(20):
         store.add(str(number), name="", slot=str(number))
     claimed: list[str] = []
@@ -58,14 +58,14 @@ def test_two_runners_never_claim_the_same_run(store: RunStore):
     assert sorted(claimed, key=int) == [str(number) for number in range(20)]
 
 
-def test_cancelling_a_queued_run_takes_it_off_the_queue(store: RunStore):
+def test_cancelling_a_queued_run_takes_it_off_the_queue(store: RunStore) -> None:
     add(store, "a")
     store.cancel("a")
     assert store.get("a").state == "cancelled"
     assert store.claim_next() is None
 
 
-def test_cancelling_a_running_run_only_asks(store: RunStore):
+def test_cancelling_a_running_run_only_asks(store: RunStore) -> None:
     add(store, "a")
     store.claim_next()
     store.cancel("a")
@@ -73,7 +73,7 @@ def test_cancelling_a_running_run_only_asks(store: RunStore):
     assert store.get("a").cancel_requested
 
 
-def test_an_ended_run_is_not_ended_again(store: RunStore):
+def test_an_ended_run_is_not_ended_again(store: RunStore) -> None:
     add(store, "a")
     store.claim_next()
     store.end("a", "finished", None)
@@ -82,7 +82,7 @@ def test_an_ended_run_is_not_ended_again(store: RunStore):
     assert store.get("a").message is None
 
 
-def test_requeueing_goes_to_the_end(store: RunStore):
+def test_requeueing_goes_to_the_end(store: RunStore) -> None:
     add(store, "a", "b")
     store.cancel("a")
     with store.changing("a") as change:
@@ -90,7 +90,7 @@ def test_requeueing_goes_to_the_end(store: RunStore):
     assert [row.id for row in store.in_state("queued")] == ["b", "a"]
 
 
-def test_a_change_that_fails_half_way_leaves_the_run_as_it_was(store: RunStore):
+def test_a_change_that_fails_half_way_leaves_the_run_as_it_was(store: RunStore) -> None:
     add(store, "a")
 
     def fail_half_way() -> None:
@@ -103,7 +103,7 @@ def test_a_change_that_fails_half_way_leaves_the_run_as_it_was(store: RunStore):
     assert (store.get("a").name, store.get("a").tags) == ("run a", ())
 
 
-def test_whoever_changes_a_run_keeps_the_others_out_until_the_end(store: RunStore):
+def test_whoever_changes_a_run_keeps_the_others_out_until_the_end(store: RunStore) -> None:
     add(store, "a")
     seen = []
     with store.changing("a") as change:
@@ -114,7 +114,7 @@ def test_whoever_changes_a_run_keeps_the_others_out_until_the_end(store: RunStor
     assert seen == [False]
 
 
-def test_waiting_runs_change_places(store: RunStore):
+def test_waiting_runs_change_places(store: RunStore) -> None:
     add(store, "a", "b", "c", "d")
     store.claim_next()
 
@@ -135,7 +135,7 @@ def test_waiting_runs_change_places(store: RunStore):
     assert queue() == "cdbe"
 
 
-def test_deleted_runs_have_a_list_of_their_own(store: RunStore):
+def test_deleted_runs_have_a_list_of_their_own(store: RunStore) -> None:
     add(store, "a", "b")
     with store.changing("a") as change:
         change.put(deleted_at=1.0)
@@ -143,12 +143,12 @@ def test_deleted_runs_have_a_list_of_their_own(store: RunStore):
     assert [row.id for row in store.all(deleted=True)] == ["a"]
 
 
-def test_an_unknown_run_is_named(store: RunStore):
+def test_an_unknown_run_is_named(store: RunStore) -> None:
     with pytest.raises(RunError, match="There is no run nothing"):
         store.get("nothing")
 
 
-def test_a_damaged_table_is_explained_and_kept(store: RunStore, home: DataHome):
+def test_a_damaged_table_is_explained_and_kept(store: RunStore, home: DataHome) -> None:
     home.root.mkdir()
     home.database.write_bytes(b"this is no database at all, whatever its name says" * 100)
     with pytest.raises(DataHomeError, match="is damaged"):
@@ -156,7 +156,7 @@ def test_a_damaged_table_is_explained_and_kept(store: RunStore, home: DataHome):
     assert home.database.read_bytes().startswith(b"this is no database")
 
 
-def test_each_damaged_byte_of_its_header_is_explained_or_does_no_harm(store: RunStore, home: DataHome):
+def test_each_damaged_byte_of_its_header_is_explained_or_does_no_harm(store: RunStore, home: DataHome) -> None:
     add(store, "a")
     with contextlib.closing(sqlite3.connect(home.database)) as closing:
         closing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -175,7 +175,7 @@ def test_each_damaged_byte_of_its_header_is_explained_or_does_no_harm(store: Run
 
 
 @pytest.mark.parametrize("column", [field.name for field in fields(RunRow)])
-def test_a_table_in_which_a_column_lost_its_name_is_explained(store: RunStore, home: DataHome, column: str):
+def test_a_table_in_which_a_column_lost_its_name_is_explained(store: RunStore, home: DataHome, column: str) -> None:
     add(store, "a")
     with contextlib.closing(sqlite3.connect(home.database)) as closing:
         closing.execute("DROP INDEX runs_by_state")
@@ -235,7 +235,7 @@ def test_so_is_one_at_which_another_stands_still_while_it_brings_it_up_to_date(
 
 def test_a_table_of_the_first_version_is_brought_up_to_date_once_by_whoever_comes_first(
     store: RunStore, home: DataHome
-):
+) -> None:
     home.root.mkdir()
     database = sqlite3.connect(home.database)
     database.executescript(FIRST_VERSION)
@@ -253,7 +253,7 @@ def test_a_table_of_the_first_version_is_brought_up_to_date_once_by_whoever_come
     assert [row.position for row in store.all()] == [9, 7, 8]
 
 
-def test_a_table_of_a_newer_version_is_refused(store: RunStore, home: DataHome):
+def test_a_table_of_a_newer_version_is_refused(store: RunStore, home: DataHome) -> None:
     add(store, "a")
     with sqlite3.connect(home.database) as database:
         database.execute("PRAGMA user_version = 99")

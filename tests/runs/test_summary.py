@@ -28,20 +28,20 @@ def only_run(home: DataHome) -> RunSummary:
     return run
 
 
-def test_a_run_before_its_first_epoch(home: DataHome, directory: RunDirectory):
+def test_a_run_before_its_first_epoch(home: DataHome, directory: RunDirectory) -> None:
     run = only_run(home)
     assert (run.last, run.best, run.epochs_done, run.setup, run.has_checkpoint) == ({}, {}, 0, {}, False)
     assert not run.extendable
 
 
-def test_last_and_best_epoch(home: DataHome, directory: RunDirectory):
+def test_last_and_best_epoch(home: DataHome, directory: RunDirectory) -> None:
     for epoch, accuracy in ((1, 0.7), (2, None), (3, 0.9), (4, 0.9), (5, 0.8)):
         directory.append_epoch({"epoch": epoch, "test_accuracy": accuracy})
     run = only_run(home)
     assert (run.last["epoch"], run.best["epoch"], run.epochs_done) == (5, 3, 5)
 
 
-def test_every_change_of_a_file_or_of_the_table_is_seen_at_once(home: DataHome, directory: RunDirectory):
+def test_every_change_of_a_file_or_of_the_table_is_seen_at_once(home: DataHome, directory: RunDirectory) -> None:
     only_run(home)
     directory.append_epoch({"epoch": 1, "test_accuracy": 0.5})
     assert only_run(home).epochs_done == 1
@@ -64,7 +64,7 @@ def test_every_change_of_a_file_or_of_the_table_is_seen_at_once(home: DataHome, 
 
 def test_nothing_is_read_twice_that_stays_as_it_was(
     home: DataHome, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     first = only_run(home)
     monkeypatch.setattr(summary, "_read_files", None)
     assert only_run(home) is first
@@ -72,7 +72,7 @@ def test_nothing_is_read_twice_that_stays_as_it_was(
     assert only_run(home).spec is first.spec
 
 
-def test_places_in_the_queue_are_counted_from_one(home: DataHome, directory: RunDirectory):
+def test_places_in_the_queue_are_counted_from_one(home: DataHome, directory: RunDirectory) -> None:
     ids = [directory.path.name, *(service.submit(home, SPEC) for _ in range(2))]
     RunStore(home).claim_next()
     assert {run.id: run.place for run in service.list_runs(home)} == dict(zip(ids, (None, 1, 2), strict=True))

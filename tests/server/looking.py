@@ -26,7 +26,7 @@ def holds(pid: int, wanted: bytes) -> bool:
                 with contextlib.suppress(OSError, ValueError, OverflowError):
                     memory.seek(start)
                     piece = memory.read(min(_CHUNK, end - start))
-                if wanted in before + piece:
+                if wanted in piece or wanted in before + piece[: len(wanted)]:
                     return True
                 before = piece[-len(wanted) :]
                 start += len(piece) or _CHUNK

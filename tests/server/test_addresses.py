@@ -26,7 +26,7 @@ OURS = Host("localhost", 8501)
         "[0000::0001]",
     ],
 )
-def test_every_spelling_of_the_loopback_is_this_server(text: str):
+def test_every_spelling_of_the_loopback_is_this_server(text: str) -> None:
     host = parse_host(text)
 
     assert host is not None
@@ -57,7 +57,7 @@ def test_every_spelling_of_the_loopback_is_this_server(text: str):
         "xn--lcalhost-j4a",
     ],
 )
-def test_names_that_only_look_like_the_loopback_are_not(text: str):
+def test_names_that_only_look_like_the_loopback_are_not(text: str) -> None:
     host = parse_host(text)
 
     assert host is None or not is_allowed(host, LOOPBACK)
@@ -98,11 +98,11 @@ def test_names_that_only_look_like_the_loopback_are_not(text: str):
         ".".join(["a" * 60] * 5),
     ],
 )
-def test_what_is_no_name_with_a_port_is_no_host(text: str):
+def test_what_is_no_name_with_a_port_is_no_host(text: str) -> None:
     assert parse_host(text) is None
 
 
-def test_a_proxys_name_and_names_below_one_can_be_allowed():
+def test_a_proxys_name_and_names_below_one_can_be_allowed() -> None:
     allowed = (*LOOPBACK, "Medpriv.Hospital.Example.", "*.lab.example")
 
     def lets_in(text: str) -> bool:
@@ -132,7 +132,7 @@ def test_a_proxys_name_and_names_below_one_can_be_allowed():
         ("https://medpriv.example:8443", "medpriv.example:8443"),
     ],
 )
-def test_a_page_of_the_same_name_and_port_is_of_the_same_origin(origin: str, host: str):
+def test_a_page_of_the_same_name_and_port_is_of_the_same_origin(origin: str, host: str) -> None:
     named = parse_host(host)
 
     assert named is not None
@@ -169,11 +169,11 @@ def test_a_page_of_the_same_name_and_port_is_of_the_same_origin(origin: str, hos
         "blob:http://localhost:8501",
     ],
 )
-def test_any_other_page_is_not(origin: str):
+def test_any_other_page_is_not(origin: str) -> None:
     assert not is_same_origin(origin, OURS, secure=False)
 
 
-def test_a_page_that_came_in_the_clear_may_not_speak_to_a_server_behind_https():
+def test_a_page_that_came_in_the_clear_may_not_speak_to_a_server_behind_https() -> None:
     host = Host("medpriv.example", None)
 
     assert is_same_origin("https://medpriv.example", host, secure=True)

@@ -88,7 +88,7 @@ def origin(text: str) -> tuple[str, str]:
         [("x-forwarded-host", "localhost:8501")],
     ],
 )
-def test_whoever_names_another_server_or_none_or_two_is_refused(headers: Headers, kind: str):
+def test_whoever_names_another_server_or_none_or_two_is_refused(headers: Headers, kind: str) -> None:
     behind = Behind()
     path = SOCKET if kind == "websocket" else "/_stcore/health"
 
@@ -99,7 +99,7 @@ def test_whoever_names_another_server_or_none_or_two_is_refused(headers: Headers
 
 
 @pytest.mark.parametrize("name", ["localhost:8501", "127.0.0.1:8501", "[::1]:8501", "LOCALHOST.:8501"])
-def test_a_page_of_this_server_opens_its_websocket_by_every_name(name: str):
+def test_a_page_of_this_server_opens_its_websocket_by_every_name(name: str) -> None:
     page = name.lower().replace(".:", ":")
 
     assert is_accepted([("host", name), origin(f"http://{page}")])
@@ -120,23 +120,23 @@ def test_a_page_of_this_server_opens_its_websocket_by_every_name(name: str):
         [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")],
     ],
 )
-def test_no_other_page_does(headers: Headers):
+def test_no_other_page_does(headers: Headers) -> None:
     assert not is_accepted([HOST, *headers])
 
 
-def test_a_program_that_is_no_browser_names_no_page_and_is_let_in():
+def test_a_program_that_is_no_browser_names_no_page_and_is_let_in() -> None:
     assert is_accepted([HOST])
     assert status(Doors(Behind()), "/_stcore/upload_file/a/b", method="PUT") == 200
 
 
-def test_there_is_one_websocket():
+def test_there_is_one_websocket() -> None:
     assert not is_accepted([HOST], "/")
     assert not is_accepted([HOST], "/other")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "POST"])
 @pytest.mark.parametrize("page", ["http://localhost:9999", "http://evil.example", "null"])
-def test_another_pages_script_can_neither_read_nor_change_anything(page: str, method: str):
+def test_another_pages_script_can_neither_read_nor_change_anything(page: str, method: str) -> None:
     behind = Behind()
 
     for path in ("/", "/_stcore/health", "/media/a.png", "/_stcore/upload_file/a/b"):
@@ -159,7 +159,7 @@ def test_another_pages_script_can_neither_read_nor_change_anything(page: str, me
     ],
 )
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_another_page_can_only_have_a_whole_page_opened(site: str, dest: str, mode: str, lets_in: bool):
+def test_another_page_can_only_have_a_whole_page_opened(site: str, dest: str, mode: str, lets_in: bool) -> None:
     headers = [HOST, ("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)]
 
     assert status(Doors(Behind()), "/runs", headers) == (200 if lets_in else 403)
@@ -167,7 +167,7 @@ def test_another_page_can_only_have_a_whole_page_opened(site: str, dest: str, mo
 
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])
-def test_own_pages_and_addresses_that_are_typed_are_let_in(site: str):
+def test_own_pages_and_addresses_that_are_typed_are_let_in(site: str) -> None:
     assert status(Doors(Behind()), "/runs", [HOST, ("sec-fetch-site", site), ("sec-fetch-dest", "image")]) == 200
 
 
@@ -191,7 +191,7 @@ def test_own_pages_and_addresses_that_are_typed_are_let_in(site: str):
         ("/applesauce", "GET"),  # begins like a closed one
     ],
 )
-def test_what_the_pages_use_is_open(path: str, method: str):
+def test_what_the_pages_use_is_open(path: str, method: str) -> None:
     assert opens("http", method, path) is None
 
 
@@ -225,14 +225,14 @@ def test_what_the_pages_use_is_open(path: str, method: str):
         ("/media/abc.png", "TRACE", 405),
     ],
 )
-def test_all_else_of_streamlits_is_closed_also_what_it_may_have_one_day(path: str, method: str, refused: int):
+def test_all_else_of_streamlits_is_closed_also_what_it_may_have_one_day(path: str, method: str, refused: int) -> None:
     answer = opens("http", method, path)
 
     assert answer is not None
     assert answer.status == refused
 
 
-def test_an_app_that_lies_below_a_path_is_open_there_and_nowhere_else():
+def test_an_app_that_lies_below_a_path_is_open_there_and_nowhere_else() -> None:
     doors = Doors(Behind(), base_path="/tools/medpriv/")
 
     assert status(doors, "/tools/medpriv") == 200
@@ -244,7 +244,7 @@ def test_an_app_that_lies_below_a_path_is_open_there_and_nowhere_else():
     assert status(doors, "/tools/medprivate") == 404
 
 
-def test_the_name_of_a_proxy_is_let_in_once_it_is_allowed():
+def test_the_name_of_a_proxy_is_let_in_once_it_is_allowed() -> None:
     proxied = [("host", "medpriv.example"), origin("https://medpriv.example")]
 
     assert status(Doors(Behind()), "/", proxied) == 403
@@ -253,7 +253,7 @@ def test_the_name_of_a_proxy_is_let_in_once_it_is_allowed():
     assert status(Doors(Behind(), allowed_hosts=[]), "/", proxied) == 403
 
 
-def test_behind_the_doors_a_host_and_its_origin_have_one_spelling():
+def test_behind_the_doors_a_host_and_its_origin_have_one_spelling() -> None:
     behind = Behind()
 
     ask(Doors(behind), "/", [("Host", "LOCALHOST.:8501"), ("Origin", "http://localhost:8501"), ("x", "y")])
@@ -268,7 +268,7 @@ def test_behind_the_doors_a_host_and_its_origin_have_one_spelling():
     ("path", "headers", "expected"),
     [("/", [HOST], 200), ("/", [("host", "evil.example")], 403), ("/_stcore/metrics", [HOST], 404), ("/", [], 403)],
 )
-def test_every_answer_forbids_frames_guesses_and_foreign_content(path: str, headers: Headers, expected: int):
+def test_every_answer_forbids_frames_guesses_and_foreign_content(path: str, headers: Headers, expected: int) -> None:
     start = ask(Doors(Behind(), script_digests=["'sha256-x'"]), path, headers)[0]
     sent = {name.decode().lower(): value.decode() for name, value in start["headers"]}
 
@@ -279,7 +279,7 @@ def test_every_answer_forbids_frames_guesses_and_foreign_content(path: str, head
     assert [name for name, _ in start["headers"]].count(b"x-frame-options") == 1
 
 
-def test_what_a_visitor_made_is_not_kept_by_the_browser_and_the_programs_own_files_are():
+def test_what_a_visitor_made_is_not_kept_by_the_browser_and_the_programs_own_files_are() -> None:
     def cached(path: str) -> dict[bytes, bytes]:
         return dict(ask(Doors(Behind()), path)[0]["headers"])
 
@@ -287,7 +287,7 @@ def test_what_a_visitor_made_is_not_kept_by_the_browser_and_the_programs_own_fil
     assert cached("/static/js/a.js")[b"Cache-Control"] == b"public"
 
 
-def test_an_app_that_fails_answers_with_a_sentence_and_the_headers_and_the_failure_is_passed_on():
+def test_an_app_that_fails_answers_with_a_sentence_and_the_headers_and_the_failure_is_passed_on() -> None:
     sent: list[dict[str, Any]] = []
 
     async def send(message: Any) -> None:
@@ -295,13 +295,13 @@ def test_an_app_that_fails_answers_with_a_sentence_and_the_headers_and_the_failu
 
     scope = {"type": "http", "path": "/", "method": "GET", "headers": [(b"host", b"localhost")]}
     with pytest.raises(RuntimeError, match="inside"):
-        asyncio.run(Doors(Behind(fails=True))(scope, None, send))  # type: ignore[arg-type]
+        asyncio.run(Doors(Behind(fails=True))(scope, None, send))
     assert sent[0]["status"] == 500
     assert b"x-frame-options" in dict(sent[0]["headers"])
     assert b"inside medpriv" in sent[1]["body"]
 
 
-def test_the_end_of_a_visit_is_told_however_it_ends_and_a_refused_one_is_none():
+def test_the_end_of_a_visit_is_told_however_it_ends_and_a_refused_one_is_none() -> None:
     ends: list[str] = []
 
     ask(Doors(Behind(), on_leave=lambda: ends.append("left")), SOCKET, kind="websocket")
@@ -312,7 +312,7 @@ def test_the_end_of_a_visit_is_told_however_it_ends_and_a_refused_one_is_none():
     assert ends == ["left", "broke off"]
 
 
-def test_who_was_refused_is_told_in_the_terminal_once_and_as_harmless_text(caplog: pytest.LogCaptureFixture):
+def test_who_was_refused_is_told_in_the_terminal_once_and_as_harmless_text(caplog: pytest.LogCaptureFixture) -> None:
     doors = Doors(Behind())
 
     for _ in range(3):
@@ -324,7 +324,7 @@ def test_who_was_refused_is_told_in_the_terminal_once_and_as_harmless_text(caplo
     assert len(caplog.messages) == 20
 
 
-def test_a_pages_own_scripts_are_allowed_by_their_digest_and_no_others():
+def test_a_pages_own_scripts_are_allowed_by_their_digest_and_no_others() -> None:
     page = "<script>\r\n  a = 1\r\n</script><script type='module' src='./b.js'></script><SCRIPT>c()</SCRIPT>"
 
     assert len(script_digests(page)) == 2

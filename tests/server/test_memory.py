@@ -50,10 +50,12 @@ def canaries(*how: str) -> tuple[bool, bool]:
 
 
 @linux
-def test_without_our_doing_what_was_freed_still_lies_in_memory():
+def test_without_our_doing_what_was_freed_still_lies_in_memory() -> None:
     assert canaries() == (True, True)
 
 
 @linux
-def test_what_nothing_refers_to_is_freed_and_overwritten_in_large_and_in_small_pieces_also_what_was_kept_for_good():
+def test_what_nothing_refers_to_is_freed_and_overwritten_in_large_and_in_small_pieces_also_what_was_kept_for_good() -> (
+    None
+):
     assert canaries("overwrite", "forget") == (True, False)

@@ -56,13 +56,13 @@ def run(script: str) -> subprocess.CompletedProcess[str]:
         "urllib.request.urlopen('http://checkip.amazonaws.com', timeout=5)",
     ],
 )
-def test_no_name_is_looked_up_and_nobody_else_is_connected_to(act: str):
+def test_no_name_is_looked_up_and_nobody_else_is_connected_to(act: str) -> None:
     done = run(f"sys.exit(0 if refused(lambda: {act}) else 1)")
 
     assert done.returncode == 0, done.stderr
 
 
-def test_the_loopback_sockets_of_this_machine_and_event_loops_go_on_working():
+def test_the_loopback_sockets_of_this_machine_and_event_loops_go_on_working() -> None:
     done = run(
         "server = socket.create_server(('127.0.0.1', 0))\n"
         "client = socket.create_connection(server.getsockname(), timeout=5)\n"
@@ -79,7 +79,7 @@ def test_the_loopback_sockets_of_this_machine_and_event_loops_go_on_working():
     assert done.returncode == 0, done.stderr
 
 
-def test_a_thread_is_refused_too_and_it_is_said_once():
+def test_a_thread_is_refused_too_and_it_is_said_once() -> None:
     done = run(
         "found = []\n"
         "for _ in range(3):\n"
@@ -93,7 +93,7 @@ def test_a_thread_is_refused_too_and_it_is_said_once():
     assert "example" not in done.stderr
 
 
-def test_only_numbers_of_the_loopback_need_no_look_up():
+def test_only_numbers_of_the_loopback_need_no_look_up() -> None:
     assert [host for host in ("", None, b"127.0.0.1", "127.8.8.8", "::1", "::1%lo") if not is_loopback(host)] == []
     others = (
         "localhost",

@@ -36,7 +36,7 @@ class Server:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await self.room({"type": "http", "method": method, "path": path, "headers": headers}, None, send)  # type: ignore[arg-type]
+        await self.room({"type": "http", "method": method, "path": path, "headers": headers}, None, send)
         return sent[0]["status"], sent[1]["body"].decode()
 
 

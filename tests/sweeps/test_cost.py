@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from medpriv_core.errors import DatasetError, SettingError
@@ -14,13 +16,13 @@ from medpriv_core.sweeps.cost import plan_sweep
 from medpriv_core.sweeps.grid import Axis, Cell, Grid, vary
 from tests.sweeps.conftest import EndRun
 
-BASE = {"dataset": "synthetic_chest", "weights": "none", "epochs": 4}
+BASE: dict[str, Any] = {"dataset": "synthetic_chest", "weights": "none", "epochs": 4}
 SIZES = {"train_size": 640, "test_size": 160}
-PRIVATE = BASE | {"method": "dp_sgd", "noise_multiplier": 2.0}
+PRIVATE: dict[str, Any] = BASE | {"method": "dp_sgd", "noise_multiplier": 2.0}
 SEEDS = vary("seed", range(3))
 
 
-def test_a_finished_run_is_reused_and_a_stopped_one_is_not(home: DataHome, end_next: EndRun):
+def test_a_finished_run_is_reused_and_a_stopped_one_is_not(home: DataHome, end_next: EndRun) -> None:
     ids = [service.submit(home, RunSpec(**BASE, seed=seed, device="cpu")) for seed in (0, 1)]
     end_next("finished")
     end_next("cancelled")
@@ -29,20 +31,20 @@ def test_a_finished_run_is_reused_and_a_stopped_one_is_not(home: DataHome, end_n
     assert (plan.to_train, plan.reused) == (2, 1)
 
 
-def test_a_run_on_its_way_is_not_queued_twice(home: DataHome):
+def test_a_run_on_its_way_is_not_queued_twice(home: DataHome) -> None:
     run_id = service.submit(home, RunSpec(**BASE))
     (run,) = plan_sweep(home, Grid(BASE, ())).runs
     assert run.reused is not None
     assert run.reused.id == run_id
 
 
-def test_a_run_of_other_images_under_the_same_name_is_not_reused(home: DataHome, end_next: EndRun):
+def test_a_run_of_other_images_under_the_same_name_is_not_reused(home: DataHome, end_next: EndRun) -> None:
     service.submit(home, RunSpec(**BASE))
     end_next(setup={"train_size": 100, "train_class_counts": [50, 50], "test_class_counts": [5, 5]})
     assert plan_sweep(home, Grid(BASE, ())).reused == 0
 
 
-def test_a_private_run_that_did_not_record_its_guarantee_is_not_reused(home: DataHome, end_next: EndRun):
+def test_a_private_run_that_did_not_record_its_guarantee_is_not_reused(home: DataHome, end_next: EndRun) -> None:
     service.submit(home, RunSpec(**PRIVATE))
     end_next(setup={})
     plan = plan_sweep(home, Grid(PRIVATE, ()))
@@ -53,7 +55,7 @@ def test_a_private_run_that_did_not_record_its_guarantee_is_not_reused(home: Dat
     assert "has no record of all that was spent" in cost.sentences[-1]
 
 
-def test_time_and_disk_that_runs_share_count_once(home: DataHome):
+def test_time_and_disk_that_runs_share_count_once(home: DataHome) -> None:
     spec = RunSpec(**BASE | {"weights": "imagenet"})
     plan = plan_sweep(home, Grid(BASE | {"weights": "imagenet"}, (vary("learning_rate", [0.1, 0.2, 0.4]),)))
     alone, disk = estimate_time(home, spec, **SIZES).seconds, estimate_disk(spec, **SIZES)
@@ -62,7 +64,7 @@ def test_time_and_disk_that_runs_share_count_once(home: DataHome):
     assert not plan.measured
 
 
-def test_different_noise_needs_different_copies(home: DataHome):
+def test_different_noise_needs_different_copies(home: DataHome) -> None:
     local = BASE | {"method": "local_dp"}
     one, two = (plan_sweep(home, Grid(local, (vary("beta", betas), SEEDS))).disk for betas in ([1.0], [1.0, 2.0]))
     images_mb = 800 * 64**2 / 1e6
@@ -70,7 +72,7 @@ def test_different_noise_needs_different_copies(home: DataHome):
     assert two.shared_mb < 2 * one.shared_mb
 
 
-def test_networks_of_the_grid_are_composed_with_those_that_are_there(home: DataHome, end_next: EndRun):
+def test_networks_of_the_grid_are_composed_with_those_that_are_there(home: DataHome, end_next: EndRun) -> None:
     spec = RunSpec(**PRIVATE)
     service.submit(home, spec)
     end_next()
@@ -89,7 +91,7 @@ def test_networks_of_the_grid_are_composed_with_those_that_are_there(home: DataH
     assert "With 1 other DP-SGD network trained here" in cost.sentences[1]
 
 
-def test_deleting_a_network_does_not_undo_what_it_spent(home: DataHome, end_next: EndRun):
+def test_deleting_a_network_does_not_undo_what_it_spent(home: DataHome, end_next: EndRun) -> None:
     run_id = service.submit(home, RunSpec(**PRIVATE | {"noise_multiplier": 1.0}))
     end_next()
     service.delete(home, run_id)
@@ -97,14 +99,14 @@ def test_deleting_a_network_does_not_undo_what_it_spent(home: DataHome, end_next
     assert cost.others == 1
 
 
-def test_a_run_that_ended_before_its_first_epoch_spent_nothing(home: DataHome, end_next: EndRun):
+def test_a_run_that_ended_before_its_first_epoch_spent_nothing(home: DataHome, end_next: EndRun) -> None:
     service.submit(home, RunSpec(**PRIVATE | {"noise_multiplier": 1.0}))
     end_next("failed")
     (cost,) = plan_sweep(home, Grid(PRIVATE, ())).dp_sgd
     assert (cost.others, cost.with_others) == (0, None)
 
 
-def test_combinations_that_the_dataset_forbids_are_named(home: DataHome):
+def test_combinations_that_the_dataset_forbids_are_named(home: DataHome) -> None:
     plan = plan_sweep(home, Grid(BASE, (vary("batch_size", [64, 5000]),)))
     assert [run.spec.batch_size for run in plan.runs] == [64]
     (other,) = plan.impossible
@@ -112,26 +114,26 @@ def test_combinations_that_the_dataset_forbids_are_named(home: DataHome):
     assert "larger than the training set (640 images)" in str(other.reason)
 
 
-def test_what_makes_no_difference_is_not_trained_twice(home: DataHome):
+def test_what_makes_no_difference_is_not_trained_twice(home: DataHome) -> None:
     plan = plan_sweep(home, Grid(BASE | {"sampling": "full_batch"}, (vary("batch_size", [32, 64]),)))
     assert len(plan.runs) == 1
     assert "same run as batch_size 32" in str(plan.impossible[0].reason)
 
 
-def test_datasets_that_are_not_there_are_left_out_with_how_to_add_them(home: DataHome):
+def test_datasets_that_are_not_there_are_left_out_with_how_to_add_them(home: DataHome) -> None:
     plan = plan_sweep(home, Grid({"weights": "none"}, (vary("dataset", ["synthetic_chest", "idrid", "nowhere"]),)))
     assert [run.spec.dataset for run in plan.runs] == ["synthetic_chest"]
     assert [other.name for other in plan.impossible] == ["dataset idrid", "dataset nowhere"]
     assert "has not been added yet" in str(plan.impossible[0].reason)
 
 
-def test_a_grid_without_a_possible_run_is_refused_with_the_reason(home: DataHome):
+def test_a_grid_without_a_possible_run_is_refused_with_the_reason(home: DataHome) -> None:
     with pytest.raises(DatasetError, match="no dataset 'nowhere'"):
         plan_sweep(home, Grid({"dataset": "nowhere"}, (SEEDS,)))
     with pytest.raises(SettingError, match="beta belongs to Local-DP"):
         plan_sweep(home, Grid(BASE, (vary("beta", [1.0]),)))
 
 
-def test_networks_without_privacy_are_counted(home: DataHome):
+def test_networks_without_privacy_are_counted(home: DataHome) -> None:
     cells = Axis("method", (Cell("none", {}), Cell("noise", {"method": "local_dp", "beta": 1.0})))
     assert plan_sweep(home, Grid(BASE, (cells, SEEDS))).unprotected == 3

@@ -17,7 +17,7 @@ SPEC = RunSpec(dataset="synthetic_chest", weights="none")
 PRIVATE = SPEC.changed(method="dp_sgd", noise_multiplier=2.0)
 
 
-def test_weights_are_the_file_that_would_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_weights_are_the_file_that_would_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MEDPRIV_WEIGHTS", raising=False)
     file = tmp_path / "weights.pth"
     file.write_bytes(b"")
@@ -28,7 +28,7 @@ def test_weights_are_the_file_that_would_be_read(tmp_path: Path, monkeypatch: py
 
 def test_a_run_that_took_the_downloaded_weights_does_not_stand_in_for_one_on_a_file(
     home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     """What a run kept is what it read; the variable is about runs to come."""
     entries = {entry.info.name: entry for entry in list_datasets(home)}
     run = made_run(SPEC.changed(weights="imagenet"))
@@ -43,7 +43,7 @@ def test_a_run_that_took_the_downloaded_weights_does_not_stand_in_for_one_on_a_f
     assert identity(wanted) not in reusable_runs([run], entries)
 
 
-def test_a_run_on_other_images_under_the_same_name_or_from_elsewhere_is_not_taken(home: DataHome):
+def test_a_run_on_other_images_under_the_same_name_or_from_elsewhere_is_not_taken(home: DataHome) -> None:
     entries = {entry.info.name: entry for entry in list_datasets(home)}
     entry = entries["synthetic_chest"]
     assert entry.content is not None

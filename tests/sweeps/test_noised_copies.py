@@ -14,7 +14,7 @@ from medpriv_core.sweeps.noised_copies import NoisedCopies, compose_local_dp
 PRIVATE = RunSpec(dataset="synthetic_chest", weights="none", method="dp_sgd", noise_multiplier=2.0, epochs=4)
 
 
-def test_image_noise_is_drawn_once_for_all_seeds():
+def test_image_noise_is_drawn_once_for_all_seeds() -> None:
     local = RunSpec(dataset="synthetic_chest", weights="none", method="local_dp", beta=1.0, image_size=32)
     specs = [
         local.changed(beta=beta, seed=seed, epochs=epochs) for beta in (1, 2, 4) for seed in (0, 1) for epochs in (1, 2)
@@ -27,13 +27,13 @@ def test_image_noise_is_drawn_once_for_all_seeds():
     assert "ε = 1,792 (δ = 0) for any two pictures" in copies.statement
 
 
-def test_each_size_has_copies_of_its_own():
+def test_each_size_has_copies_of_its_own() -> None:
     local = RunSpec(dataset="synthetic_chest", weights="none", method="local_dp", beta=2.0)
     copies = compose_local_dp([local.changed(image_size=size) for size in (32, 64)])
     assert [(copy.image_size, copy.noises) for copy in copies] == [(size, (LaplacePerPixel(2.0),)) for size in (32, 64)]
 
 
-def test_one_number_for_the_picture_leaves_no_epsilon():
+def test_one_number_for_the_picture_leaves_no_epsilon() -> None:
     local = RunSpec(dataset="synthetic_fundus", weights="none", method="local_dp", beta=2.0)
     (copies,) = compose_local_dp([local, local.changed(noise_draw="per_image")])
     assert copies.epsilon_unit == copies.epsilon_image == math.inf
@@ -44,7 +44,7 @@ def test_one_number_for_the_picture_leaves_no_epsilon():
     assert "together" not in shifted.statement
 
 
-def test_copies_with_different_noise_add_their_epsilons_and_deltas():
+def test_copies_with_different_noise_add_their_epsilons_and_deltas() -> None:
     local = RunSpec(dataset="synthetic_chest", weights="none", method="local_dp", beta=50.0, image_size=32)
     mosaic = local.changed(noise_draw="dp_pix", changed_pixels=64)
     gaussian = local.changed(noise_draw="gaussian")

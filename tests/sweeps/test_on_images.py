@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.statement import format_epsilon
-from medpriv_core.privacy.steps import count_steps
+from medpriv_core.privacy.steps import Steps, count_steps
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_journal import enter, enter_runs, entry_of, read_entries
@@ -39,7 +40,9 @@ def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
 
 
-def put(home: DataHome, run_id: str, spec=PRIVATE, *, content: str | None = None, record: bool = True, **setup) -> None:
+def put(
+    home: DataHome, run_id: str, spec: Any = PRIVATE, *, content: str | None = None, record: bool = True, **setup: Any
+) -> None:
     """A finished run of this version, or one without record and content as the version before left it."""
     directory = RunDirectory(home.runs / run_id)
     directory.create(spec)
@@ -59,13 +62,13 @@ def purge(home: DataHome, run_id: str) -> None:
     service.purge(home, run_id)
 
 
-def together_on(home: DataHome):
+def together_on(home: DataHome) -> Any:
     return epsilon_on_images(home, DATASET, all_runs(home))
 
 
 def networks(count: int) -> float:
     sigma, rate, steps = STRETCH
-    return composed_epsilon([(sigma, rate, count * steps)], delta=PRIVATE.delta)
+    return composed_epsilon([Steps(sigma, rate, count * steps)], delta=PRIVATE.delta)
 
 
 def test_the_made_runs_spend_what_is_expected(home: DataHome) -> None:
@@ -77,7 +80,10 @@ def test_the_made_runs_spend_what_is_expected(home: DataHome) -> None:
 @pytest.mark.parametrize("record", [True, False], ids=["of this version", "of the version before"])
 def test_purging_gives_nothing_back(record: bool, home: DataHome) -> None:
     entry = next(entry for entry in list_datasets(home) if entry.info.name == DATASET)
-    counts = {"train_class_counts": list(entry.train_counts), "test_class_counts": list(entry.test_counts)}
+    counts: dict[str, Any] = {
+        "train_class_counts": list(entry.train_counts),
+        "test_class_counts": list(entry.test_counts),
+    }
     put(home, "one", record=record, **counts)
     put(home, "two", record=record, **counts)
     for gone in (None, "one", "two"):

@@ -17,7 +17,7 @@ from medpriv_core.sweeps import service
 from medpriv_core.sweeps.grid import Grid, vary
 from tests.sweeps.conftest import EndRun
 
-BASE = {"dataset": "synthetic_chest", "weights": "none", "epochs": 4}
+BASE: dict[str, Any] = {"dataset": "synthetic_chest", "weights": "none", "epochs": 4}
 GRID = Grid(BASE, (vary("seed", range(4)),))
 
 
@@ -29,7 +29,7 @@ def states(home: DataHome, sweep_id: str) -> list[str]:
     return list(service.load_sweep(home, sweep_id).states)
 
 
-def test_every_run_is_queued_in_order_named_and_tagged(home: DataHome):
+def test_every_run_is_queued_in_order_named_and_tagged(home: DataHome) -> None:
     sweep_id = submit(home)
     queued = list(reversed(runs.list_runs(home)))
     assert [run.spec.seed for run in queued if run.spec] == [0, 1, 2, 3]
@@ -41,7 +41,7 @@ def test_every_run_is_queued_in_order_named_and_tagged(home: DataHome):
     assert status.seconds_left is not None
 
 
-def test_progress_follows_the_runs(home: DataHome, end_next: EndRun):
+def test_progress_follows_the_runs(home: DataHome, end_next: EndRun) -> None:
     sweep_id = submit(home)
     end_next("finished")
     RunStore(home).claim_next()
@@ -57,7 +57,7 @@ def test_progress_follows_the_runs(home: DataHome, end_next: EndRun):
 
 def test_time_left_follows_the_pace_of_the_runs_that_are_done(
     home: DataHome, end_next: EndRun, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     sweep_id = submit(home)
     first, *rest = service.load_sweep(home, sweep_id).sweep.runs
     now = time.time()
@@ -69,7 +69,7 @@ def test_time_left_follows_the_pace_of_the_runs_that_are_done(
     assert service.load_sweep(home, sweep_id).seconds_left == pytest.approx(expected)
 
 
-def test_the_same_grid_again_trains_nothing_again(home: DataHome, end_next: EndRun):
+def test_the_same_grid_again_trains_nothing_again(home: DataHome, end_next: EndRun) -> None:
     first = submit(home)
     end_next("finished")
     again = submit(home, title="Once more")
@@ -79,7 +79,7 @@ def test_the_same_grid_again_trains_nothing_again(home: DataHome, end_next: EndR
     assert all(run.reused for run in status.sweep.runs)
 
 
-def test_stop_takes_all_off_the_queue_and_resume_puts_them_back(home: DataHome, end_next: EndRun):
+def test_stop_takes_all_off_the_queue_and_resume_puts_them_back(home: DataHome, end_next: EndRun) -> None:
     sweep_id = submit(home)
     end_next("finished")
     other = runs.submit(home, RunSpec(**BASE, seed=99))
@@ -92,7 +92,7 @@ def test_stop_takes_all_off_the_queue_and_resume_puts_them_back(home: DataHome, 
     assert service.resume(home, sweep_id) == 0
 
 
-def test_a_running_run_is_asked_to_stop_last(home: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_a_running_run_is_asked_to_stop_last(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
     sweep_id = submit(home)
     running = RunStore(home).claim_next()
     assert running is not None
@@ -105,14 +105,16 @@ def test_a_running_run_is_asked_to_stop_last(home: DataHome, monkeypatch: pytest
     assert service.load_sweep(home, sweep_id).state == "stopping"
 
 
-def test_runs_of_others_that_were_reused_go_on(home: DataHome):
+def test_runs_of_others_that_were_reused_go_on(home: DataHome) -> None:
     there = runs.submit(home, RunSpec(**BASE, seed=2))
     sweep_id = submit(home)
     assert service.stop(home, sweep_id) == 3
     assert runs.load_run(home, there).state == "queued"
 
 
-def test_a_sweep_cut_off_by_a_full_disk_says_so_and_is_continued(home: DataHome, monkeypatch: pytest.MonkeyPatch):
+def test_a_sweep_cut_off_by_a_full_disk_says_so_and_is_continued(
+    home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole, count = runs.submit, 0
 
     def fill(*args: Any, **options: Any) -> str:
@@ -136,7 +138,7 @@ def test_a_sweep_cut_off_by_a_full_disk_says_so_and_is_continued(home: DataHome,
 
 def test_a_process_killed_while_queueing_leaves_nothing_to_be_trained_twice(
     home: DataHome, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     whole, count = runs.submit, 0
 
     def die(*args: Any, **options: Any) -> str:
@@ -158,7 +160,7 @@ def test_a_process_killed_while_queueing_leaves_nothing_to_be_trained_twice(
     assert service.stop(home, status.sweep.id) == 4
 
 
-def test_deleted_runs_come_back_instead_of_spending_again(home: DataHome, end_next: EndRun):
+def test_deleted_runs_come_back_instead_of_spending_again(home: DataHome, end_next: EndRun) -> None:
     sweep_id = submit(home)
     for _ in range(4):
         end_next("finished")
@@ -170,7 +172,7 @@ def test_deleted_runs_come_back_instead_of_spending_again(home: DataHome, end_ne
     assert len(runs.list_runs(home)) == 4
 
 
-def test_deleting_a_sweep_keeps_its_runs(home: DataHome):
+def test_deleting_a_sweep_keeps_its_runs(home: DataHome) -> None:
     sweep_id = submit(home)
     service.delete(home, sweep_id)
     assert service.list_sweeps(home).sweeps == ()
@@ -180,7 +182,7 @@ def test_deleting_a_sweep_keeps_its_runs(home: DataHome):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 1}', "\xff", '{"version": "1"}'])
-def test_a_damaged_file_is_told_and_the_others_are_shown(home: DataHome, content: str):
+def test_a_damaged_file_is_told_and_the_others_are_shown(home: DataHome, content: str) -> None:
     good, bad = submit(home), submit(home, title="To be damaged")
     file = home.root / "sweeps" / f"{bad}.json"
     file.write_bytes(content.encode("latin-1"))
@@ -195,7 +197,7 @@ def test_a_damaged_file_is_told_and_the_others_are_shown(home: DataHome, content
     assert service.list_sweeps(home).complaints == ()
 
 
-def test_a_sweep_of_a_newer_version_is_told(home: DataHome):
+def test_a_sweep_of_a_newer_version_is_told(home: DataHome) -> None:
     sweep_id = submit(home)
     file = home.root / "sweeps" / f"{sweep_id}.json"
     write_sealed(file, read_sealed(file).values | {"version": 2})
@@ -203,20 +205,20 @@ def test_a_sweep_of_a_newer_version_is_told(home: DataHome):
 
 
 @pytest.mark.parametrize("wrong", ["nothing", "../../etc/passwd", "20260101-000000-00000000"])
-def test_there_is_no_sweep_of_that_id(home: DataHome, wrong: str):
+def test_there_is_no_sweep_of_that_id(home: DataHome, wrong: str) -> None:
     for action in (service.load_sweep, service.stop, service.resume, service.delete):
         with pytest.raises(RunError, match="There is no sweep"):
             action(home, wrong)
 
 
 @pytest.mark.parametrize("title", ["", "  ", "x" * 41])
-def test_impossible_titles_are_refused_with_nothing_queued(home: DataHome, title: str):
+def test_impossible_titles_are_refused_with_nothing_queued(home: DataHome, title: str) -> None:
     with pytest.raises(SettingError, match="title"):
         submit(home, title=title)
     assert not home.root.exists()
 
 
-def test_ten_thousand_runs_are_refused_with_nothing_queued(home: DataHome):
+def test_ten_thousand_runs_are_refused_with_nothing_queued(home: DataHome) -> None:
     huge = Grid(BASE, (vary("seed", range(100)), vary("epochs", range(1, 101))))
     with pytest.raises(SettingError, match="10,000 runs"):
         submit(home, huge)

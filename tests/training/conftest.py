@@ -97,7 +97,7 @@ def noised_toy(toy: PreparedDataset) -> PreparedDataset:
 
 def toy_spec(**settings: Any) -> RunSpec:
     """A short run without pretrained weights on the toy dataset."""
-    defaults = {"image_size": SIZE, "weights": "none", "epochs": 2, "batch_size": 8, "device": "cpu"}
+    defaults: dict[str, Any] = {"image_size": SIZE, "weights": "none", "epochs": 2, "batch_size": 8, "device": "cpu"}
     return RunSpec(dataset="toy", **(defaults | settings))
 
 

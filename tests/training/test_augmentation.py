@@ -1,3 +1,7 @@
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -23,24 +27,24 @@ def unstandardised(inputs: torch.Tensor) -> np.ndarray:
     return (inputs.permute(0, 2, 3, 1).numpy() * SD + MEAN) * 255
 
 
-def test_grey_is_copied_to_three_channels_and_standardised_as_imagenet():
+def test_grey_is_copied_to_three_channels_and_standardised_as_imagenet() -> None:
     images = torch.randint(0, 256, (3, 8, 8, 1), dtype=torch.uint8, generator=generator())
     expected = (images.numpy() / 255 - MEAN) / SD
     assert np.allclose(network_input(images, size=8).permute(0, 2, 3, 1), expected, atol=1e-5)
 
 
-def test_colour_keeps_its_channels():
+def test_colour_keeps_its_channels() -> None:
     images = torch.randint(0, 256, (3, 8, 8, 3), dtype=torch.uint8, generator=generator())
     assert np.allclose(unstandardised(network_input(images, size=8)), images, atol=1e-3)
 
 
-def test_without_a_generator_the_crop_is_central():
+def test_without_a_generator_the_crop_is_central() -> None:
     images = torch.arange(36, dtype=torch.uint8).view(1, 6, 6, 1)
     cropped = unstandardised(network_input(images, size=4))[0, :, :, 0]
     assert np.allclose(cropped, images[0, 1:5, 1:5, 0], atol=1e-3)
 
 
-def test_augmented_images_follow_the_generator():
+def test_augmented_images_follow_the_generator() -> None:
     images = smooth_image(64).expand(4, -1, -1, -1)
     first, again = (network_input(images, size=48, generator=generator(5)) for _ in range(2))
     other = network_input(images, size=48, generator=generator(6))
@@ -50,7 +54,7 @@ def test_augmented_images_follow_the_generator():
 
 
 @pytest.mark.parametrize("size", [64, 48])
-def test_augmentation_is_light_and_never_mirrors(size):
+def test_augmentation_is_light_and_never_mirrors(size: Any) -> None:
     image = smooth_image(64)
     turned = unstandardised(network_input(image.expand(200, -1, -1, -1), size=size, generator=generator()))[..., 0]
     # The disc's centre in each picture, in pixels of the whole image from its middle.
@@ -67,6 +71,6 @@ def test_augmentation_is_light_and_never_mirrors(size):
         assert (centres[:, 0] > 0).all()
 
 
-def test_edges_are_continued_not_filled_with_black():
+def test_edges_are_continued_not_filled_with_black() -> None:
     white = torch.full((50, 32, 32, 1), 255, dtype=torch.uint8)
     assert unstandardised(network_input(white, size=32, generator=generator())).min() > 254

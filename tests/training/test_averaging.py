@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from medpriv_core.progress import Cancelled
-from tests.training.conftest import FEATURES, StopAfter, toy_spec
+from tests.training.conftest import FEATURES, Run, StopAfter, toy_spec
 from tests.training.test_loop import same_weights, without_clocks
 
 DP = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
@@ -18,11 +21,11 @@ def flat(module: nn.Module) -> torch.Tensor:
     return torch.cat([parameter.detach().reshape(-1) for parameter in module.parameters()])
 
 
-def record_weights(session) -> list[torch.Tensor]:
+def record_weights(session: Any) -> list[torch.Tensor]:
     """The weights after each step that the session will take."""
     weights, step = [], session.stepper.step
 
-    def recorded(*args, **rest):
+    def recorded(*args: Any, **rest: Any) -> Any:
         tally = step(*args, **rest)
         weights.append(flat(session.trained))
         return tally
@@ -34,7 +37,9 @@ def record_weights(session) -> list[torch.Tensor]:
 @pytest.mark.parametrize(
     ("settings", "count"), [({"epochs": 4}, 10), (DP | {"epochs": 4}, 10), ({"trainable": "all", "batch_size": 20}, 2)]
 )
-def test_the_result_is_the_mean_of_the_weights_after_the_last_steps(settings, count, new_run):
+def test_the_result_is_the_mean_of_the_weights_after_the_last_steps(
+    settings: Any, count: Any, new_run: Callable[..., Run]
+) -> None:
     session, go = new_run().open(toy_spec(average_last=0.5, **settings))
     weights = record_weights(session)
     go()
@@ -44,7 +49,7 @@ def test_the_result_is_the_mean_of_the_weights_after_the_last_steps(settings, co
     assert torch.equal(flat(session.trained), weights[-1])
 
 
-def test_epochs_are_evaluated_with_the_average_as_soon_as_it_has_begun(new_run):
+def test_epochs_are_evaluated_with_the_average_as_soon_as_it_has_begun(new_run: Callable[..., Run]) -> None:
     session, go = new_run().open(toy_spec(average_last=0.5, epochs=4))
     weights = record_weights(session)
     go()
@@ -62,7 +67,7 @@ def test_epochs_are_evaluated_with_the_average_as_soon_as_it_has_begun(new_run):
 
 
 @pytest.mark.parametrize("questions", [8, 15, 23])
-def test_a_resumed_average_equals_an_uninterrupted_one_bit_for_bit(questions, new_run):
+def test_a_resumed_average_equals_an_uninterrupted_one_bit_for_bit(questions: Any, new_run: Callable[..., Run]) -> None:
     spec = toy_spec(epochs=4, average_last=0.7)
     whole, parts = new_run(), new_run()
     expected = whole.train(spec)
@@ -74,7 +79,7 @@ def test_a_resumed_average_equals_an_uninterrupted_one_bit_for_bit(questions, ne
     assert without_clocks(parts.directory.read_epochs()) == without_clocks(whole.directory.read_epochs())
 
 
-def test_a_run_extended_before_its_average_would_begin_averages_its_new_last_steps(new_run):
+def test_a_run_extended_before_its_average_would_begin_averages_its_new_last_steps(new_run: Callable[..., Run]) -> None:
     whole, parts = new_run(), new_run()
     expected = whole.train(toy_spec(epochs=4, average_last=0.5))
     parts.train(toy_spec(epochs=2, average_last=0.5))
@@ -83,6 +88,6 @@ def test_a_run_extended_before_its_average_would_begin_averages_its_new_last_ste
     assert same_weights(extended.result, expected.result)
 
 
-def test_an_average_covers_its_share_of_the_steps_and_one_step_at_least():
+def test_an_average_covers_its_share_of_the_steps_and_one_step_at_least() -> None:
     for share, steps, before in ((0.25, 100, 75), (1.0, 100, 0), (0.001, 10, 9)):
         assert toy_spec(average_last=share).steps_before_average(steps) == before

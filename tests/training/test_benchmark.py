@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -56,7 +57,7 @@ def cost(seconds: float, *, ratio: float, memory: float = 2**20) -> benchmark._C
 def test_each_private_step_takes_turns_with_the_faster_ordinary_one(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def in_turn(names, *_arguments):
+    def in_turn(names: Any, *_arguments: Any) -> Any:
         asked.append(list(names))
         return [cost(2.0 if name == PLAIN else 1.0, ratio=3.0) for name in names]
 
@@ -75,7 +76,7 @@ def test_each_private_step_takes_turns_with_the_faster_ordinary_one(monkeypatch:
 
 
 def test_what_does_not_fit_into_memory_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    def in_turn(names, *_arguments):
+    def in_turn(names: Any, *_arguments: Any) -> Any:
         if HOOKS in names:
             raise benchmark._Ended
         return [cost(1.0, ratio=1.0) for _ in names]
@@ -90,7 +91,7 @@ def test_what_does_not_fit_into_memory_is_left_out_and_said(monkeypatch: pytest.
     assert found.left_out == [f"{HOOKS} at 224 pixels: its process ended, most likely for lack of memory."]
     assert {row.throughput_ratio_to_opacus_hooks for row in found.rows} == {None}
 
-    def nothing(*_arguments):
+    def nothing(*_arguments: Any) -> None:
         raise benchmark._Ended
 
     monkeypatch.setattr(benchmark, "_in_turn", nothing)

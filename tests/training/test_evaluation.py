@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from medpriv_core.training.clipping import clipper
 from medpriv_core.training.evaluation import Tally, evaluate
 from medpriv_core.training.examples import Examples
-from tests.training.conftest import toy_spec
+from tests.training.conftest import Run, toy_spec
 
 
 class CountReads(TorchDispatchMode):
@@ -20,7 +23,7 @@ class CountReads(TorchDispatchMode):
         super().__init__()
         self.reads = 0
 
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.reads += function is torch.ops.aten._local_scalar_dense.default
         return function(*args, **(kwargs or {}))
 
@@ -40,7 +43,7 @@ def tallied(parts: list[tuple[torch.Tensor, torch.Tensor]]) -> Tally:
     return tally
 
 
-def test_a_tally_is_the_mean_loss_and_the_share_of_correct_answers():
+def test_a_tally_is_the_mean_loss_and_the_share_of_correct_answers() -> None:
     parts = batches(4)
     logits, labels = (torch.cat(tensors).double().numpy() for tensors in zip(*parts, strict=True))
     own = logits[np.arange(len(labels)), labels.astype(int)]
@@ -50,7 +53,7 @@ def test_a_tally_is_the_mean_loss_and_the_share_of_correct_answers():
     assert tally.loss == pytest.approx((np.log(np.exp(logits).sum(1)) - own).mean(), rel=1e-6)
 
 
-def test_a_tally_is_the_same_bit_for_bit_however_often_it_is_read_and_merged():
+def test_a_tally_is_the_same_bit_for_bit_however_often_it_is_read_and_merged() -> None:
     parts = batches(20)
     at_once = tallied(parts)
     step_by_step = Tally()
@@ -64,12 +67,12 @@ def test_a_tally_is_the_same_bit_for_bit_however_often_it_is_read_and_merged():
     assert at_once.seen == step_by_step.seen == resumed.seen
 
 
-def test_of_nothing_there_are_no_figures():
+def test_of_nothing_there_are_no_figures() -> None:
     assert Tally().accuracy is None
     assert Tally().loss is None
 
 
-def test_evaluation_uses_running_statistics_and_leaves_the_network_as_it_was():
+def test_evaluation_uses_running_statistics_and_leaves_the_network_as_it_was() -> None:
     network = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
     values, labels = torch.randn(30, 5), torch.randint(0, 3, (30,))
     network(values)  # gives BatchNorm statistics that are not those of the batch
@@ -90,12 +93,14 @@ PRIVATE = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3, "sampling
 @pytest.mark.parametrize("settings", [{}, {"class_weights": (1.0, 2.0), "average_last": 1.0}])
 @pytest.mark.parametrize("method", [{}, PRIVATE])
 @pytest.mark.parametrize("trainable", ["head", "norms", "all"])
-def test_no_step_waits_for_the_device(trainable, method, settings, new_run, monkeypatch):
+def test_no_step_waits_for_the_device(
+    trainable: Any, method: Any, settings: Any, new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(clipper, "_may_look_at", lambda values: False)  # as on an accelerator
     session, go = new_run().open(toy_spec(epochs=1, trainable=trainable, batch_size=20, **method, **settings))
     take, reads = session.stepper.step, []
 
-    def counted(*args, **rest):
+    def counted(*args: Any, **rest: Any) -> Any:
         with CountReads() as mode:
             tally = take(*args, **rest)
         reads.append(mode.reads)
@@ -107,7 +112,7 @@ def test_no_step_waits_for_the_device(trainable, method, settings, new_run, monk
     assert reads == [0, 0]
 
 
-def test_the_count_of_reads_sees_one():
+def test_the_count_of_reads_sees_one() -> None:
     with CountReads() as mode:
         torch.ones(3).sum().item()
     assert mode.reads == 1

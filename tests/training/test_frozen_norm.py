@@ -8,7 +8,7 @@ from torch import nn
 from medpriv_core.training.frozen_norm import FrozenBatchNorm2d
 
 
-def test_it_computes_what_batch_norm_does_when_evaluated_and_learns_scale_and_shift():
+def test_it_computes_what_batch_norm_does_when_evaluated_and_learns_scale_and_shift() -> None:
     torch.manual_seed(0)
     reference = nn.BatchNorm2d(5).double().eval()
     for tensor in (reference.weight, reference.bias, reference.running_mean):
@@ -27,7 +27,7 @@ def test_it_computes_what_batch_norm_does_when_evaluated_and_learns_scale_and_sh
         assert torch.allclose(parameter.grad, expected.grad, rtol=1e-10)
 
 
-def test_images_never_move_its_statistics():
+def test_images_never_move_its_statistics() -> None:
     norm = FrozenBatchNorm2d(3).train()
     norm(torch.randn(8, 3, 4, 4) * 9 + 5)
     assert norm.running_mean.tolist() == [0, 0, 0]

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
 from medpriv_core.training.inputs import standardise
-from tests.training.conftest import FEATURES, toy_spec
+from tests.training.conftest import FEATURES, Run, toy_spec
 
 DP = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
 # The third stage has half the channels of the last, here in 4 by 4 places.
 GRID_FEATURES = FEATURES // 2 * 16
 
 
-def test_standardised_rows_have_mean_zero_and_length_one_whatever_the_others_are():
+def test_standardised_rows_have_mean_zero_and_length_one_whatever_the_others_are() -> None:
     rows = np.random.default_rng(0).normal(3, 2, (5, 40)).astype(np.float32)
     result = standardise(rows)
     assert np.allclose(result.mean(1), 0, atol=1e-6)
@@ -23,7 +26,9 @@ def test_standardised_rows_have_mean_zero_and_length_one_whatever_the_others_are
 
 
 @pytest.mark.parametrize("settings", [{}, DP])
-def test_a_run_learns_from_images_and_variants_and_is_tested_on_images(new_run, settings):
+def test_a_run_learns_from_images_and_variants_and_is_tested_on_images(
+    new_run: Callable[..., Run], settings: Any
+) -> None:
     recipe = {"features": "layer3_grid", "standardise": True, "augmentation_multiplicity": 3}
     recipe |= {"sampling": "full_batch", "head_bias": False}
     run = new_run()
@@ -39,7 +44,7 @@ def test_a_run_learns_from_images_and_variants_and_is_tested_on_images(new_run, 
         assert last["test_accuracy"] > 0.9
 
 
-def test_without_options_the_features_are_as_the_network_gives_them(new_run):
+def test_without_options_the_features_are_as_the_network_gives_them(new_run: Callable[..., Run]) -> None:
     session = new_run().train(toy_spec(epochs=1))
     assert session.train.values.shape == (40, FEATURES)
     assert (session.train.values >= 0).all()

@@ -1,6 +1,11 @@
+from __future__ import annotations
+
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +19,14 @@ from medpriv_core.progress import Cancelled
 from medpriv_core.runs.spent_record import checkpoint_digest, read_record, write_record
 from medpriv_core.training import loop, sampling
 from medpriv_core.training.augmentation import network_input
-from tests.training.conftest import FEATURES, StopAfter, small_network, toy_spec
+from tests.training.conftest import FEATURES, Run, StopAfter, small_network, toy_spec
 
 CLOCKS = {"images_per_s", "elapsed_s", "finished_at"}
 FIGURES = ("accuracy", "loss", "balanced_accuracy", "auroc", "calibration_error", "class_recall", "class_precision")
 DP = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
 
 
-def without_clocks(rows: list[dict]) -> list[dict]:
+def without_clocks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name not in CLOCKS} for row in rows]
 
 
@@ -32,7 +37,9 @@ def same_weights(first: torch.nn.Module, second: torch.nn.Module) -> bool:
 
 @pytest.mark.parametrize("trainable", ["head", "all"])
 @pytest.mark.parametrize("method", ["none", "local_dp", "dp_sgd"])
-def test_each_method_trains_two_epochs_and_writes_their_rows(method, trainable, new_run, noised_toy):
+def test_each_method_trains_two_epochs_and_writes_their_rows(
+    method: Any, trainable: Any, new_run: Callable[..., Run], noised_toy: PreparedDataset
+) -> None:
     settings = {"local_dp": {"method": "local_dp", "beta": 1.0}, "dp_sgd": DP}.get(method, {})
     run = new_run(noised_toy if method == "local_dp" else None)
     run.train(toy_spec(trainable=trainable, batch_size=16, **settings))
@@ -48,7 +55,7 @@ def test_each_method_trains_two_epochs_and_writes_their_rows(method, trainable, 
     assert rows[0]["elapsed_s"] < rows[1]["elapsed_s"]
 
 
-def test_it_learns(published_width, new_run):
+def test_it_learns(published_width: None, new_run: Callable[..., Run]) -> None:
     run = new_run()
     run.train(toy_spec(epochs=8))
     rows = run.directory.read_epochs()
@@ -56,7 +63,9 @@ def test_it_learns(published_width, new_run):
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
 
 
-def test_local_dp_learns_from_the_noised_images_and_tests_on_both(new_run, noised_toy):
+def test_local_dp_learns_from_the_noised_images_and_tests_on_both(
+    new_run: Callable[..., Run], noised_toy: PreparedDataset
+) -> None:
     run = new_run(noised_toy)
     session = run.train(toy_spec(method="local_dp", beta=1.0, trainable="all", epochs=1))
     assert np.array_equal(session.train.values, noised_toy.train.images)
@@ -64,7 +73,9 @@ def test_local_dp_learns_from_the_noised_images_and_tests_on_both(new_run, noise
     assert not np.array_equal(session.tests["test"].values, noised_toy.test.images)
 
 
-def test_the_head_learns_from_the_backbones_features_of_the_unchanged_images(new_run, toy):
+def test_the_head_learns_from_the_backbones_features_of_the_unchanged_images(
+    new_run: Callable[..., Run], toy: PreparedDataset
+) -> None:
     session = new_run().train(toy_spec(epochs=1))
     network = small_network(classes=2, norm="frozen_batch_norm", state_dict=None, seed=0)
     with torch.no_grad():
@@ -72,7 +83,7 @@ def test_the_head_learns_from_the_backbones_features_of_the_unchanged_images(new
     assert torch.allclose(session.train.values, features, rtol=1e-3, atol=1e-3)
 
 
-def test_the_last_rows_figures_are_those_of_the_network_on_the_test_images(new_run):
+def test_the_last_rows_figures_are_those_of_the_network_on_the_test_images(new_run: Callable[..., Run]) -> None:
     session = new_run().train(toy_spec())
     row = session.rows[-1]
     examples = session.tests["test"]
@@ -83,7 +94,7 @@ def test_the_last_rows_figures_are_those_of_the_network_on_the_test_images(new_r
     assert row["test_loss"] == pytest.approx(-own.log().mean().item(), rel=1e-4)
 
 
-def test_setup_records_what_was_fixed_at_the_start(new_run):
+def test_setup_records_what_was_fixed_at_the_start(new_run: Callable[..., Run]) -> None:
     run = new_run()
     run.train(toy_spec(**DP, epochs=1))
     setup = run.directory.read_setup()
@@ -108,7 +119,7 @@ def test_setup_records_what_was_fixed_at_the_start(new_run):
     assert "random" in setup["weights"]
 
 
-def test_progress_tells_the_epoch_and_ends_within_its_total(new_run):
+def test_progress_tells_the_epoch_and_ends_within_its_total(new_run: Callable[..., Run]) -> None:
     run = new_run()
     run.train(toy_spec(epochs=3))
     progress = run.directory.read_progress()
@@ -127,7 +138,9 @@ def test_progress_tells_the_epoch_and_ends_within_its_total(new_run):
         ({"trainable": "all", "augment": True, "crop_size": 24}, 10),
     ],
 )
-def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one_bit_for_bit(settings, questions, new_run):
+def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
+    settings: Any, questions: Any, new_run: Callable[..., Run]
+) -> None:
     spec = toy_spec(batch_size=16, **settings)
     whole, parts = new_run(), new_run()
     expected = whole.train(spec)
@@ -140,7 +153,7 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one_bit_for_bit(setti
     assert without_clocks(parts.directory.read_epochs()) == without_clocks(whole.directory.read_epochs())
 
 
-def test_a_stop_in_mid_epoch_keeps_its_steps(new_run):
+def test_a_stop_in_mid_epoch_keeps_its_steps(new_run: Callable[..., Run]) -> None:
     run = new_run()
     spec = toy_spec(epochs=3)
     run.train(spec.changed(epochs=1))
@@ -152,7 +165,7 @@ def test_a_stop_in_mid_epoch_keeps_its_steps(new_run):
     assert len(run.directory.read_epochs()) == 1
 
 
-def test_a_resumed_private_run_has_the_epsilon_of_all_its_steps(new_run):
+def test_a_resumed_private_run_has_the_epsilon_of_all_its_steps(new_run: Callable[..., Run]) -> None:
     spec = toy_spec(epochs=3, **DP)
     run = new_run()
     with pytest.raises(Cancelled):
@@ -168,7 +181,7 @@ def test_a_resumed_private_run_has_the_epsilon_of_all_its_steps(new_run):
     assert session.ledger.segments == (Steps(1.0, 0.2, 15),)
 
 
-def test_a_target_epsilon_is_reached_and_not_exceeded_also_when_resumed(new_run):
+def test_a_target_epsilon_is_reached_and_not_exceeded_also_when_resumed(new_run: Callable[..., Run]) -> None:
     spec = toy_spec(epochs=4, method="dp_sgd", target_epsilon=3.0, delta=1e-3)
     run = new_run()
     with pytest.raises(Cancelled):
@@ -181,14 +194,16 @@ def test_a_target_epsilon_is_reached_and_not_exceeded_also_when_resumed(new_run)
         run.train(spec.changed(epochs=5))
 
 
-def test_private_noise_and_sampling_do_not_follow_the_seed(new_run):
+def test_private_noise_and_sampling_do_not_follow_the_seed(new_run: Callable[..., Run]) -> None:
     first, second = (new_run().train(toy_spec(epochs=1, **DP)) for _ in range(2))
     assert not same_weights(first.trained, second.trained)
     ordinary, again = (new_run().train(toy_spec(epochs=1)) for _ in range(2))
     assert same_weights(ordinary.trained, again.trained)
 
 
-def test_an_epoch_of_empty_batches_has_no_training_figures_but_an_epsilon(new_run, toy, monkeypatch):
+def test_an_epoch_of_empty_batches_has_no_training_figures_but_an_epsilon(
+    new_run: Callable[..., Run], toy: PreparedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = new_run()
     _, go = run.open(toy_spec(epochs=1, **DP))
     # Only now: a sampler that draws nobody would not pass the self-test.
@@ -199,7 +214,7 @@ def test_an_epoch_of_empty_batches_has_no_training_figures_but_an_epsilon(new_ru
     assert row["steps"] == 5
 
 
-def test_a_row_lost_between_checkpoint_and_metrics_is_written_on_resume(new_run):
+def test_a_row_lost_between_checkpoint_and_metrics_is_written_on_resume(new_run: Callable[..., Run]) -> None:
     run = new_run()
     run.train(toy_spec())
     before = run.directory.read_epochs()
@@ -209,21 +224,21 @@ def test_a_row_lost_between_checkpoint_and_metrics_is_written_on_resume(new_run)
     assert run.directory.read_epochs() == before
 
 
-def test_a_run_can_be_extended(new_run):
+def test_a_run_can_be_extended(new_run: Callable[..., Run]) -> None:
     whole, parts = new_run(), new_run()
     expected = whole.train(toy_spec(epochs=3))
     parts.train(toy_spec(epochs=1))
     assert same_weights(parts.train(toy_spec(epochs=3)).trained, expected.trained)
 
 
-def test_divergence_fails_with_advice_and_writes_no_row(new_run):
+def test_divergence_fails_with_advice_and_writes_no_row(new_run: Callable[..., Run]) -> None:
     run = new_run()
     with pytest.raises(RunError, match="Lower the learning rate"):
         run.train(toy_spec(learning_rate=100.0, weight_decay=1.0, epochs=20))
     assert all(math.isfinite(row["train_loss"]) for row in run.directory.read_epochs())
 
 
-def test_a_damaged_checkpoint_is_refused(new_run):
+def test_a_damaged_checkpoint_is_refused(new_run: Callable[..., Run]) -> None:
     run = new_run()
     run.train(toy_spec(epochs=1))
     run.directory.checkpoint.write_bytes(run.directory.checkpoint.read_bytes()[:500])
@@ -231,7 +246,9 @@ def test_a_damaged_checkpoint_is_refused(new_run):
         run.train(toy_spec())
 
 
-def test_a_checkpoint_goes_on_only_with_its_own_settings_images_and_weights(new_run, toy):
+def test_a_checkpoint_goes_on_only_with_its_own_settings_images_and_weights(
+    new_run: Callable[..., Run], toy: PreparedDataset
+) -> None:
     run = new_run()
     run.train(toy_spec(epochs=1))
     with pytest.raises(SettingError, match="another learning_rate"):
@@ -250,7 +267,9 @@ def test_a_checkpoint_goes_on_only_with_its_own_settings_images_and_weights(new_
         run.train(toy_spec())
 
 
-def test_impossible_settings_are_refused_before_anything_is_computed(new_run, toy, tmp_path):
+def test_impossible_settings_are_refused_before_anything_is_computed(
+    new_run: Callable[..., Run], toy: PreparedDataset, tmp_path: Path
+) -> None:
     with pytest.raises(SettingError, match="larger than the training set"):
         new_run().train(toy_spec(batch_size=41))
     with pytest.raises(SettingError, match="must be below 1/n"):

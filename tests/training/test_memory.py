@@ -28,7 +28,7 @@ def faults_of_a_second_tensor(engine: str) -> int:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc can be told to keep memory")
-def test_memory_is_used_again_but_for_opacus():
+def test_memory_is_used_again_but_for_opacus() -> None:
     # Even with the largest pages that the kernel has, 2 MB, fresh memory takes 80.
     assert faults_of_a_second_tensor("one_pass") < 20
     assert faults_of_a_second_tensor("opacus") > 60

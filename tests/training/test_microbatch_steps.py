@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from medpriv_core.privacy.private_training import private_training
 from medpriv_core.training.examples import Batch, Examples
 from medpriv_core.training.microbatch_steps import MicrobatchStepper
 from medpriv_core.training.private_steps import PrivateStepper
-from tests.training.conftest import small_network, toy_spec
+from tests.training.conftest import Run, small_network, toy_spec
 
 CPU = torch.device("cpu")
 
@@ -42,13 +44,15 @@ def flat(module: nn.Module) -> Tensor:
     return torch.cat([parameter.detach().reshape(-1) for parameter in module.parameters()])
 
 
-def spec_of(**settings):
-    defaults = {"learning_rate": 1.0, "momentum": 0.0, "max_grad_norm": 1.0, "microbatch_size": 4}
+def spec_of(**settings: Any) -> Any:
+    defaults: dict[str, Any] = {"learning_rate": 1.0, "momentum": 0.0, "max_grad_norm": 1.0, "microbatch_size": 4}
     defaults["sampling"] = "shuffled"
     return toy_spec(method="dp_sgd", noise_multiplier=1.0, delta=1e-3, engine="microbatch", **(defaults | settings))
 
 
-def take_step(trained: nn.Module, examples: Examples, indices, *, noise_multiplier: float = 0.0, **settings) -> None:
+def take_step(
+    trained: nn.Module, examples: Examples, indices: Any, *, noise_multiplier: float = 0.0, **settings: Any
+) -> None:
     spec = spec_of(**settings)
     stepper = MicrobatchStepper(
         trained, spec, training=private_training(spec, train_size=8), noise_multiplier=noise_multiplier, device=CPU
@@ -57,7 +61,9 @@ def take_step(trained: nn.Module, examples: Examples, indices, *, noise_multipli
 
 
 @pytest.mark.parametrize("class_weights", [None, (0.5, 1.0, 2.0)])
-def test_each_microbatch_is_clipped_by_itself_and_the_sum_divided_by_their_number(points, class_weights):
+def test_each_microbatch_is_clipped_by_itself_and_the_sum_divided_by_their_number(
+    points: Examples, class_weights: Any
+) -> None:
     trained = with_batch_norm()
     reference, before = copy.deepcopy(trained), flat(trained)
     total, norms = torch.zeros_like(before), []
@@ -81,18 +87,20 @@ def test_each_microbatch_is_clipped_by_itself_and_the_sum_divided_by_their_numbe
         assert torch.allclose(value, expected), name
 
 
-def test_the_statistics_of_patients_get_into_the_network_without_noise(points):
+def test_the_statistics_of_patients_get_into_the_network_without_noise(points: Examples) -> None:
     trained = with_batch_norm()
     untouched = copy.deepcopy(trained)
     take_step(trained, points, range(8), noise_multiplier=5.0)
-    moved = trained[1].running_mean - untouched[1].running_mean
+    moved = trained[1].running_mean - untouched[1].running_mean  # type: ignore[index]
     with torch.no_grad():
-        first, second = (untouched[0](points.values[part]).mean(0) for part in (slice(4), slice(4, 8)))
+        first, second = (untouched[0](points.values[part]).mean(0) for part in (slice(4), slice(4, 8)))  # type: ignore[index]
     assert torch.allclose(moved, 0.1 * (0.9 * first + second), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("sampling", ["shuffled", "poisson"])
-def test_with_one_image_a_microbatch_and_nothing_mixed_it_is_the_sound_step_up_to_the_divisor(points, sampling):
+def test_with_one_image_a_microbatch_and_nothing_mixed_it_is_the_sound_step_up_to_the_divisor(
+    points: Examples, sampling: Any
+) -> None:
     trained = nn.Linear(6, 3)
     sound = copy.deepcopy(trained)
     before = flat(trained)
@@ -117,7 +125,7 @@ def test_with_one_image_a_microbatch_and_nothing_mixed_it_is_the_sound_step_up_t
 @pytest.mark.parametrize(
     ("sampling", "drawn", "divisor"), [("shuffled", range(10), 3), ("poisson", range(10), 2), ("poisson", [], 2)]
 )
-def test_noise_is_added_once_and_divided_by_the_number_of_microbatches(sampling, drawn, divisor):
+def test_noise_is_added_once_and_divided_by_the_number_of_microbatches(sampling: Any, drawn: Any, divisor: Any) -> None:
     trained = nn.Linear(400, 50)
     before = trained.weight.detach().clone()
     examples = examples_of(torch.zeros(10, 400), torch.zeros(10, dtype=torch.int64))
@@ -126,7 +134,7 @@ def test_noise_is_added_once_and_divided_by_the_number_of_microbatches(sampling,
     assert (before - trained.weight.detach()).std().item() == pytest.approx(2 * 0.5 / divisor, rel=0.04)
 
 
-def test_a_poisson_batch_is_dealt_by_lot_so_that_nobody_moves_the_others():
+def test_a_poisson_batch_is_dealt_by_lot_so_that_nobody_moves_the_others() -> None:
     sizes = []
     examples = Examples(torch.zeros(400, 6), torch.zeros(400, dtype=torch.int64), lambda batch, _: count(batch))
 
@@ -143,7 +151,7 @@ def test_a_poisson_batch_is_dealt_by_lot_so_that_nobody_moves_the_others():
     assert all(abs(size - 200) < 6 * 10 for size in sizes)
 
 
-def test_one_image_can_move_the_sum_by_twice_the_clipping_norm():
+def test_one_image_can_move_the_sum_by_twice_the_clipping_norm() -> None:
     """Why the noise is worth half: without its last image, the microbatch's gradient turns around."""
     values = torch.tensor([[1.0], [1.0], [1.0], [100.0]])
     examples = examples_of(values, torch.tensor([0, 0, 0, 1]))
@@ -156,7 +164,7 @@ def test_one_image_can_move_the_sum_by_twice_the_clipping_norm():
     assert (moved[0] - moved[1]).norm().item() == pytest.approx(0.02, rel=1e-3)
 
 
-def test_a_step_that_is_stopped_changes_no_parameter(points):
+def test_a_step_that_is_stopped_changes_no_parameter(points: Examples) -> None:
     trained = with_batch_norm()
     before = flat(trained)
     asked = []
@@ -173,7 +181,9 @@ def test_a_step_that_is_stopped_changes_no_parameter(points):
     assert torch.equal(flat(trained), before)
 
 
-def test_the_whole_network_of_the_paper_trains_this_way_and_goes_on_from_its_checkpoint(new_run):
+def test_the_whole_network_of_the_paper_trains_this_way_and_goes_on_from_its_checkpoint(
+    new_run: Callable[..., Run],
+) -> None:
     settings = {"trainable": "all", "norm": "batch_norm", "sampling": "shuffled", "learning_rate": 1e-3}
     spec = spec_of(epochs=1, **settings)
     fresh = small_network(classes=2, norm="batch_norm", state_dict=None, seed=0)
@@ -182,16 +192,18 @@ def test_the_whole_network_of_the_paper_trains_this_way_and_goes_on_from_its_che
     assert isinstance(session.stepper, MicrobatchStepper)
     assert session.trained.training
     # 40 images in 5 batches of 8, each in 2 microbatches.
-    assert int(session.trained.bn1.num_batches_tracked) == 10
-    assert not torch.allclose(session.trained.bn1.running_var, fresh.bn1.running_var)
+    assert int(session.trained.bn1.num_batches_tracked) == 10  # type: ignore[arg-type]
+    assert not torch.allclose(session.trained.bn1.running_var, fresh.bn1.running_var)  # type: ignore[arg-type]
     assert np.isfinite(session.rows[-1]["test_loss"])
     again = run.train(spec.changed(epochs=2))
-    assert int(again.trained.bn1.num_batches_tracked) == 20
+    assert int(again.trained.bn1.num_batches_tracked) == 20  # type: ignore[arg-type]
     assert [row["epoch"] for row in again.rows] == [1, 2]
 
 
-def test_ordinary_training_with_batch_norm_learns_statistics_and_evaluation_leaves_them_alone(new_run):
+def test_ordinary_training_with_batch_norm_learns_statistics_and_evaluation_leaves_them_alone(
+    new_run: Callable[..., Run],
+) -> None:
     session = new_run().train(toy_spec(epochs=1, trainable="all", norm="batch_norm", learning_rate=1e-3))
     # 5 batches of 8; the tests after the epoch do not count.
-    assert int(session.trained.layer3[0].bn1.num_batches_tracked) == 5
+    assert int(session.trained.layer3[0].bn1.num_batches_tracked) == 5  # type: ignore[index]
     assert session.rows[-1]["test_accuracy"] >= 0

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
-from tests.training.conftest import toy_spec
+from tests.training.conftest import Run, toy_spec
 
 
 @pytest.mark.parametrize("norm", ["frozen_batch_norm", "group_norm"])
 @pytest.mark.parametrize("private", [False, True])
-def test_scale_and_shift_learn_while_convolutions_and_statistics_stay(new_run, norm: str, private: bool):
+def test_scale_and_shift_learn_while_convolutions_and_statistics_stay(
+    new_run: Callable[..., Run], norm: str, private: bool
+) -> None:
     dp = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3} if private else {}
     spec = toy_spec(trainable="norms", norm=norm, epochs=1, learning_rate=0.1, **dp)
     run = new_run()
@@ -22,4 +26,4 @@ def test_scale_and_shift_learn_while_convolutions_and_statistics_stay(new_run, n
         moved = (value - fresh[name]).abs().max().item()
         assert (moved > 1e-5) == (name in learned), name
     resumed = run.train(spec.changed(epochs=2))
-    assert torch.isfinite(resumed.trained.fc.weight).all()
+    assert torch.isfinite(resumed.trained.fc.weight).all()  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,14 +45,14 @@ def directory(folder: Path, name: str) -> RunDirectory:
     return made
 
 
-def test_the_last_two_networks_are_kept(tmp_path, home, loader):
+def test_the_last_two_networks_are_kept(tmp_path: Path, home: DataHome, loader: Loader) -> None:
     networks = Networks()
     for name in ("a", "b", "a", "c", "a", "b"):
         networks.get(directory(tmp_path, name), home=home)
     assert loader.loaded == ["a", "b", "c", "b"]
 
 
-def test_a_network_that_was_replaced_is_loaded_anew(tmp_path, home, loader):
+def test_a_network_that_was_replaced_is_loaded_anew(tmp_path: Path, home: DataHome, loader: Loader) -> None:
     networks, run = Networks(), directory(tmp_path, "a")
     networks.get(run, home=home)
     os.utime(run.checkpoint, ns=(1, 1))
@@ -59,7 +60,7 @@ def test_a_network_that_was_replaced_is_loaded_anew(tmp_path, home, loader):
     assert loader.loaded == ["a", "a"]
 
 
-def test_a_network_that_was_deleted_is_not_asked_any_more(tmp_path, home):
+def test_a_network_that_was_deleted_is_not_asked_any_more(tmp_path: Path, home: DataHome) -> None:
     networks, run = Networks(), directory(tmp_path, "a")
     run.checkpoint.unlink()
     reply, arrays = answer({"home": str(home.root), "run": str(run.path)}, [PICTURE], networks)
@@ -76,8 +77,16 @@ def test_a_network_that_was_deleted_is_not_asked_any_more(tmp_path, home):
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "RunError", "not enough memory"),
     ],
 )
-def test_what_goes_wrong_is_one_sentence(error, kind, words, tmp_path, home, monkeypatch, capsys):
-    def fail(*_, **__):
+def test_what_goes_wrong_is_one_sentence(
+    error: Any,
+    kind: Any,
+    words: Any,
+    tmp_path: Path,
+    home: DataHome,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise error
 
     monkeypatch.setattr(prediction_server, "load_predictor", fail)
@@ -89,7 +98,9 @@ def test_what_goes_wrong_is_one_sentence(error, kind, words, tmp_path, home, mon
     assert capsys.readouterr().err == ""
 
 
-def test_a_bug_is_a_sentence_for_the_page_and_a_traceback_for_the_console(tmp_path, home, monkeypatch, capsys):
+def test_a_bug_is_a_sentence_for_the_page_and_a_traceback_for_the_console(
+    tmp_path: Path, home: DataHome, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(prediction_server, "load_predictor", lambda *_, **__: 1 / 0)
     question = {"home": str(home.root), "run": str(directory(tmp_path, "a").path)}
     reply, _ = answer(question, [PICTURE], Networks())
@@ -97,7 +108,7 @@ def test_a_bug_is_a_sentence_for_the_page_and_a_traceback_for_the_console(tmp_pa
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_an_answer_has_the_classes_and_a_row_for_each_picture(tmp_path, home, loader):
+def test_an_answer_has_the_classes_and_a_row_for_each_picture(tmp_path: Path, home: DataHome, loader: Loader) -> None:
     question = {"home": str(home.root), "run": str(directory(tmp_path, "a").path)}
     reply, (probabilities,) = answer(question, [PICTURE, PICTURE], Networks())
     assert reply == {"classes": ("a", "b")}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +45,7 @@ def coloured(tmp_path: Path) -> PreparedDataset:
     info = DatasetInfo(COLOUR, "Toy photographs", ("0", "1", "2", "3", "4"), 3, True, "Drawn by a test.", ordered=True)
     rng = np.random.default_rng(2)
 
-    def split(count: int):
+    def split(count: int) -> Any:
         grey = toy_split(count, rng)
         images = rng.integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
         return type(grey)(images, np.arange(count, dtype=np.int64) % 5)
@@ -66,7 +68,9 @@ def coloured(tmp_path: Path) -> PreparedDataset:
     ],
     ids=lambda settings: " ".join(f"{name}={value}" for name, value in settings.items()) or "head",
 )
-def test_of_the_runs_own_test_images_it_says_what_was_recorded(settings, new_run, home, toy):
+def test_of_the_runs_own_test_images_it_says_what_was_recorded(
+    settings: Any, new_run: Callable[..., Run], home: DataHome, toy: PreparedDataset
+) -> None:
     run = new_run()
     session = train(run, **settings)
     probabilities = load(run, home).probabilities(list(toy.test.images))
@@ -80,7 +84,9 @@ def test_of_the_runs_own_test_images_it_says_what_was_recorded(settings, new_run
     assert np.ptp(probabilities, axis=0).min() > 0  # it tells pictures apart at all
 
 
-def test_a_network_of_colours_and_grades(new_run, home, coloured):
+def test_a_network_of_colours_and_grades(
+    new_run: Callable[..., Run], home: DataHome, coloured: PreparedDataset
+) -> None:
     run = new_run(clean=coloured)
     train(run, dataset=COLOUR, trainable="all", norm="group_norm")
     predictor = load(run, home)
@@ -90,7 +96,9 @@ def test_a_network_of_colours_and_grades(new_run, home, coloured):
     assert probabilities.sum(1) == pytest.approx(1, abs=1e-6)
 
 
-def test_under_local_dp_pictures_are_taken_as_they_are(new_run, home, toy, noised_toy):
+def test_under_local_dp_pictures_are_taken_as_they_are(
+    new_run: Callable[..., Run], home: DataHome, toy: PreparedDataset, noised_toy: PreparedDataset
+) -> None:
     run = new_run(noised_toy)
     train(run, trainable="all", method="local_dp", beta=1.0)
     predictor, recorded = load(run, home), run.directory.read_epochs()[-1]
@@ -102,7 +110,7 @@ def test_under_local_dp_pictures_are_taken_as_they_are(new_run, home, toy, noise
     assert recorded["test_loss"] != pytest.approx(recorded["test_noised_loss"], rel=1e-3)
 
 
-def test_pictures_of_any_size_are_squashed_as_the_datasets_are(new_run, home):
+def test_pictures_of_any_size_are_squashed_as_the_datasets_are(new_run: Callable[..., Run], home: DataHome) -> None:
     run = new_run()
     train(run)
     predictor = load(run, home)
@@ -119,7 +127,9 @@ def test_pictures_of_any_size_are_squashed_as_the_datasets_are(new_run, home):
     assert not np.allclose(together[0], together[1], atol=1e-6)
 
 
-def test_a_network_of_grey_pictures_sees_the_luma_of_a_coloured_one(new_run, home):
+def test_a_network_of_grey_pictures_sees_the_luma_of_a_coloured_one(
+    new_run: Callable[..., Run], home: DataHome
+) -> None:
     run = new_run()
     train(run)
     predictor = load(run, home)
@@ -130,7 +140,9 @@ def test_a_network_of_grey_pictures_sees_the_luma_of_a_coloured_one(new_run, hom
     assert np.array_equal(predictor.probabilities([colours]), of_grey)
 
 
-def test_a_network_of_coloured_pictures_sees_a_grey_one_in_each_colour(new_run, home, coloured):
+def test_a_network_of_coloured_pictures_sees_a_grey_one_in_each_colour(
+    new_run: Callable[..., Run], home: DataHome, coloured: PreparedDataset
+) -> None:
     run = new_run(clean=coloured)
     train(run, dataset=COLOUR)
     predictor = load(run, home)
@@ -138,7 +150,9 @@ def test_a_network_of_coloured_pictures_sees_a_grey_one_in_each_colour(new_run, 
     assert np.array_equal(predictor.probabilities([grey]), predictor.probabilities([grey.repeat(3, axis=2)]))
 
 
-def test_many_pictures_go_through_a_few_at_a_time(new_run, home, toy, monkeypatch):
+def test_many_pictures_go_through_a_few_at_a_time(
+    new_run: Callable[..., Run], home: DataHome, toy: PreparedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = new_run()
     train(run)
     predictor = load(run, home)
@@ -170,7 +184,7 @@ def of_another_network(file: Path) -> None:
         (of_another_network, r"The checkpoint of run run-1 is not the one that its record was written for"),
     ],
 )
-def test_a_damaged_checkpoint_is_said(damage, said, new_run, home):
+def test_a_damaged_checkpoint_is_said(damage: Any, said: Any, new_run: Callable[..., Run], home: DataHome) -> None:
     run = new_run()
     train(run)
     damage(run.directory.checkpoint)
@@ -178,7 +192,7 @@ def test_a_damaged_checkpoint_is_said(damage, said, new_run, home):
         load(run, home)
 
 
-def test_missing_files_are_said(new_run, home):
+def test_missing_files_are_said(new_run: Callable[..., Run], home: DataHome) -> None:
     run = new_run()
     train(run)
     setup = run.directory.path / "setup.json"
@@ -202,7 +216,9 @@ def pretrained(tmp_path: Path, published_width: None) -> Path:
     return file
 
 
-def test_a_last_layer_needs_the_weights_that_it_was_trained_on(new_run, home, toy, pretrained):
+def test_a_last_layer_needs_the_weights_that_it_was_trained_on(
+    new_run: Callable[..., Run], home: DataHome, toy: PreparedDataset, pretrained: Path
+) -> None:
     run = new_run()
     train(run, weights=str(pretrained))
     probabilities = load(run, home).probabilities(list(toy.test.images))
@@ -218,7 +234,9 @@ def test_a_last_layer_needs_the_weights_that_it_was_trained_on(new_run, home, to
         load(run, home)
 
 
-def test_a_whole_network_needs_no_other_file(new_run, home, toy, pretrained):
+def test_a_whole_network_needs_no_other_file(
+    new_run: Callable[..., Run], home: DataHome, toy: PreparedDataset, pretrained: Path
+) -> None:
     run = new_run()
     train(run, weights=str(pretrained), trainable="norms")
     pretrained.unlink()
@@ -228,7 +246,9 @@ def test_a_whole_network_needs_no_other_file(new_run, home, toy, pretrained):
     assert loss == pytest.approx(run.directory.read_epochs()[-1]["test_loss"], rel=1e-5)
 
 
-def test_deleted_imagenet_weights_are_said_and_not_downloaded(new_run, home, pretrained, monkeypatch):
+def test_deleted_imagenet_weights_are_said_and_not_downloaded(
+    new_run: Callable[..., Run], home: DataHome, pretrained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
     monkeypatch.setattr(weights, "download", lambda *_, **__: pytest.fail("a download was started"))
     home.weights.mkdir(parents=True)
@@ -265,7 +285,9 @@ def imported(run: Run, home: DataHome) -> None:
     ],
     ids=lambda settings: " ".join(f"{name}={value}" for name, value in settings.items()) or "head",
 )
-def test_an_imported_network_says_what_it_said_where_it_was_trained(settings, new_run, home, toy):
+def test_an_imported_network_says_what_it_said_where_it_was_trained(
+    settings: Any, new_run: Callable[..., Run], home: DataHome, toy: PreparedDataset
+) -> None:
     run = new_run()
     train(run, **settings)
     there = load(run, home).probabilities(list(toy.test.images))
@@ -274,8 +296,13 @@ def test_an_imported_network_says_what_it_said_where_it_was_trained(settings, ne
 
 
 def test_an_imported_last_layer_finds_the_public_weights_of_this_machine(
-    new_run, home, toy, pretrained, tmp_path, monkeypatch
-):
+    new_run: Callable[..., Run],
+    home: DataHome,
+    toy: PreparedDataset,
+    pretrained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("medpriv_core.training.released_weights.is_public", lambda _: True)
     run = new_run()
     train(run, weights=str(pretrained))
@@ -291,7 +318,7 @@ def test_an_imported_last_layer_finds_the_public_weights_of_this_machine(
     assert np.array_equal(load(run, home).probabilities(list(toy.test.images)), there)
 
 
-def test_an_import_without_a_network_is_not_called_deleted(new_run, home):
+def test_an_import_without_a_network_is_not_called_deleted(new_run: Callable[..., Run], home: DataHome) -> None:
     run = new_run()
     train(run)
     imported(run, home)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def flat(module: nn.Module) -> Tensor:
     return torch.cat([p.detach().reshape(-1) for p in module.parameters() if p.requires_grad])
 
 
-def take_step(stepper, examples: Examples, indices) -> None:
+def take_step(stepper: Any, examples: Examples, indices: Any) -> None:
     stepper.step(Batch(examples, np.asarray(indices, dtype=np.int64)))
 
 
@@ -47,7 +48,7 @@ def take_step(stepper, examples: Examples, indices) -> None:
 def private(request: pytest.FixtureRequest) -> Callable[..., Stepper]:
     """Makes the private stepper of each engine."""
 
-    def make(trained: nn.Module, *, noise_multiplier: float, pass_size: int = 1000, **settings) -> Stepper:
+    def make(trained: nn.Module, *, noise_multiplier: float, pass_size: int = 1000, **settings: Any) -> Stepper:
         spec = toy_spec(
             method="dp_sgd",
             noise_multiplier=1.0,
@@ -70,7 +71,9 @@ def private(request: pytest.FixtureRequest) -> Callable[..., Stepper]:
     return make
 
 
-def clipped_sum_one_by_one(trained: nn.Module, examples: Examples, indices, clip: float) -> tuple[Tensor, list[float]]:
+def clipped_sum_one_by_one(
+    trained: nn.Module, examples: Examples, indices: Any, clip: float
+) -> tuple[Tensor, list[float]]:
     """The reference: each example alone through plain autograd."""
     total, norms = torch.zeros_like(flat(trained)), []
     for index in indices:
@@ -86,8 +89,8 @@ def clipped_sum_one_by_one(trained: nn.Module, examples: Examples, indices, clip
 
 @pytest.mark.parametrize("pass_size", [1000, 4])
 def test_without_noise_the_step_is_the_sum_of_clipped_gradients_over_the_expected_batch_size(
-    private, points, pass_size
-):
+    private: Callable[..., Stepper], points: Examples, pass_size: Any
+) -> None:
     trained = linear()
     indices = range(11)
     clipped, norms = clipped_sum_one_by_one(trained, points, indices, clip=1.5)
@@ -98,7 +101,7 @@ def test_without_noise_the_step_is_the_sum_of_clipped_gradients_over_the_expecte
     assert torch.allclose(before - flat(trained), clipped / 8, atol=1e-6)
 
 
-def test_the_whole_network_steps_as_one_by_one_autograd_does(private):
+def test_the_whole_network_steps_as_one_by_one_autograd_does(private: Callable[..., Stepper]) -> None:
     trained = small_network(classes=2, norm="frozen_batch_norm", state_dict=None, seed=0)
     nn.init.normal_(trained.fc.weight, std=0.05, generator=torch.Generator().manual_seed(2))
     examples = examples_of(
@@ -110,7 +113,9 @@ def test_the_whole_network_steps_as_one_by_one_autograd_does(private):
     assert (before - flat(trained) - clipped / 8).norm() < 1e-3 * clipped.norm() / 8
 
 
-def test_a_step_moves_no_further_than_the_clipping_norm_allows(private, points):
+def test_a_step_moves_no_further_than_the_clipping_norm_allows(
+    private: Callable[..., Stepper], points: Examples
+) -> None:
     trained = linear()
     before = flat(trained)
     take_step(private(trained, noise_multiplier=0.0, max_grad_norm=1e-3), points, range(20))
@@ -118,7 +123,9 @@ def test_a_step_moves_no_further_than_the_clipping_norm_allows(private, points):
 
 
 @pytest.mark.parametrize("drawn", [[], [0, 1, 2]])
-def test_the_noise_has_standard_deviation_sigma_c_over_b_even_for_an_empty_batch(private, drawn):
+def test_the_noise_has_standard_deviation_sigma_c_over_b_even_for_an_empty_batch(
+    private: Callable[..., Stepper], drawn: Any
+) -> None:
     trained = nn.Linear(400, 50)
     examples = examples_of(torch.zeros(3, 400), torch.tensor([0, 1, 2]))
     before = trained.weight.detach().clone()
@@ -130,7 +137,9 @@ def test_the_noise_has_standard_deviation_sigma_c_over_b_even_for_an_empty_batch
 
 
 @pytest.mark.parametrize("pass_size", [1000, 3])
-def test_noise_is_added_once_a_step_however_many_passes_it_takes(private, pass_size):
+def test_noise_is_added_once_a_step_however_many_passes_it_takes(
+    private: Callable[..., Stepper], pass_size: Any
+) -> None:
     trained = nn.Linear(400, 50)
     examples = examples_of(torch.zeros(12, 400), torch.zeros(12, dtype=torch.int64))
     before = trained.weight.detach().clone()
@@ -138,17 +147,19 @@ def test_noise_is_added_once_a_step_however_many_passes_it_takes(private, pass_s
     assert (before - trained.weight.detach()).std().item() == pytest.approx(0.125, rel=0.02)
 
 
-def test_an_empty_batch_works_on_the_whole_network(private):
+def test_an_empty_batch_works_on_the_whole_network(private: Callable[..., Stepper]) -> None:
     trained = small_network(classes=2, norm="group_norm", state_dict=None, seed=0)
-    before = trained.conv1.weight.detach().clone()
+    before = trained.conv1.weight.detach().clone()  # type: ignore[operator]
     examples = examples_of(torch.zeros(1, 3, 32, 32), torch.tensor([0]))
     stepper = private(trained, noise_multiplier=1.0)
     for drawn in ([], [0], []):
         take_step(stepper, examples, drawn)
-    assert (before - trained.conv1.weight).std().item() == pytest.approx(3**0.5 / 8, rel=0.1)
+    assert (before - trained.conv1.weight).std().item() == pytest.approx(3**0.5 / 8, rel=0.1)  # type: ignore[operator]
 
 
-def test_a_step_that_is_stopped_between_passes_changes_nothing(private, points):
+def test_a_step_that_is_stopped_between_passes_changes_nothing(
+    private: Callable[..., Stepper], points: Examples
+) -> None:
     trained = linear()
     before = flat(trained)
     passes = 0
@@ -165,7 +176,7 @@ def test_a_step_that_is_stopped_between_passes_changes_nothing(private, points):
     assert torch.equal(flat(trained), before)
 
 
-def test_batch_norm_is_refused(private):
+def test_batch_norm_is_refused(private: Callable[..., Stepper]) -> None:
     from opacus.validators.errors import UnsupportedModuleError
 
     network = nn.Sequential(nn.Linear(6, 3), nn.BatchNorm1d(3))
@@ -173,7 +184,7 @@ def test_batch_norm_is_refused(private):
         private(network, noise_multiplier=1.0)
 
 
-def test_a_mean_convention_on_a_summed_loss_would_blow_up_the_norms(points):
+def test_a_mean_convention_on_a_summed_loss_would_blow_up_the_norms(points: Examples) -> None:
     """Why the stepper says "sum" to Opacus: with "mean", every norm is too large by the batch size."""
     from opacus import GradSampleModule
 
@@ -188,7 +199,9 @@ def test_a_mean_convention_on_a_summed_loss_would_blow_up_the_norms(points):
 
 
 @pytest.mark.parametrize("pass_size", [1000, 4])
-def test_an_ordinary_step_is_sgd_with_momentum_on_the_batch_mean_clipped_as_a_whole(points, pass_size):
+def test_an_ordinary_step_is_sgd_with_momentum_on_the_batch_mean_clipped_as_a_whole(
+    points: Examples, pass_size: Any
+) -> None:
     spec = toy_spec(learning_rate=0.1, momentum=0.9, weight_decay=0.01, max_grad_norm=1.0)
     trained, reference = linear(), linear()
     stepper = OrdinaryStepper(trained, spec, pass_size=pass_size, mixed=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from medpriv_core.datasets.base import DatasetInfo, PreparedDataset, PreparedSplit
-from tests.training.conftest import toy_spec
+from tests.training.conftest import Run, toy_spec
 
 SIZE = 64
 
@@ -26,7 +27,7 @@ def read_split(folder: Path, numbers: range) -> PreparedSplit:
 
 
 @pytest.fixture
-def chest(shared_data, tmp_path) -> PreparedDataset:
+def chest(shared_data: Path, tmp_path: Path) -> PreparedDataset:
     """120 training and 40 held-out radiographs."""
     folder = shared_data / "chest_xray" / "train"
     info = DatasetInfo("cxr", "Chest X-rays", ("normal", "pneumonia"), 1, False, "Kermany et al. 2018, CC BY 4.0.")
@@ -35,7 +36,9 @@ def chest(shared_data, tmp_path) -> PreparedDataset:
 
 
 @pytest.mark.real_data
-def test_pretrained_features_tell_pneumonia_better_than_guessing(chest, imagenet_weights, new_run):
+def test_pretrained_features_tell_pneumonia_better_than_guessing(
+    chest: PreparedDataset, imagenet_weights: Path, new_run: Callable[..., Run]
+) -> None:
     run = new_run(clean=chest)
     session = run.train(toy_spec(image_size=SIZE, weights=str(imagenet_weights), epochs=5, batch_size=16))
     assert session.rows[-1]["test_accuracy"] > 0.7
@@ -43,7 +46,9 @@ def test_pretrained_features_tell_pneumonia_better_than_guessing(chest, imagenet
 
 
 @pytest.mark.real_data
-def test_all_layers_stay_stable_at_the_papers_learning_rate(chest, imagenet_weights, new_run):
+def test_all_layers_stay_stable_at_the_papers_learning_rate(
+    chest: PreparedDataset, imagenet_weights: Path, new_run: Callable[..., Run]
+) -> None:
     spec = toy_spec(
         image_size=SIZE, weights=str(imagenet_weights), epochs=1, batch_size=16, trainable="all", learning_rate=0.01
     )
@@ -52,7 +57,9 @@ def test_all_layers_stay_stable_at_the_papers_learning_rate(chest, imagenet_weig
 
 
 @pytest.mark.real_data
-def test_a_private_epoch_on_radiographs_has_its_epsilon(chest, imagenet_weights, new_run):
+def test_a_private_epoch_on_radiographs_has_its_epsilon(
+    chest: PreparedDataset, imagenet_weights: Path, new_run: Callable[..., Run]
+) -> None:
     settings = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3, "epochs": 1, "batch_size": 16}
     session = new_run(clean=chest).train(toy_spec(image_size=SIZE, weights=str(imagenet_weights), **settings))
     assert 0 < session.rows[0]["epsilon"] < 5

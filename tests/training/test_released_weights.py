@@ -125,7 +125,7 @@ def test_a_last_layer_takes_the_frozen_rest_along_where_nobody_else_has_it(
     assert facts["holds"] == ("whole_network" if whole else "last_layer")
     assert ("conv1.weight" in tensors) == whole
     if whole:
-        assert torch.equal(tensors["layer4.1.bn2.running_var"], network.layer4[1].bn2.running_var)
+        assert torch.equal(tensors["layer4.1.bn2.running_var"], network.layer4[1].bn2.running_var)  # type: ignore[index]
     assert not any("momentum" in name or "optimizer" in name for name in tensors)
 
 

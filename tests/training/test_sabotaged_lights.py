@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from medpriv_core.runs.spent_record import read_spent
 from medpriv_core.training import private_steps, session
 from medpriv_core.training.ledger import Ledger
 from medpriv_core.training.noise import NoiseSource
-from tests.training.conftest import toy_spec
+from tests.training.conftest import Run, toy_spec
 from tests.training.test_self_test import (
     DP,
     SABOTAGES,
@@ -26,7 +28,7 @@ from tests.training.test_self_test import (
 )
 
 
-def test_what_a_loop_does_otherwise_is_recorded_as_it_does_it(new_run, monkeypatch: Patch):
+def test_what_a_loop_does_otherwise_is_recorded_as_it_does_it(new_run: Callable[..., Run], monkeypatch: Patch) -> None:
     """Facts are those of the objects, and not of the settings that they were made from."""
     for sabotage, settings, facts in (
         (another_rate, {}, {"sample_rate": 0.4}),
@@ -78,7 +80,9 @@ OTHER_SABOTAGES = [
 
 
 @pytest.mark.parametrize(("sabotage", "settings", "light", "state"), OTHER_SABOTAGES)
-def test_what_else_acts_otherwise_turns_its_light(new_run, monkeypatch: Patch, sabotage, settings, light, state):
+def test_what_else_acts_otherwise_turns_its_light(
+    new_run: Callable[..., Run], monkeypatch: Patch, sabotage: Any, settings: Any, light: Any, state: Any
+) -> None:
     run, spec = new_run(), toy_spec(**(DP | {"epochs": 1, "noise_generator": "secure"} | settings))
 
     def light_of() -> str:
@@ -99,7 +103,7 @@ def test_what_else_acts_otherwise_turns_its_light(new_run, monkeypatch: Patch, s
         dp_sgd._epsilon.cache_clear()
 
 
-def test_each_light_that_can_be_turned_by_a_loop_has_a_sabotage():
+def test_each_light_that_can_be_turned_by_a_loop_has_a_sabotage() -> None:
     """The others are told of the data, or hold by construction: docs/dp-sgd.md has the table."""
     turned = {light for _, _, light in SABOTAGES} | {light for _, _, light, _ in OTHER_SABOTAGES}
     spec = toy_spec(**DP)

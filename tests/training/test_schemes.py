@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,17 +15,17 @@ from medpriv_core.errors import SettingError
 from medpriv_core.privacy.private_training import private_training
 from medpriv_core.training.engines import make_stepper
 from medpriv_core.training.examples import Batch, Examples
-from tests.training.conftest import FEATURES, toy_spec, toy_split
+from tests.training.conftest import FEATURES, Run, toy_spec, toy_split
 
 DP = {"method": "dp_sgd", "noise_multiplier": 2.0, "delta": 1e-3}
 CLASS_WEIGHTS = (0.5, 3.0)
 
 
-def record_batches(session) -> list[np.ndarray]:
+def record_batches(session: Any) -> list[np.ndarray]:
     """The indices of each step that the session will take."""
     drawn, step = [], session.stepper.step
 
-    def recorded(batch: Batch):
+    def recorded(batch: Batch) -> Any:
         drawn.append(batch.indices)
         return step(batch)
 
@@ -40,11 +43,13 @@ def gradients(values: np.ndarray, labels: np.ndarray, weights: np.ndarray, scale
 
 
 def head_weights(head: nn.Module) -> np.ndarray:
-    return np.concatenate([head.weight.detach().numpy(), head.bias.detach().numpy()[:, None]], 1).astype(float)
+    return np.concatenate([head.weight.detach().numpy(), head.bias.detach().numpy()[:, None]], 1).astype(float)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize(("class_weights", "most"), [(None, 0.82), (CLASS_WEIGHTS, 2.0)])
-def test_full_batch_training_is_gradient_descent_on_the_weighted_loss(class_weights, most, new_run):
+def test_full_batch_training_is_gradient_descent_on_the_weighted_loss(
+    class_weights: Any, most: Any, new_run: Callable[..., Run]
+) -> None:
     settings = {"learning_rate": 0.02, "momentum": 0.9, "max_grad_norm": most, "class_weights": class_weights}
     session = new_run().train(toy_spec(sampling="full_batch", batch_size=8, epochs=6, **settings))
     values, labels = session.train.values.numpy().astype(float), session.train.labels.numpy()
@@ -61,7 +66,9 @@ def test_full_batch_training_is_gradient_descent_on_the_weighted_loss(class_weig
 
 @pytest.mark.parametrize("class_weights", [None, CLASS_WEIGHTS])
 @pytest.mark.parametrize("scheme", ["full_batch", "shuffled"])
-def test_a_private_step_clips_each_gradient_then_weighs_it_and_divides_by_the_planned_size(scheme, class_weights):
+def test_a_private_step_clips_each_gradient_then_weighs_it_and_divides_by_the_planned_size(
+    scheme: Any, class_weights: Any
+) -> None:
     rng = np.random.default_rng(0)
     # Faint and strong ones by turns, so that some gradients are shorter than the clipping norm and some are longer.
     values, labels = rng.normal(size=(30, 6)) * np.tile([0.2, 2], 15)[:, None], rng.integers(0, 2, 30)
@@ -89,7 +96,7 @@ def test_a_private_step_clips_each_gradient_then_weighs_it_and_divides_by_the_pl
     assert np.allclose(before - head_weights(head), expected, atol=1e-5)
 
 
-def test_a_full_batch_epoch_is_one_step_on_every_record(new_run):
+def test_a_full_batch_epoch_is_one_step_on_every_record(new_run: Callable[..., Run]) -> None:
     for settings in ({}, DP):
         run = new_run()
         session, go = run.open(toy_spec(sampling="full_batch", epochs=3, **settings))
@@ -100,7 +107,7 @@ def test_a_full_batch_epoch_is_one_step_on_every_record(new_run):
     assert [row["steps"] for row in run.directory.read_epochs()] == [1, 2, 3]
 
 
-def test_a_private_shuffled_epoch_sees_every_record_once_in_an_order_of_its_own(new_run):
+def test_a_private_shuffled_epoch_sees_every_record_once_in_an_order_of_its_own(new_run: Callable[..., Run]) -> None:
     session, go = new_run().open(toy_spec(sampling="shuffled", batch_size=16, **DP))
     drawn = record_batches(session)
     go()
@@ -110,7 +117,7 @@ def test_a_private_shuffled_epoch_sees_every_record_once_in_an_order_of_its_own(
     assert first.tolist() != second.tolist()
 
 
-def test_training_figures_are_of_the_loss_without_weights(new_run):
+def test_training_figures_are_of_the_loss_without_weights(new_run: Callable[..., Run]) -> None:
     plain, weighted = (
         new_run().train(toy_spec(sampling="full_batch", epochs=1, class_weights=weights)).rows[0]
         for weights in (None, CLASS_WEIGHTS)
@@ -118,12 +125,12 @@ def test_training_figures_are_of_the_loss_without_weights(new_run):
     assert plain["train_loss"] == weighted["train_loss"] == pytest.approx(np.log(2), rel=1e-6)
 
 
-def test_class_weights_of_another_number_are_refused(new_run):
+def test_class_weights_of_another_number_are_refused(new_run: Callable[..., Run]) -> None:
     with pytest.raises(SettingError, match=r"class_weights has 3 numbers, but Toy pictures has 2 classes \(dark, bri"):
         new_run().train(toy_spec(class_weights=(1.0, 2.0, 3.0)))
 
 
-def test_a_small_memory_makes_more_passes_and_the_same_step(toy, new_run):
+def test_a_small_memory_makes_more_passes_and_the_same_step(toy: PreparedDataset, new_run: Callable[..., Run]) -> None:
     """96 pixels: 10 images fit into 64 MiB, all 16 into the usual memory."""
     rng = np.random.default_rng(5)
     large = PreparedDataset(toy.info, "large", 96, toy.folder, toy_split(16, rng, 96), toy_split(2, rng, 96))

@@ -9,6 +9,7 @@ import copy
 import json
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,11 +28,11 @@ from medpriv_core.training.sampling import DeckSampler, PoissonSampler, shuffled
 from medpriv_core.training.self_test.trial import MadeUp, Trial
 from tests.training.conftest import Run, toy_spec
 
-DP = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
+DP: dict[str, Any] = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
 Patch = pytest.MonkeyPatch
 
 
-def lights(run: Run, spec) -> dict[str, str]:
+def lights(run: Run, spec: Any) -> dict[str, str]:
     return {check.name: check.state for check in check_run(spec, setup=run.directory.read_setup(), spent=None)}
 
 
@@ -47,7 +48,9 @@ SOUND = [
 
 
 @pytest.mark.parametrize("settings", SOUND, ids=str)
-def test_a_sound_session_passes_and_says_what_was_measured(new_run, settings: dict):
+def test_a_sound_session_passes_and_says_what_was_measured(
+    new_run: Callable[..., Run], settings: dict[str, Any]
+) -> None:
     run, spec = new_run(), toy_spec(**(DP | settings))
     run.open(spec)
     facts = recorded_facts(run.directory.read_setup())
@@ -62,7 +65,7 @@ def test_a_sound_session_passes_and_says_what_was_measured(new_run, settings: di
 
 
 @pytest.mark.parametrize("engine", ["one_pass", "opacus"])
-def test_the_whole_network_is_tried_too(new_run, engine: str):
+def test_the_whole_network_is_tried_too(new_run: Callable[..., Run], engine: str) -> None:
     run, spec = new_run(), toy_spec(**DP, trainable="norms", engine=engine)
     run.open(spec)
     measured = recorded_facts(run.directory.read_setup()).measured
@@ -70,19 +73,21 @@ def test_the_whole_network_is_tried_too(new_run, engine: str):
     assert measured["clipping"]["added"] == pytest.approx(1, abs=1e-3)
 
 
-def test_the_trial_changes_nothing_of_the_session_nor_of_what_follows_from_a_seed(new_run, monkeypatch: Patch):
-    seen = []
+def test_the_trial_changes_nothing_of_the_session_nor_of_what_follows_from_a_seed(
+    new_run: Callable[..., Run], monkeypatch: Patch
+) -> None:
+    seen: list[Any] = []
 
-    def look(found: session.Session, *arguments: object, **options: object) -> dict:
+    def look(found: session.Session, *arguments: Any, **options: Any) -> dict[str, Any]:
         state = found.stepper.state_dict()
         before = copy.deepcopy((found.trained.state_dict(), state, found.ledger, found.position))
-        states = torch.get_rng_state(), np.random.get_state()[1].tolist()
+        states = torch.get_rng_state(), np.random.get_state()[1].tolist()  # type: ignore[index]
         measured = real(found, *arguments, **options)
         after = found.trained.state_dict(), found.stepper.state_dict(), found.ledger, found.position
         assert all(torch.equal(old, new) for old, new in zip(before[0].values(), after[0].values(), strict=True))
         assert str(before[1:]) == str(after[1:])
         assert torch.equal(states[0], torch.get_rng_state())
-        assert states[1] == np.random.get_state()[1].tolist()
+        assert states[1] == np.random.get_state()[1].tolist()  # type: ignore[index]
         seen.append(measured)
         return measured
 
@@ -96,8 +101,8 @@ def test_the_trial_changes_nothing_of_the_session_nor_of_what_follows_from_a_see
 
 @pytest.mark.parametrize("unlucky", [1, 2, 3])
 def test_an_activation_that_rounding_lets_through_in_one_batch_only_refuses_no_sound_run(
-    new_run, monkeypatch: Patch, unlucky: int
-):
+    new_run: Callable[..., Run], monkeypatch: Patch, unlucky: int
+) -> None:
     seen: list[MadeUp] = []
 
     def quiet_step(self: Trial, drawn: list[int]) -> list[Tensor]:
@@ -106,7 +111,7 @@ def test_an_activation_that_rounding_lets_through_in_one_batch_only_refuses_no_s
             return [2 * part if number == 0 else part for number, part in enumerate(handed)]
         return handed
 
-    def begin(self: MadeUp, *arguments: object, **options: object) -> None:
+    def begin(self: MadeUp, *arguments: Any, **options: Any) -> None:
         seen.append(self)
         begun(self, *arguments, **options)
 
@@ -124,7 +129,7 @@ def test_an_activation_that_rounding_lets_through_in_one_batch_only_refuses_no_s
             run.open(spec)
 
 
-def test_a_run_without_privacy_is_not_tried(new_run):
+def test_a_run_without_privacy_is_not_tried(new_run: Callable[..., Run]) -> None:
     run = new_run()
     run.open(toy_spec())
     assert "guarantee" not in run.directory.read_setup()
@@ -158,7 +163,7 @@ def uniform_noise(patch: Patch) -> None:
 
 def fixed_seed(patch: Patch) -> None:
     class Fixed(NoiseSource):
-        def __init__(self, kind, device) -> None:
+        def __init__(self, kind: Any, device: Any) -> None:
             super().__init__(kind, device)
             self._generator = torch.Generator().manual_seed(42)
 
@@ -193,7 +198,7 @@ def clipping_at_100(patch: Patch) -> None:
 def divided_by_who_was_drawn(patch: Patch) -> None:
     real = PrivateStepper.step
 
-    def step(self, batch):
+    def step(self: PrivateStepper, batch: Any) -> Any:
         self._divisor = max(1, len(batch.indices))
         return real(self, batch)
 
@@ -203,7 +208,7 @@ def divided_by_who_was_drawn(patch: Patch) -> None:
 def centred_on_the_batch(patch: Patch) -> None:
     real = private_steps.losses_of
 
-    def losses_of(trained, values, labels, **options):
+    def losses_of(trained: Any, values: Any, labels: Any, **options: Any) -> Any:
         return real(trained, values - values.mean(0) if len(values) > 1 else values, labels, **options)
 
     patch.setattr(private_steps, "losses_of", losses_of)
@@ -212,7 +217,7 @@ def centred_on_the_batch(patch: Patch) -> None:
 def weights_above_one(patch: Patch) -> None:
     real = PrivateStepper.__init__
 
-    def init(self, *arguments, **options):
+    def init(self: PrivateStepper, *arguments: Any, **options: Any) -> None:
         real(self, *arguments, **options)
         self._class_weights = 2 * self._class_weights
 
@@ -220,7 +225,7 @@ def weights_above_one(patch: Patch) -> None:
 
 
 def shuffled_deck(patch: Patch) -> None:
-    def batches(self: PoissonSampler, *, epoch: int, first: int, steps: int):
+    def batches(self: PoissonSampler, *, epoch: int, first: int, steps: int) -> Any:
         size = round(self._n * self.sample_rate)
         rounds = range(-(-steps // 5))
         return iter(
@@ -231,7 +236,7 @@ def shuffled_deck(patch: Patch) -> None:
 
 
 def batches_of_one_size(patch: Patch) -> None:
-    def draw(n, *, sample_rate, rng):
+    def draw(n: Any, *, sample_rate: Any, rng: Any) -> Any:
         return np.argsort(rng.random(n))[: round(n * sample_rate)]
 
     patch.setattr(sampling, "poisson_batch", draw)
@@ -242,7 +247,7 @@ def sampled_from_a_seed(patch: Patch) -> None:
 
 
 def favourites(patch: Patch) -> None:
-    def draw(n, *, sample_rate, rng):
+    def draw(n: Any, *, sample_rate: Any, rng: Any) -> Any:
         chosen = np.flatnonzero(rng.random(n) < 2 * sample_rate)
         return chosen[chosen < n // 2]
 
@@ -263,7 +268,7 @@ def training_statistics(patch: Patch) -> None:
 def images_by_training_statistics(patch: Patch) -> None:
     real = inputs.image_examples
 
-    def examples(split, **options):
+    def examples(split: Any, **options: Any) -> Any:
         made = real(split, **options)
         mean = made.values.float().mean()
         return type(made)(made.values, made.labels, lambda values, chance: made.prepare(values, chance) - mean / 255)
@@ -287,7 +292,7 @@ def another_way_to_draw(patch: Patch) -> None:
 def less_noise_than_counted(patch: Patch) -> None:
     real = session.engines.make_stepper
 
-    def make(*arguments, noise_multiplier, **options):
+    def make(*arguments: Any, noise_multiplier: Any, **options: Any) -> Any:
         return real(*arguments, noise_multiplier=noise_multiplier / 2, **options)
 
     patch.setattr(session.engines, "make_stepper", make)
@@ -324,7 +329,9 @@ SABOTAGES = [
 
 
 @pytest.mark.parametrize(("sabotage", "settings", "light"), SABOTAGES)
-def test_a_sabotaged_loop_turns_its_light_red_and_does_not_begin(new_run, monkeypatch, sabotage, settings, light):
+def test_a_sabotaged_loop_turns_its_light_red_and_does_not_begin(
+    new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, sabotage: Any, settings: Any, light: Any
+) -> None:
     run, spec = new_run(), toy_spec(**(DP | settings))
     sabotage(monkeypatch)
     with pytest.raises(RunError, match="failed its own test"):
@@ -336,5 +343,5 @@ def test_a_sabotaged_loop_turns_its_light_red_and_does_not_begin(new_run, monkey
     assert run.directory.read_epochs() == []
 
 
-def test_no_layer_of_the_tried_networks_was_known_to_mix():
+def test_no_layer_of_the_tried_networks_was_known_to_mix() -> None:
     assert mixing_layers(torch.nn.Linear(3, 2)) == ()

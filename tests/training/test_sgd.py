@@ -6,6 +6,7 @@ import copy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from torch import nn
 from medpriv_core.training.sgd import Sgd
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = [
+SETTINGS: list[dict[str, Any]] = [
     {"lr": 0.1, "momentum": 0.0, "weight_decay": 0.0},
     {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.0},
     {"lr": 0.03, "momentum": 0.5, "weight_decay": 1e-3},
@@ -32,7 +33,7 @@ def learn(trained: nn.Module, optimizer: Sgd | torch.optim.SGD, steps: range) ->
         optimizer.zero_grad()
         trained(torch.randn(5, 3, 8, 8)).square().mean().backward()
         if step == 2:  # a layer that got no gradient is left alone
-            trained[0].weight.grad = None
+            trained[0].weight.grad = None  # type: ignore[index]
         optimizer.step()
 
 
@@ -42,7 +43,7 @@ def assert_same(one: nn.Module, other: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_it_steps_as_pytorchs_does_and_goes_on_from_its_state_and_from_pytorchs(settings: dict[str, float]) -> None:
+def test_it_steps_as_pytorchs_does_and_goes_on_from_its_state_and_from_pytorchs(settings: dict[str, Any]) -> None:
     ours, theirs = network(), network()
     own, reference = Sgd(ours.parameters(), **settings), torch.optim.SGD(theirs.parameters(), **settings)
     learn(ours, own, range(4))

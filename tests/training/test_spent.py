@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,7 +55,9 @@ def accounting(run: Run, spec: RunSpec) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("epochs_before", [0, 1])
-def test_a_network_stopped_in_mid_epoch_has_spent_all_its_steps(epochs_before: int, new_run):
+def test_a_network_stopped_in_mid_epoch_has_spent_all_its_steps(
+    epochs_before: int, new_run: Callable[..., Run]
+) -> None:
     run, spec = new_run(), toy_spec(epochs=3, **DP)
     if epochs_before:
         run.train(spec.changed(epochs=1))
@@ -71,7 +75,7 @@ def test_a_network_stopped_in_mid_epoch_has_spent_all_its_steps(epochs_before: i
     assert accounting(run, spec)[0] == "green"
 
 
-def test_where_a_run_without_privacy_was_stopped_is_recorded_too(new_run):
+def test_where_a_run_without_privacy_was_stopped_is_recorded_too(new_run: Callable[..., Run]) -> None:
     run, spec = new_run(), toy_spec(epochs=3)
     stop(run, spec, MORE)
     spent = shown(run, spec)
@@ -79,13 +83,13 @@ def test_where_a_run_without_privacy_was_stopped_is_recorded_too(new_run):
     assert (spent.steps, spent.place is not None) == (saved(run)["position"]["step"], True)
 
 
-def test_between_two_epochs_nothing_is_said_of_a_stop(new_run):
+def test_between_two_epochs_nothing_is_said_of_a_stop(new_run: Callable[..., Run]) -> None:
     run, spec = new_run(), toy_spec(epochs=2, **DP)
     run.train(spec)
     assert (shown(run, spec).place, shown(run, spec).steps) == (None, 2 * AN_EPOCH)
 
 
-def test_stop_resume_stop_forgets_no_step(new_run):
+def test_stop_resume_stop_forgets_no_step(new_run: Callable[..., Run]) -> None:
     run, spec, before = new_run(), toy_spec(epochs=4, **DP), 0
     for questions in (MORE, 3, 9, 2, 6):
         stop(run, spec, questions)
@@ -99,7 +103,7 @@ def test_stop_resume_stop_forgets_no_step(new_run):
     assert shown(run, spec).steps == 4 * AN_EPOCH
 
 
-def test_while_a_resumed_session_runs_its_lights_stay_and_its_curve_is_drawn(new_run):
+def test_while_a_resumed_session_runs_its_lights_stay_and_its_curve_is_drawn(new_run: Callable[..., Run]) -> None:
     run, spec = new_run(), toy_spec(epochs=3, **DP)
     run.train(spec.changed(epochs=1))
     stop(run, spec, 6)
@@ -112,12 +116,14 @@ def test_while_a_resumed_session_runs_its_lights_stay_and_its_curve_is_drawn(new
 
 
 @pytest.mark.parametrize("refused", range(9))
-def test_a_kill_between_any_two_writes_leaves_what_holds_for_the_weights_on_the_disk(refused, monkeypatch, new_run):
+def test_a_kill_between_any_two_writes_leaves_what_holds_for_the_weights_on_the_disk(
+    refused: Any, monkeypatch: pytest.MonkeyPatch, new_run: Callable[..., Run]
+) -> None:
     """Three files are replaced in each of three writings: announced record, checkpoint, record."""
     run, spec, calls = new_run(), toy_spec(epochs=2, **DP), 0
     replace_file, highest = spent_record.replace_file, 0
 
-    def refuse(path, content):
+    def refuse(path: Any, content: Any) -> None:
         nonlocal calls
         calls += 1
         if calls > refused:
@@ -147,12 +153,14 @@ def test_a_kill_between_any_two_writes_leaves_what_holds_for_the_weights_on_the_
     assert accounting(run, spec.changed(epochs=3))[0] == "green"
 
 
-def test_a_kill_between_record_and_checkpoint_does_not_put_a_target_out_of_reach(monkeypatch, new_run):
+def test_a_kill_between_record_and_checkpoint_does_not_put_a_target_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch, new_run: Callable[..., Run]
+) -> None:
     spec = toy_spec(epochs=3, method="dp_sgd", target_epsilon=3.0, delta=1e-3)
     run, replace_file = new_run(), spent_record.replace_file
     run.train(spec.changed(epochs=1, target_epsilon=None, noise_multiplier=2.0))
 
-    def refuse(path, content):
+    def refuse(path: Any, content: Any) -> None:
         if path == run.directory.checkpoint:
             raise DataHomeError("killed here")
         replace_file(path, content)
@@ -171,7 +179,9 @@ def test_a_kill_between_record_and_checkpoint_does_not_put_a_target_out_of_reach
     assert run.directory.read_epochs()[-1]["epsilon"] <= 3.0
 
 
-def test_a_run_does_not_go_on_from_an_older_checkpoint_that_was_put_back(new_run, tmp_path):
+def test_a_run_does_not_go_on_from_an_older_checkpoint_that_was_put_back(
+    new_run: Callable[..., Run], tmp_path: Path
+) -> None:
     run, spec = new_run(), toy_spec(epochs=3, **DP)
     run.train(spec.changed(epochs=1))
     shutil.copy(run.directory.checkpoint, tmp_path / "older.pt")
@@ -194,7 +204,7 @@ def test_a_run_does_not_go_on_from_an_older_checkpoint_that_was_put_back(new_run
     assert accounting(run, spec)[0] == "green"
 
 
-def test_a_checkpoint_that_is_gone_stays_spent(new_run):
+def test_a_checkpoint_that_is_gone_stays_spent(new_run: Callable[..., Run]) -> None:
     run, spec = new_run(), toy_spec(epochs=2, **DP)
     stop(run, spec, MORE)
     taken = shown(run, spec).steps
@@ -208,7 +218,9 @@ def test_a_checkpoint_that_is_gone_stays_spent(new_run):
     assert (state, "the larger number holds" in sentence) == ("amber", True)
 
 
-def test_without_checkpoint_and_record_a_run_that_has_shown_epochs_does_not_begin_anew(new_run):
+def test_without_checkpoint_and_record_a_run_that_has_shown_epochs_does_not_begin_anew(
+    new_run: Callable[..., Run],
+) -> None:
     run, spec = new_run(), toy_spec(epochs=2, **DP)
     run.train(spec.changed(epochs=1))
     run.directory.checkpoint.unlink()
@@ -217,7 +229,9 @@ def test_without_checkpoint_and_record_a_run_that_has_shown_epochs_does_not_begi
         run.open(spec)
 
 
-def test_older_files_put_back_together_are_not_believed_beside_an_epoch_that_was_shown(new_run, tmp_path):
+def test_older_files_put_back_together_are_not_believed_beside_an_epoch_that_was_shown(
+    new_run: Callable[..., Run], tmp_path: Path
+) -> None:
     run, spec = new_run(), toy_spec(epochs=3, **DP)
     run.train(spec.changed(epochs=1))
     for name in ("checkpoint.pt", FILE_NAME):
@@ -233,7 +247,9 @@ def test_older_files_put_back_together_are_not_believed_beside_an_epoch_that_was
 
 
 @pytest.mark.parametrize("damage", [None, "{", "[]", '{"steps": -1}', '{"epochs": 1, "step": 0, "steps": 3}'])
-def test_without_its_record_the_light_is_red_until_the_run_goes_on(damage: str | None, new_run):
+def test_without_its_record_the_light_is_red_until_the_run_goes_on(
+    damage: str | None, new_run: Callable[..., Run]
+) -> None:
     run, spec = new_run(), toy_spec(epochs=3, **DP)
     run.train(spec.changed(epochs=1))
     stop(run, spec, 6)

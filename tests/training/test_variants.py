@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from skimage import data, transform
@@ -15,7 +17,7 @@ def picture() -> np.ndarray:
     return (small * 255).astype(np.uint8)[:, :, None]
 
 
-def test_a_variant_follows_from_the_image_and_its_number_alone(picture):
+def test_a_variant_follows_from_the_image_and_its_number_alone(picture: np.ndarray) -> None:
     before = picture.copy()
     assert np.array_equal(vary(picture, number=1), vary(picture, number=1))
     assert not np.array_equal(vary(picture, number=1), vary(picture, number=2))
@@ -26,7 +28,7 @@ def test_a_variant_follows_from_the_image_and_its_number_alone(picture):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_variants_keep_shape_and_content(picture, channels):
+def test_variants_keep_shape_and_content(picture: np.ndarray, channels: Any) -> None:
     image = picture.repeat(channels, axis=2)
     for number in range(1, 9):
         varied = vary(image, number=number)
@@ -39,7 +41,7 @@ def test_variants_keep_shape_and_content(picture, channels):
         assert np.array_equal(varied[..., 0], varied[..., 2])
 
 
-def test_sharpness_is_what_varies_most(picture):
+def test_sharpness_is_what_varies_most(picture: np.ndarray) -> None:
     def sharpness(image: np.ndarray) -> float:
         return float(np.abs(np.diff(image[..., 0].astype(float), axis=0)).mean())
 
@@ -48,11 +50,11 @@ def test_sharpness_is_what_varies_most(picture):
     assert max(softened) > 0.8 * sharpness(picture)
 
 
-def test_every_third_variant_is_broad_and_the_image_itself_is_not():
+def test_every_third_variant_is_broad_and_the_image_itself_is_not() -> None:
     assert [number for number in range(10) if is_broad(number)] == [3, 6, 9]
 
 
-def test_broad_variants_are_stretched_and_lit_unevenly_and_mild_ones_are_not():
+def test_broad_variants_are_stretched_and_lit_unevenly_and_mild_ones_are_not() -> None:
     flat = np.full((96, 96, 1), 128, np.uint8)
     middle = np.s_[24:72, 24:72]  # whatever was moved in from outside is black
     for number in range(1, 31):
@@ -62,7 +64,7 @@ def test_broad_variants_are_stretched_and_lit_unevenly_and_mild_ones_are_not():
     # A square in the middle: its width against its height, which turning and zooming do not change.
     square = np.zeros((96, 96, 1), np.uint8)
     square[32:64, 32:64] = 255
-    widths = {True: [], False: []}
+    widths: dict[bool, list[int]] = {True: [], False: []}
     for number in range(1, 91):
         varied = vary(square, number=number)[..., 0].astype(float)
         heavy = varied > (varied.min() + varied.max()) / 2
@@ -72,7 +74,7 @@ def test_broad_variants_are_stretched_and_lit_unevenly_and_mild_ones_are_not():
     assert np.std(widths[True]) > 0.08
 
 
-def test_light_and_grain_are_the_same_in_every_colour():
+def test_light_and_grain_are_the_same_in_every_colour() -> None:
     grey = np.full((64, 64, 3), 128, np.uint8)
     varied = [vary(grey, number=number) for number in range(3, 31, 3)]
     assert all(np.array_equal(image[..., 0], image[..., 2]) for image in varied)

@@ -1,7 +1,10 @@
+from __future__ import annotations
+
 import os
 import zipfile
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +12,7 @@ from safetensors.torch import save_file
 
 from medpriv_core import weights_source
 from medpriv_core.errors import DownloadError, WeightsError
+from medpriv_core.home import DataHome
 from medpriv_core.runs import service
 from medpriv_core.spec import RunSpec
 from medpriv_core.training import weights
@@ -27,11 +31,11 @@ def state_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def no_variable(monkeypatch):
+def no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MEDPRIV_WEIGHTS", raising=False)
 
 
-def test_the_constants_are_torchvisions():
+def test_the_constants_are_torchvisions() -> None:
     from torchvision.models import ResNet18_Weights
 
     url = ResNet18_Weights.IMAGENET1K_V1.url
@@ -42,25 +46,27 @@ def test_the_constants_are_torchvisions():
     assert len(weights_source.IMAGENET_SHA256) == 64
 
 
-def test_a_path_is_loaded_and_named(state_file, home):
+def test_a_path_is_loaded_and_named(state_file: Path, home: DataHome) -> None:
     loaded = load_weights(str(state_file), home=home)
     assert state_file.name in loaded.sentence
     assert fingerprint(loaded.state_dict) == fingerprint(read_state_dict(state_file))
 
 
-def test_none_is_said_plainly(home):
+def test_none_is_said_plainly(home: DataHome) -> None:
     loaded = load_weights("none", home=home)
     assert loaded.state_dict is None
     assert "random" in loaded.sentence
 
 
-def test_imagenet_prefers_the_variable_then_the_cache_then_a_download(state_file, home, monkeypatch):
+def test_imagenet_prefers_the_variable_then_the_cache_then_a_download(
+    state_file: Path, home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from torchvision.models import ResNet18_Weights
 
     asked = []
     monkeypatch.setattr(weights_source, "IMAGENET_SHA256", sha256(state_file.read_bytes()).hexdigest())
 
-    def download(url, target, *, checksum, progress, timeout_s, most_bytes):
+    def download(url: Any, target: Any, *, checksum: Any, progress: Any, timeout_s: Any, most_bytes: Any) -> None:
         asked.append((url, checksum))
         target.parent.mkdir(parents=True)
         target.write_bytes(state_file.read_bytes())
@@ -81,7 +87,9 @@ def test_imagenet_prefers_the_variable_then_the_cache_then_a_download(state_file
     assert len(asked) == 1
 
 
-def test_a_downloaded_file_of_which_a_byte_was_changed_is_refused_when_it_is_used(state_file, home, monkeypatch):
+def test_a_downloaded_file_of_which_a_byte_was_changed_is_refused_when_it_is_used(
+    state_file: Path, home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content = state_file.read_bytes()
     monkeypatch.setattr(weights_source, "IMAGENET_SHA256", sha256(content).hexdigest())
     kept = home.weights / weights_source.IMAGENET_FILE
@@ -100,8 +108,10 @@ def test_a_downloaded_file_of_which_a_byte_was_changed_is_refused_when_it_is_use
         load_weights("imagenet", home=home)
 
 
-def test_a_failed_download_is_an_error_and_never_random_weights(home, monkeypatch):
-    def download(*args, **kwargs):
+def test_a_failed_download_is_an_error_and_never_random_weights(
+    home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def download(*args: Any, **kwargs: Any) -> None:
         raise DownloadError("The server does not answer.")
 
     monkeypatch.setattr(weights, "download", download)
@@ -109,7 +119,7 @@ def test_a_failed_download_is_an_error_and_never_random_weights(home, monkeypatc
         load_weights("imagenet", home=home)
 
 
-def test_a_missing_local_file_is_an_error(home, monkeypatch, tmp_path):
+def test_a_missing_local_file_is_an_error(home: DataHome, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MEDPRIV_WEIGHTS", str(tmp_path / "gone.pth"))
     assert "does not exist" in weights_source.weights_status(home).sentence
     with pytest.raises(WeightsError, match=r"no weights file at .*gone\.pth"):
@@ -117,11 +127,11 @@ def test_a_missing_local_file_is_an_error(home, monkeypatch, tmp_path):
 
 
 class _RunsCode:
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return os.mkdir, ("the-code-has-run",)
 
 
-def test_pickled_code_is_refused_and_not_run(tmp_path, monkeypatch):
+def test_pickled_code_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"conv1.weight": _RunsCode()}, "evil.pth")
     with pytest.raises(WeightsError, match="program code"):
@@ -129,7 +139,7 @@ def test_pickled_code_is_refused_and_not_run(tmp_path, monkeypatch):
     assert not Path("the-code-has-run").exists()
 
 
-def test_a_whole_pickled_network_is_refused(tmp_path):
+def test_a_whole_pickled_network_is_refused(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(2, 2), tmp_path / "network.pth")
     with pytest.raises(WeightsError, match="state_dict"):
         read_state_dict(tmp_path / "network.pth")
@@ -153,17 +163,17 @@ def _other_zip(path: Path, state_file: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [_truncated, _text, _empty, _other_zip])
-def test_a_damaged_or_foreign_file_is_refused(write, tmp_path, state_file):
+def test_a_damaged_or_foreign_file_is_refused(write: Any, tmp_path: Path, state_file: Path) -> None:
     write(tmp_path / "weights.pth", state_file)
     with pytest.raises(WeightsError, match="damaged or not a PyTorch file"):
         read_state_dict(tmp_path / "weights.pth")
 
 
-def _without(name):
+def _without(name: Any) -> Any:
     return lambda state: state.pop(name)
 
 
-def _put(name, value):
+def _put(name: Any, value: Any) -> Any:
     return lambda state: state.__setitem__(name, value)
 
 
@@ -178,7 +188,9 @@ def _put(name, value):
         (lambda state: [state.pop(name) for name in list(state) if not name.startswith("fc.")], "only a last layer"),
     ],
 )
-def test_another_networks_state_dict_is_refused_with_the_reason(change, reason, tmp_path, state_file):
+def test_another_networks_state_dict_is_refused_with_the_reason(
+    change: Any, reason: Any, tmp_path: Path, state_file: Path
+) -> None:
     state = torch.load(state_file, weights_only=True)
     change(state)
     torch.save(state, tmp_path / "other.pth")
@@ -190,7 +202,7 @@ def test_another_networks_state_dict_is_refused_with_the_reason(change, reason, 
     ("name", "words"),
     [("resnet34", "this is a ResNet-34"), ("resnet50", "this is a ResNet-50"), ("vgg11", "this is a VGG")],
 )
-def test_other_networks_are_named(name, words, tmp_path):
+def test_other_networks_are_named(name: Any, words: Any, tmp_path: Path) -> None:
     from torchvision import models
 
     with torch.device("meta"):
@@ -203,14 +215,14 @@ def test_other_networks_are_named(name, words, tmp_path):
         read_state_dict(tmp_path / "o.pth")
 
 
-def _numbered(state):
+def _numbered(state: Any) -> Any:
     places = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3": "6", "layer4": "7"}
     return {
         f"0.{places[name.split('.')[0]]}.{name.split('.', 1)[1]}": v for name, v in state.items() if name[:2] != "fc"
     }
 
 
-def _under(prefix):
+def _under(prefix: Any) -> Any:
     return lambda state: {f"{prefix}{name}": value for name, value in state.items()}
 
 
@@ -243,7 +255,9 @@ WRAPPED = {
 
 
 @pytest.mark.parametrize("wrap", WRAPPED.values(), ids=WRAPPED)
-def test_files_as_people_have_them_are_understood_at_launch_and_in_the_run(wrap, tmp_path, state_file):
+def test_files_as_people_have_them_are_understood_at_launch_and_in_the_run(
+    wrap: Any, tmp_path: Path, state_file: Path
+) -> None:
     state = torch.load(state_file, weights_only=True)
     torch.save(wrap(state), tmp_path / "w.pth")
 
@@ -254,7 +268,7 @@ def test_files_as_people_have_them_are_understood_at_launch_and_in_the_run(wrap,
     assert not any(name.startswith("fc.") for name in found)
 
 
-def test_safetensors_and_files_of_old_pytorch_are_read(tmp_path, state_file):
+def test_safetensors_and_files_of_old_pytorch_are_read(tmp_path: Path, state_file: Path) -> None:
     state = torch.load(state_file, weights_only=True)
     save_file({f"backbone.{name}": value for name, value in state.items()}, tmp_path / "w.safetensors")
     torch.save(state, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
@@ -264,14 +278,14 @@ def test_safetensors_and_files_of_old_pytorch_are_read(tmp_path, state_file):
         assert torch.equal(read_state_dict(tmp_path / name)["bn1.weight"], state["bn1.weight"])
 
 
-def test_two_networks_in_one_file_are_not_guessed_at(tmp_path, state_file):
+def test_two_networks_in_one_file_are_not_guessed_at(tmp_path: Path, state_file: Path) -> None:
     state = torch.load(state_file, weights_only=True)
     torch.save(_under("student.")(state) | _under("teacher.")(state), tmp_path / "two.pth")
     with pytest.raises(WeightsError, match=r"several ResNets, under 'student\.', 'teacher\.'"):
         look_into(tmp_path / "two.pth")
 
 
-def test_torchscript_and_whole_networks_are_refused_by_what_they_are(tmp_path):
+def test_torchscript_and_whole_networks_are_refused_by_what_they_are(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "script.pt", "w") as archive:  # as torch.jit.save lays it out
         for name in ("data.pkl", "code/__torch__.py", "constants.pkl", "version"):
             archive.writestr(f"script/{name}", b"3")
@@ -290,13 +304,13 @@ def test_torchscript_and_whole_networks_are_refused_by_what_they_are(tmp_path):
         (b"\x89HDF", "HDF5"),
     ],
 )
-def test_what_is_no_weights_file_is_told_by_what_it_is(content, words, tmp_path):
+def test_what_is_no_weights_file_is_told_by_what_it_is(content: Any, words: Any, tmp_path: Path) -> None:
     (tmp_path / "w.pth").write_bytes(content)
     with pytest.raises(WeightsError, match=words):
         look_into(tmp_path / "w.pth")
 
 
-def test_looking_into_a_file_runs_no_code_of_it(tmp_path, monkeypatch):
+def test_looking_into_a_file_runs_no_code_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"conv1.weight": _RunsCode()}, "evil.pth")
     with pytest.raises(WeightsError, match=r"posix\.mkdir|nt\.mkdir"):
@@ -304,15 +318,15 @@ def test_looking_into_a_file_runs_no_code_of_it(tmp_path, monkeypatch):
     assert not Path("the-code-has-run").exists()
 
 
-def test_a_network_with_group_norm_serves_group_norm_whole_and_nothing_else(tmp_path, home):
+def test_a_network_with_group_norm_serves_group_norm_whole_and_nothing_else(tmp_path: Path, home: DataHome) -> None:
     trained = build_model(classes=2, norm="group_norm", state_dict=None, seed=1)
-    torch.nn.init.uniform_(trained.bn1.weight)
+    torch.nn.init.uniform_(trained.bn1.weight)  # type: ignore[arg-type]
     save_file({name: v.contiguous() for name, v in trained.state_dict().items()}, tmp_path / "gn.safetensors")
 
     loaded = load_weights(str(tmp_path / "gn.safetensors"), home=home, norm="group_norm")
     again = build_model(classes=3, norm="group_norm", state_dict=loaded.state_dict, seed=2)
 
-    assert torch.equal(again.bn1.weight, trained.bn1.weight)
+    assert torch.equal(again.bn1.weight, trained.bn1.weight)  # type: ignore[arg-type]
     for refuse in (
         lambda: load_weights(str(tmp_path / "gn.safetensors"), home=home, norm="frozen_batch_norm"),
         lambda: weights_source.check_weights(str(tmp_path / "gn.safetensors"), norm="batch_norm", home=home),
@@ -321,7 +335,9 @@ def test_a_network_with_group_norm_serves_group_norm_whole_and_nothing_else(tmp_
             refuse()
 
 
-def test_a_file_that_will_not_do_is_refused_before_the_run_is_queued(tmp_path, home, monkeypatch):
+def test_a_file_that_will_not_do_is_refused_before_the_run_is_queued(
+    tmp_path: Path, home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from torchvision.models import resnet50
 
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
@@ -337,7 +353,7 @@ def test_a_file_that_will_not_do_is_refused_before_the_run_is_queued(tmp_path, h
     assert service.list_runs(home) == []
 
 
-def test_another_number_of_classes_and_half_precision_are_fine(tmp_path):
+def test_another_number_of_classes_and_half_precision_are_fine(tmp_path: Path) -> None:
     from torchvision.models import resnet18
 
     torch.save(resnet18(num_classes=7).half().state_dict(), tmp_path / "seven.pth")

@@ -64,13 +64,13 @@ BROKEN: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
 
 
 @pytest.mark.parametrize("how", list(BROKEN))
-def test_weights_that_came_apart_are_noticed(trained: Weights, how: str):
+def test_weights_that_came_apart_are_noticed(trained: Weights, how: str) -> None:
     broken, reason = BROKEN[how]
     changed = {name: broken(value) if value.is_floating_point() else value for name, value in trained.items()}
     assert reason in (doubt_weights(changed) or "")
 
 
-def test_random_weights_are_noticed_however_they_were_drawn(trained: Weights):
+def test_random_weights_are_noticed_however_they_were_drawn(trained: Weights) -> None:
     for seed in range(3):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -83,7 +83,7 @@ def test_random_weights_are_noticed_however_they_were_drawn(trained: Weights):
     assert "the filters of layer1.0.conv1.weight" in (doubt_weights(mixed) or "")
 
 
-def test_what_is_trained_passes_also_changed_a_little_or_with_other_normalisation(trained: Weights):
+def test_what_is_trained_passes_also_changed_a_little_or_with_other_normalisation(trained: Weights) -> None:
     assert doubt_weights(trained) is None
     random = torch.Generator().manual_seed(2)
     tuned = {
@@ -95,12 +95,12 @@ def test_what_is_trained_passes_also_changed_a_little_or_with_other_normalisatio
     assert doubt_weights(without_statistics) is None
 
 
-def test_no_weights_are_no_doubt():
+def test_no_weights_are_no_doubt() -> None:
     assert doubt_weights(None) is None
 
 
 @pytest.mark.skipif(not REAL.is_file(), reason="needs the pretrained weights")
-def test_imagenets_weights_pass_and_the_same_in_pieces_do_not():
+def test_imagenets_weights_pass_and_the_same_in_pieces_do_not() -> None:
     real = read_state_dict(REAL)
     assert doubt_weights(real) is None
     half = {name: value.half().float() for name, value in real.items()}

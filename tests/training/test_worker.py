@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from filelock import FileLock
 from medpriv_core.datasets.base import PreparedDataset
 from medpriv_core.datasets.noised import noised_dataset
 from medpriv_core.errors import DatasetError, SettingError
+from medpriv_core.home import DataHome
 from medpriv_core.locks import is_held
 from medpriv_core.mechanisms.additive import Gaussian, LaplacePerImage, LaplacePerPixel
 from medpriv_core.mechanisms.discrete_laplace import DiscreteLaplace
@@ -60,12 +62,12 @@ def toy_is_prepared(monkeypatch: pytest.MonkeyPatch, toy: PreparedDataset) -> No
     monkeypatch.setattr(worker, "prepare_dataset", lambda home, name, *, image_size, progress, say: toy)
 
 
-def start_child(directory: RunDirectory) -> subprocess.Popen:
+def start_child(directory: RunDirectory) -> subprocess.Popen[bytes]:
     with open(directory.log, "ab") as log:
         return subprocess.Popen([sys.executable, "-c", CHILD, str(directory.path)], cwd=ROOT, stderr=log)
 
 
-def wait_for_epochs(directory: RunDirectory, count: int, child: subprocess.Popen) -> None:
+def wait_for_epochs(directory: RunDirectory, count: int, child: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 120
     while len(directory.read_epochs()) < count:
         assert child.poll() is None, directory.log_tail()
@@ -73,7 +75,7 @@ def wait_for_epochs(directory: RunDirectory, count: int, child: subprocess.Popen
         time.sleep(0.02)
 
 
-def test_a_finished_run_says_so_with_its_last_figures(directory, home):
+def test_a_finished_run_says_so_with_its_last_figures(directory: RunDirectory, home: DataHome) -> None:
     directory.create(toy_spec(method="dp_sgd", noise_multiplier=1.0, delta=1e-3))
     assert run_worker(directory.path, home) == 0
     outcome = directory.read_outcome()
@@ -94,10 +96,17 @@ def test_a_finished_run_says_so_with_its_last_figures(directory, home):
         ({"noise_draw": "dp_pix", "block": 5, "changed_pixels": 64}, DpPix(20.0, block=5, changed_pixels=64)),
     ],
 )
-def test_local_dp_trains_on_the_stored_copy_with_its_noise(directory, home, toy, monkeypatch, settings, noise):
+def test_local_dp_trains_on_the_stored_copy_with_its_noise(
+    directory: RunDirectory,
+    home: DataHome,
+    toy: PreparedDataset,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+    noise: Any,
+) -> None:
     stored = []
 
-    def remembered(*arguments, **options):
+    def remembered(*arguments: Any, **options: Any) -> Any:
         stored.append(noised_dataset(*arguments, **options))
         return stored[-1]
 
@@ -119,8 +128,10 @@ def test_local_dp_trains_on_the_stored_copy_with_its_noise(directory, home, toy,
     assert len(list(stored[0].folder.parent.iterdir())) == 1
 
 
-def test_what_the_user_can_put_right_fails_with_its_sentence(directory, home, monkeypatch):
-    def prepare(*args, **kwargs):
+def test_what_the_user_can_put_right_fails_with_its_sentence(
+    directory: RunDirectory, home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(*args: Any, **kwargs: Any) -> None:
         raise DatasetError("The folder has no images.")
 
     monkeypatch.setattr(worker, "prepare_dataset", prepare)
@@ -129,8 +140,10 @@ def test_what_the_user_can_put_right_fails_with_its_sentence(directory, home, mo
     assert directory.read_outcome() == {"state": "failed", "message": "The folder has no images.", "exit_code": 2}
 
 
-def test_settings_are_kept_so_that_a_page_can_call_them_as_its_form_does(directory, home, monkeypatch, capsys):
-    def prepare(*args, **kwargs):
+def test_settings_are_kept_so_that_a_page_can_call_them_as_its_form_does(
+    directory: RunDirectory, home: DataHome, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def prepare(*args: Any, **kwargs: Any) -> None:
         raise SettingError("Set [norm] to [norm=group_norm].")
 
     monkeypatch.setattr(worker, "prepare_dataset", prepare)
@@ -141,9 +154,9 @@ def test_settings_are_kept_so_that_a_page_can_call_them_as_its_form_does(directo
 
 
 def test_an_internal_error_fails_in_one_sentence_and_leaves_the_traceback_to_the_log(
-    directory, home, monkeypatch, capsys
-):
-    def prepare(*args, **kwargs):
+    directory: RunDirectory, home: DataHome, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def prepare(*args: Any, **kwargs: Any) -> None:
         raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr(worker, "prepare_dataset", prepare)
@@ -167,8 +180,10 @@ def test_an_internal_error_fails_in_one_sentence_and_leaves_the_traceback_to_the
         ),
     ],
 )
-def test_full_disk_and_memory_are_explained(error, words, directory, home, monkeypatch):
-    def prepare(*args, **kwargs):
+def test_full_disk_and_memory_are_explained(
+    error: Any, words: Any, directory: RunDirectory, home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(*args: Any, **kwargs: Any) -> None:
         raise error
 
     monkeypatch.setattr(worker, "prepare_dataset", prepare)
@@ -177,14 +192,16 @@ def test_full_disk_and_memory_are_explained(error, words, directory, home, monke
     assert words in directory.read_outcome()["message"]
 
 
-def test_a_full_disk_at_the_checkpoint_keeps_the_one_before(directory, home, monkeypatch):
+def test_a_full_disk_at_the_checkpoint_keeps_the_one_before(
+    directory: RunDirectory, home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory.create(toy_spec(epochs=1))
     assert run_worker(directory.path, home) == 0
     before = directory.checkpoint.read_bytes()
     directory.clear_outcome()
     directory.create(toy_spec(epochs=2))
 
-    def refuse(_descriptor):
+    def refuse(_descriptor: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
@@ -195,14 +212,16 @@ def test_a_full_disk_at_the_checkpoint_keeps_the_one_before(directory, home, mon
     assert not list(directory.path.glob(".*part"))
 
 
-def test_an_ended_run_is_not_started_again(directory, home):
+def test_an_ended_run_is_not_started_again(directory: RunDirectory, home: DataHome) -> None:
     directory.create(toy_spec())
     directory.write_outcome("finished")
     assert run_worker(directory.path, home) == 3
     assert directory.read_epochs() == []
 
 
-def test_a_run_with_a_living_worker_is_left_alone(directory, home, capsys):
+def test_a_run_with_a_living_worker_is_left_alone(
+    directory: RunDirectory, home: DataHome, capsys: pytest.CaptureFixture[str]
+) -> None:
     directory.create(toy_spec())
     with FileLock(directory.lock):
         assert run_worker(directory.path, home) == 3
@@ -210,10 +229,12 @@ def test_a_run_with_a_living_worker_is_left_alone(directory, home, capsys):
     assert "already" in capsys.readouterr().err
 
 
-def test_a_lock_whose_file_was_removed_is_taken_again(directory, home, toy, monkeypatch):
+def test_a_lock_whose_file_was_removed_is_taken_again(
+    directory: RunDirectory, home: DataHome, toy: PreparedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     held = []
 
-    def prepare(home, name, *, image_size, progress, say):
+    def prepare(home: DataHome, name: Any, *, image_size: Any, progress: Any, say: Any) -> Any:
         directory.lock.unlink()
         assert not is_held(directory.lock)
         progress("Reading", 0, 1)
@@ -227,12 +248,18 @@ def test_a_lock_whose_file_was_removed_is_taken_again(directory, home, toy, monk
     assert not is_held(directory.lock)
 
 
-def test_a_worker_whose_run_was_taken_up_by_another_leaves_without_a_trace(directory, home, toy, monkeypatch, capsys):
+def test_a_worker_whose_run_was_taken_up_by_another_leaves_without_a_trace(
+    directory: RunDirectory,
+    home: DataHome,
+    toy: PreparedDataset,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     spec = toy_spec(epochs=3)
     directory.create(spec)
     seen, others = [], FileLock(directory.lock)
 
-    def log(sentence):
+    def log(sentence: Any) -> None:
         if sentence.startswith("epoch 1 "):
             directory.lock.unlink()
             others.acquire(timeout=0)
@@ -245,19 +272,19 @@ def test_a_worker_whose_run_was_taken_up_by_another_leaves_without_a_trace(direc
     assert [directory.checkpoint.read_bytes(), directory.read_epochs()] == seen
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path, home, capsys):
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, home: DataHome, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_worker(tmp_path, home) == 2
     assert "no spec.json" in capsys.readouterr().err
 
 
-def test_a_damaged_spec_fails_with_a_sentence(directory, home):
+def test_a_damaged_spec_fails_with_a_sentence(directory: RunDirectory, home: DataHome) -> None:
     directory.create(toy_spec())
     (directory.path / "spec.json").write_text("{")
     assert run_worker(directory.path, home) == 2
     assert "spec.json" in directory.read_outcome()["message"]
 
 
-def test_the_users_signal_handlers_come_back(directory, home):
+def test_the_users_signal_handlers_come_back(directory: RunDirectory, home: DataHome) -> None:
     before = signal.getsignal(signal.SIGTERM)
     directory.create(toy_spec(epochs=1))
     run_worker(directory.path, home)
@@ -265,8 +292,10 @@ def test_the_users_signal_handlers_come_back(directory, home):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, None])
-def test_a_stop_before_training_leaves_no_checkpoint(number, directory, home, monkeypatch):
-    def prepare(home, name, *, image_size, progress, say=None):
+def test_a_stop_before_training_leaves_no_checkpoint(
+    number: Any, directory: RunDirectory, home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(home: DataHome, name: Any, *, image_size: Any, progress: Any, say: Any = None) -> None:
         if number is None:
             directory.ask_to_stop()
         else:
@@ -281,19 +310,21 @@ def test_a_stop_before_training_leaves_no_checkpoint(number, directory, home, mo
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-def test_the_device_that_the_launcher_has_chosen_is_the_one(directory, home):
+def test_the_device_that_the_launcher_has_chosen_is_the_one(directory: RunDirectory, home: DataHome) -> None:
     directory.create(toy_spec(device="auto"))
     assert run_worker(directory.path, home, device="cuda:1") == 2
     assert "[device] is cuda:1, but no CUDA device was found" in directory.read_outcome()["message"]
     assert directory.read_spec().device == "auto"
 
 
-def test_importing_the_worker_does_not_wait_for_torch():
+def test_importing_the_worker_does_not_wait_for_torch() -> None:
     code = "import sys, medpriv_core.training.worker; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-def test_a_stopped_worker_saves_and_another_finishes_the_run(directory, home, published_width):
+def test_a_stopped_worker_saves_and_another_finishes_the_run(
+    directory: RunDirectory, home: DataHome, published_width: None
+) -> None:
     directory.create(toy_spec(epochs=1000, method="dp_sgd", noise_multiplier=2.0, delta=1e-3))
     child = start_child(directory)
     wait_for_epochs(directory, 2, child)
@@ -314,7 +345,9 @@ def test_a_stopped_worker_saves_and_another_finishes_the_run(directory, home, pu
     assert [row["steps"] for row in directory.read_epochs()] == [5 * epoch for epoch in range(1, done + 3)]
 
 
-def test_a_killed_worker_leaves_no_outcome_and_another_goes_on(directory, home, published_width):
+def test_a_killed_worker_leaves_no_outcome_and_another_goes_on(
+    directory: RunDirectory, home: DataHome, published_width: None
+) -> None:
     directory.create(toy_spec(epochs=1000))
     child = start_child(directory)
     wait_for_epochs(directory, 2, child)
@@ -331,8 +364,10 @@ def test_a_killed_worker_leaves_no_outcome_and_another_goes_on(directory, home, 
     assert len(after) == len(before) + 2
 
 
-def test_a_cancelled_exception_from_anywhere_is_a_stop_and_no_failure(directory, home, monkeypatch):
-    def prepare(*args, **kwargs):
+def test_a_cancelled_exception_from_anywhere_is_a_stop_and_no_failure(
+    directory: RunDirectory, home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(*args: Any, **kwargs: Any) -> None:
         raise Cancelled
 
     monkeypatch.setattr(worker, "prepare_dataset", prepare)
@@ -341,7 +376,9 @@ def test_a_cancelled_exception_from_anywhere_is_a_stop_and_no_failure(directory,
     assert directory.read_outcome()["state"] == "cancelled"
 
 
-def test_a_run_whose_folder_is_deleted_while_it_trains_ends_with_a_sentence(directory, home, tmp_path):
+def test_a_run_whose_folder_is_deleted_while_it_trains_ends_with_a_sentence(
+    directory: RunDirectory, home: DataHome, tmp_path: Path
+) -> None:
     directory.create(toy_spec(epochs=1000, method="dp_sgd", noise_multiplier=2.0, delta=1e-3))
     log = tmp_path / "log"
     with open(log, "ab") as file:
@@ -354,7 +391,7 @@ def test_a_run_whose_folder_is_deleted_while_it_trains_ends_with_a_sentence(dire
     assert not directory.path.exists()
 
 
-def test_what_a_killed_worker_left_half_written_is_removed_by_the_next(directory, home):
+def test_what_a_killed_worker_left_half_written_is_removed_by_the_next(directory: RunDirectory, home: DataHome) -> None:
     directory.create(toy_spec())
     for name in (".checkpoint.pt.0a1b2c3d.part", ".spent.json.0a1b2c3d.part", ".progress.json.0a1b2c3d.part"):
         (directory.path / name).write_bytes(b"half")
@@ -363,7 +400,9 @@ def test_what_a_killed_worker_left_half_written_is_removed_by_the_next(directory
     assert [path.name for path in directory.path.glob(".*")] == [".labels.json.0a1b2c3d.part"]
 
 
-def test_of_a_folder_that_is_being_deleted_nothing_is_made_again(directory, home, tmp_path):
+def test_of_a_folder_that_is_being_deleted_nothing_is_made_again(
+    directory: RunDirectory, home: DataHome, tmp_path: Path
+) -> None:
     directory.create(toy_spec(epochs=1000))
     log = tmp_path / "log"
     with open(log, "ab") as file:
@@ -371,6 +410,6 @@ def test_of_a_folder_that_is_being_deleted_nothing_is_made_again(directory, home
     wait_for_epochs(directory, 1, child)
     (directory.path / "spec.json").unlink()
     assert child.wait(120) == 2
-    for file in directory.path.iterdir():
-        file.unlink()
+    for path in directory.path.iterdir():
+        path.unlink()
     assert log.read_text().splitlines()[-1] == RunDirectory.DELETED

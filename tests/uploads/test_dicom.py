@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from pydicom import dcmread, uid
@@ -44,7 +46,7 @@ def test_monochrome1_is_the_negative() -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int16, np.uint32, np.int32])
 def test_every_integer_type_spreads_its_values_from_black_to_white(dtype: type) -> None:
     limits = np.iinfo(dtype)
-    values = np.linspace(limits.min, limits.max, 512).astype(dtype).reshape(16, 32)
+    values = np.linspace(limits.min, limits.max, 512).astype(dtype).reshape(16, 32)  # type: ignore[var-annotated]
     upload = opened(written(described(values)))
     assert upload.bits == limits.bits
     expected = np.rint(np.linspace(0, 255, 512)).reshape(16, 32)
@@ -162,7 +164,7 @@ def test_ct_is_in_hounsfield_units_and_has_the_usual_windows() -> None:
         {"RescaleType": "US"},
     ],
 )
-def test_other_values_are_not_called_hounsfield_units(change: dict[str, object]) -> None:
+def test_other_values_are_not_called_hounsfield_units(change: dict[str, Any]) -> None:
     dataset = ct(GREY.astype(np.uint16))
     for keyword, value in change.items():
         setattr(dataset, keyword, value)
@@ -253,7 +255,7 @@ def test_each_frame_of_an_enhanced_file_has_its_own_scale() -> None:
         ({"PixelSpacing": [9, 0.1]}, (24, 32)),
     ],
 )
-def test_pixels_become_square(attributes: dict[str, object], shape: tuple[int, int]) -> None:
+def test_pixels_become_square(attributes: dict[str, Any], shape: tuple[int, int]) -> None:
     dataset = described(GREY)
     for keyword, value in attributes.items():
         setattr(dataset, keyword, value)

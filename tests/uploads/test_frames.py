@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from PIL import Image
 
 from medpriv_core.errors import ImageError
@@ -11,10 +13,15 @@ from medpriv_core.pictures import frames
 from medpriv_core.pictures.frames import MAX_HELD_BYTES, plan_frames, resized
 
 
-@pytest.mark.parametrize("frames", [1, 10, 65, 128, 400, 700])
-@pytest.mark.parametrize(("width", "height"), [(512, 512), (1024, 768), (640, 480), (300, 200)])
-@pytest.mark.parametrize("bytes_per_pixel", [1, 2, 3])
-def test_all_frames_together_fit(width: int, height: int, frames: int, bytes_per_pixel: int) -> None:
+@given(
+    sides=st.lists(st.integers(256, 1024), min_size=2, max_size=2).map(lambda sides: sorted(sides, reverse=True)),
+    frames=st.integers(1, 2000),
+    bytes_per_pixel=st.integers(1, 3),
+)
+@example(sides=[1024, 768], frames=1, bytes_per_pixel=3)
+@example(sides=[512, 512], frames=1024, bytes_per_pixel=1)  # as many as there may be
+def test_all_frames_together_fit(sides: list[int], frames: int, bytes_per_pixel: int) -> None:
+    width, height = sides
     if frames * 256 * 256 * height / width * bytes_per_pixel > MAX_HELD_BYTES:
         with pytest.raises(ImageError, match="Export a part"):
             plan_frames(width, height, frames=frames, bytes_per_pixel=bytes_per_pixel)
@@ -44,7 +51,7 @@ def test_pixels_far_from_square_are_told() -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
 def test_shrinking_keeps_type_and_range(dtype: type) -> None:
-    values = np.zeros((64, 64), dtype)
+    values = np.zeros((64, 64), dtype)  # type: ignore[var-annotated]
     values[:, 32:] = 100
     small = resized(values, (16, 8))
     assert small.dtype == dtype

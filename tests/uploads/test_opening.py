@@ -40,7 +40,7 @@ def decode_without_a_child(data: bytes) -> Decoded:
     """What the child would answer, by its own code in this process, which takes a hundredth of the time."""
     answer = io.BytesIO()
     answer_with(kind_of("upload", data), data, answer)
-    return receive(io.BufferedReader(io.BytesIO(answer.getvalue())))  # type: ignore[arg-type]
+    return receive(io.BufferedReader(io.BytesIO(answer.getvalue())))
 
 
 def bundled(name: str) -> bytes:
@@ -141,7 +141,7 @@ def test_frames_along_one_axis_are_read_and_slices_at_several_times_are_not() ->
 def without_pixels(sop_class: str, **attributes: object) -> bytes:
     dataset = described(RAMP)
     del dataset.PixelData
-    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = sop_class
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = sop_class  # type: ignore[assignment]
     for keyword, value in attributes.items():
         setattr(dataset, keyword, value)
     return written(dataset)

@@ -6,7 +6,7 @@ broken loops that it can see 500 or more are right. So chance decides none of th
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ FAILED = {
 }
 
 
-def test_the_sound_loop_stands_its_audit_though_the_attack_sees_something():
+def test_the_sound_loop_stands_its_audit_though_the_attack_sees_something() -> None:
     audit = audit_loop()
     assert audit.claimed_epsilon == composed_epsilon([Steps(2.0, 128 / 4096, 16 * 32)], delta=1e-6)
     assert audit.steps == 16 * 32
@@ -66,7 +66,7 @@ def test_the_sound_loop_stands_its_audit_though_the_attack_sees_something():
     assert 0.4 < audit.mu_lower_bound < audit.claimed_mu == 0.5
 
 
-def toy_claim(**settings: str) -> canaries.RunSpec:
+def toy_claim(**settings: Any) -> canaries.RunSpec:
     return canaries.RunSpec(
         dataset="canaries",
         method="dp_sgd",
@@ -81,7 +81,7 @@ def toy_claim(**settings: str) -> canaries.RunSpec:
 
 
 @pytest.mark.parametrize("mistake", get_args(Mistake))
-def test_each_mistake_in_the_loop_is_found_by_a_clear_margin(mistake, monkeypatch):
+def test_each_mistake_in_the_loop_is_found_by_a_clear_margin(mistake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     if FOUND_BY[mistake] == {"self_test"}:  # which comes before the steps
         monkeypatch.setattr(canaries, "EPOCHS", 1)
     audit = audit_loop(mistake)
@@ -96,7 +96,7 @@ def test_each_mistake_in_the_loop_is_found_by_a_clear_margin(mistake, monkeypatc
 
 
 @pytest.mark.parametrize("settings", LOOPS, ids=str)
-def test_other_loops_are_audited_too(settings, monkeypatch):
+def test_other_loops_are_audited_too(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(canaries, "EPOCHS", 2)
     audit = audit_loop(**settings)
     assert audit.consistent, audit
@@ -105,9 +105,9 @@ def test_other_loops_are_audited_too(settings, monkeypatch):
     assert "mu" in audit_loop("half_noise", **settings).found_by
 
 
-def test_every_layer_of_the_small_network_learns_and_the_canaries_still_stay_apart():
+def test_every_layer_of_the_small_network_learns_and_the_canaries_still_stay_apart() -> None:
     audited = Audited(toy_claim(trainable="all"), None, canaries.torch.device("cpu"))
-    network = audited._network()
+    network: Any = audited._network()
     assert [type(layer).__name__ for layer in network if list(layer.parameters())] == [
         "Conv2d",
         "FrozenBatchNorm2d",
@@ -118,7 +118,7 @@ def test_every_layer_of_the_small_network_learns_and_the_canaries_still_stay_apa
     assert canaries.torch.allclose(network[:-1](rows), rows, rtol=1e-4, atol=0)
 
 
-def test_the_canaries_gradients_are_clipped_to_the_clipping_norm_throughout(monkeypatch):
+def test_the_canaries_gradients_are_clipped_to_the_clipping_norm_throughout(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the attack would be weaker than the accountant's, and the audit too easy to pass."""
     monkeypatch.setattr(canaries, "EPOCHS", 2)
     monkeypatch.setattr(canaries, "NOISE_MULTIPLIER", 0.0001)
@@ -133,7 +133,7 @@ def test_the_canaries_gradients_are_clipped_to_the_clipping_norm_throughout(monk
         assert seen[~(there & coins)] == pytest.approx(0, abs=0.01)
 
 
-def test_a_network_that_says_it_has_batch_norm_would_have_been_refused():
+def test_a_network_that_says_it_has_batch_norm_would_have_been_refused() -> None:
     """The audit is for what the engine cannot see; what it can see never trains."""
     spec = canaries.RunSpec(dataset="canaries", method="dp_sgd", noise_multiplier=1.0, device="cpu")
     network = canaries.nn.Sequential(canaries.nn.BatchNorm1d(4), canaries.nn.Linear(4, 2))
@@ -149,7 +149,7 @@ def test_a_network_that_says_it_has_batch_norm_would_have_been_refused():
         )
 
 
-def test_it_can_be_cancelled():
+def test_it_can_be_cancelled() -> None:
     def progress(phase: str, done: int, total: int) -> None:
         assert total == 16 * 32
         if done == 3:
@@ -159,5 +159,5 @@ def test_it_can_be_cancelled():
         audit_loop(progress=progress)
 
 
-def test_the_command_knows_the_same_mistakes():
+def test_the_command_knows_the_same_mistakes() -> None:
     assert set(MISTAKES) == set(get_args(Mistake))

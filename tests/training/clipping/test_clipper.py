@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from medpriv_core.errors import SettingError
+from medpriv_core.spec import Norm
 from medpriv_core.training.clipping import convolution, kernels
 from medpriv_core.training.clipping.clipper import PerSampleClipper
 from medpriv_core.training.model import Network, build_model
@@ -78,7 +82,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
             monkeypatch.setattr(kernels, name, chosen)
 
 
-CONVOLUTIONS = [
+CONVOLUTIONS: list[dict[str, Any]] = [
     {"kernel_size": 3, "padding": 1},
     {"kernel_size": 3, "stride": 2, "padding": 1, "bias": False},
     {"kernel_size": (5, 2), "stride": (1, 3), "padding": (0, 1), "groups": 2},
@@ -89,10 +93,36 @@ CONVOLUTIONS = [
 ]
 
 
+@st.composite
+def convolutions(draw: st.DrawFn) -> dict[str, Any]:
+    """Any convolution from 6 to 12 channels that finds something in 9 × 11 pixels."""
+    pair = st.tuples(st.integers(1, 3), st.integers(1, 3))
+    return {
+        "kernel_size": draw(pair),
+        "stride": draw(pair),
+        "padding": draw(st.tuples(st.integers(0, 2), st.integers(0, 2))),
+        "dilation": draw(pair),
+        "groups": draw(st.sampled_from([1, 2, 3, 6])),
+        "bias": draw(st.booleans()),
+    }
+
+
+def with_each(options: list[dict[str, Any]]) -> Callable[[Any], Any]:
+    """These are among the examples of a property, whatever else is drawn."""
+
+    def add(test: Any) -> Any:
+        for chosen in options:
+            test = example(options=chosen, dtype=torch.float32)(test)
+        return test
+
+    return add
+
+
 @pytest.mark.usefixtures("way")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("options", CONVOLUTIONS)
-def test_convolutions_of_any_shape_are_clipped_as_one_by_one(options: dict, dtype: torch.dtype):
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])  # it stays as it is
+@with_each(CONVOLUTIONS)
+@given(options=convolutions(), dtype=st.sampled_from([torch.float32, torch.float64]))
+def test_convolutions_of_any_shape_are_clipped_as_one_by_one(options: dict[str, Any], dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     conv = nn.Conv2d(6, 12, **options)
     model = nn.Sequential(conv, nn.Tanh(), nn.GroupNorm(3, 12), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(48, 3))
@@ -110,7 +140,7 @@ def geometries(*, groups: int) -> Iterator[tuple[nn.Conv2d, Tensor, Tensor]]:
             yield conv, x, torch.randn_like(conv(x))
 
 
-def test_inner_products_give_the_lengths_of_kept_gradients_for_every_geometry():
+def test_inner_products_give_the_lengths_of_kept_gradients_for_every_geometry() -> None:
     for conv, x, grad in geometries(groups=2):
         with torch.no_grad():
             kept = kernels.per_sample_weight_grads(conv, x, grad).square().sum(1)
@@ -119,7 +149,7 @@ def test_inner_products_give_the_lengths_of_kept_gradients_for_every_geometry():
         assert torch.allclose(found, kept, rtol=1e-10, atol=1e-12)
 
 
-def test_the_gradient_tap_by_tap_is_the_library_s_for_every_geometry(monkeypatch: pytest.MonkeyPatch):
+def test_the_gradient_tap_by_tap_is_the_library_s_for_every_geometry(monkeypatch: pytest.MonkeyPatch) -> None:
     for conv, x, grad in geometries(groups=1):
         found = []
         for mostly_inside in (0.0, 2.0):
@@ -127,11 +157,11 @@ def test_the_gradient_tap_by_tap_is_the_library_s_for_every_geometry(monkeypatch
             with torch.no_grad():
                 found.append(kernels.conv_weight_grad(conv, x, grad))
         assert found[1].shape == conv.weight.shape
-        assert torch.allclose(*found, rtol=1e-10, atol=1e-12)
+        assert torch.allclose(found[0], found[1], rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.usefixtures("way")
-def test_random_networks_are_clipped_as_one_by_one():
+def test_random_networks_are_clipped_as_one_by_one() -> None:
     for seed in range(12):
         torch.manual_seed(seed)
         channels = [1, *(2 * torch.randint(1, 5, (3,))).tolist()]
@@ -148,7 +178,7 @@ def test_random_networks_are_clipped_as_one_by_one():
         assert_same_clipping(model, x, y)
 
 
-def resnet(*, norm: str, width: int = 8) -> Network:
+def resnet(*, norm: Norm, width: int = 8) -> Network:
     model = build_model(classes=2, norm=norm, state_dict=None, seed=0, width=width)
     nn.init.normal_(model.fc.weight, std=0.05, generator=torch.Generator().manual_seed(1))
     return model
@@ -157,29 +187,29 @@ def resnet(*, norm: str, width: int = 8) -> Network:
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("norm", ["group_norm", "frozen_batch_norm"])
-def test_a_narrow_resnet_18_is_clipped_as_one_by_one(norm: str, dtype: torch.dtype):
+def test_a_narrow_resnet_18_is_clipped_as_one_by_one(norm: Norm, dtype: torch.dtype) -> None:
     x = torch.randn(4, 3, 40, 32, generator=torch.Generator().manual_seed(2), dtype=dtype)
     assert_same_clipping(resnet(norm=norm).to(dtype), x, torch.tensor([0, 1, 1, 0]))
 
 
-def test_resnet_18_is_clipped_as_one_by_one_in_the_ways_that_it_chooses():
+def test_resnet_18_is_clipped_as_one_by_one_in_the_ways_that_it_chooses() -> None:
     x = torch.randn(3, 3, 40, 32, generator=torch.Generator().manual_seed(2))
     assert_same_clipping(resnet(norm="group_norm", width=64), x, torch.tensor([0, 1, 1]))
 
 
 @pytest.mark.parametrize("norm", ["group_norm", "frozen_batch_norm"])
-def test_scale_and_shift_alone_are_clipped_as_one_by_one(norm: str):
+def test_scale_and_shift_alone_are_clipped_as_one_by_one(norm: Norm) -> None:
     model = resnet(norm=norm).requires_grad_(False)
     for module in [*model.norms(), model.fc]:
         module.requires_grad_(True)
     model.bn1.weight.requires_grad_(False)
-    model.layer1[0].bn1.bias.requires_grad_(False)
-    model.layer2[0].bn2.requires_grad_(False)
+    model.layer1[0].bn1.bias.requires_grad_(False)  # type: ignore[index]
+    model.layer2[0].bn2.requires_grad_(False)  # type: ignore[index]
     x = torch.randn(4, 3, 32, 40, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     assert_same_clipping(model.double(), x, torch.tensor([0, 1, 1, 0]))
 
 
-def test_lengths_are_those_that_opacus_finds():
+def test_lengths_are_those_that_opacus_finds() -> None:
     from opacus import GradSampleModule
 
     model = resnet(norm="group_norm").double()
@@ -188,7 +218,7 @@ def test_lengths_are_those_that_opacus_finds():
     ours, _ = in_one_pass(model, clipper, x, y)
     hooked = GradSampleModule(model, loss_reduction="sum")
     F.cross_entropy(hooked(x.requires_grad_()), y, reduction="sum").backward()
-    theirs = torch.stack([p.grad_sample.flatten(1).square().sum(1) for p in model.parameters()]).sum(0).sqrt()
+    theirs = torch.stack([p.grad_sample.flatten(1).square().sum(1) for p in model.parameters()]).sum(0).sqrt()  # type: ignore[attr-defined]
     assert torch.allclose(ours, theirs, rtol=1e-10)
 
 
@@ -204,13 +234,13 @@ def images(n: int) -> tuple[Tensor, Tensor]:
     return torch.randn(n, 1, 8, 8, generator=torch.Generator().manual_seed(n)), torch.arange(n) % 2
 
 
-def test_a_batch_of_one_is_clipped_as_one_by_one(network):
+def test_a_batch_of_one_is_clipped_as_one_by_one(network: nn.Sequential) -> None:
     assert_same_clipping(network, *images(1), quantile=0.0)
     clipper = PerSampleClipper(network, max_grad_norm=1e-3)
     assert_equal(in_one_pass(network, clipper, *images(1)), one_by_one(network, clipper, *images(1)))
 
 
-def test_several_passes_add_up_to_the_sum_of_one(network):
+def test_several_passes_add_up_to_the_sum_of_one(network: nn.Sequential) -> None:
     x, y = images(9)
     clipper = PerSampleClipper(network, max_grad_norm=0.5)
     _, whole = in_one_pass(network, clipper, x, y)
@@ -222,14 +252,14 @@ def test_several_passes_add_up_to_the_sum_of_one(network):
         assert torch.allclose(ours, expected, rtol=1e-5, atol=1e-7)
 
 
-def test_without_images_the_sum_is_zero_and_has_every_parameters_shape(network):
+def test_without_images_the_sum_is_zero_and_has_every_parameters_shape(network: nn.Sequential) -> None:
     clipper = PerSampleClipper(network, max_grad_norm=1.0)
     sums = clipper.take()
     assert [total.shape for total in sums] == [parameter.shape for parameter in network.parameters()]
     assert not any(total.any() or total.requires_grad for total in sums)
 
 
-def test_variants_of_an_image_are_averaged_before_clipping():
+def test_variants_of_an_image_are_averaged_before_clipping() -> None:
     torch.manual_seed(0)
     layer = nn.Linear(5, 3).double()
     x, y = torch.randn(8, 4, 5, dtype=torch.float64), torch.arange(8) % 3
@@ -249,7 +279,7 @@ def test_variants_of_an_image_are_averaged_before_clipping():
     assert torch.allclose(torch.cat([total.reshape(-1) for total in clipper.take()]), expected, rtol=1e-10)
 
 
-def test_weights_count_after_clipping(network):
+def test_weights_count_after_clipping(network: nn.Sequential) -> None:
     x, y = images(4)
     clipper = PerSampleClipper(network, max_grad_norm=0.05)
     weights = torch.tensor([1.0, 0.25, 0.0, 0.5])
@@ -265,7 +295,7 @@ def test_weights_count_after_clipping(network):
         assert torch.allclose(ours, total, rtol=1e-5, atol=1e-8)
 
 
-def test_a_gradient_of_zero_stays_zero(network):
+def test_a_gradient_of_zero_stays_zero(network: nn.Sequential) -> None:
     clipper = PerSampleClipper(network, max_grad_norm=1.0)
     with clipper.capture():
         losses = network(images(3)[0]).sum(1) * 0
@@ -273,7 +303,7 @@ def test_a_gradient_of_zero_stays_zero(network):
     assert not any(total.any() for total in clipper.take())
 
 
-def test_in_mixed_precision_no_image_contributes_more_than_the_clipping_norm(network):
+def test_in_mixed_precision_no_image_contributes_more_than_the_clipping_norm(network: nn.Sequential) -> None:
     x, y = images(1)
     clipper = PerSampleClipper(network, max_grad_norm=0.01)
     with clipper.capture(), torch.autocast("cpu", torch.bfloat16):
@@ -285,7 +315,7 @@ def test_in_mixed_precision_no_image_contributes_more_than_the_clipping_norm(net
     assert torch.cat([part.reshape(-1) for part in total]).norm().item() == pytest.approx(0.01, rel=1e-5)
 
 
-def test_the_network_is_itself_again_after_the_pass(network):
+def test_the_network_is_itself_again_after_the_pass(network: nn.Sequential) -> None:
     clipper = PerSampleClipper(network, max_grad_norm=1.0)
     with pytest.raises(RuntimeError, match="stopped"), clipper.capture():
         raise RuntimeError("stopped")
@@ -306,7 +336,7 @@ def test_the_network_is_itself_again_after_the_pass(network):
         (nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"), "Conv2d 'odd' cannot be clipped"),
     ],
 )
-def test_layers_that_cannot_be_clipped_are_named_before_any_image_is_seen(layer: nn.Module, message: str):
+def test_layers_that_cannot_be_clipped_are_named_before_any_image_is_seen(layer: nn.Module, message: str) -> None:
     model = nn.Sequential()
     model.add_module("first", nn.Conv2d(1, 4, 3))
     model.add_module("odd", layer)
@@ -314,12 +344,12 @@ def test_layers_that_cannot_be_clipped_are_named_before_any_image_is_seen(layer:
         PerSampleClipper(model, max_grad_norm=1.0)
 
 
-def test_a_frozen_layer_may_be_of_any_kind():
+def test_a_frozen_layer_may_be_of_any_kind() -> None:
     model = nn.Sequential(nn.ConvTranspose2d(1, 4, 3).requires_grad_(False), nn.Conv2d(4, 2, 3))
     assert len(PerSampleClipper(model, max_grad_norm=1.0).parameters) == 2
 
 
-def test_shared_parameters_and_networks_without_any_are_refused():
+def test_shared_parameters_and_networks_without_any_are_refused() -> None:
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     model[1].weight = model[0].weight
     with pytest.raises(SettingError, match="shares a parameter"):
@@ -328,7 +358,7 @@ def test_shared_parameters_and_networks_without_any_are_refused():
         PerSampleClipper(nn.Sequential(nn.Tanh()), max_grad_norm=1.0)
 
 
-def test_a_loss_that_is_not_per_image_is_refused(network):
+def test_a_loss_that_is_not_per_image_is_refused(network: nn.Sequential) -> None:
     clipper = PerSampleClipper(network, max_grad_norm=1.0)
     x, y = images(3)
     with clipper.capture():
@@ -337,7 +367,7 @@ def test_a_loss_that_is_not_per_image_is_refused(network):
         clipper.add(loss)
 
 
-def test_what_would_escape_clipping_is_refused():
+def test_what_would_escape_clipping_is_refused() -> None:
     layer = nn.Linear(3, 3)
     clipper = PerSampleClipper(layer, max_grad_norm=1.0)
     x = torch.randn(2, 3)

@@ -57,7 +57,7 @@ def cancelling(n: int, *, common: float, seed: int) -> tuple[Tensor, Tensor]:
 
 @INNER_PRODUCTS
 @pytest.mark.parametrize("common", [1e2, 1e3, 1e4, 1e5])
-def test_an_image_whose_terms_cancel_adds_no_more_than_the_clipping_norm(kept: bool, common: float):
+def test_an_image_whose_terms_cancel_adds_no_more_than_the_clipping_norm(kept: bool, common: float) -> None:
     """Without the bound, lengths came out as 0 here, and such an image added several times C."""
     layer = nn.Conv2d(16, 16, 1, bias=False)
     for seed in range(10):
@@ -68,7 +68,7 @@ def test_an_image_whose_terms_cancel_adds_no_more_than_the_clipping_norm(kept: b
 
 
 @INNER_PRODUCTS
-def test_no_convolution_lets_an_image_add_more_than_the_clipping_norm(kept: bool):
+def test_no_convolution_lets_an_image_add_more_than_the_clipping_norm(kept: bool) -> None:
     """Random shapes, scales and common parts: a property, tried where it was known to break and around there."""
     rng = np.random.default_rng(5)
     for trial in range(150):
@@ -87,7 +87,7 @@ def test_no_convolution_lets_an_image_add_more_than_the_clipping_norm(kept: bool
 
 
 @pytest.mark.parametrize("bias", [False, True])
-def test_no_image_of_several_rows_adds_more_than_the_clipping_norm(bias: bool):
+def test_no_image_of_several_rows_adds_more_than_the_clipping_norm(bias: bool) -> None:
     rng = np.random.default_rng(6)
     for trial in range(100):
         torch.manual_seed(trial)
@@ -102,7 +102,7 @@ def test_no_image_of_several_rows_adds_more_than_the_clipping_norm(bias: bool):
 
 
 @INNER_PRODUCTS
-def test_where_nothing_cancels_an_image_keeps_its_length(kept: bool):
+def test_where_nothing_cancels_an_image_keeps_its_length(kept: bool) -> None:
     """The bound must not shorten what needs no shortening: it would be noise for nothing."""
     torch.manual_seed(0)
     layer = nn.Conv2d(32, 32, 3, padding=1)
@@ -123,7 +123,9 @@ def networks() -> list[nn.Module]:
 @pytest.mark.parametrize("engine", ["one_pass", "opacus", "microbatch"])
 @pytest.mark.parametrize("pass_size", [1000, 2])
 @pytest.mark.parametrize("kept", [False, True])
-def test_an_image_without_a_finite_gradient_counts_as_nothing(bad: float, engine: str, pass_size: int, kept: bool):
+def test_an_image_without_a_finite_gradient_counts_as_nothing(
+    bad: float, engine: str, pass_size: int, kept: bool
+) -> None:
     spec = toy_spec(method="dp_sgd", noise_multiplier=1.0, delta=1e-3, engine=engine, learning_rate=1.0, momentum=0.0)
     for network in range(2):
         moved = []
@@ -155,7 +157,7 @@ def test_an_image_without_a_finite_gradient_counts_as_nothing(bad: float, engine
             assert torch.allclose(moved[0], moved[1], atol=1e-6)
 
 
-def test_lengths_never_come_out_shorter_than_they_are():
+def test_lengths_never_come_out_shorter_than_they_are() -> None:
     for common, seed in itertools.product([1.0, 1e2, 1e4], range(20)):
         x, grad = cancelling(16, common=common, seed=seed)
         exact = torch.einsum("nohw,nihw->noi", grad.double(), x.double()).norm()
