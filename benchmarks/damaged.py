@@ -24,6 +24,7 @@ from typing import Any
 
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
+from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs import service
 from tests.processes import processes
 
@@ -42,7 +43,7 @@ class Shown:
     """
 
     run_id: str
-    epochs: Mapping[int, Mapping[str, Any]]
+    epochs: Mapping[int, EpochRow]
     spent: tuple[float, int]  # epsilon and steps; zeros where nothing is counted
     last_epoch: int = 0
 
@@ -197,7 +198,7 @@ def _spent_and_epochs(home: DataHome, shown: Shown, damage: Damage) -> list[str]
         now = (run.spent.epsilon, run.spent.steps)
         if now[0] < shown.spent[0] * (1 - ROUNDING) or now[1] < shown.spent[1]:
             wrong.append(f"{shown.run_id} had spent {shown.spent} and has spent {now} now.")
-    rows = {row["epoch"]: row for row in run.epochs}
+    rows = {row.epoch: row for row in run.epochs}
     if not damage.lost:
         changed = [epoch for epoch, row in shown.epochs.items() if rows.get(epoch) != row]
         if changed:

@@ -34,6 +34,8 @@ from medpriv_core.datasets.registry import open_dataset
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.recipes import recipe_for
+from medpriv_core.records.epoch import LISTED, read_row
+from medpriv_core.records.setup import Setup
 from medpriv_core.results.groups import Estimate, group_results
 from medpriv_core.results.labels import labelled, learned_in
 from medpriv_core.results.reference import FOLDER, ReferenceRun, read_reference, write_reference
@@ -52,13 +54,8 @@ PARTS = ("head", "sound", "all")
 FULL_EPOCHS = {"chest_xray": 5}
 FULL_EPOCHS_OF_SMALL_SETS = 20
 EPSILONS = (math.inf, 8.0, 3.0, 1.0)
-FIGURES = {
-    "train_accuracy": "train accuracy",
-    "test_accuracy": "test accuracy",
-    "test_balanced_accuracy": "balanced accuracy",
-    "test_auroc": "AUROC",
-    "test_kappa": "kappa",
-}
+# Those of the tables of runs, on the images as they are.
+FIGURES = {name: column.title for name, column in LISTED.items() if column.part != "test_noised"}
 LIBRARIES = ("torch", "torchvision", "numpy", "scikit-learn", "dp-accounting")
 POLL_S = 2.0
 
@@ -107,7 +104,7 @@ def reference_run(home: DataHome, run_id: str) -> ReferenceRun:
 
 def about(dataset: str, parts: Sequence[str], members: Sequence[ReferenceRun]) -> dict[str, Any]:
     """How the runs were made."""
-    devices = sorted({str(run.setup["device"]) for run in members})
+    devices = sorted({str(run.setup.device) for run in members})
     return {
         "command": f"python -m benchmarks.reference {dataset} --parts {' '.join(parts)}",
         "date": time.strftime("%Y-%m-%d"),
@@ -124,7 +121,16 @@ def kept_runs(path: Path, members: Sequence[ReferenceRun]) -> tuple[list[Referen
     read_reference(path)  # refuses what is damaged
     content = json.loads(gzip.decompress(path.read_bytes()))
     remade = {run.spec.trainable for run in members}
-    old = [ReferenceRun(**run | {"spec": RunSpec.from_dict(run["spec"])}) for run in content["runs"]]
+    old = [
+        ReferenceRun(
+            run["id"],
+            run["name"],
+            RunSpec.from_dict(run["spec"]),
+            Setup.from_dict(run["setup"]),
+            list(map(read_row, run["epochs"])),
+        )
+        for run in content["runs"]
+    ]
     kept = [run for run in old if run.spec.trainable not in remade]
     layers = " and ".join(sorted({run.spec.trainable for run in kept}))
     about = content["about"]

@@ -31,6 +31,8 @@ from medpriv_core.locks import hold_lock
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.quiet import timed
+from medpriv_core.records.epoch import EpochRow, read_row
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.list_lines import FILE_NAME as LINES
@@ -46,7 +48,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 300
 
 
-def epoch(number: int) -> dict[str, Any]:
+def epoch(number: int) -> EpochRow:
     """A finished epoch as a worker on graded images writes it: some 30 figures."""
     row: dict[str, Any] = {"epoch": number, "train_accuracy": 0.7 + number / 1e4, "train_loss": 0.512345678}
     for name in ("accuracy", "loss", "balanced_accuracy", "auroc", "kappa", "calibration_error"):
@@ -56,7 +58,8 @@ def epoch(number: int) -> dict[str, Any]:
             f"test_class_{name}": [0.123456789] * len(GRADES),
             f"test_noised_class_{name}": [0.987654321] * len(GRADES),
         }
-    return row | {"epsilon": number / 7, "delta": 1e-5, "steps": 10 * number, "images_per_s": 812.3, "elapsed_s": 1.5}
+    row |= {"epsilon": number / 7, "delta": 1e-5, "steps": 10 * number, "images_per_s": 812.3, "elapsed_s": 1.5}
+    return read_row(row)
 
 
 def spent_of(epochs: int) -> Spent:
@@ -82,8 +85,10 @@ def fill(home: DataHome, *, runs: int, epochs: int) -> str:
     for number in range(runs):
         directory = RunDirectory(home.runs / f"run-{number:05d}")
         directory.create(SPEC.changed(seed=number))
-        directory.write_setup({"train_size": 640, "test_size": 160, "majority_rate": 0.6, "classes": GRADES})
-        directory.append_epochs([epoch(count) for count in range(1, epochs + 1)])
+        directory.write_setup(
+            Setup.from_dict({"train_size": 640, "test_size": 160, "majority_rate": 0.6, "classes": GRADES})
+        )
+        directory.append_epochs(map(epoch, range(1, epochs + 1)))
         directory.checkpoint.write_bytes(b"")
         write_record(directory, spent_of(epochs))
         state: RunState = "running" if number == runs - 1 else "finished"

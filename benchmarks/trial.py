@@ -20,7 +20,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -31,6 +30,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.jobs.folder import STARTUP_S
 from medpriv_core.privacy.dp_sgd import composed_epsilon, sampling_rate, steps_per_epoch
 from medpriv_core.privacy.steps import Steps, count_steps
+from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.service import Run, RunSummary
@@ -66,7 +66,7 @@ class Trial:
         self.resumed = 0
         self._specs = specs
         self._runs: dict[str, RunSpec] = {}
-        self._shown: dict[str, dict[int, dict[str, Any]]] = {}
+        self._shown: dict[str, dict[int, EpochRow]] = {}
         self._spent: dict[str, tuple[float, int]] = {}
         self._abandoned_since: dict[str, float] = {}
         self._crowded_since: dict[str, float] = {}
@@ -188,7 +188,7 @@ class Trial:
         return found
 
     def _check_epochs(self, run: Run) -> None:
-        now = {row["epoch"]: row for row in run.epochs}
+        now = {row.epoch: row for row in run.epochs}
         shown = self._shown.setdefault(run.id, {})
         for epoch, row in shown.items():
             if now.get(epoch) != row:
@@ -206,18 +206,19 @@ class Trial:
         if self._runs[run.id].method == "dp_sgd":
             self._check_epsilon(run, fresh)
 
-    def _check_epsilon(self, run: Run, rows: list[dict[str, Any]]) -> None:
-        spec, train_size = self._runs[run.id], run.setup["train_size"]
+    def _check_epsilon(self, run: Run, rows: list[EpochRow]) -> None:
+        spec, train_size = self._runs[run.id], run.setup.train_size
         assert spec.noise_multiplier is not None
+        assert train_size is not None
         an_epoch = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size)
         rate = sampling_rate(batch_size=spec.batch_size, train_size=train_size)
         for row in rows:
-            if row["steps"] != row["epoch"] * an_epoch:
-                self.violations.append(f"Epoch {row['epoch']} of {run.id} counts {row['steps']} steps.")
+            if row.steps != row.epoch * an_epoch:
+                self.violations.append(f"Epoch {row.epoch} of {run.id} counts {row.steps} steps.")
         last = rows[-1]
-        cost = composed_epsilon([Steps(spec.noise_multiplier, rate, last["epoch"] * an_epoch)], delta=spec.delta)
-        if last["epsilon"] < cost * (1 - 1e-9):
-            self.violations.append(f"Epoch {last['epoch']} of {run.id} says ε = {last['epsilon']}, but it is {cost}.")
+        cost = composed_epsilon([Steps(spec.noise_multiplier, rate, last.epoch * an_epoch)], delta=spec.delta)
+        if last.epsilon is None or last.epsilon < cost * (1 - 1e-9):
+            self.violations.append(f"Epoch {last.epoch} of {run.id} says ε = {last.epsilon}, but it is {cost}.")
 
     def _check_spent(self, run: Run) -> None:
         if self._runs[run.id].method != "dp_sgd" or (run.spent is None and not run.last):
@@ -230,8 +231,9 @@ class Trial:
         if spent[0] < before[0] or spent[1] < before[1]:
             self.violations.append(f"{run.id} had spent {before} and has spent {spent} now.")
         self._spent[run.id] = spent
-        if spent[1] < run.last.get("steps", 0):
-            self.violations.append(f"{run.id} shows {run.last['steps']} steps and has spent {spent[1]}.")
+        shown = run.last.steps or 0
+        if spent[1] < shown:
+            self.violations.append(f"{run.id} shows {shown} steps and has spent {spent[1]}.")
         content = content_of(self.home, self._runs[run.id].dataset)
         entry = read_entries(self.home, self._runs[run.id].dataset, content).get(run.id)
         entered = count_steps(entry.segments) if entry is not None else 0
@@ -279,8 +281,8 @@ class Trial:
         if len(saved["rows"]) < len(run.epochs):
             self.violations.append(f"The checkpoint of {run.id} has fewer epochs than were shown.")
         counted = sum(segment["steps"] for segment in saved["ledger"])
-        if run.last.get("steps", 0) > counted:
-            self.violations.append(f"The ledger of {run.id} counts {counted} steps of {run.last['steps']} shown.")
+        if (run.last.steps or 0) > counted:
+            self.violations.append(f"The ledger of {run.id} counts {counted} steps of {run.last.steps} shown.")
         spent = with_bond(run.spent, RunDirectory(self.home.runs / run.id))
         if spent is None or spent.bond != "holds":
             self.violations.append(f"The record of {run.id} is not that of its checkpoint.")

@@ -15,18 +15,17 @@ import math
 import statistics
 import time
 from pathlib import Path
-from typing import Any
 
 from medpriv_core.datasets.catalog import ADDABLE
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.recipes import recipe_for
+from medpriv_core.records.epoch import COMPARED, EpochRow
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.spec import RunSpec
 
 EPSILONS = (math.inf, 8.0, 3.0, 1.0)
-FIGURES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "auroc": "AUROC", "kappa": "kappa"}
 POLL_S = 0.5
 
 
@@ -36,7 +35,7 @@ def recipe(dataset: str, *, epsilon: float, seed: int) -> RunSpec:
     return RunSpec(dataset=dataset, seed=seed, **settings)
 
 
-def finished(home: DataHome) -> dict[RunSpec, dict[str, Any]]:
+def finished(home: DataHome) -> dict[RunSpec, EpochRow]:
     """The last epoch of every finished run, by its specification."""
     rows = {}
     for run in service.list_runs(home):
@@ -46,7 +45,7 @@ def finished(home: DataHome) -> dict[RunSpec, dict[str, Any]]:
     return rows
 
 
-def run_all(home: DataHome, specs: list[RunSpec]) -> list[dict[str, Any]]:
+def run_all(home: DataHome, specs: list[RunSpec]) -> list[EpochRow]:
     """The last epoch of each specification's run, queued and awaited where there is none."""
     have = finished(home)
     ids = [service.submit(home, spec) for spec in specs if spec not in have]
@@ -54,8 +53,8 @@ def run_all(home: DataHome, specs: list[RunSpec]) -> list[dict[str, Any]]:
         while not (run := service.load_run(home, run_id)).ended:
             time.sleep(POLL_S)
         if run.state != "finished":
-            outcome = RunDirectory(home.runs / run_id).read_outcome() or {}
-            raise SystemExit(f"{run.name}: {run.state}. {outcome.get('message') or ''}")
+            outcome = RunDirectory(home.runs / run_id).read_outcome()
+            raise SystemExit(f"{run.name}: {run.state}. {outcome.message if outcome and outcome.message else ''}")
     have = finished(home)
     return [have[spec] for spec in specs]
 
@@ -65,16 +64,16 @@ def table(home: DataHome, dataset: str, *, seeds: int) -> list[str]:
     lines: list[str] = []
     for epsilon in EPSILONS:
         rows = run_all(home, [recipe(dataset, epsilon=epsilon, seed=seed) for seed in range(seeds)])
-        figures = [name for name in FIGURES if rows[0].get(f"test_{name}") is not None]
+        columns = [column for column in COMPARED.values() if column.of(rows[0]) is not None]
         if not lines:
-            lines += ["| ε | " + " | ".join(FIGURES[name] for name in figures) + " |"]
-            lines += ["| --- |" + " --- |" * len(figures)]
+            lines += ["| ε | " + " | ".join(column.metric.word for column in columns) + " |"]
+            lines += ["| --- |" + " --- |" * len(columns)]
         cells = []
-        for name in figures:
-            values = [row[f"test_{name}"] for row in rows]
+        for column in columns:
+            values = [value for row in rows if (value := column.of(row)) is not None]
             spread = statistics.stdev(values) if len(values) > 1 else 0.0
             cells.append(f"{statistics.mean(values):.3f} ± {spread:.3f}")
-        spent = max(row.get("epsilon") or math.inf for row in rows)
+        spent = max(row.epsilon or math.inf for row in rows)
         lines.append(f"| {format_epsilon(spent)} | " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
     return lines

@@ -6,7 +6,6 @@ What is promised of these names stands in docs/reference.md, which is made from 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -250,10 +249,7 @@ def epoch_table(run_id: str, *, with_training_figures: bool = False, home: Place
 
     run = shared_run(load_run(run_id, home=home), with_training_figures=with_training_figures)
     # In files, which know no infinity, null says that no epsilon holds.
-    return [
-        {name: math.inf if name == "epsilon" and value is None else value for name, value in row.items()}
-        for row in map(dict, run.epochs)
-    ]
+    return [row.to_dict() | ({} if row.epsilon is None else {"epsilon": row.epsilon}) for row in run.epochs]
 
 
 def run_guarantee(run: RunSummary) -> HeldGuarantee:

@@ -128,3 +128,7 @@ class RunTableError(DataHomeError):
 
 class RunError(MedprivError):
     """A run that does not exist, or an action that its state does not allow."""
+
+
+class NewerRunError(RunError):
+    """A run of which a newer version of medpriv wrote something that this one cannot read."""

@@ -12,7 +12,7 @@ medpriv_core.strict_json.Unreadable: it holds a number that is not finite
 >>> parse_json('{"steps": 10}')
 {'steps': 10}
 
-What type a value must have is for the readers to say (``medpriv_core.runs.records``).
+What type a value must have is for the readers to say (``medpriv_core.records``).
 """
 
 from __future__ import annotations

@@ -167,9 +167,9 @@ def draw_head(run: Run) -> None:
     st.subheader(f"{for_markdown(run.name)} {state_badge(run)}", anchor=False)
     if run.message:
         st.error(why_failed(run), icon=":material/error:")
-    if run.setup.get("weights_doubt"):
+    if run.setup.weights_doubt:
         st.warning(
-            f"{for_markdown(str(run.setup.get('weights', '')))} Choose another file of weights, or ImageNet's.",
+            f"{for_markdown(run.setup.weights or '')} Choose another file of weights, or ImageNet's.",
             icon=":material/warning:",
         )
     if (finding := run_health(run)) is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +118,7 @@ def test_of_a_private_run_the_table_leaves_out_what_its_epsilon_does_not_cover(h
 
 def test_an_epsilon_that_does_not_hold_is_infinite_in_the_table(home: DataHome) -> None:
     directory = put_run(home, PRIVATE)
-    rows = [{**row, "epsilon": None} for row in medpriv.epoch_table(RUN_ID)]
-    directory.append_epochs(rows)
+    directory.append_epochs([replace(row, epsilon=math.inf) for row in directory.read_epochs()])
 
     assert {row["epsilon"] for row in medpriv.epoch_table(RUN_ID)} == {math.inf}
 

@@ -41,7 +41,7 @@ def test_every_run_is_in_the_list_with_its_figures(old_home: DataHome) -> None:
     runs = {run.id: run for run in service.list_runs(old_home)}
 
     assert len(runs) == 4
-    assert all(run.spec is not None and run.last.get("test_accuracy") for run in runs.values())
+    assert all(run.spec is not None and run.last.test.accuracy for run in runs.values())
     assert (runs[STOPPED].state, runs[STOPPED].epochs_done) == ("cancelled", 10)
     assert [run.id for run in service.list_runs(old_home, deleted=True)] == [DELETED]
 
@@ -90,7 +90,7 @@ def test_an_export_of_the_old_version_is_imported_and_can_be_looked_at(home: Dat
 
     run = service.load_run(home, FINISHED)
     assert (len(run.epochs), run.imported) == (3, True)
-    assert run.last["epsilon"] == pytest.approx(4.179, abs=0.001)
+    assert run.last.epsilon == pytest.approx(4.179, abs=0.001)
 
 
 def test_what_old_private_runs_have_spent_is_amber_and_stays_when_they_are_purged(old_home: DataHome) -> None:
@@ -98,7 +98,7 @@ def test_what_old_private_runs_have_spent_is_amber_and_stays_when_they_are_purge
     assert private
     for run in private:
         assert run.spent is not None
-        assert (run.spent.recorded, run.spent.steps >= run.last["steps"]) == (False, True)
+        assert (run.spent.recorded, run.spent.steps >= run.last.steps) == (False, True)
         checks = check_run(run.spec, setup=run.setup, spent=run.spent)
         assert next(check.state for check in checks if check.name == "Accounting") == "amber"
     before = epsilon_on_images(old_home, "synthetic_chest", all_runs(old_home))

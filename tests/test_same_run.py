@@ -6,6 +6,7 @@ That what is left out changes nothing is shown by training, in ``tests/training/
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -129,7 +130,8 @@ def test_the_same_run_in_other_words_is_not_trained_again(
 ) -> None:
     entries = {entry.info.name: entry for entry in list_datasets(home)}
     entry, run = entries["synthetic_chest"], made_run(spec)
-    run.setup.update(train_class_counts=list(entry.train_counts or ()), test_class_counts=list(entry.test_counts or ()))
+    counts = {"train_class_counts": entry.train_counts, "test_class_counts": entry.test_counts}
+    run = replace(run, setup=replace(run.setup, **counts))
     assert identity(spec.changed(**changes)) in reusable_runs([run], entries)
 
 

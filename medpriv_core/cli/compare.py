@@ -13,7 +13,8 @@ from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import RunError, SettingError
 from medpriv_core.exports.comparison_table import group_rows, to_csv
 from medpriv_core.home import data_home
-from medpriv_core.results.cost import MEASURES, CostReport, format_measure, report_cost, usual_measure
+from medpriv_core.records.epoch import COMPARED
+from medpriv_core.results.cost import CostReport, report_cost, usual_measure
 from medpriv_core.results.groups import Group
 from medpriv_core.results.labels import learned_in
 from medpriv_core.results.result import SOURCE_TITLES, SOURCES, Protocol
@@ -55,7 +56,7 @@ def add_to(commands: Commands) -> None:
         default="paper",
         help="of the authors: those behind the paper (3, 4; the default), their repetition (5), or both",
     )
-    parser.add_argument("--column", choices=list(MEASURES), help="default: of grades test_kappa, else test_accuracy")
+    parser.add_argument("--column", choices=list(COMPARED), help="default: of grades test_kappa, else test_accuracy")
     parser.add_argument(
         "--protocol",
         choices=get_args(Protocol),
@@ -75,7 +76,9 @@ def _compare(options: argparse.Namespace) -> None:
     groups, hidden = _choose(options)
     options.column = options.column or usual_measure(groups, ordered=info.ordered)
     if all(group.estimate(options.column, options.protocol) is None for group in groups):
-        raise SettingError(f"None of these runs has measured {MEASURES[options.column]}; take another --column.")
+        raise SettingError(
+            f"None of these runs has measured {COMPARED[options.column].metric.word}; take another --column."
+        )
     report = report_cost(groups, options.column, dataset=info.title, protocol=options.protocol)
     rows = group_rows(groups, options.protocol)
     shown = own_ids(groups)
@@ -153,9 +156,9 @@ def _in_words(groups: Sequence[Group], report: CostReport, column: str, protocol
         found = group.estimate(column, protocol)
         figure = "not measured"
         if found is not None:
-            figure = format_measure(found.mean, column)
+            figure = COMPARED[column].metric.format(found.mean)
             if protocol == "last_epoch":
-                low, high = (format_measure(end, column) for end in (found.low, found.high))
+                low, high = (COMPARED[column].metric.format(end) for end in (found.low, found.high))
                 figure += f"  ({found.words})" if found.kind == "none" else f"  {low} to {high}  ({found.words})"
         lines.append(f"{group.label:{width}}  {figure}")
         about = [SOURCE_TITLES[group.first.source], learned_in(group.results), group.first.guarantee.statement]

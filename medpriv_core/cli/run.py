@@ -83,23 +83,26 @@ def _run(options: argparse.Namespace) -> int:
     if notice := change_notice(home, spec.dataset):
         complain(notice)
     run = _watch(home, run_id)
-    outcome = RunDirectory(home.runs / run.id).read_outcome() or {}
+    outcome = RunDirectory(home.runs / run.id).read_outcome()
     if options.json:
         print_json(describe(run) | _describe_preset(options.preset, filled))
     else:
         if run.epochs:
             last = run.epochs[-1]
-            say(f"{run.state} after epoch {last['epoch']}: test accuracy {last['test_accuracy']:.4f}")
+            tested = "" if last.test.accuracy is None else f": test accuracy {last.test.accuracy:.4f}"
+            say(f"{run.state} after epoch {last.epoch}{tested}")
         _print_guarantee(run)
-        if run.setup.get("weights_doubt"):
-            say(run.setup["weights"])
+        if run.setup.weights_doubt:
+            say(run.setup.weights or run.setup.weights_doubt)
         if (finding := run_health(run)) is not None:
             say(in_plain_words(finding.words))
     if run.message:
         complain(run.message)
     if run.state == "cancelled":
         return INTERRUPTED
-    return 0 if run.state == "finished" else int(outcome.get("exit_code", 1))
+    if run.state == "finished":
+        return 0
+    return 1 if outcome is None or outcome.exit_code is None else outcome.exit_code
 
 
 def preset_in_words(name: str, filled: FilledPreset) -> list[str]:

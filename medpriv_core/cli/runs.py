@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, get_args
 
@@ -16,20 +16,12 @@ from medpriv_core.privacy.coverage import NAMES_LEFT_OUT, is_withheld
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.progress import format_duration
+from medpriv_core.records.epoch import LISTED, EpochRow
 from medpriv_core.runs import service
-from medpriv_core.runs.directory import epsilon_spent
 from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.runs.health import run_health
-from medpriv_core.runs.service import Extension, RunLine, RunSummary
+from medpriv_core.runs.service import Extension, Run, RunLine, RunSummary
 from medpriv_core.runs.store import Place
-
-# Figures of an epoch as they are shown, in this order, where there are any.
-FIGURES = {
-    "train_accuracy": "train accuracy",
-    "test_accuracy": "test accuracy",
-    "test_noised_accuracy": "on noised test images",
-    "test_kappa": "kappa",
-}
 
 
 def add_to(commands: Commands) -> None:
@@ -89,19 +81,22 @@ def describe(run: RunSummary, *, with_training_figures: bool = False) -> dict[st
     shared = shared_run(run, with_training_figures=with_training_figures)
     finding = run_health(shared)
     health = {"kind": finding.kind, "sentence": in_plain_words(finding.words)} if finding else None
-    facts = asdict(shared) | {"spec": run.spec.to_dict() if run.spec else None, "health": health}
+    facts = vars(shared) | {"spec": run.spec.to_dict() if run.spec else None, "health": health}
+    facts |= {name: getattr(shared, name).to_dict() for name in ("setup", "last", "best")}
+    if isinstance(shared, Run):
+        facts["epochs"] = [row.to_dict() for row in shared.epochs]
     facts["spent"] = shared.spent.to_dict() | {"recorded": shared.spent.recorded} if shared.spent else None
     del facts["kept_message"]  # ``message`` for pages
     return facts | {"left_out": list(NAMES_LEFT_OUT) if withheld else []}
 
 
-def epoch_in_words(row: Mapping[str, Any]) -> str:
-    """One finished epoch on one line: accuracies, of grades kappa, and epsilon where there is one."""
-    parts = [f"epoch {row['epoch']:>3}"]
+def epoch_in_words(row: EpochRow) -> str:
+    """One finished epoch on one line: what tables of runs have, and epsilon where there is one."""
+    parts = [f"epoch {row.epoch:>3}"]
     # An epoch of empty Poisson batches has seen no training image, so it has no training accuracy.
-    parts += [f"{name} {row[key]:.3f}" for key, name in FIGURES.items() if row.get(key) is not None]
-    if (epsilon := epsilon_spent(row)) is not None:
-        parts.append(f"ε {format_epsilon(epsilon)} (δ {format_delta(row['delta'])})")
+    parts += [f"{column.title} {value:.3f}" for column in LISTED.values() if (value := column.of(row)) is not None]
+    if row.epsilon is not None and row.delta is not None:
+        parts.append(f"ε {format_epsilon(row.epsilon)} (δ {format_delta(row.delta)})")
     return "  ".join(parts)
 
 
@@ -166,8 +161,8 @@ def _show(options: argparse.Namespace) -> None:
         say(epoch_in_words(row))
     for line in spent_in_words(run):
         say(line)
-    if run.setup.get("weights_doubt"):
-        say(run.setup["weights"])
+    if run.setup.weights_doubt:
+        say(run.setup.weights or run.setup.weights_doubt)
     if (finding := run_health(run)) is not None:
         say(in_plain_words(finding.words))
 

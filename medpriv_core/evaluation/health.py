@@ -11,10 +11,12 @@ what the guarantee covers, so there they are not looked at: the same sentence ma
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from medpriv_core.evaluation.metrics import Scores
+from medpriv_core.records.epoch import EpochRow
 from medpriv_core.spec import RunSpec
 
 Kind = Literal["blown_up", "unsettled", "one_class", "guessing", "overconfident"]
@@ -59,11 +61,11 @@ class Finding:
         return f"{self.sentence} {self.advice}"
 
 
-def judge(last: Mapping[str, Any], spec: RunSpec, *, class_counts: Sequence[int]) -> Finding | None:
+def judge(last: EpochRow, spec: RunSpec, *, class_counts: Sequence[int]) -> Finding | None:
     """What is wrong with the network after an epoch.
 
     Args:
-        last: The row of ``metrics.jsonl`` of that epoch.
+        last: That epoch.
         spec: The specification of the run.
         class_counts: How many test images there are of each class.
 
@@ -71,11 +73,11 @@ def judge(last: Mapping[str, Any], spec: RunSpec, *, class_counts: Sequence[int]
         The worst that is found. None where nothing is, and where too little was recorded to tell.
     """
     classes = len(class_counts)
-    test_loss = last.get("test_loss")
+    test_loss = last.test.loss
     if classes < 2 or test_loss is None:
         return None
     guessing = math.log(classes)
-    train_loss = last.get("train_loss") if spec.method != "dp_sgd" else None
+    train_loss = last.train.loss if spec.method != "dp_sgd" else None
     told = f"guessing has {guessing:.2f}"
     worst = max(test_loss, train_loss or 0.0)
     if worst > BLOWN_UP * guessing:
@@ -89,19 +91,19 @@ def judge(last: Mapping[str, Any], spec: RunSpec, *, class_counts: Sequence[int]
     if train_loss is not None and train_loss > UNSETTLED * guessing:
         return Finding(
             "unsettled",
-            f"The training did not settle: after {last['epoch']} epochs the training loss is {_loss(train_loss)}, "
+            f"The training did not settle: after {last.epoch} epochs the training loss is {_loss(train_loss)}, "
             f"where {told}.",
             _gentler(spec),
         )
-    recall = last.get("test_class_recall") or []
+    recall = last.test.class_recall or ()
     if sum(1 for share in recall if share) == 1 and sum(1 for count in class_counts if count) > 1:
         return Finding(
             "one_class",
             "The network gives the same answer for every test image, so its accuracy is only the share of that class.",
             _for_one_answer(spec),
         )
-    auroc = last.get("test_auroc")
-    if auroc is not None and _is_guessing(last, class_counts):
+    auroc = last.test.auroc
+    if auroc is not None and _is_guessing(last.test, class_counts):
         return Finding(
             "guessing",
             f"The network is no better than guessing: its AUROC is {auroc:.2f}, where guessing has 0.50.",
@@ -118,7 +120,7 @@ def judge(last: Mapping[str, Any], spec: RunSpec, *, class_counts: Sequence[int]
     return None
 
 
-def _is_guessing(last: Mapping[str, Any], class_counts: Sequence[int]) -> bool:
+def _is_guessing(last: Scores, class_counts: Sequence[int]) -> bool:
     """Whether no figure is further above guessing than chance would bring it.
 
     Deviations under guessing: of an area by ranks (Mann and Whitney 1947), for the class that is known best; of the
@@ -128,13 +130,14 @@ def _is_guessing(last: Mapping[str, Any], class_counts: Sequence[int]) -> bool:
     pairs = max(count * (images - count) for count in class_counts)
     if not pairs:
         return False
-    above = [last["test_auroc"] - 0.5 < SURE * math.sqrt((images + 1) / (12 * pairs))]
+    assert last.auroc is not None
+    above = [last.auroc - 0.5 < SURE * math.sqrt((images + 1) / (12 * pairs))]
     there = [count for count in class_counts if count]
-    if (balanced := last.get("test_balanced_accuracy")) is not None:
+    if (balanced := last.balanced_accuracy) is not None:
         chance = 1 / classes
         deviation = math.sqrt(sum(chance * (1 - chance) / count for count in there)) / len(there)
         above.append(balanced - chance < SURE * deviation)
-    if (kappa := last.get("test_kappa")) is not None:
+    if (kappa := last.kappa) is not None:
         above.append(kappa < SURE / math.sqrt(images))
     return all(above)
 

@@ -7,40 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from medpriv_core.evaluation.calibration import ReliabilityBin
 from medpriv_core.evaluation.intervals import Interval
+from medpriv_core.evaluation.metrics import EVALUATED
 from medpriv_core.evaluation.multiplicity import AbstentionPoint, Multiplicity
-
-
-@dataclass(frozen=True)
-class FigureWords:
-    """What a figure is called and what it means; ``share`` says that it is read in percent."""
-
-    title: str
-    meaning: str
-    share: bool = False
-
-
-WORDS: dict[str, FigureWords] = {
-    "accuracy": FigureWords("Accuracy", "share of images that were called right", share=True),
-    "balanced_accuracy": FigureWords(
-        "Balanced accuracy", "mean over the classes of the share found, so that a rare one counts as much", share=True
-    ),
-    "auroc": FigureWords(
-        "AUROC",
-        "chance that of two images, one of the class and one not, the right one looks more like it; 0.5: guessing",
-    ),
-    "kappa": FigureWords("Kappa, quadratic weights", "agreement on the grade, near misses weigh less; 0: guessing"),
-    "calibration_error": FigureWords(
-        "Calibration error",
-        "mean distance between how sure the network is and how often it is right, in 15 bins",
-        share=True,
-    ),
-    "brier_score": FigureWords("Brier score", "mean squared error of the probabilities; 0 at best, 2 at worst"),
-    "log_loss": FigureWords("Log loss", "how surprised the network is by the truth, in nats; 0 at best"),
-}
 
 INTERVALS_IN_WORDS = (
     "Intervals are of 95 % and over other images of the same kind: Wilson's for shares, DeLong's and Newcombe's for "
@@ -62,7 +33,7 @@ def in_words(name: str, value: float | None) -> str:
     """
     if value is None:
         return "unknown"
-    return f"{value:.1%}" if WORDS[name].share else f"{value:.3f}"
+    return EVALUATED[name].format(value)
 
 
 def interval_in_words(name: str, interval: Interval | None) -> str:

@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from medpriv_core.records.epoch import LISTED
 from medpriv_core.results.groups import Group
 from medpriv_core.results.labels import learned_in
 from medpriv_core.results.result import Protocol, Result
 from medpriv_core.shown_text import csv_table
-
-# column of the metrics -> title
-FIGURES = {
-    "test_accuracy": "test accuracy",
-    "train_accuracy": "training accuracy",
-    "test_balanced_accuracy": "balanced accuracy",
-    "test_auroc": "AUROC",
-    "test_kappa": "kappa",
-    "test_noised_accuracy": "test accuracy, noised images",
-}
 
 
 def export_rows(groups: Sequence[Group], protocol: Protocol) -> list[dict[str, Any]]:
@@ -31,11 +22,11 @@ def export_rows(groups: Sequence[Group], protocol: Protocol) -> list[dict[str, A
                 "id": result.id,
                 "seed": result.seed,
                 **_guarantee(result, result.epsilon),
-                "epoch": result.final["epoch"] if protocol == "last_epoch" else "best on test images",
+                "epoch": result.final.epoch if protocol == "last_epoch" else "best on test images",
                 "majority_rate": result.majority_rate,
                 "test_size": result.test_size,
             }
-            rows.append(row | {column: result.figure(column, protocol) for column in FIGURES})
+            rows.append(row | {column: result.figure(column, protocol) for column in LISTED})
     return rows
 
 
@@ -46,7 +37,7 @@ def group_rows(groups: Sequence[Group], protocol: Protocol) -> list[dict[str, An
         first = group.first
         row = _settings(group, first) | {"runs": len(group.results), "learned": learned_in(group.results)}
         row |= {**_guarantee(first, group.epsilon), "statement": first.guarantee.statement}
-        for column in FIGURES:
+        for column in LISTED:
             found = group.estimate(column, protocol)
             row[column] = found.mean if found else None
             sure = found if found and protocol == "last_epoch" and found.kind != "none" else None

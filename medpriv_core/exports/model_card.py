@@ -7,14 +7,15 @@ computed from what the run recorded, with its interval, and what is not protecte
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from collections.abc import Iterable
+from typing import Literal
 
 from medpriv_core.architectures import ARCHITECTURES
 from medpriv_core.datasets.base import DatasetInfo
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import MedprivError
 from medpriv_core.evaluation.intervals import wilson_interval
+from medpriv_core.evaluation.metrics import EVALUATED
 from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, read_predictions
 from medpriv_core.evaluation.statement import INTERVALS_IN_WORDS
 from medpriv_core.palette import METHOD_STYLES
@@ -23,6 +24,8 @@ from medpriv_core.privacy.checks import PATIENTS_LIGHT, SECOND_LIGHT, check_run,
 from medpriv_core.privacy.coverage import Coverage
 from medpriv_core.privacy.statement import local_dp_meaning
 from medpriv_core.privacy.verdict import run_verdict
+from medpriv_core.records.epoch import COLUMNS
+from medpriv_core.records.setup import Setup
 from medpriv_core.results.guarantee import held_guarantee, picture_guarantee
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.failure import in_plain_words
@@ -41,16 +44,7 @@ IMPORTED = (
 )
 SYNTHETIC = "All its images are SYNTHETIC: drawn by a program, of no patient. It can say nothing about real ones."
 Network = Literal["whole", "last_layer"]
-FIGURES = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "auroc": "AUROC",
-    "kappa": "Kappa, quadratic weights",
-    "calibration_error": "Calibration error (top label)",
-    "brier_score": "Brier score",
-    "log_loss": "Log loss",
-}
-TEST_SETS = {"test": "test images", "test_noised": "noised test images"}
+TEST_SETS: dict[str, str] = {"test": "test images", "test_noised": "noised test images"}
 TOLD_ON_THE_CARD = (SECOND_LIGHT, PATIENTS_LIGHT)
 _LIGHTS = {"green": "holds", "amber": "needs attention", "red": "FAILS"}
 
@@ -77,7 +71,7 @@ def guarantee_text(run: Run, spec: RunSpec, coverage: Coverage, *, imported: boo
 
 def model_card(run: Run, spec: RunSpec, directory: RunDirectory, coverage: Coverage, *, network: Network | None) -> str:
     """The card as markdown; the run's predictions lie in ``directory``, ``coverage`` is as for ``guarantee_text``."""
-    info, classes = dataset_info(spec.dataset), run.setup.get("classes") or []
+    info, classes = dataset_info(spec.dataset), run.setup.classes
     confirm_run(spec, setup=run.setup, spent=run.spent)
     parts = [
         f"# {for_markdown(run.name)}",
@@ -102,14 +96,14 @@ def model_card(run: Run, spec: RunSpec, directory: RunDirectory, coverage: Cover
     return "\n\n".join(parts) + "\n"
 
 
-def _training(info: DatasetInfo, spec: RunSpec, setup: Mapping[str, Any]) -> str:
-    counts = zip(setup.get("classes") or [], setup.get("train_class_counts") or [], strict=False)
+def _training(info: DatasetInfo, spec: RunSpec, setup: Setup) -> str:
+    counts = zip(setup.classes, setup.train_class_counts or (), strict=False)
     by_class = ", ".join(f"{for_markdown(name)} {count:,}" for name, count in counts)
     sentences = [f"{info.title}. {info.source}"]
     if info.synthetic:
         sentences.append(f"**{SYNTHETIC}**")
-    if setup.get("train_size"):
-        sentences.append(f"{setup['train_size']:,} training images{f' ({by_class})' if by_class else ''}.")
+    if setup.train_size:
+        sentences.append(f"{setup.train_size:,} training images{f' ({by_class})' if by_class else ''}.")
     sentences.append(
         f"Each was squashed to {spec.image_size} pixels a side. What the network makes of images of other people, "
         "machines or hospitals is not known."
@@ -161,24 +155,23 @@ def _measured(run: Run, directory: RunDirectory, *, ordered: bool) -> list[str]:
     lines = [_when_measured(run)]
     if (finding := run_health(run)) is not None:
         lines.append(f"**{in_plain_words(finding.sentence)}**")
-    majority = run.setup.get("majority_rate")
+    majority = run.setup.majority_rate
     if majority is not None:
         lines.append(f"Always naming the most frequent class is right on {majority:.1%} of the test images.")
     predictions = readable_predictions(directory)
     lines += ["", "| figure | images | value | 95 % interval |", "| --- | --- | --- | --- |"]
-    if predictions is None or predictions.epoch != run.last["epoch"]:
-        for test_set, title in TEST_SETS.items():
-            for name, words in FIGURES.items():
-                value = run.last.get(f"{test_set}_{name}")
-                if value is not None:
-                    interval = _wilson(value, run.setup.get("test_size")) if name == "accuracy" else "not recorded"
-                    lines.append(f"| {words} | {title} | {value:.3f} | {interval} |")
+    if predictions is None or predictions.epoch != run.last.epoch:
+        for column in COLUMNS.values():
+            value = column.of(run.last)
+            if value is not None and column.part in TEST_SETS and column.metric.compute is not None:
+                interval = _wilson(value, run.setup.test_size) if column.metric.of_images else "not recorded"
+                lines.append(f"| {column.metric.title} | {TEST_SETS[column.part]} | {value:.3f} | {interval} |")
         return lines
     for test_set, probabilities in predictions.test_sets.items():
         for figure in report(probabilities, predictions.labels, ordered=ordered):
             if figure.value is not None:
                 interval = f"{figure.interval.low:.3f} to {figure.interval.high:.3f}" if figure.interval else "none"
-                words, title = FIGURES.get(figure.name, figure.name), TEST_SETS[test_set]
+                words, title = EVALUATED[figure.name].title, TEST_SETS[test_set]
                 lines.append(f"| {words} | {title} | {figure.value:.3f} | {interval} |")
     return [
         *lines,
@@ -191,7 +184,7 @@ def _when_measured(run: Run) -> str:
     """At the end of which epoch, and whether that is still the network that goes with the card."""
     if run.spent is not None and run.spent.place is not None:
         return f"{run.spent.place} Of the network as it is handed on, nothing was measured."
-    return f"After epoch {run.last['epoch']}, the last one."
+    return f"After epoch {run.last.epoch}, the last one."
 
 
 def _wilson(accuracy: float, images: int | None) -> str:
@@ -257,10 +250,10 @@ def _unprotected(spec: RunSpec) -> list[str]:
 
 
 def _versions(run: Run) -> str:
-    names = {"medpriv_version": "medpriv", "torch_version": "torch", "opacus_version": "Opacus"}
-    found = [f"{title} {for_markdown(str(run.setup[name]))}" for name, title in names.items() if run.setup.get(name)]
-    seconds = run.last.get("elapsed_s")
-    trained = f" Trained for {math.ceil(seconds):,} s." if isinstance(seconds, int | float) else ""
+    setup, seconds = run.setup, run.last.elapsed_s
+    versions = {"medpriv": setup.medpriv_version, "torch": setup.torch_version, "Opacus": setup.opacus_version}
+    found = [f"{title} {for_markdown(version)}" for title, version in versions.items() if version]
+    trained = "" if seconds is None else f" Trained for {math.ceil(seconds):,} s."
     return f"{', '.join(found) or 'versions not recorded'}.{trained}"
 
 

@@ -16,7 +16,7 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path, PurePath
@@ -35,7 +35,9 @@ from medpriv_core.home import DataHome
 from medpriv_core.jobs.job import Job
 from medpriv_core.privacy.coverage import NAMES_LEFT_OUT, coverage_in_words, exported_part, is_withheld
 from medpriv_core.progress import Cancelled
-from medpriv_core.runs.archive_format import FORMAT, KEPT, SETUP_TEXTS, VERSION
+from medpriv_core.records.outcome import Outcome
+from medpriv_core.records.setup import Setup
+from medpriv_core.runs.archive_format import FORMAT, KEPT, VERSION
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.imports import read_import_mark
 from medpriv_core.runs.service import Run, load_run
@@ -119,9 +121,10 @@ def _archive(home: DataHome, run: Run, network: Path, with_training_figures: boo
     spec = _portable_spec(run.spec)
     # Everything below is made from this run, which has no more than the export may hold.
     run = shared_run(run, with_training_figures=with_training_figures)
-    setup, outcome = portable_setup(run.setup), directory.read_outcome()
+    outcome = directory.read_outcome()
     if outcome is not None:
-        outcome = portable_outcome(exported_part(outcome, spec, with_training_figures=with_training_figures))
+        last = exported_part(outcome.last, spec, with_training_figures=with_training_figures)
+        outcome = portable_outcome(replace(outcome, last=last))
     coverage = coverage_in_words(spec, with_training_figures=with_training_figures)
     # Damaged predictions would keep the whole zip from being imported.
     predictions = _read(directory.path / FILE_NAME) if readable_predictions(directory) else None
@@ -129,9 +132,9 @@ def _archive(home: DataHome, run: Run, network: Path, with_training_figures: boo
     weights = _read(network) or _read(directory.path / "model.safetensors")
     files: dict[str, bytes | None] = {
         "spec.json": _json(spec.to_dict()),
-        "setup.json": _json(setup),
-        "metrics.jsonl": "".join(json.dumps(row, allow_nan=False) + "\n" for row in run.epochs).encode(),
-        "outcome.json": _json(outcome) if outcome else None,
+        "setup.json": _json(portable_setup(run.setup).to_file()),
+        "metrics.jsonl": "".join(json.dumps(row.to_file(), allow_nan=False) + "\n" for row in run.epochs).encode(),
+        "outcome.json": _json(outcome.to_file()) if outcome else None,
         "spent.json": _json(run.spent.to_dict()) if run.spent is not None and run.spent.recorded else None,
         "labels.json": _json({"name": run.name, "tags": list(run.tags), "notes": run.notes}),
         "predictions.npz": predictions,
@@ -157,21 +160,15 @@ def _archive(home: DataHome, run: Run, network: Path, with_training_figures: boo
     return output.getvalue()
 
 
-def portable_setup(setup: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run recorded at its start, without texts that could name a file, a folder or a person."""
-    return {name: value for name, value in setup.items() if name in SETUP_TEXTS or _is_figure(value)}
+def portable_setup(setup: Setup) -> Setup:
+    """What a run recorded at its start, without the key of its images; what another program said is asked anew."""
+    return replace(setup, content=None, second_accountant=None)
 
 
-def portable_outcome(outcome: Mapping[str, Any]) -> dict[str, Any]:
-    """How a run ended, without its message, which may name an image that could not be read."""
-    kept = {name: value for name, value in outcome.items() if _is_figure(value)}
-    return kept | {"state": outcome["state"], "message": None}
-
-
-def _is_figure(value: Any) -> bool:
-    if isinstance(value, list):
-        return all(_is_figure(part) for part in value)
-    return value is None or isinstance(value, bool | int | float)
+def portable_outcome(outcome: Outcome) -> Outcome:
+    """How a run ended, without its message, which may name an image that could not be read, nor any other text."""
+    figures = {name: value for name, value in outcome.last.others.items() if not isinstance(value, str)}
+    return replace(outcome, message=None, last=replace(outcome.last, others=figures, finished_at=None))
 
 
 def _portable_spec(spec: RunSpec) -> RunSpec:

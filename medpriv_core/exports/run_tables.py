@@ -47,7 +47,7 @@ def runs_csv(runs: Sequence[RunSummary], *, with_training_figures: bool = False)
     ``coverage`` says which it is.
     """
     runs = [shared_run(run, with_training_figures=with_training_figures) for run in runs]
-    figures = _figure_names(row for run in runs for row in (run.last, run.best))
+    figures = _figure_names(row.to_dict() for run in runs for row in (run.last, run.best))
     lines = [_about(run) | _settings(run) | _facts(run) | _figures(run, figures) for run in runs]
     # Settings and figures that share a name with what holds are told apart by a prefix.
     names = ["run", "name", "tags", "notes", "state", "created", "started", "ended"]
@@ -63,15 +63,14 @@ def epochs_csv(runs: Sequence[Run], *, with_training_figures: bool = False) -> s
     """
     runs = [shared_run(run, with_training_figures=with_training_figures) for run in runs]
     own = ["run", "name", "method"]
-    figures = [name for name in _figure_names(row for run in runs for row in run.epochs) if name not in own]
+    figures = [name for name in _figure_names(row.to_dict() for run in runs for row in run.epochs) if name not in own]
     names = [*own, "epoch", *figures, "epsilon", "delta"]
     lines = []
     for run in runs:
         method = run.spec.method if run.spec else None
         for row in run.epochs:
-            # JSON has no infinity: null says that no epsilon holds.
-            epsilon = {"epsilon": "inf" if row["epsilon"] is None else row["epsilon"]} if "epsilon" in row else {}
-            lines.append((run, dict(row) | {"run": run.id, "name": run.name, "method": method} | epsilon))
+            about = {"run": run.id, "name": run.name, "method": method, "epsilon": row.epsilon}
+            lines.append((run, row.to_dict() | about))
     return csv_table([*names, COVERAGE], _with_coverage(lines, with_training_figures))
 
 
@@ -106,7 +105,7 @@ def _settings(run: RunSummary) -> dict[str, Any]:
 
 
 def _facts(run: RunSummary) -> dict[str, Any]:
-    facts: dict[str, Any] = {name: run.setup.get(name) for name in SETUP_COLUMNS}
+    facts: dict[str, Any] = {name: getattr(run.setup, name) for name in SETUP_COLUMNS}
     if run.spent is not None:
         facts |= {"steps": run.spent.steps, "stopped": run.spent.place}
     if held := _held(run):
@@ -133,7 +132,7 @@ def _held(run: RunSummary) -> HeldGuarantee | None:
 
 
 def _figures(run: RunSummary, names: Sequence[str]) -> dict[str, Any]:
-    rows = {"last": run.last, "best": run.best}
+    rows = {"last": run.last.to_dict(), "best": run.best.to_dict()}
     return {f"{which}_{name}": row.get(name) for which, row in rows.items() for name in ("epoch", *names)}
 
 

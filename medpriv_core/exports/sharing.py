@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from medpriv_core.privacy.coverage import exported_part, is_withheld
+from medpriv_core.privacy.coverage import is_withheld
 from medpriv_core.runs.service import Run, RunSummary
 
 AnyRun = TypeVar("AnyRun", bound=RunSummary)
@@ -21,9 +21,9 @@ def shared_run(run: AnyRun, *, with_training_figures: bool = False) -> AnyRun:
     """
     if with_training_figures or not is_withheld(run.spec):
         return run
-    changes: dict[str, Any] = {name: exported_part(getattr(run, name), run.spec) for name in ("setup", "last", "best")}
+    changes: dict[str, Any] = {name: getattr(run, name).covered_part() for name in ("setup", "last", "best")}
     if isinstance(run, Run):
-        changes["epochs"] = [exported_part(row, run.spec) for row in run.epochs]
+        changes["epochs"] = [row.covered_part() for row in run.epochs]
     if run.spent is not None:
         # A digest confirms a guess at what it is made of, and the checkpoint has the training figures in it.
         changes["spent"] = replace(run.spent, checkpoint=None)

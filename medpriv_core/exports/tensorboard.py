@@ -13,11 +13,11 @@ import struct
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from medpriv_core.errors import RunError
 from medpriv_core.exports.sharing import shared_run
 from medpriv_core.privacy.coverage import coverage_in_words
+from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs.service import Run, RunSummary
 from medpriv_core.shown_text import for_terminal
 
@@ -59,7 +59,7 @@ def event_file(run: Run, *, with_training_figures: bool = False) -> bytes:
         texts = {f"privacy/{said.heading}": "\n\n".join(said.statements)}
         content += _record(_event(run.created_at, texts=texts))
     for row in run.epochs:
-        content += _record(_event(_time(row, run), step=int(row["epoch"]), scalars=dict(_scalars(row))))
+        content += _record(_event(_time(row, run), step=row.epoch, scalars=dict(_scalars(row))))
     return content
 
 
@@ -83,22 +83,22 @@ def crc32c(data: bytes) -> int:
     return value ^ 0xFFFFFFFF
 
 
-def _scalars(row: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    for name, value in row.items():
+def _scalars(row: EpochRow) -> Iterator[tuple[str, float]]:
+    for name, value in row.to_dict().items():
         if name in _NO_FIGURES or isinstance(value, bool) or not isinstance(value, int | float):
             continue
         if name == "epsilon":
-            yield f"privacy/epsilon at delta {row.get('delta', 0):g}", value
+            yield f"privacy/epsilon at delta {row.delta or 0:g}", value
             continue
         group = next((group for group in _GROUPS if name.startswith(f"{group}_")), "pace")
         # An imported run names its figures itself.
         yield for_terminal(f"{group}/{name.removeprefix(f'{group}_')}"), value
 
 
-def _time(row: dict[str, Any], run: Run) -> float:
+def _time(row: EpochRow, run: Run) -> float:
     try:
-        return datetime.fromisoformat(str(row["finished_at"])).timestamp()
-    except (KeyError, ValueError):
+        return datetime.fromisoformat(row.finished_at or "").timestamp()
+    except ValueError:
         return run.created_at
 
 

@@ -12,7 +12,7 @@ from medpriv_core.figures.epochs import epochs_alt, epochs_figure
 from medpriv_core.figures.frontier import frontier_alt, frontier_figure
 from medpriv_core.figures.mechanisms import mechanisms_alt, mechanisms_figure
 from medpriv_core.privacy.coverage import is_withheld
-from medpriv_core.results.cost import MEASURES
+from medpriv_core.records.epoch import COMPARED
 from medpriv_core.results.groups import Group
 from medpriv_core.results.labels import learned_in
 from medpriv_core.results.result import PROTOCOL_TITLES, SOURCE_TITLES, Protocol
@@ -67,11 +67,11 @@ def figure_4(groups: Sequence[Group], *, first: str, protocol: Protocol) -> Char
 
 
 def frontier(groups: Sequence[Group], column: str) -> Chart:
-    """A measure against epsilon, of those groups of one dataset that have measured ``column`` (of ``MEASURES``)."""
+    """A measure against epsilon, of those groups of one dataset that have measured ``column`` (of ``COMPARED``)."""
     shown = [group for group in groups if group.estimate(column) is not None]
     return Chart(
         frontier_figure(shown, column),
-        f"Privacy and {MEASURES[column]}: {_title(groups)}",
+        f"Privacy and {COMPARED[column].metric.word}: {_title(groups)}",
         frontier_alt(shown, column),
         _caption(shown),
         shown,

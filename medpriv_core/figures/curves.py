@@ -9,64 +9,31 @@ best is looked up on the test images, so that choosing it flatters the run: the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from medpriv_core.datasets.registry import dataset_title
+from medpriv_core.evaluation.metrics import METRICS, PART_TITLES, Metric, Part
 from medpriv_core.privacy.spent import spent_at
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.privacy.verdict import SAME, ledger_epsilon, run_verdict
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs.service import Run
 from medpriv_core.spec import Method, RunSpec
 
-Part = Literal["train", "test", "test_noised"]
 Axis = Literal["epoch", "time"]
 
-PART_TITLES: dict[Part, str] = {"train": "training", "test": "test", "test_noised": "test, noised images"}
 # A curve of more points is drawn with some of them left out: no screen has so many columns.
 MOST_POINTS = 400
 
 
-@dataclass(frozen=True)
-class Measure:
-    """A figure that an epoch's row holds, under ``<part>_<name>``, or under ``name`` alone if it has no parts.
-
-    better   whether high or low is good; None where neither is (epsilon only grows)
-    share    whether it lies between 0 and 1 and is read in percent
-    guessing what someone gets who never looks at the picture, in words; None where there is no such line
-    """
-
-    name: str
-    title: str
-    parts: tuple[Part, ...]
-    better: Literal["high", "low"] | None
-    share: bool = False
-    guessing: str | None = None
-
-    def column(self, part: Part) -> str:
-        """The key of this figure in a row of metrics.jsonl."""
-        return self.name if self.name == "epsilon" else f"{part}_{self.name}"
-
-    def format(self, value: float) -> str:
-        """The value as people read it: "91.2%", "0.874"; epsilon rounded up."""
-        if self.name == "epsilon":
-            return format_epsilon(value)
-        return f"{value:.1%}" if self.share else f"{value:.3g}" if self.name == "loss" else f"{value:.3f}"
-
-
-_TESTS: tuple[Part, ...] = ("test", "test_noised")
-MEASURES: dict[str, Measure] = {
-    measure.name: measure
-    for measure in (
-        Measure("accuracy", "Accuracy", ("train", *_TESTS), "high", True, "always the most frequent class"),
-        Measure("balanced_accuracy", "Balanced accuracy", _TESTS, "high", True, "always the same class"),
-        Measure("auroc", "AUROC", _TESTS, "high", False, "guessing"),
-        Measure("loss", "Loss", ("train", *_TESTS), "low"),
-        Measure("calibration_error", "Calibration error", _TESTS, "low", True),
-        Measure("kappa", "Kappa, quadratic weights", _TESTS, "high", False, "guessing"),
-        Measure("epsilon", "Privacy budget spent (ε)", ("train",), None),
-    )
+EPSILON = "epsilon"
+# Of no images: it is drawn as if of the training images, which it speaks of.
+MEASURES: dict[str, Metric] = METRICS | {
+    EPSILON: Metric(name=EPSILON, title="Privacy budget spent (ε)", better=None, parts=("train",))
 }
 
 
@@ -74,8 +41,8 @@ MEASURES: dict[str, Measure] = {
 class RunCurves:
     """One run as the chart needs it.
 
-    epochs     rows of metrics.jsonl, in order
-    setup      its setup.json: ``majority_rate`` (0 to 1) and ``classes``, where known
+    epochs     the finished ones, in order
+    setup      what it recorded at its start: ``majority_rate`` and ``classes`` are drawn
     one_step   whether an epoch is a single step (full batch)
     terms      what its epsilon depends on, as ``epsilon_terms`` says; None: no epsilon of it is drawn
     """
@@ -85,32 +52,29 @@ class RunCurves:
     method: Method
     dataset: str
     total_epochs: int
-    epochs: Sequence[Mapping[str, Any]]
-    setup: Mapping[str, Any] = field(default_factory=dict)
+    epochs: Sequence[EpochRow]
+    setup: Setup = field(default_factory=Setup)
     one_step: bool = False
     terms: str | None = None
 
-    def points(self, measure: Measure, part: Part, against: Axis) -> list[tuple[float, float, int]]:
+    def points(self, measure: Metric, part: Part, against: Axis) -> list[tuple[float, float, int]]:
         """(position, value, epoch) of every epoch that has the figure; time in seconds of training so far."""
-        if measure.name == "epsilon" and self.terms is None:
+        if measure.name == EPSILON and self.terms is None:
             return []
-        column = measure.column(part)
-        position = "epoch" if against == "epoch" else "elapsed_s"
-        return [
-            (float(row[position]), float(row[column]), int(row["epoch"]))
-            for row in self.epochs
-            if row.get(column) is not None and row.get(position) is not None
-        ]
+        found = []
+        for row in self.epochs:
+            value = row.epsilon if measure.name == EPSILON else measure.of(getattr(row, part))
+            position = row.epoch if against == "epoch" else row.elapsed_s
+            # What is not finite has no place on a chart.
+            if value is not None and math.isfinite(value) and position is not None:
+                found.append((float(position), float(value), row.epoch))
+        return found
 
-    def floor(self, measure: Measure) -> float | None:
+    def floor(self, measure: Metric) -> float | None:
         """What ``measure.guessing`` gets on this run's test images; None where that is not known."""
-        classes = len(self.setup.get("classes", ()))
-        return {
-            "accuracy": self.setup.get("majority_rate"),
-            "balanced_accuracy": 1 / classes if classes else None,
-            "auroc": 0.5,
-            "kappa": 0.0,
-        }.get(measure.name)
+        if measure.guessing is None:
+            return None
+        return measure.guessing.value(len(self.setup.classes) or None, self.setup.majority_rate)
 
 
 def curves_of(run: Run, *, name: str | None = None, with_epsilon: bool = False) -> RunCurves:
@@ -132,7 +96,7 @@ def curves_of(run: Run, *, name: str | None = None, with_epsilon: bool = False) 
     )
 
 
-def epsilon_terms(spec: RunSpec, *, setup: Mapping[str, Any], epochs: Sequence[Mapping[str, Any]]) -> str | None:
+def epsilon_terms(spec: RunSpec, *, setup: Setup, epochs: Sequence[EpochRow]) -> str | None:
     """Delta, adjacency, sampling and accountant of a run's epsilon, in words.
 
     None where its epochs must not be drawn: methods whose epsilon does not grow, runs for which no finite epsilon
@@ -145,12 +109,17 @@ def epsilon_terms(spec: RunSpec, *, setup: Mapping[str, Any], epochs: Sequence[M
     return verdict.statement.removeprefix(f"ε = {format_epsilon(verdict.epsilon)} (").removesuffix(")")
 
 
-def parts_of(runs: Sequence[RunCurves], measure: Measure) -> list[Part]:
+def said(measure: Metric, value: float) -> str:
+    """A value of the curve as people read it; epsilon rounded up."""
+    return format_epsilon(value) if measure.name == EPSILON else measure.format(value)
+
+
+def parts_of(runs: Sequence[RunCurves], measure: Metric) -> list[Part]:
     """The sets of images on which any of these runs has the figure."""
     return [part for part in measure.parts if any(run.points(measure, part, "epoch") for run in runs)]
 
 
-def best_epoch(run: RunCurves, measure: Measure, part: Part = "test") -> int | None:
+def best_epoch(run: RunCurves, measure: Metric, part: Part = "test") -> int | None:
     """The epoch with the best value (the first of equals); None for a figure that has no good or bad."""
     points = run.points(measure, part, "epoch")
     if measure.better is None or not points:
@@ -185,7 +154,7 @@ def styles_of(runs: Sequence[RunCurves]) -> dict[str, tuple[int, bool]]:
     }
 
 
-def last_and_best(runs: Sequence[RunCurves], measure: Measure) -> list[dict[str, Any]]:
+def last_and_best(runs: Sequence[RunCurves], measure: Metric) -> list[dict[str, Any]]:
     """One row a run and set of images: what the last epoch says, and which epoch is best on the test images.
 
     Values are those measured, never smoothed; shares in percent.
@@ -197,8 +166,8 @@ def last_and_best(runs: Sequence[RunCurves], measure: Measure) -> list[dict[str,
             if not points:
                 continue
             row: dict[str, Any] = {"run": run.name}
-            if measure.name == "epsilon":
-                row |= {"last epoch": points[-1][2], "ε": f"{measure.format(points[-1][1])} ({run.terms})"}
+            if measure.name == EPSILON:
+                row |= {"last epoch": points[-1][2], "ε": f"{said(measure, points[-1][1])} ({run.terms})"}
             else:
                 row |= {
                     "images": PART_TITLES[part],
@@ -212,25 +181,25 @@ def last_and_best(runs: Sequence[RunCurves], measure: Measure) -> list[dict[str,
     return rows
 
 
-def _number(measure: Measure, point: tuple[float, float, int]) -> float:
+def _number(measure: Metric, point: tuple[float, float, int]) -> float:
     return 100 * point[1] if measure.share else point[1]
 
 
-def describe_curves(runs: Sequence[RunCurves], measure: Measure, against: Axis) -> str:
+def describe_curves(runs: Sequence[RunCurves], measure: Metric, against: Axis) -> str:
     """The chart in words, for those who cannot see it."""
     title = f"{measure.title} against {'epoch' if against == 'epoch' else 'time'}"
-    said = []
+    ended = []
     for run in runs:
         ends = {part: points[-1] for part in measure.parts if (points := run.points(measure, part, against))}
         if ends:
-            said.append((run, ends))
-    if not said:
+            ended.append((run, ends))
+    if not ended:
         return f"{title}, no epoch yet."
     if len(runs) == 1:
-        ((_, ends),) = said
-        values = ", ".join(f"{PART_TITLES[part]} {measure.format(point[1])}" for part, point in ends.items())
+        ((_, ends),) = ended
+        values = ", ".join(f"{PART_TITLES[part]} {said(measure, point[1])}" for part, point in ends.items())
         return f"{title}; after epoch {max(point[2] for point in ends.values())}: {values}."
     values = "; ".join(
-        f"{run.name} {measure.format(ends.get('test', next(iter(ends.values())))[1])}" for run, ends in said
+        f"{run.name} {said(measure, ends.get('test', next(iter(ends.values())))[1])}" for run, ends in ended
     )
     return f"{title} of {len(runs)} runs; at the end: {values}."

@@ -13,21 +13,19 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from medpriv_core.evaluation.metrics import PART_TITLES, Metric, Part
 from medpriv_core.figures import keys
 from medpriv_core.figures.curves import (
     MEASURES,
-    PART_TITLES,
     Axis,
-    Measure,
-    Part,
     RunCurves,
     best_epoch,
+    said,
     smoothed,
     styles_of,
     thinned,
 )
 from medpriv_core.palette import METHOD_STYLES, NOISED_TEST_DASH, REFERENCE_COLOUR, TEST_DASH, TRAIN_DASH
-from medpriv_core.privacy.coverage import covered_part
 from medpriv_core.shown_text import for_chart
 
 # Five and seven have no common divisor: 35 runs of one method until a pair of dash and marker comes again.
@@ -79,9 +77,9 @@ def dashboard_figure(runs: Sequence[RunCurves], view: View) -> go.Figure:
     for place, run in sorted(enumerate(runs), key=lambda item: item[1].id == view.highlighted):
         for part in drawn_parts(view):
             _draw_curve(figure, run, part, view, style=styles[run.id], unit_s=unit_s, rank=place, alone=len(runs) == 1)
-    for symbol, said in MARKS.items():
+    for symbol, words in MARKS.items():
         if any(symbol in (trace.marker.symbol or ()) for trace in figure.data if trace.showlegend is False):
-            figure.add_trace(keys.mark(said, symbol))
+            figure.add_trace(keys.mark(words, symbol))
     # What is drawn decides how far the axes go; how a run looks is decided by all, and stays from figure to figure.
     drawn = [run for run in runs if any(run.points(measure, part, view.against) for part in drawn_parts(view))] or runs
     _draw_floors(figure, drawn, view)
@@ -100,7 +98,7 @@ def dashboard_figure(runs: Sequence[RunCurves], view: View) -> go.Figure:
 
 def shared_curves(runs: Sequence[RunCurves]) -> list[RunCurves]:
     """The runs as they are handed on: of DP-SGD runs without what their epsilon does not cover."""
-    return [replace(run, epochs=[covered_part(row) for row in run.epochs]) if _withheld(run) else run for run in runs]
+    return [replace(run, epochs=[row.covered_part() for row in run.epochs]) if _withheld(run) else run for run in runs]
 
 
 def shared_dashboard(runs: Sequence[RunCurves], view: View) -> go.Figure:
@@ -225,15 +223,17 @@ def _draw_marks(
     )
 
 
-def _said(run: RunCurves, measure: Measure, value: float) -> str:
+def _said(run: RunCurves, measure: Metric, value: float) -> str:
     if measure.name == "epsilon":
-        return f"ε = {measure.format(value)} ({for_chart(run.terms or '')})"
+        return f"ε = {said(measure, value)} ({for_chart(run.terms or '')})"
     return measure.format(value)
 
 
 def _draw_floors(figure: go.Figure, runs: Sequence[RunCurves], view: View) -> None:
     """What one gets without looking at the pictures: the line to beat, one for each dataset that has its own."""
     measure = MEASURES[view.measure]
+    if measure.guessing is None:
+        return
     floors: dict[float, list[str]] = {}
     for run in runs:
         floor = run.floor(measure)
@@ -245,7 +245,7 @@ def _draw_floors(figure: go.Figure, runs: Sequence[RunCurves], view: View) -> No
         figure.add_hline(
             y=floor,
             line={"color": REFERENCE_COLOUR, "dash": "longdashdot", "width": 1},
-            annotation={"text": f"{measure.guessing}: {measure.format(floor)}{of}", "font": {"size": 12}},
+            annotation={"text": f"{measure.guessing.words}: {measure.format(floor)}{of}", "font": {"size": 12}},
             # Two that lie close together do not write over each other.
             annotation_position="top right" if len(floors) > 1 and floor == highest else "bottom right",
         )
@@ -255,7 +255,7 @@ def _draw_floors(figure: go.Figure, runs: Sequence[RunCurves], view: View) -> No
 
 def _time_unit(runs: Sequence[RunCurves]) -> tuple[float, str]:
     """Seconds in a unit of the axis, and its name."""
-    longest = max((float(run.epochs[-1].get("elapsed_s") or 0) for run in runs if run.epochs), default=0.0)
+    longest = max((run.epochs[-1].elapsed_s or 0 for run in runs if run.epochs), default=0.0)
     return (60.0, "minutes of training") if longest >= MINUTES_FROM_S else (1.0, "seconds of training")
 
 
@@ -271,10 +271,8 @@ def _x_axis(runs: Sequence[RunCurves], view: View, time_title: str) -> dict[str,
     return axis | {"range": [0.5, max(longest, 2) + 0.5], "dtick": max(1, round(longest / 10))}
 
 
-def _y_axis(runs: Sequence[RunCurves], view: View, measure: Measure) -> dict[str, Any]:
-    axis: dict[str, Any] = {
-        "title": measure.title.lower() if measure.name not in ("auroc", "epsilon") else measure.title
-    }
+def _y_axis(runs: Sequence[RunCurves], view: View, measure: Metric) -> dict[str, Any]:
+    axis: dict[str, Any] = {"title": measure.word or measure.title}
     if view.smoothing:
         axis["title"] += f"<br>smoothed by {view.smoothing:g}, as measured: faint"
     if measure.share:
@@ -294,4 +292,4 @@ def _y_axis(runs: Sequence[RunCurves], view: View, measure: Measure) -> dict[str
         for value in values
     ]
     floor = min(lowest, default=0.5) - 0.08
-    return axis | {"range": [floor if measure.name == "kappa" else max(0.0, floor), 1.02]}
+    return axis | {"range": [floor if measure.bounds is None else max(measure.bounds.low, floor), 1.02]}

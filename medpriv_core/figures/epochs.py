@@ -59,7 +59,7 @@ def epochs_figure(groups: Sequence[Group], *, majority_rate: float | None) -> go
         )
     figure.update_yaxes(title="accuracy", tickformat=".0%")
     private = [group for group in groups if group.first.method != "none"] or groups
-    last = max((group.first.final["epoch"] for group in private), default=1)
+    last = max((group.first.final.epoch for group in private), default=1)
     figure.update_xaxes(range=[0, last + 1])
     figure.update_xaxes(title="epoch", row=len(panels), col=1)
     figure.update_layout(
@@ -117,5 +117,5 @@ def epochs_alt(groups: Sequence[Group]) -> str:
         test, train = (group.estimate(column) for column in PANELS)
         if test:
             training = f", training {train.mean:.1%}" if train else ""
-            ends.append(f"{group.label}: test {test.mean:.1%}{training} after epoch {group.first.final['epoch']}")
+            ends.append(f"{group.label}: test {test.mean:.1%}{training} after epoch {group.first.final.epoch}")
     return f"Accuracy against epoch. {'; '.join(ends)}."

@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 from medpriv_core.figures import keys
 from medpriv_core.figures.styles import GroupStyle, styles_of
 from medpriv_core.palette import REFERENCE_COLOUR
-from medpriv_core.results.cost import MEASURES, SCORES, format_measure
+from medpriv_core.records.epoch import COMPARED
 from medpriv_core.results.groups import Estimate, Group
 from medpriv_core.shown_text import for_chart
 
@@ -27,26 +27,24 @@ NARROWEST, WIDEST, EACH = 0.15, 0.4, 0.022  # of the strip, and what a point add
 
 def floor_of(group: Group, column: str) -> tuple[float, str] | None:
     """What a figure is worth without looking at the image, and what that is called; None where not known."""
-    if column == "test_auroc":
-        return 0.5, "guessing"
-    if column == "test_kappa":
-        return 0.0, "guessing"
-    if column == "test_balanced_accuracy":
-        return 1 / len(group.first.classes), "always the same class"
-    rate = group.first.majority_rate
-    return None if rate is None else (rate, "always the most frequent class")
+    guessing = COMPARED[column].metric.guessing
+    if guessing is None:
+        return None
+    value = guessing.value(len(group.first.classes) or None, group.first.majority_rate)
+    return None if value is None else (value, guessing.words)
 
 
 def ceiling_of(groups: Sequence[Group], column: str) -> tuple[float, str] | None:
     """The best figure without privacy on screen, and whose it is."""
     found = [(group.estimate(column), group.label) for group in groups if group.first.method == "none"]
-    return max(((each.mean, label) for each, label in found if each is not None), default=None)
+    best = min if COMPARED[column].metric.better == "low" else max
+    return best(((each.mean, label) for each, label in found if each is not None), default=None)
 
 
 def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
-    """A point for each labelled group that has measured ``column`` (of ``MEASURES``), with its interval as a bar."""
+    """A point for each labelled group that has measured ``column`` (of ``COMPARED``), with its interval as a bar."""
     figure = go.Figure()
-    title = MEASURES[column]
+    metric = COMPARED[column].metric
     found = [(group, style, group.estimate(column)) for group, style in zip(groups, styles_of(groups), strict=True)]
     drawn = [(group, style, estimate) for group, style, estimate in found if estimate is not None]
     endless = [group.label for group, _, _ in drawn if math.isinf(group.epsilon)]
@@ -78,7 +76,7 @@ def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
                 xref="paper",
                 x=0.01,
                 y=value,
-                text=f"{'best without privacy' if above else words}: {format_measure(value, column)}",
+                text=f"{'best without privacy' if above else words}: {COMPARED[column].metric.format(value)}",
                 showarrow=False,
                 xanchor="left",
                 yanchor="bottom" if above else "top",
@@ -96,7 +94,7 @@ def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
             "domain": [0, 1 - strip - GAP] if endless else [0, 1],
             **_range(drawn),
         },
-        yaxis={"title": title, "tickformat": ".2f" if column in SCORES else ".0%"},
+        yaxis={"title": metric.word, "tickformat": metric.axis_format},
     )
     if endless:
         figure.update_layout(
@@ -126,9 +124,13 @@ def frontier_figure(groups: Sequence[Group], column: str) -> go.Figure:
 def _point(
     group: Group, style: GroupStyle, estimate: Estimate, place: float | None, column: str, number: int
 ) -> go.Scatter:
-    first = group.first
+    first, metric = group.first, COMPARED[column].metric
     bars = estimate.kind != "none"
-    interval = f" ({format_measure(estimate.low, column)} to {format_measure(estimate.high, column)})" if bars else ""
+    interval = (
+        f" ({COMPARED[column].metric.format(estimate.low)} to {COMPARED[column].metric.format(estimate.high)})"
+        if bars
+        else ""
+    )
     ids = ", ".join(result.id for result in group.results[:3]) + (" …" if len(group.results) > 3 else "")
     return go.Scatter(
         x=[group.epsilon if place is None else place],
@@ -150,7 +152,7 @@ def _point(
         }
         if bars
         else None,
-        hovertemplate=f"{MEASURES[column]} {format_measure(estimate.mean, column)}{interval}<br>{estimate.words}<br>"
+        hovertemplate=f"{metric.word} {metric.format(estimate.mean)}{interval}<br>{estimate.words}<br>"
         f"{_wrapped(first.guarantee.statement)}<br>{for_chart(ids)}<extra>{for_chart(group.label)}</extra>",
     )
 
@@ -183,5 +185,5 @@ def frontier_alt(groups: Sequence[Group], column: str) -> str:
     for group in groups:
         estimate = group.estimate(column)
         if estimate is not None:
-            said.append(f"{group.label}: {format_measure(estimate.mean, column)}")
-    return f"{MEASURES[column]} against the epsilon that holds. {'; '.join(said)}."
+            said.append(f"{group.label}: {COMPARED[column].metric.format(estimate.mean)}")
+    return f"{COMPARED[column].metric.word} against the epsilon that holds. {'; '.join(said)}."

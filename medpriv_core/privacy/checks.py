@@ -19,17 +19,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from medpriv_core.errors import SettingError
-from medpriv_core.patients import PATIENTS, PatientCount, recorded_patients
+from medpriv_core.patients import PatientCount
 from medpriv_core.privacy import conditions
 from medpriv_core.privacy.conditions import Case, Check, not_recorded
 from medpriv_core.privacy.dp_sgd import MAX_IMAGES_PER_PATIENT, composed_epsilon
-from medpriv_core.privacy.facts import planned_facts, recorded_facts
+from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.private_training import private_training
-from medpriv_core.privacy.second_accountant import NOTHING_ASKED, SECOND, Question, answer_to, wait_for_answer
+from medpriv_core.privacy.second_accountant import NOTHING_ASKED, Question, answer_to, wait_for_answer
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import SAME, ledger_epsilon, planned_question, recorded_segments, run_question
+from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec
 
 SECOND_LIGHT, PATIENTS_LIGHT = "Second accountant", "Patients with several images"
@@ -67,12 +68,12 @@ def check_plan(spec: RunSpec, *, train_size: int, patients: PatientCount | None 
     return _checks(case, accounting, check_second(asked), check_patients(asked, patients))
 
 
-def check_run(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None, imported: bool = False) -> list[Check]:
+def check_run(spec: RunSpec, *, setup: Setup, spent: Spent | None, imported: bool = False) -> list[Check]:
     """The checks of a run that has begun, by what was recorded.
 
     Args:
         spec: The specification of the run.
-        setup: What the run recorded at its start (``setup.json``).
+        setup: What the run recorded at its start.
         spent: The record of its network; None before its first checkpoint.
         imported: Whether the run was made elsewhere. Then no condition holds for certain: what was recorded is the word
             of its sender.
@@ -83,14 +84,14 @@ def check_run(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None, i
     Raises:
         SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
     """
-    if spec.method != "dp_sgd" or not setup.get("train_size"):
+    if spec.method != "dp_sgd" or not setup.train_size:
         return []
-    facts = recorded_facts(setup)
-    noise_multiplier = facts.noise_multiplier or setup.get("noise_multiplier")
+    facts = setup.guarantee
+    noise_multiplier = facts.noise_multiplier or setup.noise_multiplier
     case = Case(
         spec,
         facts,
-        int(setup["train_size"]),
+        setup.train_size,
         noise_multiplier,
         steps=spent.steps if spent is not None else 0,
         taken=spent.taken if spent is not None else 0,
@@ -98,10 +99,10 @@ def check_run(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None, i
     )
     asked = run_question(spec, setup=setup, spent=spent)
     nothing_yet = spent is None and facts.mechanism() is not None
-    second = check_second(NOTHING_ASKED if nothing_yet else asked, recorded=setup.get(SECOND))
-    several = check_patients(asked, recorded_patients(setup), recorded=PATIENTS in setup)
+    second = check_second(NOTHING_ASKED if nothing_yet else asked, recorded=setup.second_accountant)
+    several = check_patients(asked, setup.patient_count, recorded=setup.patients_counted)
     checks = _checks(case, _check_accounting(case, spent), second, several)
-    if isinstance(doubt := setup.get("weights_doubt"), str):
+    if doubt := setup.weights_doubt:
         checks = [_doubted(check, doubt) if check.name == "Pretrained weights" else check for check in checks]
     return [_by_its_sender(check) for check in checks] if imported else checks
 
@@ -116,12 +117,12 @@ def _by_its_sender(check: Check) -> Check:
     return Check(check.name, "amber", f"So says its sender, and nobody here can check it: {check.sentence}")
 
 
-def confirm_run(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None) -> None:
+def confirm_run(spec: RunSpec, *, setup: Setup, spent: Spent | None) -> None:
     """Wait for the second accountant's word on a network, so that verdict and checks know it.
 
     Args:
         spec: The specification of the run.
-        setup: What the run recorded at its start (``setup.json``).
+        setup: What the run recorded at its start.
         spent: The record of its network; None before its first checkpoint.
 
     Raises:
@@ -137,7 +138,7 @@ def check_second(asked: Question | None, *, recorded: Mapping[str, Any] | None =
 
     Args:
         asked: What the second accountant is asked; None where the steps were not recorded.
-        recorded: What a run kept of its answer, under ``SECOND`` of its ``setup.json``.
+        recorded: What a run kept of its answer, in its ``Setup``.
 
     Returns:
         The light *Second accountant*: green if it is confirmed, red if the second one says more.

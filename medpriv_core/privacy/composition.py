@@ -27,12 +27,10 @@ unknown     One network of which nobody knows what it spent may have spent anyth
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, composed_epsilon
-from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import (
@@ -45,6 +43,7 @@ from medpriv_core.privacy.statement import (
 from medpriv_core.privacy.steps import Steps, count_steps
 from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian, mechanism_of
 from medpriv_core.privacy.verdict import OTHER_ACCOUNTANT, run_verdict
+from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec, Sampling
 
 
@@ -199,12 +198,12 @@ def planned_spending(spec: RunSpec, *, train_size: int) -> Spending:
     return Spending(plan.mechanism, plan.stretches, plan.delta)
 
 
-def network_spending(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None) -> Spending | None:
+def network_spending(spec: RunSpec, *, setup: Setup, spent: Spent | None) -> Spending | None:
     """What the network of a DP-SGD run has taken, by what its run recorded.
 
     Args:
         spec: The specification of the run.
-        setup: What the run recorded at its start (``setup.json``).
+        setup: What the run recorded at its start.
         spent: The record of its network; None before its first checkpoint.
 
     Returns:
@@ -214,10 +213,10 @@ def network_spending(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | 
     Raises:
         SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
     """
-    if spent is None or spent.untold or not setup.get("train_size"):
+    if spent is None or spent.untold or not setup.train_size:
         return None
     delta = spec.delta if spent.delta is None else spent.delta
-    mechanism = recorded_facts(setup).mechanism() or mechanism_of(spec, train_size=int(setup["train_size"]))
+    mechanism = setup.guarantee.mechanism() or mechanism_of(spec, train_size=setup.train_size)
     if spent.recorded and not spent.steps:
         return Spending(mechanism, (), delta)
     verdict = run_verdict(spec, setup=setup, spent=spent)

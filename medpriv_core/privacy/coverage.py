@@ -7,59 +7,33 @@ took. Whoever holds the weights after one epoch and the exact training loss of t
 all training images at these weights, and finds the one picture that makes up the difference (``tests/exports``
 carries the attack out). So exports of private runs leave such figures out, unless they are asked for.
 
-This module is the one list of what is covered. It names what may leave, so that a figure that a later version records
-stays at home until somebody has thought about it.
+What may leave says each record beside its field (``records.kinds.covered``); a figure that a later version records
+stays at home until somebody has thought about it. Here stands what is said of the rest.
 
->>> row = {"epoch": 1, "train_loss": 0.693, "test_accuracy": 0.8, "epsilon": 1.2, "elapsed_s": 3.0}
->>> covered_part(row)
-{'epoch': 1, 'test_accuracy': 0.8, 'epsilon': 1.2}
+>>> from medpriv_core.records.epoch import read_row
+>>> row = read_row({"epoch": 1, "train_loss": 0.693, "test_accuracy": 0.8, "elapsed_s": 3.0})
+>>> row.covered_part().to_dict()
+{'epoch': 1, 'test_accuracy': 0.8}
 >>> left_out_of(row)
 ['train_loss', 'elapsed_s']
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from medpriv_core.spec import RunSpec
 
-# Names in rows of metrics.jsonl, in setup.json and in outcome.json. What begins with ``test_`` was computed from test
-# images by the released weights. The number of training images is public by assumption, as the noise depends on it, and
-# so are the number of patients and the largest number of images of one: what ε means for a patient depends on them.
-COVERED = frozenset(
-    {
-        "epoch",
-        "epsilon",
-        "delta",
-        "steps",
-        "state",
-        "exit_code",
-        "train_size",
-        "patients",
-        "largest_patient_images",
-        "classes",
-        "majority_rate",  # of the test images
-        "image_size",
-        "input_size",
-        "steps_per_epoch",
-        "sample_rate",
-        "noise_multiplier",
-        "parameters",
-        "device",
-        "precision",
-        "weights",
-        "weights_doubt",
-        "resumed_from_epoch",
-        "medpriv_version",
-        "torch_version",
-        "opacus_version",
-        "guarantee",
-        "second_accountant",
-    }
-)
-_OF_TEST_IMAGES = "test_"
+AnyRecord = TypeVar("AnyRecord", bound="CoveredRecord")
+
+
+class CoveredRecord(Protocol):
+    """A row of ``metrics.jsonl``, ``setup.json``: a record that knows what epsilon covers of it."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+    def covered_part(self: AnyRecord) -> AnyRecord: ...
 
 
 @dataclass(frozen=True)
@@ -135,31 +109,24 @@ def is_withheld(spec: RunSpec | None) -> bool:
     return spec is None or spec.method == "dp_sgd"
 
 
-def covered_part(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What ε covers of a row of ``metrics.jsonl``, of ``setup.json`` or of ``outcome.json``, by name."""
-    return {name: value for name, value in record.items() if name in COVERED or name.startswith(_OF_TEST_IMAGES)}
+def left_out_of(record: CoveredRecord) -> list[str]:
+    """The names in a file of what exports of a private run leave out of it."""
+    covered = record.covered_part().to_dict()
+    return [name for name in record.to_dict() if name not in covered]
 
 
-def left_out_of(record: Mapping[str, Any]) -> list[str]:
-    """The names of what ``covered_part`` leaves out."""
-    covered = covered_part(record)
-    return [name for name in record if name not in covered]
-
-
-def exported_part(
-    record: Mapping[str, Any], spec: RunSpec | None, *, with_training_figures: bool = False
-) -> dict[str, Any]:
+def exported_part(record: AnyRecord, spec: RunSpec | None, *, with_training_figures: bool = False) -> AnyRecord:
     """What an export of a run may hold of a record.
 
     Args:
-        record: A row of ``metrics.jsonl``, or ``setup.json`` or ``outcome.json``, by name.
+        record: A finished epoch, or what a run recorded at its start.
         spec: The specification of the run; None where it cannot be read.
         with_training_figures: Whether somebody asked for what ε does not cover.
 
     Returns:
         The part that ε covers, or all of it where that was asked for and for methods other than DP-SGD.
     """
-    return dict(record) if with_training_figures or not is_withheld(spec) else covered_part(record)
+    return record if with_training_figures or not is_withheld(spec) else record.covered_part()
 
 
 @dataclass(frozen=True)

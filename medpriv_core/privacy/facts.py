@@ -1,14 +1,13 @@
 """What the guarantee of a DP-SGD run rests on, as it is planned and as it was recorded.
 
 A specification says what was meant; only the loop knows what it did. So the worker records, from the objects that it
-really built, the ``GuaranteeFacts`` of a run under the key ``guarantee`` of ``setup.json``:
+really built, the ``GuaranteeFacts`` of a run as ``guarantee`` of its ``records.setup.Setup``:
 
 >>> facts = GuaranteeFacts(sampling="poisson", sample_rate=0.02, steps_per_epoch=50, noise_multiplier=1.0)
->>> setup = {"train_size": 5000, "guarantee": facts.to_dict()}
->>> recorded_facts(setup).sampling
-'poisson'
->>> recorded_facts(setup).divisor is None, recorded_facts({"train_size": 5000}).sampling is None
-(True, True)
+>>> GuaranteeFacts.from_dict(facts.to_dict()) == facts
+True
+>>> facts.divisor is None
+True
 
 What is missing there, as in runs of earlier versions, is None: not recorded, and never taken for granted.
 """
@@ -17,15 +16,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from medpriv_core.privacy.private_training import private_training
-from medpriv_core.privacy.steps import Steps, steps_from_json, steps_to_json
+from medpriv_core.privacy.steps import MOST_STEPS, Steps, steps_from_json, steps_to_json
 from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian
-from medpriv_core.spec import Engine, NoiseGenerator, RunSpec, Sampling
-
-GUARANTEE = "guarantee"
+from medpriv_core.records.kinds import Count, PositiveShare, Record, Stored, Within, is_number, is_text
+from medpriv_core.spec import BOUNDS, Engine, NoiseGenerator, RunSpec, Sampling
 
 # Which generator draws random numbers: OpenSSL's AES-256 in counter mode, or Philox, PyTorch's on accelerators.
 Source = Literal["openssl", "philox"]
@@ -33,8 +31,21 @@ Source = Literal["openssl", "philox"]
 Origin = Literal["imagenet", "none", "file"]
 
 
+def _findings(value: Any) -> Mapping[str, Mapping[str, Any]]:
+    """What a self-test found, by its name: flat objects."""
+    if not isinstance(value, dict) or not all(isinstance(finding, dict) for finding in value.values()):
+        raise ValueError
+    if not all(_is_plain(part) for finding in value.values() for part in finding.values()):
+        raise ValueError
+    return value
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, bool) or is_number(value) or is_text(value)
+
+
 @dataclass(frozen=True, kw_only=True)
-class GuaranteeFacts:
+class GuaranteeFacts(Record):
     """Facts of one session of a run; None where not recorded.
 
     sampling            how batches are drawn
@@ -62,12 +73,14 @@ class GuaranteeFacts:
     """
 
     sampling: Sampling | None = None
-    sample_rate: float | None = None
-    steps_per_epoch: int | None = None
-    noise_multiplier: float | None = None
-    earlier_segments: tuple[Steps, ...] | None = None
+    sample_rate: PositiveShare | None = None
+    steps_per_epoch: Annotated[int, Within(1, MOST_STEPS)] | None = None
+    # Less than any setting is what a loop did whose noise is not the one that was set; beyond the most, the accountants
+    # would take hours.
+    noise_multiplier: Annotated[float, Within(0, BOUNDS["noise_multiplier"][1])] | None = None
+    earlier_segments: Annotated[tuple[Steps, ...] | None, Stored(steps_from_json, steps_to_json)] = None
     engine: Engine | None = None
-    clipped_together: int | None = None
+    clipped_together: Count | None = None
     mixing_layers: tuple[str, ...] | None = None
     divisor: Literal["expected", "actual"] | None = None
     normalisation: Literal["constants", "each_image", "training_images"] | None = None
@@ -77,14 +90,7 @@ class GuaranteeFacts:
     batches_drawn_by: Source | None = None
     pretrained: Origin | None = None
     noise_seed_stored: bool | None = None
-    measured: Mapping[str, Mapping[str, Any]] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """All facts by name, ready for JSON."""
-        values = asdict(self)
-        if self.earlier_segments is not None:
-            values["earlier_segments"] = steps_to_json(self.earlier_segments)
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+    measured: Annotated[Mapping[str, Mapping[str, Any]] | None, Stored(_findings, dict)] = None
 
     @property
     def unbounded(self) -> bool:
@@ -137,22 +143,3 @@ def planned_facts(spec: RunSpec, *, train_size: int) -> GuaranteeFacts:
         pretrained="imagenet" if spec.weights == "imagenet" else "none" if spec.weights == "none" else "file",
         noise_seed_stored=False,
     )
-
-
-def recorded_facts(setup: Mapping[str, Any]) -> GuaranteeFacts:
-    """The facts in a run's ``setup.json``; those that are not there are None."""
-    recorded = setup.get(GUARANTEE)
-    if not isinstance(recorded, Mapping):
-        return GuaranteeFacts()
-    known = {field.name for field in fields(GuaranteeFacts)}
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in recorded.items() if name in known
-    }
-    try:
-        values["earlier_segments"] = steps_from_json(values.get("earlier_segments"))
-    except ValueError:
-        values["earlier_segments"] = None
-    measured = values.get("measured")
-    if not isinstance(measured, Mapping) or not all(isinstance(finding, Mapping) for finding in measured.values()):
-        values["measured"] = None
-    return GuaranteeFacts(**values)

@@ -31,8 +31,6 @@ TOLERANCE, SMALLEST_DIFFERENCE = 0.01, 1e-4
 GRID_ERROR_AIM, GRID_ERROR = 0.001, 0.005
 # Points of its grid for one step; it looks at each in Python.
 MAX_POINTS = 300_000
-# Under this key of ``setup.json`` the worker records what it was told at the start.
-SECOND = "second_accountant"
 # Questions that wait; the last ones asked are those that somebody looks at.
 MOST_WAITING = 16
 
@@ -155,7 +153,7 @@ def answer_to(asked: Question, *, recorded: Mapping[str, Any] | None = None) -> 
 
     Args:
         asked: The question.
-        recorded: What a run kept of the answer, under ``SECOND`` of its ``setup.json``; it counts only if it is of this
+        recorded: What a run kept of the answer, in its ``Setup``; it counts only if it is of this
             question.
 
     Returns:

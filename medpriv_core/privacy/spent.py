@@ -20,9 +20,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, composed_epsilon
-from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.steps import MOST_STEPS, Steps, count_steps, number_within, steps_from_json, steps_to_json
 from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.spec import BOUNDS, RunSpec, Sampling
 
 Bond = Literal["unknown", "holds", "broken", "older", "damaged"]
@@ -181,36 +182,33 @@ def spent_by(
     )
 
 
-def spent_at(row: Mapping[str, Any]) -> Spent | None:
-    """What had been spent at the end of the epoch of a row of ``metrics.jsonl``; None without a row."""
+def spent_at(row: EpochRow) -> Spent | None:
+    """What had been spent at the end of an epoch; None before the first."""
     return _of_figures(row, step=0) if row else None
 
 
-def spent_without_record(
-    spec: RunSpec, *, setup: Mapping[str, Any], last: Mapping[str, Any], outcome: Mapping[str, Any]
-) -> Spent | None:
+def spent_without_record(spec: RunSpec, *, setup: Setup, last: EpochRow, outcome: EpochRow) -> Spent | None:
     """The most that the files of a run of an earlier version show, which wrote no record.
 
     Args:
         spec: The specification of the run.
-        setup: What the run recorded at its start (``setup.json``). Among its facts is the ledger with which the last
-            session began.
-        last: The last row of its ``metrics.jsonl``; empty before the first.
-        outcome: How it ended (``outcome.json``), which also counts the steps of an epoch that was stopped; empty if
-            that is not known.
+        setup: What the run recorded at its start. Among its facts is the ledger with which the last session began.
+        last: Its last epoch; ``EpochRow()`` before the first.
+        outcome: The figures with which it ended, which also count the steps of an epoch that was stopped;
+            ``EpochRow()`` if that is not known.
 
     Returns:
         What was spent at least; None before the first step that is known of.
     """
     if spec.method != "dp_sgd":
         return _of_figures(last, step=0) if last else None
-    facts = recorded_facts(setup)
-    per_epoch = facts.steps_per_epoch or setup.get("steps_per_epoch")
+    facts = setup.guarantee
+    per_epoch = facts.steps_per_epoch or setup.steps_per_epoch
     found = []
     for figures in (last, outcome):
-        if figures.get("steps"):
-            whole = int(figures.get("epoch", 0)) * per_epoch if per_epoch else int(figures["steps"])
-            found.append(_of_figures(figures, step=max(0, int(figures["steps"]) - whole)))
+        if figures.steps:
+            whole = figures.epoch * per_epoch if per_epoch else figures.steps
+            found.append(_of_figures(figures, step=max(0, figures.steps - whole)))
     mechanism, earlier = facts.mechanism(), facts.earlier_segments
     known = max((spent.steps for spent in found), default=0)
     if mechanism is not None and earlier and (steps := count_steps(earlier)) > known:
@@ -220,17 +218,13 @@ def spent_without_record(
     return max(found, key=lambda spent: (spent.steps, spent.epsilon or 0.0), default=None)
 
 
-def _of_figures(figures: Mapping[str, Any], *, step: int) -> Spent:
-    epsilon = delta = None
-    if "epsilon" in figures:
-        epsilon = math.inf if figures["epsilon"] is None else float(figures["epsilon"])
-        delta = figures.get("delta")
+def _of_figures(figures: EpochRow, *, step: int) -> Spent:
     return Spent(
-        epochs=int(figures.get("epoch", 0)),
+        epochs=figures.epoch,
         step=step,
-        steps=int(figures.get("steps") or 0),
-        epsilon=epsilon,
-        delta=delta,
+        steps=figures.steps or 0,
+        epsilon=figures.epsilon,
+        delta=None if figures.epsilon is None else figures.delta,
         recorded=False,
     )
 

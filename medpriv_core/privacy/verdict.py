@@ -12,19 +12,19 @@ in the training set, while wrongly naming 1 of 100 that were not.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from medpriv_core.privacy.dp_sgd import Accountant, accountant_of, composed_epsilon
-from medpriv_core.privacy.facts import GuaranteeFacts, recorded_facts
+from medpriv_core.privacy.facts import GuaranteeFacts
 from medpriv_core.privacy.plan import DpSgdPlan, claimed_rate, plan_run
-from medpriv_core.privacy.second_accountant import SECOND, Question, answer_to, question, record_of, wait_for_answer
+from medpriv_core.privacy.second_accountant import Question, answer_to, question, record_of, wait_for_answer
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, what_does_not_hold
 from medpriv_core.privacy.steps import Steps, add_steps, count_steps, first_steps
 from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian, mechanism_of
 from medpriv_core.privacy.tradeoff import Risk, membership_risk, risk_of_point
+from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec
 
 # Values of epsilon that come from two computations of the same thing.
@@ -86,14 +86,14 @@ def planned_verdict(spec: RunSpec, *, train_size: int) -> Verdict | None:
     return _verdict(plan.epsilon, plan.claimed_epsilon, spec.delta, plan.mechanism, plan.accountant, plan.stretches)
 
 
-def run_verdict(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None) -> Verdict | None:
+def run_verdict(spec: RunSpec, *, setup: Setup, spent: Spent | None) -> Verdict | None:
     """What holds for a network that has taken steps, by what was recorded.
 
     Where both the ledger and the recorded facts say an ε, the larger one holds.
 
     Args:
         spec: The specification of the run.
-        setup: What the run recorded at its start (``setup.json``).
+        setup: What the run recorded at its start.
         spent: The record of its network; None before its first checkpoint.
 
     Returns:
@@ -103,13 +103,13 @@ def run_verdict(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None)
     Raises:
         SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
     """
-    if spec.method != "dp_sgd" or spent is None or not spent.steps or not setup.get("train_size"):
+    if spec.method != "dp_sgd" or spent is None or not spent.steps or not setup.train_size:
         return None
     if spent.untold:
         return None
-    steps, train_size = spent.steps, int(setup["train_size"])
+    steps, train_size = spent.steps, setup.train_size
     delta = spec.delta if spent.delta is None else spent.delta
-    facts = recorded_facts(setup)
+    facts = setup.guarantee
     mechanism = facts.mechanism() or mechanism_of(spec, train_size=train_size)
     epsilon = claimed = ledger_epsilon(spent)
     stretches = None
@@ -167,12 +167,12 @@ def planned_question(plan: DpSgdPlan) -> Question:
     return question(plan.stretches, delta=plan.delta, adjacency=plan.adjacency)
 
 
-def run_question(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None) -> Question | None:
+def run_question(spec: RunSpec, *, setup: Setup, spent: Spent | None) -> Question | None:
     """What the second accountant is asked about a network.
 
     Args:
         spec: The specification of the run.
-        setup: What the run recorded at its start (``setup.json``).
+        setup: What the run recorded at its start.
         spent: The record of its network; None before its first checkpoint.
 
     Returns:
@@ -181,10 +181,10 @@ def run_question(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None
     Raises:
         SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
     """
-    if spec.method != "dp_sgd" or spent is None or spent.untold or not setup.get("train_size"):
+    if spec.method != "dp_sgd" or spent is None or spent.untold or not setup.train_size:
         return None
-    facts = recorded_facts(setup)
-    mechanism = facts.mechanism() or mechanism_of(spec, train_size=int(setup["train_size"]))
+    facts = setup.guarantee
+    mechanism = facts.mechanism() or mechanism_of(spec, train_size=setup.train_size)
     segments = network_segments(facts, spent)
     if segments is None:
         return None
@@ -192,7 +192,7 @@ def run_question(spec: RunSpec, *, setup: Mapping[str, Any], spent: Spent | None
     return question(mechanism.stretches(segments), delta=delta)
 
 
-def second_record(facts: GuaranteeFacts, *, steps: int, delta: float) -> dict[str, Any]:
+def second_record(facts: GuaranteeFacts, *, steps: int, delta: float) -> dict[str, Any] | None:
     """What a run keeps of the second accountant's word on its steps; waits for it.
 
     Args:
@@ -201,13 +201,13 @@ def second_record(facts: GuaranteeFacts, *, steps: int, delta: float) -> dict[st
         delta: The chance with which the promise of ε may fail; above 0 and below 1.
 
     Returns:
-        The entry ``SECOND`` for its ``setup.json``; empty where the facts do not say what the steps consist of.
+        What ``Setup`` keeps as ``second_accountant``; None where the facts do not say what the steps consist of.
     """
     mechanism, segments = facts.mechanism(), recorded_segments(facts, steps=steps)
     if mechanism is None or segments is None:
-        return {}
+        return None
     asked = question(mechanism.stretches(segments), delta=delta)
-    return {SECOND: record_of(asked, wait_for_answer(asked).epsilon)}
+    return record_of(asked, wait_for_answer(asked).epsilon)
 
 
 def _verdict(

@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import MedprivError, RunError
+from medpriv_core.evaluation.metrics import Scores
 from medpriv_core.presets import AUTHORS_APTOS, AUTHORS_CHEST
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.results.guarantee import NO_PRIVACY, HeldGuarantee, held_guarantee, not_established
 from medpriv_core.results.result import Result
 from medpriv_core.spec import Method, RunSpec
@@ -131,12 +133,12 @@ def _result(series: str, rows: list[dict[str, str]]) -> Result:
     method: Method = next(name for name in get_args(Method) if name == first["mechanism"])
     beta = float(first["beta"]) if method != "none" else None
     dp_sgd = method == "dp_sgd" and beta is not None
-    epochs: list[Mapping[str, Any]] = [
-        {
-            "epoch": int(row["epoch"]),
-            "train_accuracy": float(row["train_accuracy"]),
-            "test_accuracy": float(row["test_accuracy"]),
-        }
+    epochs = [
+        EpochRow(
+            epoch=int(row["epoch"]),
+            train=Scores(accuracy=float(row["train_accuracy"])),
+            test=Scores(accuracy=float(row["test_accuracy"])),
+        )
         for row in rows
     ]
     repeated = dataset == "aptos2019" and dp_sgd and version == REPETITION
@@ -171,4 +173,4 @@ def _guarantee(method: Method, beta: float | None, dataset: str, claimed: str) -
     if method == "dp_sgd":
         return not_established(f"ε = {float(claimed):g} was claimed, but {WHY_NOT_ESTABLISHED}")
     spec = RunSpec(dataset=dataset, method="local_dp", beta=beta, noise_draw="per_image", image_size=IMAGE_SIZE)
-    return held_guarantee(spec, {}, None)
+    return held_guarantee(spec, Setup(), None)

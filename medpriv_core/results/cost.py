@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from medpriv_core.mechanisms.in_runs import USUAL, kinds_of_noise, place_among_noises
 from medpriv_core.privacy.statement import format_delta, format_epsilon
+from medpriv_core.records.epoch import COMPARED
 from medpriv_core.results.groups import Estimate, Group
 from medpriv_core.results.labels import learned_in, strength_of
 from medpriv_core.results.result import Protocol, Source
@@ -26,14 +27,6 @@ from medpriv_core.spec import SETTINGS
 
 # Settings in which a private run has to differ from one without privacy.
 _OF_PRIVACY = {"method", "sampling"} | {name for name, setting in SETTINGS.items() if setting.methods}
-MEASURES = {
-    "test_auroc": "AUROC",
-    "test_accuracy": "accuracy",
-    "test_balanced_accuracy": "balanced accuracy",
-    "test_kappa": "kappa",
-}
-# Numbers to 1 that nobody reads as a percentage.
-SCORES = ("test_auroc", "test_kappa")
 # In the order in which the sentence looks for something to say.
 IN_WORDS: dict[Source, str] = {
     "mine": "in your runs",
@@ -41,15 +34,6 @@ IN_WORDS: dict[Source, str] = {
     "authors": "in the authors' logs",
 }
 TALKED_ABOUT_EPSILON = 1.0
-
-
-def format_measure(value: float, column: str) -> str:
-    """A figure as people read it.
-
-    >>> format_measure(0.9123, "test_auroc"), format_measure(0.9123, "test_accuracy")
-    ('0.912', '91.2%')
-    """
-    return f"{value:.3f}" if column in SCORES else f"{value:.1%}"
 
 
 def usual_measure(groups: Sequence[Group], *, ordered: bool) -> str:
@@ -68,7 +52,7 @@ def usual_measure(groups: Sequence[Group], *, ordered: bool) -> str:
 
 @dataclass(frozen=True)
 class Cost:
-    """By how much ``private`` lies below ``baseline`` in one figure; negative where it lies above.
+    """By how much ``private`` is worse than ``baseline`` in one figure; negative where it is better.
 
     ``low`` and ``high`` are None where they cannot be told (``difference_interval``); ``rests_on``: where from.
     """
@@ -89,9 +73,10 @@ def privacy_costs(groups: Sequence[Group], column: str, protocol: Protocol = "la
         mine = group.estimate(column, protocol)
         other = baseline.estimate(column, protocol) if baseline else None
         if baseline is not None and mine is not None and other is not None:
-            low, high = difference_interval(other, mine) if protocol == "last_epoch" else (None, None)
+            better, worse = (mine, other) if COMPARED[column].metric.better == "low" else (other, mine)
+            low, high = difference_interval(better, worse) if protocol == "last_epoch" else (None, None)
             rests_on = f"{mine.words}, against {other.words}"
-            costs.append(Cost(group, baseline, 100 * (other.mean - mine.mean), low, high, rests_on))
+            costs.append(Cost(group, baseline, 100 * (better.mean - worse.mean), low, high, rests_on))
     return costs
 
 
@@ -106,7 +91,8 @@ def comparable(group: Group, groups: Sequence[Group], column: str) -> Group | No
         and (other.first.source, other.first.dataset) == (group.first.source, group.first.dataset)
         and other.estimate(column) is not None
     ]
-    return min(candidates, key=lambda other: (distance(group, other), -_mean(other, column)), default=None)
+    sign = 1 if COMPARED[column].metric.better == "low" else -1
+    return min(candidates, key=lambda other: (distance(group, other), sign * _mean(other, column)), default=None)
 
 
 def distance(group: Group, other: Group) -> int:
@@ -147,7 +133,7 @@ def report_cost(groups: Sequence[Group], column: str, *, dataset: str, protocol:
     Speaks of one source only: of the visitor's own runs if these can be compared, else of the reference set, else of
     the authors. Of DP-SGD it takes the epsilon nearest to 1, of Local-DP the weakest noise of each kind.
     """
-    figure = MEASURES[column]
+    figure = COMPARED[column].metric.word
     for source, place in IN_WORDS.items():
         own = [group for group in groups if group.first.source == source]
         costs = privacy_costs(own, column, protocol)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.privacy.spent import Spent
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.results.result import Result, Source
 from medpriv_core.spec import DEFAULTS, RunSpec, in_short
@@ -18,12 +19,12 @@ def make_result(
     id: str,
     name: str,
     spec: RunSpec,
-    setup: Mapping[str, Any],
-    epochs: Sequence[Mapping[str, Any]],
+    setup: Setup,
+    epochs: Sequence[EpochRow],
     spent: Spent | None,
     tags: Sequence[str] = (),
 ) -> Result:
-    """The result of a finished run: ``setup`` is its ``setup.json``, ``epochs`` at least one row of its metrics.
+    """The result of a finished run: ``setup`` is what it recorded at its start, ``epochs`` at least one.
 
     Comparisons are made to be shown to others, so of a DP-SGD run the result has only what epsilon covers.
     ``spent`` is the record of its network.
@@ -39,16 +40,16 @@ def make_result(
         method=spec.method,
         beta=spec.beta,
         noise_draw=spec.noise_draw if spec.method == "local_dp" else None,
-        noise_multiplier=setup.get("noise_multiplier", spec.noise_multiplier) if spec.method == "dp_sgd" else None,
+        noise_multiplier=(setup.noise_multiplier or spec.noise_multiplier) if spec.method == "dp_sgd" else None,
         target_epsilon=spec.target_epsilon,
         trainable=spec.trainable,
         image_size=spec.image_size,
         seed=spec.seed,
         guarantee=held_guarantee(spec, setup, spent),
-        majority_rate=setup.get("majority_rate"),
-        classes=tuple(setup.get("classes", info.classes)),
+        majority_rate=setup.majority_rate,
+        classes=setup.classes or info.classes,
         epochs=tuple(epochs),
-        test_size=setup.get("test_size"),
+        test_size=setup.test_size,
         synthetic=info.synthetic,
         protocol=describe_protocol(spec),
         spec=spec,

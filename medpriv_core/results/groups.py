@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from medpriv_core.evaluation.intervals import seed_mean, wilson_interval
+from medpriv_core.evaluation.metrics import clamped
+from medpriv_core.records.epoch import COLUMNS
 from medpriv_core.results.image_intervals import image_interval
 from medpriv_core.results.result import Protocol, Result
 
 IntervalKind = Literal["seeds", "test_images", "none"]
-# Figures that are a share of the images of one split, and that split.
-SHARES = {"train_accuracy": "train", "test_accuracy": "test", "test_noised_accuracy": "test"}
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,15 @@ class Group:
 
     def course(self, column: str) -> list[tuple[int, Estimate]]:
         """The figure after each epoch that all runs have, with intervals over seeds."""
-        rows = [{row["epoch"]: row.get(column) for row in result.epochs} for result in self.results]
+        of = COLUMNS[column].of
+        rows = [{row.epoch: of(row) for row in result.epochs} for result in self.results]
         shared = sorted(set(rows[0]).intersection(*rows[1:]))
         found = ((epoch, estimate([row[epoch] for row in rows], column, None)) for epoch in shared)
         return [(epoch, value) for epoch, value in found if value is not None]
 
     def _size(self, column: str) -> int | None:
-        return self.first.test_size if SHARES.get(column) == "test" else None
+        found = COLUMNS[column]
+        return self.first.test_size if found.metric.of_images and found.part != "train" else None
 
 
 def group_results(results: Iterable[Result]) -> list[Group]:
@@ -110,7 +112,7 @@ def group_results(results: Iterable[Result]) -> list[Group]:
 def _setting(result: Result) -> object:
     if result.spec is None:
         return result.source, result.id
-    return result.source, result.spec.canonical(any_seed=True), result.final["epoch"]
+    return result.source, result.spec.canonical(any_seed=True), result.final.epoch
 
 
 def _different(members: list[Result]) -> list[Result]:
@@ -123,7 +125,7 @@ def _over_images(found: Estimate, result: Result, column: str) -> Estimate:
     """The figure of one run with an interval over its test images, if it has kept its predictions."""
     if result.predictions is None:
         return found
-    interval = image_interval(result.predictions, column, epoch=result.final["epoch"])
+    interval = image_interval(result.predictions, column, epoch=result.final.epoch)
     if interval is None:
         return found
     return replace(found, low=min(interval.low, found.mean), high=max(interval.high, found.mean), kind="test_images")
@@ -138,11 +140,7 @@ def estimate(values: Sequence[float | None], column: str, images: int | None) ->
     if runs > 1:
         mean = seed_mean(known)
         assert mean.interval is not None
-        low, high = mean.interval
-        if column in SHARES or column.endswith(("auroc", "balanced_accuracy")):
-            low, high = max(0.0, low), min(1.0, high)
-        if column.endswith("kappa"):
-            low, high = max(-1.0, low), min(1.0, high)
+        low, high = clamped(COLUMNS[column].metric, *mean.interval)
         return Estimate(mean.mean, low, high, "seeds", runs)
     steady = len(known) > 1
     if images:

@@ -3,8 +3,9 @@
 It is not always the one that the run was named after. Local-DP at beta = 1 has epsilon 1 for one *pixel*; the picture
 as a whole has tens of thousands, and any two pictures are neighbours under Local-DP:
 
+>>> from medpriv_core.records.setup import Setup
 >>> from medpriv_core.spec import RunSpec
->>> held = held_guarantee(RunSpec(dataset="chest_xray", image_size=224, method="local_dp", beta=1.0), {}, None)
+>>> held = held_guarantee(RunSpec(dataset="chest_xray", image_size=224, method="local_dp", beta=1.0), Setup(), None)
 >>> held.unit, round(held.epsilon, -3)
 ('one whole picture', 19000.0)
 """
@@ -14,14 +15,11 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.privacy.dp_sgd import accountant_of
-from medpriv_core.privacy.facts import GUARANTEE, recorded_facts
 from medpriv_core.privacy.image_cells import Shape
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.second_accountant import corrections
@@ -35,6 +33,7 @@ from medpriv_core.privacy.statement import (
 )
 from medpriv_core.privacy.subsampled_gaussian import mechanism_of
 from medpriv_core.privacy.verdict import run_verdict
+from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec
 
 DP_SGD_UNIT = "one training image"
@@ -67,14 +66,14 @@ def not_established(why: str) -> HeldGuarantee:
     return HeldGuarantee(math.inf, None, DP_SGD_UNIT, "", "", "", f"ε is not established: {why}", established=False)
 
 
-def held_guarantee(spec: RunSpec, setup: Mapping[str, Any], spent: Spent | None) -> HeldGuarantee:
-    """What holds for a run's network: ``setup`` is the run's ``setup.json``, ``spent`` the record of the network."""
+def held_guarantee(spec: RunSpec, setup: Setup, spent: Spent | None) -> HeldGuarantee:
+    """What holds for a run's network: ``setup`` is what it recorded at its start, ``spent`` what the network spent."""
     if spec.method == "none":
         return NO_PRIVACY
     if spec.method == "local_dp":
         return _of_picture(picture_guarantee(spec))
     # Runs that differ in their seed alone spend alike, and composing takes a fifth of a second.
-    facts = json.dumps([setup.get("train_size"), setup.get(GUARANTEE)], sort_keys=True)
+    facts = json.dumps(Setup(train_size=setup.train_size, guarantee=setup.guarantee).to_dict(), sort_keys=True)
     # Which checkpoint it was is the run's own affair.
     ledger = None if spent is None else replace(spent, checkpoint=None)
     return _of_training(spec.canonical(any_seed=True), facts, ledger, corrections())
@@ -115,12 +114,12 @@ def _of_picture(guarantee: ImageGuarantee) -> HeldGuarantee:
 
 @functools.lru_cache(maxsize=1024)
 def _of_training(spec: RunSpec, facts: str, spent: Spent | None, _corrections: int) -> HeldGuarantee:
-    train_size, recorded = json.loads(facts)
-    setup = {"train_size": train_size, GUARANTEE: recorded}
+    setup = Setup.from_dict(json.loads(facts))
+    train_size = setup.train_size
     verdict = run_verdict(spec, setup=setup, spent=spent)
-    if verdict is None or spent is None:
+    if verdict is None or spent is None or train_size is None:
         return not_established(_why_not(spent))
-    mechanism = recorded_facts(setup).mechanism() or mechanism_of(spec, train_size=train_size)
+    mechanism = setup.guarantee.mechanism() or mechanism_of(spec, train_size=train_size)
     return HeldGuarantee(
         epsilon=verdict.epsilon,
         delta=verdict.delta,

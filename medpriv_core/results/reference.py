@@ -29,11 +29,12 @@ from typing import Any, NamedTuple
 from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.home import explain_disk_errors
 from medpriv_core.privacy.spent import spent_at
+from medpriv_core.records.epoch import EpochRow, read_row
+from medpriv_core.records.setup import Setup
 from medpriv_core.results.from_run import make_result
 from medpriv_core.results.result import Result
-from medpriv_core.runs.records import check_row, check_setup
 from medpriv_core.spec import RunSpec
-from medpriv_core.strict_json import parse_json
+from medpriv_core.strict_json import Unreadable, parse_json
 
 FORMAT = 1
 FOLDER = Path(__file__).parent / "data" / "reference"
@@ -49,8 +50,8 @@ class ReferenceRun:
     id: str
     name: str
     spec: RunSpec
-    setup: Mapping[str, Any]
-    epochs: Sequence[Mapping[str, Any]]
+    setup: Setup
+    epochs: Sequence[EpochRow]
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ def write_reference(path: Path, runs: Sequence[ReferenceRun], *, about: Mapping[
                 "id": run.id,
                 "name": run.name,
                 "spec": run.spec.to_dict(),
-                "setup": dict(run.setup),
-                "epochs": [dict(row) for row in run.epochs],
+                "setup": run.setup.to_dict(),
+                "epochs": [row.to_dict() for row in run.epochs],
             }
             for run in runs
         ],
@@ -147,30 +148,27 @@ def _result(run: Any, path: Path) -> Result:
     parts = {"id": str, "name": str, "spec": dict, "setup": dict, "epochs": list}
     if not isinstance(run, dict) or any(not isinstance(run.get(part), kind) for part, kind in parts.items()):
         raise RunError(f"The reference file {path.name} has a run without {', '.join(parts)}.")
-    _check_epochs(run["epochs"], path, run["id"])
+    epochs = _epochs(run["epochs"], path, run["id"])
     try:
-        check_setup(run["setup"])
         return make_result(
             source="reference",
             id=run["id"],
             name=run["name"],
             spec=RunSpec.from_dict(run["spec"]),
-            setup=run["setup"],
-            epochs=run["epochs"],
-            spent=spent_at(run["epochs"][-1]),
+            setup=Setup.from_dict(run["setup"]),
+            epochs=epochs,
+            spent=spent_at(epochs[-1]),
         )
     except (MedprivError, TypeError, ValueError, KeyError) as error:
         raise RunError(f"The reference file {path.name} has a damaged run {run['id']}: {error}") from None
 
 
-def _check_epochs(epochs: list[Any], path: Path, run_id: str) -> None:
-    numbers = [row["epoch"] for row in epochs if isinstance(row, dict) and type(row.get("epoch")) is int]
-    if not 0 < len(epochs) <= MOST_EPOCHS or len(numbers) < len(epochs) or numbers != sorted(set(numbers)):
+def _epochs(values: list[Any], path: Path, run_id: str) -> list[EpochRow]:
+    try:
+        rows = [read_row(value) for value in values]
+    except Unreadable as error:
+        raise RunError(f"The reference file {path.name}: an epoch of run {run_id} cannot be read ({error}).") from None
+    numbers = [row.epoch for row in rows]
+    if not 0 < len(rows) <= MOST_EPOCHS or numbers != sorted(set(numbers)):
         raise RunError(f"The reference file {path.name}: the epochs of run {run_id} are not in order.")
-    for row in epochs:
-        try:
-            check_row(row)
-        except ValueError as error:
-            raise RunError(
-                f"The reference file {path.name}: an epoch of run {run_id} cannot be read ({error})."
-            ) from None
+    return rows

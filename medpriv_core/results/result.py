@@ -7,11 +7,11 @@ epsilon that really holds, which is not the one that a run was named after.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from medpriv_core.records.epoch import COLUMNS, EpochRow
 from medpriv_core.results.guarantee import HeldGuarantee
 from medpriv_core.spec import Method, RunSpec, Trainable
 
@@ -34,7 +34,7 @@ class Result:
     beta          Laplace scale under Local-DP; for the authors' DP-SGD only what the paper calls its noise
     guarantee     the epsilon that holds after the last epoch, and all it depends on
     majority_rate accuracy (0 to 1) of always naming the most frequent class of the test images; None if not known
-    epochs        rows with "epoch", "train_accuracy", "test_accuracy" and whatever else was measured
+    epochs        the finished ones, with whatever was measured
     test_size     images that the test figures are means over; None if not known
     synthetic     whether the images were drawn by a program
     protocol      in one sentence: what was trained and measured, and how
@@ -58,7 +58,7 @@ class Result:
     guarantee: HeldGuarantee
     majority_rate: float | None
     classes: tuple[str, ...]
-    epochs: tuple[Mapping[str, Any], ...]
+    epochs: tuple[EpochRow, ...]
     test_size: int | None
     synthetic: bool
     protocol: str
@@ -68,7 +68,7 @@ class Result:
     predictions: Path | None = None
 
     @property
-    def final(self) -> Mapping[str, Any]:
+    def final(self) -> EpochRow:
         """The row of the last epoch."""
         return self.epochs[-1]
 
@@ -78,7 +78,12 @@ class Result:
         return self.guarantee.epsilon
 
     def figure(self, column: str, protocol: Protocol = "last_epoch") -> float | None:
-        """A figure of the last epoch, or the paper's way: the largest of all epochs, each column by itself."""
+        """A figure (of ``records.epoch.COLUMNS``) of the last epoch, or the paper's way: the best of all epochs.
+
+        Each column has its best by itself.
+        """
+        of = COLUMNS[column].of
         if protocol == "last_epoch":
-            return self.final.get(column)
-        return max((row[column] for row in self.epochs if row.get(column) is not None), default=None)
+            return of(self.final)
+        best = min if COLUMNS[column].metric.better == "low" else max
+        return best((value for row in self.epochs if (value := of(row)) is not None), default=None)

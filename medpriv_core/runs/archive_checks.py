@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,24 +18,18 @@ from typing import Any
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import RunError, SettingError
 from medpriv_core.privacy.checks import check_run
-from medpriv_core.privacy.facts import GUARANTEE
 from medpriv_core.privacy.spent import Spent, spent_from_dict, spent_without_record
-from medpriv_core.privacy.steps import MOST_STEPS, steps_from_json
+from medpriv_core.privacy.steps import MOST_STEPS
 from medpriv_core.privacy.verdict import run_verdict
+from medpriv_core.records.epoch import EpochRow, read_figures
+from medpriv_core.records.kinds import Newer, is_number, is_texts, is_time, is_whole
+from medpriv_core.records.outcome import Outcome, OutcomeState
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs.archive_epsilon import check_epsilon
 from medpriv_core.runs.archive_format import FORMAT, VERSION
 from medpriv_core.runs.archive_members import CHOOSE, FOREIGN
 from medpriv_core.runs.labels import LONGEST_NOTES, clean_name, clean_tags
-from medpriv_core.runs.records import (
-    MOST_IMAGES,
-    check_labels,
-    check_setup,
-    is_figure,
-    is_number,
-    is_texts,
-    is_time,
-    is_whole,
-)
+from medpriv_core.runs.records import check_labels
 from medpriv_core.runs.store import ENDED
 from medpriv_core.spec import BOUNDS, SETTINGS, RunSpec
 from medpriv_core.strict_json import Unreadable, parse_json
@@ -64,9 +58,9 @@ class ArchivedRun:
 
     about: dict[str, Any]
     spec: RunSpec
-    setup: dict[str, Any]
-    epochs: list[dict[str, Any]]
-    outcome: dict[str, Any]
+    setup: Setup
+    epochs: list[EpochRow]
+    outcome: Outcome
     labels: dict[str, Any]
     spent: Spent | None
 
@@ -79,11 +73,11 @@ def check_files(files: Mapping[str, bytes]) -> ArchivedRun:
     epochs = _epochs(files["metrics.jsonl"], spec)
     if about["state"] == "finished" and not epochs:
         raise changed("metrics.jsonl")
-    outcome = read_object(files["outcome.json"], "outcome.json") if "outcome.json" in files else {}
-    outcome = _outcome(outcome, about["state"])
+    ended = read_object(files["outcome.json"], "outcome.json") if "outcome.json" in files else {}
+    outcome = _outcome(ended, about["state"])
     labels = read_object(files["labels.json"], "labels.json") if "labels.json" in files else {}
     spent = _spent(read_object(files["spent.json"], "spent.json"), spec, epochs) if "spent.json" in files else None
-    _check_accounting(spec, setup, spent, epochs=epochs, outcome=outcome)
+    _check_accounting(spec, setup, spent, epochs=epochs, outcome=outcome.last)
     return ArchivedRun(about, spec, setup, epochs, outcome, _labels(labels, about["id"]), spent)
 
 
@@ -164,20 +158,22 @@ def _spec(values: dict[str, Any]) -> RunSpec:
     return spec
 
 
-def _setup(setup: dict[str, Any]) -> dict[str, Any]:
+def _setup(values: dict[str, Any]) -> Setup:
     try:
-        return check_setup(setup)
+        return Setup.from_dict(values)
+    except Newer as error:
+        raise _newer() from error
     except Unreadable as error:
         raise changed("setup.json") from error
 
 
-def _spent(values: dict[str, Any], spec: RunSpec, epochs: list[dict[str, Any]]) -> Spent:
+def _spent(values: dict[str, Any], spec: RunSpec, epochs: list[EpochRow]) -> Spent:
     """The record of the network; it must cover every epoch that is shown."""
     try:
         spent = spent_from_dict(values)
     except ValueError as error:
         raise changed("spent.json") from error
-    shown = max((row.get("steps", 0) for row in epochs), default=0)
+    shown = max((row.steps or 0 for row in epochs), default=0)
     if (spent.epsilon is None) == (spec.method == "dp_sgd") or spent.steps < shown:
         raise changed("spent.json")
     return spent
@@ -185,29 +181,23 @@ def _spent(values: dict[str, Any], spec: RunSpec, epochs: list[dict[str, Any]]) 
 
 def _check_accounting(
     spec: RunSpec,
-    setup: Mapping[str, Any],
+    setup: Setup,
     spent: Spent | None,
     *,
-    epochs: list[dict[str, Any]],
-    outcome: Mapping[str, Any],
+    epochs: list[EpochRow],
+    outcome: EpochRow,
 ) -> None:
     """Make sure, by trying, that epsilon and every condition can be reckoned from what was recorded."""
     if spec.method != "dp_sgd":
         return
-    facts = setup.get(GUARANTEE, {})
-    steps = max(epochs[-1]["steps"] if epochs else 0, outcome.get("steps") or 0)
+    noise_multiplier = setup.guarantee.noise_multiplier
+    steps = max((row.steps or 0 for row in (*epochs[-1:], outcome)), default=0)
     # Beyond these bounds the accountants would take hours.
-    bounded = (
-        isinstance(facts, dict)
-        and _is_countable(facts)
-        and steps <= MOST_STEPS
-        and is_whole(setup.get("train_size", 1))
-    )
-    if not bounded:
+    low, _ = BOUNDS["noise_multiplier"]
+    if steps > MOST_STEPS or (noise_multiplier is not None and noise_multiplier < low):
         raise changed("setup.json")
     try:
-        steps_from_json(facts.get("earlier_segments") or [])
-        last = epochs[-1] if epochs else {}
+        last = epochs[-1] if epochs else EpochRow()
         recorded, spent = spent, spent or spent_without_record(spec, setup=setup, last=last, outcome=outcome)
         run_verdict(spec, setup=setup, spent=spent)
         check_run(spec, setup=setup, spent=spent, imported=True)
@@ -216,48 +206,44 @@ def _check_accounting(
         raise changed("setup.json") from error
 
 
-def _is_countable(facts: Mapping[str, Any]) -> bool:
-    low, high = BOUNDS["noise_multiplier"]
-    limits: dict[str, Callable[[Any], bool]] = {
-        "noise_multiplier": lambda value: is_number(value, low=low, high=high),
-        "sample_rate": lambda value: is_number(value, high=1) and value > 0,
-        "steps_per_epoch": lambda value: is_whole(value, low=1, high=MOST_STEPS),
-        "clipped_together": lambda value: is_whole(value, low=1, high=MOST_IMAGES),
-    }
-    return all(facts.get(name) is None or fits(facts[name]) for name, fits in limits.items())
-
-
-def _epochs(content: bytes, spec: RunSpec) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
+def _epochs(content: bytes, spec: RunSpec) -> list[EpochRow]:
+    rows: list[EpochRow] = []
     for line in content.split(b"\n"):
         if not line.strip():
             continue
-        row = read_object(line, "metrics.jsonl")
-        epoch: Any = row.get("epoch")
-        before = rows[-1]["epoch"] if rows else 0
+        row = _figures(read_object(line, "metrics.jsonl"), "metrics.jsonl")
+        before = rows[-1].epoch if rows else 0
         # Without its epsilon, an epoch must not be shown as private.
-        private = {"epsilon", "delta", "steps"} if spec.method == "dp_sgd" else set()
-        proper = is_whole(epoch) and before < epoch <= spec.epochs and private <= set(row)
-        if not proper or not all(_is_figure(name, value) for name, value in row.items()):
+        private = spec.method != "dp_sgd" or None not in (row.epsilon, row.delta, row.steps)
+        if not before < row.epoch <= spec.epochs or not private:
             raise changed("metrics.jsonl")
         rows.append(row)
     return rows
 
 
-def _is_figure(name: str, value: Any) -> bool:
-    """As in any run; beyond that, what no version of medpriv has measured is no figure."""
-    if not is_figure(name, value):
-        return False
-    if name == "steps":
-        return is_whole(value, low=1)
-    return value is None or name == "finished_at" or isinstance(value, list) or is_number(value)
+def _figures(values: dict[str, Any], name: str) -> EpochRow:
+    """Figures as in any run; beyond that, what no version of medpriv has measured is no figure."""
+    try:
+        row = read_figures(values)
+    except Newer as error:
+        raise _newer() from error
+    except Unreadable as error:
+        raise changed(name) from error
+    if (row.steps is not None and row.steps < 1) or not all(
+        value is None or is_number(value) for value in row.others.values()
+    ):
+        raise changed(name)
+    return row
 
 
-def _outcome(outcome: dict[str, Any], state: str) -> dict[str, Any]:
-    figures = {name: value for name, value in outcome.items() if name not in ("state", "message")}
-    if not all(_is_figure(name, value) for name, value in figures.items()):
-        raise changed("outcome.json")
-    return {"state": state, "message": FAILED_ELSEWHERE if state == "failed" else None, **figures}
+def _outcome(values: dict[str, Any], state: OutcomeState) -> Outcome:
+    about = ("state", "message", "exit_code")
+    last = _figures({name: value for name, value in values.items() if name not in about}, "outcome.json")
+    return Outcome(state, FAILED_ELSEWHERE if state == "failed" else None, last)
+
+
+def _newer() -> RunError:
+    return RunError("This run was made by a newer version of medpriv. Update medpriv, then import it.")
 
 
 def _labels(labels: dict[str, Any], run_id: str) -> dict[str, Any]:

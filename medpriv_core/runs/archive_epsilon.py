@@ -12,17 +12,18 @@ That sampling, noise and steps are those of the training, nobody can check here:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from medpriv_core.errors import RunError, SettingError
 from medpriv_core.privacy.dp_sgd import composed_epsilon
-from medpriv_core.privacy.facts import GuaranteeFacts, recorded_facts
+from medpriv_core.privacy.facts import GuaranteeFacts
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian, mechanism_of
 from medpriv_core.privacy.verdict import recorded_segments
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.spec import BOUNDS, RunSpec
 
 # Three significant digits: 1.00 may stand for 1.005.
@@ -35,25 +36,25 @@ _AGAIN = "It is not imported. Export the run again on the other machine, and bri
 
 def check_epsilon(
     spec: RunSpec,
-    setup: Mapping[str, Any],
+    setup: Setup,
     spent: Spent | None,
     *,
-    epochs: Sequence[Mapping[str, Any]],
-    outcome: Mapping[str, Any],
+    epochs: Sequence[EpochRow],
+    outcome: EpochRow,
 ) -> None:
     """Raise ``RunError`` for a DP-SGD run that states a smaller epsilon than its own steps and noise cost.
 
     All values are of the kinds that ``archive_checks`` makes sure of.
     """
     stated = [("metrics.jsonl", row) for row in epochs]
-    if outcome.get("steps"):
+    if outcome.steps:
         stated.append(("outcome.json", outcome))
     if spent is not None and spent.steps:
-        epsilon = None if spent.epsilon is None or math.isinf(spent.epsilon) else spent.epsilon
-        stated.append(("spent.json", {"steps": spent.steps, "epsilon": epsilon, "delta": spent.delta}))
+        epsilon = math.inf if spent.epsilon is None else spent.epsilon
+        stated.append(("spent.json", EpochRow(steps=spent.steps, epsilon=epsilon, delta=spent.delta)))
     if not stated:
         return
-    facts = recorded_facts(setup)
+    facts = setup.guarantee
     mechanism, noise_multiplier = _mechanism(spec, setup, facts), _noise(spec, setup, facts)
     if spent is not None and spent.steps_per_epoch not in (None, mechanism.steps_per_epoch):
         raise _another("spent.json", "counts other steps for each epoch than its settings give")
@@ -69,21 +70,21 @@ def check_epsilon(
         return max(composed_epsilon(stretches, delta=spec.delta) for stretches in known)
 
     for name, figures in _some(stated, but=len(epochs)):
-        epsilon, steps = figures.get("epsilon"), int(figures["steps"])
-        if epsilon is not None and epsilon < (expected := cost(steps)) * (1 - ROUNDING):
+        stated_epsilon, steps = figures.epsilon, figures.steps or 0
+        if stated_epsilon is not None and stated_epsilon < (expected := cost(steps)) * (1 - ROUNDING):
             holds = "no ε holds" if math.isinf(expected) else f"ε = {format_epsilon(expected)} holds"
             raise RunError(
-                f"The ε of this run does not follow from its own steps and noise: {name} says {float(epsilon):.4g}, "
+                f"The ε of this run does not follow from its own steps and noise: {name} says {stated_epsilon:.4g}, "
                 f"but for its {steps:,} steps {holds} (δ = {format_delta(spec.delta)}). {_AGAIN}"
             )
 
 
-def _mechanism(spec: RunSpec, setup: Mapping[str, Any], facts: GuaranteeFacts) -> SubsampledGaussian:
+def _mechanism(spec: RunSpec, setup: Setup, facts: GuaranteeFacts) -> SubsampledGaussian:
     """What the accountant must count, by settings and by what the loop recorded, which must agree."""
-    if not setup.get("train_size"):
+    if not setup.train_size:
         raise _unknown("the number of its training images")
     try:
-        meant = mechanism_of(spec, train_size=int(setup["train_size"]))
+        meant = mechanism_of(spec, train_size=setup.train_size)
     except SettingError as error:
         raise _another("setup.json", "has fewer training images than a batch of its settings") from error
     recorded = facts.mechanism()
@@ -99,9 +100,9 @@ def _mechanism(spec: RunSpec, setup: Mapping[str, Any], facts: GuaranteeFacts) -
     return recorded
 
 
-def _noise(spec: RunSpec, setup: Mapping[str, Any], facts: GuaranteeFacts) -> float:
-    known = [facts.noise_multiplier, setup.get("noise_multiplier"), spec.noise_multiplier]
-    noises = [float(noise) for noise in known if isinstance(noise, int | float)]
+def _noise(spec: RunSpec, setup: Setup, facts: GuaranteeFacts) -> float:
+    known = [facts.noise_multiplier, setup.noise_multiplier, spec.noise_multiplier]
+    noises = [float(noise) for noise in known if noise is not None]
     low, high = BOUNDS["noise_multiplier"]
     if not all(low <= noise <= high for noise in noises):
         raise _another("setup.json", "says a noise multiplier that no run can have")
@@ -112,21 +113,21 @@ def _noise(spec: RunSpec, setup: Mapping[str, Any], facts: GuaranteeFacts) -> fl
     return noises[0]
 
 
-def _check_order(stated: Sequence[tuple[str, Mapping[str, Any]]], mechanism: SubsampledGaussian, spec: RunSpec) -> None:
+def _check_order(stated: Sequence[tuple[str, EpochRow]], mechanism: SubsampledGaussian, spec: RunSpec) -> None:
     """Every epoch has taken its steps, δ is the run's, and epsilon never falls."""
     highest = 0.0
     for name, figures in stated:
-        if figures["steps"] < int(figures.get("epoch") or 0) * mechanism.steps_per_epoch:
+        if (figures.steps or 0) < figures.epoch * mechanism.steps_per_epoch:
             raise _another(name, "counts fewer steps than its epochs have")
-        if not math.isclose(figures.get("delta") or 0.0, spec.delta, rel_tol=_SAME):
+        if not math.isclose(figures.delta or 0.0, spec.delta, rel_tol=_SAME):
             raise _another(name, "states ε at another δ than its settings")
-        epsilon = math.inf if figures.get("epsilon") is None else float(figures["epsilon"])
+        epsilon = math.inf if figures.epsilon is None else figures.epsilon
         if epsilon < highest * (1 - ROUNDING):
             raise _another(name, "has an ε that is smaller than the one before")
         highest = max(highest, epsilon)
 
 
-def _some(stated: Sequence[tuple[str, Mapping[str, Any]]], *, but: int) -> list[tuple[str, Mapping[str, Any]]]:
+def _some(stated: Sequence[tuple[str, EpochRow]], *, but: int) -> list[tuple[str, EpochRow]]:
     """Of the first ``but`` some, from the first to the last, and all that come after them."""
     rows = max(1, but)
     places = sorted({round(place * (rows - 1) / (MOST_RECKONED - 1)) for place in range(MOST_RECKONED)})

@@ -30,18 +30,3 @@ FOR_PEOPLE: dict[str, int] = {
 }
 MEMBERS = KEPT | FOR_PEOPLE
 NEEDED = ("about.json", "spec.json", "setup.json", "metrics.jsonl")
-
-# Facts of setup.json whose texts say nothing about the machine.
-SETUP_TEXTS = frozenset(
-    {
-        "classes",
-        "device",
-        "precision",
-        "weights",
-        "weights_doubt",
-        "medpriv_version",
-        "torch_version",
-        "opacus_version",
-        "guarantee",
-    }
-)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -23,6 +22,8 @@ from medpriv_core.home import DataHome
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import Verdict, run_verdict
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs.directory import RunDirectory, no_network
 from medpriv_core.runs.list_lines import list_lines
 from medpriv_core.runs.prediction_process import PROCESS
@@ -71,8 +72,10 @@ class _Record:
     id: str
     directory: RunDirectory
     spec: RunSpec
-    setup: dict[str, Any]
-    outcome: dict[str, Any]
+    setup: Setup
+    last: EpochRow
+    accuracy: float
+    majority_rate: float
     spent: Spent | None
 
 
@@ -121,20 +124,21 @@ def _read_record(home: DataHome, row: RunRow) -> _Record:
     directory = RunDirectory(home.runs / row.id)
     if directory.network is None:
         raise RunError(no_network(directory))
-    spec, setup, outcome = directory.read_spec(), directory.read_setup(), directory.read_outcome() or {}
-    spent = read_spent(directory, spec, setup=setup, last=outcome)
+    spec, setup, outcome = directory.read_spec(), directory.read_setup(), directory.read_outcome()
+    last = outcome.last if outcome is not None else EpochRow()
+    spent = read_spent(directory, spec, setup=setup, last=last)
     # An outcome that was put back speaks of another network than the one that lies there.
-    another = spent is not None and spent.recorded and outcome.get("epoch", spent.epochs) != spent.epochs
-    if outcome.get("test_accuracy") is None or setup.get("majority_rate") is None or another:
+    another = spent is not None and spent.recorded and (last.epoch or spent.epochs) != spent.epochs
+    if last.test.accuracy is None or setup.majority_rate is None or another:
         raise RunError(
             f"Files of run {row.id} are missing or damaged, so nobody knows how good its network is; choose another "
             "run, or train it again."
         )
-    return _Record(row.id, directory, spec, setup, outcome, spent)
+    return _Record(row.id, directory, spec, setup, last, last.test.accuracy, setup.majority_rate, spent)
 
 
 def _trained_run(record: _Record) -> TrainedRun:
-    spec, accuracy = record.spec, record.outcome["test_accuracy"]
+    spec, accuracy = record.spec, record.accuracy
     verdict = run_verdict(spec, setup=record.setup, spent=record.spent)
     title = (
         f"{_method(spec, verdict)}, {in_short('trainable', spec.trainable)}: {_percent(accuracy)} of test images right"
@@ -152,17 +156,16 @@ def _method(spec: RunSpec, verdict: Verdict | None) -> str:
 
 
 def _caveat(record: _Record) -> str:
-    spec, figures = record.spec, record.outcome
-    accuracy: float = figures["test_accuracy"]
-    majority: float = record.setup["majority_rate"]
+    spec = record.spec
     sentences = [
         "The percentages say how decided the network is; they are not the probability of a disease. Nobody has checked "
         "whether 9 in 10 of the pictures that it calls 90 % sure are what it says.",
-        f"It was right on {_percent(accuracy)} of the test images; always naming the most frequent class is right on "
-        f"{_percent(majority)}.",
+        f"It was right on {_percent(record.accuracy)} of the test images; always naming the most frequent class is "
+        "right on "
+        f"{_percent(record.majority_rate)}.",
     ]
     if spec.method == "local_dp":
-        noised = figures.get("test_noised_accuracy")
+        noised = record.last.test_noised.accuracy
         measured = "" if noised is None else f" (right on {_percent(noised)} of the test images with such noise)"
         sentences.append(
             f"It learned from pictures of {spec.image_size} pixels a side with {spec.picture_noise.in_words}, "

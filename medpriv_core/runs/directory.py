@@ -19,7 +19,6 @@ Besides, it has what every job has: progress, stop file, lock and log (``jobs.fo
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -28,12 +27,16 @@ from typing import Any, ClassVar
 
 from medpriv_core.atomic import remove_parts, write_json
 from medpriv_core.checksums import seal_line, write_sealed
-from medpriv_core.errors import RunError
+from medpriv_core.errors import NewerRunError, RunError
 from medpriv_core.home import explain_disk_errors
-from medpriv_core.jobs.folder import Ending, JobFolder, OutcomeState
+from medpriv_core.jobs.folder import Ending, JobFolder
 from medpriv_core.private_files import make_folder, open_private
+from medpriv_core.records.epoch import EpochRow, read_figures
+from medpriv_core.records.kinds import Newer
+from medpriv_core.records.outcome import Outcome
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs.epoch_log import METRICS, EpochLog, read_log
-from medpriv_core.runs.records import check_labels, check_outcome, check_setup
+from medpriv_core.runs.records import check_labels
 from medpriv_core.spec import RunSpec
 from medpriv_core.strict_json import Unreadable
 
@@ -112,27 +115,32 @@ class RunDirectory(JobFolder):
                 "has the name that its settings give it. Rename it if that is not enough."
             ) from error
 
-    def write_setup(self, setup: Mapping[str, Any]) -> None:
+    def write_setup(self, setup: Setup) -> None:
         """Record the facts fixed at the start of training."""
-        write_sealed(self.path / "setup.json", setup)
+        write_sealed(self.path / "setup.json", setup.to_file())
 
-    def read_setup(self) -> dict[str, Any]:
-        """The facts fixed at the start; empty before training has begun. Raises ``RunError`` for a damaged file."""
+    def read_setup(self) -> Setup:
+        """The facts fixed at the start; empty before training has begun.
+
+        Raises ``RunError`` for a damaged file, and ``NewerRunError`` for one of a newer version.
+        """
         try:
-            return self._read("setup.json", check_setup) or {}
+            return self._read("setup.json", Setup.from_dict) or Setup()
+        except Newer as error:
+            raise NewerRunError(self._newer("setup.json")) from error
         except Unreadable as error:
             raise RunError(
                 f"The setup.json of run {self.path.name} cannot be read ({error}), so what it recorded when it began "
                 "is not known, nor which ε holds. Put the file back, or delete the run."
             ) from error
 
-    def append_epoch(self, row: Mapping[str, Any]) -> None:
+    def append_epoch(self, row: EpochRow) -> None:
         """Append one finished epoch and wait until the disk has it."""
         self.append_epochs([row])
 
-    def append_epochs(self, rows: Iterable[Mapping[str, Any]]) -> None:
+    def append_epochs(self, rows: Iterable[EpochRow]) -> None:
         """Append finished epochs in order and wait until the disk has them."""
-        lines = b"".join(seal_line(row) + b"\n" for row in rows)
+        lines = b"".join(seal_line(row.to_file()) + b"\n" for row in rows)
         with open_private(self.path / "metrics.jsonl", "a+b") as file:
             # A line torn by a crash or a full disk must not swallow the next one.
             if file.tell() > 0:
@@ -143,8 +151,8 @@ class RunDirectory(JobFolder):
             file.flush()
             os.fsync(file.fileno())
 
-    def read_epochs(self) -> list[dict[str, Any]]:
-        """Finished epochs in order, not to be changed by the caller; what cannot be read is passed over."""
+    def read_epochs(self) -> list[EpochRow]:
+        """Finished epochs in order; what cannot be read is passed over."""
         return self.read_log().rows
 
     def read_log(self) -> EpochLog:
@@ -152,39 +160,37 @@ class RunDirectory(JobFolder):
         with explain_disk_errors(self.path):
             return read_log(self.path / METRICS)
 
-    def write_outcome(self, state: OutcomeState, message: str | None = None, **facts: Any) -> None:
-        """Say how the run ended; ``message`` is one sentence for the user where it failed."""
-        write_sealed(self.path / "outcome.json", {"state": state, "message": message, **facts})
+    def write_outcome(self, outcome: Outcome) -> None:
+        """Say how the run ended."""
+        write_sealed(self.path / "outcome.json", outcome.to_file())
 
     def end(self, ending: Ending, result: Mapping[str, Any]) -> None:
-        """Write how the worker ended; raises ``OSError`` where the disk refuses."""
-        self.write_outcome(ending.state, ending.message, **result, exit_code=ending.exit_code)
+        """Write how the worker ended, and the figures that it reached; raises ``OSError`` where the disk refuses."""
+        self.write_outcome(Outcome(ending.state, ending.message, read_figures(dict(result)), ending.exit_code))
 
-    def read_outcome(self) -> dict[str, Any] | None:
+    def read_outcome(self) -> Outcome | None:
         """How the run ended, or None while it has not; of a damaged file only that, as a failure."""
         try:
-            return self._read("outcome.json", check_outcome)
+            return self._read("outcome.json", Outcome.from_dict)
+        except Newer:
+            return Outcome("failed", self._newer("outcome.json"))
         except Unreadable as error:
-            return {
-                "state": "failed",
-                "message": f"How this run ended cannot be read from its outcome.json ({error}). Resume continues from "
-                "its last checkpoint, if there is one.",
-            }
+            return Outcome(
+                "failed",
+                f"How this run ended cannot be read from its outcome.json ({error}). Resume continues from its last "
+                "checkpoint, if there is one.",
+            )
+
+    def _newer(self, name: str) -> str:
+        return (
+            f"The {name} of run {self.path.name} was written by a newer version of medpriv. Update medpriv to look at "
+            "this run and to go on with it."
+        )
 
     def remove_half_written(self) -> None:
         """Remove what a worker that was killed has left of the files that only a worker writes; for the next worker."""
         for name in _BY_WORKER:
             remove_parts(self.path / name)
-
-
-def epsilon_spent(epoch: Mapping[str, Any]) -> float | None:
-    """Epsilon after a finished epoch of a DP-SGD run; None for other methods.
-
-    JSON has no infinity, so a row says null where no finite epsilon holds.
-    """
-    if "epsilon" not in epoch:
-        return None
-    return math.inf if epoch["epsilon"] is None else float(epoch["epsilon"])
 
 
 def no_network(directory: RunDirectory) -> str:

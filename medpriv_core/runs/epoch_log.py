@@ -14,13 +14,13 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from medpriv_core.checksums import open_line
-from medpriv_core.runs.records import check_row
+from medpriv_core.records.epoch import EpochRow, read_row
+from medpriv_core.records.kinds import Newer
 from medpriv_core.strict_json import MB, NoJson, Unreadable, open_regular, parse_json, read_regular
 
-Row = dict[str, Any]
 Signature = tuple[int, int, int]
 
 METRICS = "metrics.jsonl"
@@ -53,8 +53,8 @@ class _Log:
     inode: int
     offset: int = 0
     seen: bytes = b""
-    rows: dict[int, Row] = field(default_factory=dict)
-    tail: dict[int, Row] = field(default_factory=dict)  # of a last line without its end
+    rows: dict[int, EpochRow] = field(default_factory=dict)
+    tail: dict[int, EpochRow] = field(default_factory=dict)  # of a last line without its end
     fault: str | None = None
     tail_fault: str | None = None
 
@@ -62,15 +62,15 @@ class _Log:
 class EpochLog(NamedTuple):
     """Finished epochs in order, and a sentence on what was passed over; None where nothing was but torn lines."""
 
-    rows: list[Row]
+    rows: list[EpochRow]
     fault: str | None
 
 
 class Ends(NamedTuple):
-    """The last row and the best; empty where there is none. ``fault`` is as in ``EpochLog``."""
+    """The last row and the best; ``EpochRow()`` where there is none. ``fault`` is as in ``EpochLog``."""
 
-    last: Row
-    best: Row
+    last: EpochRow
+    best: EpochRow
     fault: str | None
 
 
@@ -78,13 +78,13 @@ _logs: OrderedDict[str, tuple[Signature, _Log]] = OrderedDict()
 _reading = threading.Lock()
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[EpochRow]:
     """The rows of ``read_log``."""
     return read_log(path).rows
 
 
 def read_log(path: Path) -> EpochLog:
-    """Finished epochs in order, not to be changed by the caller; none where there is no file."""
+    """Finished epochs in order; none where there is no file."""
     with _reading:
         now = signature(path)
         if now is None:
@@ -111,15 +111,15 @@ def read_ends(path: Path) -> Ends:
     if ends is not None:
         return Ends(*ends, None)
     rows, fault = read_log(path)
-    return Ends(rows[-1], max(rows, key=_accuracy), fault) if rows else Ends({}, {}, fault)
+    return Ends(rows[-1], max(rows, key=_accuracy), fault) if rows else Ends(EpochRow(), EpochRow(), fault)
 
 
-def _quick_ends(path: Path) -> tuple[Row, Row] | None:
+def _quick_ends(path: Path) -> tuple[EpochRow, EpochRow] | None:
     """None where a line is torn, damaged, foreign or for an epoch that was there before."""
     try:
         lines = read_regular(path, most_bytes=MOST_BYTES).split(b"\n")
     except FileNotFoundError:
-        return {}, {}
+        return EpochRow(), EpochRow()
     except Unreadable:
         return None
     if lines.pop():  # without its end
@@ -137,9 +137,8 @@ def _quick_ends(path: Path) -> tuple[Row, Row] | None:
     return (last_row, best_row) if last_row is not None and best_row is not None else None
 
 
-def _accuracy(row: Row) -> float:
-    accuracy = row.get("test_accuracy")
-    return -1.0 if accuracy is None else float(accuracy)
+def _accuracy(row: EpochRow) -> float:
+    return -1.0 if row.test.accuracy is None else row.test.accuracy
 
 
 def _read_on(path: Path, log: _Log) -> _Log:
@@ -167,14 +166,16 @@ def _read_on(path: Path, log: _Log) -> _Log:
     return log
 
 
-def _row_or_fault(line: bytes) -> tuple[dict[int, Row], str | None]:
+def _row_or_fault(line: bytes) -> tuple[dict[int, EpochRow], str | None]:
     try:
         return _row(line), None
+    except Newer:
+        return {}, "An epoch of this run was written by a newer version of medpriv, and is not shown; update medpriv."
     except Unreadable as error:
         return {}, f"An epoch in the metrics.jsonl of this run cannot be read ({error}), and is not shown."
 
 
-def _row(line: bytes) -> dict[int, Row]:
+def _row(line: bytes) -> dict[int, EpochRow]:
     """The epoch in a line under its number; nothing in a torn line. Raises ``Unreadable`` for any other."""
     if len(line) > LONGEST_LINE:
         raise Unreadable("it is far too long")
@@ -183,7 +184,7 @@ def _row(line: bytes) -> dict[int, Row]:
         values = parse_json(line if whole is None else whole)
         if whole is None:  # a torn line is no JSON
             raise Unreadable("its checksum does not fit")
-        row = check_row(values)
+        row = read_row(values)
     except NoJson:
         return {}
-    return {row["epoch"]: row}
+    return {row.epoch: row}

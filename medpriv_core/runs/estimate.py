@@ -20,8 +20,9 @@ from medpriv_core.defaults import PASS_MEMORY_MB
 from medpriv_core.errors import MedprivError, WeightsError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
+from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.epoch_log import METRICS, Row, read_ends
+from medpriv_core.runs.epoch_log import METRICS, read_ends
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import resolve_weights
@@ -86,13 +87,13 @@ class _Finished:
     test_size: int
 
 
-def took_seconds(started_at: float, ended_at: float, last: Row) -> float | None:
+def took_seconds(started_at: float, ended_at: float, last: EpochRow) -> float | None:
     """How long a finished run took by its times of day, if what it measured itself (its ``last`` row) allows that.
 
     The clock may have been set meanwhile. Then what it measured holds, and None where it did not measure.
     """
-    took, measured = ended_at - started_at, last.get("elapsed_s")
-    if not isinstance(measured, int | float):
+    took, measured = ended_at - started_at, last.elapsed_s
+    if measured is None:
         return took if took > 0 else None
     return took if measured <= took <= measured + LONGEST_START_S else measured + START_S
 
@@ -239,8 +240,8 @@ def _read_finished(path: Path, started_at: float, ended_at: float) -> _Finished 
             last = read_ends(path / METRICS).last
     except MedprivError:  # the list of runs says so
         return None
-    train_size, test_size = setup.get("train_size"), setup.get("test_size")
-    if setup.get("resumed_from_epoch") is not None or train_size is None or test_size is None:
+    train_size, test_size = setup.train_size, setup.test_size
+    if setup.resumed_from_epoch is not None or train_size is None or test_size is None:
         return None
     took_s = took_seconds(started_at, ended_at, last)
     return None if took_s is None else _Finished(spec, took_s, train_size, test_size)

@@ -13,7 +13,6 @@ from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.presets import other_recipe
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, composed_epsilon
-from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import dp_sgd_statement, format_delta, format_epsilon
 from medpriv_core.privacy.verdict import recorded_segments, run_verdict
@@ -83,8 +82,8 @@ def plan_extension(run: RunSummary, *, epochs: int) -> tuple[Extension, RunSpec]
     unknown = RunError(
         f"Run {run.id} did not record enough to say which epsilon would hold after more epochs; start a new run."
     )
-    facts = recorded_facts(run.setup)
-    mechanism, train_size = facts.mechanism(), run.setup.get("train_size")
+    facts = run.setup.guarantee
+    mechanism, train_size = facts.mechanism(), run.setup.train_size
     if mechanism is None or facts.noise_multiplier is None or train_size is None:
         raise unknown
     longer = spec.changed(epochs=epochs, noise_multiplier=facts.noise_multiplier, target_epsilon=None)
@@ -139,10 +138,8 @@ def _check_extendable(run: RunSummary) -> RunSpec:
 
 
 def _seconds(run: RunSummary, epochs: int) -> float | None:
-    elapsed_s = run.last.get("elapsed_s")
-    if elapsed_s is None:
-        return None
-    return float(START_S + (epochs - run.epochs_done) * elapsed_s / run.epochs_done)
+    elapsed_s = run.last.elapsed_s
+    return None if elapsed_s is None else START_S + (epochs - run.epochs_done) * elapsed_s / run.epochs_done
 
 
 def _recipe_remarks(spec: RunSpec, epsilon: float) -> tuple[str, ...]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
-from typing import Any
 
 from medpriv_core.datasets.base import Dataset
 from medpriv_core.datasets.registry import open_dataset
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.private_files import make_folder
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs.estimate import estimate_disk, estimate_missing_mb
 from medpriv_core.spec import RunSpec
 
@@ -18,15 +17,14 @@ from medpriv_core.spec import RunSpec
 RESERVE_MB = 100.0
 
 
-def check_room(home: DataHome, spec: RunSpec, *, setup: Mapping[str, Any] | None = None) -> None:
+def check_room(home: DataHome, spec: RunSpec, *, setup: Setup | None = None) -> None:
     """Raise ``DataHomeError`` with the numbers if the disk has less room than the run will take.
 
     ``setup`` is that of a run that goes on. Without its sizes the dataset is opened, which raises ``DatasetError`` if
     it is not there.
     """
-    known = setup or {}
-    if {"train_size", "test_size"} <= known.keys():
-        sizes = {name: int(known[name]) for name in ("train_size", "test_size")}
+    if setup is not None and setup.train_size is not None and setup.test_size is not None:
+        sizes = {"train_size": setup.train_size, "test_size": setup.test_size}
     else:
         sizes = dataset_sizes(open_dataset(home, spec.dataset))
     # A checkpoint is written beside the one that it replaces.

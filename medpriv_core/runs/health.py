@@ -17,12 +17,12 @@ def run_health(run: RunSummary) -> Finding | None:
     Of a run that still trains only that it has blown up, and not before a fifth of its epochs: many a sound one begins
     wildly.
     """
-    counts = run.setup.get("test_class_counts")
-    if run.spec is None or not run.last or not isinstance(counts, list):
+    counts = run.setup.test_class_counts
+    if run.spec is None or not run.last or counts is None:
         return None
     if not run.ended and run.epochs_done < max(SETTLED_EPOCHS, run.spec.epochs / 5):
         return None
     finding = judge(run.last, run.spec, class_counts=counts)
-    if finding is not None and finding.kind in ("one_class", "guessing") and run.setup.get("weights_doubt"):
+    if finding is not None and finding.kind in ("one_class", "guessing") and run.setup.weights_doubt:
         finding = replace(finding, advice=OTHER_WEIGHTS)
     return finding if run.ended or (finding is not None and finding.kind == "blown_up") else None

@@ -158,7 +158,7 @@ def _write(part: RunDirectory, run: ArchivedRun, files: dict[str, bytes]) -> Non
     with explain_disk_errors(part.path):
         part.write_setup(run.setup)
         part.append_epochs(run.epochs)
-        write_sealed(part.path / "outcome.json", run.outcome)
+        part.write_outcome(run.outcome)
         if run.spent is not None:
             write_record(part, run.spent)
         for name in _BINARY:
@@ -213,7 +213,7 @@ def _row(run: ArchivedRun) -> RunRow:
         created_at=run.about["created_at"],
         started_at=run.about["started_at"],
         ended_at=run.about["ended_at"],
-        message=run.outcome["message"],
+        message=run.outcome.message,
         tags=tuple(run.labels["tags"]),
         notes=run.labels["notes"],
         deleted_at=None,

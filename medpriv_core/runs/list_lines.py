@@ -20,10 +20,10 @@ import medpriv_core
 from medpriv_core.atomic import replace_file
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
+from medpriv_core.records.kinds import MOST_EPOCHS, is_share, is_text, is_whole
 from medpriv_core.runs.epoch_log import METRICS, Signature, signature
 from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.runs.health import run_health
-from medpriv_core.runs.records import MOST_EPOCHS, is_share, is_text, is_whole
 from medpriv_core.runs.spent_record import FILE_NAME as SPENT
 from medpriv_core.runs.store import ENDED, RunRow, RunState, RunStore
 from medpriv_core.runs.summary import LOOKED_AT_WHOLE, RunSummary, places_of, read_once, read_summary
@@ -151,7 +151,7 @@ def _facts(run: RunSummary, message: str | None) -> _Facts:
         dataset=run.spec.dataset if run.spec else None,
         method=run.spec.method if run.spec else None,
         epochs_done=run.epochs_done,
-        test_accuracy=run.last.get("test_accuracy"),
+        test_accuracy=run.last.test.accuracy,
         found=finding.title if finding else None,
         complaint=None if run.kept_message == message else run.kept_message,
     )

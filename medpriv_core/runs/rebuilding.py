@@ -26,13 +26,13 @@ from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock, is_held
 from medpriv_core.printable import printable
 from medpriv_core.progress import Cancelled
+from medpriv_core.records.kinds import is_time
 from medpriv_core.runs.database import COMPANIONS, check_sound, transaction
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.folders import is_text, unlisted
 from medpriv_core.runs.labels import LONGEST_NAME, LONGEST_NOTES, LONGEST_TAG, MOST_TAGS
 from medpriv_core.runs.launcher import LocalLauncher, handle_of
 from medpriv_core.runs.naming import name_run
-from medpriv_core.runs.records import is_time
 from medpriv_core.runs.store import RunRow, RunState, RunStore, insert_rows
 
 # Told a sentence on each run of which something could not be read.
@@ -161,8 +161,8 @@ def _row_of_any(directory: RunDirectory, position: int, say: Say) -> RunRow:
 def _taken(directory: RunDirectory, wanted: str) -> str:
     """The device at which the worker of a run is, so that no other run is started there."""
     with suppress(RunError):
-        if device := directory.read_setup().get("device"):
-            return str(device).partition(" ")[0]
+        if device := directory.read_setup().device:
+            return device.partition(" ")[0]
     return LocalLauncher.slots(wanted)[0]
 
 
@@ -208,7 +208,7 @@ def _state(directory: RunDirectory) -> tuple[RunState, str | None]:
         return "running", None
     outcome = directory.read_outcome()
     if outcome is not None:
-        return outcome["state"], outcome.get("message")
+        return outcome.state, outcome.message
     if os.path.lexists(directory.path / "setup.json") or directory.checkpoint.exists():
         return "failed", GONE
     return "cancelled", WAITED

@@ -9,12 +9,13 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
-from medpriv_core.errors import RunError
+from medpriv_core.errors import NewerRunError, RunError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.spent import Spent
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_journal import checkpoints_kept
 from medpriv_core.runs.spent_record import checkpoint_digest, look_at_record
@@ -29,7 +30,7 @@ def check_files_to_resume(home: DataHome, directory: RunDirectory, *, content: s
     checkpoint, once for each version of it.
     """
     name, epochs = directory.path.name, directory.read_epochs()
-    last: Mapping[str, Any] = epochs[-1] if epochs else {}
+    last = epochs[-1] if epochs else EpochRow()
     recorded, state = look_at_record(directory)
     kept = checkpoints_kept(home, content, name) if content is not None else None
     here = checkpoint_digest(directory)
@@ -44,7 +45,8 @@ def check_files_to_resume(home: DataHome, directory: RunDirectory, *, content: s
             f"The checkpoint of run {name} is not the one that its record was written for: it is damaged, or another "
             f"one was put in its place. So the run cannot go on. Put the right checkpoint.pt back from a copy, {_NEW}."
         )
-    if recorded is not None and _is_behind(recorded, last, directory.read_outcome() or {}, private):
+    outcome = directory.read_outcome()
+    if recorded is not None and _is_behind(recorded, (last, outcome.last if outcome else EpochRow()), private):
         raise older_files(name, f"they are of epoch {recorded.epochs}, and more was shown")
     if here is not None and kept is not None and here not in kept:
         raise older_files(name, "the journal of its images names another checkpoint as the last one")
@@ -59,16 +61,19 @@ def older_files(name: str, why: str) -> RunError:
     )
 
 
-def _is_behind(recorded: Spent, last: Mapping[str, Any], outcome: Mapping[str, Any], private: bool) -> bool:
+def _is_behind(recorded: Spent, shown: Iterable[EpochRow], private: bool) -> bool:
     """Whether a record is of an epoch or a step before one that was shown."""
-    if recorded.epochs < max(int(shown.get("epoch") or 0) for shown in (last, outcome)):
-        return True
-    return private and recorded.steps < max(int(shown.get("steps") or 0) for shown in (last, outcome))
+    return any(recorded.epochs < row.epoch or (private and recorded.steps < (row.steps or 0)) for row in shown)
 
 
-def recorded_setup(directory: RunDirectory) -> dict[str, Any]:
-    """What a run recorded at its start; empty where that is damaged, because going on writes it anew."""
+def recorded_setup(directory: RunDirectory) -> Setup:
+    """What a run recorded at its start; empty where that is damaged, because going on writes it anew.
+
+    Raises ``NewerRunError`` where a newer version wrote it, which would be lost.
+    """
     try:
         return directory.read_setup()
+    except NewerRunError:
+        raise
     except RunError:
-        return {}
+        return Setup()

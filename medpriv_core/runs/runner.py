@@ -117,7 +117,7 @@ class Runner:
         if not directory.is_there:
             self._store.end(row.id, "failed", FOLDER_GONE)
         elif outcome is not None:
-            self._store.end(row.id, outcome["state"], outcome.get("message"))
+            self._store.end(row.id, outcome.state, outcome.message)
         elif row.cancel_requested:
             self._store.end(row.id, "cancelled", "It was ended before it could save; its last checkpoint is kept.")
         else:

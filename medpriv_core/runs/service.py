@@ -10,9 +10,8 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from medpriv_core.datasets.registry import list_datasets, open_dataset
 from medpriv_core.errors import DataHomeError, MedprivError, RunError, RunTableError, SettingError
@@ -21,6 +20,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.printable import printable
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.private_files import link_refused
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs.deletion import delete, purge, restore
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.extension import Extension, plan_extension
@@ -92,7 +92,7 @@ def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequ
     # The worker may run in another folder than the one that a relative path was meant for.
     spec = spec.changed(weights=resolve_weights(spec.weights))
     check_weights(spec.weights, norm=spec.norm, home=home)
-    check_room(home, spec, setup=sizes)
+    check_room(home, spec, setup=Setup.from_dict(sizes))
     name, tags = name_run(spec) if name is None else clean_name(name), clean_tags(tags)
     home.check_writable()
     run_id = f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
@@ -209,8 +209,8 @@ def extension(home: DataHome, run_id: str, *, epochs: int) -> Extension:
 def _other_images(home: DataHome, run: RunSummary) -> str | None:
     """That an added dataset has not as many images now as when the run began, so that the run will refuse to go on."""
     entry = next((one for one in list_datasets(home) if run.spec and one.info.name == run.spec.dataset), None)
-    sizes = (run.setup.get("train_size"), run.setup.get("test_size"))
-    if entry is None or not entry.location or not entry.available or None in sizes:
+    sizes = (run.setup.train_size, run.setup.test_size)
+    if entry is None or not entry.location or not entry.available or sizes[0] is None or sizes[1] is None:
         return None
     if sizes == (entry.train, entry.test):
         return None
@@ -271,11 +271,8 @@ def _bring_runner(home: DataHome) -> None:
         log.info("no runner could be started: %s", error)
 
 
-def _check_files_to_resume(home: DataHome, directory: RunDirectory, spec: RunSpec, setup: Mapping[str, Any]) -> None:
-    content = setup.get("content")
-    check_files_to_resume(
-        home, directory, content=content if isinstance(content, str) else None, private=spec.method == "dp_sgd"
-    )
+def _check_files_to_resume(home: DataHome, directory: RunDirectory, spec: RunSpec, setup: Setup) -> None:
+    check_files_to_resume(home, directory, content=setup.content, private=spec.method == "dp_sgd")
 
 
 def _check_resumable(row: RunRow, directory: RunDirectory) -> None:

@@ -38,7 +38,6 @@ from medpriv_core.checksums import open_line, seal_line
 from medpriv_core.datasets.registry import content_of, list_datasets
 from medpriv_core.errors import DataHomeError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
-from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.steps import Steps, count_steps, steps_from_json, steps_to_json
 from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian
 from medpriv_core.privacy.verdict import network_segments
@@ -149,7 +148,7 @@ def entry_of(run: RunSummary) -> Entry | None:
     """What a DP-SGD run of this machine has spent, by what it recorded; None where it does not say, or for others."""
     if run.spec is None or run.spec.method != "dp_sgd" or run.imported or run.spent is None or not run.spent.steps:
         return None
-    facts = recorded_facts(run.setup)
+    facts = run.setup.guarantee
     mechanism, segments = facts.mechanism(), network_segments(facts, run.spent)
     if mechanism is None or segments is None:
         return None
@@ -176,14 +175,14 @@ class Images:
     def content_of_run(self, run: RunSummary) -> str:
         """The content key of the images that a run was trained on, or what stands for it where that is not known."""
         assert run.spec is not None
-        recorded = run.setup.get("content")
-        if isinstance(recorded, str) and _KEY.fullmatch(recorded):
+        recorded = run.setup.content
+        if recorded is not None and _KEY.fullmatch(recorded):
             return recorded
         entry = self._entries.get(run.spec.dataset)
-        counts = (run.setup.get("train_class_counts"), run.setup.get("test_class_counts"))
-        if entry is not None and None not in counts:
-            now = tuple(None if some is None else list(some) for some in (entry.train_counts, entry.test_counts))
-            if now == counts and (content := self.content_of(run.spec.dataset)) is not None:
+        counts = (run.setup.train_class_counts, run.setup.test_class_counts)
+        if entry is not None and None not in counts and counts == (entry.train_counts, entry.test_counts):
+            content = self.content_of(run.spec.dataset)
+            if content is not None:
                 return content
         return _unknown(run.spec.dataset)
 

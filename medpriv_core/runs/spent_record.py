@@ -32,8 +32,10 @@ from medpriv_core.atomic import replace_file, sync_folder
 from medpriv_core.checksums import State, read_sealed, sealed_bytes
 from medpriv_core.home import explain_disk_errors
 from medpriv_core.privacy.spent import Bond, Spent, spent_at, spent_from_dict, spent_without_record
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.epoch_log import Row, Signature, signature
+from medpriv_core.runs.epoch_log import Signature, signature
 from medpriv_core.spec import RunSpec
 from medpriv_core.strict_json import Unreadable, open_regular
 
@@ -100,18 +102,18 @@ def _holding(directory: RunDirectory, values: Mapping[str, Any]) -> Spent | None
     return before if before is not None and here == before.checkpoint != newest.checkpoint else newest
 
 
-def read_spent(directory: RunDirectory, spec: RunSpec, *, setup: Mapping[str, Any], last: Row) -> Spent | None:
+def read_spent(directory: RunDirectory, spec: RunSpec, *, setup: Setup, last: EpochRow) -> Spent | None:
     """What the network of a run has spent: by its record, else what its other files show at most.
 
     Also where an older record and checkpoint were put back: an epoch that was shown stays spent. None before the first
-    step that anybody could have seen. ``setup`` is its ``setup.json`` and ``last`` its last row.
+    step that anybody could have seen. ``setup`` is what it recorded at its start and ``last`` its last row.
     """
     (recorded, state), shown = look_at_record(directory), spent_at(last)
     if recorded is not None and (shown is None or shown.steps <= recorded.steps or spec.method != "dp_sgd"):
         return recorded
     bond: Bond = "older" if recorded is not None else "damaged" if state == "damaged" else "unknown"
     outcome = directory.read_outcome() if spec.method == "dp_sgd" else None
-    known = spent_without_record(spec, setup=setup, last=last, outcome=outcome or {})
+    known = spent_without_record(spec, setup=setup, last=last, outcome=outcome.last if outcome else EpochRow())
     if known is None and spec.method == "dp_sgd" and directory.checkpoint.exists():
         known = NOT_KNOWN
     return None if known is None else replace(known, bond=bond)

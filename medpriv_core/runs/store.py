@@ -15,9 +15,10 @@ from typing import Any, Literal, get_args
 
 from medpriv_core.errors import DataHomeError, RunError, RunTableError
 from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.records.kinds import is_text, is_texts, is_time, is_whole
 from medpriv_core.runs.database import REBUILD, transaction
 from medpriv_core.runs.folders import unlisted
-from medpriv_core.runs.records import Fits, is_text, is_texts, is_time, is_whole
+from medpriv_core.runs.records import Fits
 from medpriv_core.strict_json import Unreadable, parse_json
 
 RunState = Literal["queued", "running", "finished", "failed", "cancelled"]

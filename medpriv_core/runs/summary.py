@@ -18,8 +18,10 @@ from typing import Any
 from medpriv_core.errors import MedprivError, RunError, kept_words
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.privacy.spent import Spent
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.epoch_log import METRICS, Ends, Row, Signature, read_ends, signature
+from medpriv_core.runs.epoch_log import METRICS, Ends, Signature, read_ends, signature
 from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.runs.spent_record import FILE_NAME as SPENT
 from medpriv_core.runs.spent_record import read_spent
@@ -46,8 +48,8 @@ class RunSummary:
     spec          None where spec.json is damaged; ``message`` then says so
     deleted_at    put away then; None for a run in the list
     place         in the queue, where 1 is next; None unless it waits
-    setup         facts fixed at the start; empty before
-    last, best    the last finished epoch and the one with the best test accuracy; empty before the first
+    setup         facts fixed at the start; ``Setup()`` before
+    last, best    the last finished epoch and the one with the best test accuracy; ``EpochRow()`` before the first
     has_checkpoint  whether there is something to go on from
     imported      it came from another machine, without the state of its training
     spent         what its network as it lies there has spent, and how far it is; None before anything was kept
@@ -66,9 +68,9 @@ class RunSummary:
     deleted_at: float | None
     place: int | None
     spec: RunSpec | None
-    setup: dict[str, Any]
-    last: Row
-    best: Row
+    setup: Setup
+    last: EpochRow
+    best: EpochRow
     epochs_done: int
     has_checkpoint: bool
     imported: bool
@@ -102,7 +104,7 @@ class Run(RunSummary):
     """All that can be shown of one run: also what its worker is doing right now, and every finished epoch."""
 
     progress: dict[str, Any]
-    epochs: list[Row]
+    epochs: list[EpochRow]
 
 
 def summarise(home: DataHome, rows: Sequence[RunRow]) -> list[RunSummary]:
@@ -154,9 +156,9 @@ def read_run(home: DataHome, row: RunRow, *, place: int | None) -> Run:
     )
 
 
-def _gaps(run: RunSummary, epochs: Sequence[Row]) -> str | None:
+def _gaps(run: RunSummary, epochs: Sequence[EpochRow]) -> str | None:
     """A sentence on epochs of an ended run that are finished and have no figures; None where there are none."""
-    there = {row["epoch"] for row in epochs}
+    there = {row.epoch for row in epochs}
     finished = max([*there, run.spent.epochs if run.spent is not None and run.spent.recorded else 0])
     missing = sorted(set(range(1, finished + 1)) - there)
     if not run.ended or not missing:
@@ -173,9 +175,9 @@ class _Files:
     versions: tuple[Signature | None, ...]
     spec: RunSpec | None
     complaint: str | None
-    setup: dict[str, Any]
-    last: Row
-    best: Row
+    setup: Setup
+    last: EpochRow
+    best: EpochRow
     epochs_done: int
     has_checkpoint: bool
     imported: bool
@@ -242,8 +244,8 @@ def _put_together(row: RunRow, place: int | None, files: _Files) -> RunSummary:
 
 
 def _read_files(directory: RunDirectory, versions: tuple[Signature | None, ...]) -> _Files:
-    spec, complaint, setup, spent = None, None, dict[str, Any](), None
-    ends, has_checkpoint, imported = Ends({}, {}, None), False, False
+    spec, complaint, setup, spent = None, None, Setup(), None
+    ends, has_checkpoint, imported = Ends(EpochRow(), EpochRow(), None), False, False
     try:
         with explain_disk_errors(directory.path):
             has_checkpoint, imported = directory.checkpoint.is_file(), directory.imported
@@ -268,7 +270,7 @@ def _read_files(directory: RunDirectory, versions: tuple[Signature | None, ...])
         setup=setup,
         last=ends.last,
         best=ends.best,
-        epochs_done=ends.last.get("epoch", 0),
+        epochs_done=ends.last.epoch,
         has_checkpoint=has_checkpoint,
         imported=imported,
         spent=spent,

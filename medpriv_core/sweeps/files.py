@@ -19,7 +19,8 @@ from medpriv_core.checksums import read_sealed, write_sealed
 from medpriv_core.errors import MedprivError, RunError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.private_files import make_folder
-from medpriv_core.runs.records import Fits, is_number, is_text, is_time
+from medpriv_core.records.kinds import is_number, is_text, is_time
+from medpriv_core.runs.records import Fits
 from medpriv_core.spec import RunSpec
 
 VERSION = 1

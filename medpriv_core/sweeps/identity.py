@@ -12,7 +12,6 @@ from contextlib import suppress
 
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import WeightsError
-from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.verdict import network_segments
 from medpriv_core.runs.summary import RunSummary
@@ -50,18 +49,15 @@ def recorded_steps(run: RunSummary) -> tuple[Steps, ...] | None:
     """The steps of a DP-SGD run as it recorded them; None where it did not."""
     if run.spent is None or not run.spent.steps:
         return None
-    return network_segments(recorded_facts(run.setup), run.spent)
+    return network_segments(run.setup.guarantee, run.spent)
 
 
 def _same_images(run: RunSummary, entries: Mapping[str, DatasetEntry]) -> bool:
     assert run.spec is not None
-    entry, counts = entries.get(run.spec.dataset), run.setup.get("train_class_counts")
-    content = run.setup.get("content")
+    entry, counts = entries.get(run.spec.dataset), run.setup.train_class_counts
+    content = run.setup.content
     if content is not None and entry is not None and entry.content is not None:
-        return bool(content == entry.content)
+        return content == entry.content
     if entry is None or counts is None:  # it has not begun, and will read what is there now
         return entry is not None and run.state != "finished"
-    return (counts, run.setup.get("test_class_counts")) == (
-        list(entry.train_counts or ()),
-        list(entry.test_counts or ()),
-    )
+    return (counts, run.setup.test_class_counts) == (entry.train_counts or (), entry.test_counts or ())

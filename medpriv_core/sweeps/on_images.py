@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.composition import JointEpsilon, Spending, compose, network_spending, planned_spending
-from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.privacy.steps import add_steps, count_steps
 from medpriv_core.runs import service
 from medpriv_core.runs.spent_journal import Entry, Images, count_lost, enter_runs, entry_of, read_entries
@@ -161,7 +160,7 @@ def recorded_spending(run: RunSummary) -> Spending | None:
 
     One that has not finished is counted to its end: it may get there.
     """
-    segments, mechanism = recorded_steps(run), recorded_facts(run.setup).mechanism()
+    segments, mechanism = recorded_steps(run), run.setup.guarantee.mechanism()
     if run.spec is None or segments is None or mechanism is None:
         return None
     if run.state != "finished":

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from medpriv_core.errors import RunError
 from medpriv_core.privacy.steps import Steps, steps_from_json, steps_to_json
+from medpriv_core.records.epoch import EpochRow, read_row
 from medpriv_core.strict_json import open_regular
 
 
@@ -47,7 +48,7 @@ class Checkpoint:
     dataset    content key of the prepared dataset
     position   fields of ``Position``
     ledger     DP-SGD: all steps taken
-    rows       the finished epochs as in ``metrics.jsonl``
+    rows       the finished epochs, in the file as in ``metrics.jsonl``
     average    state of ``WeightAverage``; None where nothing is averaged
     """
 
@@ -58,7 +59,7 @@ class Checkpoint:
     dataset: str
     position: dict[str, Any]
     ledger: tuple[Steps, ...] = ()
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[EpochRow] = field(default_factory=list)
     average: dict[str, Any] | None = None
 
 
@@ -66,7 +67,8 @@ def pack_checkpoint(checkpoint: Checkpoint) -> memoryview:
     """The bytes of the file, for ``spent_record.write_checkpoint_and_record``."""
     # In memory, because torch's own writer hides a full disk in an internal error, and for the record's digest.
     content = io.BytesIO()
-    torch.save(vars(checkpoint) | {"ledger": steps_to_json(checkpoint.ledger)}, content)
+    plain = {"ledger": steps_to_json(checkpoint.ledger), "rows": [row.to_dict() for row in checkpoint.rows]}
+    torch.save(vars(checkpoint) | plain, content)
     return content.getbuffer()
 
 
@@ -86,7 +88,8 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
             file.seek(0)
             values = torch.load(file, map_location="cpu", weights_only=True)
         known = {field.name: values[field.name] for field in fields(Checkpoint) if field.name in values}
-        checkpoint = Checkpoint(**known | {"ledger": steps_from_json(known.get("ledger", []))})
+        ledger, rows = steps_from_json(known.get("ledger", [])), list(map(read_row, known.get("rows", [])))
+        checkpoint = Checkpoint(**known | {"ledger": ledger, "rows": rows})
         Position(**checkpoint.position)
     # A damaged file fails inside torch in many ways: RuntimeError, UnpicklingError, EOFError, KeyError, BadZipFile, ...
     except Exception as error:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from medpriv_core.datasets.base import PreparedDataset
 from medpriv_core.errors import DatasetError, SettingError
-from medpriv_core.patients import patient_facts
+from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec
 
 
@@ -51,17 +50,21 @@ def check_data(data: TrainingData, spec: RunSpec) -> None:
         )
 
 
-def data_facts(data: TrainingData) -> dict[str, Any]:
-    """Content key, sizes and class counts for ``setup.json``."""
+def data_facts(data: TrainingData) -> Setup:
+    """Content key, sizes, class counts and patients, as a run records them."""
     classes = data.clean.info.classes
     train, test = data.train.train.labels, data.clean.test.labels
     test_counts = np.bincount(test, minlength=len(classes))
-    return {
-        "content": data.content,
-        "train_size": len(train),
-        "test_size": len(test),
-        "classes": list(classes),
-        "train_class_counts": np.bincount(train, minlength=len(classes)).tolist(),
-        "test_class_counts": test_counts.tolist(),
-        "majority_rate": float(test_counts.max() / len(test)),
-    } | patient_facts(data.clean.patients)
+    patients = data.clean.patients
+    return Setup(
+        content=data.content,
+        train_size=len(train),
+        test_size=len(test),
+        classes=tuple(classes),
+        train_class_counts=tuple(np.bincount(train, minlength=len(classes)).tolist()),
+        test_class_counts=tuple(test_counts.tolist()),
+        majority_rate=float(test_counts.max() / len(test)),
+        patients=patients.patients if patients else None,
+        largest_patient_images=patients.largest if patients else None,
+        patients_counted=True,
+    )

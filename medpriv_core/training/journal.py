@@ -12,10 +12,10 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from medpriv_core.errors import RunError
 from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, read_predictions, write_predictions
+from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_record import digest_of, write_checkpoint_and_record
 from medpriv_core.training.checkpoint import Checkpoint, pack_checkpoint
@@ -27,17 +27,17 @@ WRITE_EVERY_S = 1.0
 class Journal:
     """Writes the epochs of one session; ``session.rows`` are those that a checkpoint holds."""
 
-    def __init__(self, session: Session, directory: RunDirectory, *, log: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, session: Session, directory: RunDirectory, *, log: Callable[[EpochRow], None]) -> None:
         self._session = session
         self._directory = directory
         self._log = log
-        self._held: list[dict[str, Any]] = []
+        self._held: list[EpochRow] = []
         self._finished: Checkpoint | None = None  # the session at the end of the last epoch held
         self._predictions: Predictions | None = None  # of the last epoch held
         self._written_at = -WRITE_EVERY_S
-        written = {row["epoch"] for row in directory.read_epochs()}
+        written = {row.epoch for row in directory.read_epochs()}
         # A kill between checkpoint and metrics leaves lines missing.
-        missing = [row for row in session.rows if row["epoch"] not in written]
+        missing = [row for row in session.rows if row.epoch not in written]
         if missing:
             directory.append_epochs(missing)
 
@@ -50,9 +50,9 @@ class Journal:
             predictions = read_predictions(self._directory.path / FILE_NAME)
         except RunError:
             return True
-        return predictions is None or predictions.epoch != self._session.rows[-1]["epoch"]
+        return predictions is None or predictions.epoch != self._session.rows[-1].epoch
 
-    def add(self, row: dict[str, Any], predictions: Predictions) -> None:
+    def add(self, row: EpochRow, predictions: Predictions) -> None:
         """Take a finished epoch, whose end is the session's present state; write it now, or within a second."""
         self._held.append(row)
         self._finished = _frozen(self._session.checkpoint())

@@ -11,16 +11,17 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
 from medpriv_core.errors import RunError
+from medpriv_core.evaluation.metrics import Answers, Scores, measure
 from medpriv_core.evaluation.predictions import Predictions
-from medpriv_core.evaluation.scores import scores
 from medpriv_core.jobs.process import Reporter
 from medpriv_core.progress import Cancelled
+from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training.checkpoint import Position
 from medpriv_core.training.device import using_threads
@@ -78,18 +79,12 @@ def _train_epochs(session: Session, clock: _Clock, journal: Journal) -> None:
         journal.add(row, _predictions(evaluations, done))
 
 
-def facts(session: Session) -> dict[str, Any]:
+def reached(session: Session) -> EpochRow:
     """The last epoch on the disk, and under DP-SGD what the network in the checkpoint has spent, for the outcome."""
-    last = dict(session.rows[-1]) if session.rows else {}
-    spent = session.spent
-    if session.ledger is not None and spent is not None and spent.epsilon is not None:
-        last |= _privacy_spent(spent.epsilon, session.spec.delta, spent.steps)
-    return last
-
-
-def _privacy_spent(epsilon: float, delta: float, steps: int) -> dict[str, Any]:
-    # JSON has no infinity; ``epsilon_spent`` reads the null back as one.
-    return {"epsilon": epsilon if math.isfinite(epsilon) else None, "delta": delta, "steps": steps}
+    last, spent = session.rows[-1] if session.rows else EpochRow(), session.spent
+    if session.ledger is None or spent is None or spent.epsilon is None:
+        return last
+    return replace(last, epsilon=spent.epsilon, delta=session.spec.delta, steps=spent.steps)
 
 
 class _Clock:
@@ -190,24 +185,32 @@ def _predictions(evaluations: dict[str, Evaluation], epoch: int) -> Predictions:
     )
 
 
-def _epoch_row(session: Session, clock: _Clock, evaluations: dict[str, Evaluation]) -> dict[str, Any]:
+def _epoch_row(session: Session, clock: _Clock, evaluations: dict[str, Evaluation]) -> EpochRow:
     """Put the epoch's figures together."""
     position = session.position
     trained = Tally(loss_sum=position.loss_sum, correct=position.correct, seen=position.seen)
-    row: dict[str, Any] = {"epoch": position.epochs_done + 1}
-    row |= {"train_accuracy": trained.accuracy, "train_loss": trained.loss}
-    for name, evaluation in evaluations.items():
-        figures: dict[str, Any] = {"accuracy": evaluation.tally.accuracy, "loss": evaluation.tally.loss}
-        figures |= scores(evaluation.probabilities, evaluation.labels, ordered=session.ordered)
-        row |= {f"{name}_{figure}": value for figure, value in figures.items()}
-    if session.ledger is not None:
-        row |= _privacy_spent(session.ledger.epsilon(), session.spec.delta, session.ledger.steps)
-    clock.work_done()
-    return row | {
-        "images_per_s": position.seen / position.epoch_s if position.epoch_s else None,
-        "elapsed_s": position.elapsed_s,
-        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    tested = {
+        name: measure(
+            Answers(evaluation.probabilities, evaluation.labels), ordered=session.ordered, loss=evaluation.tally.loss
+        )
+        for name, evaluation in evaluations.items()
     }
+    row = EpochRow(
+        epoch=position.epochs_done + 1,
+        train=Scores(accuracy=trained.accuracy, loss=trained.loss),
+        test=tested["test"],
+        test_noised=tested.get("test_noised", Scores()),
+    )
+    if session.ledger is not None:
+        ledger = session.ledger
+        row = replace(row, epsilon=ledger.epsilon(), delta=session.spec.delta, steps=ledger.steps)
+    clock.work_done()
+    return replace(
+        row,
+        images_per_s=position.seen / position.epoch_s if position.epoch_s else None,
+        elapsed_s=position.elapsed_s,
+        finished_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def _check_finite(tally: Tally) -> None:
@@ -215,10 +218,10 @@ def _check_finite(tally: Tally) -> None:
         raise RunError(DIVERGED)
 
 
-def _in_words(row: dict[str, Any], epochs: int) -> str:
+def _in_words(row: EpochRow, epochs: int) -> str:
     figures = ", ".join(
         f"{name.replace('_', ' ')} {value:.4g}"
-        for name, value in row.items()
+        for name, value in row.to_dict().items()
         if name.endswith(("accuracy", "loss", "epsilon")) and value is not None
     )
-    return f"epoch {row['epoch']} of {epochs}: {figures}"
+    return f"epoch {row.epoch} of {epochs}: {figures}"

@@ -87,7 +87,7 @@ def load_predictor(directory: RunDirectory, *, home: DataHome) -> Predictor:
     """
     spec = directory.read_spec()
     saved = _read_network(directory, spec)
-    classes = directory.read_setup().get("classes")
+    classes = directory.read_setup().classes
     if not classes:
         raise RunError(
             f"The file setup.json of run {directory.path.name} is missing or damaged, so nobody knows the classes of "
@@ -115,7 +115,7 @@ def load_predictor(directory: RunDirectory, *, home: DataHome) -> Predictor:
     network.to(memory_format=engines.memory_format(spec.changed(device="cpu"), CPU))
     logits = _logits_of_features(network, below, spec) if head else _logits_of_images(network, spec)
     channels = dataset_info(spec.dataset).channels
-    return Predictor(tuple(classes), channels, spec.image_size, spec.input_size, logits)
+    return Predictor(classes, channels, spec.image_size, spec.input_size, logits)
 
 
 def _logits_of_features(network: Network, below: str, spec: RunSpec) -> Callable[[Tensor], Tensor]:

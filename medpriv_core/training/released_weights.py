@@ -65,7 +65,7 @@ def release_weights(directory: RunDirectory, path: Path, *, home: DataHome) -> N
     if saved is None:
         raise RunError("This run has no checkpoint, so there is no network to take away.")
     head = spec.trainable == "head"
-    classes = directory.read_setup().get("classes") or []
+    classes = directory.read_setup().classes
     tensors = {f"fc.{name}" if head else name: _plain(value) for name, value in _result(saved).items()}
     if head and not is_public(spec):
         # Where the file is gone by now, its fingerprint is all that can be told.

@@ -6,6 +6,7 @@ from typing import Any
 
 from medpriv_core.errors import RunError, SettingError
 from medpriv_core.privacy.steps import count_steps
+from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.resume_checks import older_files
 from medpriv_core.spec import DEFAULTS, RunSpec
@@ -45,14 +46,14 @@ def _check_same_run(saved: Checkpoint, spec: RunSpec, data: TrainingData) -> Non
 def _check_ledger(saved: Checkpoint, directory: RunDirectory, *, private: bool, steps_per_epoch: int) -> None:
     """Raise ``RunError`` where a checkpoint is behind the epochs that were shown, or its ledger behind its network."""
     position, epochs = Position(**saved.position), directory.read_epochs()
-    last = epochs[-1] if epochs else {}
-    if position.epochs_done < last.get("epoch", 0):
-        why = f"they are of epoch {position.epochs_done}, and epoch {last['epoch']} was shown"
+    last = epochs[-1] if epochs else EpochRow()
+    if position.epochs_done < last.epoch:
+        why = f"they are of epoch {position.epochs_done}, and epoch {last.epoch} was shown"
         raise older_files(directory.path.name, why)
     taken = position.epochs_done * steps_per_epoch + position.step
-    counted = count_steps(saved.ledger)
-    if private and counted < max(taken, last.get("steps", 0)):
-        why = f"the checkpoint counts {counted:,} steps, and {max(taken, last.get('steps', 0)):,} were taken"
+    counted, shown = count_steps(saved.ledger), last.steps or 0
+    if private and counted < max(taken, shown):
+        why = f"the checkpoint counts {counted:,} steps, and {max(taken, shown):,} were taken"
         raise older_files(directory.path.name, why)
 
 

@@ -16,12 +16,14 @@ from medpriv_core.architectures import ARCHITECTURES
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import steps_per_epoch
-from medpriv_core.privacy.facts import GUARANTEE
+from medpriv_core.privacy.facts import GuaranteeFacts
 from medpriv_core.privacy.private_training import PrivateTraining, private_training
 from medpriv_core.privacy.spent import Spent, spent_by
 from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian
 from medpriv_core.privacy.verdict import second_record
 from medpriv_core.progress import ProgressCallback
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.resume_checks import check_files_to_resume
 from medpriv_core.runs.spent_journal import Entry, confirm, enter
@@ -78,7 +80,7 @@ class Session:
     steps: int
     ledger: Ledger | None
     position: Position
-    rows: list[dict[str, Any]]
+    rows: list[EpochRow]
     backbone: str | None
     dataset: str
     average: WeightAverage | None
@@ -194,7 +196,7 @@ def open_session(
         spent=recorded,
         remark=remark,
     )
-    guarantee: dict[str, Any] = {}
+    facts, second = GuaranteeFacts(), None
     measured: dict[str, dict[str, Any]] = {}
     if ledger is not None and training is not None and blank is not None:
 
@@ -204,15 +206,16 @@ def open_session(
         info = data.clean.info
         measured = try_session(session, training, blank=blank, make=make_stepper, way_in=way_in, info=info)
         facts = guarantee_facts(session, pretrained=weights.origin, measured=measured)
-        guarantee = {GUARANTEE: facts.to_dict()} | second_record(facts, steps=spec.epochs * steps, delta=spec.delta)
+        second = second_record(facts, steps=spec.epochs * steps, delta=spec.delta)
         mechanism = facts.mechanism() or ledger.mechanism
         journal = _ImagesJournal(home, data.content, directory.path.name, mechanism, spec.delta)
         session.enter, session.confirm = journal.enter, journal.confirm
     if saved is not None:
         _record_resuming(session, saved, directory, recorded, sealed=state == "sealed")
-    about = _about(session, parameters, device, mixed, resumed=saved is not None)
-    about |= {"weights": f"{weights.sentence} {doubt or ''}".strip(), "weights_doubt": doubt}
-    directory.write_setup(data_facts(data) | about | guarantee)
+    setup = _setup(session, data_facts(data), parameters, device, mixed, resumed=saved is not None)
+    said = f"{weights.sentence} {doubt or ''}".strip()
+    setup = replace(setup, weights=said, weights_doubt=doubt, guarantee=facts, second_accountant=second)
+    directory.write_setup(setup)
     refuse_failures(measured)
     return session
 
@@ -317,25 +320,26 @@ def _record_resuming(
     session.spent = spent
 
 
-def _about(
-    session: Session, parameters: int, device: torch.device, mixed: torch.dtype | None, *, resumed: bool
-) -> dict[str, Any]:
-    """What ``setup.json`` says of a session beside its data, weights and guarantee."""
+def _setup(
+    session: Session, of_data: Setup, parameters: int, device: torch.device, mixed: torch.dtype | None, *, resumed: bool
+) -> Setup:
+    """What a run records of its session, but for weights and guarantee."""
     spec, ledger = session.spec, session.ledger
-    return {
-        "image_size": spec.image_size,
-        "input_size": spec.input_size,
-        "steps_per_epoch": session.steps,
-        "sample_rate": ledger.sample_rate if ledger else None,
-        "noise_multiplier": ledger.noise_multiplier if ledger else None,
-        "parameters": parameters,
-        "device": describe_device(device),
-        "precision": "mixed (bfloat16)" if mixed else "float32",
-        "resumed_from_epoch": session.position.epochs_done if resumed else None,
-        "medpriv_version": __version__,
-        "torch_version": torch.__version__,
-        "opacus_version": version("opacus"),
-    }
+    return replace(
+        of_data,
+        image_size=spec.image_size,
+        input_size=spec.input_size,
+        steps_per_epoch=session.steps,
+        sample_rate=ledger.sample_rate if ledger else None,
+        noise_multiplier=ledger.noise_multiplier if ledger else None,
+        parameters=parameters,
+        device=describe_device(device),
+        precision="mixed (bfloat16)" if mixed else "float32",
+        resumed_from_epoch=session.position.epochs_done if resumed else None,
+        medpriv_version=__version__,
+        torch_version=str(torch.__version__),
+        opacus_version=version("opacus"),
+    )
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,10 @@ def _train(directory: RunDirectory, home: DataHome, report: Reporter, device: st
     from medpriv_core.training.session import open_session
 
     session = open_session(spec, TrainingData(clean, noised), directory, home=home, progress=report)
-    for remark in (session.remark, directory.read_setup().get("weights_doubt")):
+    for remark in (session.remark, directory.read_setup().weights_doubt):
         if remark is not None:
             log_line(remark)
     try:
         loop.train(session, directory, report=report, log=log_line)
     finally:
-        report.result |= loop.facts(session)
+        report.result |= loop.reached(session).to_dict()

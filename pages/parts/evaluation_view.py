@@ -10,10 +10,10 @@ import streamlit as st
 from medpriv_core.evaluation.calibration import perfect_error, reliability_bins
 from medpriv_core.evaluation.confusion import class_table, confusion_matrix
 from medpriv_core.evaluation.intervals import Interval
+from medpriv_core.evaluation.metrics import EVALUATED
 from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, read_predictions
 from medpriv_core.evaluation.report import Figure, report
 from medpriv_core.evaluation.statement import (
-    WORDS,
     accuracy_sentence,
     calibration_sentence,
     in_words,
@@ -54,7 +54,7 @@ def draw_evaluation(home: DataHome, run: RunSummary) -> None:
         test_set = choose_test_set(predictions, key=f"evaluation_set_{run.id}")
         probabilities, labels = predictions.test_sets[test_set], predictions.labels
         names = class_names(run, probabilities.shape[1])
-        ordered = "test_kappa" in run.last
+        ordered = run.last.test.kappa is not None
         figures = cached_report(str(predictions_path(home, run.id)), _version(home, run.id), test_set, ordered)
         about = f"{run.name}, epoch {predictions.epoch}, {len(labels):,} test images {TEST_SETS[test_set]}"
         _draw_figures(figures, labels, names)
@@ -93,7 +93,7 @@ def run_predictions(home: DataHome, run_id: str) -> Predictions | None:
 
 def class_names(run: RunSummary, classes: int) -> list[str]:
     """What the classes are called; by number where the run did not record it."""
-    names = [str(name) for name in run.setup.get("classes", ())]
+    names = list(run.setup.classes)
     return names if len(names) == classes else [f"class {number}" for number in range(classes)]
 
 
@@ -134,10 +134,10 @@ def _draw_figures(figures: list[Figure], labels: np.ndarray, names: list[str]) -
     st.dataframe(
         [
             {
-                "figure": WORDS[figure.name].title,
+                "figure": EVALUATED[figure.name].title,
                 "value": in_words(figure.name, figure.value),
                 "95 % interval": interval_in_words(figure.name, figure.interval),
-                "what it means": WORDS[figure.name].meaning,
+                "what it means": EVALUATED[figure.name].meaning,
             }
             for figure in figures
         ],

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from medpriv_core.evaluation.intervals import Interval, seed_mean
+from medpriv_core.evaluation.metrics import METRICS, clamped
 from medpriv_core.evaluation.multiplicity import (
     AbstentionPoint,
     Multiplicity,
@@ -18,7 +19,6 @@ from medpriv_core.evaluation.multiplicity import (
 from medpriv_core.evaluation.predictions import Predictions
 from medpriv_core.evaluation.seeds import seed_groups
 from medpriv_core.evaluation.statement import (
-    WORDS,
     abstention_sentence,
     in_words,
     interval_in_words,
@@ -47,8 +47,6 @@ from pages.parts.evaluation_view import (
     span,
 )
 from pages.parts.messages import explain_errors
-
-STEADY = ("accuracy", "balanced_accuracy", "auroc", "kappa", "calibration_error")
 
 TOO_FEW = (
     "Whether a diagnosis depends on the seed takes at least two finished runs with the same settings and different "
@@ -131,8 +129,10 @@ def _draw(
 def _draw_means(runs: Sequence[RunSummary], test_set: str) -> None:
     st.markdown("**How steady are the figures?**")
     rows = []
-    for name in STEADY:
-        values = [run.last.get(f"{test_set}_{name}") for run in runs]
+    for name, metric in METRICS.items():
+        if metric.compute is None:
+            continue
+        values = [metric.of(getattr(run.last, test_set)) for run in runs]
         known = [value for value in values if value is not None]
         if len(known) < len(runs):
             continue
@@ -140,10 +140,10 @@ def _draw_means(runs: Sequence[RunSummary], test_set: str) -> None:
         assert mean.deviation is not None
         assert mean.interval is not None
         # Student's t knows nothing of the ends of a scale.
-        possible = Interval(max(-1.0 if name == "kappa" else 0.0, mean.interval.low), min(1.0, mean.interval.high))
+        possible = Interval(*clamped(metric, *mean.interval))
         rows.append(
             {
-                "figure": WORDS[name].title,
+                "figure": metric.title,
                 "mean": in_words(name, mean.mean),
                 "standard deviation": in_words(name, mean.deviation),
                 "95 % interval of the mean": interval_in_words(name, possible),

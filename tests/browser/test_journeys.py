@@ -262,7 +262,7 @@ def test_a_long_run_grows_is_stopped_and_resumed_outlives_its_app_and_says_that_
     wait_for_more_than(page, first)
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("stopped", exact=True).first).to_be_visible(timeout=PATIENCE_S * 1000)
-    stopped_at = service.load_run(app.home, run_id).epochs[-1]["epoch"]
+    stopped_at = service.load_run(app.home, run_id).epochs[-1].epoch
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
     wait_for_more_than(page, stopped_at)

@@ -72,7 +72,7 @@ def test_a_private_run_from_start_to_end(at_home: DataHome) -> None:
     # One line for each epoch with its figures, and none that only says that it goes on.
     told = [line for line in lines if line.startswith("epoch ")]
     assert [line.split()[1] for line in told] == ["1", "2"]
-    assert all("train accuracy " in line and "test accuracy " in line and "(δ 1e-5)" in line for line in told)
+    assert all("training accuracy " in line and "test accuracy " in line and "(δ 1e-5)" in line for line in told)
     assert not any(line.startswith("Epoch ") for line in lines)
     assert lines.count("Training") <= 1
 

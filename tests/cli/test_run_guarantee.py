@@ -10,6 +10,9 @@ from medpriv_core.cli import run as run_command
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.privacy.plan import plan_run
+from medpriv_core.records.epoch import read_row
+from medpriv_core.records.outcome import Outcome
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.service import Run
@@ -29,14 +32,14 @@ def trained_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         spec = directory.read_spec()
         plan = plan_run(spec, train_size=TRAIN_SIZE)
         facts = planned_facts(spec.changed(noise_multiplier=plan.noise_multiplier), train_size=TRAIN_SIZE)
-        directory.write_setup({"train_size": TRAIN_SIZE, "guarantee": facts.to_dict()})
+        directory.write_setup(Setup.from_dict({"train_size": TRAIN_SIZE, "guarantee": facts.to_dict()}))
         epsilon = plan.epsilon if math.isfinite(plan.epsilon) else None
         row = {"epoch": 1, "test_accuracy": 0.8, "epsilon": epsilon, "delta": spec.delta}
-        directory.append_epoch(row | {"steps": plan.mechanism.steps_per_epoch})
+        directory.append_epoch(read_row(row | {"steps": plan.mechanism.steps_per_epoch}))
         store = RunStore(home)
         store.claim_next()
         store.end(run_id, "finished", None)
-        directory.write_outcome("finished")
+        directory.write_outcome(Outcome("finished"))
         return service.load_run(home, run_id)
 
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)

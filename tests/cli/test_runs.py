@@ -16,6 +16,8 @@ from medpriv_core.printable import brief
 from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import format_epsilon
+from medpriv_core.records.epoch import read_row
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_record import write_record
@@ -44,7 +46,7 @@ def filled(home: DataHome) -> dict[str, str]:
     for epoch in (1, 2):
         accuracy = None if epoch == 1 else 0.75
         row = {"epoch": epoch, "train_accuracy": accuracy, "test_accuracy": 0.8125, "epsilon": epoch / 2, "delta": 1e-5}
-        directory.append_epoch(row)
+        directory.append_epoch(read_row(row))
     directory.log.write_text("epoch 1 of 2: fine\nfinished.\n")
     store = RunStore(home)
     ends: tuple[tuple[RunState, str | None], ...] = (("finished", None), ("failed", "The worker was killed."))
@@ -90,13 +92,13 @@ def test_one_run_with_its_settings_and_epochs(medpriv: Command, filled: dict[str
     # In the first epoch no training image was drawn, so there is no training accuracy to show.
     assert lines[2:] == [
         "epoch   1  test accuracy 0.812  ε 0.5 (δ 1e-5)",
-        "epoch   2  train accuracy 0.750  test accuracy 0.812  ε 1 (δ 1e-5)",
+        "epoch   2  training accuracy 0.750  test accuracy 0.812  ε 1 (δ 1e-5)",
     ]
 
 
 def test_no_finite_epsilon_is_shown_as_such(medpriv: Command, filled: dict[str, str], home: DataHome) -> None:
     row = {"epoch": 3, "train_accuracy": 1.0, "test_accuracy": 1.0, "epsilon": None, "delta": 1e-5}
-    RunDirectory(home.runs / filled["finished"]).append_epoch(row)
+    RunDirectory(home.runs / filled["finished"]).append_epoch(read_row(row))
     assert "ε ∞ (δ 1e-5)" in medpriv("runs", "show", filled["finished"]).out
 
 
@@ -162,9 +164,11 @@ def test_extend_says_what_holds_before_it_queues(
     directory.checkpoint.touch()
     spec = directory.read_spec()
     facts = planned_facts(spec, train_size=640).to_dict()
-    directory.write_setup({"train_size": 640, "test_size": 160, "guarantee": facts})
+    directory.write_setup(Setup.from_dict({"train_size": 640, "test_size": 160, "guarantee": facts}))
     plans = [plan_run(spec.changed(epochs=epochs), train_size=640) for epochs in (2, 4)]
-    directory.append_epoch({"epoch": 2, "epsilon": plans[0].epsilon, "delta": 1e-5, "steps": 20, "elapsed_s": 60.0})
+    directory.append_epoch(
+        read_row({"epoch": 2, "epsilon": plans[0].epsilon, "delta": 1e-5, "steps": 20, "elapsed_s": 60.0})
+    )
     write_record(directory, spent_of(spec, epochs=2))
 
     planned = medpriv("runs", "extend", run_id, "--epochs", "4", "--dry-run")
@@ -229,7 +233,7 @@ def test_runs_that_the_table_does_not_know_are_said_below_the_list(
 
 
 def test_a_run_without_a_test_accuracy_is_listed(medpriv: Command, filled: dict[str, str], home: DataHome) -> None:
-    RunDirectory(home.runs / filled["finished"]).append_epoch({"epoch": 3, "test_accuracy": None})
+    RunDirectory(home.runs / filled["finished"]).append_epoch(read_row({"epoch": 3, "test_accuracy": None}))
     assert "epoch    3, no test accuracy" in medpriv("runs", "list").out
 
 

@@ -135,8 +135,8 @@ assert not page.exception
 assert {"Stripes", "Moles, melanoma"} <= set(page.selectbox(key="train_dataset").options)
 main(["run", "--dataset", "moles", "--weights", "none", "--image-size", "16", "--epochs", "1", "--batch-size", "4"])
 (run,) = service.list_runs(data_home())
-assert (run.spec.dataset, run.state, run.setup["train_size"]) == ("moles", "finished", 8), run
-assert run.setup["largest_patient_images"] == 4
+assert (run.spec.dataset, run.state, run.setup.train_size) == ("moles", "finished", 8), run
+assert run.setup.largest_patient_images == 4
 drawn = prepare_dataset(data_home(), open_dataset(data_home(), "stripes"), image_size=16)
 assert drawn.train.images.shape == (20, 16, 16, 1)
 """

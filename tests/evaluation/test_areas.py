@@ -9,7 +9,7 @@ import pytest
 import scipy
 
 from medpriv_core.evaluation.areas import auroc_interval, newcombe_interval
-from medpriv_core.evaluation.scores import mean_auroc
+from medpriv_core.evaluation.ranks import mean_auroc
 
 
 def columns(values: np.ndarray) -> np.ndarray:

@@ -27,7 +27,7 @@ from medpriv_core.evaluation.confusion import (
     weighted_kappa,
 )
 from medpriv_core.evaluation.intervals import Interval, mean_interval, seed_mean, wilson_interval
-from medpriv_core.evaluation.scores import mean_auroc
+from medpriv_core.evaluation.ranks import mean_auroc
 from medpriv_core.results.cost import difference_interval
 from medpriv_core.results.groups import Estimate
 

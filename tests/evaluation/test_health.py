@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from medpriv_core.evaluation.health import judge
+from medpriv_core.records.epoch import EpochRow, read_row
 from medpriv_core.results.reference import read_references
 from medpriv_core.spec import RunSpec
 
@@ -16,10 +17,10 @@ PRIVATE = PLAIN.changed(method="dp_sgd", target_epsilon=1.0)
 COUNTS = (234, 390)
 
 
-def row(**changes: Any) -> dict[str, Any]:
+def row(**changes: Any) -> EpochRow:
     """The last epoch of a sound run."""
     sound = {"epoch": 50, "train_loss": 0.1, "test_loss": 0.3, "test_accuracy": 0.9, "test_auroc": 0.96}
-    return sound | {"test_balanced_accuracy": 0.88, "test_class_recall": [0.8, 0.96]} | changes
+    return read_row(sound | {"test_balanced_accuracy": 0.88, "test_class_recall": [0.8, 0.96]} | changes)
 
 
 @pytest.mark.parametrize(
@@ -64,8 +65,13 @@ def test_what_is_guessing_depends_on_how_many_images_there_are() -> None:
     assert judge(row(**near), PLAIN, class_counts=(20, 20)).kind == "guessing"
     assert judge(row(**near), PLAIN, class_counts=(2000, 2000)) is None
     # Grades that agree beyond chance are no guess, however few there are.
-    grades = row(test_auroc=0.59, test_balanced_accuracy=0.25, test_kappa=0.44, test_loss=1.6)
-    grades["test_class_recall"] = [0.9, 0.0, 0.4, 0.0, 0.0]
+    grades = row(
+        test_auroc=0.59,
+        test_balanced_accuracy=0.25,
+        test_kappa=0.44,
+        test_loss=1.6,
+        test_class_recall=[0.9, 0.0, 0.4, 0.0, 0.0],
+    )
     assert judge(grades, PLAIN, class_counts=(34, 5, 32, 19, 13)) is None
 
 

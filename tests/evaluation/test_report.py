@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from medpriv_core.evaluation.intervals import wilson_interval
+from medpriv_core.evaluation.metrics import METRICS, Answers, measure
 from medpriv_core.evaluation.report import report
-from medpriv_core.evaluation.scores import scores
 
 ROW = {"balanced_accuracy", "auroc", "calibration_error"}
 
@@ -20,10 +20,10 @@ def test_figures_are_those_of_the_row_and_lie_in_their_intervals(classes: int) -
     probabilities = (probabilities / 1.5).astype(np.float32)
     ordered = classes > 2
     figures = {figure.name: figure for figure in report(probabilities, labels, ordered=ordered)}
-    expected = scores(probabilities, labels, ordered=ordered)
+    expected = measure(Answers(probabilities, labels), ordered=ordered)
     assert set(figures) == ROW | {"accuracy", "brier_score", "log_loss"} | ({"kappa"} if ordered else set())
     for name in ROW | ({"kappa"} if ordered else set()):
-        assert figures[name].value == expected[name]
+        assert figures[name].value == METRICS[name].of(expected)
     right = int((probabilities.argmax(1) == labels).sum())
     assert figures["accuracy"].interval == wilson_interval(right, 150)
     for figure in figures.values():

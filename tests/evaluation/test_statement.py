@@ -7,10 +7,10 @@ import pytest
 
 from medpriv_core.evaluation.calibration import reliability_bins
 from medpriv_core.evaluation.intervals import Interval
+from medpriv_core.evaluation.metrics import EVALUATED
 from medpriv_core.evaluation.multiplicity import abstention_curve, compare_seeds
 from medpriv_core.evaluation.report import report
 from medpriv_core.evaluation.statement import (
-    WORDS,
     abstention_sentence,
     accuracy_sentence,
     calibration_sentence,
@@ -22,7 +22,8 @@ from medpriv_core.evaluation.statement import (
 
 def test_every_figure_of_the_report_has_words() -> None:
     probabilities = np.full((4, 2), 0.5)
-    assert {figure.name for figure in report(probabilities, np.arange(4) % 2, ordered=True)} == set(WORDS)
+    assert {figure.name for figure in report(probabilities, np.arange(4) % 2, ordered=True)} == set(EVALUATED)
+    assert all(metric.title and metric.meaning for metric in EVALUATED.values())
 
 
 def test_shares_are_percent_and_what_is_not_known_is_said() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from medpriv_core.errors import SettingError
 from medpriv_core.evaluation.intervals import wilson_interval
-from medpriv_core.evaluation.scores import auroc
+from medpriv_core.evaluation.ranks import auroc
 from medpriv_core.evaluation.thresholds import at_threshold, roc_curve, youden_threshold
 
 

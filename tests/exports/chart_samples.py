@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from medpriv_core.attacks.reidentification import CurvePoint, SuccessRate
 from medpriv_core.evaluation.calibration import reliability_bins
 from medpriv_core.evaluation.confusion import confusion_matrix
+from medpriv_core.evaluation.metrics import Scores
 from medpriv_core.evaluation.multiplicity import abstention_curve, compare_seeds
 from medpriv_core.evaluation.thresholds import at_threshold, roc_curve
 from medpriv_core.figures.calibration import reliability_figure
@@ -23,6 +24,8 @@ from medpriv_core.figures.identification import identification_figure
 from medpriv_core.figures.mechanisms import mechanisms_figure
 from medpriv_core.figures.multiplicity import abstention_figure, consensus_figure
 from medpriv_core.figures.roc import roc_figure
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.results.authors import read_authors
 from medpriv_core.results.groups import Group, group_results
 from medpriv_core.results.labels import labelled
@@ -32,9 +35,15 @@ LABELS = np.arange(60) % 2
 VALUES = np.clip(0.5 * LABELS + np.linspace(0, 0.5, 60), 0.01, 0.99)
 PROBABILITIES = np.stack([1 - VALUES, VALUES], axis=1).astype(np.float32)
 ROWS = [
-    {"epoch": epoch, "train_accuracy": 0.9 - 0.4 / epoch, "test_accuracy": 0.8 - 0.2 / epoch, "elapsed_s": 2.0 * epoch}
+    EpochRow(
+        epoch=epoch,
+        train=Scores(accuracy=0.9 - 0.4 / epoch),
+        test=Scores(accuracy=0.8 - 0.2 / epoch),
+        elapsed_s=2.0 * epoch,
+    )
     for epoch in range(1, 31)
 ]
+SETUP = Setup(majority_rate=0.6, classes=("a", "b"))
 
 
 def groups() -> list[Group]:
@@ -47,7 +56,7 @@ def dashboard(view: View) -> go.Figure:
     methods = (*METHODS, "dp_sgd")
     names = ("plain", "_hidden", "$x^2$", "<b>a & b</b>")
     runs = [
-        RunCurves(str(place), name, method, "chest", 30, ROWS, setup={"majority_rate": 0.6, "classes": ["a", "b"]})
+        RunCurves(str(place), name, method, "chest", 30, ROWS, setup=SETUP)
         for place, (method, name) in enumerate(zip(methods, names, strict=True))
     ]
     return dashboard_figure(runs, view)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from medpriv_core.evaluation.predictions import Predictions, write_predictions
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.spent import spent_at
+from medpriv_core.records.outcome import Outcome
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.service import Run
 from medpriv_core.runs.spent_record import write_record
@@ -38,7 +40,7 @@ def made_run(spec: RunSpec = PLAIN, *, accuracies: Sequence[float] = ACCURACIES,
         spec=spec,
         setup=setup_of(spec),
         last=rows[-1],
-        best=max(rows, key=lambda one: one["test_accuracy"]),
+        best=max(rows, key=lambda one: one.test.accuracy or 0),
         epochs_done=len(rows),
         has_checkpoint=False,
         imported=False,
@@ -60,10 +62,11 @@ def put_run(
     """A finished run in the data home, with every file but the checkpoint; ``setup`` adds to ``setup.json``."""
     directory = RunDirectory(home.runs / run_id)
     directory.create(spec)
-    directory.write_setup(setup_of(spec) | {"test_class_counts": [64, 96], "medpriv_version": "0.1.0"} | setup)
+    more: dict[str, Any] = {"test_class_counts": (64, 96), "medpriv_version": "0.1.0"} | setup
+    directory.write_setup(replace(setup_of(spec), **more))
     rows = rows_of(spec, accuracies)
     directory.append_epochs(rows)
-    directory.write_outcome("finished", None, **rows[-1])
+    directory.write_outcome(Outcome("finished", None, rows[-1]))
     write_record(directory, spent_of(spec, epochs=len(rows)))
     if predictions:
         labels = np.arange(TEST_SIZE) % 2

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import scipy
 
+from medpriv_core.checksums import write_sealed
 from medpriv_core.errors import RunError
 from medpriv_core.exports.run_archive import export_run, export_runs
 from medpriv_core.home import DataHome
-from medpriv_core.privacy.coverage import covered_part
+from medpriv_core.records.outcome import Outcome
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.runs import service
 from medpriv_core.runs.archive_format import FOR_PEOPLE, KEPT, MEMBERS
@@ -54,9 +55,9 @@ def test_what_is_kept_is_what_the_run_recorded(home: DataHome) -> None:
     files = unpacked(export_run(home, RUN_ID))
 
     assert RunSpec.from_dict(json.loads(files["spec.json"])) == run.spec
-    assert json.loads(files["setup.json"]) == run.setup
+    assert json.loads(files["setup.json"]) == run.setup.to_file()
     assert [json.loads(line) for line in files["metrics.jsonl"].splitlines()] == [
-        covered_part(row) for row in run.epochs
+        row.covered_part().to_file() for row in run.epochs
     ]
     assert json.loads(files["labels.json"]) == {"name": run.name, "tags": ["pilot"], "notes": "first\nsecond"}
     assert files["predictions.npz"] == (directory.path / "predictions.npz").read_bytes()
@@ -65,8 +66,11 @@ def test_what_is_kept_is_what_the_run_recorded(home: DataHome) -> None:
 def test_nothing_names_the_machine_its_people_or_their_images(home: DataHome) -> None:
     secrets = ["/home/dr-who/x/weights.pth", "IMG_0815_Mueller.png", "dr-who", "secret-host"]
     spec = PLAIN.changed(weights=secrets[0])
-    directory = put_run(home, spec, host="secret-host", folder="/home/dr-who", pictures=["IMG_0815_Mueller.png"])
-    directory.write_outcome("finished", "The image IMG_0815_Mueller.png cannot be read.", path="/home/dr-who")
+    directory = put_run(home, spec)
+    more = {"host": "secret-host", "folder": "/home/dr-who", "pictures": ["IMG_0815_Mueller.png"]}
+    write_sealed(directory.path / "setup.json", directory.read_setup().to_file() | more)
+    message = "The image IMG_0815_Mueller.png cannot be read."
+    write_sealed(directory.path / "outcome.json", {"state": "finished", "message": message, "path": "/home/dr-who"})
     (directory.path / "worker.log").write_text("/home/dr-who")
 
     files = unpacked(export_run(home, RUN_ID))
@@ -186,14 +190,14 @@ def test_a_run_that_ended_before_its_first_epoch_can_be_exported(home: DataHome)
     directory = put_run(home, PRIVATE, predictions=False)
     for name in ("metrics.jsonl", "spent.json"):
         (directory.path / name).unlink()
-    directory.write_outcome("failed", "The disk is full.")
+    directory.write_outcome(Outcome("failed", "The disk is full."))
     with RunStore(home).changing(RUN_ID) as change:
         change.put(state="failed", message="The disk is full.")
 
     files = unpacked(export_run(home, RUN_ID))
 
     assert "accuracy.png" not in files
-    assert json.loads(files["outcome.json"]) == {"state": "failed", "message": None}
+    assert json.loads(files["outcome.json"]) == {"state": "failed", "message": None, "version": 1}
     assert b"no result to guarantee" in files["guarantee.txt"]
 
 

@@ -10,6 +10,8 @@ from dataclasses import replace
 import pytest
 
 from medpriv_core.exports.run_tables import epochs_csv, runs_csv
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.runs.service import Run
 from medpriv_core.spec import RunSpec
@@ -66,8 +68,7 @@ def test_a_name_cannot_become_a_formula() -> None:
 
 def test_a_figure_of_an_imported_run_cannot_become_a_formula_in_the_header() -> None:
     run = made_run(PLAIN)
-    run.epochs[0]["=HYPERLINK(1)"] = 0.5
-    run.epochs[0]["name"] = 7
+    run.epochs[0] = replace(run.epochs[0], others={"=HYPERLINK(1)": 0.5, "name": 7})
 
     (line, _) = lines(epochs_csv([run]))
 
@@ -93,7 +94,14 @@ def test_no_path_gets_into_the_table() -> None:
 
 def test_a_run_that_never_began_or_whose_files_are_damaged_has_a_line_too() -> None:
     waiting = replace(
-        made_run(PRIVATE), setup={}, last={}, best={}, spent=None, epochs=[], state="queued", ended_at=None
+        made_run(PRIVATE),
+        setup=Setup(),
+        last=EpochRow(),
+        best=EpochRow(),
+        spent=None,
+        epochs=[],
+        state="queued",
+        ended_at=None,
     )
     damaged = replace(waiting, spec=None)
 
@@ -105,7 +113,7 @@ def test_a_run_that_never_began_or_whose_files_are_damaged_has_a_line_too() -> N
 
 def test_every_epoch_has_a_line() -> None:
     runs: list[Run] = [made_run(PLAIN, accuracies=(0.5, 0.6)), made_run(PRIVATE, accuracies=(0.7,))]
-    runs[1].epochs[0]["epsilon"] = None  # as JSON says infinity
+    runs[1].epochs[0] = replace(runs[1].epochs[0], epsilon=math.inf)
 
     table = lines(epochs_csv(runs))
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from medpriv_core.cli.runs import describe
+from medpriv_core.evaluation.metrics import Scores
 from medpriv_core.exports.captions import describe_runs
 from medpriv_core.exports.charts import to_svg
 from medpriv_core.exports.comparison_table import export_rows, group_rows, to_csv
@@ -25,6 +26,7 @@ from medpriv_core.figures.curves import curves_of
 from medpriv_core.figures.dashboard import View, dashboard_figure, shared_dashboard
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.coverage import HEADING, HEADING_INCLUDED, INCLUDED, NAMES_LEFT_OUT, SHORT
+from medpriv_core.records.outcome import Outcome
 from medpriv_core.results.groups import group_results
 from medpriv_core.results.labels import labelled
 from medpriv_core.results.own_runs import read_own_runs
@@ -45,22 +47,21 @@ def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
 def run_with_figures(home: DataHome, spec: RunSpec, shift: float) -> None:
     """A run with every figure that is computed from training images; ``shift`` changes these and nothing else."""
     directory = put_run(
-        home, spec, train_class_counts=[270 + round(100 * shift), 370 - round(100 * shift)], content=f"{shift}"
+        home, spec, train_class_counts=(270 + round(100 * shift), 370 - round(100 * shift)), content=f"{shift}"
     )
     rows = [
-        row
-        | {
-            "train_accuracy": 0.5 + shift,
-            "train_loss": 0.6931471 + shift,
-            "images_per_s": 1234.5678 + shift,
-            "elapsed_s": (1 + shift) * row["epoch"],
-            "finished_at": f"2026-01-02T03:04:{round(100 * shift):02}+00:00",
-        }
+        replace(
+            row,
+            train=Scores(accuracy=0.5 + shift, loss=0.6931471 + shift),
+            images_per_s=1234.5678 + shift,
+            elapsed_s=(1 + shift) * row.epoch,
+            finished_at=f"2026-01-02T03:04:{round(100 * shift):02}+00:00",
+        )
         for row in directory.read_epochs()
     ]
     (directory.path / "metrics.jsonl").unlink()
     directory.append_epochs(rows)
-    directory.write_outcome("finished", None, **rows[-1], exit_code=0)
+    directory.write_outcome(Outcome("finished", None, rows[-1], 0))
     # The checkpoint holds these figures too, so its digest is another one.
     digest = hashlib.sha256(str(shift).encode()).hexdigest()
     write_record(directory, replace(spent_of(spec, epochs=len(rows)), checkpoint=digest))

@@ -26,6 +26,7 @@ from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.progress import Cancelled
+from medpriv_core.records.outcome import Outcome
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.imports import import_run
@@ -99,7 +100,7 @@ def stopped_run(folder: Path, spec: RunSpec, *, questions: int) -> tuple[DataHom
     session = open_session(spec, data, directory, home=home, progress=report)
     with pytest.raises(Cancelled):
         loop.train(session, directory, report=report)
-    directory.write_outcome("cancelled", None, **loop.facts(session))
+    directory.write_outcome(Outcome("cancelled", None, loop.reached(session)))
     store.end(RUN_ID, "cancelled", None)
     saved = torch.load(directory.checkpoint, weights_only=True)
     return home, sum(segment["steps"] for segment in saved["ledger"])

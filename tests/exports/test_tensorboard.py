@@ -93,12 +93,14 @@ def test_epsilon_is_never_without_its_delta() -> None:
 
     _, values = scalars(records(event_file(run))[-1])
 
-    assert values["privacy/epsilon at delta 1e-05"] == pytest.approx(run.last["epsilon"])
+    assert values["privacy/epsilon at delta 1e-05"] == pytest.approx(run.last.epsilon)
 
 
 def test_lists_texts_and_missing_figures_are_left_out() -> None:
     run = made_run(PLAIN, accuracies=(0.5,))
-    run.epochs[0].update(test_class_recall=[0.5, None], test_auroc=None, finished_at="2026-01-01T00:00:00+00:00")
+    row = run.epochs[0]
+    test = replace(row.test, class_recall=(0.5, None))
+    run.epochs[0] = replace(row, test=test, finished_at="2026-01-01T00:00:00+00:00")
 
     _, values = scalars(records(event_file(run))[-1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -18,7 +19,10 @@ from medpriv_core.figures.curves import (
     smoothed,
     thinned,
 )
+from medpriv_core.privacy.facts import GuaranteeFacts
 from medpriv_core.privacy.plan import plan_run
+from medpriv_core.records.epoch import EpochRow, read_figures
+from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec
 from tests.exports.runs import PLAIN, PRIVATE, made_run
 
@@ -28,7 +32,9 @@ ROWS = [
     {"epoch": 2, "elapsed_s": 4.0, "train_accuracy": 0.7, "test_accuracy": 0.8, "test_loss": 0.4, "epsilon": 0.7},
     {"epoch": 3, "elapsed_s": 6.0, "train_accuracy": None, "test_accuracy": 0.8, "test_loss": 0.9, "epsilon": 0.9},
 ]
-RUN = RunCurves("a", "A run", "dp_sgd", "Chests", 3, ROWS, {"majority_rate": 0.625, "classes": ["no", "yes"]})
+EPOCHS = list(map(read_figures, ROWS))
+SETUP = Setup(majority_rate=0.625, classes=("no", "yes"))
+RUN = RunCurves("a", "A run", "dp_sgd", "Chests", 3, EPOCHS, SETUP)
 
 
 def test_points_go_by_epoch_or_by_time_and_skip_what_was_not_measured() -> None:
@@ -75,21 +81,21 @@ def test_epsilon_is_drawn_only_with_what_it_depends_on() -> None:
     spec = RunSpec(dataset="x", method="dp_sgd", noise_multiplier=4.0)
     ledger = plan_run(spec, train_size=640).epsilon
     steps = 10 * spec.epochs
-    row = {"epoch": spec.epochs, "epsilon": ledger, "delta": spec.delta, "steps": steps}
-    terms = epsilon_terms(spec, setup={"train_size": 640}, epochs=[row])
+    row = EpochRow(epoch=spec.epochs, epsilon=ledger, delta=spec.delta, steps=steps)
+    terms = epsilon_terms(spec, setup=Setup(train_size=640), epochs=[row])
     assert terms == "δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant"
 
 
 def test_an_epsilon_that_does_not_hold_is_not_drawn() -> None:
     spec = RunSpec(dataset="x", method="dp_sgd", noise_multiplier=4.0)
-    setup = {"train_size": 640}
-    infinite = {"epoch": 1, "epsilon": None, "delta": 1e-5, "steps": 10}
+    setup = Setup(train_size=640)
+    infinite = EpochRow(epoch=1, epsilon=math.inf, delta=1e-5, steps=10)
     run = RunCurves(
         "b", "B", "dp_sgd", "Chests", 1, [infinite], terms=epsilon_terms(spec, setup=setup, epochs=[infinite])
     )
     assert run.points(EPSILON, "train", "epoch") == []
     assert epsilon_terms(spec, setup=setup, epochs=[]) is None
-    assert epsilon_terms(RunSpec(dataset="x"), setup=setup, epochs=[{"epoch": 1}]) is None
+    assert epsilon_terms(RunSpec(dataset="x"), setup=setup, epochs=[EpochRow(epoch=1)]) is None
     facts = {
         "sampling": "poisson",
         "sample_rate": 0.1,
@@ -105,8 +111,10 @@ def test_an_epsilon_that_does_not_hold_is_not_drawn() -> None:
         "noise_generator": "fast",
         "noise_seed_stored": False,
     }
-    too_low = {"epoch": 1, "epsilon": 1e-3, "delta": 1e-5, "steps": 10}
-    assert epsilon_terms(spec, setup=setup | {"guarantee": facts}, epochs=[too_low]) is None
+    too_low = EpochRow(epoch=1, epsilon=1e-3, delta=1e-5, steps=10)
+    assert (
+        epsilon_terms(spec, setup=replace(setup, guarantee=GuaranteeFacts.from_dict(facts)), epochs=[too_low]) is None
+    )
 
 
 def test_the_table_has_last_and_best_of_each_set_of_images() -> None:
@@ -119,7 +127,7 @@ def test_the_table_has_last_and_best_of_each_set_of_images() -> None:
 
 
 def test_the_table_of_epsilon_says_it_in_full_and_rounded_up() -> None:
-    run = RunCurves("a", "A run", "dp_sgd", "Chests", 3, [ROWS[0] | {"epsilon": 0.70001}], terms="δ = 1e-5; …")
+    run = RunCurves("a", "A run", "dp_sgd", "Chests", 3, [replace(EPOCHS[0], epsilon=0.70001)], terms="δ = 1e-5; …")
     (row,) = last_and_best([run], EPSILON)
     assert row["ε"] == "0.701 (δ = 1e-5; …)"
     assert not any(isinstance(value, float) and math.isnan(value) for value in row.values())
@@ -130,7 +138,7 @@ def test_charts_are_told_in_words() -> None:
     assert describe_curves([RUN], ACCURACY, "epoch") == (
         "Accuracy against epoch; after epoch 3: training 70.0%, test 80.0%."
     )
-    other = RunCurves("b", "Another", "none", "Chests", 3, ROWS[:1])
+    other = RunCurves("b", "Another", "none", "Chests", 3, EPOCHS[:1])
     assert describe_curves([RUN, other], ACCURACY, "time") == (
         "Accuracy against time of 2 runs; at the end: A run 80.0%; Another 60.0%."
     )

@@ -10,6 +10,8 @@ from medpriv_core.figures import keys
 from medpriv_core.figures.curves import RunCurves
 from medpriv_core.figures.dashboard import DASHES, MARKERS, View, dashboard_figure
 from medpriv_core.palette import METHOD_STYLES
+from medpriv_core.records.epoch import read_figures
+from medpriv_core.records.setup import Setup
 from medpriv_core.spec import Method
 
 TEST_ONLY = View(parts=("test",), marks=False)
@@ -22,13 +24,16 @@ def run(
         {
             "epoch": epoch,
             "elapsed_s": 100.0 * epoch,
-            "train_accuracy": 0.5 + epoch / 100,
-            "test_accuracy": 0.9 - abs(epoch - 3) / 10,
+            "train_accuracy": min(1.0, 0.5 + epoch / 100),
+            "test_accuracy": max(0.0, 0.9 - abs(epoch - 3) / 10),
             "epsilon": 0.1 * epoch,
         }
         for epoch in range(1, epochs + 1)
     ]
-    return RunCurves(name, name, method, dataset, epochs, rows, {"majority_rate": majority}, terms="δ = 1e-5; Poisson")
+    setup = Setup(majority_rate=majority)
+    return RunCurves(
+        name, name, method, dataset, epochs, list(map(read_figures, rows)), setup, terms="δ = 1e-5; Poisson"
+    )
 
 
 def named(figure: go.Figure) -> dict[str, go.Scatter]:
@@ -56,7 +61,7 @@ def test_one_run_shows_training_dashed_and_test_solid() -> None:
 def test_smoothing_draws_the_measured_values_faint_and_says_so() -> None:
     figure = dashboard_figure([run("r")], View(parts=("test",), smoothing=0.5, marks=False))
     measured, smooth = figure.data
-    assert list(measured.y) == [row["test_accuracy"] for row in run("r").epochs]
+    assert list(measured.y) == [row.test.accuracy for row in run("r").epochs]
     assert measured.opacity < smooth.opacity
     assert list(smooth.y) != list(measured.y)
     assert "smoothed by 0.5" in figure.layout.yaxis.title.text
@@ -66,7 +71,7 @@ def test_smoothing_draws_the_measured_values_faint_and_says_so() -> None:
 def test_epsilon_is_never_drawn_smaller_than_it_is() -> None:
     figure = dashboard_figure([run("r")], View(measure="epsilon", smoothing=0.9, marks=False))
     (curve,) = figure.data
-    assert list(curve.y) == [row["epsilon"] for row in run("r").epochs]
+    assert list(curve.y) == [row.epsilon for row in run("r").epochs]
     assert "smoothed" not in figure.layout.yaxis.title.text
 
 

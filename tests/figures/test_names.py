@@ -22,6 +22,7 @@ from medpriv_core.figures.epochs import epochs_figure
 from medpriv_core.figures.frontier import frontier_figure
 from medpriv_core.figures.mechanisms import mechanisms_figure
 from medpriv_core.figures.roc import roc_figure
+from medpriv_core.records.setup import Setup
 from medpriv_core.results.groups import Group
 from medpriv_core.shown_text import for_picture, for_terminal
 from tests.exports.chart_samples import LABELS, ROWS, VALUES, groups
@@ -35,7 +36,7 @@ def named_groups(name: str) -> list[Group]:
 
 
 def dashboard(name: str) -> go.Figure:
-    setups = ({"majority_rate": 0.6, "classes": ["a", "b"]}, {"majority_rate": 0.7, "classes": ["a", "b"]})
+    setups = (Setup(majority_rate=rate, classes=("a", "b")) for rate in (0.6, 0.7))
     runs = [RunCurves(str(place), name, "none", name, 30, ROWS, setup=setup) for place, setup in enumerate(setups)]
     return dashboard_figure(runs, View())
 

@@ -11,6 +11,8 @@ from streamlit.testing.v1 import AppTest
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.privacy.plan import plan_run
+from medpriv_core.records.epoch import read_row
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunState, RunStore
@@ -27,13 +29,13 @@ def add_run(home: DataHome, run_id: str = "r1", spec: RunSpec = SPEC, epochs: in
     directory = RunDirectory(home.runs / run_id)
     directory.create(spec)
     setup = {"majority_rate": 0.6, "device": "cpu", "weights": "No pretrained weights.", "train_size": TRAIN_SIZE}
-    directory.write_setup(setup)
+    directory.write_setup(Setup.from_dict(setup))
     for epoch in range(1, epochs + 1):
         row = {"epoch": epoch, "train_accuracy": 0.7, "test_accuracy": 0.8, "train_loss": 0.5, "test_loss": 0.6}
         row |= {"images_per_s": 100.0, "elapsed_s": 1.0 * epoch}
         if spec.method == "dp_sgd":
             row |= {"epsilon": 1.0 * epoch, "delta": 1e-5, "steps": 10 * epoch}
-        directory.append_epoch(row)
+        directory.append_epoch(read_row(row))
     RunStore(home).add(run_id, name=f"name of {run_id}", slot="cpu")
     return directory
 
@@ -50,12 +52,12 @@ def add_recorded_run(home: DataHome, spec: RunSpec, run_id: str = "r1") -> RunDi
     """A finished DP-SGD run that recorded what it did and what that cost."""
     directory = add_run(home, run_id, spec, epochs=0)
     guarantee = replace(planned_facts(spec, train_size=TRAIN_SIZE), **RAN).to_dict()
-    directory.write_setup({"train_size": TRAIN_SIZE, "guarantee": guarantee})
+    directory.write_setup(Setup.from_dict({"train_size": TRAIN_SIZE, "guarantee": guarantee}))
     for epoch in range(1, spec.epochs + 1):
         plan = plan_run(spec.changed(epochs=epoch), train_size=TRAIN_SIZE)
         row = {"epoch": epoch, "train_accuracy": 0.7, "test_accuracy": 0.8, "delta": spec.delta}
         row |= {"epsilon": plan.epsilon if math.isfinite(plan.epsilon) else None}
-        directory.append_epoch(row | {"steps": epoch * plan.mechanism.steps_per_epoch})
+        directory.append_epoch(read_row(row | {"steps": epoch * plan.mechanism.steps_per_epoch}))
     noise = plan_run(spec, train_size=TRAIN_SIZE).noise_multiplier
     write_record(directory, spent_of(spec.changed(noise_multiplier=noise, target_epsilon=None), epochs=spec.epochs))
     put_in_state(home, run_id, "finished")

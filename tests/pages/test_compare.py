@@ -192,7 +192,7 @@ def test_the_frontier_measures_by_auroc_where_it_is_known(home: DataHome, open_p
 
     page = open_page("compare", view="Frontier")
 
-    assert page.radio(key="frontier_measure_test_auroc_test_accuracy_test_balanced_accuracy").value == "test_auroc"
+    assert page.radio(key="frontier_measure_test_accuracy_test_balanced_accuracy_test_auroc").value == "test_auroc"
     assert "costs 5.0 points of AUROC" in page.info[0].value
     assert "Poisson sampling" in texts(page)
 

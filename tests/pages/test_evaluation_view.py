@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from medpriv_core.evaluation.metrics import Answers, measure
 from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, write_predictions
-from medpriv_core.evaluation.scores import scores
 from medpriv_core.home import DataHome
-from medpriv_core.privacy.facts import GUARANTEE, planned_facts
+from medpriv_core.privacy.facts import planned_facts
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
@@ -33,24 +35,23 @@ def add_run(home: DataHome) -> ADD:
 
     def add(run_id: str, spec: RunSpec, *, classes: int = 2, ordered: bool = False, kept: bool = True) -> None:
         random = np.random.default_rng(spec.seed)
-        rows: dict[str, Any] = {}
+        scores = {}
         predictions = []
         for test_set in ("test", "test_noised") if spec.method == "local_dp" else ("test",):
             found = random.dirichlet(np.ones(classes), 60) + 0.6 * np.eye(classes)[LABELS]
             probabilities = (found / found.sum(1, keepdims=True)).astype(np.float32)
             predictions.append(probabilities)
-            figures = scores(probabilities, LABELS, ordered=ordered)
-            rows |= {f"{test_set}_{name}": value for name, value in figures.items()}
-            rows[f"{test_set}_accuracy"] = float((probabilities.argmax(1) == LABELS).mean())
+            scores[test_set] = measure(Answers(probabilities, LABELS), ordered=ordered)
         directory = RunDirectory(home.runs / run_id)
         directory.create(spec)
         names = ["Normal", "Pneumonia", "Doubtful"][:classes]
-        setup = {"classes": names, "train_size": TRAIN_SIZE, "majority_rate": 2 / 3}
+        setup = Setup(classes=tuple(names), train_size=TRAIN_SIZE, majority_rate=2 / 3)
+        row = EpochRow(epoch=5, **scores)
         if spec.method == "dp_sgd":
-            rows |= {"epsilon": 0.5, "delta": spec.delta, "steps": STEPS}
-            setup[GUARANTEE] = planned_facts(spec, train_size=TRAIN_SIZE).to_dict()
+            row = replace(row, epsilon=0.5, delta=spec.delta, steps=STEPS)
+            setup = replace(setup, guarantee=planned_facts(spec, train_size=TRAIN_SIZE))
         directory.write_setup(setup)
-        directory.append_epoch({"epoch": 5, **rows})
+        directory.append_epoch(row)
         if kept:
             write_predictions(directory.path / FILE_NAME, Predictions(5, LABELS, *predictions))
         store = RunStore(home)

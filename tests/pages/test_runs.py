@@ -10,6 +10,9 @@ from streamlit.testing.v1 import AppTest
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import format_epsilon
+from medpriv_core.records.epoch import EpochRow, read_row
+from medpriv_core.records.outcome import Outcome
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs import service
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunState, RunStore
@@ -156,7 +159,7 @@ def test_what_an_older_run_did_not_record_is_amber(open_page: OpenPage, home: Da
 
 def test_a_run_that_recorded_next_to_nothing_claims_nothing(open_page: OpenPage, home: DataHome) -> None:
     directory = add_run(home, spec=SPEC.changed(method="dp_sgd", target_epsilon=5.0))
-    directory.write_setup({})
+    directory.write_setup(Setup.from_dict({}))
     page = open_page("runs")
     assert "did not record enough to say which ε holds" in page.warning[0].value
     assert "Spent" not in texts(page)
@@ -165,13 +168,13 @@ def test_a_run_that_recorded_next_to_nothing_claims_nothing(open_page: OpenPage,
 def test_the_steps_of_an_epoch_that_was_stopped_count_too(open_page: OpenPage, home: DataHome) -> None:
     directory = add_run(home, spec=SPEC.changed(method="dp_sgd", target_epsilon=5.0))
     put_in_state(home, "r1", "cancelled")
-    directory.write_outcome("cancelled", epoch=2, epsilon=2.5, delta=1e-5, steps=27)
+    directory.write_outcome(Outcome("cancelled", last=EpochRow(epoch=2, epsilon=2.5, delta=1e-5, steps=27)))
     assert "Spent: ε = 2.5 (" in texts(open_page("runs"))
 
 
 def test_many_epochs_make_no_endless_table(open_page: OpenPage, home: DataHome) -> None:
     directory = add_run(home, spec=SPEC.changed(epochs=999, sampling="full_batch"), epochs=0)
-    directory.append_epochs([{"epoch": epoch, "test_accuracy": 0.8} for epoch in range(1, 1000)])
+    directory.append_epochs(map(read_row, [{"epoch": epoch, "test_accuracy": 0.8} for epoch in range(1, 1000)]))
     page = open_tab(open_page("runs"), "Numbers")
     epochs = list(page.dataframe[0].value["epoch"])
     assert (epochs[0], epochs[1], epochs[-1], len(epochs)) == (999, 990, 10, 100)
@@ -184,7 +187,7 @@ def test_many_epochs_make_no_endless_table(open_page: OpenPage, home: DataHome) 
 
 def test_tables_give_epsilon_with_its_delta_and_never_below_what_holds(open_page: OpenPage, home: DataHome) -> None:
     directory = add_run(home, spec=SPEC.changed(method="dp_sgd", target_epsilon=5.0))
-    directory.append_epoch({"epoch": 3, "test_accuracy": 0.8, "epsilon": 2.99912, "delta": 1e-5, "steps": 30})
+    directory.append_epoch(read_row({"epoch": 3, "test_accuracy": 0.8, "epsilon": 2.99912, "delta": 1e-5, "steps": 30}))
     page = open_tab(open_page("runs"), "Numbers")
     assert page.dataframe[0].value["ε so far"][0] == "3 (δ = 1e-5)"
     row = page.dataframe[1].value.iloc[0]
@@ -195,7 +198,7 @@ def test_tables_give_epsilon_with_its_delta_and_never_below_what_holds(open_page
 def test_an_infinite_epsilon_is_said(open_page: OpenPage, home: DataHome) -> None:
     directory = add_run(home, spec=SPEC.changed(method="dp_sgd", noise_multiplier=0.3))
     row = {"epoch": 3, "train_accuracy": None, "test_accuracy": 0.8, "epsilon": None, "delta": 1e-5, "steps": 30}
-    directory.append_epoch(row)
+    directory.append_epoch(read_row(row))
     said = texts(open_page("runs"))
     assert "ε = ∞ (δ = 1e-5" in said
     assert "Nothing is promised" in said

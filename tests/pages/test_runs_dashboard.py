@@ -12,6 +12,7 @@ from medpriv_core.figures.keys import RANK
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import dp_sgd_statement
+from medpriv_core.records.epoch import read_row
 from medpriv_core.runs import service
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import SETTINGS
@@ -229,7 +230,7 @@ def test_a_paused_chart_stays_while_the_run_goes_on(open_page: OpenPage, home: D
     page = open_page("runs")
     page.toggle(key="runs_pause").set_value(True).run()
     before = chart(page)
-    directory.append_epoch({"epoch": 3, "train_accuracy": 0.9, "test_accuracy": 0.9, "elapsed_s": 3.0})
+    directory.append_epoch(read_row({"epoch": 3, "train_accuracy": 0.9, "test_accuracy": 0.9, "elapsed_s": 3.0}))
     page.run()
     assert chart(page) == before
     assert "paused, 1 newer epoch waits" in texts(page)

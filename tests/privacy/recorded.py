@@ -14,6 +14,7 @@ from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.subsampled_gaussian import mechanism_of
+from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec
 from tests.privacy.findings import RAN
 
@@ -48,7 +49,9 @@ def named(checks: list[Check], name: str) -> Check:
 def recorded(spec: RunSpec, *, steps: int | None = None, epsilon: float | None = -1.0, **changes: Any) -> Any:
     """``setup.json`` and record of a run that did what its specification says, but for ``changes``."""
     facts = replace(planned_facts(spec, train_size=N), **(RAN | changes))
-    setup = {"train_size": N, "noise_multiplier": 5.002, "guarantee": facts.to_dict(), **ONE_IMAGE_EACH}
+    setup = replace(
+        Setup(train_size=N, noise_multiplier=5.002, guarantee=facts, patients_counted=True), **ONE_IMAGE_EACH
+    )
     mechanism = mechanism_of(spec, train_size=N)
     steps = spec.epochs * mechanism.steps_per_epoch if steps is None else steps
     if epsilon == -1.0:
@@ -63,4 +66,4 @@ def recorded(spec: RunSpec, *, steps: int | None = None, epsilon: float | None =
         delta=spec.delta,
     )
     # As it comes back from the disk.
-    return {"setup": json.loads(json.dumps(setup)), "spent": spent}
+    return {"setup": Setup.from_dict(json.loads(json.dumps(setup.to_file()))), "spent": spent}

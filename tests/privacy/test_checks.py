@@ -11,13 +11,16 @@ import pytest
 
 from medpriv_core.errors import SettingError
 from medpriv_core.privacy.checks import check_plan, check_run, confirm_run
-from medpriv_core.privacy.facts import GuaranteeFacts, planned_facts, recorded_facts
+from medpriv_core.privacy.facts import GuaranteeFacts, planned_facts
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.spent import spent_at
 from medpriv_core.privacy.statement import dp_sgd_meaning
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.verdict import planned_verdict, run_verdict
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.spec import Method, RunSpec
+from medpriv_core.strict_json import Unreadable
 from tests.privacy.recorded import (
     AS_THE_AUTHORS,
     ONE_EACH,
@@ -42,9 +45,9 @@ def test_a_sound_run_has_no_red_light_before_or_after(settings: dict[str, Any]) 
 @pytest.mark.parametrize("method", ["none", "local_dp"])
 def test_other_methods_have_no_checks(method: Method) -> None:
     spec = RunSpec(dataset="synthetic_chest", method=method, beta=1.0 if method == "local_dp" else None)
-    assert check_plan(spec, train_size=N) == check_run(spec, setup={"train_size": N}, spent=None) == []
+    assert check_plan(spec, train_size=N) == check_run(spec, setup=Setup(train_size=N), spent=None) == []
     assert planned_verdict(spec, train_size=N) is None
-    assert run_verdict(spec, setup={"train_size": N}, spent=spent_at({"epoch": 1, "steps": 5})) is None
+    assert run_verdict(spec, setup=Setup(train_size=N), spent=spent_at(EpochRow(epoch=1, steps=5))) is None
 
 
 def test_the_authors_run_is_red_where_it_fails_and_says_what_holds() -> None:
@@ -180,9 +183,9 @@ def test_a_resumed_run_with_other_noise_is_neither_a_fault_nor_a_false_claim() -
 
 def test_a_run_of_an_earlier_version_is_amber_where_nothing_was_recorded() -> None:
     spec = dp_sgd()
-    run: dict[str, Any] = {
-        "setup": {"train_size": N, "noise_multiplier": 5.002},
-        "spent": spent_at({"steps": 41, "epsilon": 0.2, "epoch": 1}),
+    run = {
+        "setup": Setup(train_size=N, noise_multiplier=5.002),
+        "spent": spent_at(EpochRow(epoch=1, steps=41, epsilon=0.2)),
     }
     checks = check_run(spec, **run)
     silent = {"Sampling", "Clipping", "Images kept apart", "Batch size", "Accounting", "Preprocessing"}
@@ -207,9 +210,10 @@ def test_each_fact_that_is_missing_takes_a_green_light_away() -> None:
 
 def test_facts_come_back_from_json_as_they_were() -> None:
     facts = planned_facts(dp_sgd(**WITH_BATCH_NORM), train_size=N)
-    assert recorded_facts(json.loads(json.dumps({"guarantee": facts.to_dict()}))) == facts
-    assert recorded_facts({"guarantee": {"sampling": "poisson", "of_a_later_version": 1}}).sampling == "poisson"
-    assert recorded_facts({"guarantee": "damaged"}) == GuaranteeFacts()
+    assert GuaranteeFacts.from_dict(json.loads(json.dumps(facts.to_dict()))) == facts
+    assert GuaranteeFacts.from_dict({"sampling": "poisson", "of_a_later_version": 1}).sampling == "poisson"
+    with pytest.raises(Unreadable, match="no values by name"):
+        Setup.from_dict({"guarantee": "damaged"})
 
 
 @pytest.mark.parametrize(("delta", "state"), [(1e-5, "green"), (1.9e-5, "green"), (2e-5, "amber"), (1e-4, "amber")])
@@ -225,7 +229,7 @@ def test_a_delta_of_one_over_n_is_red_after_and_refused_before() -> None:
     spec = dp_sgd(delta=2e-4)
     with pytest.raises(SettingError, match="must be below 1/n"):
         check_plan(spec, train_size=N)
-    run: dict[str, Any] = {"setup": {"train_size": N, "noise_multiplier": 5.002}, "spent": None}
+    run = {"setup": Setup(train_size=N, noise_multiplier=5.002), "spent": None}
     assert named(check_run(spec, **run), "Delta").state == "red"
 
 
@@ -279,7 +283,8 @@ def test_weights_that_do_not_look_trained_take_the_light_on_them_its_green() -> 
     spec = dp_sgd(weights="imagenet")
     run = recorded(spec)
     assert named(check_run(spec, **run), "Pretrained weights").state == "green"
-    run["setup"] = run["setup"] | {"weights_doubt": "These do not look like weights that were trained on photographs."}
+    doubt = "These do not look like weights that were trained on photographs."
+    run["setup"] = replace(run["setup"], weights_doubt=doubt)
     check = named(check_run(spec, **run), "Pretrained weights")
     assert check.state == "amber"
     assert "These do not look like weights" in check.sentence

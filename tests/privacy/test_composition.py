@@ -11,10 +11,12 @@ import pytest
 from medpriv_core.privacy import second_accountant
 from medpriv_core.privacy.composition import JointEpsilon, Spending, compose, network_spending, planned_spending
 from medpriv_core.privacy.dp_sgd import composed_epsilon
-from medpriv_core.privacy.facts import GUARANTEE, planned_facts
+from medpriv_core.privacy.facts import GuaranteeFacts, planned_facts
 from medpriv_core.privacy.second_accountant import question
 from medpriv_core.privacy.spent import Spent, spent_at
 from medpriv_core.privacy.steps import Steps
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec
 
 TRAIN = 640
@@ -99,9 +101,9 @@ RECORDED = RunSpec(dataset="x", method="dp_sgd", noise_multiplier=1.0, batch_siz
 
 
 def network(spec: RunSpec = RECORDED, *, epsilon: float | None, recorded: bool = True) -> Spending | None:
-    facts = {GUARANTEE: planned_facts(spec, train_size=RECORDS).to_dict()} if recorded else {}
-    row = {"epoch": 50, "epsilon": epsilon, "delta": spec.delta, "steps": STEPS}
-    return network_spending(spec, setup={"train_size": RECORDS} | facts, spent=spent_at(row))
+    facts = planned_facts(spec, train_size=RECORDS) if recorded else GuaranteeFacts()
+    row = EpochRow(epoch=50, epsilon=epsilon, delta=spec.delta, steps=STEPS)
+    return network_spending(spec, setup=Setup(train_size=RECORDS, guarantee=facts), spent=spent_at(row))
 
 
 @pytest.mark.parametrize(("sigma", "one", "five"), [(1.0, 7.16, 18.6), (2.0, 2.45, 6.10), (4.0, 1.06, 2.59)])
@@ -153,13 +155,13 @@ def test_where_one_is_not_known_no_epsilon_is_told_and_none_of_the_others_in_its
     assert "ε =" not in joint.all_sentence
     assert "1 of 2 has no record" in joint.ever_sentence
     assert compose("x", [], lost=2).epsilon == math.inf
-    damaged = replace(spent_at({"epoch": 1, "epsilon": 1.0, "steps": 5, "delta": 1e-5}), bond="damaged")
-    assert network_spending(RECORDED, setup={"train_size": RECORDS}, spent=damaged) is None
-    assert network_spending(RECORDED, setup={"train_size": RECORDS}, spent=None) is None
+    damaged = replace(spent_at(EpochRow(epoch=1, epsilon=1.0, steps=5, delta=1e-5)), bond="damaged")
+    assert network_spending(RECORDED, setup=Setup(train_size=RECORDS), spent=damaged) is None
+    assert network_spending(RECORDED, setup=Setup(train_size=RECORDS), spent=None) is None
 
 
 def test_a_network_that_took_no_step_adds_nothing() -> None:
-    begun = network_spending(RECORDED, setup={"train_size": RECORDS}, spent=Spent(epochs=0, step=0, steps=0))
+    begun = network_spending(RECORDED, setup=Setup(train_size=RECORDS), spent=Spent(epochs=0, step=0, steps=0))
     known = network(epsilon=1.0)
     assert begun is not None
     assert known is not None

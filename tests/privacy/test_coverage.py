@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from medpriv_core.evaluation.metrics import METRICS, Scores
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.coverage import (
-    COVERED,
     NAMES_LEFT_OUT,
     coverage_in_words,
-    covered_part,
     exported_part,
     is_withheld,
     left_out_of,
 )
+from medpriv_core.records.epoch import EpochRow, read_row
+from medpriv_core.records.kinds import covered_names
+from medpriv_core.records.setup import Setup
 from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE
 from tests.small_data import add_small_dataset
 from tests.trained_runs import TINY, train_run
 
 
 def test_a_name_is_covered_or_left_out_and_never_both() -> None:
-    assert not COVERED & set(NAMES_LEFT_OUT)
-    assert not any(name.startswith("test_") for name in NAMES_LEFT_OUT)
+    recorded = {one.name for record in (EpochRow, Setup) for one in fields(record)} - {"train", "others"}
+    covered = covered_names(EpochRow) | covered_names(Setup)
+    of_training = {f"train_{metric.name}" for metric in METRICS.values() if "train" in metric.parts}
+    of_the_run = {"started_at", "ended_at"}
+
+    assert set(NAMES_LEFT_OUT) == recorded - covered | of_training | of_the_run
 
 
 def test_every_name_that_a_private_run_writes_is_on_one_of_the_lists(home: DataHome, tmp_path: Path) -> None:
@@ -32,19 +39,22 @@ def test_every_name_that_a_private_run_writes_is_on_one_of_the_lists(home: DataH
     add_small_dataset(home, tmp_path)
     directory = train_run(home, "private", TINY.changed(method="dp_sgd", noise_multiplier=1.0, delta=1e-3))
 
-    outcome = directory.read_outcome() or {}
-    for record in (*directory.read_epochs(), directory.read_setup(), outcome):
-        assert set(left_out_of(record)) <= {*NAMES_LEFT_OUT, "message"}
-    assert {"train_loss", "train_accuracy", "images_per_s", "elapsed_s", "finished_at"} <= set(outcome)
+    outcome = directory.read_outcome()
+    assert outcome is not None
+    for record in (*directory.read_epochs(), directory.read_setup(), outcome.last):
+        assert set(left_out_of(record)) <= set(NAMES_LEFT_OUT)
+    assert {"train_loss", "train_accuracy", "images_per_s", "elapsed_s", "finished_at"} <= set(outcome.to_dict())
 
 
 def test_what_nobody_has_thought_about_stays_at_home() -> None:
-    assert covered_part({"test_auroc": 0.9, "gradient_norm": 3.0}) == {"test_auroc": 0.9}
+    row = read_row({"epoch": 1, "test_auroc": 0.9, "test_of_a_later_version": 0.5, "gradient_norm": 3.0})
+
+    assert set(row.covered_part().to_dict()) == {"epoch", "test_auroc", "test_of_a_later_version"}
 
 
 @pytest.mark.parametrize("spec", [PLAIN, LOCAL])
 def test_other_methods_are_handed_on_whole(spec: Any) -> None:
-    row = {"epoch": 1, "train_loss": 0.5}
+    row = EpochRow(epoch=1, train=Scores(loss=0.5))
 
     assert exported_part(row, spec) == row
     assert not is_withheld(spec)
@@ -52,7 +62,7 @@ def test_other_methods_are_handed_on_whole(spec: Any) -> None:
 
 
 def test_a_run_whose_method_cannot_be_read_is_taken_for_private() -> None:
-    assert exported_part({"epoch": 1, "train_loss": 0.5}, None) == {"epoch": 1}
+    assert exported_part(EpochRow(epoch=1, train=Scores(loss=0.5)), None) == EpochRow(epoch=1)
 
 
 def test_what_is_left_out_is_said_with_its_reason_and_so_is_what_was_asked_for() -> None:

@@ -19,7 +19,9 @@ from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.verdict import planned_question, planned_verdict, run_question, run_verdict, second_record
 from medpriv_core.recipes import recipe_for
+from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec
+from medpriv_core.strict_json import Unreadable
 from tests.privacy.findings import MEASURED
 from tests.privacy.recorded import (
     N,
@@ -56,11 +58,17 @@ def test_what_was_measured_has_the_last_word(finding: str, name: str) -> None:
     assert run_verdict(spec, **run).epsilon == math.inf
 
 
-@pytest.mark.parametrize("damage", ["text", {"noise": 3}, [1], {"noise": {"holds": "yes"}}, {"noise": {}}])
-def test_findings_that_nobody_can_read_are_never_green(damage: object) -> None:
+@pytest.mark.parametrize("damage", [{"noise": {"holds": "yes"}}, {"noise": {}}])
+def test_findings_that_say_nothing_are_never_green(damage: dict[str, dict[str, object]]) -> None:
     spec = dp_sgd()
     check = named(check_run(spec, **recorded(spec, measured=damage)), "Noise")
     assert check.state != "green"
+
+
+@pytest.mark.parametrize("damage", ["text", {"noise": 3}, [1], {"noise": {"holds": [1]}}])
+def test_findings_that_nobody_can_read_are_refused(damage: object) -> None:
+    with pytest.raises(Unreadable, match="measured cannot be"):
+        Setup.from_dict({"guarantee": {"measured": damage}})
 
 
 def test_a_run_that_measured_nothing_says_so_in_amber() -> None:
@@ -121,20 +129,21 @@ def test_what_a_run_recorded_of_the_second_accountant_counts_for_these_steps_alo
     monkeypatch.setattr(second_accountant, "_answers", {})
     spec = dp_sgd()
     run, facts = recorded(spec), planned_facts(spec, train_size=N)
-    run["setup"] |= json.loads(json.dumps(second_record(facts, steps=run["spent"].steps, delta=1e-5)))
+    kept = json.loads(json.dumps(second_record(facts, steps=run["spent"].steps, delta=1e-5)))
+    run["setup"] = replace(run["setup"], second_accountant=kept)
     second_accountant._answers.clear()
     assert named(check_run(spec, **run), "Second accountant").state == "green"
     fewer = run | {"spent": replace(run["spent"], steps=run["spent"].steps - 41)}
     assert named(check_run(spec, **fewer), "Second accountant").state == "amber"
-    for damaged in ({"epsilon": "0.1"}, [0.1], "0.1", None):
-        run["setup"][second_accountant.SECOND] = damaged
+    for damaged in ({"epsilon": "0.1"}, {}, None):
+        run["setup"] = replace(run["setup"], second_accountant=damaged)
         assert named(check_run(spec, **run), "Second accountant").state == "amber"
 
 
 def test_a_patient_with_several_images_is_told_the_epsilon_of_all_of_them() -> None:
     spec = dp_sgd(sampling="full_batch", noise_multiplier=26.403)  # ε = 0.999 an image, μ = √50 / 26.4
     run = recorded(spec, noise_multiplier=26.403)
-    run["setup"] |= patient_facts(PatientCount(3654, 30))
+    run["setup"] = replace(run["setup"], **patient_facts(PatientCount(3654, 30)))
     for checks in (check_plan(spec, train_size=N, patients=PatientCount(3654, 30)), check_run(spec, **run)):
         check = named(checks, "Patients with several images")
         exact = composed_epsilon([Steps(26.403 / 30 / 50**0.5, 1.0, 1)], delta=1e-5)  # 30 times the distance
@@ -142,9 +151,9 @@ def test_a_patient_with_several_images_is_told_the_epsilon_of_all_of_them() -> N
         assert exact == pytest.approx(65.7, abs=0.1)
     unknown = named(check_plan(spec, train_size=N), "Patients with several images")
     assert (unknown.state, "do not tell" in unknown.sentence) == ("amber", True)
-    run["setup"] |= patient_facts(None)
+    run["setup"] = replace(run["setup"], **patient_facts(None))
     assert named(check_run(spec, **run), "Patients with several images") == unknown
-    del run["setup"]["patients"]
+    run["setup"] = replace(run["setup"], patients_counted=False)
     assert "did not record" in named(check_run(spec, **run), "Patients with several images").sentence
     for many in (101, 5000):
         check = named(check_plan(spec, train_size=N, patients=PatientCount(9, many)), "Patients with several images")

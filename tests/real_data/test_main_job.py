@@ -76,7 +76,7 @@ def test_a_dataset_is_read_shown_and_trained_on(
     directory.create(RunSpec(dataset=name, image_size=32, epochs=1, device="cpu", **method))
     assert run_worker(directory.path, home) == 0, directory.read_outcome()
     (row,) = directory.read_epochs()
-    assert directory.read_setup()["train_size"] == entry.train
-    assert 0.2 < row["test_accuracy"] <= 1
+    assert directory.read_setup().train_size == entry.train
+    assert 0.2 < row.test.accuracy <= 1
     assert ("epsilon" in row) == (method.get("method") == "dp_sgd")
     assert ("test_noised_accuracy" in row) == (method.get("method") == "local_dp")

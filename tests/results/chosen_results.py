@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
+from medpriv_core.evaluation.metrics import Scores
 from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.spent import Spent, spent_at, spent_by
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.subsampled_gaussian import mechanism_of
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.results.from_run import make_result
 from medpriv_core.results.result import Result, Source
 from medpriv_core.spec import RunSpec
@@ -21,26 +24,25 @@ SHIFTED = LOCAL.changed(noise_draw="per_image")
 PRIVATE = PLAIN.changed(method="dp_sgd", noise_multiplier=4.0)
 
 
-def setup_of(spec: RunSpec) -> dict[str, Any]:
+def setup_of(spec: RunSpec) -> Setup:
     """What a run of ``spec`` records at its start."""
-    setup: dict[str, Any] = {"train_size": TRAIN_SIZE, "test_size": TEST_SIZE, "majority_rate": 0.6}
-    setup["classes"] = ["Normal", "Pneumonia"]
-    if spec.method == "dp_sgd":
-        setup["noise_multiplier"] = spec.noise_multiplier
-        setup["guarantee"] = planned_facts(spec, train_size=TRAIN_SIZE).to_dict()
-    return setup
+    setup = Setup(train_size=TRAIN_SIZE, test_size=TEST_SIZE, majority_rate=0.6, classes=("Normal", "Pneumonia"))
+    if spec.method != "dp_sgd":
+        return setup
+    facts = planned_facts(spec, train_size=TRAIN_SIZE)
+    return replace(setup, noise_multiplier=spec.noise_multiplier, guarantee=facts)
 
 
-def rows_of(spec: RunSpec, accuracies: Sequence[float], auroc: float | None = None) -> list[dict[str, Any]]:
+def rows_of(spec: RunSpec, accuracies: Sequence[float], auroc: float | None = None) -> list[EpochRow]:
     """A row an epoch with these test accuracies; training accuracies lie 0.05 higher."""
     rows = []
     for epoch, accuracy in enumerate(accuracies, start=1):
-        row: dict[str, Any] = {"epoch": epoch, "train_accuracy": accuracy + 0.05, "test_accuracy": accuracy}
-        if auroc is not None:
-            row |= {"test_auroc": auroc, "test_balanced_accuracy": accuracy - 0.1}
+        test = Scores(accuracy=accuracy, auroc=auroc, balanced_accuracy=None if auroc is None else accuracy - 0.1)
+        row = EpochRow(epoch=epoch, train=Scores(accuracy=accuracy + 0.05), test=test)
         if spec.method == "dp_sgd":
             plan = plan_run(spec.changed(epochs=epoch), train_size=TRAIN_SIZE)
-            row |= {"epsilon": plan.epsilon, "delta": spec.delta, "steps": epoch * plan.mechanism.steps_per_epoch}
+            steps = epoch * plan.mechanism.steps_per_epoch
+            row = replace(row, epsilon=plan.epsilon, delta=spec.delta, steps=steps)
         rows.append(row)
     return rows
 

@@ -23,7 +23,7 @@ def find(run_id: str) -> Result:
 def test_there_are_28_runs_of_50_epochs() -> None:
     assert len(RUNS) == 28
     assert {len(run.epochs) for run in RUNS} == {50}
-    assert all([row["epoch"] for row in run.epochs] == list(range(1, 51)) for run in RUNS)
+    assert all([row.epoch for row in run.epochs] == list(range(1, 51)) for run in RUNS)
     assert len(FILE.read_text().splitlines()) == 1 + 28 * 50
 
 
@@ -31,7 +31,7 @@ def test_every_test_accuracy_is_a_whole_number_of_test_images() -> None:
     for run in RUNS:
         assert run.test_size is not None
         for row in run.epochs:
-            hits = row["test_accuracy"] * run.test_size
+            hits = row.test.accuracy * run.test_size
             assert abs(hits - round(hits)) < run.test_size * 1e-6, run.id
 
 
@@ -39,8 +39,8 @@ def test_the_figures_that_the_paper_quotes_are_in_the_logs() -> None:
     chest = find("chest_xray-none-beta0-v4").epochs[33]
     aptos = find("aptos2019-none-beta0-v4").final
 
-    assert (chest["train_accuracy"], chest["test_accuracy"]) == pytest.approx((0.9976, 0.9022), abs=1e-4)
-    assert (aptos["train_accuracy"], aptos["test_accuracy"]) == pytest.approx((0.9839, 0.8021), abs=1e-4)
+    assert (chest.train.accuracy, chest.test.accuracy) == pytest.approx((0.9976, 0.9022), abs=1e-4)
+    assert (aptos.train.accuracy, aptos.test.accuracy) == pytest.approx((0.9839, 0.8021), abs=1e-4)
 
 
 def test_no_finite_epsilon_is_shown_for_any_of_them() -> None:

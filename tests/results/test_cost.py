@@ -47,7 +47,10 @@ def test_of_equally_comparable_runs_the_best_one_counts() -> None:
 def test_sources_and_datasets_are_not_mixed() -> None:
     groups = groups_of(result(PLAIN, source="reference"), result(PRIVATE, run_id="private"), *read_authors())
 
-    assert comparable(private_of([group for group in groups if group.first.source == "mine"]), groups, "x") is None
+    assert (
+        comparable(private_of([group for group in groups if group.first.source == "mine"]), groups, "test_accuracy")
+        is None
+    )
     for cost in privacy_costs(groups, "test_accuracy"):
         assert cost.baseline.first.dataset == cost.private.first.dataset
         assert cost.baseline.first.source == cost.private.first.source

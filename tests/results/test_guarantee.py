@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import scipy
 
 from medpriv_core.privacy.spent import spent_at
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.spec import RunSpec
 from tests.results.chosen_results import PLAIN, PRIVATE, SHIFTED, TRAIN_SIZE, result, rows_of, setup_of
@@ -72,7 +75,7 @@ def test_without_privacy_nobody_is_protected() -> None:
 def test_dp_sgd_says_all_that_its_epsilon_depends_on() -> None:
     held = result(PRIVATE).guarantee
 
-    assert held.epsilon == pytest.approx(rows_of(PRIVATE, (0.7, 0.8))[-1]["epsilon"], rel=1e-6)
+    assert held.epsilon == pytest.approx(rows_of(PRIVATE, (0.7, 0.8))[-1].epsilon, rel=1e-6)
     assert held.delta == PRIVATE.delta
     assert held.adjacency == "one image added or removed"
     assert held.sampling == "Poisson sampling"
@@ -82,9 +85,9 @@ def test_dp_sgd_says_all_that_its_epsilon_depends_on() -> None:
 def test_a_row_that_understates_its_epsilon_is_not_believed() -> None:
     last = rows_of(PRIVATE, (0.7, 0.8))[-1]
 
-    held = held_guarantee(PRIVATE, setup_of(PRIVATE), spent_at(last | {"epsilon": 1e-3}))
+    held = held_guarantee(PRIVATE, setup_of(PRIVATE), spent_at(replace(last, epsilon=1e-3)))
 
-    assert held.epsilon == pytest.approx(last["epsilon"], rel=1e-6)
+    assert held.epsilon == pytest.approx(last.epsilon, rel=1e-6)
 
 
 def test_the_authors_way_holds_no_epsilon() -> None:
@@ -92,13 +95,13 @@ def test_the_authors_way_holds_no_epsilon() -> None:
         engine="microbatch", microbatch_size=4, sampling="shuffled", norm="batch_norm", trainable="all"
     )
 
-    held = held_guarantee(spec, setup_of(spec), spent_at({"epoch": 1, "epsilon": None, "delta": 1e-5, "steps": 20}))
+    held = held_guarantee(spec, setup_of(spec), spent_at(EpochRow(epoch=1, epsilon=math.inf, delta=1e-5, steps=20)))
 
     assert math.isinf(held.epsilon)
 
 
 def test_a_run_that_did_not_record_its_steps_has_nothing_established() -> None:
-    held = held_guarantee(PRIVATE, {"train_size": TRAIN_SIZE}, spent_at({"epoch": 1, "epsilon": 1.0}))
+    held = held_guarantee(PRIVATE, Setup(train_size=TRAIN_SIZE), spent_at(EpochRow(epoch=1, epsilon=1.0)))
 
     assert not held.established
     assert math.isinf(held.epsilon)

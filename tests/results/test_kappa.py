@@ -13,7 +13,8 @@ from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, write_pr
 from medpriv_core.evaluation.report import report
 from medpriv_core.exports.comparison_table import export_rows, group_rows
 from medpriv_core.figures.frontier import floor_of, frontier_figure
-from medpriv_core.results.cost import MEASURES, format_measure, report_cost, usual_measure
+from medpriv_core.records.epoch import COMPARED
+from medpriv_core.results.cost import report_cost, usual_measure
 from medpriv_core.results.groups import Group, estimate
 from medpriv_core.results.image_intervals import image_interval
 from medpriv_core.results.reference import read_references
@@ -42,7 +43,7 @@ def test_it_is_the_usual_figure_of_grades_where_it_was_measured(groups: dict[str
 def test_tables_have_its_mean_and_interval(groups: dict[str, list[Group]]) -> None:
     row = next(row for row in group_rows(groups["idrid"], "last_epoch") if row["target_epsilon"] == 3.0)
     values = [
-        each.final["test_kappa"] for group in groups["idrid"] for each in group.results if each.target_epsilon == 3.0
+        each.final.test.kappa for group in groups["idrid"] for each in group.results if each.target_epsilon == 3.0
     ]
     assert row["test_kappa"] == pytest.approx(np.mean(values))
     assert -1 <= row["test_kappa_low"] < row["test_kappa"] < row["test_kappa_high"] <= 1
@@ -74,9 +75,9 @@ def test_one_run_has_the_bootstraps_interval_as_on_its_own_page(tmp_path: Path) 
 def test_the_frontier_draws_it_against_guessing_at_0(groups: dict[str, list[Group]]) -> None:
     assert floor_of(groups["idrid"][0], "test_kappa") == (0.0, "guessing")
     figure = frontier_figure(groups["idrid"], "test_kappa")
-    assert figure.layout.yaxis.title.text == MEASURES["test_kappa"]
+    assert figure.layout.yaxis.title.text == COMPARED["test_kappa"].metric.word
     assert figure.layout.yaxis.tickformat == ".2f"
-    assert format_measure(0.5, "test_kappa") == "0.500"
+    assert COMPARED["test_kappa"].metric.format(0.5) == "0.500"
 
 
 def test_the_command_speaks_of_it_first_and_writes_it(medpriv: Command, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_finished_runs_come_with_all_that_a_comparison_needs(home: DataHome) -> 
     assert (first.test_size, first.majority_rate) == (160, 0.6)
     assert second.tags == ("pilot",)
     assert 0 < second.epsilon < 20
-    assert second.final["epoch"] == 2
+    assert second.final.epoch == 2
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "failed", "cancelled"])

@@ -55,7 +55,7 @@ def test_what_is_written_is_read_again(written: Path) -> None:
     assert [result.id for result in read.results] == ["a", "b", "c"]
     assert all(result.source == "reference" for result in read.results)
     assert [result.spec for result in read.results] == [PLAIN, LOCAL, PRIVATE]
-    assert [dict(row) for row in read.results[2].epochs] == RUNS[2].epochs
+    assert list(read.results[2].epochs) == RUNS[2].epochs
 
 
 def test_the_same_runs_give_the_same_bytes(written: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+from medpriv_core.records.outcome import Outcome
 from medpriv_core.runs.archive_format import FORMAT, VERSION
 from medpriv_core.spec import RunSpec
 from tests.results.chosen_results import PRIVATE, rows_of, setup_of
@@ -31,12 +32,12 @@ def members(spec: RunSpec = PRIVATE) -> dict[str, bytes]:
     files: dict[str, Any] = {
         "about.json": about,
         "spec.json": spec.to_dict(),
-        "setup.json": setup_of(spec),
-        "outcome.json": {"state": "finished", "message": None, **rows[-1]},
+        "setup.json": setup_of(spec).to_dict(),
+        "outcome.json": Outcome("finished", None, rows[-1]).to_dict(),
         "labels.json": {"name": "Pilot", "tags": ["first"], "notes": "seen 👩‍⚕️"},
     }
     packed = {name: json.dumps(value).encode() for name, value in files.items()}
-    return packed | {"metrics.jsonl": "".join(json.dumps(row) + "\n" for row in rows).encode()}
+    return packed | {"metrics.jsonl": "".join(json.dumps(row.to_dict()) + "\n" for row in rows).encode()}
 
 
 def zipped(files: Mapping[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from medpriv_core.errors import RunError
 from medpriv_core.exports.run_archive import export_run
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.plan import plan_run
+from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs import service
 from medpriv_core.runs.archive_epsilon import MOST_RECKONED, ROUNDING, check_epsilon
 from medpriv_core.runs.imports import import_run
@@ -54,7 +56,7 @@ def refused(home: DataHome, files: Mapping[str, bytes], why: str) -> None:
 @pytest.mark.parametrize("spec", [PRIVATE, SHUFFLED, FULL], ids=["poisson", "shuffled", "full batch"])
 def test_what_follows_is_imported(spec: Any, home: DataHome) -> None:
     assert import_run(home, zipped(members(spec))) == RUN_ID
-    assert service.load_run(home, RUN_ID).last["epsilon"] == plan_run(spec, train_size=TRAIN_SIZE).epsilon
+    assert service.load_run(home, RUN_ID).last.epsilon == plan_run(spec, train_size=TRAIN_SIZE).epsilon
 
 
 @pytest.mark.parametrize("spec", [PRIVATE, SHUFFLED, FULL], ids=["poisson", "shuffled", "full batch"])
@@ -76,7 +78,7 @@ def test_the_record_and_the_outcome_count_too(home: DataHome) -> None:
 
 
 def test_rounding_to_three_digits_is_let_in_and_more_is_not(home: DataHome) -> None:
-    epsilons = [row["epsilon"] for row in rows_of(PRIVATE, (0.7, 0.8))]
+    epsilons = [row.epsilon for row in rows_of(PRIVATE, (0.7, 0.8))]
     rounded = changed_rows({"epsilon": float(f"{epsilons[1]:.3g}")}, only=2)
     assert import_run(home, zipped(rounded)) == RUN_ID
     less = changed_rows({"epsilon": epsilons[1] * (1 - 2 * ROUNDING)}, only=2)
@@ -133,11 +135,11 @@ def test_of_a_long_run_some_epochs_are_reckoned_and_none_may_fall() -> None:
     epochs = 3 * MOST_RECKONED
     spec = PRIVATE.changed(epochs=epochs)
     rows = rows_of(spec, [0.5] * epochs)
-    check_epsilon(spec, setup_of(spec), None, epochs=rows, outcome={})
+    check_epsilon(spec, setup_of(spec), None, epochs=rows, outcome=EpochRow())
     for place in (0, epochs // 2, epochs - 1):
-        lying = [row | {"epsilon": 0.001} if number == place else row for number, row in enumerate(rows)]
+        lying = [replace(row, epsilon=0.001) if number == place else row for number, row in enumerate(rows)]
         with pytest.raises(RunError, match="does not follow"):
-            check_epsilon(spec, setup_of(spec), None, epochs=lying, outcome={})
+            check_epsilon(spec, setup_of(spec), None, epochs=lying, outcome=EpochRow())
 
 
 def test_an_unpacked_export_is_compared_with_what_was_exported(home: DataHome, tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def look(home: DataHome) -> Seen:
 
 def _last_predictions(directory: RunDirectory, last: dict[str, Any]) -> object:
     predictions = read_predictions(directory.path / "predictions.npz")
-    if predictions is None or predictions.epoch != last.get("epoch"):
+    if predictions is None or predictions.epoch != last.epoch:
         raise RunError("There are no predictions of the last epoch.")
     return [predictions.labels.tolist(), predictions.test.tolist()]
 
@@ -207,7 +207,7 @@ def test_a_run_does_not_go_on_from_older_files(names: list[str], why: str, home:
     assert run_worker(directory.path, home) == 2
     outcome = directory.read_outcome()
     assert outcome is not None
-    assert "start a new run" in outcome["message"]
+    assert "start a new run" in outcome.message
     assert directory.checkpoint.read_bytes() == kept
 
 
@@ -237,7 +237,7 @@ def test_a_checkpoint_of_an_earlier_version_is_looked_at_by_its_own_sums(home: D
     assert run_worker(directory.path, home) == 2
     outcome = directory.read_outcome()
     assert outcome is not None
-    assert "is damaged, so this run cannot go on" in outcome["message"]
+    assert "is damaged, so this run cannot go on" in outcome.message
 
 
 def test_a_gone_or_damaged_record_is_written_anew_from_a_sound_checkpoint(home: DataHome) -> None:
@@ -318,7 +318,7 @@ def test_a_full_disk_refuses_in_a_sentence_and_changes_nothing(home: DataHome, m
     directory.clear_outcome()
     directory.change_spec(SPEC.changed(epochs=5))
     assert run_worker(directory.path, home) == 2
-    assert RunDirectory(home.runs / RUN).read_epochs()[-1]["epoch"] in (4, 5)
+    assert RunDirectory(home.runs / RUN).read_epochs()[-1].epoch in (4, 5)
     monkeypatch.undo()
     directory.clear_outcome()
     assert run_worker(directory.path, home) == 0

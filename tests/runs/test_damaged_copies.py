@@ -45,7 +45,7 @@ def what_was_shown(home: DataHome) -> tuple[Shown, dict[str, Any]]:
     victim = service.load_run(home, VICTIM)
     assert victim.spent is not None
     assert victim.spent.epsilon is not None
-    shown = Shown(VICTIM, {row["epoch"]: row for row in victim.epochs}, (victim.spent.epsilon, victim.spent.steps))
+    shown = Shown(VICTIM, {row.epoch: row for row in victim.epochs}, (victim.spent.epsilon, victim.spent.steps))
     return shown, {run_id: looks(runs[run_id]) for run_id in (*OTHERS, BINNED)}
 
 
@@ -148,7 +148,7 @@ def test_going_on_with_what_is_damaged_is_noticed(
 ) -> None:
     shown, others = what_was_shown(copy)
     run = service.load_run(copy, VICTIM)
-    trained = replace(run, message=message, epochs=[*run.epochs, run.epochs[-1] | {"epoch": 3}])
+    trained = replace(run, message=message, epochs=[*run.epochs, replace(run.epochs[-1], epoch=3)])
     monkeypatch.setattr(service, "resume", lambda home, run_id: None)
     monkeypatch.setattr(service, "load_run", lambda home, run_id: trained)
 

@@ -20,6 +20,7 @@ from medpriv_core.datasets.prepared import prepare_dataset
 from medpriv_core.errors import ImageError, RunError
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.mechanisms.additive import LaplacePerPixel
+from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs.diagnosis import diagnose, runs_for_diagnosis, trained_run
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.prediction_process import PROCESS
@@ -57,8 +58,11 @@ def copied(trained: DataHome, tmp_path: Path) -> DataHome:
     return data_home(tmp_path / "home")
 
 
-def outcome(home: DataHome, run_id: str) -> dict[str, Any]:
-    return RunDirectory(home.runs / run_id).read_outcome() or {}
+def last(home: DataHome, run_id: str) -> EpochRow:
+    """The figures with which a run ended."""
+    outcome = RunDirectory(home.runs / run_id).read_outcome()
+    assert outcome is not None
+    return outcome.last
 
 
 @pytest.mark.parametrize("run_id", SPECS)
@@ -69,14 +73,14 @@ def test_of_the_test_images_as_many_are_right_as_was_recorded(trained: DataHome,
     assert diagnosis.probabilities.shape == (40, 2)
     assert diagnosis.probabilities.sum(1) == pytest.approx(1, abs=1e-6)
     right = (diagnosis.probabilities.argmax(1) == test.labels).mean()
-    assert right == outcome(trained, run_id)["test_accuracy"] == trained_run(trained, run_id).test_accuracy
+    assert right == last(trained, run_id).test.accuracy == trained_run(trained, run_id).test_accuracy
 
 
 def test_of_the_noised_test_images_too(trained: DataHome) -> None:
     clean = prepare_dataset(trained, NAME, image_size=28)
     noised = noised_dataset(trained, clean, LaplacePerPixel(0.5)).test
     probabilities = diagnose(trained, "noised", list(noised.images)).probabilities
-    assert (probabilities.argmax(1) == noised.labels).mean() == outcome(trained, "noised")["test_noised_accuracy"]
+    assert (probabilities.argmax(1) == noised.labels).mean() == last(trained, "noised").test_noised.accuracy
 
 
 def test_the_pictures_of_a_page_may_have_any_size_and_leave_no_trace(trained: DataHome) -> None:
@@ -110,7 +114,7 @@ def test_the_finished_runs_of_a_dataset_are_offered_the_newest_first(trained: Da
 
 def test_titles_say_method_strength_and_accuracy(trained: DataHome) -> None:
     titles = {run.id: run.title for run in runs_for_diagnosis(trained, NAME)}
-    accuracy = {run_id: f"{100 * outcome(trained, run_id)['test_accuracy']:.1f} %" for run_id in SPECS}
+    accuracy = {run_id: f"{100 * last(trained, run_id).test.accuracy:.1f} %" for run_id in SPECS}
     assert titles["plain"] == f"No privacy, last layer: {accuracy['plain']} of test images right"
     assert titles["noised"].startswith("Local-DP β = 0.5 (per pixel), last layer: ")
     assert titles["brightness"].startswith("Local-DP β = 2 (per image), last layer and norms: ")
@@ -123,7 +127,7 @@ def test_the_epsilon_of_a_private_run_is_the_one_that_holds(trained: DataHome) -
     assert verdicts["plain"] is None
     assert verdicts["noised"] is None
     private, unsound = verdicts["private"], verdicts["unsound"]
-    assert private.epsilon == pytest.approx(outcome(trained, "private")["epsilon"], rel=1e-6)
+    assert private.epsilon == pytest.approx(last(trained, "private").epsilon, rel=1e-6)
     assert "δ = 0.001; one image added or removed; Poisson sampling; PLD accountant" in private.statement
     assert math.isfinite(unsound.epsilon)
     assert unsound.epsilon > private.epsilon  # nothing is counted for sampling
@@ -134,11 +138,11 @@ def test_every_answer_says_what_its_percentages_do_not_mean(trained: DataHome) -
     caveats = {run_id: diagnose(trained, run_id, []).caveat for run_id in ("plain", "noised", "private")}
     for run_id, caveat in caveats.items():
         assert "not the probability of a disease" in caveat
-        assert f"right on {100 * outcome(trained, run_id)['test_accuracy']:.1f} % of the test images" in caveat
+        assert f"right on {100 * last(trained, run_id).test.accuracy:.1f} % of the test images" in caveat
         assert "the most frequent class is right on 50.0 %" in caveat
     for run_id in ("plain", "private"):
         assert caveats[run_id].endswith("so what it says of a noised or an undone one is still less reliable.")
-    noised = 100 * outcome(trained, "noised")["test_noised_accuracy"]
+    noised = 100 * last(trained, "noised").test_noised.accuracy
     assert f"28 pixels a side with noise for each pixel, β = 0.5 (right on {noised:.1f} % of the" in caveats["noised"]
 
 

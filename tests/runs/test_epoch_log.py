@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs import epoch_log
 from medpriv_core.runs.epoch_log import read_rows
 
@@ -29,7 +30,7 @@ def append(log: Path, content: bytes) -> None:
 
 
 def epochs(log: Path) -> list[int]:
-    return [row["epoch"] for row in read_rows(log)]
+    return [row.epoch for row in read_rows(log)]
 
 
 def test_no_file_has_no_epochs_before_and_after(log: Path) -> None:
@@ -55,14 +56,14 @@ def test_a_torn_line_is_passed_over_and_its_epoch_may_come_again(log: Path) -> N
     append(log, line(1) + b'{"epoch": 2, "val')
     assert epochs(log) == [1]
     append(log, b"\n" + line(2, "again") + b"null\n[]\n\xff\xfe\n" + line(3))
-    assert [(row["epoch"], row["value"]) for row in read_rows(log)] == [(1, 0), (2, "again"), (3, 0)]
+    assert [(row.epoch, row.others["value"]) for row in read_rows(log)] == [(1, 0), (2, "again"), (3, 0)]
 
 
 def test_of_two_lines_for_an_epoch_the_later_counts_also_when_it_comes_later(log: Path) -> None:
     append(log, line(1, "a") + line(2, "a"))
-    assert read_rows(log)[1]["value"] == "a"
+    assert read_rows(log)[1].others["value"] == "a"
     append(log, line(2, "b"))
-    assert [row["value"] for row in read_rows(log)] == ["a", "b"]
+    assert [row.others["value"] for row in read_rows(log)] == ["a", "b"]
 
 
 def test_only_what_is_new_is_parsed(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,7 +90,7 @@ def test_a_file_written_anew_is_read_anew(log: Path, in_place: bool) -> None:
         other = log.with_name("other")
         other.write_bytes(new)
         os.replace(other, log)
-    assert [row["value"] for row in read_rows(log)] == ["new", "new one that is longer", 0]
+    assert [row.others["value"] for row in read_rows(log)] == ["new", "new one that is longer", 0]
     log.write_bytes(line(7))
     assert epochs(log) == [7]
 
@@ -132,7 +133,7 @@ USUAL = b"".join(written(epoch, value) for epoch, value in ((1, 0.5), (2, None),
 @pytest.mark.parametrize(
     ("content", "last", "best"),
     [
-        (b"", None, None),
+        (b"", 0, 0),
         (USUAL, 5, 3),
         (written(1, None), 1, 1),
         (USUAL + b'{"epoch": 6, "test_accuracy": 0.9', 5, 3),
@@ -142,16 +143,14 @@ USUAL = b"".join(written(epoch, value) for epoch, value in ((1, 0.5), (2, None),
         (USUAL + written(3, 0.1), 5, 4),  # a later line for an epoch counts
         (b'{"test_accuracy": 0.9, "epoch": 1}\n' + written(2, 0.1), 2, 1),
         (line(1) + line(2), 2, 1),
-        (b'{"epoch": 1, "test_accuracy": 1-2}\n', None, None),
+        (b'{"epoch": 1, "test_accuracy": 1-2}\n', 0, 0),
     ],
 )
-def test_last_and_best_epoch_are_those_of_all_rows(
-    log: Path, content: bytes, last: int | None, best: int | None
-) -> None:
+def test_last_and_best_epoch_are_those_of_all_rows(log: Path, content: bytes, last: int, best: int) -> None:
     log.write_bytes(content)
     for _ in range(2):  # read quickly, then from all rows
         found = epoch_log.read_ends(log)
-        assert (found.last.get("epoch"), found.best.get("epoch")) == (last, best)
+        assert (found.last.epoch, found.best.epoch) == (last, best)
         assert found.fault is None
         read_rows(log)
 
@@ -176,7 +175,7 @@ def test_last_and_best_epoch_are_those_of_all_rows(
 def test_a_line_that_no_crash_explains_is_passed_over_and_said(log: Path, damaged: bytes) -> None:
     log.write_bytes(written(1, 0.5) + damaged + b"\n" + written(3, 0.7))
     found = epoch_log.read_log(log)
-    assert [row["epoch"] for row in found.rows] == [1, 3]
+    assert [row.epoch for row in found.rows] == [1, 3]
     assert "cannot be read" in (found.fault or "")
     assert epoch_log.read_ends(log) == (found.rows[1], found.rows[1], found.fault)
     log.write_bytes(written(1, 0.5))
@@ -191,4 +190,4 @@ def test_a_log_of_gigabytes_is_said_and_read_again_once_it_is_mended(log: Path) 
     assert "more than the 64 MB" in (epoch_log.read_ends(log).fault or "")
     with open(log, "r+b") as file:
         file.truncate(len(line(1)))
-    assert epoch_log.read_log(log) == ([{"epoch": 1, "value": 0}], None)
+    assert epoch_log.read_log(log) == ([EpochRow(epoch=1, others={"value": 0})], None)

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from medpriv_core.home import DataHome
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.setup import Setup
 from medpriv_core.results.reference import read_references
 from medpriv_core.runs import estimate, service
 from medpriv_core.runs.directory import RunDirectory
@@ -28,7 +30,7 @@ def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
 def record(home: DataHome, spec: RunSpec, took_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """A finished run that took so long."""
     run_id = service.submit(home, spec)
-    RunDirectory(home.runs / run_id).write_setup(SIZES)
+    RunDirectory(home.runs / run_id).write_setup(Setup.from_dict(SIZES))
     store = RunStore(home)
     with monkeypatch.context() as clock:
         clock.setattr(time, "time", lambda: 1000.0)
@@ -243,15 +245,15 @@ def test_a_like_run_of_the_nearest_size_says_how_fast_the_machine_is(
 @pytest.mark.parametrize(
     ("ended_at", "last", "seconds"),
     [
-        (160.0, {"elapsed_s": 50.0}, 60.0),
-        (100.0 + 40 * 86_400, {"elapsed_s": 50.0}, 50.0 + START_S),  # the clock was set ahead meanwhile
-        (40.0, {"elapsed_s": 50.0}, 50.0 + START_S),  # or back
-        (160.0, {}, 60.0),  # nothing was measured
-        (40.0, {}, None),
-        (100.0, {}, None),
+        (160.0, EpochRow(elapsed_s=50.0), 60.0),
+        (100.0 + 40 * 86_400, EpochRow(elapsed_s=50.0), 50.0 + START_S),  # the clock was set ahead meanwhile
+        (40.0, EpochRow(elapsed_s=50.0), 50.0 + START_S),  # or back
+        (160.0, EpochRow(), 60.0),  # nothing was measured
+        (40.0, EpochRow(), None),
+        (100.0, EpochRow(), None),
     ],
 )
 def test_how_long_a_run_took_is_not_told_by_the_clock_alone(
-    ended_at: float, last: dict[str, float], seconds: float | None
+    ended_at: float, last: EpochRow, seconds: float | None
 ) -> None:
     assert took_seconds(100.0, ended_at, last) == seconds

@@ -94,18 +94,18 @@ def test_an_extended_private_run_spends_what_a_long_one_spends_and_says_so_befor
     assert service.load_run(small_home, run_id).state == "queued"
     train_on(small_home, run_id)
     run = service.load_run(small_home, run_id)
-    assert [row["epoch"] for row in run.epochs] == [1, 2, 3, 4]
-    assert run.last["epsilon"] == pytest.approx(long.epsilon)
-    assert run.last["steps"] == 4 * long.mechanism.steps_per_epoch
+    assert [row.epoch for row in run.epochs] == [1, 2, 3, 4]
+    assert run.last.epsilon == pytest.approx(long.epsilon)
+    assert run.last.steps == 4 * long.mechanism.steps_per_epoch
     (segment,) = torch.load(small_home.runs / run_id / "checkpoint.pt", weights_only=True)["ledger"]
-    assert (segment["noise_multiplier"], segment["steps"]) == (1.5, run.last["steps"])
+    assert (segment["noise_multiplier"], segment["steps"]) == (1.5, run.last.steps)
 
 
 def test_a_run_with_a_target_keeps_its_noise_and_goes_beyond_the_target(
     small_home: DataHome, trained: Callable[[RunSpec], str]
 ) -> None:
     run_id = trained(PRIVATE.changed(noise_multiplier=None, target_epsilon=3.0))
-    noise = service.load_run(small_home, run_id).setup["noise_multiplier"]
+    noise = service.load_run(small_home, run_id).setup.noise_multiplier
     extension = service.extension(small_home, run_id, epochs=6)
     assert extension.epsilon_before is not None
     assert extension.epsilon_after is not None
@@ -116,7 +116,7 @@ def test_a_run_with_a_target_keeps_its_noise_and_goes_beyond_the_target(
     assert spec is not None
     assert (spec.epochs, spec.noise_multiplier, spec.target_epsilon) == (6, noise, None)
     train_on(small_home, run_id)
-    assert service.load_run(small_home, run_id).last["epsilon"] == pytest.approx(extension.epsilon_after)
+    assert service.load_run(small_home, run_id).last.epsilon == pytest.approx(extension.epsilon_after)
 
 
 def test_a_run_by_the_recipe_of_another_epsilon_says_that_it_keeps_it() -> None:
@@ -142,7 +142,7 @@ def test_an_extended_run_without_privacy_is_the_long_run(
     for name, value in weights(small_home, whole).items():
         np.testing.assert_array_equal(weights(small_home, parts)[name], value)
     last = service.load_run(small_home, whole).last  # judged with the averaged weights
-    assert service.load_run(small_home, parts).last["test_loss"] == last["test_loss"]
+    assert service.load_run(small_home, parts).last.test.loss == last.test.loss
 
 
 def test_what_cannot_go_on_is_refused_in_a_sentence(small_home: DataHome, trained: Callable[[RunSpec], str]) -> None:

@@ -23,6 +23,8 @@ from medpriv_core.home import DataHome
 from medpriv_core.privacy.spent import spent_by
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.subsampled_gaussian import mechanism_of
+from medpriv_core.records.epoch import read_row
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_journal import Entry, enter
@@ -102,7 +104,7 @@ def still(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> Trial:
     monkeypatch.setattr(service, "submit", lambda home, spec: "r")
     monkeypatch.setattr(Trial, "app", lambda trial: None)
     RunDirectory(home.runs / "r").create(PRIVATE)
-    RunDirectory(home.runs / "r").write_setup({"train_size": 640})
+    RunDirectory(home.runs / "r").write_setup(Setup.from_dict({"train_size": 640}))
     RunStore(home).add("r", name="r", slot="cpu")
     return Trial(home, seed=0, specs=[PRIVATE])
 
@@ -187,10 +189,10 @@ def test_the_loop_notices_what_is_spent_and_not_counted(
     monkeypatch.setattr(Trial, "app", lambda trial: None)
     directory = RunDirectory(home.runs / "r")
     directory.create(PRIVATE)
-    directory.write_setup({"train_size": 640})
+    directory.write_setup(Setup.from_dict({"train_size": 640}))
     RunStore(home).add("r", name="r", slot="cpu")
     trial = Trial(home, seed=0, specs=[PRIVATE])
-    directory.append_epochs([row(1), row(2)])
+    directory.append_epochs(map(read_row, [row(1), row(2)]))
     spend(home, recorded=2, entered=2)
 
     def fault(trial: Trial) -> None:
@@ -224,15 +226,15 @@ def test_the_loop_notices_what_does_not_hold(
     monkeypatch.setattr(Trial, "app", lambda trial: None)
     directory = RunDirectory(home.runs / "r")
     directory.create(PRIVATE)
-    directory.write_setup({"train_size": 640})
+    directory.write_setup(Setup.from_dict({"train_size": 640}))
     RunStore(home).add("r", name="r", slot="cpu")
     trial = Trial(home, seed=0, specs=[PRIVATE])
-    directory.append_epochs([row(1), row(2)])
+    directory.append_epochs(map(read_row, [row(1), row(2)]))
     spend(home, recorded=4, entered=4)
 
     def fault(trial: Trial) -> None:
         (home.runs / "r" / "metrics.jsonl").unlink()
-        directory.append_epochs(after)
+        directory.append_epochs(map(read_row, after))
 
     trial.round(fault, after_epoch=False, wait_s=0.001)
     if violation is None:

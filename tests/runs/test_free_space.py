@@ -10,6 +10,7 @@ import pytest
 
 from medpriv_core.errors import DataHomeError
 from medpriv_core.home import DataHome
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.free_space import RESERVE_MB, check_room
@@ -60,7 +61,7 @@ def test_a_run_is_queued_if_the_disk_has_room_for_it_and_not_otherwise(
 
 def finish(home: DataHome, spec: RunSpec) -> None:
     run_id = service.submit(home, spec)
-    RunDirectory(home.runs / run_id).write_setup(SIZES)
+    RunDirectory(home.runs / run_id).write_setup(Setup.from_dict(SIZES))
     store = RunStore(home)
     store.claim_next()
     store.end(run_id, "finished", None)

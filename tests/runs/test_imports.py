@@ -19,6 +19,8 @@ import pytest
 from medpriv_core.errors import DatasetError, MedprivError, RunError, RunTableError
 from medpriv_core.home import DataHome
 from medpriv_core.private_files import make_folder
+from medpriv_core.records.epoch import read_row
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs import archive_format, archive_members, service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.imports import import_run, read_import_mark
@@ -50,8 +52,8 @@ def test_an_imported_run_is_in_the_list_as_it_was(home: DataHome, spec: Any) -> 
     assert (run.name, run.tags, run.notes, run.state) == ("Pilot", ("first",), "seen 👩‍⚕️", "finished")
     assert (run.created_at, run.ended_at) == (1_767_323_045.5, 1_767_323_099.0)
     assert run.spec == spec
-    assert run.setup == json.loads(files["setup.json"])
-    assert run.epochs == [json.loads(line) for line in files["metrics.jsonl"].splitlines()]
+    assert run.setup == Setup.from_dict(json.loads(files["setup.json"]))
+    assert run.epochs == [read_row(json.loads(line)) for line in files["metrics.jsonl"].splitlines()]
     assert summary.last == run.epochs[-1]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from medpriv_core.home import DataHome
+from medpriv_core.records.epoch import read_row
 from medpriv_core.runs import list_lines, service, summary
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RunStore
@@ -51,7 +52,7 @@ def test_a_line_says_what_the_run_does(six: DataHome) -> None:
         assert run.spec is not None
         assert (line.name, line.state, line.tags, line.notes) == (run.name, run.state, run.tags, run.notes)
         assert (line.dataset, line.method) == (run.spec.dataset, run.spec.method)
-        assert (line.epochs_done, line.test_accuracy) == (run.epochs_done, run.last["test_accuracy"])
+        assert (line.epochs_done, line.test_accuracy) == (run.epochs_done, run.last.test.accuracy)
         assert (line.created_at, line.message, line.ended) == (run.created_at, run.message, run.ended)
 
 
@@ -80,7 +81,7 @@ def damage(path: Path) -> None:
 
 
 def add_epoch(path: Path) -> None:
-    RunDirectory(path).append_epoch({"epoch": 9, "test_accuracy": 0.125})
+    RunDirectory(path).append_epoch(read_row({"epoch": 9, "test_accuracy": 0.125}))
 
 
 def replace_settings(path: Path) -> None:

@@ -56,7 +56,7 @@ def test_a_run_finishes_in_the_background_and_all_that_it_leaves_behind_is_its_o
     finally:
         os.umask(before)
     assert run.state == "finished", service.read_log(clean_home, run_id)
-    assert [row["epoch"] for row in run.epochs] == [1, 2]
+    assert [row.epoch for row in run.epochs] == [1, 2]
     assert [found.id for found in service.list_runs(clean_home)] == [run_id]
     with pytest.raises(RunError, match="already ended"):
         service.cancel(clean_home, run_id)
@@ -107,4 +107,4 @@ def test_stop_resume_and_kill(clean_home: DataHome) -> None:
     # Resuming a killed run continues its epochs.
     service.resume(clean_home, run_id)
     again = wait_for(clean_home, run_id, lambda run: len(run.epochs) > len(failed.epochs))
-    assert [row["epoch"] for row in again.epochs] == list(range(1, len(again.epochs) + 1))
+    assert [row.epoch for row in again.epochs] == list(range(1, len(again.epochs) + 1))

@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 
 from medpriv_core.errors import DataHomeError, RunError, RunTableError
+from medpriv_core.evaluation.metrics import Scores
 from medpriv_core.home import DataHome
 from medpriv_core.locks import hold_lock
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.outcome import Outcome
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs import rebuilding, service
 from medpriv_core.runs.database import check_sound
 from medpriv_core.runs.directory import RunDirectory
@@ -31,9 +35,9 @@ def filled(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     kinds = ("finished", "failed", "killed", "training", "waiting", "deleted")
     ids = {kind: service.submit(home, SPEC, name=f"the {kind} one", tags=[kind]) for kind in kinds}
     directories = {kind: RunDirectory(home.runs / run_id) for kind, run_id in ids.items()}
-    directories["finished"].write_outcome("finished", None, test_accuracy=0.9)
-    directories["failed"].write_outcome("failed", "The sentence.")
-    directories["killed"].write_setup({"train_size": 640})
+    directories["finished"].write_outcome(Outcome("finished", last=EpochRow(test=Scores(accuracy=0.9))))
+    directories["failed"].write_outcome(Outcome("failed", "The sentence."))
+    directories["killed"].write_setup(Setup.from_dict({"train_size": 640}))
     directories["training"].write_progress(phase="Epoch 1 of 10", done=0, total=10, seconds_left=None)
     service.set_notes(home, ids["finished"], "What I saw.", expected="")
     service.cancel(home, ids["deleted"])

@@ -14,6 +14,7 @@ from medpriv_core import extras
 from medpriv_core.errors import DiskFullError
 from medpriv_core.home import DataHome
 from medpriv_core.locks import hold_lock, is_held, lock_at
+from medpriv_core.records.outcome import Outcome
 from medpriv_core.runs import runner as runner_module
 from medpriv_core.runs import service
 from medpriv_core.runs.deletion import DAY_S
@@ -56,7 +57,7 @@ def test_the_outcome_file_decides(
 ) -> None:
     directory = queue(home, "a")
     runner.tick()
-    directory.write_outcome(state, message)  # type: ignore[arg-type]
+    directory.write_outcome(Outcome(state, message))  # type: ignore[arg-type]
     workers.polls["a"] = Poll(alive=False, exit_code=1)
     runner.tick()
     assert (store.get("a").state, store.get("a").message) == (state, message)
@@ -158,7 +159,7 @@ def test_without_torch_no_runner_is_started_for_what_waits(
 
 def test_two_runners_that_fight_never_put_two_runs_on_one_device(home: DataHome, store: RunStore) -> None:
     for number in range(6):
-        queue(home, str(number)).write_outcome("finished")  # whoever looks, finds that the worker is done
+        queue(home, str(number)).write_outcome(Outcome("finished"))  # whoever looks, finds that the worker is done
     crowds: list[int] = []
 
     class Counting(Workers):
@@ -229,7 +230,7 @@ def test_a_launcher_from_elsewhere_starts_finds_and_stops_the_runs_that_name_it(
     Runner(home, launchers).tick()  # another process, after a restart
     assert jobs == [("queued", "there", "node 1"), ("stopped", "cluster job 1")]
     assert there.is_asked_to_stop
-    there.write_outcome("cancelled")
+    there.write_outcome(Outcome("cancelled"))
     Runner(home, launchers).tick()
     assert store.get("there").state == "cancelled"
 
@@ -251,7 +252,7 @@ def test_one_that_such_a_launcher_has_started_is_left_alone_while_its_worker_liv
         Runner(home).tick()
         assert store.get("a").state == "running"
         assert directory.is_asked_to_stop
-    directory.write_outcome("cancelled")
+    directory.write_outcome(Outcome("cancelled"))
     Runner(home).tick()
     assert store.get("a").state == "cancelled"
 

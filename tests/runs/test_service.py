@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from medpriv_core.errors import DatasetError, RunError, SettingError, WeightsError
+from medpriv_core.evaluation.metrics import Scores
 from medpriv_core.home import DataHome
+from medpriv_core.records.epoch import EpochRow, read_row
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.estimate import estimate_time
@@ -43,10 +46,10 @@ def test_a_run_that_cannot_work_is_not_queued(
 
 def test_a_run_is_shown_with_what_its_directory_holds(home: DataHome) -> None:
     run_id = service.submit(home, RunSpec(dataset="synthetic_chest", weights="none"))
-    RunDirectory(home.runs / run_id).append_epoch({"epoch": 1, "test_accuracy": 0.5})
+    RunDirectory(home.runs / run_id).append_epoch(read_row({"epoch": 1, "test_accuracy": 0.5}))
     run = service.load_run(home, run_id)
     assert (run.state, run.name) == ("queued", "Synthetic chest radiographs · no privacy · last layer")
-    assert run.epochs == [{"epoch": 1, "test_accuracy": 0.5}]
+    assert run.epochs == [EpochRow(epoch=1, test=Scores(accuracy=0.5))]
 
 
 def test_a_run_with_a_damaged_spec_is_listed_with_the_reason(home: DataHome) -> None:
@@ -104,7 +107,7 @@ def test_the_estimate_follows_the_longest_like_run(home: DataHome, monkeypatch: 
     store = RunStore(home)
     for took_s in (3.0, 500.0, 20.0):
         run_id = service.submit(home, spec)
-        RunDirectory(home.runs / run_id).write_setup(sizes)
+        RunDirectory(home.runs / run_id).write_setup(Setup.from_dict(sizes))
         monkeypatch.setattr(time, "time", lambda: 1000.0)
         store.claim_next()
         monkeypatch.setattr(time, "time", lambda took_s=took_s: 1000.0 + took_s)

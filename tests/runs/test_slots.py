@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from medpriv_core.home import DataHome
+from medpriv_core.records.outcome import Outcome
 from medpriv_core.runs import launcher as launcher_module
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.launcher import LocalLauncher, Poll
@@ -53,7 +54,7 @@ def test_several_gpus_of_one_machine_take_several_runs_at_once(
     runner.tick()
     assert places() == {"a": "cuda:0", "b": "cuda:1", "e": "cpu"}
     for ended, then in [("b", {"c": "cuda:1"}), ("a", {"d": "cuda:0"}), ("c", {"named": "cuda:1"})]:
-        RunDirectory(home.runs / ended).write_outcome("finished")
+        RunDirectory(home.runs / ended).write_outcome(Outcome("finished"))
         workers.polls[ended] = Poll(alive=False, exit_code=0)
         runner.tick()
         runner.tick()

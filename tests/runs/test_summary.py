@@ -7,6 +7,8 @@ import json
 import pytest
 
 from medpriv_core.home import DataHome
+from medpriv_core.records.epoch import EpochRow, read_row
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs import service, summary
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.service import RunSummary
@@ -30,23 +32,29 @@ def only_run(home: DataHome) -> RunSummary:
 
 def test_a_run_before_its_first_epoch(home: DataHome, directory: RunDirectory) -> None:
     run = only_run(home)
-    assert (run.last, run.best, run.epochs_done, run.setup, run.has_checkpoint) == ({}, {}, 0, {}, False)
+    assert (run.last, run.best, run.epochs_done, run.setup, run.has_checkpoint) == (
+        EpochRow(),
+        EpochRow(),
+        0,
+        Setup(),
+        False,
+    )
     assert not run.extendable
 
 
 def test_last_and_best_epoch(home: DataHome, directory: RunDirectory) -> None:
     for epoch, accuracy in ((1, 0.7), (2, None), (3, 0.9), (4, 0.9), (5, 0.8)):
-        directory.append_epoch({"epoch": epoch, "test_accuracy": accuracy})
+        directory.append_epoch(read_row({"epoch": epoch, "test_accuracy": accuracy}))
     run = only_run(home)
-    assert (run.last["epoch"], run.best["epoch"], run.epochs_done) == (5, 3, 5)
+    assert (run.last.epoch, run.best.epoch, run.epochs_done) == (5, 3, 5)
 
 
 def test_every_change_of_a_file_or_of_the_table_is_seen_at_once(home: DataHome, directory: RunDirectory) -> None:
     only_run(home)
-    directory.append_epoch({"epoch": 1, "test_accuracy": 0.5})
+    directory.append_epoch(read_row({"epoch": 1, "test_accuracy": 0.5}))
     assert only_run(home).epochs_done == 1
-    directory.write_setup({"train_size": 640})
-    assert only_run(home).setup == {"train_size": 640}
+    directory.write_setup(Setup.from_dict({"train_size": 640}))
+    assert only_run(home).setup == Setup(train_size=640)
     directory.change_spec(SPEC.changed(epochs=7))
     assert only_run(home).spec == SPEC.changed(epochs=7)
     directory.checkpoint.touch()

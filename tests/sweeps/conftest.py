@@ -9,6 +9,8 @@ import pytest
 
 from medpriv_core.datasets.registry import list_datasets
 from medpriv_core.home import DataHome
+from medpriv_core.records.epoch import read_row
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RunState, RunStore
@@ -40,10 +42,10 @@ def end_next(home: DataHome) -> EndRun:
             "train_class_counts": list(entry.train_counts or ()),
             "test_class_counts": list(entry.test_counts or ()),
         }
-        directory.write_setup(counts | (recorded(spec) if setup is None else setup))
+        directory.write_setup(Setup.from_dict(counts | (recorded(spec) if setup is None else setup)))
         if state == "finished":
             last = {"epoch": spec.epochs, "test_accuracy": 0.5, "steps": 10 * spec.epochs, "delta": spec.delta}
-            directory.append_epoch(last | {"epsilon": 1.0})
+            directory.append_epoch(read_row(last | {"epsilon": 1.0}))
         store.end(row.id, state, "It broke." if state == "failed" else None)
 
     return end

@@ -33,7 +33,10 @@ def test_a_run_that_took_the_downloaded_weights_does_not_stand_in_for_one_on_a_f
     entries = {entry.info.name: entry for entry in list_datasets(home)}
     run = made_run(SPEC.changed(weights="imagenet"))
     entry = entries["synthetic_chest"]
-    run.setup.update(train_class_counts=entry.train_counts, test_class_counts=entry.test_counts, content=entry.content)
+    setup = replace(
+        run.setup, train_class_counts=entry.train_counts, test_class_counts=entry.test_counts, content=entry.content
+    )
+    run = replace(run, setup=setup)
     file = tmp_path / "weights.pth"
     file.write_bytes(b"")
     monkeypatch.delenv("MEDPRIV_WEIGHTS", raising=False)
@@ -47,11 +50,11 @@ def test_a_run_on_other_images_under_the_same_name_or_from_elsewhere_is_not_take
     entries = {entry.info.name: entry for entry in list_datasets(home)}
     entry = entries["synthetic_chest"]
     assert entry.content is not None
-    counts = {"train_class_counts": list(entry.train_counts or ()), "test_class_counts": list(entry.test_counts or ())}
+    counts = {"train_class_counts": entry.train_counts, "test_class_counts": entry.test_counts}
 
     def taken(spec: RunSpec = PRIVATE, *, imported: bool = False, **setup: object) -> bool:
         run = made_run(spec)
-        run = replace(run, setup=run.setup | counts | setup, imported=imported)
+        run = replace(run, setup=replace(run.setup, **counts | setup), imported=imported)
         return bool(reusable_runs([run], entries))
 
     assert taken()

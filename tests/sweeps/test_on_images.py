@@ -17,6 +17,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.privacy.steps import Steps, count_steps
+from medpriv_core.records.outcome import Outcome
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_journal import enter, enter_runs, entry_of, read_entries
@@ -47,10 +48,10 @@ def put(
     directory = RunDirectory(home.runs / run_id)
     directory.create(spec)
     known = {"content": content_of(home, DATASET) if content is None else content} if record else {}
-    directory.write_setup(setup_of(spec) | known | setup)
+    directory.write_setup(replace(setup_of(spec), **known, **setup))
     rows = rows_of(spec, (0.7, 0.8))
     directory.append_epochs(rows)
-    directory.write_outcome("finished", None, **rows[-1])
+    directory.write_outcome(Outcome("finished", None, rows[-1]))
     if record:
         write_record(directory, spent_of(spec, epochs=2))
     row = RunRow(run_id, run_id, "finished", "cpu", 0, False, None, 1.0, 1.0, 2.0, None, (), "", None)
@@ -172,7 +173,8 @@ def test_an_infinite_sensitivity_comes_back(home: DataHome) -> None:
     put(home, "one")
     directory = RunDirectory(home.runs / "one")
     setup = directory.read_setup()
-    directory.write_setup(setup | {"guarantee": setup["guarantee"] | {"mixing_layers": ["layer1.0.bn1"]}})
+    guarantee = replace(setup.guarantee, mixing_layers=("layer1.0.bn1",))
+    directory.write_setup(replace(setup, guarantee=guarantee))
     purge(home, "one")
     assert together_on(home).epsilon == float("inf")
 

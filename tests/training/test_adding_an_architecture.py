@@ -96,7 +96,7 @@ assert times[0] < times[1]
 ids = {name: medpriv.submit_run(spec) for name, spec in specs.items()}
 runs = {name: medpriv.wait_for_run(run_id) for name, run_id in ids.items()}
 assert [run.state for run in runs.values()] == ["finished", "finished"], [run.message for run in runs.values()]
-assert {name: run.setup["parameters"] for name, run in runs.items()} == {
+assert {name: run.setup.parameters for name, run in runs.items()} == {
     "private": 8 * 3 * 25 + 2 * 8 + 12 * 8 * 9 + 2 * 12 + 12 * 2 + 2, "head": 12 * 2 + 2
 }
 held = medpriv.run_guarantee(runs["private"])

@@ -60,7 +60,7 @@ def test_epochs_are_evaluated_with_the_average_as_soon_as_it_has_begun(new_run: 
         nn.utils.vector_to_parameters(vector, head.parameters())
         return F.cross_entropy(head(test.values), test.labels).item()
 
-    losses = [row["test_loss"] for row in session.rows]
+    losses = [row.test.loss for row in session.rows]
     means = [weights[4], weights[9], torch.stack(weights[10:15]).mean(0), torch.stack(weights[10:20]).mean(0)]
     assert losses == pytest.approx([loss(mean) for mean in means], rel=1e-4)
     assert losses[3] != pytest.approx(loss(weights[19]), rel=1e-3)

@@ -41,11 +41,11 @@ def test_sound_runs_have_no_red_light_and_the_ledgers_epsilon(new_run: Callable[
         ["Patients with several images", "Noise generator"],
         ["Patients with several images", "Delta", "Noise generator"],
     )
-    assert run.directory.read_setup()["second_accountant"]["epsilon"] == pytest.approx(
-        run.directory.read_epochs()[-1]["epsilon"], rel=0.01
+    assert run.directory.read_setup().second_accountant["epsilon"] == pytest.approx(
+        run.directory.read_epochs()[-1].epsilon, rel=0.01
     )
     last, verdict = verdict_of(run, **settings)
-    assert verdict.epsilon == pytest.approx(last["epsilon"])
+    assert verdict.epsilon == pytest.approx(last.epsilon)
     assert verdict.claimed_epsilon is None
 
 
@@ -59,7 +59,7 @@ def test_the_authors_way_shows_what_fails_and_no_epsilon(new_run: Callable[..., 
     states = lights(run, trainable="all", **authors)
     assert sum(state == "red" for state in states.values()) >= 3
     last, verdict = verdict_of(run, trainable="all", **authors)
-    assert last["epsilon"] is None
+    assert last.epsilon == math.inf
     assert math.isinf(verdict.epsilon)
     assert math.isfinite(verdict.claimed_epsilon)
 
@@ -85,4 +85,4 @@ def test_a_resumed_run_accounts_for_the_steps_before(new_run: Callable[..., Run]
     states = lights(run, epochs=3)
     assert states["Accounting"] == "green"
     last, verdict = verdict_of(run, epochs=3)
-    assert verdict.epsilon == pytest.approx(last["epsilon"])
+    assert verdict.epsilon == pytest.approx(last.epsilon)

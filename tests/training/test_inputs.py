@@ -39,9 +39,9 @@ def test_a_run_learns_from_images_and_variants_and_is_tested_on_images(
     assert session.trained.bias is None
     assert np.allclose(np.linalg.norm(session.train.values.numpy(), axis=2), 1, atol=1e-5)
     last = run.directory.read_epochs()[-1]
-    assert last["train_accuracy"] <= 1
+    assert last.train.accuracy <= 1
     if not settings:
-        assert last["test_accuracy"] > 0.9
+        assert last.test.accuracy > 0.9
 
 
 def test_without_options_the_features_are_as_the_network_gives_them(new_run: Callable[..., Run]) -> None:

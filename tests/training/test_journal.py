@@ -11,8 +11,8 @@ import torch
 
 from medpriv_core.datasets.base import PreparedDataset
 from medpriv_core.errors import RunError
+from medpriv_core.evaluation.metrics import Answers, measure
 from medpriv_core.evaluation.predictions import Predictions, read_predictions
-from medpriv_core.evaluation.scores import scores
 from medpriv_core.progress import Cancelled
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training import journal
@@ -51,7 +51,7 @@ def test_short_epochs_are_written_together(
     run = new_run()
     run.train(toy_spec(epochs=50, **DP))
     assert checkpoints == [1, 50]
-    assert [row["steps"] for row in run.directory.read_epochs()] == list(range(1, 51))
+    assert [row.steps for row in run.directory.read_epochs()] == list(range(1, 51))
 
 
 def test_long_epochs_are_written_one_by_one(
@@ -96,7 +96,7 @@ def test_no_epoch_is_shown_before_the_ledger_on_the_disk_counts_its_steps(
     def checked(directory: Any, rows: Any) -> None:
         checkpoint = torch.load(directory.checkpoint, weights_only=True)
         steps = sum(segment["steps"] for segment in checkpoint["ledger"])
-        assert all(row["steps"] <= steps and row in checkpoint["rows"] for row in rows)
+        assert all(row.steps <= steps and row.to_dict() in checkpoint["rows"] for row in rows)
         shown.extend(rows)
         append(directory, rows)
 
@@ -157,7 +157,7 @@ def test_a_failure_writes_the_epochs_before_it_with_the_network_they_ended_in(
     with pytest.raises(RunError, match="diverged"):
         go()
     expected = new_run().train(toy_spec(epochs=3, average_last=1.0, batch_size=10))
-    assert [row["epoch"] for row in run.directory.read_epochs()] == [1, 2, 3]
+    assert [row.epoch for row in run.directory.read_epochs()] == [1, 2, 3]
     assert saved(run)["position"]["epochs_done"] == 3
     assert torch.equal(saved(run)["trained"]["weight"], expected.trained.weight)  # type: ignore[arg-type]
     assert saved(run)["average"]["count"] == 12
@@ -176,12 +176,12 @@ def test_the_predictions_are_those_behind_the_last_row(
     run = new_run(noised_toy)
     session = run.train(toy_spec(epochs=5, method="local_dp", beta=1.0))
     predictions, row = kept_predictions(run), run.directory.read_epochs()[-1]
-    assert predictions.epoch == row["epoch"] == 5
+    assert predictions.epoch == row.epoch == 5
     assert np.array_equal(predictions.labels, session.tests["test"].labels)
     for name, probabilities in predictions.test_sets.items():
-        assert (probabilities.argmax(1) == predictions.labels).mean() == row[f"{name}_accuracy"]
-        figures = scores(probabilities, predictions.labels, ordered=False)
-        assert {figure: row[f"{name}_{figure}"] for figure in figures} == figures
+        figures = getattr(row, name)
+        assert (probabilities.argmax(1) == predictions.labels).mean() == figures.accuracy
+        assert measure(Answers(probabilities, predictions.labels), ordered=False, loss=figures.loss) == figures
 
 
 def test_predictions_are_written_with_their_rows_and_after_the_checkpoint(
@@ -191,7 +191,7 @@ def test_predictions_are_written_with_their_rows_and_after_the_checkpoint(
 
     def checked(path: Any, predictions: Any) -> None:
         assert [row["epoch"] for row in saved(run)["rows"]] == list(range(1, predictions.epoch + 1))
-        assert run.directory.read_epochs()[-1]["epoch"] == predictions.epoch
+        assert run.directory.read_epochs()[-1].epoch == predictions.epoch
         seen.append(predictions.epoch)
 
     monkeypatch.setattr(journal, "write_predictions", checked)

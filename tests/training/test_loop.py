@@ -16,6 +16,7 @@ from medpriv_core.errors import DatasetError, RunError, SettingError, WeightsErr
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.progress import Cancelled
+from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs.spent_record import checkpoint_digest, read_record, write_record
 from medpriv_core.training import loop, sampling
 from medpriv_core.training.augmentation import network_input
@@ -26,8 +27,8 @@ FIGURES = ("accuracy", "loss", "balanced_accuracy", "auroc", "calibration_error"
 DP = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3}
 
 
-def without_clocks(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if name not in CLOCKS} for row in rows]
+def without_clocks(rows: list[EpochRow]) -> list[EpochRow]:
+    return [replace(row, **dict.fromkeys(CLOCKS)) for row in rows]
 
 
 def same_weights(first: torch.nn.Module, second: torch.nn.Module) -> bool:
@@ -49,18 +50,18 @@ def test_each_method_trains_two_epochs_and_writes_their_rows(
         expected |= {f"{split}_{figure}" for figure in FIGURES}
     if method == "dp_sgd":
         expected |= {"epsilon", "delta", "steps"}
-    assert [row["epoch"] for row in rows] == [1, 2]
-    assert all(set(row) == expected for row in rows)
-    assert all(0 <= row["test_accuracy"] <= 1 and row["test_loss"] >= 0 for row in rows)
-    assert rows[0]["elapsed_s"] < rows[1]["elapsed_s"]
+    assert [row.epoch for row in rows] == [1, 2]
+    assert all(set(row.to_dict()) == expected for row in rows)
+    assert all(0 <= row.test.accuracy <= 1 and row.test.loss >= 0 for row in rows)
+    assert rows[0].elapsed_s < rows[1].elapsed_s
 
 
 def test_it_learns(published_width: None, new_run: Callable[..., Run]) -> None:
     run = new_run()
     run.train(toy_spec(epochs=8))
     rows = run.directory.read_epochs()
-    assert rows[-1]["test_accuracy"] == rows[-1]["train_accuracy"] == 1
-    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+    assert rows[-1].test.accuracy == rows[-1].train.accuracy == 1
+    assert rows[-1].train.loss < rows[0].train.loss
 
 
 def test_local_dp_learns_from_the_noised_images_and_tests_on_both(
@@ -90,8 +91,8 @@ def test_the_last_rows_figures_are_those_of_the_network_on_the_test_images(new_r
     with torch.no_grad():
         probabilities = session.trained(examples.values).double().softmax(1)
     own = probabilities[torch.arange(len(examples)), examples.labels]
-    assert row["test_accuracy"] == (probabilities.argmax(1) == examples.labels).double().mean().item()
-    assert row["test_loss"] == pytest.approx(-own.log().mean().item(), rel=1e-4)
+    assert row.test.accuracy == (probabilities.argmax(1) == examples.labels).double().mean().item()
+    assert row.test.loss == pytest.approx(-own.log().mean().item(), rel=1e-4)
 
 
 def test_setup_records_what_was_fixed_at_the_start(new_run: Callable[..., Run]) -> None:
@@ -112,11 +113,12 @@ def test_setup_records_what_was_fixed_at_the_start(new_run: Callable[..., Run]) 
         "device": "cpu",
         "precision": "float32",
         "image_size": 32,
-        "resumed_from_epoch": None,
         "torch_version": torch.__version__,
     }
-    assert facts.items() <= setup.items()
-    assert "random" in setup["weights"]
+    recorded = setup.to_dict()
+    assert {name: recorded[name] for name in facts} == facts
+    assert setup.resumed_from_epoch is None
+    assert "random" in setup.weights
 
 
 def test_progress_tells_the_epoch_and_ends_within_its_total(new_run: Callable[..., Run]) -> None:
@@ -148,7 +150,7 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
         parts.train(spec, should_stop=StopAfter(questions))
     assert parts.directory.checkpoint.exists()
     resumed = parts.train(spec)
-    assert parts.directory.read_setup()["resumed_from_epoch"] is not None
+    assert parts.directory.read_setup().resumed_from_epoch is not None
     assert same_weights(resumed.trained, expected.trained)
     assert without_clocks(parts.directory.read_epochs()) == without_clocks(whole.directory.read_epochs())
 
@@ -175,9 +177,9 @@ def test_a_resumed_private_run_has_the_epsilon_of_all_its_steps(new_run: Callabl
     session = run.train(spec)
     spent = [composed_epsilon([Steps(1.0, 0.2, steps)], delta=1e-3) for steps in (5, 10, 15)]
     rows = run.directory.read_epochs()
-    assert [row["steps"] for row in rows] == [5, 10, 15]
-    assert [row["epsilon"] for row in rows] == spent
-    assert loop.facts(session)["epsilon"] == spent[-1]
+    assert [row.steps for row in rows] == [5, 10, 15]
+    assert [row.epsilon for row in rows] == spent
+    assert loop.reached(session).epsilon == spent[-1]
     assert session.ledger.segments == (Steps(1.0, 0.2, 15),)
 
 
@@ -186,10 +188,10 @@ def test_a_target_epsilon_is_reached_and_not_exceeded_also_when_resumed(new_run:
     run = new_run()
     with pytest.raises(Cancelled):
         run.train(spec, should_stop=StopAfter(20))
-    planned = run.directory.read_setup()["noise_multiplier"]
+    planned = run.directory.read_setup().noise_multiplier
     run.train(spec)
-    assert run.directory.read_setup()["noise_multiplier"] == planned
-    assert 2.9 < run.directory.read_epochs()[-1]["epsilon"] <= 3.0
+    assert run.directory.read_setup().noise_multiplier == planned
+    assert 2.9 < run.directory.read_epochs()[-1].epsilon <= 3.0
     with pytest.raises(SettingError, match=r"more than this run's target of 3"):
         run.train(spec.changed(epochs=5))
 
@@ -210,8 +212,8 @@ def test_an_epoch_of_empty_batches_has_no_training_figures_but_an_epsilon(
     monkeypatch.setattr(sampling, "poisson_batch", lambda n, sample_rate, rng: np.array([], dtype=np.int64))
     go()
     (row,) = run.directory.read_epochs()
-    assert row["train_accuracy"] is None
-    assert row["steps"] == 5
+    assert row.train.accuracy is None
+    assert row.steps == 5
 
 
 def test_a_row_lost_between_checkpoint_and_metrics_is_written_on_resume(new_run: Callable[..., Run]) -> None:
@@ -219,7 +221,7 @@ def test_a_row_lost_between_checkpoint_and_metrics_is_written_on_resume(new_run:
     run.train(toy_spec())
     before = run.directory.read_epochs()
     metrics = run.directory.path / "metrics.jsonl"
-    metrics.write_text(json.dumps(before[0]) + "\n")
+    metrics.write_text(json.dumps(before[0].to_dict()) + "\n")
     run.train(toy_spec())
     assert run.directory.read_epochs() == before
 
@@ -235,7 +237,7 @@ def test_divergence_fails_with_advice_and_writes_no_row(new_run: Callable[..., R
     run = new_run()
     with pytest.raises(RunError, match="Lower the learning rate"):
         run.train(toy_spec(learning_rate=100.0, weight_decay=1.0, epochs=20))
-    assert all(math.isfinite(row["train_loss"]) for row in run.directory.read_epochs())
+    assert all(math.isfinite(row.train.loss) for row in run.directory.read_epochs())
 
 
 def test_a_damaged_checkpoint_is_refused(new_run: Callable[..., Run]) -> None:

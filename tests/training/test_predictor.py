@@ -76,9 +76,9 @@ def test_of_the_runs_own_test_images_it_says_what_was_recorded(
     probabilities = load(run, home).probabilities(list(toy.test.images))
     recorded = run.directory.read_epochs()[-1]
     assert probabilities.shape == (12, 2)
-    assert (probabilities.argmax(1) == toy.test.labels).mean() == recorded["test_accuracy"]
+    assert (probabilities.argmax(1) == toy.test.labels).mean() == recorded.test.accuracy
     right = probabilities[np.arange(12), toy.test.labels].astype(np.float64)
-    assert -np.log(right).mean() == pytest.approx(recorded["test_loss"], rel=1e-5)
+    assert -np.log(right).mean() == pytest.approx(recorded.test.loss, rel=1e-5)
     trained = evaluate(session.result, session.tests["test"], batch_size=12, mixed=None, check=lambda: None)
     assert np.allclose(probabilities, trained.probabilities, rtol=1e-5, atol=1e-7)
     assert np.ptp(probabilities, axis=0).min() > 0  # it tells pictures apart at all
@@ -92,7 +92,7 @@ def test_a_network_of_colours_and_grades(
     predictor = load(run, home)
     probabilities = predictor.probabilities(list(coloured.test.images))
     assert predictor.classes == ("0", "1", "2", "3", "4")
-    assert (probabilities.argmax(1) == coloured.test.labels).mean() == run.directory.read_epochs()[-1]["test_accuracy"]
+    assert (probabilities.argmax(1) == coloured.test.labels).mean() == run.directory.read_epochs()[-1].test.accuracy
     assert probabilities.sum(1) == pytest.approx(1, abs=1e-6)
 
 
@@ -107,7 +107,7 @@ def test_under_local_dp_pictures_are_taken_as_they_are(
         right = probabilities[np.arange(12), dataset.test.labels].astype(np.float64)
         assert (probabilities.argmax(1) == dataset.test.labels).mean() == recorded[f"{name}_accuracy"]
         assert -np.log(right).mean() == pytest.approx(recorded[f"{name}_loss"], rel=1e-5)
-    assert recorded["test_loss"] != pytest.approx(recorded["test_noised_loss"], rel=1e-3)
+    assert recorded.test.loss != pytest.approx(recorded.test_noised.loss, rel=1e-3)
 
 
 def test_pictures_of_any_size_are_squashed_as_the_datasets_are(new_run: Callable[..., Run], home: DataHome) -> None:
@@ -222,7 +222,7 @@ def test_a_last_layer_needs_the_weights_that_it_was_trained_on(
     run = new_run()
     train(run, weights=str(pretrained))
     probabilities = load(run, home).probabilities(list(toy.test.images))
-    assert (probabilities.argmax(1) == toy.test.labels).mean() == run.directory.read_epochs()[-1]["test_accuracy"]
+    assert (probabilities.argmax(1) == toy.test.labels).mean() == run.directory.read_epochs()[-1].test.accuracy
 
     values = torch.load(pretrained, weights_only=True)
     values["layer1.0.conv1.weight"][0] += 1
@@ -243,7 +243,7 @@ def test_a_whole_network_needs_no_other_file(
     probabilities = load(run, home).probabilities(list(toy.test.images))
     right = torch.from_numpy(probabilities).log()
     loss = F.nll_loss(right, torch.from_numpy(toy.test.labels)).item()
-    assert loss == pytest.approx(run.directory.read_epochs()[-1]["test_loss"], rel=1e-5)
+    assert loss == pytest.approx(run.directory.read_epochs()[-1].test.loss, rel=1e-5)
 
 
 def test_deleted_imagenet_weights_are_said_and_not_downloaded(

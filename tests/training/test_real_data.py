@@ -41,8 +41,8 @@ def test_pretrained_features_tell_pneumonia_better_than_guessing(
 ) -> None:
     run = new_run(clean=chest)
     session = run.train(toy_spec(image_size=SIZE, weights=str(imagenet_weights), epochs=5, batch_size=16))
-    assert session.rows[-1]["test_accuracy"] > 0.7
-    assert imagenet_weights.name in run.directory.read_setup()["weights"]
+    assert session.rows[-1].test.accuracy > 0.7
+    assert imagenet_weights.name in run.directory.read_setup().weights
 
 
 @pytest.mark.real_data
@@ -53,7 +53,7 @@ def test_all_layers_stay_stable_at_the_papers_learning_rate(
         image_size=SIZE, weights=str(imagenet_weights), epochs=1, batch_size=16, trainable="all", learning_rate=0.01
     )
     session = new_run(clean=chest).train(spec)
-    assert session.rows[-1]["train_loss"] < 1.5
+    assert session.rows[-1].train.loss < 1.5
 
 
 @pytest.mark.real_data
@@ -62,5 +62,5 @@ def test_a_private_epoch_on_radiographs_has_its_epsilon(
 ) -> None:
     settings = {"method": "dp_sgd", "noise_multiplier": 1.0, "delta": 1e-3, "epochs": 1, "batch_size": 16}
     session = new_run(clean=chest).train(toy_spec(image_size=SIZE, weights=str(imagenet_weights), **settings))
-    assert 0 < session.rows[0]["epsilon"] < 5
-    assert session.rows[0]["steps"] == 8
+    assert 0 < session.rows[0].epsilon < 5
+    assert session.rows[0].steps == 8

@@ -14,6 +14,7 @@ from torch import Tensor
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
 from medpriv_core.preprocessing import normalisation
+from medpriv_core.records.setup import Setup
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_record import checkpoint_digest
 from medpriv_core.spec import RunSpec
@@ -30,7 +31,7 @@ LAYER = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.tensor([1.0, -
 def put_checkpoint(path: Path, trained: dict[str, Tensor], spec: RunSpec = SPEC, **values: object) -> RunDirectory:
     directory = RunDirectory(path)
     directory.create(spec)
-    directory.write_setup({"classes": ["healthy", "ill"]})
+    directory.write_setup(Setup.from_dict({"classes": ["healthy", "ill"]}))
     content = {"backbone": "abc", "optimizer": {}, "settings": {}, "dataset": "key", "position": {"epochs_done": 3}}
     checkpoint = Checkpoint(trained=trained, **content | values)  # type: ignore[arg-type]
     directory.checkpoint.write_bytes(pack_checkpoint(checkpoint))

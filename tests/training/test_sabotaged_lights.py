@@ -11,7 +11,6 @@ import pytest
 from medpriv_core.errors import RunError
 from medpriv_core.privacy import dp_sgd, second_accountant
 from medpriv_core.privacy.checks import check_plan, check_run
-from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.runs.spent_record import read_spent
 from medpriv_core.training import private_steps, session
 from medpriv_core.training.ledger import Ledger
@@ -41,7 +40,7 @@ def test_what_a_loop_does_otherwise_is_recorded_as_it_does_it(new_run: Callable[
             run = new_run()
             with pytest.raises(RunError, match="failed its own test"):
                 run.open(toy_spec(**(DP | settings)))
-        recorded = vars(recorded_facts(run.directory.read_setup()))
+        recorded = vars(run.directory.read_setup().guarantee)
         assert {name: recorded[name] for name in facts} == facts
 
 

@@ -103,8 +103,8 @@ def test_a_full_batch_epoch_is_one_step_on_every_record(new_run: Callable[..., R
         drawn = record_batches(session)
         go()
         assert [batch.tolist() for batch in drawn] == [list(range(40))] * 3
-        assert run.directory.read_setup()["steps_per_epoch"] == 1
-    assert [row["steps"] for row in run.directory.read_epochs()] == [1, 2, 3]
+        assert run.directory.read_setup().steps_per_epoch == 1
+    assert [row.steps for row in run.directory.read_epochs()] == [1, 2, 3]
 
 
 def test_a_private_shuffled_epoch_sees_every_record_once_in_an_order_of_its_own(new_run: Callable[..., Run]) -> None:

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from medpriv_core.errors import RunError
 from medpriv_core.privacy.checks import check_run
-from medpriv_core.privacy.facts import recorded_facts
 from medpriv_core.training import inputs, noise, private_steps, sampling, session
 from medpriv_core.training.clipping.clipper import PerSampleClipper
 from medpriv_core.training.evidence import mixing_layers
@@ -53,7 +52,7 @@ def test_a_sound_session_passes_and_says_what_was_measured(
 ) -> None:
     run, spec = new_run(), toy_spec(**(DP | settings))
     run.open(spec)
-    facts = recorded_facts(run.directory.read_setup())
+    facts = run.directory.read_setup().guarantee
     assert facts.measured is not None
     assert all(finding["holds"] for finding in facts.measured.values()), facts.measured
     checks = {check.name: check for check in check_run(spec, setup=run.directory.read_setup(), spent=None)}
@@ -68,7 +67,7 @@ def test_a_sound_session_passes_and_says_what_was_measured(
 def test_the_whole_network_is_tried_too(new_run: Callable[..., Run], engine: str) -> None:
     run, spec = new_run(), toy_spec(**DP, trainable="norms", engine=engine)
     run.open(spec)
-    measured = recorded_facts(run.directory.read_setup()).measured
+    measured = run.directory.read_setup().guarantee.measured
     assert measured["clipping"]["length"] > 100
     assert measured["clipping"]["added"] == pytest.approx(1, abs=1e-3)
 
@@ -122,7 +121,7 @@ def test_an_activation_that_rounding_lets_through_in_one_batch_only_refuses_no_s
     if unlucky < 3:
         run.open(spec)
         assert len(seen) == unlucky + 1
-        assert recorded_facts(run.directory.read_setup()).measured["apart"]["holds"]
+        assert run.directory.read_setup().guarantee.measured["apart"]["holds"]
         assert not torch.equal(seen[0].inputs, seen[-1].inputs)
     else:
         with pytest.raises(RunError, match="depends on the others in its batch"):
@@ -337,7 +336,7 @@ def test_a_sabotaged_loop_turns_its_light_red_and_does_not_begin(
     with pytest.raises(RunError, match="failed its own test"):
         run.train(spec)
     assert lights(run, spec)[light] == "red"
-    facts = recorded_facts(run.directory.read_setup())
+    facts = run.directory.read_setup().guarantee
     assert facts.unbounded
     assert math.isinf(facts.mechanism().sensitivity)
     assert run.directory.read_epochs() == []

@@ -19,6 +19,8 @@ from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.progress import Cancelled
+from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.outcome import Outcome
 from medpriv_core.runs import spent_record
 from medpriv_core.runs.spent_record import FILE_NAME, read_record, read_spent, with_bond
 from medpriv_core.spec import RunSpec
@@ -45,7 +47,7 @@ def saved(run: Run) -> dict[str, Any]:
 def shown(run: Run, spec: RunSpec) -> Spent | None:
     """As pages read it."""
     rows = run.directory.read_epochs()
-    return read_spent(run.directory, spec, setup=run.directory.read_setup(), last=rows[-1] if rows else {})
+    return read_spent(run.directory, spec, setup=run.directory.read_setup(), last=rows[-1] if rows else EpochRow())
 
 
 def accounting(run: Run, spec: RunSpec) -> tuple[str, str]:
@@ -99,7 +101,7 @@ def test_stop_resume_stop_forgets_no_step(new_run: Callable[..., Run]) -> None:
         assert accounting(run, spec)[0] == "green"
         before = spent.steps
     run.train(spec)
-    assert [row["steps"] for row in run.directory.read_epochs()] == [5, 10, 15, 20]
+    assert [row.steps for row in run.directory.read_epochs()] == [5, 10, 15, 20]
     assert shown(run, spec).steps == 4 * AN_EPOCH
 
 
@@ -149,7 +151,7 @@ def test_a_kill_between_any_two_writes_leaves_what_holds_for_the_weights_on_the_
     monkeypatch.setattr(spent_record, "replace_file", replace_file)
     check()
     run.train(spec.changed(epochs=3))
-    assert [row["steps"] for row in run.directory.read_epochs()] == [5, 10, 15]
+    assert [row.steps for row in run.directory.read_epochs()] == [5, 10, 15]
     assert accounting(run, spec.changed(epochs=3))[0] == "green"
 
 
@@ -176,7 +178,7 @@ def test_a_kill_between_record_and_checkpoint_does_not_put_a_target_out_of_reach
     assert (shown(run, spec).steps, shown(run, spec).recorded) == (AN_EPOCH, True)
     monkeypatch.setattr(spent_record, "replace_file", replace_file)
     run.train(spec)
-    assert run.directory.read_epochs()[-1]["epsilon"] <= 3.0
+    assert run.directory.read_epochs()[-1].epsilon <= 3.0
 
 
 def test_a_run_does_not_go_on_from_an_older_checkpoint_that_was_put_back(
@@ -200,7 +202,7 @@ def test_a_run_does_not_go_on_from_an_older_checkpoint_that_was_put_back(
 
     shutil.copy(tmp_path / "newer.pt", run.directory.checkpoint)
     run.train(spec)
-    assert [row["steps"] for row in run.directory.read_epochs()] == [5, 10, 15]
+    assert [row.steps for row in run.directory.read_epochs()] == [5, 10, 15]
     assert accounting(run, spec)[0] == "green"
 
 
@@ -213,7 +215,7 @@ def test_a_checkpoint_that_is_gone_stays_spent(new_run: Callable[..., Run]) -> N
     assert f"counts 0 steps and the record of what was spent {taken}" in session.remark
     go()
     assert shown(run, spec).steps == 2 * AN_EPOCH + taken
-    assert [row["epsilon"] for row in run.directory.read_epochs()] == [epsilon_of(steps + taken) for steps in (5, 10)]
+    assert [row.epsilon for row in run.directory.read_epochs()] == [epsilon_of(steps + taken) for steps in (5, 10)]
     state, sentence = accounting(run, spec)
     assert (state, "the larger number holds" in sentence) == ("amber", True)
 
@@ -260,7 +262,9 @@ def test_without_its_record_the_light_is_red_until_the_run_goes_on(
     assert (shown(run, spec).steps, shown(run, spec).recorded) == (AN_EPOCH, False)
     state, sentence = accounting(run, spec)
     assert (state, "is damaged or gone" in sentence) == ("red", True)
-    run.directory.write_outcome("cancelled", epoch=1, steps=taken, epsilon=epsilon_of(taken), delta=1e-3)
+    run.directory.write_outcome(
+        Outcome("cancelled", last=EpochRow(epoch=1, steps=taken, epsilon=epsilon_of(taken), delta=1e-3))
+    )
     assert (shown(run, spec).steps, shown(run, spec).epsilon) == (taken, epsilon_of(taken))
 
     run.directory.clear_outcome()

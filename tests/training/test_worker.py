@@ -26,6 +26,7 @@ from medpriv_core.mechanisms.discrete_laplace import DiscreteLaplace
 from medpriv_core.mechanisms.dp_pix import DpPix
 from medpriv_core.mechanisms.keyed import keyed_release
 from medpriv_core.progress import Cancelled
+from medpriv_core.records.outcome import Outcome
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.training import worker
 from medpriv_core.training.data import TrainingData
@@ -80,10 +81,10 @@ def test_a_finished_run_says_so_with_its_last_figures(directory: RunDirectory, h
     assert run_worker(directory.path, home) == 0
     outcome = directory.read_outcome()
     last = directory.read_epochs()[-1]
-    assert outcome["state"] == "finished"
-    assert outcome["epsilon"] == last["epsilon"] > 0
-    assert outcome["delta"] == 1e-3
-    assert outcome["test_accuracy"] == last["test_accuracy"]
+    assert outcome.state == "finished"
+    assert outcome.last.epsilon == last.epsilon > 0
+    assert outcome.last.delta == 1e-3
+    assert outcome.last.test.accuracy == last.test.accuracy
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_what_the_user_can_put_right_fails_with_its_sentence(
     monkeypatch.setattr(worker, "prepare_dataset", prepare)
     directory.create(toy_spec())
     assert run_worker(directory.path, home) == 2
-    assert directory.read_outcome() == {"state": "failed", "message": "The folder has no images.", "exit_code": 2}
+    assert directory.read_outcome() == Outcome("failed", "The folder has no images.", exit_code=2)
 
 
 def test_settings_are_kept_so_that_a_page_can_call_them_as_its_form_does(
@@ -149,7 +150,7 @@ def test_settings_are_kept_so_that_a_page_can_call_them_as_its_form_does(
     monkeypatch.setattr(worker, "prepare_dataset", prepare)
     directory.create(toy_spec())
     assert run_worker(directory.path, home) == 2
-    assert directory.read_outcome()["message"] == "Set [norm] to [norm=group_norm]."
+    assert directory.read_outcome().message == "Set [norm] to [norm=group_norm]."
     assert capsys.readouterr().err.splitlines()[-1] == "Set norm to group_norm."
 
 
@@ -162,7 +163,7 @@ def test_an_internal_error_fails_in_one_sentence_and_leaves_the_traceback_to_the
     monkeypatch.setattr(worker, "prepare_dataset", prepare)
     directory.create(toy_spec())
     assert run_worker(directory.path, home) == 1
-    assert directory.read_outcome()["message"] == (
+    assert directory.read_outcome().message == (
         "The worker stopped on an internal error (ZeroDivisionError: division by zero). The log has the details."
     )
     assert "Traceback" in capsys.readouterr().err
@@ -189,7 +190,7 @@ def test_full_disk_and_memory_are_explained(
     monkeypatch.setattr(worker, "prepare_dataset", prepare)
     directory.create(toy_spec())
     assert run_worker(directory.path, home) == 2
-    assert words in directory.read_outcome()["message"]
+    assert words in directory.read_outcome().message
 
 
 def test_a_full_disk_at_the_checkpoint_keeps_the_one_before(
@@ -207,14 +208,14 @@ def test_a_full_disk_at_the_checkpoint_keeps_the_one_before(
     with monkeypatch.context() as patched:
         patched.setattr("os.fsync", refuse)
         assert run_worker(directory.path, home) == 2
-    assert "is full" in directory.read_outcome()["message"]
+    assert "is full" in directory.read_outcome().message
     assert directory.checkpoint.read_bytes() == before
     assert not list(directory.path.glob(".*part"))
 
 
 def test_an_ended_run_is_not_started_again(directory: RunDirectory, home: DataHome) -> None:
     directory.create(toy_spec())
-    directory.write_outcome("finished")
+    directory.write_outcome(Outcome("finished"))
     assert run_worker(directory.path, home) == 3
     assert directory.read_epochs() == []
 
@@ -281,7 +282,7 @@ def test_a_damaged_spec_fails_with_a_sentence(directory: RunDirectory, home: Dat
     directory.create(toy_spec())
     (directory.path / "spec.json").write_text("{")
     assert run_worker(directory.path, home) == 2
-    assert "spec.json" in directory.read_outcome()["message"]
+    assert "spec.json" in directory.read_outcome().message
 
 
 def test_the_users_signal_handlers_come_back(directory: RunDirectory, home: DataHome) -> None:
@@ -305,7 +306,7 @@ def test_a_stop_before_training_leaves_no_checkpoint(
     monkeypatch.setattr(worker, "prepare_dataset", prepare)
     directory.create(toy_spec())
     assert run_worker(directory.path, home) == 0
-    assert directory.read_outcome()["state"] == "cancelled"
+    assert directory.read_outcome().state == "cancelled"
     assert not directory.checkpoint.exists()
 
 
@@ -313,7 +314,7 @@ def test_a_stop_before_training_leaves_no_checkpoint(
 def test_the_device_that_the_launcher_has_chosen_is_the_one(directory: RunDirectory, home: DataHome) -> None:
     directory.create(toy_spec(device="auto"))
     assert run_worker(directory.path, home, device="cuda:1") == 2
-    assert "[device] is cuda:1, but no CUDA device was found" in directory.read_outcome()["message"]
+    assert "[device] is cuda:1, but no CUDA device was found" in directory.read_outcome().message
     assert directory.read_spec().device == "auto"
 
 
@@ -331,18 +332,18 @@ def test_a_stopped_worker_saves_and_another_finishes_the_run(
     directory.ask_to_stop()  # by a file and no signal, as on another machine
     assert child.wait(60) == 0, directory.log_tail()
     outcome = directory.read_outcome()
-    assert outcome["state"] == "cancelled"
-    assert outcome["epsilon"] >= directory.read_epochs()[-1]["epsilon"] > 0
+    assert outcome.state == "cancelled"
+    assert outcome.last.epsilon >= directory.read_epochs()[-1].epsilon > 0
 
     done = len(directory.read_epochs())
     directory.clear_outcome()
     assert not directory.is_asked_to_stop
     directory.create(directory.read_spec().changed(epochs=done + 2))
     assert run_worker(directory.path, home) == 0
-    assert directory.read_outcome()["state"] == "finished"
-    assert directory.read_setup()["resumed_from_epoch"] == done
-    assert [row["epoch"] for row in directory.read_epochs()] == list(range(1, done + 3))
-    assert [row["steps"] for row in directory.read_epochs()] == [5 * epoch for epoch in range(1, done + 3)]
+    assert directory.read_outcome().state == "finished"
+    assert directory.read_setup().resumed_from_epoch == done
+    assert [row.epoch for row in directory.read_epochs()] == list(range(1, done + 3))
+    assert [row.steps for row in directory.read_epochs()] == [5 * epoch for epoch in range(1, done + 3)]
 
 
 def test_a_killed_worker_leaves_no_outcome_and_another_goes_on(
@@ -358,7 +359,7 @@ def test_a_killed_worker_leaves_no_outcome_and_another_goes_on(
     before = directory.read_epochs()
     directory.create(toy_spec(epochs=len(before) + 2))
     assert run_worker(directory.path, home) == 0
-    assert directory.read_outcome()["state"] == "finished"
+    assert directory.read_outcome().state == "finished"
     after = directory.read_epochs()
     assert after[: len(before)] == before
     assert len(after) == len(before) + 2
@@ -373,7 +374,7 @@ def test_a_cancelled_exception_from_anywhere_is_a_stop_and_no_failure(
     monkeypatch.setattr(worker, "prepare_dataset", prepare)
     directory.create(toy_spec())
     assert run_worker(directory.path, home) == 0
-    assert directory.read_outcome()["state"] == "cancelled"
+    assert directory.read_outcome().state == "cancelled"
 
 
 def test_a_run_whose_folder_is_deleted_while_it_trains_ends_with_a_sentence(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from medpriv_core.figures.comparison import frontier
-from medpriv_core.results.cost import MEASURES
+from medpriv_core.records.epoch import COMPARED
+from medpriv_core.shown_text import for_markdown
 from pages.parts.charts import draw_chart
 from pages.parts.compare.choice import Choice
 from pages.parts.compare.tables import draw_table
@@ -14,13 +15,14 @@ from pages.parts.links import from_link, to_link
 
 def choose_measure(choice: Choice, usual: str) -> str:
     """What utility is measured by: of grades the ``usual`` one, else the first that something on screen has."""
-    there = [column for column in MEASURES if any(group.estimate(column) for group in choice.here)]
-    default = usual if usual == "test_kappa" else there[0]
+    there = [column for column in COMPARED if any(group.estimate(column) for group in choice.here)]
+    # Accuracy says little where one class is rare.
+    default = usual if usual == "test_kappa" else "test_auroc" if "test_auroc" in there else there[0]
     chosen = st.radio(
         "Measured by",
         there,
         index=there.index(from_link("measure", there, default)),
-        format_func=MEASURES.__getitem__,
+        format_func=lambda column: COMPARED[column].metric.word,
         key=f"frontier_measure_{'_'.join(there)}",
         horizontal=True,
     )
@@ -40,10 +42,10 @@ def draw(choice: Choice, column: str) -> None:
         "without a bar is one run without its predictions on the test images: the "
         "reference set and the authors' logs come without theirs."
     )
-    hidden = len(choice.here) - len(chart.groups)
+    hidden, word = len(choice.here) - len(chart.groups), COMPARED[column].metric.word
     if hidden:
         st.caption(
-            f"{hidden} {'line has' if hidden == 1 else 'lines have'} not measured {MEASURES[column]} and cannot be "
-            "shown; the authors logged accuracies only."
+            f"{hidden} {'line has' if hidden == 1 else 'lines have'} not measured {for_markdown(word)} and "
+            "cannot be shown; the authors logged accuracies only."
         )
     draw_table(chart.groups, key="frontier", name=chart.name)

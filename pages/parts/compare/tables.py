@@ -8,31 +8,26 @@ from typing import Any
 import streamlit as st
 
 from medpriv_core.datasets.registry import dataset_info
-from medpriv_core.exports.comparison_table import FIGURES, export_rows, to_csv
+from medpriv_core.exports.comparison_table import export_rows, to_csv
 from medpriv_core.figures.comparison import NO_TRAINING_ACCURACY, Chart
 from medpriv_core.privacy.statement import format_epsilon
-from medpriv_core.results.cost import SCORES
+from medpriv_core.records.epoch import COMPARED, LISTED, Column
 from medpriv_core.results.groups import Estimate, Group
 from medpriv_core.results.result import SOURCE_TITLES, Protocol
 from medpriv_core.shown_text import for_cell
 from pages.parts.charts import file_name_of
-
-# The figures whose interval is worth a column.
-WITH_INTERVAL = ("test_accuracy", "test_balanced_accuracy", "test_auroc", "test_kappa")
+from pages.parts.metric_columns import column_formats
 
 
 def draw_table(groups: Sequence[Group], *, key: str, name: str, protocol: Protocol = "last_epoch") -> None:
     """One line a group under a chart, and a button that takes all numbers of each run away."""
-    there = [column for column in FIGURES if any(group.first.final.get(column) is not None for group in groups)]
+    there = [column for column in LISTED.values() if any(column.of(group.first.final) is not None for group in groups)]
     with st.expander("The same numbers as a table"):
         st.dataframe(
             [_line(group, protocol, there) for group in groups],
             hide_index=True,
             key=f"table_{key}",
-            column_config={
-                title: st.column_config.NumberColumn(format="%.3f" if column in SCORES else "%.1f %%")
-                for column, title in FIGURES.items()
-            },
+            column_config=column_formats(there),
         )
         st.download_button(
             "All numbers as CSV",
@@ -44,15 +39,14 @@ def draw_table(groups: Sequence[Group], *, key: str, name: str, protocol: Protoc
         )
 
 
-def _line(group: Group, protocol: Protocol, columns: Sequence[str]) -> dict[str, Any]:
+def _line(group: Group, protocol: Protocol, columns: Sequence[Column]) -> dict[str, Any]:
     line: dict[str, Any] = {"runs on screen": for_cell(group.label), "dataset": dataset_info(group.first.dataset).title}
     for column in columns:
-        title = FIGURES[column]
-        found = group.estimate(column, protocol)
+        found = group.estimate(column.name, protocol)
         if found is not None:
-            line[title] = found.mean if column in SCORES else 100 * found.mean
-        if column in WITH_INTERVAL and protocol == "last_epoch":
-            line[f"{title}, 95 % interval"] = interval(found, percent=column not in SCORES) if found else ""
+            line[column.title] = column.metric.in_table(found.mean)
+        if column.name in COMPARED and protocol == "last_epoch":
+            line[f"{column.title}, 95 % interval"] = interval(found, percent=column.metric.share) if found else ""
     first = group.first
     return line | {
         "ε that holds": "not established" if not first.guarantee.established else format_epsilon(group.epsilon),

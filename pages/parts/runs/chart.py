@@ -11,13 +11,11 @@ from dataclasses import replace
 
 import streamlit as st
 
+from medpriv_core.evaluation.metrics import PART_TITLES, Metric, Part
 from medpriv_core.exports.captions import describe_runs
 from medpriv_core.figures.curves import (
     MEASURES,
-    PART_TITLES,
     Axis,
-    Measure,
-    Part,
     RunCurves,
     curves_of,
     describe_curves,
@@ -197,7 +195,7 @@ def held(runs: Sequence[Run]) -> list[Run]:
     """The runs with the epochs that are to be drawn: while paused, those that were there at the click."""
     if not is_paused():
         return list(runs)
-    return [replace(run, epochs=[row for row in run.epochs if row["epoch"] <= held_at(run)]) for run in runs]
+    return [replace(run, epochs=[row for row in run.epochs if row.epoch <= held_at(run)]) for run in runs]
 
 
 def held_at(run: Run) -> int:
@@ -206,7 +204,7 @@ def held_at(run: Run) -> int:
     return epoch
 
 
-def nothing_drawn(runs: Sequence[Run], measure: Measure, *, elsewhere: bool) -> str:
+def nothing_drawn(runs: Sequence[Run], measure: Metric, *, elsewhere: bool) -> str:
     """Why there is no chart; ``elsewhere``: the figure is there for images that are not chosen."""
     if not any(run.epochs for run in runs):
         return "No epoch was finished, so there is no curve."
@@ -230,8 +228,8 @@ def legend_words(runs: Sequence[Run], curves: Sequence[RunCurves], view: View) -
         run = runs[0]
         said = [
             METHOD_STYLES[runs[0].spec.method].title,
-            for_markdown(str(run.setup.get("device") or "")),
-            for_markdown(str(run.setup.get("weights") or "").rstrip(".")),
+            for_markdown(run.setup.device or ""),
+            for_markdown((run.setup.weights or "").rstrip(".")),
         ]
     if not any(run.epochs for run in curves):
         said.append("the curve begins with the first epoch")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
 from medpriv_core.exports.sharing import shared_run
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.coverage import SHORT, WARNING, is_withheld, left_out_of
-from medpriv_core.privacy.second_accountant import SECOND
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import run_question, run_verdict
+from medpriv_core.records.epoch import COLUMNS, EpochRow
 from medpriv_core.runs import service
-from medpriv_core.runs.directory import RunDirectory, epsilon_spent
+from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.service import Run
 from medpriv_core.runs.spent_record import with_bond
 from medpriv_core.shown_text import for_cell, for_markdown
@@ -23,6 +22,7 @@ from medpriv_core.spec import SETTINGS
 from pages.parts import cached
 from pages.parts.evaluation_view import draw_evaluation
 from pages.parts.guarantee import draw_confirmed, draw_green_lights, draw_lights, draw_verdict
+from pages.parts.metric_columns import column_formats, numbers_of
 from pages.parts.protection import draw_local_dp
 from pages.parts.runs.label_form import draw_labels
 from pages.parts.tabs import open_tab
@@ -30,21 +30,6 @@ from pages.parts.take_away_runs import draw_take_away
 from pages.parts.words import in_words, why_failed
 
 MOST_ROWS = 100
-COLUMNS = {
-    "epoch": "epoch",
-    "train_accuracy": "train accuracy",
-    "test_accuracy": "test accuracy",
-    "test_balanced_accuracy": "test balanced accuracy",
-    "test_auroc": "test AUROC",
-    "test_calibration_error": "test calibration error",
-    "test_kappa": "test kappa",
-    "test_noised_accuracy": "test accuracy, noised images",
-    "train_loss": "train loss",
-    "test_loss": "test loss",
-    "epsilon": "ε so far",
-    "images_per_s": "images a second",
-}
-IN_PERCENT = ("accuracy", "calibration_error")
 
 
 def draw_details(run: Run, known_tags: list[str]) -> None:
@@ -82,7 +67,7 @@ def draw_guarantee(run: Run) -> None:
         return
     spent = with_bond(run.spent, RunDirectory(cached.home().runs / run.id)) if run.ended else run.spent
     asked = run_question(run.spec, setup=run.setup, spent=spent)
-    draw_confirmed(asked, lambda: draw_what_holds(run, spent), recorded=run.setup.get(SECOND))
+    draw_confirmed(asked, lambda: draw_what_holds(run, spent), recorded=run.setup.second_accountant)
 
 
 def draw_what_holds(run: Run, spent: Spent | None) -> None:
@@ -120,22 +105,22 @@ def draw_epochs(run: Run) -> None:
             run = shared_run(run, with_training_figures=too)
         elif run.imported:
             st.caption("The figures of the training images are not here: the export of this run left them out.")
-    columns = {name: title for name, title in COLUMNS.items() if any(name in row for row in run.epochs)}
+    columns = [column for column in COLUMNS.values() if any(column.of(row) is not None for row in run.epochs)]
+    private, timed = any(map(epsilon_of, run.epochs)), any(row.images_per_s is not None for row in run.epochs)
     every = -(-len(run.epochs) // MOST_ROWS)
-    shown = [row for row in run.epochs[:-1] if row["epoch"] % every == 0] + run.epochs[-1:]
+    shown = [row for row in run.epochs[:-1] if row.epoch % every == 0] + run.epochs[-1:]
     if every > 1:
         st.caption(f"One epoch in {every}, and the last one; all are in metrics.jsonl of the run's folder.")
     st.dataframe(
         [
-            {title: epsilon_of(row) if name == "epsilon" else number(row, name) for name, title in columns.items()}
+            {"epoch": row.epoch}
+            | numbers_of(row, columns)
+            | ({"ε so far": epsilon_of(row)} if private else {})
+            | ({"images a second": row.images_per_s} if timed else {})
             for row in reversed(shown)
         ],
         hide_index=True,
-        column_config={
-            title: st.column_config.NumberColumn(format=number_format(name))
-            for name, title in columns.items()
-            if name not in ("epoch", "epsilon")
-        },
+        column_config=column_formats(columns) | {"images a second": st.column_config.NumberColumn(format="%.0f")},
     )
 
 
@@ -153,18 +138,8 @@ def draw_settings(run: Run) -> None:
     st.dataframe(rows, hide_index=True, height="content")
 
 
-def number(epoch: dict[str, Any], name: str) -> float | None:
-    """One number of an epoch, shares in percent."""
-    value = epoch.get(name)
-    return 100 * value if value is not None and name.endswith(IN_PERCENT) else value
-
-
-def number_format(name: str) -> str:
-    """How such numbers are written."""
-    return "%.1f %%" if name.endswith(IN_PERCENT) else "%.0f" if name == "images_per_s" else "%.4g"
-
-
-def epsilon_of(epoch: dict[str, Any]) -> str:
+def epsilon_of(row: EpochRow) -> str:
     """Epsilon after an epoch with its delta, rounded up; empty where the method has none."""
-    epsilon = epsilon_spent(epoch)
-    return "" if epsilon is None else f"{format_epsilon(epsilon)} (δ = {format_delta(epoch['delta'])})"
+    if row.epsilon is None or row.delta is None:
+        return ""
+    return f"{format_epsilon(row.epsilon)} (δ = {format_delta(row.delta)})"

@@ -80,7 +80,7 @@ def progress_of(run: Run) -> tuple[float, str]:
     parts = [str(progress["phase"])]
     if run.spec and run.epochs_done and not str(progress["phase"]).startswith("Epoch"):
         parts.append(f"{run.epochs_done} of {run.spec.epochs} epochs done")
-    if speed := run.last.get("images_per_s"):
+    if speed := run.last.images_per_s:
         parts.append(f"{speed:,.0f} images a second")
     if progress["seconds_left"]:
         parts.append(f"{format_duration(progress['seconds_left'])} left")

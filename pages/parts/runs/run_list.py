@@ -16,12 +16,14 @@ from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.dp_sgd import accountant_of
 from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon
 from medpriv_core.privacy.subsampled_gaussian import mechanism_of
+from medpriv_core.records.epoch import COMPARED
 from medpriv_core.runs import service
 from medpriv_core.runs.service import RunLine, RunSummary
 from medpriv_core.shown_text import for_cell
 from medpriv_core.spec import RunSpec
 from pages.parts import cached
 from pages.parts.messages import explain_errors, log
+from pages.parts.metric_columns import column_formats, numbers_of
 from pages.parts.runs.actions import begin_fragment, count, delete, restore, touched
 from pages.parts.runs.address import choose
 from pages.parts.runs.removal import draw_removal
@@ -136,8 +138,10 @@ def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
     if key in st.session_state and sorted(st.session_state[key]["selection"]["rows"]) != rows:
         st.session_state[key] = {"selection": {"rows": rows}}  # chosen elsewhere
     lines = [describe_any(run) for run in runs]
-    if all(line.get("kappa") is None for line in lines):  # no run here has graded images
-        lines = [{title: value for title, value in line.items() if title != "kappa"} for line in lines]
+    # Of grades alone, and no run here has graded images.
+    graded = [column.title for column in COMPARED.values() if column.metric.graded]
+    empty = {title for title in graded if all(line.get(title) is None for line in lines)}
+    lines = [{title: value for title, value in line.items() if title not in empty} for line in lines]
     st.dataframe(
         lines,
         hide_index=True,
@@ -149,12 +153,7 @@ def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
         placeholder="",
         column_config={
             "run": st.column_config.TextColumn(width="large"),
-            "test accuracy": st.column_config.NumberColumn(format="%.1f %%"),
-            "balanced": st.column_config.NumberColumn(format="%.1f %%", help="Balanced accuracy on the test images"),
-            "AUROC": st.column_config.NumberColumn(format="%.3f", help="On the test images"),
-            "kappa": st.column_config.NumberColumn(
-                format="%.3f", help="Of grades: agreement with quadratic weights on the test images, 0 for guessing"
-            ),
+            **column_formats(COMPARED.values()),
             "ε spent": st.column_config.NumberColumn(
                 format="%.3g", help="By the run's own ledger, rounded up; the next column says with what it holds."
             ),
@@ -251,7 +250,7 @@ def describe_any(run: RunSummary) -> dict[str, object]:
 
 def describe(run: RunSummary) -> dict[str, object]:
     """One line of the table."""
-    spec, last = run.spec, run.last
+    spec = run.spec
     epsilon = run.spent.epsilon if run.spent is not None else None
     return {
         "run": for_cell(run.name),
@@ -260,10 +259,7 @@ def describe(run: RunSummary) -> dict[str, object]:
         "method": METHOD_STYLES[spec.method].title if spec else None,
         "epochs": run.epochs_done,
         "of": spec.epochs if spec else None,
-        "test accuracy": percent(last.get("test_accuracy")),
-        "balanced": percent(last.get("test_balanced_accuracy")),
-        "AUROC": last.get("test_auroc"),
-        "kappa": last.get("test_kappa"),
+        **numbers_of(run.last, COMPARED.values()),
         "β": spec.beta if spec else None,
         "ε spent": None if epsilon is None or math.isinf(epsilon) else float(format_epsilon(epsilon).replace(",", "")),
         "ε in full": "" if epsilon is None or spec is None else full_epsilon(spec, run),
@@ -275,7 +271,7 @@ def describe(run: RunSummary) -> dict[str, object]:
 
 def full_epsilon(spec: RunSpec, run: RunSummary) -> str:
     """The ledger's epsilon with delta, adjacency, sampling and accountant, and where the run was stopped."""
-    train_size, spent = run.setup.get("train_size"), run.spent
+    train_size, spent = run.setup.train_size, run.spent
     if not train_size or spent is None or not spent.steps or spent.epsilon is None:
         return "not enough was recorded to say what holds"
     delta = spec.delta if spent.delta is None else spent.delta
@@ -293,8 +289,3 @@ def _full_epsilon(spec: RunSpec, train_size: int, steps: int, delta: float, epsi
         sampling=mechanism.sampling,
         accountant=accountant_of(sample_rate=mechanism.sample_rate, delta=delta, steps=steps),
     )
-
-
-def percent(share: float | None) -> float | None:
-    """A share in percent."""
-    return None if share is None else 100 * share

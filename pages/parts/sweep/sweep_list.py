@@ -12,6 +12,7 @@ import streamlit as st
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.progress import format_duration
+from medpriv_core.records.epoch import COMPARED, EpochRow
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.shown_text import for_cell, for_markdown
 from medpriv_core.sweeps import service
@@ -19,6 +20,7 @@ from medpriv_core.sweeps.files import SweepRun
 from medpriv_core.sweeps.service import MemberState, SweepState, SweepStatus
 from pages.parts import cached
 from pages.parts.messages import explain_errors
+from pages.parts.metric_columns import column_formats, numbers_of
 from pages.parts.words import in_form_words, why_failed, why_failed_plainly
 
 REFRESH_S = 2.0
@@ -144,11 +146,7 @@ def draw_runs(status: SweepStatus) -> None:
         hide_index=True,
         placeholder="",
         key=f"sweep_table_{status.sweep.id}",
-        column_config={
-            "test accuracy": st.column_config.NumberColumn(format="%.1f %%"),
-            "test AUROC": st.column_config.NumberColumn(format="%.3f"),
-            "test kappa": st.column_config.NumberColumn(format="%.3f"),
-        },
+        column_config=column_formats(COMPARED.values()),
     )
     for name, reason in status.sweep.impossible:
         st.caption(f"Left out: {for_markdown(name)}. {in_form_words(reason)}")
@@ -156,17 +154,15 @@ def draw_runs(status: SweepStatus) -> None:
 
 def describe(entry: SweepRun, run: RunSummary | None, state: MemberState) -> dict[str, object]:
     """One line of the table."""
-    last = run.last if run is not None else {}
+    last = run.last if run is not None else EpochRow()
     spent = run.spent if run is not None else None
-    accuracy, epsilon = last.get("test_accuracy"), spent.epsilon if spent is not None else None
+    epsilon = spent.epsilon if spent is not None else None
     delta = entry.spec.delta if spent is None or spent.delta is None else spent.delta
     return {
         "run": for_cell(entry.name),
         "state": ("stopping" if run and run.stopping else RUN_STATES[state]) + (", reused" if entry.reused else ""),
         "epoch": f"{run.epochs_done if run else 0} of {entry.spec.epochs}",
-        "test accuracy": None if accuracy is None else 100 * accuracy,
-        "test AUROC": last.get("test_auroc"),
-        "test kappa": last.get("test_kappa"),
+        **numbers_of(last, COMPARED.values()),
         "ε spent": "" if epsilon is None else f"{format_epsilon(epsilon)} (δ = {format_delta(delta)})",
         "message": why_failed_plainly(run) if run else "",
     }
