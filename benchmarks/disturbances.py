@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -116,7 +117,12 @@ def damage_a_copy(trial: Trial) -> None:
             shutil.copytree(trial.home.root, home.root, ignore=shutil.ignore_patterns("filler"))
         copied = RunDirectory(home.runs / run_id).read_epochs()
         shown = replace(shown, last_epoch=max((row.epoch for row in copied), default=0))
-        acts = [damaged.damage_checkpoint, damaged.damage_json, damaged.replace_by_a_folder, damaged.damage_arrays]
+        acts: list[Any] = [
+            damaged.damage_checkpoint,
+            damaged.damage_json,
+            damaged.replace_by_a_folder,
+            damaged.damage_arrays,
+        ]
         acts.append(damaged.lose_the_table)
         older = trial.older(run_id)
         if older and older["spent.json"] != (home.runs / run_id / "spent.json").read_bytes():

@@ -130,7 +130,7 @@ def test_the_same_run_in_other_words_is_not_trained_again(
 ) -> None:
     entries = {entry.info.name: entry for entry in list_datasets(home)}
     entry, run = entries["synthetic_chest"], made_run(spec)
-    counts = {"train_class_counts": entry.train_counts, "test_class_counts": entry.test_counts}
+    counts: dict[str, Any] = {"train_class_counts": entry.train_counts, "test_class_counts": entry.test_counts}
     run = replace(run, setup=replace(run.setup, **counts))
     assert identity(spec.changed(**changes)) in reusable_runs([run], entries)
 

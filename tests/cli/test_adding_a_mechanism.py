@@ -22,6 +22,7 @@ from medpriv_core.mechanisms.picture_noise import parameter
 from medpriv_core.mechanisms.sources import NoiseSource
 from medpriv_core.privacy.image_cells import Shape
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
+from medpriv_core.records.setup import Setup
 from medpriv_core.results.from_run import describe_protocol
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.runs.naming import name_run
@@ -91,7 +92,7 @@ def test_runs_train_on_it_and_tell_its_epsilon() -> None:
     assert RunSpec.from_dict(spec.to_dict()) == spec
     # A parameter of its own has its usual value in runs, unless RunSpec has a setting of that name.
     assert spec.picture_noise == SeveralGaussians(3.0, number=4)
-    held = held_guarantee(spec, {}, None)
+    held = held_guarantee(spec, Setup(), None)
     assert held.epsilon == pytest.approx(picture_noise("gaussian", beta=1.5).guarantee((64, 64, 1)).epsilon_image)
     assert name_run(spec).split(" · ")[1] == "Local-DP β 3 several"
     assert "the mean of several Gaussian noises for each pixel (number 4)" in describe_protocol(spec)

@@ -73,7 +73,7 @@ def test_what_cannot_be_said_is_none() -> None:
     assert figures == Scores(
         accuracy=1.0,
         balanced_accuracy=1.0,
-        calibration_error=pytest.approx(0.15),
+        calibration_error=pytest.approx(0.15),  # type: ignore[arg-type]
         class_recall=(1.0, None),
         class_precision=(1.0, None),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def add_run(home: DataHome) -> ADD:
 
     def add(run_id: str, spec: RunSpec, *, classes: int = 2, ordered: bool = False, kept: bool = True) -> None:
         random = np.random.default_rng(spec.seed)
-        scores = {}
+        scores: dict[str, Any] = {}
         predictions = []
         for test_set in ("test", "test_noised") if spec.method == "local_dp" else ("test",):
             found = random.dirichlet(np.ones(classes), 60) + 0.6 * np.eye(classes)[LABELS]

@@ -21,7 +21,11 @@ DOUBT = "These do not look like weights that were trained on photographs (conv1.
 
 def add(home: DataHome, *, spec: RunSpec = SPEC, doubt: str | None = None, **last: Any) -> None:
     directory: RunDirectory = add_run(home, "r1", spec, epochs=1)
-    setup = {"test_class_counts": [60, 100], "weights": f"From a file. {doubt or ''}", "weights_doubt": doubt}
+    setup: dict[str, Any] = {
+        "test_class_counts": (60, 100),
+        "weights": f"From a file. {doubt or ''}",
+        "weights_doubt": doubt,
+    }
     directory.write_setup(replace(directory.read_setup(), **setup))
     directory.append_epoch(
         read_row({"epoch": 2, "train_accuracy": 0.5, "test_accuracy": 0.8, "train_loss": 0.2} | SOUND | last)

@@ -23,7 +23,7 @@ AS_THE_AUTHORS = {"engine": "microbatch", "microbatch_size": 4, "sampling": "shu
 WITH_BATCH_NORM = AS_THE_AUTHORS | {"norm": "batch_norm", "trainable": "all"}
 
 ONE_EACH = PatientCount(N, 1)
-ONE_IMAGE_EACH = patient_facts(ONE_EACH)
+ONE_IMAGE_EACH: dict[str, Any] = patient_facts(ONE_EACH)
 
 
 def dp_sgd(**settings: Any) -> RunSpec:

@@ -183,7 +183,7 @@ def test_a_resumed_run_with_other_noise_is_neither_a_fault_nor_a_false_claim() -
 
 def test_a_run_of_an_earlier_version_is_amber_where_nothing_was_recorded() -> None:
     spec = dp_sgd()
-    run = {
+    run: dict[str, Any] = {
         "setup": Setup(train_size=N, noise_multiplier=5.002),
         "spent": spent_at(EpochRow(epoch=1, steps=41, epsilon=0.2)),
     }
@@ -229,7 +229,7 @@ def test_a_delta_of_one_over_n_is_red_after_and_refused_before() -> None:
     spec = dp_sgd(delta=2e-4)
     with pytest.raises(SettingError, match="must be below 1/n"):
         check_plan(spec, train_size=N)
-    run = {"setup": Setup(train_size=N, noise_multiplier=5.002), "spent": None}
+    run: dict[str, Any] = {"setup": Setup(train_size=N, noise_multiplier=5.002), "spent": None}
     assert named(check_run(spec, **run), "Delta").state == "red"
 
 

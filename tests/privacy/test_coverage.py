@@ -41,7 +41,8 @@ def test_every_name_that_a_private_run_writes_is_on_one_of_the_lists(home: DataH
 
     outcome = directory.read_outcome()
     assert outcome is not None
-    for record in (*directory.read_epochs(), directory.read_setup(), outcome.last):
+    records: list[Any] = [*directory.read_epochs(), directory.read_setup(), outcome.last]
+    for record in records:
         assert set(left_out_of(record)) <= set(NAMES_LEFT_OUT)
     assert {"train_loss", "train_accuracy", "images_per_s", "elapsed_s", "finished_at"} <= set(outcome.to_dict())
 

@@ -20,7 +20,7 @@ from tests.results.chosen_results import PLAIN, PRIVATE, SHIFTED, TRAIN_SIZE, re
 def test_local_dp_has_the_epsilon_of_the_stored_picture() -> None:
     spec = RunSpec(dataset="chest_xray", image_size=256, method="local_dp", beta=1.0)
 
-    held = held_guarantee(spec, {}, None)
+    held = held_guarantee(spec, Setup(), None)
 
     # 24,993 by the PLD accountant; ours may lie 0.5 % above it.
     assert 24_993 <= held.epsilon < 24_993 * 1.005
@@ -31,15 +31,15 @@ def test_local_dp_has_the_epsilon_of_the_stored_picture() -> None:
 def test_colour_pictures_have_three_times_as_many_values() -> None:
     grey = RunSpec(dataset="chest_xray", image_size=64, method="local_dp", beta=1.0)
 
-    colour = held_guarantee(grey.changed(dataset="aptos2019"), {}, None)
+    colour = held_guarantee(grey.changed(dataset="aptos2019"), Setup(), None)
 
-    assert 2.8 < colour.epsilon / held_guarantee(grey, {}, None).epsilon < 3.1
+    assert 2.8 < colour.epsilon / held_guarantee(grey, Setup(), None).epsilon < 3.1
 
 
 def test_gaussian_noise_has_the_epsilon_of_its_closed_form() -> None:
     spec = RunSpec(dataset="synthetic_chest", image_size=32, method="local_dp", beta=20.0, noise_draw="gaussian")
 
-    held = held_guarantee(spec, {}, None)
+    held = held_guarantee(spec, Setup(), None)
 
     mu = 32 / 20  # black against white in all 1,024 pixels
     delta = scipy.stats.norm.cdf(mu / 2 - held.epsilon / mu) - math.exp(held.epsilon) * scipy.stats.norm.cdf(
@@ -54,9 +54,9 @@ def test_a_mosaic_has_the_epsilon_of_its_cells_together_and_not_that_of_the_pixe
     spec = RunSpec(dataset="synthetic_chest", image_size=32, method="local_dp", beta=2.0, **whole)
 
     # One cell: a single Laplace number, which has delta = 1 - e^((epsilon - 1/beta) / 2).
-    assert held_guarantee(spec, {}, None).epsilon == pytest.approx(1 / 2 + 2 * math.log1p(-1e-5), rel=1e-3)
+    assert held_guarantee(spec, Setup(), None).epsilon == pytest.approx(1 / 2 + 2 * math.log1p(-1e-5), rel=1e-3)
     # A 32nd of the noise, because no more than 32 pixels are to be hidden: the picture loses 32 times as much.
-    small = held_guarantee(spec.changed(changed_pixels=32), {}, None)
+    small = held_guarantee(spec.changed(changed_pixels=32), Setup(), None)
     assert small.epsilon == pytest.approx(32 / 2, rel=1e-3)
     assert small.unit == "one whole picture"
 

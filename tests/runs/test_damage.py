@@ -21,6 +21,7 @@ from medpriv_core.home import DataHome, data_home
 from medpriv_core.jobs import folder as folder_module
 from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.verdict import run_verdict
+from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs import epoch_log, service
 from medpriv_core.runs.diagnosis import trained_run
 from medpriv_core.runs.directory import RunDirectory
@@ -73,8 +74,8 @@ class Seen:
     """What pages and commands say of the run; complaints are sentences or lights."""
 
     epsilon: float | None
-    last: dict[str, Any]
-    rows: list[dict[str, Any]]
+    last: EpochRow
+    rows: list[EpochRow]
     asked: object
     longer: object
     predictions: object
@@ -109,7 +110,7 @@ def look(home: DataHome) -> Seen:
     return Seen(epsilon, run.last, run.epochs, asked, longer, predictions, tuple(complaints))
 
 
-def _last_predictions(directory: RunDirectory, last: dict[str, Any]) -> object:
+def _last_predictions(directory: RunDirectory, last: EpochRow) -> object:
     predictions = read_predictions(directory.path / "predictions.npz")
     if predictions is None or predictions.epoch != last.epoch:
         raise RunError("There are no predictions of the last epoch.")

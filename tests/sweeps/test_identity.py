@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_a_run_on_other_images_under_the_same_name_or_from_elsewhere_is_not_take
     entries = {entry.info.name: entry for entry in list_datasets(home)}
     entry = entries["synthetic_chest"]
     assert entry.content is not None
-    counts = {"train_class_counts": entry.train_counts, "test_class_counts": entry.test_counts}
+    counts: dict[str, Any] = {"train_class_counts": entry.train_counts, "test_class_counts": entry.test_counts}
 
     def taken(spec: RunSpec = PRIVATE, *, imported: bool = False, **setup: object) -> bool:
         run = made_run(spec)

@@ -47,7 +47,7 @@ def put(
     """A finished run of this version, or one without record and content as the version before left it."""
     directory = RunDirectory(home.runs / run_id)
     directory.create(spec)
-    known = {"content": content_of(home, DATASET) if content is None else content} if record else {}
+    known: dict[str, Any] = {"content": content_of(home, DATASET) if content is None else content} if record else {}
     directory.write_setup(replace(setup_of(spec), **known, **setup))
     rows = rows_of(spec, (0.7, 0.8))
     directory.append_epochs(rows)

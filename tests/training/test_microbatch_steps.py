@@ -192,11 +192,11 @@ def test_the_whole_network_of_the_paper_trains_this_way_and_goes_on_from_its_che
     assert isinstance(session.stepper, MicrobatchStepper)
     assert session.trained.training
     # 40 images in 5 batches of 8, each in 2 microbatches.
-    assert int(session.trained.bn1.num_batches_tracked) == 10
-    assert not torch.allclose(session.trained.bn1.running_var, fresh.bn1.running_var)
+    assert int(session.trained.bn1.num_batches_tracked) == 10  # type: ignore[arg-type]
+    assert not torch.allclose(session.trained.bn1.running_var, fresh.bn1.running_var)  # type: ignore[arg-type]
     assert np.isfinite(session.rows[-1].test.loss)
     again = run.train(spec.changed(epochs=2))
-    assert int(again.trained.bn1.num_batches_tracked) == 20
+    assert int(again.trained.bn1.num_batches_tracked) == 20  # type: ignore[arg-type]
     assert [row.epoch for row in again.rows] == [1, 2]
 
 
@@ -205,5 +205,5 @@ def test_ordinary_training_with_batch_norm_learns_statistics_and_evaluation_leav
 ) -> None:
     session = new_run().train(toy_spec(epochs=1, trainable="all", norm="batch_norm", learning_rate=1e-3))
     # 5 batches of 8; the tests after the epoch do not count.
-    assert int(session.trained.layer3[0].bn1.num_batches_tracked) == 5
+    assert int(session.trained.layer3[0].bn1.num_batches_tracked) == 5  # type: ignore[index]
     assert session.rows[-1].test.accuracy >= 0

@@ -102,11 +102,11 @@ def test_under_local_dp_pictures_are_taken_as_they_are(
     run = new_run(noised_toy)
     train(run, trainable="all", method="local_dp", beta=1.0)
     predictor, recorded = load(run, home), run.directory.read_epochs()[-1]
-    for dataset, name in ((toy, "test"), (noised_toy, "test_noised")):
+    for dataset, told in ((toy, recorded.test), (noised_toy, recorded.test_noised)):
         probabilities = predictor.probabilities(list(dataset.test.images))
         right = probabilities[np.arange(12), dataset.test.labels].astype(np.float64)
-        assert (probabilities.argmax(1) == dataset.test.labels).mean() == recorded[f"{name}_accuracy"]
-        assert -np.log(right).mean() == pytest.approx(recorded[f"{name}_loss"], rel=1e-5)
+        assert (probabilities.argmax(1) == dataset.test.labels).mean() == told.accuracy
+        assert -np.log(right).mean() == pytest.approx(told.loss, rel=1e-5)
     assert recorded.test.loss != pytest.approx(recorded.test_noised.loss, rel=1e-3)
 
 

@@ -122,7 +122,7 @@ def test_training_figures_are_of_the_loss_without_weights(new_run: Callable[...,
         new_run().train(toy_spec(sampling="full_batch", epochs=1, class_weights=weights)).rows[0]
         for weights in (None, CLASS_WEIGHTS)
     )
-    assert plain["train_loss"] == weighted["train_loss"] == pytest.approx(np.log(2), rel=1e-6)
+    assert plain.train.loss == weighted.train.loss == pytest.approx(np.log(2), rel=1e-6)
 
 
 def test_class_weights_of_another_number_are_refused(new_run: Callable[..., Run]) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from medpriv_core.errors import RunError
 from medpriv_core.privacy.checks import check_run
+from medpriv_core.privacy.facts import GuaranteeFacts
 from medpriv_core.training import inputs, noise, private_steps, sampling, session
 from medpriv_core.training.clipping.clipper import PerSampleClipper
 from medpriv_core.training.evidence import mixing_layers
@@ -131,7 +132,7 @@ def test_an_activation_that_rounding_lets_through_in_one_batch_only_refuses_no_s
 def test_a_run_without_privacy_is_not_tried(new_run: Callable[..., Run]) -> None:
     run = new_run()
     run.open(toy_spec())
-    assert "guarantee" not in run.directory.read_setup()
+    assert run.directory.read_setup().guarantee == GuaranteeFacts()
 
 
 def no_noise(patch: Patch) -> None:
