@@ -47,3 +47,17 @@ def noised_panel(picture: np.ndarray, noise: PictureNoise, *, seed: tuple[int, .
         pixels=to_bytes(clamp(released)),
         saturated_share=saturated_share(released),
     )
+
+
+def noise_alone(shape: tuple[int, int, int], noise: PictureNoise, *, seed: tuple[int, ...]) -> np.ndarray:
+    """What the noise makes of an even grey: a picture of nobody, to see what comes out where nothing went in.
+
+    Args:
+        shape: (h, w, c) of the picture, c = 1 or 3.
+        noise: The mechanism.
+        seed: Makes it repeatable, as in ``noised_panel``.
+
+    Returns:
+        uint8, of that shape.
+    """
+    return noised_panel(np.full(shape, 128, np.uint8), noise, seed=seed).pixels

@@ -26,7 +26,7 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.extension import Extension, plan_extension
 from medpriv_core.runs.folders import is_text
 from medpriv_core.runs.free_space import check_room, dataset_sizes
-from medpriv_core.runs.labels import clean_name, clean_tags, rename, set_notes, set_tags
+from medpriv_core.runs.labels import clean_name, clean_tags, put_labels, rename, set_notes, set_tags
 from medpriv_core.runs.list_lines import RunLine
 from medpriv_core.runs.list_lines import list_lines as lines_of
 from medpriv_core.runs.naming import name_run
@@ -228,13 +228,16 @@ def extend(home: DataHome, run_id: str, *, epochs: int) -> None:
     store = RunStore(home)
     run = read_summary(home, store.get(run_id))
     _check_own_folder(directory)
-    _, spec = plan_extension(run, epochs=epochs)
+    extension, spec = plan_extension(run, epochs=epochs)
     _check_files_to_resume(home, directory, spec, run.setup)
     check_room(home, spec, setup=run.setup)
     with store.changing(run_id) as change:
         # Counting epsilon can take seconds, so it was done before.
         if read_summary(home, change.row) != run:
             raise RunError(f"Run {run_id} was changed by someone else just now; look at it again.")
+        if run.spec is not None and change.row.name == name_run(run.spec):
+            # It was called by the ε that it was started for, and goes beyond it.
+            put_labels(home, change, name=name_run(spec, epsilon=extension.epsilon_after))
         directory.change_spec(spec)
         directory.clear_outcome()
         change.requeue(slot=spec.device)

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pydicom.data import get_testdata_file
 
+from medpriv_core.uploads.opening import open_upload
 from tests.browser.conftest import PATIENCE_S, App, new_tab
 from tests.server.looking import holds
 
@@ -101,7 +102,10 @@ def test_a_picture_goes_with_its_file_and_its_file_goes_when_it_has_been_read(
     slider.focus()
     slider.press("ArrowRight")
     expect(page.get_by_role("img", name="Original: your own picture")).to_be_visible()
-    page.get_by_test_id("stFileChipDeleteBtn").click()
+    page.get_by_role("link", name="Train").click()
+    page.get_by_role("link", name="Explore").click()
+    expect(page.get_by_role("img", name="Original: your own picture")).to_be_visible()
+    page.get_by_role("button", name="Remove").click()
     expect(page.get_by_text("Choose a picture, or drop one here")).to_be_visible()
     expect(page.get_by_role("img", name="Original: your own picture")).to_have_count(0)
 
@@ -190,10 +194,11 @@ def test_nothing_of_a_file_is_left_in_the_server_ten_seconds_after_its_tab_was_c
     open_own_picture(leaves, tmp_path / FILE_NAME)
     expect(leaves.get_by_text("is not removed")).to_be_visible()
     assert not holds(pid, PATIENT.encode()), "the header is gone once the picture is there"
-    assert holds(pid, FILE_NAME.encode()), "looked in the right place"
+    row = open_upload(FILE_NAME, own_dicom(PATIENT), visitor="this test")._decoded.frames[0, 64].tobytes()
+    assert holds(pid, row), "looked in the right place"
     leaves.close()
     closed = time.monotonic()
-    while holds(pid, FILE_NAME.encode()) or holds(pid, PATIENT.encode()):
+    while any(holds(pid, gone) for gone in (row, FILE_NAME.encode(), PATIENT.encode())):
         assert time.monotonic() < closed + GONE_WITHIN_S
         time.sleep(0.2)  # it takes the server's time to look at all of its memory
     expect(stays.get_by_role("img", name=re.compile("Original"))).to_be_visible()

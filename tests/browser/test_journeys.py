@@ -168,6 +168,7 @@ def test_an_own_dicom_is_shown_windowed_and_taken_away_without_its_name(page: Pa
     page.locator("input[type=file]").set_input_files(tmp_path / "Doe^Jane.dcm")
     expect(page.get_by_role("img", name="Original: your own picture")).to_be_visible()
     expect(page.get_by_text("is not removed")).to_be_visible()
+    expect(page.get_by_text("Doe^Jane")).to_have_count(0)
     expect(page.get_by_role("slider", name="Centre (HU)")).to_be_visible()
     page.get_by_role("tab", name="Take away").click()
     for button, start in (("PNG", b"\x89PNG"), ("SVG", b"<?xml"), ("The noised picture", b"\x89PNG")):

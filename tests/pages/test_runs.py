@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from medpriv_core.home import DataHome
+from medpriv_core.mechanisms.additive import LaplacePerPixel
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.records.epoch import EpochRow, read_row
@@ -126,7 +127,7 @@ def test_a_run_stopped_in_mid_epoch_says_what_its_weights_have_spent(open_page: 
     assert place in said
     assert "fails" not in said
     (line,) = page.dataframe[-1].value.to_dict("records")
-    assert line["ε spent"] == float(format_epsilon(spent.epsilon))
+    assert line["ε"] == float(format_epsilon(spent.epsilon))
     assert place in line["ε in full"]
 
 
@@ -191,8 +192,16 @@ def test_tables_give_epsilon_with_its_delta_and_never_below_what_holds(open_page
     page = open_tab(open_page("runs"), "Numbers")
     assert page.dataframe[0].value["ε so far"][0] == "3 (δ = 1e-5)"
     row = page.dataframe[1].value.iloc[0]
-    assert row["ε spent"] == 3
+    assert row["ε"] == 3
     assert row["ε in full"] == "ε = 3 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)"
+
+
+def test_local_dp_has_the_epsilon_of_a_training_picture_in_the_table(open_page: OpenPage, home: DataHome) -> None:
+    add_run(home, spec=SPEC.changed(method="local_dp", beta=2.0, image_size=64))
+    row = open_page("runs").dataframe[0].value.iloc[0]
+    held = LaplacePerPixel(2.0).guarantee((64, 64, 1), delta=1e-5).epsilon_image
+    assert row["ε"] == float(format_epsilon(held).replace(",", ""))
+    assert row["ε in full"].endswith("each training picture")
 
 
 def test_an_infinite_epsilon_is_said(open_page: OpenPage, home: DataHome) -> None:

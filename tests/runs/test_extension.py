@@ -18,6 +18,7 @@ from medpriv_core.errors import RunError, SettingError
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.presets import preset_settings
 from medpriv_core.privacy.plan import plan_run
+from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.estimate import START_S
@@ -178,6 +179,25 @@ def test_a_run_stopped_before_its_first_epoch_is_to_be_resumed(home: DataHome, t
     assert not service.load_run(home, "r").extendable
     with pytest.raises(RunError, match="ended before its first epoch; resume it instead"):
         service.extension(home, "r", epochs=5)
+
+
+def test_a_run_that_goes_on_is_called_by_what_it_comes_to_unless_somebody_named_it(
+    small_home: DataHome, trained: Callable[[RunSpec], str]
+) -> None:
+    private = PRIVATE.changed(noise_multiplier=None, target_epsilon=3.0)
+    named, unnamed = trained(private), trained(private)
+    service.rename(small_home, named, "for Monday")
+    service.rename(small_home, unnamed, service.name_run(private))
+    assert "ε 3 " in service.load_run(small_home, unnamed).name
+    after = service.extension(small_home, unnamed, epochs=9).epsilon_after
+    assert after is not None
+    assert after > 3
+    for run_id in (named, unnamed):
+        service.extend(small_home, run_id, epochs=9)
+    assert f"DP-SGD ε {format_epsilon(after)} " in service.load_run(small_home, unnamed).name
+    assert service.load_run(small_home, named).name == "for Monday"
+    for run_id in (named, unnamed):
+        service.cancel(small_home, run_id)
 
 
 def test_of_two_who_extend_a_run_one_comes_too_late(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from medpriv_core.attacks.undo import attackers_choice
+from medpriv_core.mechanisms.additive import LaplacePerPixel
+from medpriv_core.mechanisms.comparison import noise_alone
 from medpriv_core.runs.diagnosis import TrainedRun, diagnose, runs_for_diagnosis
 from medpriv_core.shown_text import for_cell, for_markdown
 from pages.parts import cached
-from pages.parts.explore.scene import Scene
+from pages.parts.explore.scene import Scene, is_quick
 from pages.parts.explore.undo_view import attempts_of
 from pages.parts.guarantee import draw_verdict
+
+NOISE_ALONE_PLACE = 300  # no picture on screen has it
 
 
 def draw(scene: Scene) -> None:
@@ -18,10 +23,11 @@ def draw(scene: Scene) -> None:
     runs = _runs(scene)
     if not runs:
         st.info(
-            "No network has been trained for these pictures yet. Train one on the page Train (the quick what-if takes "
-            "seconds), and come back.",
+            "No network has been trained for these pictures yet. The quick what-if takes seconds; come back when it "
+            "has finished.",
             icon=":material/model_training:",
         )
+        st.page_link("train.py", label="Train one", icon=":material/tune:")
         return
     own = scene.chosen.dataset is None
     name, run = st.selectbox(
@@ -32,6 +38,19 @@ def draw(scene: Scene) -> None:
         width=620,
         help="A finished run with the pictures of this dataset; for a picture of your own, of any.",
     )
+    if own and cached.available_datasets()[name].info.synthetic:
+        st.warning(
+            "This network learned from drawings. Of a real picture it knows nothing, so no figures are shown: they "
+            "would look like a diagnosis and be none. Train a network on real pictures of the same kind.",
+            icon=":material/warning:",
+        )
+        return
+    if own:
+        st.warning(
+            f"This network knows pictures like those of {_title(name)} alone. It names one of its classes for any "
+            "picture, also for one of another kind, or for nothing but noise: look at the last row.",
+            icon=":material/warning:",
+        )
     if run.verdict is not None:
         draw_verdict(run.verdict, prefix="This network's training images: ")
     with st.spinner("Asking the network… (a few seconds the first time)"):
@@ -40,6 +59,7 @@ def draw(scene: Scene) -> None:
             "Original": scene.picture,
             "Noised": scene.yours.panel.pixels,
             f"Undone ({undone.title})": undone.picture,
+            "Noise alone": _noise_alone(scene),
         }
         diagnosis = diagnose(cached.home(), run.id, list(pictures.values()))
     classes = [for_cell(name) for name in diagnosis.classes]
@@ -61,13 +81,15 @@ def draw(scene: Scene) -> None:
     )
     if scene.chosen.dataset is not None and len(scene.chosen.dataset.info.classes) > 1:
         st.markdown(f"The dataset says: **{for_markdown(scene.chosen.label)}**. It is one of the images to train on.")
-    if own:
-        st.warning(
-            f"This network knows pictures like those of {_title(name)} alone. It names one of its classes for any "
-            "picture, so for one of another kind its answer means nothing.",
-            icon=":material/warning:",
-        )
     st.caption(for_markdown(diagnosis.caveat))
+
+
+def _noise_alone(scene: Scene) -> np.ndarray:
+    """The same amount of noise on nobody's picture."""
+    noise = scene.yours.noise
+    # Exact noise would be slow to draw for a large picture, and no other to look at.
+    alike = noise if is_quick(noise, scene.chosen) else LaplacePerPixel(noise.beta)
+    return noise_alone(scene.picture.shape, alike, seed=(scene.yours.seed, NOISE_ALONE_PLACE))
 
 
 def _runs(scene: Scene) -> list[tuple[str, TrainedRun]]:

@@ -49,27 +49,18 @@ class _Kept:
 
 def choose_own() -> OwnPicture | None:
     """The uploader and what belongs to it; None before there is an upload. Raises ``ImageError``."""
-    limit_mb = st.get_option("server.maxUploadSize")
-    file = st.file_uploader(
-        f"A picture of yours ({READABLE_IN_WORDS})",
-        key=UPLOADER,
-        on_change=_forget_removed,
-        help="The picture stays in the memory of this app, for this browser tab only. It is not stored, not logged "
-        "and sent nowhere.",
-    )
-    if file is not None:
-        _read(file)
     kept: _Kept | None = st.session_state.get(KEPT)
-    if kept is None or not kept.is_read:
-        st.info(
-            "Choose a picture, or drop one here: a photograph, a radiograph, a DICOM file. For teaching only: take "
-            f"public pictures or your own. A file of more than {limit_mb} MB turns red and is not read: export it "
-            "smaller.",
-            icon=":material/upload:",
-        )
+    if kept is None or kept.upload is None:
+        kept = _ask_for_it()
+    if kept is None:
         return None
     if kept.upload is None:
         raise ImageError(kept.refusal)
+    row = st.container(horizontal=True, vertical_alignment="center", gap="xsmall")
+    row.markdown(
+        ":green[:material/verified_user:] Your file. Name, number and dates in its header were not taken over."
+    )
+    row.button("Remove", icon=":material/delete:", key="remove_own", on_click=_forget, help="Forget this picture.")
     frame, centre, width, curve = _choose_view(kept.upload, kept.file_id)
     st.caption(f":material/info: {for_markdown(' '.join(kept.upload.notes))}")
     picture = kept.upload.render(frame, centre, width, curve=curve)
@@ -98,10 +89,41 @@ def _read(file: UploadedFile) -> None:
             drop_upload(file, UPLOADER)
 
 
+def _ask_for_it() -> _Kept | None:
+    """The place for the file; None as long as there is none that was read."""
+    limit_mb = st.get_option("server.maxUploadSize")
+    place = st.empty()
+    file = place.file_uploader(
+        f"A picture of yours ({READABLE_IN_WORDS})",
+        key=UPLOADER,
+        on_change=_forget_removed,
+        help="The picture stays in the memory of this app, for this browser tab only. It is not stored, not logged "
+        "and sent nowhere.",
+    )
+    if file is not None:
+        _read(file)
+    kept: _Kept | None = st.session_state.get(KEPT)
+    if kept is None or not kept.is_read:
+        st.info(
+            "Choose a picture, or drop one here: a photograph, a radiograph, a DICOM file. For teaching only: take "
+            "public pictures, your own, or a patient's who has agreed to it. A file of more than "
+            f"{limit_mb} MB turns red and is not read: export it smaller.",
+            icon=":material/upload:",
+        )
+        return None
+    if kept.upload is not None:
+        place.empty()  # it would show the file's name, which may be the patient's
+    return kept
+
+
 def _forget_removed() -> None:
     """Where the visitor has taken the file out of the uploader, its picture goes too."""
     if st.session_state.get(UPLOADER) is None:
-        st.session_state.pop(KEPT, None)
+        _forget()
+
+
+def _forget() -> None:
+    st.session_state.pop(KEPT, None)
 
 
 def _choose_mode(picture: np.ndarray, name: str) -> np.ndarray:

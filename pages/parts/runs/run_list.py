@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 
 import streamlit as st
 
 from medpriv_core.datasets.registry import dataset_title
+from medpriv_core.errors import MedprivError
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.dp_sgd import accountant_of
-from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon
+from medpriv_core.privacy.image_epsilon import ImageGuarantee
+from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon, image_epsilon_statement
 from medpriv_core.privacy.subsampled_gaussian import mechanism_of
 from medpriv_core.records.epoch import COMPARED
+from medpriv_core.results.guarantee import picture_guarantee
 from medpriv_core.runs import service
 from medpriv_core.runs.service import RunLine, RunSummary
 from medpriv_core.shown_text import for_cell
@@ -154,8 +158,10 @@ def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
         column_config={
             "run": st.column_config.TextColumn(width="large"),
             **column_formats(COMPARED.values()),
-            "ε spent": st.column_config.NumberColumn(
-                format="%.3g", help="By the run's own ledger, rounded up; the next column says with what it holds."
+            "ε": st.column_config.NumberColumn(
+                format="%.3g",
+                help="DP-SGD: by the run's own ledger. Local-DP: of each training picture. Rounded up; the next "
+                "column says with what it holds.",
             ),
             "begun": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
         },
@@ -251,7 +257,11 @@ def describe_any(run: RunSummary) -> dict[str, object]:
 def describe(run: RunSummary) -> dict[str, object]:
     """One line of the table."""
     spec = run.spec
+    of_picture = _of_picture(spec)
     epsilon = run.spent.epsilon if run.spent is not None else None
+    full = "" if epsilon is None or spec is None else full_epsilon(spec, run)
+    if of_picture is not None:
+        epsilon, full = of_picture.epsilon_image, f"{image_epsilon_statement(of_picture)}: each training picture"
     return {
         "run": for_cell(run.name),
         "state": outcome_word(run),
@@ -261,12 +271,21 @@ def describe(run: RunSummary) -> dict[str, object]:
         "of": spec.epochs if spec else None,
         **numbers_of(run.last, COMPARED.values()),
         "β": spec.beta if spec else None,
-        "ε spent": None if epsilon is None or math.isinf(epsilon) else float(format_epsilon(epsilon).replace(",", "")),
-        "ε in full": "" if epsilon is None or spec is None else full_epsilon(spec, run),
+        "ε": None if epsilon is None or math.isinf(epsilon) else float(format_epsilon(epsilon).replace(",", "")),
+        "ε in full": full,
         "tags": [for_cell(tag) for tag in run.tags],
         "begun": begun(run),
         "message": why_failed_plainly(run),
     }
+
+
+def _of_picture(spec: RunSpec | None) -> ImageGuarantee | None:
+    """What a Local-DP run guarantees for each training picture; None for another, or a dataset that nobody knows."""
+    if spec is None or spec.method != "local_dp":
+        return None
+    with suppress(MedprivError):
+        return picture_guarantee(spec)
+    return None
 
 
 def full_epsilon(spec: RunSpec, run: RunSummary) -> str:

@@ -13,6 +13,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.progress import format_duration
 from medpriv_core.records.epoch import COMPARED, EpochRow
+from medpriv_core.results.guarantee import picture_guarantee
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.shown_text import for_cell, for_markdown
 from medpriv_core.sweeps import service
@@ -158,11 +159,14 @@ def describe(entry: SweepRun, run: RunSummary | None, state: MemberState) -> dic
     spent = run.spent if run is not None else None
     epsilon = spent.epsilon if spent is not None else None
     delta = entry.spec.delta if spent is None or spent.delta is None else spent.delta
+    if entry.spec.method == "local_dp":
+        guarantee = picture_guarantee(entry.spec)
+        epsilon, delta = guarantee.epsilon_image, guarantee.delta
     return {
         "run": for_cell(entry.name),
         "state": ("stopping" if run and run.stopping else RUN_STATES[state]) + (", reused" if entry.reused else ""),
         "epoch": f"{run.epochs_done if run else 0} of {entry.spec.epochs}",
         **numbers_of(last, COMPARED.values()),
-        "ε spent": "" if epsilon is None else f"{format_epsilon(epsilon)} (δ = {format_delta(delta)})",
+        "ε": "" if epsilon is None else f"{format_epsilon(epsilon)} (δ = {format_delta(delta)})",
         "message": why_failed_plainly(run) if run else "",
     }
