@@ -27,6 +27,7 @@ st.html(
     }
     .st-key-answers > * {flex: 1 1 11rem; min-width: 9.5rem;}
     .st-key-answers [data-testid="stMarkdownContainer"] p {line-height: 1.45; min-height: 5.1em;}
+    .st-key-one_entry {display: none;}
     /* Streamlit's green for code is too faint on its grey. */
     .block-container code {color: inherit;}
     .epsilon-scale {max-width: 60rem; padding-top: 6px;}

@@ -46,6 +46,7 @@ REVIEWED: dict[str, set[str]] = {
         "scene.yours.guarantee.why_none",
     },
     "pages/parts/compare/choice.py": {"old"},
+    "pages/parts/compare/frontier_view.py": {"hidden"},
     "pages/parts/compare/differences.py": {"each.authors", "each.here", "each.name"},
     "pages/parts/evaluation_view.py": {"predictions.epoch"},
     "pages/parts/explore/diagnosis_view.py": {"cached.available_datasets()[dataset].info.title"},

@@ -52,6 +52,11 @@ def names() -> tuple[str, ...]:
                     if isinstance(word, ast.Constant) and isinstance(word.value, str)
                 }
                 found |= {keyword.arg for keyword in node.keywords if keyword.arg and called.endswith("to_link")}
+            found |= {
+                keyword.value.value
+                for keyword in node.keywords
+                if keyword.arg == "parameter" and isinstance(keyword.value, ast.Constant)
+            }
     return tuple(sorted(found))
 
 

@@ -28,6 +28,7 @@ from medpriv_core.atomic import put_aside, write_json
 from medpriv_core.checksums import read_sealed, write_sealed
 from medpriv_core.errors import JobError
 from medpriv_core.home import explain_disk_errors
+from medpriv_core.locks import is_held
 from medpriv_core.private_files import open_private
 from medpriv_core.processes import own_identity
 from medpriv_core.strict_json import Unreadable, open_regular
@@ -98,6 +99,11 @@ class JobFolder:
             return False
         now = time.monotonic()
         return now - _first_seen.setdefault((self.path, start), now) < STARTUP_S
+
+    def is_at_work(self, start: object) -> bool:
+        """Whether a process is at the job, or may be on its way to it as the ``start`` says."""
+        # The lock twice: between the first look and the question it may have arrived and said its first word.
+        return is_held(self.lock) or self.is_starting(start) or is_held(self.lock)
 
     def write_progress(self, *, phase: str, done: int, total: int, seconds_left: float | None) -> None:
         """Say what this process is doing: a phase in plain words and how far it is."""

@@ -98,14 +98,11 @@ class Job(JobFolder):
             order = self.read_order()
         except JobError:
             return None
-        at_work = is_held(self.lock)
+        at_work = self.is_at_work(order.start)
         # Looked at after the lock: whoever lets go of it has written this before.
         if self.has_ended:
             return self._ended()
-        if at_work or self.is_starting(order.start):
-            return JobStatus("running", **self.read_progress())
-        # Only now may it have come and gone.
-        return self._ended() if self.has_ended else JobStatus("failed", self.KILLED)
+        return JobStatus("running", **self.read_progress()) if at_work else JobStatus("failed", self.KILLED)
 
     def stop(self) -> None:
         """Ask the process to stop, by the file and, to be quicker, by a signal; nothing if none is at work.

@@ -99,7 +99,7 @@ class LocalLauncher:
         if child is not None:
             del self._children[row.id]
             return Poll(alive=False, exit_code=exit_code)
-        return Poll(alive=_may_be_there(row.handle) and directory.is_starting(row.started_at))
+        return Poll(alive=_may_be_there(row.handle) and directory.is_at_work(row.started_at))
 
     def stop(self, row: RunRow, *, force: bool) -> bool:
         """Ask the worker to stop (it saves its checkpoint), or kill it with all it has started.

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -187,6 +188,23 @@ def test_two_processes_do_not_do_the_same_job_twice(home: DataHome, job: Job, mo
         assert do_job(job.path, home) == 3
     assert do_job(job.path, home) == 0
     assert do_job(job.path, home) == 3
+
+
+def test_one_that_arrives_between_two_looks_is_not_taken_for_killed(
+    home: DataHome, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_module, "start_process", lambda *command, **more: None)
+    job.start(home, "count", to=1)
+    with ExitStack() as arrived:
+
+        def arrive(self: Job, start: object) -> bool:
+            arrived.enter_context(hold_lock(job.lock))
+            return False  # it has said a word
+
+        monkeypatch.setattr(Job, "is_starting", arrive)
+        status = job.status()
+        assert status is not None
+        assert status.state == "running"
 
 
 def test_one_that_never_says_a_word_is_given_up_by_this_processs_own_clock(

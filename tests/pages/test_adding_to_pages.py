@@ -69,7 +69,7 @@ LINES = {
     ],
     "pages/explore.py": [
         ("numbers_view, take_away_view", "numbers_view, rows_view, take_away_view"),
-        ('    "Take away"', '    "How bright is each row?": rows_view.draw,\n    "Take away"'),
+        ('    "take"', '    "rows": ("How bright is each row?", rows_view.draw),\n    "take"'),
     ],
 }
 ASK = r"""
@@ -85,7 +85,7 @@ assert (page.title[0].value, page.markdown[-1].value) == ("How many?", "8 datase
 
 page = AppTest.from_file("pages/index.py", default_timeout=60)
 page.query_params["dataset"], page.query_params["size"] = "synthetic_chest", "64"
-page.query_params["question"] = "How bright is each row?"
+page.query_params["question"] = "rows"
 page.run()
 assert not page.exception
 assert "The picture has 64 rows." in [text.value for text in page.markdown]

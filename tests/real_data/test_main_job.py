@@ -69,7 +69,7 @@ def test_a_dataset_is_read_shown_and_trained_on(
     assert page.selectbox(key="dataset").value == name
     ((original, *noised),) = viewers(page)
     assert original["title"] == "Original"
-    assert len(noised) == 4
+    assert [panel["title"] for panel in noised] == ["yours, β = 0.5", "Undone by a computer"]
 
     monkeypatch.setenv("MEDPRIV_WEIGHTS", str(imagenet_weights))
     directory = RunDirectory(home.runs / "run")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from medpriv_core.atomic import write_json
 from medpriv_core.home import DataHome, read_json
 from medpriv_core.jobs.folder import STARTUP_S
-from medpriv_core.locks import hold_lock
+from medpriv_core.locks import hold_lock, is_held
 from medpriv_core.processes import process_begun
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.launcher import LocalLauncher, Poll
@@ -85,6 +86,20 @@ def test_a_worker_that_was_at_work_and_is_not_any_more_is_gone_at_once(home: Dat
         directory.write_progress(**PROGRESS)
         assert launcher.poll(row(home), directory) == ALIVE
     assert launcher.poll(row(home), directory) == GONE
+
+
+def test_a_worker_that_arrives_between_two_looks_is_not_taken_for_dead(
+    home: DataHome, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as arrived:
+
+        def arrive(self: RunDirectory, start: object) -> bool:
+            arrived.enter_context(hold_lock(directory.lock))
+            return False  # it has said a word
+
+        monkeypatch.setattr(RunDirectory, "is_starting", arrive)
+        assert LocalLauncher(home).poll(row(home), directory) == ALIVE
+    assert not is_held(directory.lock)
 
 
 def test_the_process_that_says_it_is_the_worker_is_asked_to_stop(

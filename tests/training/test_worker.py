@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -32,25 +31,9 @@ from medpriv_core.training import worker
 from medpriv_core.training.data import TrainingData
 from medpriv_core.training.worker import run_worker
 from tests.training.conftest import toy_spec
+from tests.training.worker_child import CHILD, start_child, wait_for_epochs
 
 ROOT = Path(__file__).resolve().parents[2]
-
-# The toy dataset of the fixtures, prepared in the child instead of read from the registry.
-CHILD = """
-import sys
-from pathlib import Path
-import numpy as np
-from medpriv_core.datasets.base import DatasetInfo, PreparedDataset
-from medpriv_core.home import data_home
-from medpriv_core.training import worker
-from medpriv_core.training.data import TrainingData
-from tests.training.conftest import SIZE, toy_split
-rng = np.random.default_rng(0)
-info = DatasetInfo("toy", "Toy pictures", ("dark", "bright"), 1, True, "Drawn by a test.")
-toy = PreparedDataset(info, "toy-key", SIZE, Path("unused"), toy_split(40, rng), toy_split(12, rng))
-worker.prepare_dataset = lambda home, name, *, image_size, progress, say: toy
-sys.exit(worker.run_worker(Path(sys.argv[1]), data_home()))
-"""
 
 
 @pytest.fixture
@@ -61,19 +44,6 @@ def directory(tmp_path: Path) -> RunDirectory:
 @pytest.fixture(autouse=True)
 def toy_is_prepared(monkeypatch: pytest.MonkeyPatch, toy: PreparedDataset) -> None:
     monkeypatch.setattr(worker, "prepare_dataset", lambda home, name, *, image_size, progress, say: toy)
-
-
-def start_child(directory: RunDirectory) -> subprocess.Popen[bytes]:
-    with open(directory.log, "ab") as log:
-        return subprocess.Popen([sys.executable, "-c", CHILD, str(directory.path)], cwd=ROOT, stderr=log)
-
-
-def wait_for_epochs(directory: RunDirectory, count: int, child: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while len(directory.read_epochs()) < count:
-        assert child.poll() is None, directory.log_tail()
-        assert time.monotonic() < deadline, directory.log_tail()
-        time.sleep(0.02)
 
 
 def test_a_finished_run_says_so_with_its_last_figures(directory: RunDirectory, home: DataHome) -> None:
