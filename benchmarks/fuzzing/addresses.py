@@ -55,7 +55,9 @@ def names() -> tuple[str, ...]:
             found |= {
                 keyword.value.value
                 for keyword in node.keywords
-                if keyword.arg == "parameter" and isinstance(keyword.value, ast.Constant)
+                if keyword.arg == "parameter"
+                and isinstance(keyword.value, ast.Constant)
+                and isinstance(keyword.value.value, str)
             }
     return tuple(sorted(found))
 
