@@ -16,6 +16,7 @@ from PIL import Image
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from medpriv_core.attacks import trials
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.second_accountant import wait_for_answer
 from medpriv_core.runs import service
@@ -39,6 +40,7 @@ def open_page(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
     # Pages ask it aside; here its word is there at once, so that what they say does not depend on how fast it is.
     monkeypatch.setattr(guarantee, "ask_second_epsilon", wait_for_answer)
+    monkeypatch.setattr(trials, "count_aside", trials.count_now)
     monkeypatch.delenv("MEDPRIV_WEIGHTS", raising=False)
     st.cache_data.clear()
     st.cache_resource.clear()

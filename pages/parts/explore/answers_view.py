@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from medpriv_core.attacks import trials
 from medpriv_core.attacks.first_look import (
     Answer,
     Level,
@@ -12,11 +13,15 @@ from medpriv_core.attacks.first_look import (
     seen_answer,
     undone_answer,
 )
+from medpriv_core.attacks.reidentification import success_soon
+from medpriv_core.attacks.trials import Counted
 from pages.parts.epsilon_scale import draw_epsilon_scale
-from pages.parts.explore.gallery_choice import TRIALS, gallery_of, successes
+from pages.parts.explore.gallery_choice import TRIALS, begin_trials, gallery_of, trials_key
 from pages.parts.explore.noise_choice import VIEWER
 from pages.parts.explore.scene import Scene
+from pages.parts.messages import explain_errors
 from pages.parts.picture_viewer import dragged_to
+from pages.parts.runs.watchers import refresh_s
 
 # The words carry the meaning; colour and sign repeat it.
 SIGNS: dict[Level, str] = {
@@ -32,7 +37,7 @@ def draw_answers(scene: Scene) -> st.delta_generator.DeltaGenerator:
     places = [row.empty() for _ in range(4)]
     _draw(places[0], seen_answer(scene.look))
     _draw(places[1], undone_answer(scene.look))
-    _draw(places[2], Answer("Patient found among others?", "…", "trying it many times", "partly"))
+    _draw(places[2], _answer(Counted(None, done=False)))
     _draw(places[3], epsilon_answer(scene.yours.guarantee))
     draw_epsilon_scale(scene.yours.guarantee.epsilon_image, what="the whole picture")
     return places[2]
@@ -42,16 +47,43 @@ def draw_found(place: st.delta_generator.DeltaGenerator, scene: Scene) -> None:
     """How often the patient is found, counted while the trials run."""
     if dragged_to(VIEWER) is not None:
         return  # until the slider is let go
-    found = gallery_of(scene)
-    if found is None:
-        nobody = Answer("Patient found?", "not tried", "needs pictures of several patients", "closed")
-        _draw(place, nobody)
+    key = trials_key(scene)
+    if scene.chosen.dataset is None:  # nothing of an own picture is kept beyond this visit
+        for success in begin_trials(scene):
+            # What is drawn here also lets a newer choice of the visitor end this run of the page.
+            _draw(place, _answer(Counted(success, done=success.draws == TRIALS)))
         return
-    pictures = len(found.gallery.pictures)
-    waiting = Answer(f"Patient found among {pictures}?", "…", f"trying {TRIALS} times", "partly")
-    for success in successes(scene, found, waiting=lambda: _draw(place, waiting)):
-        # What is drawn here also lets a newer choice of the visitor end this run of the page.
-        _draw(place, found_answer(success, pictures=pictures, planned=TRIALS))
+    # The thread that counts belongs to no visitor: it gets the pictures, and asks no page for them.
+    with place.container():
+        known = trials.known_of(key)
+        if known is not None and known.done:
+            _draw(st.empty(), _answer(known))
+        else:
+            st.fragment(run_every=refresh_s())(_draw_again)(scene, key)
+
+
+def _with_pictures(scene: Scene) -> trials.Begin:
+    """Starts the trials, wherever it is called; the gallery is fetched by the page that asks."""
+    found = gallery_of(scene)
+    noise, seed = scene.yours.noise, scene.yours.seed
+    if found is None:
+        return lambda: iter(())
+    pictures = found.gallery.pictures
+    return lambda: success_soon(pictures, noise, draws=TRIALS, seed=seed)
+
+
+def _draw_again(scene: Scene, key: tuple[object, ...]) -> None:
+    with explain_errors():
+        # Asked again and again until it is there, for of many questions that wait the oldest are given up.
+        _draw(st.empty(), _answer(trials.known_of(key) or trials.count_aside(key, _with_pictures(scene))))
+
+
+def _answer(counted: Counted) -> Answer:
+    if counted.success is not None:
+        return found_answer(counted.success, pictures=round(1 / counted.success.chance), planned=TRIALS)
+    if counted.done:
+        return Answer("Patient found?", "not tried", "needs pictures of several patients", "closed")
+    return Answer("Patient found among others?", "…", "trying it many times", "partly")
 
 
 def _draw(place: st.delta_generator.DeltaGenerator, answer: Answer) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,6 @@ from pages.parts.explore.scene import Scene
 LARGEST_SIDE = 224
 TRIALS = 100
 CHOSEN = "gallery_of"  # the dataset whose pictures another one is put among
-KEPT, MOST_KEPT = "found_rates", 500
 WORST = (
     "Each trial noises another of them, and the attacker holds the very picture that was noised: the worst case, in "
     "which nothing but the noise protects."
@@ -59,8 +58,7 @@ def gallery_of(scene: Scene) -> Found | None:
             f"pixels. {WORST}"
         )
         return Found(gallery, entry.info.name, origin_badge(entry.info), words)
-    wanted = st.session_state.get(CHOSEN)
-    name = wanted if wanted in names else names[0]
+    name = _lender(scene) or names[0]
     lender = cached.available_datasets()[name]
     picture = fit(scene.picture, LARGEST_SIDE)
     height, width, channels = picture.shape
@@ -74,22 +72,24 @@ def gallery_of(scene: Scene) -> Found | None:
     return Found(Gallery(np.concatenate([picture[np.newaxis], others]), 0), name, origin_badge(info), words)
 
 
-def successes(scene: Scene, found: Found, *, waiting: Callable[[], None] = lambda: None) -> Iterator[SuccessRate]:
-    """How often the patient is found, so far; ``waiting`` is called first unless the result is known already."""
-    noise = scene.yours.noise
-    known: dict[object, SuccessRate] = st.session_state.setdefault(KEPT, {})
-    key = (scene.chosen.key, found.name, tuple(noise.to_dict().items()), scene.yours.seed)
-    if key not in known:
-        waiting()
-        success = None
-        for success in success_soon(found.gallery.pictures, noise, draws=TRIALS, seed=scene.yours.seed):
-            yield success
-        if success is None:
-            return
-        if len(known) >= MOST_KEPT:
-            known.clear()
-        known[key] = success
-    yield known[key]
+def trials_key(scene: Scene) -> tuple[object, ...]:
+    """All that the number of patients found depends on, but for the pictures of an own file."""
+    return (*scene.chosen.key, _lender(scene), *scene.yours.noise.to_dict().items(), scene.yours.seed)
+
+
+def begin_trials(scene: Scene) -> Iterator[SuccessRate]:
+    """The trials with this picture and this noise; nothing where no dataset has several pictures."""
+    found = gallery_of(scene)
+    if found is None:
+        return iter(())
+    return success_soon(found.gallery.pictures, scene.yours.noise, draws=TRIALS, seed=scene.yours.seed)
+
+
+def _lender(scene: Scene) -> str | None:
+    """The dataset whose pictures another one is put among; None where the picture's own has several, or none has."""
+    names = gallery_names(scene)
+    wanted = st.session_state.get(CHOSEN)
+    return wanted if wanted in names else names[0] if names else None
 
 
 def _unlike(entry: DatasetEntry, scene: Scene) -> tuple[bool, bool]:

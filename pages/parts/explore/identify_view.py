@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from medpriv_core.attacks import trials
 from medpriv_core.attacks.reidentification import CurvePoint, identify, success_curves
 from medpriv_core.attacks.statement import identification_statement
 from medpriv_core.datasets.viewing import Gallery
@@ -13,7 +14,7 @@ from medpriv_core.mechanisms.laplace import to_unit
 from medpriv_core.mechanisms.picture_noise import PictureNoise
 from pages.parts import cached
 from pages.parts.charts import draw_chart
-from pages.parts.explore.gallery_choice import CHOSEN, gallery_names, gallery_of, successes
+from pages.parts.explore.gallery_choice import CHOSEN, begin_trials, gallery_names, gallery_of, trials_key
 from pages.parts.explore.glossary import draw_terms
 from pages.parts.explore.scene import Scene
 from pages.parts.picture_viewer import encode_png
@@ -49,7 +50,12 @@ def draw(scene: Scene) -> None:
         return
     gallery = found.gallery
     with st.spinner("Comparing the noised picture with every picture of the gallery…"):
-        *_, success = successes(scene, found)
+        if scene.chosen.dataset is None:
+            *_, success = begin_trials(scene)
+        else:
+            known = trials.count_now(trials_key(scene), lambda: begin_trials(scene))
+            assert known.success is not None
+            success = known.success
     st.info(
         identification_statement(success, pictures=len(gallery.pictures), beta=scene.yours.noise.beta),
         icon=":material/person_search:",
