@@ -21,6 +21,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.privacy.second_accountant import wait_for_answer
 from medpriv_core.runs import service
 from pages.parts import guarantee
+from pages.parts.explore import answers_view
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60
@@ -41,6 +42,7 @@ def open_page(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     # Pages ask it aside; here its word is there at once, so that what they say does not depend on how fast it is.
     monkeypatch.setattr(guarantee, "ask_second_epsilon", wait_for_answer)
     monkeypatch.setattr(trials, "count_aside", trials.count_now)
+    monkeypatch.setattr(answers_view, "ASKED_FROM", 0)
     monkeypatch.delenv("MEDPRIV_WEIGHTS", raising=False)
     st.cache_data.clear()
     st.cache_resource.clear()

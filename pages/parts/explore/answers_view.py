@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+
 import streamlit as st
 
 from medpriv_core.attacks import trials
@@ -21,8 +24,9 @@ from pages.parts.explore.noise_choice import VIEWER
 from pages.parts.explore.scene import Scene
 from pages.parts.messages import explain_errors
 from pages.parts.picture_viewer import dragged_to
-from pages.parts.runs.watchers import refresh_s
 
+LOOK_EVERY_S = 0.6
+ASKED_FROM = 1  # the look from which on trials are asked for: not for amounts of noise that somebody only passes
 # The words carry the meaning; colour and sign repeat it.
 SIGNS: dict[Level, str] = {
     "open": ":red[:material/lock_open:]",
@@ -59,7 +63,7 @@ def draw_found(place: st.delta_generator.DeltaGenerator, scene: Scene) -> None:
         if known is not None and known.done:
             _draw(st.empty(), _answer(known))
         else:
-            st.fragment(run_every=refresh_s())(_draw_again)(scene, key)
+            st.fragment(run_every=LOOK_EVERY_S)(_draw_again)(scene, key, itertools.count())
 
 
 def _with_pictures(scene: Scene) -> trials.Begin:
@@ -72,8 +76,11 @@ def _with_pictures(scene: Scene) -> trials.Begin:
     return lambda: success_soon(pictures, noise, draws=TRIALS, seed=seed)
 
 
-def _draw_again(scene: Scene, key: tuple[object, ...]) -> None:
+def _draw_again(scene: Scene, key: tuple[object, ...], looks: Iterator[int]) -> None:
     with explain_errors():
+        if next(looks) < ASKED_FROM:
+            _draw(st.empty(), _answer(trials.known_of(key) or Counted(None, done=False)))
+            return
         # Asked again and again until it is there, for of many questions that wait the oldest are given up.
         _draw(st.empty(), _answer(trials.known_of(key) or trials.count_aside(key, _with_pictures(scene))))
 
