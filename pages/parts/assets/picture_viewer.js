@@ -6,7 +6,7 @@
 const FACTORS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]; // screen pixels a picture pixel: whole, so that all are equal squares
 const GAP = 12; // between columns; this and the next as in the style sheet, in CSS pixels
 const MAT = { "side by side": 4, wipe: 12 }; // grey around a picture
-const CAPTION = { "side by side": 184, wipe: 360 }; // width that the words under a picture need
+const CAPTION = { "side by side": 168, wipe: 360 }; // width that the words under a picture need
 
 const WORDS = 84; // height of the words under a picture
 const SMALLEST = 160; // where less room than that is left, pictures take what they need and the page is scrolled

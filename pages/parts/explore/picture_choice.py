@@ -134,7 +134,7 @@ def _choose_from_dataset() -> Chosen:
 def _choose_within(entry: DatasetEntry, dataset: cached.Dataset) -> tuple[str | None, int, int]:
     """Class (None: all), number within it, and index of the image."""
     name = entry.info.name
-    row = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall")
+    row = st.container(horizontal=True, gap="xsmall")
     classes = [None, *entry.info.classes]
     class_name = st.selectbox(
         "Show",
