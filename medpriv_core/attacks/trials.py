@@ -77,9 +77,7 @@ def count_now(key: Hashable, begin: Begin) -> Counted:
         The result.
     """
     found = _known.get(key)
-    if found is None or not found.done:
-        _count(key, begin)
-    return _known[key]
+    return found if found is not None and found.done else _count(key, begin)
 
 
 def _count_all() -> None:
@@ -97,11 +95,13 @@ def _count_all() -> None:
             _keep(key, Counted(None, done=True))
 
 
-def _count(key: Hashable, begin: Begin) -> None:
+def _count(key: Hashable, begin: Begin) -> Counted:
     success = None
     for success in begin():
         _keep(key, Counted(success, done=False))
-    _keep(key, Counted(success, done=True))
+    counted = Counted(success, done=True)
+    _keep(key, counted)
+    return counted  # what was kept may be forgotten by now
 
 
 def _keep(key: Hashable, counted: Counted) -> None:
