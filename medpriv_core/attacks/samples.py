@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from medpriv_core.mechanisms.cells import cell_means, cell_sides
 from medpriv_core.mechanisms.picture_noise import PictureNoise
 
 MeanCurve = Callable[[np.ndarray], np.ndarray | None]
@@ -58,9 +59,8 @@ def shrink(picture: np.ndarray, factor: int) -> np.ndarray:
     picture = picture.astype(np.float32, copy=False)
     if factor == 1:
         return picture
-    heights, widths = (_parts(side, -(-side // factor)) for side in picture.shape[:2])
-    sums = np.add.reduceat(np.add.reduceat(picture, _starts(heights), axis=0), _starts(widths), axis=1)
-    return (sums / np.outer(heights, widths)[:, :, np.newaxis]).astype(np.float32)
+    heights, widths = (cell_sides(side, -(-side // factor)) for side in picture.shape[:2])
+    return cell_means(picture, heights, widths, np.float32).astype(np.float32)
 
 
 def expand(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -70,14 +70,6 @@ def expand(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     size = shape[1], shape[0]
     channels = [Image.fromarray(np.ascontiguousarray(values[:, :, c], dtype=np.float32)) for c in range(shape[2])]
     return np.stack([np.asarray(channel.resize(size, Image.Resampling.BILINEAR)) for channel in channels], axis=-1)
-
-
-def _parts(length: int, count: int) -> np.ndarray:
-    return np.diff(np.arange(count + 1) * length // count)
-
-
-def _starts(sides: np.ndarray) -> np.ndarray:
-    return np.cumsum(sides) - sides
 
 
 class MeanInversion:

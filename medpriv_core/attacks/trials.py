@@ -13,10 +13,10 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 
 from medpriv_core.attacks.reidentification import SuccessRate
+from medpriv_core.last_asked import LastAsked
 
 log = logging.getLogger("medpriv")
 
-MOST_WAITING = 20  # questions; the oldest is given up, for nobody looks at its picture any more
 MOST_KNOWN = 5000
 
 Begin = Callable[[], Iterator[SuccessRate]]
@@ -31,9 +31,8 @@ class Counted:
 
 
 _known: dict[Hashable, Counted] = {}
-_waiting: dict[Hashable, Begin] = {}
 _lock = threading.Lock()
-_thread: threading.Thread | None = None
+_questions: LastAsked[Hashable] = LastAsked("trials")
 
 
 def known_of(key: Hashable) -> Counted | None:
@@ -51,18 +50,10 @@ def count_aside(key: Hashable, begin: Begin) -> Counted:
     Returns:
         What is known; to be asked again until it is ``done``.
     """
-    global _thread
-    with _lock:
-        found = _known.get(key)
-        if found is not None:
-            return found
-        _waiting.pop(key, None)
-        _waiting[key] = begin
-        for oldest in list(_waiting)[:-MOST_WAITING]:
-            del _waiting[oldest]
-        if _thread is None:
-            _thread = threading.Thread(target=_count_all, name="trials", daemon=True)
-            _thread.start()
+    found = _known.get(key)
+    if found is not None:
+        return found
+    _questions.ask(key, lambda: _count_or_fail(key, begin))
     return Counted(None, done=False)
 
 
@@ -80,19 +71,12 @@ def count_now(key: Hashable, begin: Begin) -> Counted:
     return found if found is not None and found.done else _count(key, begin)
 
 
-def _count_all() -> None:
-    global _thread
-    while True:
-        with _lock:
-            if not _waiting:
-                _thread = None
-                return
-            key, begin = _waiting.popitem()
-        try:
-            _count(key, begin)
-        except Exception:
-            log.exception("Trials could not be counted.")
-            _keep(key, Counted(None, done=True))
+def _count_or_fail(key: Hashable, begin: Begin) -> None:
+    try:
+        _count(key, begin)
+    except Exception:
+        log.exception("Trials could not be counted.")
+        _keep(key, Counted(None, done=True))
 
 
 def _count(key: Hashable, begin: Begin) -> Counted:

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from medpriv_core.defaults import DEFAULT_DELTA
+from medpriv_core.mechanisms.cells import cell_means, cell_sides, first_of_cells
 from medpriv_core.mechanisms.laplace import laplace_clamped_mean
 from medpriv_core.mechanisms.likelihood import distances
 from medpriv_core.mechanisms.picture_noise import PictureNoise, run_parameter
@@ -77,7 +78,7 @@ class DpPix(PictureNoise):
     def independent_values(self, clamped: np.ndarray) -> tuple[np.ndarray, int]:
         """See ``PictureNoise``: one for each cell."""
         heights, widths = self._sides(clamped.shape)
-        return clamped[np.ix_(_starts(heights), _starts(widths))], self.block
+        return clamped[np.ix_(first_of_cells(heights), first_of_cells(widths))], self.block
 
     def guarantee(self, shape: Shape, *, delta: float = DEFAULT_DELTA, copies: int = 1) -> ImageGuarantee:
         """See ``PictureNoise``. Source: Fan 2018."""
@@ -96,18 +97,9 @@ class DpPix(PictureNoise):
         """Heights of the rows of cells and widths of their columns, in pixels; they add up to the picture's sides."""
         height, width, channels = shape
         rows, columns = cell_grid((height, width, channels), block=self.block)
-        return _parts(height, rows), _parts(width, columns)
+        return cell_sides(height, rows), cell_sides(width, columns)
 
     def _means(self, pictures: np.ndarray) -> np.ndarray:
         """Means of the cells of float pictures (K, h, w, c), float64; of a release, they are its noisy values."""
         heights, widths = self._sides(pictures.shape[1:])
-        sums = np.add.reduceat(pictures, _starts(heights), axis=1, dtype=np.float64)
-        return np.asarray(np.add.reduceat(sums, _starts(widths), axis=2) / np.outer(heights, widths)[:, :, np.newaxis])
-
-
-def _parts(length: int, count: int) -> np.ndarray:
-    return np.diff(np.arange(count + 1) * length // count)
-
-
-def _starts(sides: np.ndarray) -> np.ndarray:
-    return np.cumsum(sides) - sides
+        return cell_means(pictures, heights, widths, np.float64)

@@ -10,6 +10,7 @@ import scipy
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.picture_noise import PictureNoise
+from medpriv_core.privacy.calibration import round_up
 from medpriv_core.privacy.image_cells import Shape
 from medpriv_core.spec import BOUNDS
 
@@ -62,13 +63,7 @@ def with_image_epsilon(
             "for a smaller epsilon."
         )
     # brentq stops on either side of the target.
-    beta = _round_up(math.exp(scipy.optimize.brentq(excess, math.log(low), math.log(high), xtol=2e-5)))
+    beta = round_up(math.exp(scipy.optimize.brentq(excess, math.log(low), math.log(high), xtol=2e-5)))
     while spent(beta) > epsilon:
-        beta = _round_up(beta * 1.00005)
+        beta = round_up(beta * 1.00005)
     return noise.changed(beta=beta)
-
-
-def _round_up(value: float) -> float:
-    """To four digits; the next such number where ``value`` has more."""
-    digits = 3 - math.floor(math.log10(value))
-    return math.ceil(round(value * 10**digits, 6)) / 10**digits

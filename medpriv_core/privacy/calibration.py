@@ -98,7 +98,7 @@ def _search(epsilon: Callable[[float], float], target: float, start: float, slop
     """
     low, high = BOUNDS["noise_multiplier"]
     too_little, enough = low, high
-    noise = min(max(_round_up(start), low), high)
+    noise = min(max(round_up(start), low), high)
     found: float | None = None
     before: tuple[float, float] | None = None
     for _ in range(ROUNDS):
@@ -109,7 +109,7 @@ def _search(epsilon: Callable[[float], float], target: float, start: float, slop
             too_little = max(noise, too_little)
         settled = target * ACCEPTED_FROM <= spent <= target
         at_an_end = (noise == low and spent <= target) or (noise == high and spent > target)
-        if settled or at_an_end or enough <= _round_up(too_little * (1 + 1e-9)):
+        if settled or at_an_end or enough <= round_up(too_little * (1 + 1e-9)):
             break
         if before is not None and 0 < spent < math.inf and spent != before[1]:
             slope = min(math.log(spent / before[1]) / math.log(noise / before[0]), -0.5)
@@ -118,9 +118,9 @@ def _search(epsilon: Callable[[float], float], target: float, start: float, slop
             following = noise * (AIM * target / spent) ** (1 / slope)
         else:
             following = 0.0
-        following = min(max(_round_up(following), low), high) if following > 0 else following
+        following = min(max(round_up(following), low), high) if following > 0 else following
         if not (too_little < following < enough or (following in (low, high) and following != noise)):
-            following = _round_up(math.sqrt(too_little * enough))
+            following = round_up(math.sqrt(too_little * enough))
         noise = following
     return noise, found
 
@@ -136,7 +136,7 @@ def _central_limit_noise(epsilon: float, delta: float, sample_rate: float, steps
     return math.log1p(math.expm1(min(divergence, 700.0)) / sample_rate**2) ** -0.5
 
 
-def _round_up(value: float) -> float:
-    """To four digits; the next number up where ``value`` has more."""
+def round_up(value: float) -> float:
+    """To four digits; the next such number up where ``value``, above 0, has more."""
     digits = 3 - math.floor(math.log10(value))
     return math.ceil(round(value * 10**digits, 6)) / 10**digits

@@ -15,12 +15,12 @@ the epsilon is being confirmed, and looks again. Command line and exports wait (
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from medpriv_core.defaults import DEFAULT_DELTA
+from medpriv_core.last_asked import LastAsked
 from medpriv_core.privacy.dp_sgd import MAX_EPSILON, Adjacency, composed_epsilon
 from medpriv_core.privacy.loss_distribution import resolvable
 from medpriv_core.privacy.steps import Steps, count_steps, merge_steps
@@ -31,8 +31,6 @@ TOLERANCE, SMALLEST_DIFFERENCE = 0.01, 1e-4
 GRID_ERROR_AIM, GRID_ERROR = 0.001, 0.005
 # Points of its grid for one step; it looks at each in Python.
 MAX_POINTS = 300_000
-# Questions that wait; the last ones asked are those that somebody looks at.
-MOST_WAITING = 16
 
 
 @dataclass(frozen=True)
@@ -80,9 +78,7 @@ class Answer:
 
 _answers: dict[Question, float | None] = {}
 _raised: set[Question] = set()
-_waiting: list[Question] = []
-_lock = threading.Lock()
-_thread: threading.Thread | None = None
+_questions: LastAsked[Question] = LastAsked("second accountant")
 
 
 def question(
@@ -135,17 +131,8 @@ def wait_for_answer(asked: Question) -> Answer:
 
 def ask_second_epsilon(asked: Question) -> None:
     """Have the question answered in the background, the last one asked first."""
-    global _thread
-    with _lock:
-        if asked in _answers:
-            return
-        if asked in _waiting:
-            _waiting.remove(asked)
-        _waiting.append(asked)
-        del _waiting[:-MOST_WAITING]
-        if _thread is None:
-            _thread = threading.Thread(target=_answer_all, name="second accountant", daemon=True)
-            _thread.start()
+    if asked not in _answers:
+        _questions.ask(asked, lambda: _ask(asked))
 
 
 def answer_to(asked: Question, *, recorded: Mapping[str, Any] | None = None) -> Answer:
@@ -200,17 +187,6 @@ def record_of(asked: Question, epsilon: Any) -> dict[str, Any]:
         "delta": asked.delta,
         "epsilon": epsilon if known else None,
     }
-
-
-def _answer_all() -> None:
-    global _thread
-    while True:
-        with _lock:
-            if not _waiting:
-                _thread = None
-                return
-            asked = _waiting.pop()
-        _ask(asked)
 
 
 def _ask(asked: Question) -> float | None:

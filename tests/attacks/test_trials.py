@@ -16,7 +16,6 @@ from medpriv_core.attacks.trials import Counted, count_aside, count_now, known_o
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials, "_known", {})
-    monkeypatch.setattr(trials, "_waiting", {})
 
 
 def rate(found: int, draws: int = 100) -> SuccessRate:
@@ -56,27 +55,6 @@ def test_what_is_known_is_not_counted_again() -> None:
 
     assert count_now("once", count) == count_now("once", count) == count_aside("once", count)
     assert len(begun) == 1
-
-
-def test_the_last_question_comes_first_and_of_too_many_the_oldest_are_given_up() -> None:
-    go_on, order = threading.Event(), []
-
-    def wait() -> Iterator[SuccessRate]:
-        go_on.wait(20)
-        yield rate(1)
-
-    def note(name: int) -> Iterator[SuccessRate]:
-        order.append(name)
-        yield rate(name)
-
-    count_aside("first", wait)
-    while "first" in trials._waiting:
-        time.sleep(0.01)
-    for name in range(trials.MOST_WAITING + 5):
-        count_aside(str(name), lambda name=name: note(name))  # type: ignore[misc]
-    go_on.set()
-    wait_for("5")
-    assert order == list(range(trials.MOST_WAITING + 4, 4, -1))
 
 
 def test_trials_that_fail_are_told_as_not_tried_and_the_next_are_counted() -> None:
