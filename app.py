@@ -23,7 +23,7 @@ from medpriv_core.errors import MedprivError  # noqa: E402
 from medpriv_core.home import data_home  # noqa: E402
 from medpriv_core.runs.runner import ensure_runner  # noqa: E402
 from medpriv_core.shown_text import ForTerminal  # noqa: E402
-from pages.parts.serving import doors, prepare_process, upload_room  # noqa: E402
+from pages.parts.serving import doors, first_page, prepare_process, upload_room  # noqa: E402
 
 # Before the first request, whose headers may be anything.
 logging.getLogger("medpriv").addFilter(ForTerminal())
@@ -41,4 +41,4 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     yield
 
 
-app = st.App("pages/index.py", lifespan=lifespan, middleware=[doors(), upload_room()])
+app = st.App("pages/index.py", lifespan=lifespan, middleware=[doors(), upload_room(), first_page()])

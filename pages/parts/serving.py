@@ -22,12 +22,15 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.typing import UploadedFile
 
 from medpriv_core.server.doors import Doors
+from medpriv_core.server.first_page import FirstPage
 from medpriv_core.server.headers import script_digests
 from medpriv_core.server.memory import forget, overwrite_what_is_freed
 from medpriv_core.server.outside import stay_inside
 from medpriv_core.server.upload_room import UploadRoom
 
 log = logging.getLogger("medpriv")
+
+STYLE = Path(__file__).parent / "assets" / "app.css"
 
 # A tab whose connection broke, because the machine slept or a proxy is restarted, finds its session again for so long.
 RETURN_WITHIN_S = 3.0
@@ -49,6 +52,11 @@ def doors() -> Middleware:
         script_digests=script_digests(page),
         on_leave=close_those_who_left,
     )
+
+
+def first_page() -> Middleware:
+    """What puts the look of all pages into the HTML that a browser gets first."""
+    return Middleware(FirstPage, style=STYLE.read_text(encoding="utf-8"), title="medpriv")
 
 
 def prepare_process() -> None:

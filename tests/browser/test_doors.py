@@ -15,8 +15,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pydicom.data import get_testdata_file
 
+from benchmarks import pages
 from medpriv_core.uploads.opening import open_upload
-from tests.browser.conftest import PATIENCE_S, App, new_tab
+from tests.browser.conftest import App, new_tab
 from tests.server.looking import holds
 
 pytestmark = pytest.mark.browser
@@ -74,16 +75,21 @@ def open_own_picture(page: Page, file: Path) -> None:
     expect(page.get_by_role("img", name="Original: your own picture")).to_be_visible()
 
 
-def test_every_page_an_upload_and_a_download_work_by_the_name_localhost_too(
+def test_by_the_name_localhost_too_pages_come_without_jumping_and_an_upload_and_a_download_work(
     page: Page, app: App, tmp_path: Path
 ) -> None:
     (tmp_path / FILE_NAME).write_bytes(own_dicom(PATIENT))
-    for path, title in (("train", "Train"), ("sweep", "Sweep"), ("runs", "Runs"), ("datasets", "Datasets")):
+    page.add_init_script(pages.WATCH)
+    moved = {}
+    for path in pages.PAGES:
         page.goto(f"http://localhost:{app.port}/{path}")
-        expect(page.get_by_role("link", name=title)).to_be_visible()
+        expect(page.get_by_role("link", name=path.title(), exact=True)).to_be_visible()
+        page.wait_for_function(pages.SETTLED)
         expect(page.get_by_role("heading").first).to_be_visible()
-    page.goto(f"http://localhost:{app.port}/compare")
-    expect(page.locator(".stPlotlyChart svg").first).to_be_visible(timeout=2 * PATIENCE_S * 1000)
+        if path == "compare":
+            expect(page.locator(".stPlotlyChart svg").first).to_be_visible()
+        moved[path] = page.evaluate("seen.shift")
+    assert max(moved.values()) < 0.1, moved
     page.goto(f"http://localhost:{app.port}")
     open_own_picture(page, tmp_path / FILE_NAME)
     page.get_by_role("tab", name="Take away").click()

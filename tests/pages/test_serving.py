@@ -19,6 +19,7 @@ from websockets.typing import Origin
 from benchmarks.served_app import ROOT, ServedApp, serve_app
 from medpriv_core.home import DataHome
 from medpriv_core.server.doors import SOCKET, opens
+from pages.parts.serving import STYLE
 from tests.pages.visitor import visit
 from tests.server.looking import holds, open_files_with
 
@@ -228,12 +229,19 @@ def test_the_doors_that_a_foreign_configuration_opens_stay_closed(served: Served
     assert "access-control-allow-origin" not in headers
 
 
+def test_the_look_of_all_pages_is_in_the_html_that_comes_first(served: ServedApp) -> None:
+    for path in ("/", "/train"):
+        status, _, page = ask(served, path, Accept_Encoding="gzip")
+        head = page.partition(b"</head>")[0]
+        assert (status, STYLE.read_bytes() in head, b"<title>medpriv</title>" in head) == (200, True, True)
+
+
 def test_the_page_itself_carries_the_headers_and_its_own_script_is_allowed(served: ServedApp) -> None:
     status, headers, page = ask(served, "/")
 
     assert status == 200
     assert headers.keys() - {"date", "server", "content-encoding", "vary"} == {
-        *("accept-ranges", "cache-control", "content-length", "content-type", "etag", "last-modified"),
+        *("accept-ranges", "cache-control", "content-length", "content-type"),
         *("content-security-policy", "cross-origin-opener-policy", "cross-origin-resource-policy"),
         *("permissions-policy", "referrer-policy", "x-content-type-options", "x-frame-options"),
     }

@@ -106,14 +106,15 @@ def draw_pictures(arrangement: str, scene: Scene, mode: Mode) -> None:
                 f"{takes}, so it is missing here. It is drawn if you choose it as the kind of noise, and always with "
                 "fewer pixels."
             )
-    picture_viewer(
-        panels,
-        key=VIEWER,
-        mode=mode,
-        room_below=ANSWERS_HEIGHT,
-        follows="epsilon" if "epsilon" in st.query_params else "beta",
-        label="The picture and its noised versions",
-    )
+    with st.container(key="picture_room"):  # has room for them before they are there
+        picture_viewer(
+            panels,
+            key=VIEWER,
+            mode=mode,
+            room_below=ANSWERS_HEIGHT,
+            follows="epsilon" if "epsilon" in st.query_params else "beta",
+            label="The picture and its noised versions",
+        )
 
 
 def original_panel(chosen: Chosen) -> ViewerPanel:
