@@ -189,14 +189,14 @@ class RunSpec:
     sampling: Sampling = setting(
         "auto",
         "Which images a step sees",
-        "**Poisson sampling**: each image enters each step by its own lot, which makes the noise count for more. "
+        "**Poisson sampling**: each image is drawn into each step independently, which makes the noise count for more. "
         "**Every image in every step**: one step an epoch, often better where ε is small. **A shuffled deck**: the "
         "usual way, and nothing may be credited for it. **Auto**: Poisson under DP-SGD, else a shuffled deck.",
         choices={
             # In the form of DP-SGD, the only one that asks.
-            "auto": Choice("Each by its own lot (Poisson sampling)"),
+            "auto": Choice("Each image independently (Poisson sampling)"),
             "poisson": Choice(
-                "Each by its own lot (Poisson sampling)", "Poisson sampling", "Poisson batches", offered=False
+                "Each image independently (Poisson sampling)", "Poisson sampling", "Poisson batches", offered=False
             ),
             "full_batch": Choice("Every image in every step (full batch)", "every image in every step", "full batches"),
             "shuffled": Choice("The next ones of a shuffled deck", "shuffled batches"),

@@ -71,7 +71,7 @@ class FirstLook:
 class Answer:
     """One question about the picture, answered in a word or two and a line.
 
-    ``level``: whether the picture is open to whoever asks, partly, or closed.
+    ``level``: whether the picture is open to everybody who asks, partly, or closed.
     """
 
     question: str

@@ -124,7 +124,7 @@ def _as_measured(facts: GuaranteeFacts, name: Tried, state: State, sentence: str
 def check_sampling(case: Case) -> Judgement:
     """How batches are drawn, which amplification by sampling rests on."""
     if case.facts.sampling == "poisson":
-        return "green", "Each image is drawn into each batch by its own lot (Poisson sampling)."
+        return "green", "Each image is drawn into each batch independently of the others (Poisson sampling)."
     if case.facts.sampling == "full_batch":
         return "green", "Every image is in every step, so nothing needs to be gained from sampling."
     alone = case.alone(sampled=False, sensitivity=1.0)

@@ -259,7 +259,7 @@ def _composed_by_the_other(asked: Question) -> float | None:
 
 
 def _several_images(noise: float, rate: float, images: int) -> Any:
-    """A step in which each of a patient's images is drawn by its own lot."""
+    """A step in which each of a patient's images is drawn independently."""
     from dp_accounting import dp_event
     from scipy import stats
 

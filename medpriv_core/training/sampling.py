@@ -41,7 +41,7 @@ class Sampler(ABC):
 
 
 class PoissonSampler(Sampler):
-    """Each of ``n`` records enters each batch by its own lot."""
+    """Each of ``n`` records enters each batch independently of the others."""
 
     scheme = "poisson"
 
