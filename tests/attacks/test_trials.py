@@ -81,7 +81,7 @@ def test_the_last_question_comes_first_and_of_too_many_the_oldest_are_given_up()
 
 def test_trials_that_fail_are_told_as_not_tried_and_the_next_are_counted() -> None:
     def fail() -> Iterator[SuccessRate]:
-        raise ValueError("no picture")
+        raise ValueError("no image")
         yield rate(0)
 
     count_aside("broken", fail)
