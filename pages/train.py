@@ -47,6 +47,7 @@ def main() -> None:
         changed.caption(f"{source()}: nothing yet.")
     with summary.container(border=True, key="summary"):
         draw_summary(values, entry)
+    service.expect_launch(cached.home())
 
 
 def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
