@@ -29,6 +29,7 @@ from pages.parts.messages import show_error
 from pages.parts.protection import draw_local_dp
 from pages.parts.run_form import draw_form
 from pages.parts.run_presets import chosen_preset, differences, draw_presets, source
+from pages.parts.runs import replay
 from pages.parts.words import format_size, sentence
 
 
@@ -88,17 +89,35 @@ def draw_launch(place: DeltaGenerator, spec: RunSpec | None) -> None:
     if untrainable := why_missing("train"):
         place.warning(for_markdown(untrainable), icon=":material/extension_off:")
         spec = None
+    paced = place.container()
     if not place.button(
         "Launch", type="primary", icon=":material/play_arrow:", key="launch", disabled=spec is None, width="stretch"
     ):
+        draw_pace(paced, spec)
         return
     assert spec is not None
+    pace = draw_pace(paced, spec)
     try:
         run_id = service.submit(cached.home(), spec)
     except MedprivError as error:
         place.error(sentence(error), icon=":material/error:")
     else:
+        if pace:
+            replay.follow(run_id)
         st.switch_page("runs.py", query_params={"run": run_id})
+
+
+def draw_pace(place: DeltaGenerator, spec: RunSpec | None) -> bool:
+    """Whether the curve is to be drawn at a pace; asked only of runs that are quicker than anybody can follow."""
+    if spec is None or spec.trainable != "head" or spec.augment:
+        return False
+    return place.toggle(
+        f"Show {replay.EPOCHS_A_SECOND} epochs a second",
+        key="train_pace",
+        persist_state="session",
+        help="Its epochs take milliseconds each. The curve is drawn so that a class can follow it; the training itself "
+        "is not slowed, and every curve can be replayed.",
+    )
 
 
 def draw_cost(spec: RunSpec, train_size: int, test_size: int) -> None:
