@@ -20,6 +20,7 @@ from medpriv_core.privacy.verdict import planned_question, planned_verdict
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.estimate import estimate_disk, estimate_memory, estimate_time
+from medpriv_core.runs.spare import SPARE_MB
 from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import check_weights, resolve_weights
@@ -31,6 +32,8 @@ from pages.parts.run_form import draw_form
 from pages.parts.run_presets import chosen_preset, differences, draw_presets, source
 from pages.parts.runs import replay
 from pages.parts.words import format_size, sentence
+
+ONCE_SAID_S = 5.0  # what is made once and takes longer is said
 
 
 def main() -> None:
@@ -126,10 +129,13 @@ def draw_cost(spec: RunSpec, train_size: int, test_size: int) -> None:
     memory_mb = estimate_memory(spec, train_size=train_size, test_size=test_size)
     disk = estimate_disk(spec, train_size=train_size, test_size=test_size)
     basis = "going by like runs on this machine" if time.measured else "a rough guess before the first like run"
+    once = f", {format_duration(time.once_s)} of it for images and features that later runs share"
     st.markdown(
-        f"**Time:** about {format_duration(time.seconds)} ({basis})  \n"
+        f"**Time:** about {format_duration(time.seconds)} ({basis}{once if time.once_s > ONCE_SAID_S else ''})  \n"
         f"**Memory:** about {format_size(memory_mb)} · **Disk:** about {format_size(disk.own_mb)}, and up to "
-        f"{format_size(disk.shared_mb)} of prepared images shared with like runs"
+        f"{format_size(disk.shared_mb)} of prepared images shared with like runs",
+        help=f"While this page is in use, and for ten minutes after, a worker waits, so that a run begins at once. It "
+        f"takes {format_size(SPARE_MB)}.",
     )
 
 
