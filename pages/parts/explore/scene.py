@@ -20,6 +20,7 @@ from medpriv_core.progress import ProgressCallback, format_duration, no_progress
 from pages.parts import cached
 from pages.parts.explore.noise_choice import noise_seed
 from pages.parts.explore.picture_choice import Chosen
+from pages.parts.links import to_link
 
 EXACT_VALUE_S = 11e-6  # that exact noise takes for one value, on one core
 QUICK_VALUES = 70_000
@@ -114,6 +115,7 @@ def _exact_progress(place: DeltaGenerator) -> ProgressCallback:
 def _give_up_exact() -> None:
     """Back to the noise that is drawn at once."""
     st.session_state["mechanism"] = USUAL
+    to_link(mechanism=USUAL)
 
 
 def scene_of(chosen: Chosen, noise: PictureNoise) -> Scene:
