@@ -96,10 +96,7 @@ def panel(
     picture, and a release, stay in the visitor's session.
     """
 
-    outside = contextvars.copy_context()  # where the cache does not look on
-
-    def tell(phase: str, done: int, total: int) -> None:
-        outside.run(progress, phase, done, total)
+    tell = beside_caches(progress)
 
     def make() -> tuple[NoisedPanel, bytes]:
         noised = noised_panel(picture, noise, seed=seed, progress=tell)
@@ -107,6 +104,16 @@ def panel(
 
     # Of a record, the cache would see its parameters and not which mechanism they are of.
     return (_once_for_all if shared else _once_a_visitor)(("panel", *key, *seed), noise.to_dict(), make)
+
+
+def beside_caches(progress: ProgressCallback) -> ProgressCallback:
+    """The same progress, to be told within a cached function, whose cache keeps nothing of what is drawn by it."""
+    outside = contextvars.copy_context()
+
+    def tell(phase: str, done: int, total: int) -> None:
+        outside.run(progress, phase, done, total)
+
+    return tell
 
 
 def look(
