@@ -150,10 +150,12 @@ def _work(spec: RunSpec) -> float:
 
 
 def on_features(spec: RunSpec) -> bool:
+    """Whether the last layer learns from stored features."""
     return spec.trainable == "head" and not spec.augment
 
 
 def evaluated(spec: RunSpec, test_size: int) -> int:
+    """Test images that each epoch is tried on: under Local-DP also the noised ones."""
     return test_size * (2 if spec.method == "local_dp" else 1)
 
 

@@ -1,4 +1,4 @@
-"""A curve epoch by epoch on the runs page: played, paused, stepped through, and followed while it grows."""
+"""A live run: a worker waits before it is launched, and its curve is followed, or played again, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from medpriv_core.home import DataHome
-from medpriv_core.runs import service
+from medpriv_core.runs import service, spare
 from medpriv_core.runs.directory import RunDirectory
 from pages.parts.runs import replay
 from tests.pages.recorded_runs import OpenPage, add_run, put_in_state
@@ -139,3 +139,11 @@ def test_a_run_that_trains_is_followed_and_waited_for(
     clock.now += 0.5
     assert drawn_epochs(page.run()) == [1, 2, 3]
     assert RunDirectory(home.runs / "r1").path == directory.path
+
+
+def test_a_worker_is_made_ready_while_the_page_is_used(open_page: OpenPage, home: DataHome) -> None:
+    spare._said_at.clear()
+    open_page("explore")
+    assert not spare.is_wished(home)
+    open_page("train")
+    assert spare.is_wished(home)

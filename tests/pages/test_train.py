@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from medpriv_core.home import DataHome
 from medpriv_core.presets import PRESETS, preset_settings
-from medpriv_core.runs import service, spare
+from medpriv_core.runs import service
 from medpriv_core.spec import RunSpec
 from tests.pages.conftest import texts
 from tests.weights_files import put_header
@@ -391,11 +391,3 @@ def test_a_damaged_table_of_runs_is_told_where_the_button_is(open_page: OpenPage
     assert not page.exception
     assert any("is damaged" in error.value for error in page.error)
     assert page.button(key="launch").disabled
-
-
-def test_a_worker_is_made_ready_while_the_page_is_used(open_page: OpenPage, home: DataHome) -> None:
-    spare._said_at.clear()
-    open_page("explore")
-    assert not spare.is_wished(home)
-    open_page("train")
-    assert spare.is_wished(home)
