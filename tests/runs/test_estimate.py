@@ -294,7 +294,7 @@ def test_training_making_and_starting_are_learned_apart(home: DataHome, monkeypa
     record(home, SPEC, 2.0 + 0.5, monkeypatch, trained_s=0.5)
     record(home, SPEC, 2.0 + 0.5, monkeypatch, trained_s=0.5)
     other = SPEC.changed(image_size=96)
-    by_table = run_parts.table(other, **SIZES)
+    by_table = run_parts.table(other, 640, 160)
     once_s = sum(by_table[part] for part in run_parts.ONCE if part in by_table)
     record(home, other, 2.0 + 4 * 20.0, monkeypatch, trained_s=1.0)
     now = estimate_time(home, SPEC.changed(image_size=128, epochs=500), **SIZES)

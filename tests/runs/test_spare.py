@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any, cast
+from typing import Any
 
 import pytest
 
@@ -56,7 +56,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[subprocess.Popen[b
         child.wait()
         for pipe in (child.stdin, child.stdout):
             with suppress(OSError):
-                cast(IO[bytes], pipe).close()
+                pipe.close()
 
 
 def waiting(home: DataHome) -> Spare:
@@ -132,7 +132,7 @@ def test_it_is_handed_the_run_and_the_device_and_is_the_worker_from_then_on(
     directory = queue(home, "r", device=slot)
     row = RunStore(home).get("r")
     assert launcher.start(row, directory).startswith(f"{started[0].pid} ")
-    said = cast(IO[bytes], started[0].stdout).read()
+    said = started[0].stdout.read()
     started[0].wait(PATIENCE_S)
     assert json.loads(said) == {"run": str(directory.path), "device": device}
     assert launcher.poll(row, directory).exit_code == 0

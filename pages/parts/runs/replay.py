@@ -18,7 +18,8 @@ from pages.parts import cached
 from pages.parts.runs.watchers import refresh_s
 
 EPOCHS_A_SECOND = 2
-REPLAY, SLIDER = "runs_replay", "runs_replay_epoch"
+WIDTH = 260
+REPLAY, SLIDER = "runs_replay", "runs_replay_epoch_{}"
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,15 @@ class Replay:
 
     ids     of the runs that are on the chart
     epoch   the last one drawn at ``since`` (seconds of ``time.monotonic``); 0 while the first is waited for
+    halt    counts how often it came to stand still, each time with a slider of its own: what a tab says of an earlier
+            one, late, is not taken for a choice
     """
 
     ids: tuple[str, ...]
     epoch: int
     since: float
     playing: bool
+    halt: int = 0
 
 
 def follow(run_id: str) -> None:
@@ -64,7 +68,7 @@ def advance(runs: Sequence[Run]) -> list[Run]:
         # The next epoch of a run that trains is due half a second after it is there.
         replay = replace(replay, epoch=min(due, last), since=now)
     if last and due >= last and all(run.ended for run in runs):
-        st.session_state[REPLAY] = replace(replay, epoch=last, playing=False)
+        stand_at(replay.ids, last)
         st.rerun()  # the whole page, so that nothing ticks any more
     st.session_state[REPLAY] = replay
     return list(runs)
@@ -114,24 +118,32 @@ def draw_replay(runs: Sequence[Run]) -> None:
             on_click=stand_at,
             args=(ids, to),
         )
-    st.session_state[SLIDER] = epoch
-    row.slider("Epoch", 1, last, key=SLIDER, on_change=slide, args=(ids,), width=260)
+    if replay.playing:
+        row.progress(epoch / last, f"Epoch {epoch:,} of {last:,}", width=WIDTH)
+    else:
+        key = SLIDER.format(replay.halt)
+        row.slider("Epoch", 1, last, epoch, key=key, on_change=slide, args=(replay,), width=WIDTH)
     row.button("Close the replay", icon=":material/close:", key="replay_close", type="tertiary", on_click=close)
 
 
 def play(ids: tuple[str, ...], epoch: int) -> None:
     """Go on from this epoch."""
-    st.session_state[REPLAY] = Replay(ids, epoch, time.monotonic(), playing=True)
+    st.session_state[REPLAY] = Replay(ids, epoch, time.monotonic(), playing=True, halt=_halts())
 
 
 def stand_at(ids: tuple[str, ...], epoch: int) -> None:
     """Draw this epoch and wait."""
-    st.session_state[REPLAY] = Replay(ids, epoch, 0.0, playing=False)
+    st.session_state[REPLAY] = Replay(ids, epoch, 0.0, playing=False, halt=_halts() + 1)
 
 
-def slide(ids: tuple[str, ...]) -> None:
+def slide(replay: Replay) -> None:
     """Draw the epoch that the slider has."""
-    stand_at(ids, st.session_state[SLIDER])
+    st.session_state[REPLAY] = replace(replay, epoch=st.session_state[SLIDER.format(replay.halt)])
+
+
+def _halts() -> int:
+    before: Replay | None = st.session_state.get(REPLAY)
+    return before.halt if before is not None else 0
 
 
 def close() -> None:
