@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from medpriv_core.atomic import atomic_file
-from medpriv_core.cli.output import print_json, say, tell_notes
+from medpriv_core.cli.output import ProgressBar, print_json, say, tell_notes
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets.images import read_picture
 from medpriv_core.defaults import DEFAULT_DELTA
@@ -75,7 +75,8 @@ def _noise(options: argparse.Namespace) -> None:
     if options.beta is None:
         noise = with_image_epsilon(noise, epsilon=options.image_epsilon, shape=picture.shape, delta=options.delta)
     guarantee = noise.guarantee(picture.shape, delta=options.delta)
-    noised = noise.release(to_unit(picture), np.random.default_rng(options.seed))
+    with ProgressBar() as bar:
+        noised = noise.release(to_unit(picture), np.random.default_rng(options.seed), progress=bar)
     label = label_texts(
         kind_of(noise),
         settings=public_settings(noise, delta=options.delta),

@@ -16,7 +16,7 @@ from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, co
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import dp_sgd_statement, format_delta, format_epsilon
 from medpriv_core.privacy.verdict import recorded_segments, run_verdict
-from medpriv_core.runs.estimate import START_S
+from medpriv_core.runs.run_parts import START_S
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import RunSpec, Sampling
 

@@ -33,6 +33,7 @@ from medpriv_core.runs.naming import name_run
 from medpriv_core.runs.rebuilding import Say, rebuild_table, silent
 from medpriv_core.runs.resume_checks import check_files_to_resume, recorded_setup
 from medpriv_core.runs.runner import ensure_runner
+from medpriv_core.runs.spare import wish
 from medpriv_core.runs.store import Place, RunRow, RunStore
 from medpriv_core.runs.summary import Run, RunSummary, read_run, read_summary, summarise
 from medpriv_core.spec import RunSpec
@@ -46,6 +47,7 @@ __all__ = [
     "RunSummary",
     "cancel",
     "delete",
+    "expect_launch",
     "extend",
     "extension",
     "list_lines",
@@ -110,6 +112,12 @@ def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequ
         raise
     ensure_runner(home)
     return run_id
+
+
+def expect_launch(home: DataHome) -> None:
+    """Somebody is about to launch a run: have a worker wait for it, on this machine (``spare``). Cheap for a page."""
+    wish(home)
+    _bring_runner(home)
 
 
 def list_runs(home: DataHome, *, deleted: bool = False) -> list[RunSummary]:

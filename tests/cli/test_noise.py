@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medpriv_core.cli.output import ProgressBar
 from medpriv_core.errors import ImageError
+from medpriv_core.mechanisms import sources
 from medpriv_core.mechanisms.catalog import MECHANISMS, picture_noise
 from medpriv_core.pictures.frames import plan_frames
 from tests.cli.bad_files import BAD_PICTURES
@@ -328,3 +330,21 @@ def test_a_picture_too_small_for_the_page_is_too_small_here(refused: Refusal, tm
     Image.new("L", (15, 3)).save(tmp_path / "small.png")
     said = refused("noise", tmp_path / "small.png", "--beta", "1", "--output", tmp_path / "o.npy")
     assert said == str(on_page.value)
+
+
+def test_exact_noise_for_a_large_picture_tells_how_far_it_is_and_can_be_stopped(
+    medpriv: Command, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "PIECE", 100)
+    out = tmp_path / "o.png"
+    exact = ("noise", picture, "--beta", "2", "--mechanism", "discrete_laplace", "--output", out)
+    assert "Drawing exact noise" in medpriv(*exact).err
+    out.unlink()
+
+    def interrupt(self: ProgressBar, phase: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt  # as Ctrl-C between two pieces
+
+    monkeypatch.setattr(ProgressBar, "__call__", interrupt)
+    stopped = medpriv(*exact)
+    assert (stopped.code, stopped.out, stopped.err) == (130, "", "")
+    assert not out.exists()

@@ -114,7 +114,7 @@ def test_the_estimate_follows_the_longest_like_run(home: DataHome, monkeypatch: 
         store.end(run_id, "finished", None)
     estimate = estimate_time(home, spec.changed(epochs=20), **sizes)
     assert estimate.measured
-    assert estimate.seconds == pytest.approx(2 * 500, rel=0.02)
+    assert estimate.seconds == pytest.approx(2 * 500, rel=0.05)  # but for what is made once
     assert not estimate_time(home, spec.changed(trainable="head"), **sizes).measured
 
 

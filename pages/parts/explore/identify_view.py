@@ -12,6 +12,7 @@ from medpriv_core.datasets.viewing import Gallery
 from medpriv_core.figures.identification import identification_figure
 from medpriv_core.mechanisms.laplace import to_unit
 from medpriv_core.mechanisms.picture_noise import PictureNoise
+from medpriv_core.progress import ProgressCallback
 from pages.parts import cached
 from pages.parts.charts import draw_chart
 from pages.parts.explore.gallery_choice import CHOSEN, begin_trials, gallery_names, gallery_of, trials_key
@@ -84,9 +85,21 @@ def _draw_likeliest(scene: Scene, gallery: Gallery) -> None:
 
 def _draw_curves(scene: Scene, gallery: Gallery, name: str, *, gallery_words: str) -> None:
     st.markdown("**More noise protects; more pixels betray**")
-    with st.spinner("Trying other sizes and amounts of noise… (some seconds the first time)"):
-        noise = scene.yours.noise.changed(beta=1.0)
-        points = _points((*scene.chosen.key, name), noise.to_dict(), scene.yours.seed, gallery.pictures, noise)
+    place, noise = st.empty(), scene.yours.noise.changed(beta=1.0)
+
+    def progress(phase: str, done: int, total: int) -> None:
+        # What is drawn here also lets a newer choice of the visitor end this run of the page.
+        place.progress(done / total, f"{phase}: {done} of {total}")
+
+    points = _points(
+        (*scene.chosen.key, name),
+        noise.to_dict(),
+        scene.yours.seed,
+        gallery.pictures,
+        noise,
+        cached.beside_caches(progress),
+    )
+    place.empty()
     draw_chart(
         identification_figure(points),
         key="identification",
@@ -120,8 +133,13 @@ def _points(
     seed: int,
     _gallery: np.ndarray,
     _noise: PictureNoise,
+    _progress: ProgressCallback,
 ) -> list[CurvePoint]:
-    return list(success_curves(_gallery, _noise, betas=CURVE_BETAS, sides=CURVE_SIDES, seed=seed))
+    points: list[CurvePoint] = []
+    for point in success_curves(_gallery, _noise, betas=CURVE_BETAS, sides=CURVE_SIDES, seed=seed):
+        points.append(point)
+        _progress("Trying sizes and amounts of noise", len(points), len(CURVE_BETAS) * len(CURVE_SIDES))
+    return points
 
 
 def _ordinal(number: int) -> str:
