@@ -11,6 +11,7 @@ from medpriv_core.shown_text import for_markdown
 from pages.parts.compare import figure3_view, figure4_view, frontier_view
 from pages.parts.compare.choice import choose_runs
 from pages.parts.compare.differences import draw_differences
+from pages.parts.compare.meaning_view import draw_meaning
 from pages.parts.compare.sources import draw_sources, draw_together
 from pages.parts.tabs import open_tab
 
@@ -39,6 +40,7 @@ def main() -> None:
         with sentence.expander("What these figures rest on"):
             for footnote in report.footnotes:
                 st.markdown(f"- {for_markdown(footnote)}")
+    draw_meaning(choice)
     draw_sources(choice)
     with together:
         draw_together(choice)

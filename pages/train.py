@@ -18,6 +18,7 @@ from medpriv_core.privacy.plan import DpSgdPlan, plan_run
 from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon
 from medpriv_core.privacy.verdict import planned_question, planned_verdict
 from medpriv_core.progress import format_duration
+from medpriv_core.results.guarantee import picture_guarantee
 from medpriv_core.runs import service
 from medpriv_core.runs.estimate import estimate_disk, estimate_memory, estimate_time
 from medpriv_core.runs.spare import SPARE_MB
@@ -25,6 +26,7 @@ from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import check_weights, resolve_weights
 from pages.parts import cached
+from pages.parts.exposure_view import draw_exposure, meaning_of_images, meaning_of_training
 from pages.parts.guarantee import draw_confirmed, draw_green_lights, draw_lights, draw_verdict
 from pages.parts.messages import show_error
 from pages.parts.protection import draw_local_dp
@@ -81,6 +83,8 @@ def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
             draw_dp_sgd(spec, plan, entry, more)
         elif spec.method == "local_dp":
             draw_local_dp(spec)
+            with more:
+                draw_exposure(meaning_of_images(picture_guarantee(spec)), key="train_exposure", small=True)
         else:
             st.markdown(
                 "**No protection.** The network may remember single patients; nothing bounds what it gives away."
@@ -144,7 +148,8 @@ def draw_dp_sgd(spec: RunSpec, plan: DpSgdPlan, entry: DatasetEntry, more: Delta
     with suppress(WeightsError):  # told when it is launched
         spec = spec.changed(weights=resolve_weights(spec.weights))
     train_size = entry.train or 0
-    said, patient, lights = st.container(), st.container(horizontal=True, vertical_alignment="bottom"), more.container()
+    said, people, lights = st.container(), more.empty(), more.container()
+    patient = more.container(horizontal=True, vertical_alignment="bottom")
 
     def draw_what_holds() -> None:
         verdict = planned_verdict(spec, train_size=train_size)
@@ -152,7 +157,9 @@ def draw_dp_sgd(spec: RunSpec, plan: DpSgdPlan, entry: DatasetEntry, more: Delta
         assert verdict is not None
         with said:
             draw_verdict(verdict)
-        draw_lights(checks)
+        with people.container():  # in the place of those that are there
+            draw_exposure(meaning_of_training(verdict), key="train_exposure", small=True)
+        draw_lights(checks, doubtful=lights)
         with lights:
             draw_green_lights(checks, key="train_lights")
 

@@ -12,6 +12,7 @@ import math
 from decimal import Decimal
 
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency
+from medpriv_core.privacy.exposure import Exposure
 from medpriv_core.privacy.image_cells import Shape
 from medpriv_core.privacy.image_epsilon import ImageAccountant, ImageGuarantee
 from medpriv_core.privacy.tradeoff import Risk
@@ -217,3 +218,39 @@ def dp_sgd_meaning(risk: Risk) -> str:
     if risk.at_one_percent > NEARLY_ALL:
         return f"This ε promises next to nothing for a single image: anyone who has the model {found}."
     return f"Protects single images: anyone who has the model {found}."
+
+
+def found_statement(exposure: Exposure, rate: str) -> str:
+    """What a training gives away at most, in people.
+
+    Args:
+        exposure: What an attacker finds at most.
+        rate: Of false alarms, as ``exposure.found`` names it.
+
+    Returns:
+        "Of 100 patients whose image was used, at most 5.3 are found, while 1 of 100 others is falsely accused."
+    """
+    found, accused = exposure.found[rate], round(100 * float(rate))
+    if math.isinf(exposure.epsilon):
+        return "No ε holds: all of 100 patients whose image was used may be found, and nobody else be falsely accused."
+    many = f"at most {of_hundred(found)} are found" if found < 1 else "all may be found"
+    others = f"{accused} of 100 others {'is' if accused == 1 else 'are'} falsely accused"
+    return f"Of 100 patients whose image was used, {many}, while {others}."
+
+
+def recognised_statement(exposure: Exposure, rate: str) -> str:
+    """What noised images give away at most, in people.
+
+    Args:
+        exposure: What an attacker recognises at most.
+        rate: Of false alarms, as ``exposure.found`` names it.
+
+    Returns:
+        "Of 100 noised images of one patient, at most 5.3 are recognised, while 1 of 100 of another is taken for one."
+    """
+    found, mistaken = exposure.found[rate], round(100 * float(rate))
+    if math.isinf(exposure.epsilon):
+        return "No ε holds: all of 100 noised images of one patient may be recognised, and no other be taken for one."
+    many = f"at most {of_hundred(found)} are recognised" if found < 1 else "all may be recognised"
+    others = f"{mistaken} of 100 of another {'is' if mistaken == 1 else 'are'} taken for one"
+    return f"Of 100 noised images of one patient, {many}, while {others}."

@@ -32,7 +32,7 @@ from medpriv_core.privacy.statement import (
     image_epsilon_statement,
 )
 from medpriv_core.privacy.subsampled_gaussian import mechanism_of
-from medpriv_core.privacy.verdict import run_verdict
+from medpriv_core.privacy.verdict import Verdict, run_verdict
 from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec
 
@@ -44,6 +44,7 @@ class HeldGuarantee:
     """What holds. ``epsilon`` is infinite where no finite one does, or where none is established.
 
     unit         whom it protects
+    verdict      of DP-SGD, all that is known of it; None for others and where nothing is established
     statement    the whole of it in one line, for people
     established  False where too little is known of the run to say which epsilon holds
     """
@@ -56,6 +57,7 @@ class HeldGuarantee:
     accountant: str
     statement: str
     established: bool = True
+    verdict: Verdict | None = None
 
 
 NO_PRIVACY = HeldGuarantee(math.inf, None, "nobody", "", "", "", "trained without privacy: no ε holds")
@@ -130,4 +132,5 @@ def _of_training(spec: RunSpec, facts: str, spent: Spent | None, _corrections: i
             accountant_of(sample_rate=mechanism.sample_rate, delta=verdict.delta, steps=spent.steps)
         ],
         statement=f"the training set: {verdict.statement}",
+        verdict=verdict,
     )

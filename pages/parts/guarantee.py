@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.privacy.conditions import Check, State
 from medpriv_core.privacy.second_accountant import Question, answer_to, ask_second_epsilon
@@ -53,13 +55,14 @@ def draw_verdict(verdict: Verdict, *, prefix: str = "") -> None:
         st.error(statement, icon=":material/gpp_bad:")
 
 
-def draw_lights(checks: Sequence[Check]) -> None:
-    """How many conditions hold, then those that fail, then the doubtful ones."""
+def draw_lights(checks: Sequence[Check], *, doubtful: DeltaGenerator | None = None) -> None:
+    """How many conditions hold, then those that fail, then the doubtful ones, or these at a place of their own."""
     st.markdown(f"**What it rests on:** {summary(checks)}")
     for state in ("red", "amber"):
-        for check in checks:
-            if check.state == state:
-                st.markdown(light(check))
+        with doubtful if doubtful is not None and state == "amber" else nullcontext():
+            for check in checks:
+                if check.state == state:
+                    st.markdown(light(check))
 
 
 def draw_green_lights(checks: Sequence[Check], *, key: str) -> None:

@@ -40,3 +40,25 @@ def test_own_runs_join_the_reference_set_and_their_frontier_can_be_taken_away(pa
     with page.expect_download() as taken:
         page.get_by_role("button", name="All numbers as CSV").click()
     assert "one image added or removed" in Path(taken.value.path()).read_text(encoding="utf-8")
+
+
+def test_a_hundred_people_follow_the_slider_over_epsilon(page: Page, app: App) -> None:
+    page.goto(f"{app.url}/compare")
+    slider = page.get_by_role("slider", name="ε")
+    slider.scroll_into_view_if_needed()
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^ε = 0\.999, what holds here\. Of 100 patients"))
+    found, accused = page.locator(".exposure .found .hit"), page.locator(".exposure .accused .hit")
+    expect(found).to_have_count(2)
+    expect(accused).to_have_count(1)
+    slider.press("End")
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^ε = 10, the same training .* at most \d"))
+    words = page.locator(".exposure .says").inner_text()
+    assert float(re.search(r"at most ([\d.]+) are found", words)[1]) > 10  # type: ignore[index]
+    assert found.count() > 10
+    page.get_by_role("radio", name="5 of 100").check()
+    expect(accused).to_have_count(5)
+    expect(page.locator(".exposure .says")).to_contain_text("5 of 100 others are falsely accused")
+    page.get_by_role("button", name="Back to what holds").click()
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^ε = 0\.999, what holds here"))
+    page.locator(".exposure .marks button", has_text=re.compile("^8$")).click()
+    expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^ε = 8,"))

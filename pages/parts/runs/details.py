@@ -13,6 +13,7 @@ from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import run_question, run_verdict
 from medpriv_core.records.epoch import COLUMNS, EpochRow
+from medpriv_core.results.guarantee import picture_guarantee
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.service import Run
@@ -21,6 +22,7 @@ from medpriv_core.shown_text import for_cell, for_markdown
 from medpriv_core.spec import SETTINGS
 from pages.parts import cached
 from pages.parts.evaluation_view import draw_evaluation
+from pages.parts.exposure_view import draw_exposure, meaning_of_images, meaning_of_training
 from pages.parts.guarantee import draw_confirmed, draw_green_lights, draw_lights, draw_verdict
 from pages.parts.metric_columns import column_formats, numbers_of
 from pages.parts.protection import draw_local_dp
@@ -63,11 +65,18 @@ def draw_guarantee(run: Run) -> None:
         st.markdown("**No protection.** The network may remember single patients; nothing bounds what it gives away.")
     if run.spec.method == "local_dp":
         draw_local_dp(run.spec)
+        draw_exposure(meaning_of_images(picture_guarantee(run.spec)), key=f"exposure_{run.id}")
     if run.spec.method != "dp_sgd":
         return
     spent = with_bond(run.spent, RunDirectory(cached.home().runs / run.id)) if run.ended else run.spent
     asked = run_question(run.spec, setup=run.setup, spent=spent)
-    draw_confirmed(asked, lambda: draw_what_holds(run, spent), recorded=run.setup.second_accountant)
+    place = st.empty()  # what is drawn again takes the place of what was there
+
+    def draw() -> None:
+        with place.container():
+            draw_what_holds(run, spent)
+
+    draw_confirmed(asked, draw, recorded=run.setup.second_accountant)
 
 
 def draw_what_holds(run: Run, spent: Spent | None) -> None:
@@ -76,6 +85,7 @@ def draw_what_holds(run: Run, spent: Spent | None) -> None:
     verdict = run_verdict(run.spec, setup=run.setup, spent=spent)
     if verdict is not None:
         draw_verdict(verdict, prefix="Spent: " if run.ended else "Spent so far: ")
+        draw_exposure(meaning_of_training(verdict), key=f"exposure_{run.id}")
         st.caption("The curves themselves are computed without noise and are for your eyes: ε does not cover them.")
     elif spent is not None and spent.recorded and not spent.steps:
         st.caption("No step was taken yet, so nothing is spent.")

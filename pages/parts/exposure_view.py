@@ -1,0 +1,154 @@
+"""ε in people: a hundred as dots, how many an attacker finds and how many are falsely accused, and a slider over ε.
+
+A component of its own, for the dots follow the slider while it moves, and no run of the page is fast enough for that.
+It begins at the ε that holds. What the same training would give away at others takes a second to compute, so it is
+computed when somebody reaches for the slider, and told to the browser as a whole; sentences are made here, the browser
+draws.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from medpriv_core.privacy.exposure import ALARMS, EPSILONS, NAMED, Exposure, exposure_of, exposures
+from medpriv_core.privacy.image_epsilon import ImageGuarantee
+from medpriv_core.privacy.statement import (
+    format_delta,
+    format_epsilon,
+    found_statement,
+    image_epsilon_statement,
+    of_hundred,
+    recognised_statement,
+)
+from medpriv_core.privacy.steps import Steps
+from medpriv_core.privacy.tradeoff import risk_of_point
+from medpriv_core.privacy.verdict import Verdict
+from pages.parts.messages import explain_errors
+
+ASSETS = Path(__file__).parent / "assets"
+SAME = 0.01  # by this share of ε, a named one is the one that holds
+
+BY_STEPS = "At most: no attacker does better on these steps, not even one who knows everything but the one image."
+BY_POINT = "At most: by ε and δ alone, for no more is known. The truth may be lower."
+ONE_EACH = "One image each; a patient with several is found more easily."
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What is drawn: of whom, by what, and how it is said.
+
+    own        what holds
+    delta      at which
+    stretches  the steps whose noise the slider changes; None: by ε and δ alone
+    says       the sentence at an ε and a rate of false alarms
+    captions   under the two crowds, after the numbers: what becomes of people, and of which
+    basis      what all figures rest on
+    """
+
+    own: Exposure
+    delta: float
+    stretches: tuple[Steps, ...] | None
+    says: Callable[[Exposure, str], str]
+    captions: tuple[tuple[str, str], tuple[str, str]]
+    basis: str
+
+
+def meaning_of_training(verdict: Verdict) -> Meaning:
+    """Of a DP-SGD network: whose images were in the training set."""
+    by = BY_POINT if verdict.stretches is None else BY_STEPS
+    return Meaning(
+        own=exposure_of(verdict.risk, epsilon=verdict.epsilon),
+        delta=verdict.delta,
+        stretches=verdict.stretches,
+        says=found_statement,
+        captions=(("found", "of those whose image was used"), ("falsely accused", "of those whose image was not")),
+        basis=f"{by} {ONE_EACH} {verdict.statement}.",
+    )
+
+
+def meaning_of_images(guarantee: ImageGuarantee) -> Meaning:
+    """Of noised training images: whose they are, for somebody who wavers between two."""
+    epsilon, delta = guarantee.epsilon_image, guarantee.delta
+    return Meaning(
+        own=exposure_of(risk_of_point(epsilon=epsilon, delta=delta), epsilon=epsilon),
+        delta=delta,
+        stretches=None,
+        says=recognised_statement,
+        captions=(("recognised", "of noised images of one patient"), ("mistaken", "of another’s, for that patient’s")),
+        basis=f"{BY_POINT} The attacker may know both originals. Each image: {image_epsilon_statement(guarantee)}.",
+    )
+
+
+@st.fragment
+def draw_exposure(meaning: Meaning, *, key: str, small: bool = False) -> None:
+    """The dots with their slider. ``small``: two lines of dots, the slider on demand."""
+    with explain_errors():
+        if _reached_for(key):
+            st.session_state[f"{key}_asked"] = meaning.stretches
+        asked = st.session_state.get(f"{key}_asked") == meaning.stretches
+        others = exposures(meaning.stretches, delta=meaning.delta) if asked or meaning.stretches is None else None
+        _component(
+            data=_data(meaning, others, key=key, small=small),
+            key=key,
+            on_wanted_change=lambda: None,
+        )
+
+
+def _reached_for(key: str) -> bool:
+    """Whether somebody has just reached for the slider."""
+    state = st.session_state.get(key)
+    return isinstance(state, Mapping) and bool(state.get("wanted"))
+
+
+def _data(meaning: Meaning, others: tuple[Exposure, ...] | None, *, key: str, small: bool) -> dict[str, Any]:
+    own = meaning.own
+    near = [each for each in EPSILONS if not math.isinf(own.epsilon) and abs(own.epsilon / each - 1) < SAME]
+    stops = [_stop(meaning, own, named=bool(set(near) & set(NAMED)), own=True)]
+    for place, epsilon in enumerate(EPSILONS):
+        if epsilon not in near:
+            told = Exposure(epsilon, {}) if others is None else others[place]
+            stops.append(_stop(meaning, told, named=epsilon in NAMED, own=False))
+    stops.sort(key=lambda stop: stop["epsilon"])
+    for stop in stops:
+        del stop["epsilon"]  # JSON has no infinity
+    return {
+        "key": key,
+        "small": small,
+        "stops": stops,
+        "alarms": [{"rate": rate, "of_hundred": of_hundred(float(rate))} for rate in ALARMS],
+        "captions": meaning.captions,
+        "basis": meaning.basis,
+    }
+
+
+def _stop(meaning: Meaning, told: Exposure, *, named: bool, own: bool) -> dict[str, Any]:
+    label = format_epsilon(told.epsilon)
+    if own:
+        about = "what holds here"
+    elif meaning.stretches is None:
+        about = f"any mechanism with this ε (δ = {format_delta(meaning.delta)})"
+    else:
+        about = f"the same training with the noise that this ε needs (δ = {format_delta(meaning.delta)})"
+    return {
+        "epsilon": told.epsilon,
+        "label": label,
+        "named": named,
+        "own": own,
+        "about": about,
+        "found": {rate: of_hundred(share) for rate, share in told.found.items()},
+        "says": {rate: meaning.says(told, rate) for rate in told.found},
+    }
+
+
+_component = st.components.v2.component(
+    "exposure",
+    html=(ASSETS / "exposure.html").read_text(encoding="utf-8"),
+    css=(ASSETS / "exposure.css").read_text(encoding="utf-8"),
+    js=(ASSETS / "exposure.js").read_text(encoding="utf-8"),
+)
