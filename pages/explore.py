@@ -6,7 +6,15 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.parts.explore import copies_view, diagnosis_view, identify_view, numbers_view, take_away_view, undo_view
+from pages.parts.explore import (
+    copies_view,
+    diagnosis_view,
+    enough_view,
+    identify_view,
+    numbers_view,
+    take_away_view,
+    undo_view,
+)
 from pages.parts.explore.answers_view import draw_answers, draw_found
 from pages.parts.explore.glossary import draw_terms
 from pages.parts.explore.grid import take_clicked
@@ -20,6 +28,7 @@ from pages.parts.tabs import open_tab
 
 QUESTIONS: dict[str, tuple[str, Callable[[Scene], None]]] = {
     "undo": ("Can it be undone?", undo_view.draw),
+    "enough": (enough_view.TITLE, enough_view.draw),
     "identify": ("Can the patient be found?", identify_view.draw),
     "copies": ("Several copies", copies_view.draw),
     "diagnosis": ("And the diagnosis?", diagnosis_view.draw),
@@ -34,8 +43,13 @@ def main() -> None:
     take_loaded()
     narrow, wide = st.columns([1, 4], gap="medium")
     with narrow, st.container(key="controls", gap="xsmall"):
-        chosen = choose_picture()
-        noise = choose_noise(chosen.picture.shape) if chosen is not None else None
+        picture_controls, noise_controls, below = (st.container(gap="xsmall") for _ in range(3))
+        with picture_controls:
+            chosen = choose_picture(below)
+        with noise_controls:
+            noise = choose_noise(chosen.picture.shape) if chosen is not None else None
+            if noise is not None:
+                enough_view.offer_enough()
     if chosen is None or noise is None:
         return
     with wide, explain_errors():
@@ -67,7 +81,7 @@ def draw_about(scene: Scene) -> None:
 def draw_questions(scene: Scene) -> None:
     """A tab for each question; only the open one computes, and what is set within it leaves the pictures alone."""
     titles = {name: title for name, (title, _) in QUESTIONS.items()}
-    name, place = open_tab(titles, key="question", parameter="question")
+    name, place = open_tab(titles, key=enough_view.QUESTION, parameter="question")
     with place, explain_errors():
         QUESTIONS[name][1](scene)
 

@@ -34,7 +34,8 @@ READY = {
     "format_delta", "format_duration", "format_size", "len", "sum", "count", "share", "span", "summary", "strftime",
     "capitalize", "_marked", "source", "exact_noise_s", "abstention_sentence", "calibration_sentence",
     "multiplicity_sentence",
-    "copies_statement", "dp_sgd_statement", "identification_statement", "image_epsilon_statement",
+    "copies_statement", "dp_sgd_statement", "enough_statement", "identification_statement", "image_epsilon_statement",
+    "left_statement",
     "finding_statement", "image_neighbours", "local_dp_meaning", "undoing_statement",
 }  # fmt: skip
 # What stands in the source, in tables of ours or in a choice among them, and numbers.
@@ -49,6 +50,10 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/compare/frontier_view.py": {"hidden"},
     "pages/parts/compare/differences.py": {"each.authors", "each.here", "each.name"},
     "pages/parts/evaluation_view.py": {"predictions.epoch"},
+    "pages/parts/explore/enough_view.py": {
+        "both_answer(left, hidden_from=hidden_from(tried))", "each.learned", "each.title",
+    },
+    "pages/parts/explore/network_offer.py": {"cached.available_datasets()[BUILT_IN].info.title"},
     "pages/parts/explore/diagnosis_view.py": {"cached.available_datasets()[dataset].info.title"},
     "pages/parts/explore/grid.py": {"entry.info.title"},
     "pages/parts/explore/answers_view.py": {"answer.detail", "answer.question", "answer.word"},

@@ -11,13 +11,14 @@ from medpriv_core.figures import keys
 from medpriv_core.palette import METHOD_STYLES, REFERENCE_COLOUR
 
 # The same three looks for the sizes of pictures, smallest first.
+YOURS_COLOUR = "#CC79A7"
 _SIZE_LOOKS = tuple(zip(METHOD_STYLES.values(), ("solid", "dash", "dot"), strict=True))
 
 
-def identification_figure(points: Sequence[CurvePoint]) -> go.Figure:
+def identification_figure(points: Sequence[CurvePoint], yours: CurvePoint | None = None) -> go.Figure:
     """How often the patient is found, against the amount of noise, a line for each size of the pictures.
 
-    ``points`` of at most three sizes, with 95 % intervals as bars.
+    ``points`` of at most three sizes, with 95 % intervals as bars; ``yours``: one more, at an amount of its own.
     """
     figure = go.Figure()
     shapes = list(dict.fromkeys(point.shape for point in points))
@@ -41,6 +42,16 @@ def identification_figure(points: Sequence[CurvePoint]) -> go.Figure:
             marker={"symbol": style.marker, "size": 8},
             hovertemplate=f"β = %{{x:g}}: found in %{{y:.0%}} of the trials<extra>{title}</extra>",
         )
+    if yours is not None:
+        height, width = yours.shape
+        figure.add_scatter(
+            x=[yours.beta],
+            y=[yours.success.rate],
+            name=f"yours, {width} × {height} pixels",
+            mode="markers",
+            marker={"symbol": "star", "size": 15, "color": YOURS_COLOUR, "line": {"width": 1, "color": "#FFFFFF"}},
+            hovertemplate=f"yours, β = %{{x:g}}: found in %{{y:.0%}} of the trials<extra>{width} × {height}</extra>",
+        )
     if points:
         figure.add_trace(keys.interval_bars())
         chance = points[0].success.chance
@@ -48,7 +59,7 @@ def identification_figure(points: Sequence[CurvePoint]) -> go.Figure:
             y=chance,
             line={"color": REFERENCE_COLOUR, "dash": "longdashdot", "width": 1},
             annotation={"text": f"guessing: {chance:.1%}", "font": {"size": 12}},
-            annotation_position="top right",
+            annotation_position="top left",  # where little noise is, everybody is found and no mark stands there
         )
     figure.update_layout(
         height=360,

@@ -48,7 +48,15 @@ class Exposure:
 
 
 def exposure_of(risk: Risk, *, epsilon: float) -> Exposure:
-    """The figures of a risk that is known, at the ε it belongs to."""
+    """The figures of a risk that is known, at the ε it belongs to.
+
+    Args:
+        risk: What an attacker can reach at most.
+        epsilon: What holds with it; infinite where nothing does.
+
+    Returns:
+        The same figures, for the shares of false alarms at which people are counted.
+    """
     return Exposure(epsilon, {rate: risk.tpr_at_fpr[rate] for rate in ALARMS})
 
 

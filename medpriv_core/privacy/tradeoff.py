@@ -89,7 +89,15 @@ def membership_risk(
 
 
 def risk_of_point(*, epsilon: float, delta: float) -> Risk:
-    """What follows from one (ε, δ) alone, where no more is known of a run: valid, and up to five times too high."""
+    """What follows from one (ε, δ) alone, where no more is known of a run: valid, and up to five times too high.
+
+    Args:
+        epsilon: What holds; infinite where nothing does.
+        delta: At which it holds.
+
+    Returns:
+        The risk, without ``mu``.
+    """
     if math.isinf(epsilon):
         return NO_LIMIT
     curve = np.array([epsilon]), np.array([min(1.0, delta)])

@@ -128,9 +128,19 @@ def choose_authors_noise() -> None:
 def form_settings(name: str, given: dict[str, Any]) -> dict[str, Any]:
     """What a preset has on this machine for the dataset in the form, and for what is given beside it."""
     dataset = st.session_state.get("train_dataset", "synthetic_chest")
-    settings = fill_preset(name, given | {"dataset": dataset}, ordered=dataset_info(dataset).ordered).preset
+    return _offline(name, fill_preset(name, given | {"dataset": dataset}, ordered=dataset_info(dataset).ordered).preset)
+
+
+def quick_spec(dataset: str) -> RunSpec:
+    """The quick preset for a dataset, as the form would fill it on this machine."""
+    settings = fill_preset("quick", {"dataset": dataset}, ordered=dataset_info(dataset).ordered).preset
+    return RunSpec(**_offline("quick", settings) | {"dataset": dataset})
+
+
+def _offline(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """A preset that is to work offline takes no weights that must be fetched first."""
     if PRESETS[name].offline and weights_status(cached.home()).state == "to_download":
-        settings["weights"] = "none"
+        return settings | {"weights": "none"}
     return settings
 
 

@@ -243,12 +243,6 @@ def test_several_copies_cost_more_and_show_more(open_page: OpenPage) -> None:
     assert np.corrcoef(flat[0], flat[2])[0, 1] > np.corrcoef(flat[0], flat[1])[0, 1] + 0.2
 
 
-def test_without_a_trained_network_the_page_says_how_to_get_one(open_page: OpenPage) -> None:
-    page = open_page("explore", **SMALL, question="And the diagnosis?")
-    assert not page.exception
-    assert "No network has been trained" in texts(page)
-
-
 def test_what_is_taken_away_says_what_it_is(open_page: OpenPage) -> None:
     page = open_page("explore", **SMALL, question="Export")
     assert not page.exception

@@ -16,10 +16,9 @@ from medpriv_core.attacks.first_look import (
     seen_answer,
     undone_answer,
 )
-from medpriv_core.attacks.reidentification import success_soon
 from medpriv_core.attacks.trials import Counted
 from pages.parts.epsilon_scale import draw_epsilon_scale
-from pages.parts.explore.gallery_choice import TRIALS, begin_trials, gallery_of, trials_key
+from pages.parts.explore.gallery_choice import TRIALS, trials_key, trials_of
 from pages.parts.explore.noise_choice import VIEWER
 from pages.parts.explore.scene import Scene
 from pages.parts.messages import explain_errors
@@ -53,7 +52,7 @@ def draw_found(place: st.delta_generator.DeltaGenerator, scene: Scene) -> None:
         return  # until the slider is let go
     key = trials_key(scene)
     if scene.chosen.dataset is None:  # nothing of an own picture is kept beyond this visit
-        for success in begin_trials(scene):
+        for success in trials_of(scene)():
             # What is drawn here also lets a newer choice of the visitor end this run of the page.
             _draw(place, _answer(Counted(success, done=success.draws == TRIALS)))
         return
@@ -66,23 +65,13 @@ def draw_found(place: st.delta_generator.DeltaGenerator, scene: Scene) -> None:
             st.fragment(run_every=LOOK_EVERY_S)(_draw_again)(scene, key, itertools.count())
 
 
-def _with_pictures(scene: Scene) -> trials.Begin:
-    """Starts the trials, wherever it is called; the gallery is fetched by the page that asks."""
-    found = gallery_of(scene)
-    noise, seed = scene.yours.noise, scene.yours.seed
-    if found is None:
-        return lambda: iter(())
-    pictures = found.gallery.pictures
-    return lambda: success_soon(pictures, noise, draws=TRIALS, seed=seed)
-
-
 def _draw_again(scene: Scene, key: tuple[object, ...], looks: Iterator[int]) -> None:
     with explain_errors():
         if next(looks) < ASKED_FROM:
             _draw(st.empty(), _answer(trials.known_of(key) or Counted(None, done=False)))
             return
         # Asked again and again until it is there, for of many questions that wait the oldest are given up.
-        _draw(st.empty(), _answer(trials.known_of(key) or trials.count_aside(key, _with_pictures(scene))))
+        _draw(st.empty(), _answer(trials.known_of(key) or trials.count_aside(key, trials_of(scene))))
 
 
 def _answer(counted: Counted) -> Answer:

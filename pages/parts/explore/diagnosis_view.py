@@ -11,6 +11,7 @@ from medpriv_core.mechanisms.comparison import noise_alone
 from medpriv_core.runs.diagnosis import TrainedRun, diagnose, runs_for_diagnosis
 from medpriv_core.shown_text import for_cell, for_markdown
 from pages.parts import cached
+from pages.parts.explore.network_offer import draw_ways_to_train, draw_without_network
 from pages.parts.explore.scene import Scene, is_quick
 from pages.parts.explore.undo_view import attempts_of
 from pages.parts.guarantee import draw_verdict
@@ -22,12 +23,7 @@ def draw(scene: Scene) -> None:
     """Choose a finished run and see what its network says."""
     runs = _runs(scene)
     if not runs:
-        st.info(
-            "No network has been trained for these images yet. The quick what-if takes seconds; come back when it "
-            "has finished.",
-            icon=":material/model_training:",
-        )
-        st.page_link("train.py", label="Train one", icon=":material/tune:")
+        draw_without_network(scene)
         return
     own = scene.chosen.dataset is None
     name, run = st.selectbox(
@@ -44,6 +40,7 @@ def draw(scene: Scene) -> None:
             "would look like a diagnosis and be none. Train a network on real images of the same kind.",
             icon=":material/warning:",
         )
+        draw_ways_to_train(scene)
         return
     if own:
         st.warning(

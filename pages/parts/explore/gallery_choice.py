@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
-from medpriv_core.attacks.reidentification import SuccessRate, success_soon
+from medpriv_core.attacks import trials
+from medpriv_core.attacks.reidentification import success_soon
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.datasets.viewing import Gallery
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.uploads.fitting import fit
 from pages.parts import cached
 from pages.parts.badges import origin_badge
@@ -72,17 +73,23 @@ def gallery_of(scene: Scene) -> Found | None:
     return Found(Gallery(np.concatenate([picture[np.newaxis], others]), 0), name, origin_badge(info), words)
 
 
-def trials_key(scene: Scene) -> tuple[object, ...]:
-    """All that the number of patients found depends on, but for the pictures of an own file."""
-    return (*scene.chosen.key, _lender(scene), *scene.yours.noise.to_dict().items(), scene.yours.seed)
+def trials_key(scene: Scene, noise: PictureNoise | None = None) -> tuple[object, ...]:
+    """All that the number of patients found depends on, but for the pictures of an own file; ``noise``: not yours."""
+    noise = noise or scene.yours.noise
+    return (*scene.chosen.key, _lender(scene), *noise.to_dict().items(), scene.yours.seed)
 
 
-def begin_trials(scene: Scene) -> Iterator[SuccessRate]:
-    """The trials with this picture and this noise; nothing where no dataset has several pictures."""
+def trials_of(scene: Scene, noise: PictureNoise | None = None) -> trials.Begin:
+    """Starts the trials with this picture, wherever it is called; the gallery is fetched by the page that asks.
+
+    Nothing comes where no dataset has several pictures. ``noise``: another one than yours.
+    """
     found = gallery_of(scene)
+    noise, seed = noise or scene.yours.noise, scene.yours.seed
     if found is None:
-        return iter(())
-    return success_soon(found.gallery.pictures, scene.yours.noise, draws=TRIALS, seed=scene.yours.seed)
+        return lambda: iter(())
+    pictures = found.gallery.pictures
+    return lambda: success_soon(pictures, noise, draws=TRIALS, seed=seed)
 
 
 def _lender(scene: Scene) -> str | None:

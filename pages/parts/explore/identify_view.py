@@ -15,7 +15,7 @@ from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.progress import ProgressCallback
 from pages.parts import cached
 from pages.parts.charts import draw_chart
-from pages.parts.explore.gallery_choice import CHOSEN, begin_trials, gallery_names, gallery_of, trials_key
+from pages.parts.explore.gallery_choice import CHOSEN, gallery_names, gallery_of, trials_key, trials_of
 from pages.parts.explore.glossary import draw_terms
 from pages.parts.explore.scene import Scene
 from pages.parts.picture_viewer import encode_png
@@ -52,9 +52,9 @@ def draw(scene: Scene) -> None:
     gallery = found.gallery
     with st.spinner("Comparing the noised image with every image of the gallery…"):
         if scene.chosen.dataset is None:
-            *_, success = begin_trials(scene)
+            *_, success = trials_of(scene)()
         else:
-            known = trials.count_now(trials_key(scene), lambda: begin_trials(scene))
+            known = trials.count_now(trials_key(scene), trials_of(scene))
             assert known.success is not None
             success = known.success
     st.info(
@@ -64,7 +64,9 @@ def draw(scene: Scene) -> None:
     _draw_likeliest(scene, gallery)
     st.caption(f"{found.badge} {found.words}")
     draw_terms("gallery", "likelihood", "95% interval")
-    _draw_curves(scene, gallery, found.name, gallery_words=found.words)
+    height, width = gallery.pictures.shape[1:3]
+    yours = CurvePoint(scene.yours.noise.beta, (height, width), success)
+    _draw_curves(scene, gallery, found.name, yours, gallery_words=found.words)
 
 
 def _draw_likeliest(scene: Scene, gallery: Gallery) -> None:
@@ -83,7 +85,7 @@ def _draw_likeliest(scene: Scene, gallery: Gallery) -> None:
         column.caption("**the right one**" if right else "another image")
 
 
-def _draw_curves(scene: Scene, gallery: Gallery, name: str, *, gallery_words: str) -> None:
+def _draw_curves(scene: Scene, gallery: Gallery, name: str, yours: CurvePoint, *, gallery_words: str) -> None:
     st.markdown("**More noise protects; more pixels betray**")
     place, noise = st.empty(), scene.yours.noise.changed(beta=1.0)
 
@@ -101,11 +103,12 @@ def _draw_curves(scene: Scene, gallery: Gallery, name: str, *, gallery_words: st
     )
     place.empty()
     draw_chart(
-        identification_figure(points),
+        identification_figure(points, yours),
         key="identification",
         name="How often the patient is found",
         alt="; ".join(
-            f"{p.shape[1]} by {p.shape[0]} pixels, β {p.beta:g}: found in {p.success.rate:.0%}" for p in points
+            f"{p.shape[1]} by {p.shape[0]} pixels, β {p.beta:g}: found in {p.success.rate:.0%}"
+            for p in (*points, yours)
         ),
         caption=(f"{noise.title}; {points[0].success.draws} trials each, bars are 95% intervals", gallery_words),
     )
@@ -118,7 +121,7 @@ def _draw_curves(scene: Scene, gallery: Gallery, name: str, *, gallery_words: st
                     "found": f"{p.success.found} of {p.success.draws}",
                     "95% interval": f"{p.success.interval[0]:.1%} to {p.success.interval[1]:.1%}",
                 }
-                for p in points
+                for p in (*points, yours)
             ],
             hide_index=True,
             width="content",

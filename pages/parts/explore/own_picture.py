@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.typing import UploadedFile
 
 from medpriv_core.errors import ImageError
@@ -47,8 +48,12 @@ class _Kept:
         return self.upload is not None or bool(self.refusal)
 
 
-def choose_own() -> OwnPicture | None:
-    """The uploader and what belongs to it; None before there is an upload. Raises ``ImageError``."""
+def choose_own(below: DeltaGenerator) -> OwnPicture | None:
+    """The uploader and what belongs to it; None before there is an upload. Raises ``ImageError``.
+
+    Frame and window open from a button, and notes stand ``below`` the controls of the noise, so that these and the
+    pictures are in one window.
+    """
     kept: _Kept | None = st.session_state.get(KEPT)
     if kept is None or kept.upload is None:
         kept = _ask_for_it()
@@ -56,19 +61,11 @@ def choose_own() -> OwnPicture | None:
         return None
     if kept.upload is None:
         raise ImageError(kept.refusal)
+    st.markdown(":green[:material/verified_user:] Your file. Name, number and dates in its header were not taken over.")
     row = st.container(horizontal=True, vertical_alignment="center", gap="xsmall")
-    row.markdown(
-        ":green[:material/verified_user:] Your file. Name, number and dates in its header were not taken over."
-    )
-    row.button(
-        "Remove",
-        icon=":material/delete:",
-        key="remove_own",
-        on_click=_forget,
-        help="Remove this image.",
-    )
-    frame, centre, width, curve = _choose_view(kept.upload, kept.file_id)
-    st.caption(f":material/info: {for_markdown(' '.join(kept.upload.notes))}")
+    row.button("Remove", icon=":material/delete:", key="remove_own", on_click=_forget, help="Remove this image.")
+    frame, centre, width, curve = _choose_view(row, kept.upload, kept.file_id)
+    below.caption(f"{_kind(kept.upload)}  \n:material/info: {for_markdown(' '.join(kept.upload.notes))}")
     picture = kept.upload.render(frame, centre, width, curve=curve)
     if picture.shape[2] == 3:
         picture = _choose_mode(picture, kept.file_id)
@@ -156,49 +153,58 @@ def _choose_mode(picture: np.ndarray, name: str) -> np.ndarray:
     return picture
 
 
-def _choose_view(upload: Upload, name: str) -> tuple[int, float | None, float | None, str | None]:
+def _kind(upload: Upload) -> str:
+    return f"{upload.kind}, {upload.size[0]:,} × {upload.size[1]:,} pixels, {upload.bits} bits"
+
+
+def _choose_view(row: DeltaGenerator, upload: Upload, name: str) -> tuple[int, float | None, float | None, str | None]:
     """Frame and window; ``name`` tells the controls of one file from those of another."""
-    row = st.container(horizontal=True, vertical_alignment="bottom")
-    kind = f"{upload.kind}, {upload.size[0]:,} × {upload.size[1]:,} pixels, {upload.bits} bits"
+    several, windowed = upload.frames > 1, bool(upload.presets_at(0))
+    if not several and not windowed:
+        return 0, None, None, None
+    title = "Frame, window" if several and windowed else "Frame" if several else "Window"
+    with row.popover(
+        title, icon=":material/contrast:", key=f"view_{name}", help="Which frame and grey values are shown."
+    ):
+        return _draw_view(upload, name)
+
+
+def _draw_view(upload: Upload, name: str) -> tuple[int, float | None, float | None, str | None]:
     frame = 0
     if upload.frames > 1:
-        frame = row.slider(f"Frame (1 to {upload.frames})", 1, upload.frames, key=f"frame_{name}", width=220) - 1
-    centre = width = curve = None
+        frame = st.slider(f"Frame (1 to {upload.frames})", 1, upload.frames, key=f"frame_{name}") - 1
     presets = upload.presets_at(frame)
-    if presets:
-        if upload.windows_by_frame:
-            name = f"{name}_{frame}"
-        preset = row.selectbox(
-            "Window (grey values shown)",
-            presets,
-            format_func=lambda one: one.name,
-            key=f"window_{name}",
-            width=240,
-            help="  \n".join(f"**{for_markdown(one.name)}**: {one.explanation}" for one in presets),
+    if not presets:
+        return frame, None, None, None
+    if upload.windows_by_frame:
+        name = f"{name}_{frame}"
+    preset = st.selectbox(
+        "Window (grey values shown)",
+        presets,
+        format_func=lambda one: one.name,
+        key=f"window_{name}",
+        help="  \n".join(f"**{for_markdown(one.name)}**: {one.explanation}" for one in presets),
+    )
+    # Another preset moves both sliders: the key carries its name.
+    centre, width = (
+        st.slider(
+            f"{title} ({upload.unit})" if upload.unit else title,
+            *bounds,
+            value=float(value),
+            step=upload.step,
+            format="%g",
+            key=f"{title}_{name}_{preset.name}",
+            help=words,
         )
-        # Another preset moves both sliders: the key carries its name.
-        centre, width = (
-            row.slider(
-                f"{title} ({upload.unit})" if upload.unit else title,
-                *bounds,
-                value=float(value),
-                step=upload.step,
-                format="%g",
-                key=f"{title}_{name}_{preset.name}",
-                width=220,
-                help=words,
-            )
-            for title, words, bounds, value in (
-                ("Centre", "What is shown as medium grey.", upload.centre_range, preset.centre),
-                (
-                    "Width",
-                    "The range from black to white. Narrower: more contrast; what lies outside is lost before any "
-                    "noise is added.",
-                    upload.width_range,
-                    preset.width,
-                ),
-            )
+        for title, words, bounds, value in (
+            ("Centre", "What is shown as medium grey.", upload.centre_range, preset.centre),
+            (
+                "Width",
+                "The range from black to white. Narrower: more contrast; what lies outside is lost before any "
+                "noise is added.",
+                upload.width_range,
+                preset.width,
+            ),
         )
-        curve = preset.curve
-    row.caption(kind)
-    return frame, centre, width, curve
+    )
+    return frame, centre, width, preset.curve

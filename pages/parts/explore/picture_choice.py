@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.datasets.viewing import images_of_class
@@ -45,8 +46,8 @@ class Chosen:
         return OWN_PICTURE if self.dataset is None else self.dataset.info.name
 
 
-def choose_picture() -> Chosen | None:
-    """The controls for it; None as long as there is none."""
+def choose_picture(below: DeltaGenerator) -> Chosen | None:
+    """The controls for it; None as long as there is none. What can wait stands ``below`` those of the noise."""
     source = st.segmented_control(
         "Image from",
         (FROM_DATASET, OWN),
@@ -59,7 +60,7 @@ def choose_picture() -> Chosen | None:
     )
     if source == OWN:
         to_link(dataset=None, show=None, image=None)
-        own = choose_own()
+        own = choose_own(below)
         if own is None:
             return None
         size = choose_size(st.container(), max(own.picture.shape[:2]))
@@ -75,7 +76,7 @@ def choose_picture() -> Chosen | None:
     return _choose_from_dataset()
 
 
-def choose_size(row: st.delta_generator.DeltaGenerator, stored: int) -> int:
+def choose_size(row: DeltaGenerator, stored: int) -> int:
     """Pixels on the longer side, never more than the picture has."""
     usual_sizes = [size for size in SIZES if size < stored] + ([stored] if stored <= SIZES[-1] else [])
     options = with_linked(usual_sizes, "size", low=MIN_SIDE, high=min(stored, SIZES[-1]))
@@ -136,14 +137,14 @@ def _choose_within(entry: DatasetEntry, dataset: cached.Dataset) -> tuple[str | 
     name = entry.info.name
     row = st.container(horizontal=True, gap="xsmall")
     classes = [None, *entry.info.classes]
-    class_name = st.selectbox(
+    class_name = row.selectbox(
         "Show",
         classes,
         index=classes.index(from_link("show", classes, None)),
         format_func=lambda value: value or "All classes",
         key=f"show_{name}",
         persist_state="session",
-        width=128,
+        width=148,
     )
     indexes = images_of_class(dataset, class_name)
     # The grid puts what was clicked here, before this widget is drawn again.
@@ -156,7 +157,7 @@ def _choose_within(entry: DatasetEntry, dataset: cached.Dataset) -> tuple[str | 
             number_from_link("image", low=1, high=len(indexes), default=1),
             key=key,
             persist_state="session",
-            width=104,
+            width=100,
         )
     )
     return class_name, number, int(indexes[number - 1])

@@ -127,6 +127,13 @@ def scene_of(chosen: Chosen, noise: PictureNoise) -> Scene:
     return Scene(chosen, yours, look, undone_png)
 
 
+def look_at(chosen: Chosen, noise: PictureNoise, *, place: int) -> FirstLook:
+    """The first look at the picture with noise that is not on screen; ``place`` as in ``noised``."""
+    shared, seed = _shared(chosen, noise), (noise_seed(), place)
+    panel, _ = cached.panel(chosen.key, chosen.picture, noise, shared=shared, seed=seed)
+    return cached.look(chosen.key, chosen.picture, panel, shared=shared, seed=seed)[0]
+
+
 def _shared(chosen: Chosen, noise: PictureNoise) -> bool:
     """Whether all visitors see the same, so that it is drawn once for all."""
     return chosen.dataset is not None and not noise.fit_for_release

@@ -13,6 +13,7 @@ from medpriv_core.exports.noised_image import kind_of, released_image
 from medpriv_core.exports.rendering import Theme, to_png, to_svg
 from medpriv_core.exports.sheet import Cell, Row, Sheet, figure2_sheet
 from medpriv_core.mechanisms.comparison import PAPER_BETAS
+from medpriv_core.mechanisms.discrete_laplace import DiscreteLaplace
 from medpriv_core.privacy.statement import image_epsilon_statement, image_neighbours, image_release_statement
 from pages.parts.explore.loading import offer_loading
 from pages.parts.explore.pictures import AMOUNTS, ARRANGEMENTS, FIGURE_2, KINDS, arranged, describe
@@ -65,12 +66,22 @@ def draw(scene: Scene) -> None:
     else:
         st.caption(
             "The noised image is labelled *demonstration*: its noise can be repeated and is not exact, so do not "
-            "hand out patients' images made this way. For a release choose the discrete Laplace noise."
+            "hand out patients' images made this way. A release takes exact noise, the discrete Laplace noise."
+        )
+        st.button(
+            "Choose exact noise, for a release",
+            key="choose_exact",
+            icon=":material/verified:",
+            on_click=_choose_exact,
         )
     if scene.chosen.dataset is not None:
         st.markdown("**Link** to these settings: the address of this page.")
         st.code(_address(), "text")
     offer_loading(scene)
+
+
+def _choose_exact() -> None:
+    st.session_state["mechanism"] = DiscreteLaplace.name
 
 
 def _address() -> str:
