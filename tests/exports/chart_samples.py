@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -63,13 +64,13 @@ def dashboard(view: View) -> go.Figure:
 
 
 def identification() -> go.Figure:
-    """Two sizes of picture at three amounts of noise."""
+    """Two sizes of picture at three amounts of noise, and a visitor's own amount."""
     points = [
         CurvePoint(beta=beta, shape=(size, size), success=SuccessRate(found=8, draws=20, chance=0.1))
         for beta in (0.5, 1.0, 4.0)
         for size in (32, 64)
     ]
-    return identification_figure(points)
+    return identification_figure(points, replace(points[0], beta=0.1))
 
 
 def calls() -> np.ndarray:
