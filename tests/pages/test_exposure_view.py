@@ -45,7 +45,7 @@ def test_the_train_page_shows_what_is_planned_small(open_page: OpenPage) -> None
         f"Of 100 patients whose image was used, at most {number} are found, while 1 of 100 others is falsely accused."
         for number in own(data)["found"].values()
     ]
-    assert "δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant" in data["basis"]
+    assert "δ = 1e-5; one image added or removed; Poisson subsampling; PLD accountant" in data["basis"]
     # Where the slider stands otherwise is computed when somebody reaches for it.
     assert [stop["label"] for stop in data["stops"] if stop["found"]] == ["3"]
 
