@@ -113,7 +113,7 @@ def shown_runs(runs: Sequence[RunLine]) -> tuple[str, ...]:
         # Not which: an address comes from anybody, and names only what exists.
         what = "a run that is" if len(gone) == 1 else f"{len(gone):,} runs that are"
         st.warning(
-            f"The address asks for {what} not in the list of this machine: deleted, or never here.",
+            f"The address asks for {what} not in the list of this machine: removed, or never here.",
             icon=":material/search_off:",
         )
     found = tuple(run_id for run_id in wanted if run_id in known)

@@ -151,7 +151,7 @@ def draw_details(plan: DpSgdPlan) -> None:
     st.markdown(
         f"By the classic accountant (RDP), which is looser and computes in another way: ε = {second}, all else alike."
     )
-    st.markdown("Test images, the accuracy curves and pictures given to the model later are not protected.")
+    st.markdown("Test images, the accuracy curves and images given to the model later are not protected.")
 
 
 def draw_patient(place: DeltaGenerator, plan: DpSgdPlan, entry: DatasetEntry) -> None:

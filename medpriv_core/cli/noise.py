@@ -46,9 +46,7 @@ def add_to(commands: Commands) -> None:
     )
     amount = parser.add_mutually_exclusive_group(required=True)
     amount.add_argument("--beta", type=float, help="Laplace scale, or Gaussian deviation, for pixels in [0, 1]")
-    amount.add_argument(
-        "--image-epsilon", type=float, metavar="E", help="as little noise as keeps the picture's ε at E"
-    )
+    amount.add_argument("--image-epsilon", type=float, metavar="E", help="as little noise as keeps the image's ε at E")
     exact = ", ".join(name for name, kind in MECHANISMS.items() if kind.fit_for_release)
     parser.add_argument(
         "--mechanism", choices=MECHANISMS, default=USUAL, help=f"default {USUAL}; exact, for releases: {exact}"
@@ -63,7 +61,7 @@ def add_to(commands: Commands) -> None:
         help="noise one grey value a pixel, or three of colour (default: as the file's header has it)",
     )
     parser.add_argument("--seed", type=int, help="repeatable noise, for demonstrations only")
-    parser.add_argument("--delta", type=float, default=DEFAULT_DELTA, help="of the whole picture's epsilon")
+    parser.add_argument("--delta", type=float, default=DEFAULT_DELTA, help="of the whole image's epsilon")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT", help=".npy (float32) or .png")
     parser.add_argument("--no-clamp", action="store_true", help="keep values outside [0, 1] (.npy only)")
     add_json_option(parser)
@@ -107,7 +105,7 @@ def _facts(
         "epsilon_image_pure": guarantee.epsilon_image_pure,
         "epsilon_image": guarantee.epsilon_image,
         "delta": guarantee.delta,
-        "adjacency": "any two pictures",
+        "adjacency": "any two images",
         "neighbours": image_neighbours(noised.shape),
         "accountant": guarantee.accountant,
         "exact": guarantee.exact,
@@ -122,7 +120,7 @@ def _tell(options: argparse.Namespace, noise: PictureNoise, guarantee: ImageGuar
     say(f"{noise.title}: β = {noise.beta:g} ({noise.beta_term}).")
     say(f"{guarantee.unit[:1].upper()}{guarantee.unit[1:]}: {image_unit_statement(guarantee)}.")
     say(
-        f"Whole picture: {image_epsilon_statement(guarantee)}; "
+        f"Whole image: {image_epsilon_statement(guarantee)}; "
         f"with certainty (δ = 0): ε = {format_epsilon(guarantee.epsilon_image_pure)}."
     )
     say(f"Neighbours: {image_neighbours(shape)}.")
@@ -150,9 +148,9 @@ def _check(options: argparse.Namespace) -> PictureNoise:
     if options.seed is not None and options.seed < 0:
         raise SettingError(f"seed must not be negative, but is {options.seed}.")
     if options.seed is not None and noise.fit_for_release:
-        raise SettingError(f"{noise.name} takes no seed: with it the noise could be taken away. Leave out --seed.")
+        raise SettingError(f"{noise.name} takes no seed: with it the noise could be subtracted. Leave out --seed.")
     if options.output.exists() and options.image.exists() and options.output.samefile(options.image):
-        raise SettingError(f"The output {options.output} is the picture itself; give another name to keep both.")
+        raise SettingError(f"The output {options.output} is the image itself; give another name to keep both.")
     return noise
 
 

@@ -30,7 +30,7 @@ def add_to(commands: Commands) -> None:
     devices.set_defaults(command=_devices)
     runner = commands.add_parser("runner", help="take runs off the queue until there are none (started by the app)")
     runner.set_defaults(command=_runner)
-    predictor = commands.add_parser("predictor", help="answer what networks say of pictures (started by the app)")
+    predictor = commands.add_parser("predictor", help="answer what networks say of images (started by the app)")
     predictor.set_defaults(command=_predictor)
     job = commands.add_parser("job", help="do the job in one folder (started by the app and by commands)")
     job.add_argument("folder", type=Path)

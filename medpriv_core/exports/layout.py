@@ -31,7 +31,7 @@ COMFORTABLE_BOX = 200  # below this height, type gives way to pictures
 SMALLEST_BOX = 64
 
 THINNED = (
-    "Pictures",
+    "Images",
     "Those too large for this sheet are shown by evenly spaced pixels; none are averaged, because that would take "
     "noise away.",
 )
@@ -153,7 +153,7 @@ class _Arrangement:
             if height <= NOTES_SHARE * self.height:
                 break
         else:
-            raise SettingError("The text below the pictures is too long for one slide; shorten it.")
+            raise SettingError("The text below the images is too long for one slide; shorten it.")
         top = self.height - self.left * 0.75 - height
         baseline = top
         for name, lines in blocks:
@@ -170,7 +170,7 @@ class _Arrangement:
         space = column - GAP * self.unit
         grid = self._grid(bottom - top, space)
         if min(grid.box, space) < SMALLEST_BOX * self.unit:
-            raise SettingError("There are too many pictures for one slide; export fewer rows or columns.")
+            raise SettingError("There are too many images for one slide; export fewer rows or columns.")
         shown = [[self._fit(cell, space, grid.box) for cell in row.cells] for row in self.sheet.rows]
         heights = [max(len(pixels) for pixels in row) for row in shown]
         # What pictures that grow by whole factors leave over goes between the rows.

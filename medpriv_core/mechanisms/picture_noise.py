@@ -293,6 +293,6 @@ class PictureNoise(ABC):
         colours = f" × {channels} colours" if channels > 1 else ""
         return (
             f"A finding of {area_pixels:,.10g} pixels and contrast {contrast:g} is hidden to "
-            f"ε = {format_epsilon(epsilon)} (δ = 0; two pictures that are alike but for it; area × contrast{colours} "
+            f"ε = {format_epsilon(epsilon)} (δ = 0; two images that are alike but for it; area × contrast{colours} "
             "/ β)."
         )

@@ -122,7 +122,7 @@ def plan_extension(run: RunSummary, *, epochs: int) -> tuple[Extension, RunSpec]
 def _check_extendable(run: RunSummary) -> RunSpec:
     """The specification of a run that can go on."""
     if run.deleted_at is not None:
-        raise RunError(f"Run {run.id} has been deleted; restore it first.")
+        raise RunError(f"Run {run.id} has been removed; restore it first.")
     if not run.ended:
         raise RunError(f"Run {run.id} is {run.state}; only a run that has ended can be given more epochs.")
     if run.spec is None:

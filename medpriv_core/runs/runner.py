@@ -129,7 +129,7 @@ class Runner:
 
 
 FOLDER_GONE = (
-    "The folder of this run, or the spec.json in it, was deleted while it trained. Delete the run from the list."
+    "The folder of this run, or the spec.json in it, was removed while it trained. Remove the run from the list."
 )
 
 
@@ -142,7 +142,7 @@ def _unknown_launcher(name: str) -> str:
 
 def _not_started(error: Exception, directory: RunDirectory) -> str:
     if not directory.is_there:
-        return "The folder of this run was deleted while it waited. Delete it from the list."
+        return "The folder of this run was removed while it waited. Remove it from the list."
     return f"The worker could not be started: {str(error).rstrip('.')}."
 
 

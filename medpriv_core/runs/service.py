@@ -83,7 +83,7 @@ def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequ
     store.check()
     dataset = open_dataset(home, spec.dataset)
     if not dataset.info.trainable:
-        raise SettingError(f"{dataset.info.title} is a single picture to look at; choose a dataset to train on.")
+        raise SettingError(f"{dataset.info.title} is a single image to look at; choose a dataset to train on.")
     sizes = dataset_sizes(dataset)
     spec.check_dataset_size(sizes["train_size"])
     if spec.method == "dp_sgd":
@@ -280,7 +280,7 @@ def _check_files_to_resume(home: DataHome, directory: RunDirectory, spec: RunSpe
 
 def _check_resumable(row: RunRow, directory: RunDirectory) -> None:
     if row.deleted_at is not None:
-        raise RunError(f"Run {row.id} has been deleted; restore it first.")
+        raise RunError(f"Run {row.id} has been removed; restore it first.")
     if row.state not in ("cancelled", "failed"):
         raise RunError(f"Run {row.id} is {row.state}; only a stopped or failed run can be resumed.")
     if directory.imported:

@@ -35,7 +35,7 @@ def overlap(first: Box, second: Box) -> bool:
     return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
 
 
-CAPTION = ("β = 2", "ε of one pixel: 0.5", "ε of the picture: 559 (δ = 1e-5)", "63 % black or white")
+CAPTION = ("β = 2", "ε of one pixel: 0.5", "ε of the image: 559 (δ = 1e-5)", "63% black or white")
 LONG = ("β = 2, " + "a very long first line " * 20, "W" * 900, "日本語" * 60, "four")
 
 
@@ -114,7 +114,7 @@ def test_the_sheet_says_when_pixels_are_left_out() -> None:
 
 
 def test_the_notes_are_complete_whatever_their_length() -> None:
-    guarantee = "ε = 559 (δ = 1e-5; for any two pictures) " * 30
+    guarantee = "ε = 559 (δ = 1e-5; for any two images) " * 30
     layout = arrange(sheet_of(guarantee=guarantee), 1920)
     faint = " ".join(line.text for line in layout.texts if line.faint and not line.bold)
 
@@ -133,7 +133,7 @@ def test_a_shortened_caption_says_so() -> None:
 def test_too_many_pictures_for_one_slide_are_refused(rows: int, columns: int) -> None:
     row = Row((Cell(picture(), ("β = 2",)),) * columns)
 
-    with pytest.raises(SettingError, match="too many pictures"):
+    with pytest.raises(SettingError, match="too many images"):
         arrange(sheet_of(*[row] * rows), 1920)
 
 

@@ -31,7 +31,7 @@ def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"dataset": "nothing"}, DatasetError, "no dataset 'nothing'"),
         ({"dataset": "chest_xray"}, DatasetError, "has not been added"),
-        ({"dataset": "retina_photo"}, SettingError, "single picture"),
+        ({"dataset": "retina_photo"}, SettingError, "single image"),
         ({"dataset": "synthetic_chest", "batch_size": 641}, SettingError, "larger than the training set"),
         ({"dataset": "synthetic_chest", "weights": "/no/such/file.pth"}, Exception, "/no/such/file.pth"),
     ],

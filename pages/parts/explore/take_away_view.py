@@ -25,7 +25,7 @@ SHEETS: dict[str, str] = {
     AMOUNTS: "The original beside β = 1, 2, 4 and yours.",
     KINDS: "The original beside every mechanism at your β.",
     FIGURE_2: "Figure 2 of the paper: what its text says above what its published code did.",
-    UNDONE: "The original, your noised picture, and the best attempts to undo the noise.",
+    UNDONE: "The original, your noised image, and the best attempts to undo the noise.",
 }
 
 
@@ -45,7 +45,7 @@ def draw(scene: Scene) -> None:
     name = f"medpriv-{which.lower().replace(' ', '-').strip('?')}"
     _button(row, "PNG", lambda: to_png(sheet, theme=theme), f"{name}.png", "image/png")
     _button(row, "SVG", lambda: to_svg(sheet, theme=theme), f"{name}.svg", "image/svg+xml")
-    st.caption(f"{SHEETS[which]} With settings, ε in full and the source of the picture below.")
+    st.caption(f"{SHEETS[which]} With settings, ε in full and the source of the image below.")
 
     image = released_image(
         scene.yours.panel.pixels,
@@ -54,18 +54,18 @@ def draw(scene: Scene) -> None:
         guarantee=image_release_statement(scene.yours.guarantee, scene.picture.shape),
     )
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    _button(row, "The noised picture", lambda: image.png, image.file_name, "image/png")
+    _button(row, "The noised image", lambda: image.png, image.file_name, "image/png")
     _button(row, "Settings (JSON)", scene.settings.to_json, "medpriv-explore.json", "application/json")
     if scene.yours.noise.fit_for_release:
         st.caption(
-            "The noised picture is labelled *release*: its noise is exact and was drawn once. What is released is this "
-            "one picture; every further one drawn adds its ε. Neighbours are "
-            f"{image_neighbours(scene.picture.shape)}. A release says nothing of text burned into the picture."
+            "The noised image is labelled *release*: its noise is exact and was drawn once. What is released is this "
+            "one image; every further one drawn adds its ε. Neighbours are "
+            f"{image_neighbours(scene.picture.shape)}. A release says nothing of text burned into the image."
         )
     else:
         st.caption(
-            "The noised picture is labelled *demonstration*: its noise can be repeated and is not exact, so do not "
-            "hand out patients' pictures made this way. For a release choose the discrete Laplace noise."
+            "The noised image is labelled *demonstration*: its noise can be repeated and is not exact, so do not "
+            "hand out patients' images made this way. For a release choose the discrete Laplace noise."
         )
     if scene.chosen.dataset is not None:
         st.markdown("**Link** to these settings: the address of this page.")
@@ -91,7 +91,7 @@ def sheet_of(which: str, scene: Scene) -> Sheet:
             per_image=dict(zip(PAPER_BETAS, cells[count:], strict=True)),
             settings=_settings(scene),
             guarantee=_guarantees([(title, one) for title, one in shown[:count]])
-            + " One number for the picture: no finite ε for what it shows.",
+            + " Laplace per image: no finite ε for what it shows.",
             source=scene.chosen.source,
         )
     original = Cell(scene.picture, ("Original", scene.chosen.label))
@@ -120,7 +120,7 @@ def _undone_sheet(scene: Scene) -> Sheet:
             ),
         ),
         settings=_settings(scene),
-        guarantee=_guarantees([("The noised picture", scene.yours)]),
+        guarantee=_guarantees([("The noised image", scene.yours)]),
         source=scene.chosen.source,
     )
 
