@@ -136,7 +136,7 @@ def forget(name: str) -> None:
 def draw_fetch(name: str) -> None:
     """Download a MedMNIST file; the download goes on if the page is closed."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    size = row.segmented_control("Pixels a side", SIZES, default=SIZES[0], required=True, key=f"size_{name}")
+    size = row.segmented_control("Image size (pixels)", SIZES, default=SIZES[0], required=True, key=f"size_{name}")
     status = fetch_job(cached.home(), name, size).status()
     running = status is not None and status.state == "running"
     row.button(

@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from pages.parts.cached import home, wake_accountant
+from pages.parts.footer import draw_footer
 from pages.parts.links import say_link_again
 from pages.parts.messages import explain_errors
 from pages.parts.one_entry import keep_one_entry
@@ -24,6 +25,7 @@ chosen = st.navigation(
         st.Page("runs.py", title="Runs", icon=":material/monitoring:"),
         st.Page("compare.py", title="Compare", icon=":material/compare_arrows:"),
         st.Page("datasets.py", title="Datasets", icon=":material/photo_library:"),
+        st.Page("docs.py", title="Documents", icon=":material/menu_book:", visibility="hidden"),
     ],
     position="top",
 )
@@ -34,6 +36,7 @@ with explain_errors():
     with explain_errors():
         opened.check_writable()
     chosen.run()
+    draw_footer()
     say_link_again()
 # Whatever page came first is on its way to the screen.
 wake_accountant()

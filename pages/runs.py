@@ -60,7 +60,7 @@ def main() -> None:
     st.fragment(run_every=every_s)(draw_running)(read_already(runs), busy_signature(runs), shown, every_s)
     watching = any(not run.ended for run in runs if run.id in shown) and not is_paused()
     st.fragment(run_every=max(CHART_S, every_s) if every_s and watching else None)(draw_runs)(shown, tags_of(runs))
-    st.subheader("All runs", anchor=False)
+    st.header("All runs", anchor=False)
     st.fragment(run_every=LIST_S if busy and not is_paused() else None)(draw_list)(read_already(runs), shown)
 
 
@@ -129,7 +129,7 @@ def draw_runs(shown: tuple[str, ...], known_tags: list[str]) -> None:
         if runs is None:
             return
         if len(runs) > 1:
-            st.subheader(f"{len(runs)} runs", anchor=False)
+            st.header(f"{len(runs)} runs", anchor=False)
         elif runs[0].state != "running":
             draw_head(runs[0])
         if any(run.spec is not None and (not run.ended or run.epochs) for run in runs):
@@ -171,7 +171,7 @@ def choose_one(runs: Sequence[Run]) -> Run:
 
 def draw_head(run: Run) -> None:
     """Name, state, and why it failed."""
-    st.subheader(f"{for_markdown(run.name)} {state_badge(run)}", anchor=False)
+    st.header(f"{for_markdown(run.name)} {state_badge(run)}", anchor=False)
     if run.message:
         st.error(why_failed(run), icon=":material/error:")
     if run.setup.weights_doubt:

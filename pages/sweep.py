@@ -42,7 +42,7 @@ def draw_launcher(draw_form: Callable[[], Request]) -> None:
         except MedprivError as error:
             problem = error
     with summary.container(border=True, key="summary"):
-        st.subheader("Before you launch", anchor=False)
+        st.header("Before you launch", anchor=False)
         if problem is not None:
             draw_refusal(problem)
         else:

@@ -58,7 +58,7 @@ def main() -> None:
 
 def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
     """What the run would protect and cost, and the button."""
-    st.subheader("Before you launch", anchor=False)
+    st.header("Before you launch", anchor=False)
     train_size, test_size = entry.train or 0, entry.test or 0
     protection, cost, launch, more = st.container(), st.container(), st.container(), st.container()
     try:

@@ -42,6 +42,7 @@ READY = {
 REVIEWED: dict[str, set[str]] = {
     "pages/compare.py": {"report.sentence"},
     "pages/datasets.py": {"entry.how_to_add", "entry.info.source", "entry.info.title", "title"},
+    "pages/docs.py": {"document(name, address='docs?document=')"},
     "pages/explore.py": {
         "chosen.badge", "chosen.keeping", "chosen.source", "noise.explanation", "noise.formula",
         "scene.yours.guarantee.why_none",
@@ -68,8 +69,9 @@ REVIEWED: dict[str, set[str]] = {
         "upload.kind", "upload.unit", "words",
     },
     "pages/parts/explore/take_away_view.py": {"label"},
-    "pages/parts/explore/glossary.py": {"names"},
+    "pages/parts/explore/glossary.py": {"names", "words"},
     "pages/parts/explore/undo_view.py": {"attempt.title", "height", "width"},
+    "pages/parts/footer.py": {"__version__", "title"},
     "pages/parts/guarantee.py": {"check.name", "colour", "icon", "prefix", "word"},
     "pages/parts/run_form.py": {
         "SETTINGS['sampling'].choices['full_batch'].form", "label", "setting.help", "setting.label",
@@ -299,4 +301,4 @@ def test_no_page_turns_html_on() -> None:
     ]
     # Styles of our own, in which the number of a bar and a time are filled in.
     styles = {name for name, made in pages.items() if "st.html" in {ast.unparse(call.func) for call in made}}
-    assert styles == {"pages/index.py", "pages/parts/epsilon_scale.py", "pages/parts/runs/actions.py"}
+    assert styles == {"pages/parts/epsilon_scale.py", "pages/parts/runs/actions.py"}

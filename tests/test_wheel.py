@@ -68,7 +68,8 @@ def of_the_tree(folder: str) -> set[str]:
 
 def test_the_wheel_has_every_file_of_core_pages_and_settings_and_no_other(unpacked: Path) -> None:
     found = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
-    app = {"app.py", ".streamlit/config.toml", *of_the_tree("pages")}
+    documents = {f"docs/{file.name}" for file in (ROOT / "docs").glob("*.md")}
+    app = {"app.py", ".streamlit/config.toml", *documents, *of_the_tree("pages")}
 
     assert {name.partition("/")[0] for name in found} == {"medpriv_core", f"medpriv-{__version__}.dist-info"}
     assert {name for name in found if name.startswith("medpriv_core/")} == {

@@ -1,7 +1,7 @@
 """Epsilon in words: never a bare number, always with what it depends on.
 
 >>> dp_sgd_statement(epsilon=7.1597, delta=1e-5)
-'ε = 7.16 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)'
+'ε = 7.16 (δ = 1e-5; one image added or removed; Poisson subsampling; PLD accountant)'
 >>> format_epsilon(24993.4), format_epsilon(0.1462), format_epsilon(float("inf"))
 ('24,994', '0.147', '∞')
 """
@@ -178,7 +178,7 @@ def image_neighbours(shape: Shape) -> str:
     """Which two pictures count as neighbours of a whole picture, and what of them is public; ``shape`` is (h, w, c).
 
     >>> image_neighbours((40, 60, 1))
-    'any two pictures of 60 × 40 pixels in grey as they are noised; size and mode (grey or colour) are public'
+    'any two images of 60 × 40 pixels in grey as they are noised; size and mode (grey or colour) are public'
     """
     height, width, channels = shape
     return (

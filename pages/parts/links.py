@@ -13,6 +13,7 @@ from typing import TypeVar
 import streamlit as st
 
 V = TypeVar("V")
+FORMER_TITLES = {"Take away": "Export", "ε of the picture": "ε of the image"}
 
 
 def from_link(name: str, options: Sequence[V], default: V) -> V:
@@ -24,9 +25,10 @@ def from_link(name: str, options: Sequence[V], default: V) -> V:
 def named_in_link(parameter: str, titles: Mapping[str, str], default: str) -> str:
     """The name of the choice that the address names, else ``default``; ``titles`` by name.
 
-    Earlier versions wrote titles into the address; they are understood.
+    Earlier versions wrote titles into the address; they are understood, also those that have another name now.
     """
     wanted = st.query_params.get(parameter)
+    wanted = FORMER_TITLES.get(wanted or "", wanted)
     return next((name for name, title in titles.items() if wanted in (name, title)), default)
 
 

@@ -48,7 +48,7 @@ def draw_form(entries: dict[str, DatasetEntry], *, authors: bool) -> tuple[Datas
 
 def draw_data(entries: dict[str, DatasetEntry]) -> DatasetEntry:
     """Which images, and how large."""
-    st.subheader("Data", anchor=False)
+    st.header("Data", anchor=False)
     left, right = st.columns(2)
     name = left.selectbox(
         "Dataset",
@@ -77,7 +77,7 @@ def draw_data(entries: dict[str, DatasetEntry]) -> DatasetEntry:
 
 def draw_protection() -> dict[str, Any]:
     """The method, and how it works."""
-    st.subheader("Protection", anchor=False)
+    st.header("Protection", anchor=False)
     values: dict[str, Any] = {"method": segments(st, "method", on_change=follow_preset)}
     if values["method"] == "local_dp":
         values["noise_draw"] = choice(st.container(), "noise_draw")
@@ -93,7 +93,7 @@ def draw_protection() -> dict[str, Any]:
 
 def draw_budget(method: str, *, authors: bool) -> dict[str, Any]:
     """How much noise, or how much may be found out."""
-    st.subheader("Budget", anchor=False)
+    st.header("Budget", anchor=False)
     left, right = st.columns(2)
     if method == "local_dp":
         return {"beta": number(left, "beta")}
@@ -133,7 +133,7 @@ def draw_authors_noise(place: DeltaGenerator) -> None:
 
 def draw_training(*, full_batch: bool) -> dict[str, Any]:
     """How long the network learns, and what of it."""
-    st.subheader("Training", anchor=False)
+    st.header("Training", anchor=False)
     left, right = st.columns(2)
     values = {
         "epochs": number(left, "epochs", label="Epochs (one step each)" if full_batch else "Epochs"),
@@ -177,7 +177,9 @@ def draw_more_training(method: str, entry: DatasetEntry) -> dict[str, Any]:
         help=SETTINGS["crop_size"].help,
         persist_state="session",
     )
-    st.markdown(SETTINGS["class_weights"].label, help=SETTINGS["class_weights"].help)
+    # Beside text, a button for help has no name of its own: what it would say stands below.
+    st.markdown(SETTINGS["class_weights"].label)
+    st.caption(SETTINGS["class_weights"].help)
     row = st.container(horizontal=True)
     weights = []
     for place, name in enumerate(entry.info.classes):

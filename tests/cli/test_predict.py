@@ -88,7 +88,7 @@ def test_the_plain_answer_has_run_epsilon_classes_and_caveat(
     assert "δ = 0.001; one image added or removed; Poisson subsampling; PLD accountant" in statement
     name, _, shares = line.partition(": ")
     assert name == str(tmp_path / "grey.png")
-    first, second = (float(part.split()[-2]) for part in shares.split(", "))
+    first, second = (float(part.split()[-1].rstrip("%")) for part in shares.split(", "))
     assert first >= second
     assert first + second == pytest.approx(100, abs=0.11)
     assert "not the probability of a disease" in caveat

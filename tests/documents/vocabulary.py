@@ -30,7 +30,7 @@ NO_PROSE = re.compile(
 )
 IN_HTML = re.compile(r">([^<>]+)<|(?:title|aria-label)=\"([^\"]*)\"")
 # Values in files and addresses that look like words.
-VALUES = frozenset({"own picture"})
+VALUES = frozenset({"own picture", "Take away", "ε of the picture"})
 FILLED_IN = "…"  # stands for what a sentence has filled in
 
 

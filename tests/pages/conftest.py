@@ -60,7 +60,7 @@ def open_page(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 def texts(page: AppTest) -> str:
     """Everything that the page says, in one string."""
-    kinds = (page.title, page.markdown, page.caption, page.info, page.warning, page.error, page.subheader)
+    kinds = (page.title, page.markdown, page.caption, page.info, page.warning, page.error, page.header, page.subheader)
     return "\n".join(element.value for kind in kinds for element in kind)
 
 

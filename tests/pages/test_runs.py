@@ -89,7 +89,7 @@ def test_the_list_is_read_once_for_a_page(open_page: OpenPage, home: DataHome, m
 def test_runs_on_synthetic_images_are_labelled(open_page: OpenPage, home: DataHome) -> None:
     add_run(home)
     put_in_state(home, "r1", "finished")
-    assert open_page("runs").subheader[0].value.endswith(":orange-badge[synthetic]")
+    assert open_page("runs").header[0].value.endswith(":orange-badge[synthetic]")
 
 
 def test_the_table_has_the_numbers_of_the_curve(open_page: OpenPage, home: DataHome) -> None:

@@ -1,4 +1,4 @@
-"""The terms of the field, each explained where it stands: in a clinician's words, on hover or tap."""
+"""The terms of the field in a clinician's words: each explained where it stands, and all of them on a page."""
 
 from __future__ import annotations
 
@@ -28,13 +28,39 @@ TERMS: dict[str, str] = {
     "gallery": "**Gallery.** The images of known patients that the attacker already has, one a patient.",
     "95% interval": "**95% interval.** What the trials leave open: with so few of them, the true share lies in this "
     "range in 95 of 100 such experiments.",
+    "accountant": "**Accountant.** The computation that says which ε holds after many steps. medpriv uses the "
+    "PLD accountant (privacy loss distribution), and a second one confirms it.",
+    "DP-SGD": "**DP-SGD (differentially private stochastic gradient descent).** Training in which each image's "
+    "gradient is clipped, and noise is added to their sum: protects whether one image was in the training set.",
+    "Local-DP": "**Local-DP (local differential privacy).** Noise on every image before anybody else sees it, the one "
+    "who trains included.",
+    "clipping norm": "**Clipping norm (C).** The longest gradient that one image may contribute to a step; longer "
+    "ones are shortened to it.",
+    "noise multiplier": "**Noise multiplier (σ).** Standard deviation of DP-SGD's noise, in units of the clipping "
+    "norm.",
+    "Poisson subsampling": "**Poisson subsampling.** Each image is drawn into each step independently of the others, "
+    "with the same chance. Who is in a step is then uncertain, which makes the noise count for more.",
+    "trainable layers": "**Trainable layers.** Those whose weights change in training; the others stay as they were "
+    "pretrained.",
+    "augmentation multiplicity": "**Augmentation multiplicity.** How many variants of an image (shifted, turned) have "
+    "their gradients averaged before clipping. It costs time, but no privacy.",
+    "AUROC": "**AUROC (area under the ROC curve).** How often the network ranks an ill patient above a healthy one: "
+    "0.5 for guessing, 1 for always.",
     "metric privacy": "**Metric privacy.** Small differences are hidden better than large ones: what counts is the "
     "area of a finding times its contrast. Two images that differ in nothing else are alike to this ε.",
 }
 
 
 def draw_terms(*names: str) -> None:
-    """One button that explains these terms."""
+    """One button that explains these terms, and the way to all others."""
     with st.popover(f"In plain words: {', '.join(names)}", type="tertiary", icon=":material/help:"):
         for name in names:
             st.markdown(TERMS[name])
+        st.page_link("docs.py", label="All terms", query_params={"document": "glossary"}, icon=":material/menu_book:")
+
+
+def draw_glossary() -> None:
+    """All terms, as a page of its own."""
+    st.title("Glossary", anchor=False)
+    for words in TERMS.values():
+        st.markdown(words)

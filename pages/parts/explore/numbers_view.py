@@ -12,7 +12,7 @@ from medpriv_core.privacy.statement import (
     image_unit_statement,
 )
 from pages.parts.charts import draw_chart
-from pages.parts.explore.glossary import TERMS
+from pages.parts.explore.glossary import draw_terms
 from pages.parts.explore.scene import Scene
 
 
@@ -62,7 +62,8 @@ def draw(scene: Scene) -> None:
 
 
 def _draw_lesion(scene: Scene) -> None:
-    st.markdown("**How well is a finding hidden?** (metric privacy)", help=TERMS["metric privacy"])
+    st.markdown("**How well is a finding hidden?**")
+    draw_terms("metric privacy")
     row = st.container(horizontal=True, vertical_alignment="bottom")
     area = row.number_input("Its area (pixels)", 1, scene.picture.size, 100, key="lesion_area", width=170)
     contrast = row.slider("Its contrast (share of black to white)", 0.01, 1.0, 0.3, key="lesion_contrast", width=300)

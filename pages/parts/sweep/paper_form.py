@@ -82,7 +82,7 @@ def draw() -> Request:
     with st.expander("More settings", icon=":material/tune:"):
         left, right = st.columns(2)
         size = left.select_slider(
-            "Pixels a side",
+            "Image size (pixels)",
             SIZES,
             value=224 if trainable == "head" else FULL_IMAGE_SIZE,
             key=f"sweep_paper_size_{trainable}",

@@ -67,7 +67,7 @@ def draw_sweep(status: SweepStatus) -> None:
     sweep = status.sweep
     label, colour = SWEEP_STATES[status.state]
     with st.container(border=True, key=f"sweep_card_{sweep.id}"):
-        st.markdown(f"#### {for_markdown(sweep.title)} :{colour}-badge[{label}]")
+        st.markdown(f"### {for_markdown(sweep.title)} :{colour}-badge[{label}]")
         st.progress(status.share, progress_words(status))
         draw_buttons(status)
         draw_failure(status)

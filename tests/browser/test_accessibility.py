@@ -1,0 +1,97 @@
+"""What all pages are to those who see little, use no mouse, or hear them read: contrast, names, headings, width."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from benchmarks import pages
+from tests.browser.conftest import PATIENCE_S, App, new_tab
+
+pytestmark = pytest.mark.browser
+CONTRAST = Path(__file__).with_name("contrast.js").read_text("utf-8")
+PAGES = (*pages.PAGES, "docs?document=threat-model")
+HEADINGS = "() => [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(each => Number(each.tagName[1]))"
+# All that the keyboard reaches by going on from the beginning, up to the first control of the page.
+RINGED = """() => { const style = getComputedStyle(document.activeElement);
+  return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 || style.boxShadow !== "none"; }"""
+
+
+def open_page(page: Page, app: App, path: str) -> None:
+    page.goto(f"{app.url}/{path}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_text("after Singh, Sikka, Kotti and Trask")).to_be_visible()
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_too_faint_to_be_read_and_headings_and_names_are_in_order(
+    browser: Browser, app: App, scheme: str
+) -> None:
+    tab = new_tab(browser, color_scheme=scheme)
+    faint, headings, nameless = {}, {}, {}
+    for path in PAGES:
+        open_page(tab, app, path)
+        faint[path] = tab.evaluate(CONTRAST)
+        levels = tab.evaluate(HEADINGS)
+        if (
+            levels[:1] != [1]
+            or levels.count(1) != 1
+            or any(b > a + 1 for a, b in pairwise(levels))
+        ):
+            headings[path] = levels
+        if count := tab.get_by_role("button", name="Help", exact=True).count():
+            nameless[path] = count
+    tab.close()
+
+    assert {path: said for path, said in faint.items() if said} == {}
+    assert headings == {}
+    assert nameless == {}
+
+
+def test_at_320_pixels_or_400_percent_no_page_is_scrolled_sideways(page: Page, app: App) -> None:
+    page.set_viewport_size({"width": 320, "height": 640})  # what 1280 pixels are at 400 %
+    wide = {}
+    for path in PAGES:
+        open_page(page, app, path)
+        size = page.get_by_test_id("stMain").evaluate("e => [document.documentElement.scrollWidth, e.scrollWidth]")
+        if max(size) > 320:
+            wide[path] = size
+
+    assert wide == {}
+
+
+def test_the_keyboard_shows_where_it_is_in_the_navigation(page: Page, app: App) -> None:
+    open_page(page, app, "datasets")
+    ringed, seen = {}, []
+    for _ in range(7):
+        page.keyboard.press("Tab")
+        name = page.evaluate("document.activeElement.innerText.split('\\n').pop()")
+        ringed[name] = page.evaluate(RINGED)
+        seen.append(name)
+
+    # In the order in which they stand, which is the one in which they are read.
+    assert seen == ["Skip to main content", "Explore", "Train", "Sweep", "Runs", "Compare", "Datasets"]
+    assert set(ringed.values()) == {True}
+
+
+def test_who_wants_no_motion_sees_none(page: Page, app: App) -> None:
+    open_page(page, app, "datasets")
+    page.wait_for_function(
+        "() => document.getAnimations().every(each => each.effect.getComputedTiming().activeDuration < 1)",
+        timeout=PATIENCE_S * 1000,
+    )
+
+
+def test_a_link_at_the_foot_leads_to_a_document_and_a_link_in_it_to_another(page: Page, app: App) -> None:
+    open_page(page, app, "datasets")
+    page.get_by_role("link", name="Threat model").click()
+    expect(page.get_by_role("heading", level=1, name="Threat model")).to_be_visible()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="DP-SGD").first.click()
+    expect(opened.value.get_by_role("heading", level=1)).to_contain_text("DP-SGD")
+    opened.value.close()
