@@ -38,11 +38,7 @@ def test_nothing_is_too_faint_to_be_read_and_headings_and_names_are_in_order(
         open_page(tab, app, path)
         faint[path] = tab.evaluate(CONTRAST)
         levels = tab.evaluate(HEADINGS)
-        if (
-            levels[:1] != [1]
-            or levels.count(1) != 1
-            or any(b > a + 1 for a, b in pairwise(levels))
-        ):
+        if levels[:1] != [1] or levels.count(1) != 1 or any(b > a + 1 for a, b in pairwise(levels)):
             headings[path] = levels
         if count := tab.get_by_role("button", name="Help", exact=True).count():
             nameless[path] = count
