@@ -51,7 +51,7 @@ def main() -> None:
         changed.caption(f"{source()}: {for_markdown('; '.join(phrases))}.")
     elif preset is None:
         changed.caption(f"{source()}: nothing yet.")
-    with summary.container(border=True, key="summary"):
+    with summary.container(border=True, key="summary", gap="xsmall"):
         draw_summary(values, entry)
     service.expect_launch(cached.home())
 

@@ -53,7 +53,7 @@ def test_a_hundred_people_follow_the_slider_over_epsilon(page: Page, app: App) -
     slider.press("End")
     expect(slider).to_have_attribute("aria-valuetext", re.compile(r"^ε = 10, the same training .* at most \d"))
     words = page.locator(".exposure .says").inner_text()
-    assert float(re.search(r"at most ([\d.]+) are found", words)[1]) > 10  # type: ignore[index]
+    assert float(re.search(r"at most ([\d.]+) are found", words)[1]) > 10
     assert found.count() > 10
     page.get_by_role("radio", name="5 of 100").check()
     expect(accused).to_have_count(5)

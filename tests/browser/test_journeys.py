@@ -161,6 +161,18 @@ def test_an_image_is_found_in_the_grid_and_the_noise_on_it_is_undone(page: Page,
         expect(page.get_by_role("tab", name=question)).to_have_attribute("aria-selected", "true")
 
 
+def test_launch_is_in_the_first_window_with_dp_sgd_and_a_hundred_people_stand_below_it(page: Page, app: App) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{app.url}/train")
+    use_preset(page, "Sound DP")
+    expect(page.get_by_text("What it rests on:")).to_be_visible()
+    people = page.get_by_role("img", name=re.compile("at most .* of 100 found"))
+    expect(people).to_be_visible()
+    launch_button = page.get_by_role("button", name="Launch")
+    expect(launch_button).to_be_in_viewport(ratio=1)
+    assert people.bounding_box()["y"] > launch_button.bounding_box()["y"]  # type: ignore[index]
+
+
 def test_an_own_dicom_is_shown_windowed_and_taken_away_without_its_name(page: Page, app: App, tmp_path: Path) -> None:
     (tmp_path / "Doe^Jane.dcm").write_bytes(Path(get_testdata_file("CT_small.dcm", download=False)).read_bytes())
     page.goto(app.url)

@@ -68,7 +68,7 @@ LINES = {
         ),
     ],
     "pages/explore.py": [
-        ("numbers_view, take_away_view", "numbers_view, rows_view, take_away_view"),
+        ("    numbers_view,\n", "    numbers_view,\n    rows_view,\n"),
         ('    "take"', '    "rows": ("How bright is each row?", rows_view.draw),\n    "take"'),
     ],
 }

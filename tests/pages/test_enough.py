@@ -28,7 +28,7 @@ def test_without_a_trained_network_a_button_trains_one_and_says_so_until_it_is_d
     assert "No network has been trained" in texts(page)
     page.button(key="train_for_synthetic_chest").click().run()
     (run,) = service.list_runs(home)
-    assert (run.spec.dataset, run.spec.method) == ("synthetic_chest", "none")  # type: ignore[union-attr]
+    assert (run.spec.dataset, run.spec.method) == ("synthetic_chest", "none")
     assert "is being trained" in texts(page)
     assert page.button(key="watch_synthetic_chest")
 
@@ -93,6 +93,6 @@ def test_for_a_release_a_button_chooses_exact_noise(open_page: OpenPage) -> None
 
 def test_frame_and_window_of_an_own_dicom_come_after_the_noise(open_page: OpenPage) -> None:
     page = open_page("explore")
-    upload(page, "a.dcm", Path(get_testdata_file("CT_small.dcm", download=False)).read_bytes())  # type: ignore[arg-type]
+    upload(page, "a.dcm", Path(get_testdata_file("CT_small.dcm", download=False)).read_bytes())
     (opener,) = [one for one in page.get("popover") if "Window" in one.proto.popover.label]
     assert {slider.label for slider in opener.slider} == {"Centre (HU)", "Width (HU)"}
