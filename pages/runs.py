@@ -133,16 +133,19 @@ def draw_runs(shown: tuple[str, ...], known_tags: list[str]) -> None:
         elif runs[0].state != "running":
             draw_head(runs[0])
         if any(run.spec is not None and (not run.ended or run.epochs) for run in runs):
-            st.fragment(run_every=replay_every_s(runs))(draw_curves)(runs)
+            pace_s = replay_every_s(runs)
+            st.fragment(run_every=pace_s)(draw_curves)(runs, ticks=pace_s is not None)
         draw_seeds(cached.home(), runs)
         run = choose_one(runs)
         draw_control(run)
         draw_details(run, known_tags)
 
 
-def draw_curves(runs: Sequence[Run]) -> None:
-    """The chart, by itself, so that a replay draws nothing else."""
+def draw_curves(runs: Sequence[Run], *, ticks: bool) -> None:
+    """The chart, by itself, so that a replay draws nothing else; ``ticks``: it is drawn again and again."""
     with explain_errors():
+        if (replay_every_s(runs) is not None) != ticks:
+            st.rerun()  # the whole page, so that it begins or ends
         draw_chart_of(runs)
 
 

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service, spare
 from medpriv_core.runs.directory import RunDirectory
-from pages.parts.runs import replay
+from pages.parts.runs import replay, watchers
 from tests.pages.recorded_runs import OpenPage, add_run, put_in_state
 from tests.pages.test_runs_dashboard import chart
 
@@ -165,3 +166,27 @@ def test_a_worker_is_made_ready_while_the_page_is_used(open_page: OpenPage, home
     assert not spare.is_wished(home)
     open_page("train")
     assert spare.is_wished(home)
+
+
+def test_playing_makes_the_chart_tick_and_pausing_ends_that(
+    open_page: OpenPage, home: DataHome, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watchers._last_looks.clear()  # tabs of other tests, which would slow it down
+    ticks: list[float | None] = []
+    fragment = st.fragment
+
+    def listen(*given: Any, run_every: float | None = None, **more: Any) -> Any:
+        made = fragment(*given, run_every=run_every, **more)
+
+        def name_it(function: Any) -> Any:
+            if function.__name__ == "draw_curves":
+                ticks.append(run_every)
+            return made(function)
+
+        return name_it
+
+    monkeypatch.setattr(st, "fragment", listen)
+    page = ended_run(open_page, home)
+    page.button(key="replay").click().run()
+    page.button(key="replay_pause").click().run()
+    assert ticks == [None, 0.5, None]

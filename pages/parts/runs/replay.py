@@ -18,7 +18,7 @@ from pages.parts import cached
 from pages.parts.runs.watchers import refresh_s
 
 EPOCHS_A_SECOND = 2
-WIDTH = 260
+WIDTH, HEIGHT = 260, 76
 REPLAY, SLIDER = "runs_replay", "runs_replay_epoch_{}"
 
 
@@ -118,11 +118,13 @@ def draw_replay(runs: Sequence[Run]) -> None:
             on_click=stand_at,
             args=(ids, to),
         )
+    # As high for both, so that the chart does not jump.
+    place = row.container(width=WIDTH, height=HEIGHT, border=False, vertical_alignment="bottom")
     if replay.playing:
-        row.progress(epoch / last, f"Epoch {epoch:,} of {last:,}", width=WIDTH)
+        place.progress(epoch / last, f"Epoch {epoch:,} of {last:,}")
     else:
         key = SLIDER.format(replay.halt)
-        row.slider("Epoch", 1, last, epoch, key=key, on_change=slide, args=(replay,), width=WIDTH)
+        place.slider("Epoch", 1, last, epoch, key=key, on_change=slide, args=(replay,))
     row.button("Close the replay", icon=":material/close:", key="replay_close", type="tertiary", on_click=close)
 
 
