@@ -91,3 +91,25 @@ def test_a_link_at_the_foot_leads_to_a_document_and_a_link_in_it_to_another(page
         page.get_by_role("link", name="DP-SGD").first.click()
     expect(opened.value.get_by_role("heading", level=1)).to_contain_text("DP-SGD")
     opened.value.close()
+
+
+def test_an_address_is_no_html_and_back_and_forward_go_through_ten_states(page: Page, app: App) -> None:
+    open_page(page, app, "docs?document=%3Cimg%20src=x%20onerror=alert(1)%3E&run=%3Cscript%3Ealert(1)%3C/script%3E")
+    expect(page.get_by_role("heading", level=1, name="Glossary")).to_be_visible()
+    assert page.locator("img[src=x]").count() == 0
+    seen = []
+    for title in ("Datasets", "Train", "Compare", "Datasets", "Runs", "Datasets", "Compare", "Train", "Datasets"):
+        link = page.get_by_role("link", name=title, exact=True)
+        link.dblclick()  # two quick clicks are one
+        expect(page).to_have_title(f"{title} · medpriv")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+        seen.append(title)
+    for title in ["Documents", *seen[:-1]][::-1]:
+        page.go_back()
+        expect(page).to_have_title(f"{title} · medpriv")
+    for title in seen:
+        page.go_forward()
+        expect(page).to_have_title(f"{title} · medpriv")
+    expect(page.get_by_role("heading", level=1, name="Which images?")).to_be_visible()
+    expect(page.get_by_text("Something went wrong inside medpriv")).to_have_count(0)
