@@ -85,6 +85,7 @@ def _draw_likeliest(scene: Scene, gallery: Gallery) -> None:
 
 def _draw_curves(scene: Scene, gallery: Gallery, name: str, *, gallery_words: str) -> None:
     st.markdown("**More noise protects; more pixels betray**")
+    yours = scene.yours.noise.beta
     place, noise = st.empty(), scene.yours.noise.changed(beta=1.0)
 
     def progress(phase: str, done: int, total: int) -> None:
@@ -101,13 +102,16 @@ def _draw_curves(scene: Scene, gallery: Gallery, name: str, *, gallery_words: st
     )
     place.empty()
     draw_chart(
-        identification_figure(points),
+        identification_figure(points, yours=yours),
         key="identification",
         name="How often the patient is found",
         alt="; ".join(
             f"{p.shape[1]} by {p.shape[0]} pixels, β {p.beta:g}: found in {p.success.rate:.0%}" for p in points
         ),
-        caption=(f"{noise.title}; {points[0].success.draws} trials each, bars are 95% intervals", gallery_words),
+        caption=(
+            f"{noise.title}; {points[0].success.draws} trials each, bars are 95% intervals; dotted: β = {yours:g}",
+            gallery_words,
+        ),
     )
     with st.expander("The same numbers"):
         st.dataframe(
