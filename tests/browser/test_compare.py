@@ -28,13 +28,13 @@ def test_own_runs_join_the_reference_set_and_their_frontier_can_be_taken_away(pa
     expect(page.get_by_label(re.compile("AUROC against the epsilon that holds"))).to_be_visible()
     page.wait_for_url(re.compile("view=frontier"))
     page.get_by_role("tab", name="Figure 4").click()
-    expect(page.get_by_text("Which epoch counts")).to_be_visible()
+    expect(page.get_by_text("the paper's optimistic protocol")).to_be_visible()
     page.get_by_role("tab", name="Frontier").click()
     page.wait_for_url(re.compile("view=frontier"))
 
     page.set_viewport_size({"width": 480, "height": 900})
     page.reload()
-    expect(page.get_by_text("costs 5.0 points of AUROC")).to_be_visible()
+    expect(page.get_by_text("costs 0.050 of AUROC")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 480
     page.get_by_text("The same numbers as a table").click()
     with page.expect_download() as taken:

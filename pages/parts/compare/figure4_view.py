@@ -21,6 +21,7 @@ def choose_protocol() -> Protocol:
         index=names.index(from_link("epoch", names, names[0])),
         format_func=PROTOCOL_TITLES.__getitem__,
         key="figure4_protocol",
+        label_visibility="collapsed",
         horizontal=True,
     )
     to_link(epoch=None if chosen == names[0] else chosen)
@@ -29,7 +30,7 @@ def choose_protocol() -> Protocol:
 
 def draw(choice: Choice, protocol: Protocol) -> None:
     """The chart with its table."""
-    chart = figure_4(choice.groups, first=choice.dataset, protocol=protocol)
+    chart = figure_4(choice.here, protocol=protocol)
     draw_chart(chart.figure, key="figure4", name=chart.name, alt=chart.alt, caption=chart.caption)
     say_what_is_left_out(chart)
     if protocol == "last_epoch":

@@ -24,6 +24,7 @@ def choose_measure(choice: Choice, usual: str) -> str:
         index=there.index(from_link("measure", there, default)),
         format_func=lambda column: COMPARED[column].metric.word,
         key=f"frontier_measure_{'_'.join(there)}",
+        label_visibility="collapsed",
         horizontal=True,
     )
     to_link(measure=None if chosen == default else chosen)
