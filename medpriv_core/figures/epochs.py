@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -27,6 +27,21 @@ LEADER = 0.015  # share of the axis between the end of a line and its name
 LEGEND_RANK = 1000  # Plotly's usual one, from which ranks count
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """A group on the chart, at its place among all, with its course by column."""
+
+    group: Group
+    style: GroupStyle
+    place: int
+    courses: dict[str, list[tuple[int, Estimate]]]
+
+    @property
+    def title(self) -> str:
+        """For the chart."""
+        return for_chart(self.group.title)
+
+
 def epochs_figure(groups: Sequence[Group], *, majority_rate: float | None) -> go.Figure:
     """Accuracy against epoch, a panel for test and one for training images, a line for each labelled group.
 
@@ -35,32 +50,35 @@ def epochs_figure(groups: Sequence[Group], *, majority_rate: float | None) -> go
     panel of the test images. The axis ends with the longest private run, or one's own: what of others goes on longer
     without privacy must not press the rest together.
     """
-    own = [(group, style) for group, style in zip(groups, styles_of(groups), strict=True) if group.own]
-    groups = [replace(group, label=for_chart(group.label), name=for_chart(group.name)) for group in groups]
+    drawn = [
+        _Drawn(group, style, place, {column: group.course(column) for column in PANELS})
+        for place, (group, style) in enumerate(zip(groups, styles_of(groups), strict=True))
+    ]
     # Of private runs alone nothing is known on training images: ε does not cover it.
-    panels = {column: title for column, title in PANELS.items() if any(group.course(column) for group in groups)}
+    panels = {column: title for column, title in PANELS.items() if any(each.courses[column] for each in drawn)}
     panels = panels or {"test_accuracy": PANELS["test_accuracy"]}
     figure = make_subplots(
         rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.1, subplot_titles=list(panels.values())
     )
-    drawn = sorted(zip(groups, styles_of(groups), strict=True), key=lambda pair: (pair[0].own, not _authors(pair[0])))
     for row, column in enumerate(panels, start=1):
-        for group, style in drawn:
-            course = group.course(column)
+        traces = []
+        for each in sorted(drawn, key=lambda each: (each.group.own, not _authors(each.group))):
+            course = each.courses[column]
             if not course and row > 1:
                 continue
             if any(estimate.kind == "seeds" for _, estimate in course):
-                figure.add_trace(_band(course, group, style), row=row, col=1)
-            rank = LEGEND_RANK + groups.index(group) + (len(groups) if _authors(group) else 0)
-            figure.add_trace(_line(course, group, style, rank, training=row > 1), row=row, col=1)
+                traces.append(_band(course, each))
+            rank = LEGEND_RANK + each.place + (len(groups) if _authors(each.group) else 0)
+            traces.append(_line(course, each, rank, training=row > 1))
+        figure.add_traces(traces, rows=row, cols=1)
     if any(trace.fill for trace in figure.data):
         figure.add_trace(keys.interval_bands("of the mean over seeds"), row=1, col=1)
     if len(panels) > 1:
         figure.add_trace(keys.mark("training images", "circle-open"), row=1, col=1)
     leading = [group for group in groups if group.own or group.first.method != "none"] or groups
     last = max((group.first.final.epoch for group in leading), default=1)
-    end = (last + 1) * (1 + NAMES) if own else last + 1
-    _write_words(figure, groups, own, end=end, height=USUAL_HEIGHT[len(panels)], majority_rate=majority_rate)
+    end = (last + 1) * (1 + NAMES * any(group.own for group in groups))
+    _write_words(figure, drawn, end=end, height=USUAL_HEIGHT[len(panels)], majority_rate=majority_rate)
     figure.update_yaxes(title="accuracy", tickformat=".0%")
     figure.update_xaxes(range=[0, end])
     figure.update_xaxes(title="epoch", row=len(panels), col=1)
@@ -80,15 +98,14 @@ def _authors(group: Group) -> bool:
 
 def _write_words(
     figure: go.Figure,
-    groups: Sequence[Group],
-    own: Sequence[tuple[Group, GroupStyle]],
+    drawn: Sequence[_Drawn],
     *,
     end: float,
     height: float,
     majority_rate: float | None,
 ) -> None:
     """Into the panel of the test images: names of one's own lines, and the line to compare with."""
-    courses = [course for group in groups if (course := group.course("test_accuracy"))]
+    courses = [course for each in drawn if (course := each.courses["test_accuracy"])]
     values = [value for course in courses for _, found in course for value in (found.low, found.high)]
     values += [] if majority_rate is None else [majority_rate]
     low, high = min(values, default=0.0), max(values, default=1.0)
@@ -101,10 +118,10 @@ def _write_words(
         return (value - low) / (high - low) * height
 
     plot.take(*(around(epoch / end * plot.width, upwards(found.mean), 4) for c in courses for epoch, found in c))
-    named = [(group, style, course[-1]) for group, style in own if (course := group.course("test_accuracy"))]
-    places = spread([upwards(found.mean) for *_, (_, found) in named], WORD_PX)
-    for (group, style, (epoch, found)), place in zip(named, places, strict=True):
-        words = name_at_point(group)
+    named = [(each, course[-1]) for each in drawn if each.group.own and (course := each.courses["test_accuracy"])]
+    places = spread([upwards(found.mean) for _, (_, found) in named], WORD_PX)
+    for (each, (epoch, found)), place in zip(named, places, strict=True):
+        words = name_at_point(each.group)
         plot.place(words, (epoch / end + LEADER) * plot.width, place, among=("middle right",))
         figure.add_trace(
             go.Scatter(
@@ -113,7 +130,7 @@ def _write_words(
                 mode="lines+text",
                 text=["", for_chart(words)],
                 textposition="middle right",
-                line={"color": style.colour, "width": 1},
+                line={"color": each.style.colour, "width": 1},
                 showlegend=False,
                 hoverinfo="skip",
                 cliponaxis=False,
@@ -134,16 +151,14 @@ def _write_words(
         )
 
 
-def _line(
-    course: list[tuple[int, Estimate]], group: Group, style: GroupStyle, rank: int, *, training: bool
-) -> go.Scatter:
-    authors = _authors(group)
+def _line(course: list[tuple[int, Estimate]], each: _Drawn, rank: int, *, training: bool) -> go.Scatter:
+    authors, style, title = _authors(each.group), each.style, each.title
     return go.Scatter(
         x=[epoch for epoch, _ in course],
         y=[estimate.mean for _, estimate in course],
         customdata=[_range(estimate) for _, estimate in course],
-        name=group.title,
-        legendgroup=group.label,
+        name=title,
+        legendgroup=str(each.place),
         legendrank=rank,
         showlegend=not training,
         mode="lines+markers",
@@ -154,19 +169,19 @@ def _line(
             "size": 6 if authors else 10 if style.large else 8,
             "maxdisplayed": MOST_MARKERS,
         },
-        hovertemplate=f"epoch %{{x}}: %{{y:.1%}}%{{customdata}}<extra>{group.title}</extra>",
+        hovertemplate=f"epoch %{{x}}: %{{y:.1%}}%{{customdata}}<extra>{title}</extra>",
     )
 
 
-def _band(course: list[tuple[int, Estimate]], group: Group, style: GroupStyle) -> go.Scatter:
+def _band(course: list[tuple[int, Estimate]], each: _Drawn) -> go.Scatter:
     epochs = [epoch for epoch, _ in course]
     return go.Scatter(
         x=epochs + epochs[::-1],
         y=[estimate.high for _, estimate in course] + [estimate.low for _, estimate in reversed(course)],
         fill="toself",
-        fillcolor=style.band,
+        fillcolor=each.style.band,
         line={"width": 0},
-        legendgroup=group.label,
+        legendgroup=str(each.place),
         showlegend=False,
         hoverinfo="skip",
     )

@@ -85,7 +85,8 @@ def datasets_of(results: Sequence[Result], mine: Sequence[Result]) -> list[str]:
 
 def _compared_in(results: Iterable[Result]) -> set[str]:
     """The datasets on which one source has runs with privacy and without."""
-    private, plain = set(), set()
+    private: set[tuple[str, Source]] = set()
+    plain: set[tuple[str, Source]] = set()
     for result in results:
         (plain if result.method == "none" else private).add((result.dataset, result.source))
     return {dataset for dataset, _ in private & plain}

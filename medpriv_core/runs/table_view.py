@@ -46,7 +46,7 @@ def read_view(home: DataHome) -> TableView:
         return TableView()
     columns, baseline = kept.get("columns"), kept.get("baseline")
     return TableView(
-        tuple(columns) if is_texts(columns) else None,
+        tuple(columns) if isinstance(columns, list) and is_texts(columns) else None,
         next((group for group in GROUPS if group == kept.get("group")), "none"),
         baseline if is_text(baseline) else None,
     )

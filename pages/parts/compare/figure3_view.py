@@ -10,6 +10,7 @@ from medpriv_core.figures.comparison import figure_3
 from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.results.groups import Group
 from medpriv_core.spec import METHODS
+from pages.parts import cached
 from pages.parts.charts import draw_chart
 from pages.parts.compare.choice import Choice
 from pages.parts.compare.tables import draw_table, say_what_is_left_out
@@ -35,7 +36,7 @@ def draw(shown: Sequence[Group]) -> None:
     if not shown:
         st.info("No line is left: choose a method.", icon=":material/filter_alt_off:")
         return
-    chart = figure_3(shown)
+    chart = cached.comparison("figure-3", shown, lambda: figure_3(shown))
     draw_chart(chart.figure, key="figure3", name=chart.name, alt=chart.alt, caption=chart.caption)
     say_what_is_left_out(chart)
     st.caption(
