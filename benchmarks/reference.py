@@ -45,7 +45,8 @@ from medpriv_core.runs import service as runs
 from medpriv_core.spec import RunSpec
 from medpriv_core.sweeps import service as sweeps
 from medpriv_core.sweeps.grid import Axis, Cell, Grid, vary
-from medpriv_core.sweeps.paper import paper_grid, paper_title
+from medpriv_core.sweeps.paper import paper_grid
+from medpriv_core.sweeps.titles import paper_title
 from medpriv_core.weights_source import resolve_weights
 
 SEEDS = 3

@@ -101,6 +101,11 @@ class DataHome:
         return self.root / "bin.json"
 
     @property
+    def table_view(self) -> Path:
+        """How the table of runs is looked at."""
+        return self.root / "table.json"
+
+    @property
     def runner_lock(self) -> Path:
         """Held by the one runner process of this data home."""
         return self.root / "runner.lock"

@@ -10,6 +10,7 @@ from medpriv_core.results.result import Protocol
 from medpriv_core.shown_text import for_markdown
 from pages.parts.compare import figure3_view, figure4_view, frontier_view
 from pages.parts.compare.choice import choose_runs
+from pages.parts.compare.counterpart_view import draw_missing
 from pages.parts.compare.differences import draw_differences
 from pages.parts.compare.meaning_view import draw_meaning
 from pages.parts.compare.sources import draw_sources, draw_together
@@ -21,30 +22,34 @@ VIEWS = {"figure-3": "Figure 3", "figure-4": "Figure 4", "frontier": "Frontier"}
 
 def main() -> None:
     st.title("What does privacy cost here?", anchor=False)
-    sentence, together = st.container(), st.container()
     choice = choose_runs()
+    draw_missing(choice)
     column, protocol = usual_measure(choice.here, ordered=dataset_info(choice.dataset).ordered), LAST_EPOCH
     view, place = open_tab(VIEWS, key="compare_view", parameter="view")
+    # From top to bottom as it is computed, so that nothing moves once it stands.
     with place:
         if view == "figure-3":
-            figure3_view.draw(choice)
+            shown = figure3_view.choose_methods(choice)
         elif view == "figure-4":
             protocol = figure4_view.choose_protocol()
-            figure4_view.draw(choice, protocol)
         else:
             column = frontier_view.choose_measure(choice, column)
+        report = report_cost(choice.here, column, dataset=choice.title, protocol=protocol)
+        st.info(report.sentence, icon=":material/balance:")
+        if view == "figure-3":
+            figure3_view.draw(shown)
+        elif view == "figure-4":
+            figure4_view.draw(choice, protocol)
+        else:
             frontier_view.draw(choice, column)
-    report = report_cost(choice.here, column, dataset=choice.title, protocol=protocol)
-    sentence.info(report.sentence, icon=":material/balance:")
     if report.footnotes:
-        with sentence.expander("What these figures rest on"):
+        with st.expander("What these figures rest on"):
             for footnote in report.footnotes:
                 st.markdown(f"- {for_markdown(footnote)}")
     draw_meaning(choice)
+    draw_together(choice)
     draw_sources(choice)
-    with together:
-        draw_together(choice)
-    if any(group.first.source == "authors" for group in choice.groups):
+    if any(group.first.source == "authors" for group in choice.here):
         draw_differences()
 
 

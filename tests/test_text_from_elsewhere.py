@@ -64,6 +64,9 @@ REVIEWED: dict[str, set[str]] = {
         "info.explanation", "info.title", "kind.beta_term", "known.help", "known.label",
     },
     "pages/parts/explore/numbers_view.py": {"guarantee.unit", "noise.explanation", "noise.formula", "noise.title"},
+    "pages/parts/compare/counterpart_view.py": {
+        "SETTINGS[name].label.lower()", "said", "st.session_state.pop(FAILED, None)",
+    },
     "pages/parts/explore/own_picture.py": {
         "one.explanation", "st.get_option('server.maxUploadSize')", "title", "upload.bits", "upload.frames",
         "upload.kind", "upload.unit", "words",
@@ -81,7 +84,7 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/runs/chart.py": {"fact", "measure.title"},
     "pages/parts/runs/control.py": {"run.place", "when"},
     "pages/parts/runs/replay.py": {"words"},
-    "pages/parts/runs/run_list.py": {"label"},
+    "pages/parts/runs/run_list.py": {"dataset_words(dataset)", "label"},
     "pages/parts/sweep/any_form.py": {"('Vary', 'and', 'and')[place]"},
     "pages/parts/sweep/summary.py": {
         "cached.available_datasets()[copies.dataset].info.title",

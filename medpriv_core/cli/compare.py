@@ -142,7 +142,7 @@ def _write_figure(groups: Sequence[Group], options: argparse.Namespace) -> None:
     if options.view == "figure-3":
         chart = figure_3(groups)
     elif options.view == "figure-4":
-        chart = figure_4(groups, first=options.dataset, protocol=options.protocol)
+        chart = figure_4(groups, protocol=options.protocol)
     else:
         chart = frontier(groups, options.column)
     draw = to_svg if options.figure.suffix.lower() == ".svg" else to_png

@@ -17,9 +17,10 @@ from medpriv_core.spec import SETTINGS
 from medpriv_core.sweeps import service
 from medpriv_core.sweeps.cost import SweepPlan, plan_sweep
 from medpriv_core.sweeps.grid import Grid, vary
-from medpriv_core.sweeps.paper import EPOCHS, MULTIPLIERS, PAPER_DRAWS, PAPER_TRAINABLE, paper_grid, paper_title
+from medpriv_core.sweeps.paper import EPOCHS, MULTIPLIERS, PAPER_DRAWS, PAPER_TRAINABLE, paper_grid
 from medpriv_core.sweeps.preset_notes import PresetNotes
 from medpriv_core.sweeps.service import SweepStatus
+from medpriv_core.sweeps.titles import grid_title, paper_title, shown_title
 from medpriv_core.sweeps.values import parse_values
 
 # The paper's two kinds of noise, or one of the catalog.
@@ -113,7 +114,7 @@ def _grid(options: argparse.Namespace) -> None:
             raise SettingError(f"[{name}] is set to {len(values)} values for all runs; give one, or vary it.")
         base[name] = values[0]
     axes = tuple(vary(*_assignment(text)) for text in options.vary)
-    _launch(data_home(), Grid(base, axes, options.preset), options.title or f"Grid · {options.dataset}", options)
+    _launch(data_home(), Grid(base, axes, options.preset), options.title or grid_title(options.dataset), options)
 
 
 def _assignment(text: str) -> tuple[str, list[Any]]:
@@ -265,7 +266,8 @@ def _show(options: argparse.Namespace) -> None:
 
 def _in_words(status: SweepStatus) -> str:
     left = f", about {format_duration(status.seconds_left)} left" if status.seconds_left else ""
-    return f"{status.sweep.id}  {status.state:8}  {status.done} of {status.total} runs{left}  {status.sweep.title}"
+    title = shown_title(status.sweep.title)
+    return f"{status.sweep.id}  {status.state:8}  {status.done} of {status.total} runs{left}  {title}"
 
 
 def _describe(status: SweepStatus) -> dict[str, Any]:

@@ -51,18 +51,15 @@ def figure_3(groups: Sequence[Group]) -> Chart:
     )
 
 
-def figure_4(groups: Sequence[Group], *, first: str, protocol: Protocol) -> Chart:
-    """Accuracy by mechanism, a panel for each dataset, that of dataset ``first`` on top."""
-    order = sorted({group.first.dataset for group in groups}, key=lambda name: (name != first, name))
-    panels = {dataset_info(name).title: [group for group in groups if group.first.dataset == name] for name in order}
-    rates = {title: _majority_rate(members) for title, members in panels.items()}
-    shown = [group for members in panels.values() for group in members]
+def figure_4(groups: Sequence[Group], *, protocol: Protocol) -> Chart:
+    """Accuracy by mechanism, of groups of one dataset."""
+    title = _title(groups)
     return Chart(
-        mechanisms_figure(panels, protocol=protocol, majority_rates=rates),
-        f"Figure 4, accuracy by mechanism: {PROTOCOL_TITLES[protocol].lower()}",
-        mechanisms_alt(panels, protocol=protocol),
-        _caption(shown),
-        shown,
+        mechanisms_figure(groups, protocol=protocol, majority_rate=_majority_rate(groups), title=title),
+        f"Figure 4, accuracy by mechanism, {PROTOCOL_TITLES[protocol].lower()}: {title}",
+        mechanisms_alt(groups, protocol=protocol, title=title),
+        _caption(groups),
+        list(groups),
     )
 
 
@@ -101,10 +98,8 @@ def _majority_rate(groups: Sequence[Group]) -> float | None:
 
 def _what_holds(groups: Sequence[Group]) -> list[str]:
     """Each epsilon of a chart in full, once for all groups that have the same: what stands below it when exported."""
-    several = len({group.first.dataset for group in groups}) > 1
     labels: dict[str, list[str]] = {}
     for group in groups:
         if group.first.method != "none":
-            place = f"{dataset_info(group.first.dataset).title}, " if several else ""
-            labels.setdefault(group.first.guarantee.statement, []).append(f"{place}{group.label}")
+            labels.setdefault(group.first.guarantee.statement, []).append(group.title)
     return [f"{'; '.join(names)}: {statement}" for statement, names in labels.items()]

@@ -20,13 +20,11 @@ from dataclasses import dataclass
 from medpriv_core.mechanisms.in_runs import USUAL, kinds_of_noise, place_among_noises
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.records.epoch import COMPARED
+from medpriv_core.results.counterpart import differing
 from medpriv_core.results.groups import Estimate, Group
 from medpriv_core.results.labels import learned_in, strength_of
 from medpriv_core.results.result import Protocol, Source
-from medpriv_core.spec import SETTINGS
 
-# Settings in which a private run has to differ from one without privacy.
-_OF_PRIVACY = {"method", "sampling"} | {name for name, setting in SETTINGS.items() if setting.methods}
 # In the order in which the sentence looks for something to say.
 IN_WORDS: dict[Source, str] = {
     "mine": "in your runs",
@@ -55,14 +53,30 @@ class Cost:
     """By how much ``private`` is worse than ``baseline`` in one figure; negative where it is better.
 
     ``low`` and ``high`` are None where they cannot be told (``difference_interval``); ``rests_on``: where from.
+    ``column`` is the figure (of ``COMPARED``).
     """
 
     private: Group
     baseline: Group
-    points: float  # percentage points
+    points: float  # hundredths, which are percentage points of a share
     low: float | None
     high: float | None
     rests_on: str = ""
+    column: str = "test_accuracy"
+
+    @property
+    def amount(self) -> str:
+        """How much it is, in the unit in which the figure itself is told: "5.0 points", "0.050"."""
+        size = self.number(abs(self.points))
+        if not COMPARED[self.column].metric.share:
+            return size
+        return f"{size} {'point' if size == '1.0' else 'points'}"
+
+    def number(self, points: float) -> str:
+        """A difference as people read it: of an AUROC as its axis has it."""
+        metric = COMPARED[self.column].metric
+        said = f"{points:.1f}" if metric.share else f"{points / 100:{metric.digits}}"
+        return said.replace("-", "−")
 
 
 def privacy_costs(groups: Sequence[Group], column: str, protocol: Protocol = "last_epoch") -> list[Cost]:
@@ -76,7 +90,7 @@ def privacy_costs(groups: Sequence[Group], column: str, protocol: Protocol = "la
             better, worse = (mine, other) if COMPARED[column].metric.better == "low" else (other, mine)
             low, high = difference_interval(better, worse) if protocol == "last_epoch" else (None, None)
             rests_on = f"{mine.words}, against {other.words}"
-            costs.append(Cost(group, baseline, 100 * (better.mean - worse.mean), low, high, rests_on))
+            costs.append(Cost(group, baseline, 100 * (better.mean - worse.mean), low, high, rests_on, column))
     return costs
 
 
@@ -99,8 +113,7 @@ def distance(group: Group, other: Group) -> int:
     """In how many settings that have nothing to do with privacy two groups of one source differ."""
     if group.first.spec is None or other.first.spec is None:
         return abs((group.first.version or 0) - (other.first.version or 0))
-    mine, others = (vars(spec.canonical(any_seed=True)) for spec in (group.first.spec, other.first.spec))
-    return sum(mine[name] != others[name] for name in mine if name not in _OF_PRIVACY)
+    return len(differing(group.first.spec, other.first.spec))
 
 
 def difference_interval(first: Estimate, second: Estimate) -> tuple[float, float] | tuple[None, None]:
@@ -182,19 +195,13 @@ def _rank(cost: Cost) -> tuple[float, int]:
 
 def _said(cost: Cost, figure: str, *, with_learned: bool) -> str:
     verb = "costs" if cost.points >= 0 else "gains"
-    size = abs(cost.points)
-    unit = "point" if f"{size:.1f}" == "1.0" else "points"
     learned = f" ({learned_in(cost.private.results)})" if with_learned else ""
-    against = f"{_subject(cost.private)}{learned} {verb} {size:.1f} {unit} of {figure}"
+    against = f"{_subject(cost.private)}{learned} {verb} {cost.amount} of {figure}"
     if cost.low is None or cost.high is None:
         return f"{against}."
     low, high = (cost.low, cost.high) if cost.points >= 0 else (-cost.high, -cost.low)
     doubt = ", so it may be nothing" if low < 0 < high else ""
-    return f"{against} ({_signed(low)} to {_signed(high)}{doubt})."
-
-
-def _signed(points: float) -> str:
-    return f"{points:.1f}".replace("-", "−")
+    return f"{against} ({cost.number(low)} to {cost.number(high)}{doubt})."
 
 
 def _subject(group: Group) -> str:

@@ -59,16 +59,28 @@ class Group:
 
     label    tells the group apart from the others beside it
     details  the settings in which it differs from others of the same strength
+    name     what somebody called all of its runs; empty where nobody did
     """
 
     results: tuple[Result, ...]
     label: str = ""
     details: str = ""
+    name: str = ""
 
     @property
     def first(self) -> Result:
         """One of them, for all that they share."""
         return self.results[0]
+
+    @property
+    def own(self) -> bool:
+        """Whether these are runs of the data home."""
+        return self.first.source == "mine"
+
+    @property
+    def title(self) -> str:
+        """Name and label."""
+        return f"{self.name}: {self.label}" if self.name else self.label
 
     @property
     def epsilon(self) -> float:

@@ -16,6 +16,7 @@ from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.results.groups import Group
 from medpriv_core.results.result import Result
+from medpriv_core.runs.naming import named_after
 from medpriv_core.spec import METHODS, SETTINGS, Trainable
 
 LAYERS = SETTINGS["trainable"].choices
@@ -66,10 +67,17 @@ def labelled(groups: Sequence[Group]) -> list[Group]:
         for number, group in enumerate(same, start=1):
             details = _details(group, names) if len(same) > 1 else ""
             said = f"setting {number}" if short is None else _details(group, short)
-            named[id(group)] = replace(
-                group, label=", ".join(filter(None, [title, said if len(same) > 1 else ""])), details=details
-            )
+            label = ", ".join(filter(None, [title, said if len(same) > 1 else ""]))
+            named[id(group)] = replace(group, label=label, details=details, name=given_name(group))
     return [named[id(group)] for group in ordered]
+
+
+def given_name(group: Group) -> str:
+    """What somebody called all runs of a group of one's own; empty where they have the names that medpriv gives."""
+    names = {result.name for result in group.results}
+    if not group.own or len(names) > 1 or group.first.name.startswith(named_after(group.first.dataset)):
+        return ""
+    return group.first.name
 
 
 def _order(result: Result) -> tuple[Any, ...]:

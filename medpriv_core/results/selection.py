@@ -6,9 +6,9 @@ same lines. A file of medpriv's own that is damaged hides its own runs only, and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
@@ -67,11 +67,29 @@ def with_tags(results: Sequence[Result], tags: Collection[str]) -> list[Result]:
 
 
 def datasets_of(results: Sequence[Result], mine: Sequence[Result]) -> list[str]:
-    """The datasets of ``results``: those with own runs (``mine``) first, then chest X-rays, which the paper draws."""
-    own = {result.dataset for result in mine}
-    return sorted(
-        {result.dataset for result in results}, key=lambda name: (name not in own, name != "chest_xray", name)
-    )
+    """The datasets of ``results``, from the one to open on.
+
+    That is where something can be compared: one's own runs (``mine``) with and without privacy, of several datasets the
+    one with the newest run; then those of others, chest X-rays first, which the paper draws; then one's own alone.
+    """
+    newest = {result.dataset: place for place, result in enumerate(mine)}
+    own, others = (_compared_in(one for one in results if (one.source == "mine") is is_own) for is_own in (True, False))
+
+    def order(name: str) -> tuple[Any, ...]:
+        if name in own:
+            return 0, -newest.get(name, 0)
+        return 1 if name in others else 2 if name in newest else 3, name != "chest_xray", name
+
+    return sorted({result.dataset for result in results}, key=order)
+
+
+def _compared_in(results: Iterable[Result]) -> set[str]:
+    """The datasets on which one source has runs with privacy and without."""
+    private: set[tuple[str, Source]] = set()
+    plain: set[tuple[str, Source]] = set()
+    for result in results:
+        (plain if result.method == "none" else private).add((result.dataset, result.source))
+    return {dataset for dataset, _ in private & plain}
 
 
 def trained_in(results: Sequence[Result], dataset: str) -> list[Trainable]:

@@ -16,7 +16,7 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.store import RowChange, RunRow, RunStore
 
 LONGEST_NAME = 120
-LONGEST_TAG = 40
+LONGEST_TAG = 80
 MOST_TAGS = 20
 LONGEST_NOTES = 10_000
 

@@ -110,15 +110,6 @@ def paper_grid(
     return Grid(base, (vary("seed", range(seeds)), Axis("method", tuple(cells))))
 
 
-def paper_title(dataset: str, trainable: PaperTrainable) -> str:
-    """What a sweep of this grid is called if nobody says otherwise.
-
-    >>> paper_title("chest_xray", "all")
-    'Paper · chest_xray · all layers'
-    """
-    return f"Paper · {dataset} · {in_short('trainable', trainable)}"
-
-
 def _noise_multipliers(choice: Multiplier, *, ordered: bool) -> dict[int, float]:
     if choice == "authors":
         return authors_noise(ordered=ordered)

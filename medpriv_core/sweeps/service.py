@@ -23,6 +23,7 @@ from medpriv_core.locks import hold_lock
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.runs import service
 from medpriv_core.runs.estimate import took_seconds
+from medpriv_core.runs.labels import LONGEST_TAG
 from medpriv_core.runs.store import RunState
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.sweeps.cost import plan_sweep
@@ -39,7 +40,7 @@ from medpriv_core.sweeps.grid import Grid
 from medpriv_core.sweeps.identity import identity, reusable_runs
 
 # It becomes a tag of the runs.
-LONGEST_TITLE = 40
+LONGEST_TITLE = LONGEST_TAG
 # Runs queued between two notes of how far it is; a process killed in between finds them again by what they are.
 NOTED_EVERY = 10
 PHASE = "Queueing runs"
@@ -119,7 +120,7 @@ def submit(home: DataHome, grid: Grid, *, title: str, progress: ProgressCallback
     """Queue every run of ``grid`` that is not there already, and return the id of the sweep.
 
     The runs carry ``title`` as a tag. Raises ``SettingError`` (more runs than a sweep may have, none possible, a title
-    that is empty or over 40 characters), or ``MissingExtraError`` without PyTorch, with nothing queued. Where the disk
+    that is empty or over 80 characters), or ``MissingExtraError`` without PyTorch, with nothing queued. Where the disk
     or a dataset fails half-way, raises ``RunError`` that says how many are queued; ``resume`` goes on with the rest.
     """
     title = " ".join(title.split())

@@ -7,8 +7,8 @@ import functools
 import gc
 import io
 import threading
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -27,6 +27,10 @@ from medpriv_core.privacy.steps import Steps
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.uploads.fitting import fit
 from pages.parts.picture_viewer import encode_png
+
+if TYPE_CHECKING:  # pages without charts need not load what draws them
+    from medpriv_core.figures.comparison import Chart
+    from medpriv_core.results.groups import Group
 
 THUMBNAIL_SIDE = 96
 T = TypeVar("T")
@@ -144,6 +148,21 @@ def _once_a_visitor(
     _make: Callable[[], T],
 ) -> T:
     return _make()
+
+
+def comparison(kind: str, groups: Sequence[Group], draw: Callable[[], Chart]) -> Chart:
+    """A chart of these labelled groups, drawn once: finished runs do not change, and drawing takes most of a page.
+
+    ``kind`` says what ``draw`` draws of them.
+    """
+    runs = [tuple((one.source, one.id, one.final.epoch) for one in group.results) for group in groups]
+    said = [(group.title, group.first.guarantee.statement) for group in groups]
+    return _comparison(kind, (runs, said), draw)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _comparison(kind: str, key: object, _draw: Callable[[], Chart]) -> Chart:  # noqa: ARG001  # told apart by them
+    return _draw()
 
 
 @functools.cache

@@ -15,6 +15,22 @@ from tests.results.stored import store_run
 pytestmark = pytest.mark.browser
 
 
+def test_the_line_of_a_run_stands_out_while_the_pointer_is_on_its_entry(page: Page, app: App) -> None:
+    store_run(app.home, "a", PLAIN, (0.7, 0.8, 0.9))
+    store_run(app.home, "b", PRIVATE, (0.6, 0.7, 0.8))
+    page.goto(f"{app.url}/runs?runs=a,b&images=test")
+    entries = page.locator(".st-key-runs_chart .legend .traces")
+    expect(entries.first).to_be_visible()
+    opacities = "[...document.querySelectorAll('.st-key-runs_chart .scatterlayer .trace')].map(e => +e.style.opacity)"
+
+    # The chart's script may come after the chart.
+    page.wait_for_function("document.querySelector('.st-key-runs_chart .js-plotly-plot').litLines")
+    entries.first.hover()
+    assert page.evaluate(opacities)[:4] == [1, 1, 0.15, 0.15]  # each line has its marks of the best and the last epoch
+    page.mouse.move(0, 0)
+    assert set(page.evaluate(opacities)) == {1}
+
+
 def test_own_runs_join_the_reference_set_and_their_frontier_can_be_taken_away(page: Page, app: App) -> None:
     page.goto(f"{app.url}/compare")
     expect(page.get_by_label(re.compile("Accuracy against epoch. No privacy"))).to_be_visible(timeout=PATIENCE_S * 1000)
@@ -28,13 +44,13 @@ def test_own_runs_join_the_reference_set_and_their_frontier_can_be_taken_away(pa
     expect(page.get_by_label(re.compile("AUROC against the epsilon that holds"))).to_be_visible()
     page.wait_for_url(re.compile("view=frontier"))
     page.get_by_role("tab", name="Figure 4").click()
-    expect(page.get_by_text("Which epoch counts")).to_be_visible()
+    expect(page.get_by_text("the paper's optimistic protocol")).to_be_visible()
     page.get_by_role("tab", name="Frontier").click()
     page.wait_for_url(re.compile("view=frontier"))
 
     page.set_viewport_size({"width": 480, "height": 900})
     page.reload()
-    expect(page.get_by_text("costs 5.0 points of AUROC")).to_be_visible()
+    expect(page.get_by_text("costs 0.050 of AUROC")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 480
     page.get_by_text("The same numbers as a table").click()
     with page.expect_download() as taken:

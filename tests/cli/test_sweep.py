@@ -42,7 +42,7 @@ def test_a_sweep_is_queued_shown_stopped_resumed_and_forgotten(medpriv: Command,
     sweep_id = medpriv(*PAPER, "--draws", "per_pixel", "--json").json["id"]
     runs = service.list_runs(home)
     assert len(runs) == 7
-    assert {run.tags for run in runs} == {("Paper · synthetic_chest · last layer",)}
+    assert {run.tags for run in runs} == {("Paper · Synthetic chest radiographs · last layer",)}
     shown = medpriv("sweep", "show", sweep_id, "--json").json
     assert (shown["state"], shown["done"], shown["total"]) == ("waiting", 0, 7)
     assert {run["id"] for run in shown["runs"]} == {run.id for run in runs}
@@ -94,7 +94,7 @@ def test_combinations_that_cannot_be_are_told(medpriv: Command, home: DataHome) 
         (("sweep", "paper", "--dataset", "idrid"), "The dataset idrid has not been added yet."),
         ((*PAPER, "--seeds", "0"), "A grid needs at least one seed"),
         ((*PAPER, "--seeds", "1000"), "This grid has 10,000 runs; 500 is the most"),
-        ((*PAPER, "--title", "x" * 41), "The title of a sweep must have 1 to 40 characters"),
+        ((*PAPER, "--title", "x" * 81), "The title of a sweep must have 1 to 80 characters"),
         ((*PAPER, "--image-size", "5"), "image_size must be between 16 and 1024"),
         ((*GRID, "--vary", "colour=red"), "Unknown setting colour. Known: dataset"),
         ((*GRID, "--vary", "epochs"), "'epochs' gives no value"),

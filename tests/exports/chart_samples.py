@@ -88,9 +88,7 @@ def roc() -> go.Figure:
 SAMPLES: dict[str, Callable[[], go.Figure]] = {
     "dashboard_figure": lambda: dashboard(View()),
     "epochs_figure": lambda: epochs_figure(groups(), majority_rate=0.625),
-    "mechanisms_figure": lambda: mechanisms_figure(
-        {"Chest X-rays": groups()}, protocol="last_epoch", majority_rates={"Chest X-rays": 0.625}
-    ),
+    "mechanisms_figure": lambda: mechanisms_figure(groups(), protocol="last_epoch", majority_rate=0.625),
     "frontier_figure": lambda: frontier_figure(groups(), "test_accuracy"),
     "histogram_figure": lambda: histogram_figure(np.full((8, 8), 90, np.uint8), np.zeros((8, 8), np.uint8)),
     "identification_figure": identification,

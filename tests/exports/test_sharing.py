@@ -85,7 +85,7 @@ def artefacts(home: DataHome, *, charts: bool = False, **options: Any) -> Iterat
         yield f"chart {view}", to_svg(figure, title="Chart", caption=describe_runs([run]))
     groups = labelled(group_results(read_own_runs(home)))
     drawn = [figure_3(groups), frontier(groups, "test_accuracy")]
-    drawn += [figure_4(groups, first="synthetic_chest", protocol=how) for how in ("last_epoch", "best_on_test")]
+    drawn += [figure_4(groups, protocol=how) for how in ("last_epoch", "best_on_test")]
     for chart in drawn:
         yield chart.name, to_svg(chart.figure, title=chart.name, caption=chart.caption)
     yield "comparison", to_csv(group_rows(groups, "last_epoch")) + to_csv(export_rows(groups, "best_on_test"))

@@ -23,16 +23,21 @@ from medpriv_core.figures.frontier import frontier_figure
 from medpriv_core.figures.mechanisms import mechanisms_figure
 from medpriv_core.figures.roc import roc_figure
 from medpriv_core.records.setup import Setup
-from medpriv_core.results.groups import Group
+from medpriv_core.results.groups import Group, group_results
+from medpriv_core.results.labels import labelled
 from medpriv_core.shown_text import for_picture, for_terminal
 from tests.exports.chart_samples import LABELS, ROWS, VALUES, groups
 from tests.hostile_text import ALL, HTML
+from tests.results.chosen_results import PRIVATE, result
 
 OURS = re.compile("<br>|<extra>|</extra>")
 
 
 def named_groups(name: str) -> list[Group]:
-    return [replace(group, label=f"{name}{number}") for number, group in enumerate(groups())]
+    """The authors' and one of one's own, whose name stands at its point."""
+    own = labelled(group_results([result(PRIVATE)]))
+    named = [replace(group, label=f"{name}{number}") for number, group in enumerate(groups())]
+    return [*named, *(replace(group, label=f"{name}own", name=name) for group in own)]
 
 
 def dashboard(name: str) -> go.Figure:
@@ -50,7 +55,7 @@ NAMED: dict[str, Callable[[str], go.Figure]] = {
     "dashboard": dashboard,
     "epochs": lambda name: epochs_figure(named_groups(name), majority_rate=0.6),
     "mechanisms": lambda name: mechanisms_figure(
-        {name: named_groups(name)}, protocol="last_epoch", majority_rates={name: 0.6}
+        named_groups(name), protocol="last_epoch", majority_rate=0.6, title=name
     ),
     "frontier": lambda name: frontier_figure(named_groups(name), "test_accuracy"),
     "confusion": lambda name: confusion_figure(np.array([[3, 1], [0, 4]]), [name, "other"]),

@@ -49,7 +49,7 @@ def test_one_click_queues_the_papers_grid_and_shows_it(open_page: OpenPage, home
     expected = paper_grid("synthetic_chest", train_size=640, noise_draws=("per_pixel",), weights="none").expand()
     assert [run.spec for run in status.sweep.runs] == [run.spec for run in expected.runs]
     assert len(runs.list_runs(home)) == 7
-    assert f"{for_markdown('Paper · synthetic_chest · last layer')} :gray-badge[waiting]" in texts(page)
+    assert f"{for_markdown('Paper · Synthetic chest radiographs · last layer')} :gray-badge[waiting]" in texts(page)
     assert page.query_params["view"] == "sweeps"
 
 

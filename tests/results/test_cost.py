@@ -136,7 +136,7 @@ def test_one_run_each_says_that_chance_is_not_known() -> None:
 
     sentence = report_cost(groups_of(*runs), "test_auroc", dataset="X").sentence
 
-    assert "costs 2.0 points of AUROC." in sentence
+    assert "costs 0.020 of AUROC." in sentence
     assert "chance is not known" in sentence
 
 

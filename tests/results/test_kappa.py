@@ -37,7 +37,7 @@ def test_it_is_the_usual_figure_of_grades_where_it_was_measured(groups: dict[str
     # Grades whose runs have not measured it, as those of the authors.
     assert usual_measure(groups["chest_xray"], ordered=True) == "test_accuracy"
     sentence = report_cost(groups["idrid"], "test_kappa", dataset="IDRiD").sentence
-    assert "points of kappa" in sentence
+    assert " of kappa (" in sentence
 
 
 def test_tables_have_its_mean_and_interval(groups: dict[str, list[Group]]) -> None:
@@ -83,7 +83,7 @@ def test_the_frontier_draws_it_against_guessing_at_0(groups: dict[str, list[Grou
 def test_the_command_speaks_of_it_first_and_writes_it(medpriv: Command, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     answer = medpriv("compare", "idrid", "--source", "reference", "--csv", table)
-    assert "points of kappa" in answer.out
+    assert " of kappa (" in answer.out
     assert "points of accuracy" in medpriv("compare", "idrid", "--source", "reference", "--column", "test_accuracy").out
     rows = list(csv.DictReader(table.read_text().splitlines()))
     assert all(row["test_kappa"] and row["test_kappa_low"] for row in rows if row["target_epsilon"])

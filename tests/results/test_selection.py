@@ -17,7 +17,7 @@ from medpriv_core.results.selection import (
     trained_in,
     usual_trained,
 )
-from tests.results.chosen_results import LOCAL, PLAIN, result
+from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE, result
 from tests.results.stored import store_run
 
 CHEST = "synthetic_chest"
@@ -54,11 +54,15 @@ def test_the_authors_notebooks_are_told_apart() -> None:
     assert of_notebooks(runs, "both") == list(runs)
 
 
-def test_datasets_with_own_runs_stand_first_then_the_papers() -> None:
-    mine = [result(PLAIN)]
+def test_the_first_dataset_is_one_on_which_something_can_be_compared() -> None:
+    alone, both = [result(PRIVATE)], [result(PRIVATE), result(PLAIN, run_id="b")]
 
     assert datasets_of(read_authors(), []) == ["chest_xray", "aptos2019"]
-    assert datasets_of([*read_authors(), *mine], mine) == [CHEST, "chest_xray", "aptos2019"]
+    assert datasets_of([*read_authors(), *alone], alone) == ["chest_xray", "aptos2019", CHEST]
+    assert datasets_of([*read_authors(), *both], both) == [CHEST, "chest_xray", "aptos2019"]
+    assert datasets_of(alone, alone) == [CHEST]
+    newer = [*both, *(result(spec.changed(dataset="idrid")) for spec in (PRIVATE, PLAIN))]
+    assert datasets_of(newer, newer) == ["idrid", CHEST]
 
 
 def test_own_runs_say_what_is_looked_at_first_and_none_of_them_is_hidden() -> None:

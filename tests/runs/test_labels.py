@@ -66,7 +66,7 @@ def test_whoever_saw_the_present_version_may_change_it(home: DataHome, run_id: s
     [
         (lambda home, run: service.rename(home, run, " \n"), "A run needs a name"),
         (lambda home, run: service.rename(home, run, "x" * 121), "may have 120 characters, but this one has 121"),
-        (lambda home, run: service.set_tags(home, run, ["x" * 41]), "A tag may have 40 characters"),
+        (lambda home, run: service.set_tags(home, run, ["x" * 81]), "A tag may have 80 characters"),
         (lambda home, run: service.set_tags(home, run, map(str, range(21))), "may have 20 tags, but these are 21"),
         (lambda home, run: service.set_notes(home, run, "x" * 10_001, expected=""), "10,000 characters"),
         (lambda home, run: service.rename(home, "nothing", "x"), "There is no run nothing"),

@@ -65,11 +65,11 @@ def choose_runs() -> Choice:
     for complaint in there.complaints:
         st.error(for_markdown(complaint), icon=":material/error:")
     by_source, mine = there.results, there.results["mine"]
-    row = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
-    sources = _choose_sources(row, by_source, own_only=bool(chosen_ids and mine))
+    with st.container(key="compare_controls"):
+        # Columns, because a row would be wrapped anew with each control that arrives.
+        sources_place, dataset_place, row, learned_place = st.columns([58, 42, 38, 66], vertical_alignment="bottom")
+    sources = _choose_sources(sources_place, by_source, own_only=bool(chosen_ids and mine))
     kept = {source: by_source[source] for source in sources}
-    if "authors" in kept:
-        kept["authors"] = _choose_notebooks(row, kept["authors"])
     if "mine" in kept:
         kept["mine"] = _choose_tag(row, kept["mine"])
     results = [result for source in kept for result in kept[source]]
@@ -80,17 +80,19 @@ def choose_runs() -> Choice:
             st.stop()
         st.info("Nothing is chosen, so the authors' logs stay on screen.", icon=":material/filter_alt_off:")
     datasets = datasets_of(results, mine)
-    dataset = row.selectbox(
+    dataset = dataset_place.selectbox(
         "Dataset",
         datasets,
         index=datasets.index(from_link("dataset", datasets, datasets[0])),
         format_func=lambda name: dataset_info(name).title,
         key="compare_dataset",
-        width=280,
     )
     to_link(dataset=None if dataset == datasets[0] else dataset)
+    if any(result.source == "authors" and result.dataset == dataset for result in results):
+        noted = _choose_notebooks(row, [result for result in results if result.source == "authors"])
+        results = [result for result in results if result.source != "authors"] + noted
     _say_chosen(chosen_ids, mine)
-    groups, old = compare_results(results, dataset, trained=_choose_trained(row, results, dataset))
+    groups, old = compare_results(results, dataset, trained=_choose_trained(learned_place, results, dataset))
     if old:
         st.caption(
             f"Of my runs the newest settings are shown and {old} older ones not; give runs a tag to choose them."
@@ -127,7 +129,6 @@ def _choose_notebooks(row: DeltaGenerator, results: Sequence[Result]) -> list[Re
         key="compare_notebooks",
         help="Each of their runs exists twice. The figures that the paper quotes without privacy are in the notebooks "
         "of versions 3 and 4; version 5 repeats all runs with other learning rates.",
-        width=250,
     )
     to_link(notebooks=None if chosen == names[0] else chosen)
     return of_notebooks(results, chosen)
@@ -139,7 +140,7 @@ def _choose_tag(row: DeltaGenerator, results: Sequence[Result]) -> Sequence[Resu
         return results
     wanted = [tag for tag in st.query_params.get("tags", "").split(",") if tag in tags]
     chosen = row.multiselect(
-        "Tags of my runs", tags, default=wanted, key=f"compare_tags_{'_'.join(tags)}", placeholder="All", width=250
+        "Tags of my runs", tags, default=wanted, key=f"compare_tags_{'_'.join(tags)}", placeholder="All"
     )
     to_link(tags=",".join(chosen) or None)
     return with_tags(results, chosen)
@@ -156,7 +157,7 @@ def _choose_trained(row: DeltaGenerator, results: Sequence[Result], dataset: str
         name: learned_in(result for result in here if result.trainable == name).removeprefix("the ").capitalize()
         for name in there
     }
-    titles[TOGETHER] = "Side by side"
+    titles[TOGETHER] = "Both"
     usual = usual_trained(results, dataset)
     default = usual[0] if len(usual) == 1 else TOGETHER
     chosen = row.segmented_control(

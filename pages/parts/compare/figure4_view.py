@@ -6,6 +6,7 @@ import streamlit as st
 
 from medpriv_core.figures.comparison import figure_4
 from medpriv_core.results.result import PROTOCOL_TITLES, Protocol
+from pages.parts import cached
 from pages.parts.charts import draw_chart
 from pages.parts.compare.choice import Choice
 from pages.parts.compare.tables import draw_table, say_what_is_left_out
@@ -21,6 +22,7 @@ def choose_protocol() -> Protocol:
         index=names.index(from_link("epoch", names, names[0])),
         format_func=PROTOCOL_TITLES.__getitem__,
         key="figure4_protocol",
+        label_visibility="collapsed",
         horizontal=True,
     )
     to_link(epoch=None if chosen == names[0] else chosen)
@@ -29,7 +31,8 @@ def choose_protocol() -> Protocol:
 
 def draw(choice: Choice, protocol: Protocol) -> None:
     """The chart with its table."""
-    chart = figure_4(choice.groups, first=choice.dataset, protocol=protocol)
+    here = choice.here
+    chart = cached.comparison(f"figure-4 {protocol}", here, lambda: figure_4(here, protocol=protocol))
     draw_chart(chart.figure, key="figure4", name=chart.name, alt=chart.alt, caption=chart.caption)
     say_what_is_left_out(chart)
     if protocol == "last_epoch":

@@ -7,6 +7,7 @@ import streamlit as st
 from medpriv_core.figures.comparison import frontier
 from medpriv_core.records.epoch import COMPARED
 from medpriv_core.shown_text import for_markdown
+from pages.parts import cached
 from pages.parts.charts import draw_chart
 from pages.parts.compare.choice import Choice
 from pages.parts.compare.tables import draw_table
@@ -24,6 +25,7 @@ def choose_measure(choice: Choice, usual: str) -> str:
         index=there.index(from_link("measure", there, default)),
         format_func=lambda column: COMPARED[column].metric.word,
         key=f"frontier_measure_{'_'.join(there)}",
+        label_visibility="collapsed",
         horizontal=True,
     )
     to_link(measure=None if chosen == default else chosen)
@@ -32,7 +34,8 @@ def choose_measure(choice: Choice, usual: str) -> str:
 
 def draw(choice: Choice, column: str) -> None:
     """The chart with its table."""
-    chart = frontier(choice.here, column)
+    here = choice.here
+    chart = cached.comparison(f"frontier {column}", here, lambda: frontier(here, column))
     draw_chart(chart.figure, key="frontier", name=chart.name, alt=chart.alt, caption=chart.caption)
     st.caption(
         "Two kinds of ε share this axis, and they protect different things: DP-SGD's is about whether an image was in "

@@ -29,6 +29,7 @@ from medpriv_core.runs.service import Run
 from medpriv_core.shown_text import for_cell, for_markdown
 from pages.parts.charts import draw_chart
 from pages.parts.runs.address import MOST_SMOOTHING, first_parts, view_from_link, view_to_link
+from pages.parts.runs.lit_lines import light_lines
 from pages.parts.runs.replay import EPOCHS_A_SECOND, advance, as_replayed, draw_replay, last_epoch, play, replay_of
 from pages.parts.runs.states import distinct_names
 
@@ -66,6 +67,8 @@ def draw_chart_of(runs: Sequence[Run]) -> None:
         caption=lambda: describe_runs([replace(run, name=names[run.id]) for run in runs if run.id in shown_ids]),
         shared=lambda: shared_dashboard(curves, view),
     )
+    if len(drawn) > 1:
+        light_lines()
     st.caption(legend_words(runs, curves, view))
     left_out = [run.name for run in curves if run not in drawn and run.epochs]
     if left_out:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import lru_cache
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.datasets.registry import dataset_title
 from medpriv_core.errors import MedprivError
@@ -27,11 +28,22 @@ from medpriv_core.shown_text import for_cell
 from medpriv_core.spec import RunSpec
 from pages.parts import cached
 from pages.parts.messages import explain_errors, log
-from pages.parts.metric_columns import column_formats, numbers_of
+from pages.parts.metric_columns import numbers_of
 from pages.parts.runs.actions import begin_fragment, count, delete, restore, touched
 from pages.parts.runs.address import choose
 from pages.parts.runs.removal import draw_removal
 from pages.parts.runs.states import STATE_LABELS, begun, distinct_names, outcome_word, state_word
+from pages.parts.runs.table import (
+    dataset_words,
+    draw_view,
+    formats,
+    grouped,
+    in_columns,
+    same_dataset,
+    short_names,
+    usual_columns,
+    with_settings,
+)
 from pages.parts.take_away_runs import draw_import, draw_take_away
 from pages.parts.words import why_failed_plainly
 
@@ -49,8 +61,9 @@ def draw_list(read: Callable[[], list[RunLine]], chosen: Sequence[str]) -> None:
     with explain_errors():
         begin_fragment()
         runs = read()
-        part = draw_parts(draw_filters(runs), all_runs=len(runs))
-        draw_table(service.load_runs(cached.home(), [run.id for run in part]), chosen)
+        row = st.container(horizontal=True, vertical_alignment="bottom", key="runs_filters")
+        part = draw_parts(draw_filters(row, runs), all_runs=len(runs))
+        draw_table(row, service.load_runs(cached.home(), [run.id for run in part]), chosen)
         here = set(chosen)
         on_chart = service.load_runs(cached.home(), [run.id for run in runs if run.id in here])
         draw_bulk(on_chart)
@@ -73,9 +86,8 @@ def draw_bringing() -> None:
             draw_import()
 
 
-def draw_filters(runs: Sequence[RunLine]) -> list[RunLine]:
+def draw_filters(row: DeltaGenerator, runs: Sequence[RunLine]) -> list[RunLine]:
     """Controls that narrow the list, and the runs that are left."""
-    row = st.container(horizontal=True, vertical_alignment="bottom", key="runs_filters")
     text = row.text_input("Search", key="runs_search", icon=":material/search:", placeholder="Name or notes", width=220)
     datasets = {run.dataset for run in runs if run.dataset}
     methods = {run.method for run in runs if run.method}
@@ -98,7 +110,7 @@ def draw_filters(runs: Sequence[RunLine]) -> list[RunLine]:
     ]
 
 
-def narrow(row: st.delta_generator.DeltaGenerator, label: str, titles: dict[str, str]) -> list[str]:
+def narrow(row: DeltaGenerator, label: str, titles: dict[str, str]) -> list[str]:
     """Which of these are wanted; none means all."""
     return row.multiselect(
         label,
@@ -131,33 +143,42 @@ def draw_parts(runs: Sequence[RunLine], *, all_runs: int) -> Sequence[RunLine]:
     return runs[first : first + MOST_ROWS]
 
 
-def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
-    """One line a run; the marked ones are on the chart."""
+def draw_table(row: DeltaGenerator, runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
+    """One line a run, or a group of them; the marked ones are on the chart. How it looks is chosen in ``row``."""
     if not runs:
         st.info("No run matches these filters.", icon=":material/filter_alt_off:")
         return
-    rows = [place for place, run in enumerate(runs) if run.id in chosen]
-    # A selection is made of row numbers: it must not outlive the list that it was made in.
-    key = f"{SELECTION}_{hash(tuple(run.id for run in runs))}"
-    if key in st.session_state and sorted(st.session_state[key]["selection"]["rows"]) != rows:
-        st.session_state[key] = {"selection": {"rows": rows}}  # chosen elsewhere
     lines = [describe_any(run) for run in runs]
     # Of grades alone, and no run here has graded images.
     graded = [column.title for column in COMPARED.values() if column.metric.graded]
     empty = {title for title in graded if all(line.get(title) is None for line in lines)}
     lines = [{title: value for title, value in line.items() if title not in empty} for line in lines]
+    usual = usual_columns(lines, runs)
+    view = draw_view(row, runs, usual)
+    columns = usual if view.columns is None else view.columns
+    dataset = same_dataset(runs)
+    lines = short_names(with_settings(lines, runs, columns), dataset)
+    lines, groups = grouped(lines, runs, view)
+    ids = [tuple(run.id for run in group) for group in groups]
+    if dataset is not None:
+        st.caption(dataset_words(dataset))
+    rows = [place for place, group in enumerate(ids) if set(group) <= set(chosen)]
+    # A selection is made of row numbers: it must not outlive the list that it was made in.
+    key = f"{SELECTION}_{hash(tuple(ids))}"
+    if key in st.session_state and sorted(st.session_state[key]["selection"]["rows"]) != rows:
+        st.session_state[key] = {"selection": {"rows": rows}}  # chosen elsewhere
     st.dataframe(
-        lines,
+        in_columns(lines, columns),
         hide_index=True,
-        height=TABLE_HEIGHT if len(runs) > 10 else "auto",
+        height=TABLE_HEIGHT if len(lines) > 10 else "auto",
         key=key,
-        on_select=lambda: select(key, [run.id for run in runs], chosen),
+        on_select=lambda: select(key, ids, chosen),
         selection_mode="multi-row",
         selection_default={"selection": {"rows": rows}},
         placeholder="",
         column_config={
             "run": st.column_config.TextColumn(width="large"),
-            **column_formats(COMPARED.values()),
+            **formats(),
             "ε": st.column_config.NumberColumn(
                 format="%.3g",
                 help="DP-SGD: by the run's own ledger. Local-DP: of each training image. Rounded up; the next "
@@ -168,12 +189,14 @@ def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
     )
 
 
-def select(key: str, ids: Sequence[str], chosen: Sequence[str]) -> None:
-    """Put the marked rows on the chart; chosen runs that the filters hide stay on it."""
-    marked = [ids[row] for row in st.session_state[key]["selection"]["rows"]]
-    if set(marked) == set(chosen) & set(ids):
+def select(key: str, ids: Sequence[Sequence[str]], chosen: Sequence[str]) -> None:
+    """Put the runs of the marked rows on the chart; chosen runs that the filters hide stay on it."""
+    marked = [run_id for row in st.session_state[key]["selection"]["rows"] for run_id in ids[row]]
+    # Of a row with several runs of which some are on the chart, these stay.
+    here = {run_id for row in ids for run_id in row if len(row) == 1 or set(row) <= set(chosen)}
+    if set(marked) == set(chosen) & here:
         return  # the table only repeats what it was told; a page that follows what trains goes on doing so
-    stay = [run_id for run_id in chosen if run_id not in ids or run_id in marked]
+    stay = [run_id for run_id in chosen if run_id not in here or run_id in marked]
     choose([*stay, *(run_id for run_id in marked if run_id not in stay)])
     touched()
 

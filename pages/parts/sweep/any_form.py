@@ -6,11 +6,11 @@ from typing import Any
 
 import streamlit as st
 
-from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.presets import PRESETS
 from medpriv_core.spec import METHODS, SETTINGS
 from medpriv_core.sweeps.grid import Axis, Cell, Grid
 from medpriv_core.sweeps.service import LONGEST_TITLE
+from medpriv_core.sweeps.titles import grid_title
 from medpriv_core.sweeps.values import parse_values
 from pages.parts.sweep.request import Request, choose_dataset, choose_device, choose_weights, write_title
 from pages.parts.words import in_words, offered
@@ -77,7 +77,7 @@ def draw() -> Request:
     with st.expander("More settings", icon=":material/tune:"):
         left, right = st.columns(2)
         device = choose_device(left, key="sweep_any_device")
-        title = write_title(right, default=_title(entry), limit=LONGEST_TITLE, key="sweep_any_title")
+        title = write_title(right, default=grid_title(entry.info.name), limit=LONGEST_TITLE, key="sweep_any_title")
     base = {"dataset": entry.info.name, "weights": weights, "device": device}
     return Request(_grid(preset, base, method, varied), title)
 
@@ -140,7 +140,3 @@ def _strength(preset: str, method: str, varied: list[str]) -> dict[str, Any]:
     # A varied noise multiplier says how strong DP-SGD is as well as a varied epsilon does.
     taken = {"noise_multiplier", "target_epsilon"} if {"noise_multiplier", "target_epsilon"} & set(varied) else set()
     return {"method": method} | {name: much for name, much in usual.items() if name not in {*varied, *taken}}
-
-
-def _title(entry: DatasetEntry) -> str:
-    return f"Grid · {entry.info.name}"

@@ -13,9 +13,9 @@ from medpriv_core.sweeps.paper import (
     PAPER_DRAWS,
     PAPER_TRAINABLE,
     paper_grid,
-    paper_title,
 )
 from medpriv_core.sweeps.service import LONGEST_TITLE
+from medpriv_core.sweeps.titles import paper_title
 from pages.parts.sweep.request import Request, choose_dataset, choose_device, choose_weights, write_title
 from pages.parts.words import offered
 

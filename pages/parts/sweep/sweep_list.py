@@ -19,6 +19,7 @@ from medpriv_core.shown_text import for_cell, for_markdown
 from medpriv_core.sweeps import service
 from medpriv_core.sweeps.files import SweepRun
 from medpriv_core.sweeps.service import MemberState, SweepState, SweepStatus
+from medpriv_core.sweeps.titles import shown_title
 from pages.parts import cached
 from pages.parts.messages import explain_errors
 from pages.parts.metric_columns import column_formats, numbers_of
@@ -67,7 +68,7 @@ def draw_sweep(status: SweepStatus) -> None:
     sweep = status.sweep
     label, colour = SWEEP_STATES[status.state]
     with st.container(border=True, key=f"sweep_card_{sweep.id}"):
-        st.markdown(f"### {for_markdown(sweep.title)} :{colour}-badge[{label}]")
+        st.markdown(f"### {for_markdown(shown_title(sweep.title))} :{colour}-badge[{label}]")
         st.progress(status.share, progress_words(status))
         draw_buttons(status)
         draw_failure(status)
