@@ -45,11 +45,10 @@ from medpriv_core.runs.spent_record import with_bond
 from medpriv_core.spec import RunSpec
 from medpriv_core.strict_json import Unreadable, open_regular
 from medpriv_core.weights_file import sha256_of
+from medpriv_core.zips import NO_DATE
 
 WEIGHTS_TIME_LIMIT_S = 300.0
 _ROOM_BYTES = 64_000_000  # of one network, at most
-# Zips keep local times; this one is the earliest that they can hold.
-_NO_DATE = (1980, 1, 1, 0, 0, 0)
 _PACKED = (".json", ".jsonl", ".txt", ".md", ".svg")
 
 
@@ -251,7 +250,7 @@ def _json(value: Any) -> bytes:
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    member = zipfile.ZipInfo(name, date_time=_NO_DATE)
+    member = zipfile.ZipInfo(name, date_time=NO_DATE)
     member.external_attr = 0o644 << 16
     packed = name.endswith(_PACKED)
     archive.writestr(member, content, zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED)
