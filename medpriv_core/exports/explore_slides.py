@@ -174,7 +174,8 @@ def enough_slide(subject: Subject, noise: PictureNoise, points: Sequence[AmountP
     return Sheet(
         title=findings.enough(points),
         rows=(Row((Cell(np.asarray(chart), drawing=True, alt=amounts_in_words(points)),)),),
-        footer=f"{about}; demonstration; {trials} · {epsilon} ({image_epsilon_conditions(most.guarantee)}) · {subject.source}",
+        footer=f"{about}; demonstration; {trials} · {epsilon} ({image_epsilon_conditions(most.guarantee)}) · "
+        f"{subject.source}",
         settings=f"{about}; {trials}; for the trials at most {GALLERY_SIDE} pixels on the longer side. "
         f"{noise.formula}. {gallery_words}",
         guarantee="; ".join(f"β = {one.beta:g}: {image_epsilon_statement(one.guarantee)}" for one in points) + ".",
