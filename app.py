@@ -15,13 +15,14 @@ look_here_last(os.path.dirname(os.path.abspath(__file__)))  # in a wheel the pag
 
 import logging  # noqa: E402
 from collections.abc import AsyncIterator  # noqa: E402
-from contextlib import asynccontextmanager  # noqa: E402
+from contextlib import asynccontextmanager, suppress  # noqa: E402
 
 import streamlit as st  # noqa: E402
 
 from medpriv_core.errors import MedprivError  # noqa: E402
 from medpriv_core.home import data_home  # noqa: E402
 from medpriv_core.runs.runner import ensure_runner  # noqa: E402
+from medpriv_core.runs.spare import withdraw  # noqa: E402
 from medpriv_core.shown_text import ForTerminal  # noqa: E402
 from pages.parts.serving import doors, first_page, prepare_process, upload_room  # noqa: E402
 
@@ -39,6 +40,8 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         # The pages say it too; the server must come up to show them.
         logging.getLogger("medpriv").warning("%s", error)
     yield
+    with suppress(MedprivError):
+        withdraw(data_home())
 
 
 app = st.App("pages/index.py", lifespan=lifespan, middleware=[doors(), upload_room(), first_page()])

@@ -102,10 +102,10 @@ def report_identification(folders: list[Path]) -> None:
 def pickers(folders: list[Path]) -> Iterator[Callable[[int], Iterator[Image.Image]]]:
     """For each source, what yields so many of its pictures, in colour."""
     for folder in folders:
-        print(f"pictures: {folder.name}")
+        print(f"images: {folder.name}")
         yield functools.partial(pick_from, folder)
     if not folders:
-        print("pictures: synthetic (drawn chest radiographs)")
+        print("images: synthetic (drawn chest radiographs)")
         yield draw
 
 
@@ -113,7 +113,7 @@ def pick_from(folder: Path, count: int) -> Iterator[Image.Image]:
     """Pictures at even distances from all in a folder and below."""
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
     if len(files) < count:
-        raise SystemExit(f"{folder} holds {len(files)} pictures; {count} are needed.")
+        raise SystemExit(f"{folder} holds {len(files)} images; {count} are needed.")
     for index in np.linspace(0, len(files) - 1, count).astype(int):
         yield decode_image(files[index], channels=3, name=files[index].name)
 

@@ -256,7 +256,7 @@ def _deleted(home: DataHome, run_id: str) -> list[str]:
         service.delete(home, run_id)
         service.purge(home, run_id)
     except MedprivError as error:
-        return [f"{run_id} cannot be deleted: {error}"]
+        return [f"{run_id} cannot be removed: {error}"]
     if run_id in _all_runs(home) or (home.runs / run_id).exists():
         return [f"{run_id} is still there after it was purged."]
     return []

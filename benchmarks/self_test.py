@@ -66,7 +66,7 @@ def times_of(name: str, *, profile: bool) -> list[tuple[float, float]]:
     }
     spec = RunSpec(dataset="made_up", **(settings | SETTINGS[name]))
     side = spec.image_size
-    info = DatasetInfo("made_up", "Made-up pictures", CLASSES, 1, True, "Drawn by a benchmark.")
+    info = DatasetInfo("made_up", "Made-up images", CLASSES, 1, True, "Drawn by a benchmark.")
     images = np.zeros((IMAGES, side, side, 1), dtype=np.uint8)
     labels = np.arange(IMAGES, dtype=np.int64) % len(CLASSES)
     split = PreparedSplit(images, labels)

@@ -57,7 +57,7 @@ def measure_noise() -> None:
     rng = np.random.default_rng(0)
     image = rng.random((256, 256, 1), dtype=np.float32)
     compare(
-        "Laplace noise on one 256 x 256 picture",
+        "Laplace noise on one 256 x 256 image",
         lambda: LaplacePerPixel(2.0).release(image, rng),
         "drawing the numbers",
         lambda: rng.laplace(size=image.shape),
@@ -74,7 +74,7 @@ def measure_noised_dataset(folder: Path) -> None:
     empty = PreparedSplit(images[:1], split.labels[:1])
     prepared = PreparedDataset(ChestXray.info, "k", 224, home.prepared / "k", train=split, test=empty)
     compare(
-        "Noising and storing 5,216 pictures of 224 x 224",
+        "Noising and storing 5,216 images of 224 x 224",
         lambda: noised_dataset(home, prepared, LaplacePerPixel(2.0)),
         "storing them",
         lambda: np.save(folder / "plain.npy", images),
@@ -82,7 +82,7 @@ def measure_noised_dataset(folder: Path) -> None:
     )
     print(
         f"    peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB, "
-        f"of which {images.nbytes / 2**20:,.0f} MiB are the pictures made for this row"
+        f"of which {images.nbytes / 2**20:,.0f} MiB are the images made for this row"
     )
 
 
@@ -108,7 +108,7 @@ def measure_slider() -> None:
         LaplacePerPixel(float(next(betas))).guarantee(image.shape)
 
     epsilon()
-    compare("Epsilon of the whole picture, first time for a beta", epsilon, "the panel", panel, pairs=9)
+    compare("Epsilon of the whole image, first time for a beta", epsilon, "the panel", panel, pairs=9)
 
 
 def measure_drawing() -> None:
@@ -122,7 +122,7 @@ def measure_drawing() -> None:
                     split.image(index)
 
         compare(
-            f"Drawing the 800 pictures of {name}",
+            f"Drawing the 800 images of {name}",
             draw,
             "drawing as many random numbers",
             lambda: np.random.default_rng(0).normal(size=(800, 128, 128)),
@@ -173,7 +173,7 @@ def measure_features(folder: Path) -> None:
         store.get([FeatureSource(prepared, "train")], backbone, no_progress)
 
     bare()
-    compare(f"{PHASE} of 512 pictures of 128 x 128, stored", compute, "a bare forward pass", bare, pairs=5)
+    compare(f"{PHASE} of 512 images of 128 x 128, stored", compute, "a bare forward pass", bare, pairs=5)
 
 
 def measure_what_if(folder: Path) -> None:

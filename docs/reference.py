@@ -24,7 +24,7 @@ PAGE = Path(__file__).with_name("reference.md")
 MARK = "<!-- From here on made by: python -m docs.reference -->\n"
 GROUPS = {
     "Datasets": ("list_datasets", "add_dataset", "load_dataset"),
-    "Noise on pictures": ("picture_noise", "noise_picture"),
+    "Noise on images": ("picture_noise", "noise_picture"),
     "DP-SGD before it runs": ("plan_dp_sgd", "plan_run"),
     "Runs": ("RunSpec", "submit_run", "wait_for_run", "stop_run", "list_runs", "load_run"),
     "What came of them": ("epoch_table", "run_guarantee", "compare_runs", "export_run"),

@@ -91,7 +91,7 @@ def load_dataset(name: str, *, home: Place | None = None) -> Dataset | AddedData
 
 
 def noise_picture(picture: np.ndarray, noise: PictureNoise, *, seed: int | None = None) -> np.ndarray:
-    """Put noise on a picture, and bring the result back to the 256 grey levels.
+    """Put noise on an image, and bring the result back to the 256 grey levels.
 
     Rounding and limiting come after the noise, so they do not weaken its guarantee. With the usual generator the result
     is for demonstrations, not for a release; ``noise.fit_for_release`` says whether the noise is exact and from a
@@ -100,13 +100,13 @@ def noise_picture(picture: np.ndarray, noise: PictureNoise, *, seed: int | None 
     Args:
         picture: uint8, shape (h, w) for grey, or (h, w, 1) or (h, w, 3).
         noise: What ``picture_noise`` gives.
-        seed: Repeats a demonstration. Whoever knows it can take the noise away again.
+        seed: Repeats a demonstration. Anyone who knows it can subtract the noise.
 
     Returns:
-        The noised picture, uint8, of the same shape.
+        The noised image, uint8, of the same shape.
 
     Raises:
-        SettingError: The picture is of another kind or too small for this noise, the seed is negative, or one is given
+        SettingError: The image is of another kind or too small for this noise, the seed is negative, or one is given
             for noise that is fit for release.
     """
     from medpriv_core.mechanisms.laplace import to_bytes, to_unit
@@ -114,11 +114,11 @@ def noise_picture(picture: np.ndarray, noise: PictureNoise, *, seed: int | None 
     picture = np.asarray(picture)
     if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or picture.shape[2:] not in ((), (1,), (3,)):
         raise SettingError(
-            f"The picture is {picture.dtype} of shape {picture.shape}; give uint8 of shape (h, w), (h, w, 1) or "
+            f"The image is {picture.dtype} of shape {picture.shape}; give uint8 of shape (h, w), (h, w, 1) or "
             "(h, w, 3)."
         )
     if seed is not None and noise.fit_for_release:
-        raise SettingError(f"{noise.name} takes no seed: with it the noise could be taken away. Leave out seed.")
+        raise SettingError(f"{noise.name} takes no seed: with it the noise could be subtracted. Leave out seed.")
     if seed is not None and seed < 0:
         raise SettingError(f"seed must not be negative, but is {seed}.")
     with_channels = picture[:, :, np.newaxis] if picture.ndim == 2 else picture
@@ -289,7 +289,7 @@ def compare_runs(run_ids: Sequence[str], *, home: Place | None = None) -> list[d
         One dictionary for each line, from no noise to most: ``group`` (its label), the settings that matter most,
         ``runs`` (how many), ``epsilon`` with ``delta``, ``epsilon_unit``, ``adjacency``, ``sampling`` and
         ``accountant``. Of each measure (``test_accuracy``, ``test_balanced_accuracy``, ``test_auroc`` and others) it
-        has the mean and, as ``..._low`` and ``..._high``, its interval of 95 %; None where it was not measured.
+        has the mean and, as ``..._low`` and ``..._high``, its interval of 95%; None where it was not measured.
 
     Raises:
         RunError: One of them does not exist, has not finished, or has nothing that can be compared.

@@ -110,6 +110,11 @@ class DataHome:
         """What the runner process prints."""
         return self.root / "runner.log"
 
+    @property
+    def runner_wish(self) -> Path:
+        """There while somebody is about to launch a run, so that the runner keeps a worker ready."""
+        return self.root / "runner.wish"
+
     def check_writable(self) -> None:
         """Create the folder and write a byte to it.
 

@@ -25,7 +25,7 @@ from medpriv_core.private_files import FOLDER_MODE
 
 # Every name that medpriv gives to something in the root of its home, and what systems leave in any folder.
 _OURS = re.compile(
-    r"(datasets|noise|runner|import)\.lock|(datasets|bin|lines)\.json|noise\.(secret|mark)|runner\.log"
+    r"(datasets|noise|runner|import)\.lock|(datasets|bin|lines)\.json|noise\.(secret|mark)|runner\.(log|wish)"
     r"|fingerprints|prepared|features|downloads|weights|sweeps|runs|jobs|spent"
     r"|\.?runs\.sqlite3(\.new)?(-wal|-shm|-journal|\.damaged-.*)?"
     r"|\.(write-test|import)-.*|\..+\.part|\.filelock-probe-.*"

@@ -52,14 +52,14 @@ def preprocessing_in_words(spec: RunSpec, *, channels: int) -> str:
     mean, deviation = (", ".join(f"{value:g}" for value in values) for values in (IMAGENET_MEAN, IMAGENET_SD))
     sentences = [
         f"An image is {colours}, squashed to {size} x {size} pixels by the bicubic filter, widened when shrinking"
-        f"{crop}, divided by 255{copied}; then the mean ({mean}) is taken away and the rest divided by the standard "
+        f"{crop}, divided by 255{copied}; then the mean ({mean}) is subtracted and the rest divided by the standard "
         f"deviation ({deviation})."
     ]
     if spec.features != "last":
         sentences.append(f"The last layer reads {ARCHITECTURES[spec.architecture].reads[spec.features].words}.")
     if spec.standardise:
         sentences.append(
-            "What it reads is standardised for each image: its own mean is taken away, and it is scaled to length 1."
+            "What it reads is standardised for each image: its own mean is subtracted, and it is scaled to length 1."
         )
     return " ".join(sentences)
 

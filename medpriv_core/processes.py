@@ -49,17 +49,22 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 def start_process(
-    home: DataHome, *arguments: str, log: Path, on_exit: Callable[[], None] = lambda: None
+    home: DataHome,
+    *arguments: str,
+    log: Path,
+    on_exit: Callable[[], None] = lambda: None,
+    stdin: int = subprocess.DEVNULL,
 ) -> subprocess.Popen[bytes]:
     """Start ``python -m medpriv_core ARGUMENTS`` on this data home, in a session of its own.
 
-    Its output is appended to ``log``. ``on_exit`` is called in a thread when it has ended, if this process
-    still lives then. Raises ``OSError`` if it cannot be started, and ``DataHomeError`` if the log is a link.
+    Its output is appended to ``log``; it reads nothing, or from ``subprocess.PIPE``. ``on_exit`` is called in a thread
+    when it has ended, if this process still lives then. Raises ``OSError`` if it cannot be started, and
+    ``DataHomeError`` if the log is a link.
     """
     with open_private(log, "ab") as output:
         process = subprocess.Popen(
             command_line(*arguments),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=output,
             stderr=output,
             env=environment(MEDPRIV_HOME=str(home.root), PYTHONUNBUFFERED="1"),

@@ -47,8 +47,8 @@ def noise_secret(home: DataHome, *, progress: ProgressCallback = no_progress) ->
             write_sealed(_mark_file(home), {"mark": secret_mark(secret)})
     if len(secret) != SECRET_BYTES or another:
         raise DataHomeError(
-            f"The file {path}, from which the noise of pictures is derived, is damaged. Put it back from a copy. If "
-            "you have none, delete it: pictures that are noised from then on get other noise, one more release of them."
+            f"The file {path}, from which the noise of images is derived, is damaged. Put it back from a copy. If "
+            "you have none, remove it: images that are noised from then on get other noise, one more release of them."
         )
     return secret
 

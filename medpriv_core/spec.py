@@ -45,14 +45,14 @@ class RunSpec:
     dataset: str = setting(MISSING, "Dataset", "Name, as shown by: datasets list.")
     image_size: int = setting(
         64,
-        "Pixels a side",
+        "Image size (pixels)",
         "Side of the square image that is stored, and noised under Local-DP. Smaller is faster.",
         bounds=(16, 1024),
         unit="pixels",
     )
     crop_size: int | None = setting(
         None,
-        "Crop, pixels a side",
+        "Crop size (pixels)",
         "Side of the square that the network sees: a random one when augmenting, else the middle. Without it, the "
         "whole image.",
         bounds=(16, 1024),
@@ -61,7 +61,7 @@ class RunSpec:
         "none",
         "Method",
         "**Local-DP** puts noise on every image before training. **DP-SGD** puts noise on what the network learns "
-        "from each batch (clipped gradients). **No privacy** is the yardstick.",
+        "from each batch (clipped gradients). **No privacy** is there to compare with.",
         choices={"none": Choice("No privacy"), "local_dp": Choice("Local-DP"), "dp_sgd": Choice("DP-SGD")},
     )
     beta: float | None = setting(
@@ -116,7 +116,7 @@ class RunSpec:
     batch_size: int = setting(
         64,
         "Batch size",
-        "Images a step. With Poisson sampling: the expected number.",
+        "Images a step. With Poisson subsampling: the expected number.",
         bounds=(1, 65536),
         step=16,
         when=lambda settings: settings["sampling"] != "full_batch",
@@ -130,8 +130,9 @@ class RunSpec:
     )
     trainable: Trainable = setting(
         "head",
-        "What learns",
-        "The last layer alone learns in seconds, on numbers that the frozen network makes of each image once.",
+        "Trainable layers",
+        "Which layers learn. The last layer alone takes seconds: it learns from numbers that the frozen network "
+        "makes of each image once.",
         choices={
             "head": Choice("The last layer only", "last layer"),
             "norms": Choice("The last layer, and scale and shift of the normalisation", "last layer and norms"),
@@ -140,9 +141,9 @@ class RunSpec:
     )
     features: Features = setting(
         "last",
-        "What the last layer reads",
-        "The frozen network sums an image up in numbers at several depths. More numbers can tell more apart, but "
-        "under DP-SGD each of them gets its noise.",
+        "Features",
+        "What the last layer reads: the frozen network sums an image up in numbers at several depths. More numbers "
+        "can tell more apart, but under DP-SGD each of them gets its noise.",
         choices={
             "last": Choice("Means of the last block (512)", "features of the last block"),
             "layer3": Choice("Means of the block before (256)", "features of the block before"),
@@ -152,23 +153,23 @@ class RunSpec:
     )
     standardise: bool = setting(
         False,
-        "Standardise the features, image by image",
+        "Standardise the features per image",
         "Each image's numbers are brought to the same mean and length, by that image alone.",
         choices={True: Choice("on", series="standardised"), False: Choice("off", series="not standardised")},
         when=on_features,
     )
     head_bias: bool = setting(
         True,
-        "Constant term in the last layer",
-        "Lets the layer lean towards one class. Under DP-SGD it takes up its share of each clipped gradient.",
+        "Bias of the last layer",
+        "A constant term: the layer can lean towards one class. Under DP-SGD it takes its share of each gradient.",
         choices={True: Choice("on", series="with bias"), False: Choice("off", series="without bias")},
         when=on_features,
     )
     augmentation_multiplicity: int = setting(
         1,
-        "Variants of each image, itself included",
-        "The gradients of an image and of its fixed random variants are averaged before clipping. Costs time, but "
-        "no privacy.",
+        "Augmentation multiplicity",
+        "How many variants of each image, itself included: the gradients of these fixed random variants are averaged "
+        "before clipping. Costs time, but no privacy.",
         bounds=(1, 16),
         unit="variants",
         when=on_features,
@@ -188,26 +189,25 @@ class RunSpec:
     )
     sampling: Sampling = setting(
         "auto",
-        "Which images a step sees",
-        "**Poisson sampling**: each image is drawn into each step independently, which makes the noise count for more. "
-        "**Every image in every step**: one step an epoch, often better where ε is small. **A shuffled deck**: the "
-        "usual way, and nothing may be credited for it. **Auto**: Poisson under DP-SGD, else a shuffled deck.",
+        "Sampling",
+        "Which images a step sees. **Poisson subsampling**: each is drawn into each step independently, which makes "
+        "the noise count for more. **Full batch**: every image in every step, one step an epoch, often better where "
+        "ε is small. **Shuffled batches**: the usual way, and nothing may be credited for it. **Auto**: Poisson "
+        "subsampling under DP-SGD, else shuffled batches.",
         choices={
             # In the form of DP-SGD, the only one that asks.
-            "auto": Choice("Each image independently (Poisson sampling)"),
-            "poisson": Choice(
-                "Each image independently (Poisson sampling)", "Poisson sampling", "Poisson batches", offered=False
-            ),
-            "full_batch": Choice("Every image in every step (full batch)", "every image in every step", "full batches"),
-            "shuffled": Choice("The next ones of a shuffled deck", "shuffled batches"),
+            "auto": Choice("Poisson subsampling"),
+            "poisson": Choice("Poisson subsampling", series="Poisson batches", offered=False),
+            "full_batch": Choice("Full batch (every image in every step)", "full batch", "full batches"),
+            "shuffled": Choice("Shuffled batches", "shuffled batches"),
         },
     )
     engine: Engine = setting(
         "one_pass",
-        "How gradients are clipped",
-        "**One pass** is medpriv's own and about as fast as ordinary training. **Opacus** is there to compare "
-        "with, and several times slower. **Microbatches** repeats what the authors did: several images are "
-        "clipped as one.",
+        "Clipping",
+        "How gradients are clipped. **One pass** is medpriv's own and about as fast as ordinary training. **Opacus** "
+        "is there to compare with, and several times slower. **Microbatches** repeats what the authors did: several "
+        "images are clipped as one.",
         choices={
             "one_pass": Choice("Each image, in one pass (fast)", series="one-pass clipping"),
             "opacus": Choice("Each image, by Opacus (to compare)", series="clipped by Opacus"),
@@ -217,8 +217,9 @@ class RunSpec:
     )
     microbatch_size: int = setting(
         1,
-        "Images clipped together",
-        "The authors took 4. Above 1, one image can change twice as much as the noise is meant to hide.",
+        "Microbatch size",
+        "Images that are clipped together; the authors took 4. Above 1, one image can change twice as much as the "
+        "noise is meant to hide.",
         bounds=(1, 1024),
         methods=("dp_sgd",),
         when=lambda settings: settings["engine"] == "microbatch",
@@ -233,13 +234,13 @@ class RunSpec:
     )
     class_weights: tuple[float, ...] | None = setting(
         None,
-        "Weights of the classes",
+        "Class weights",
         "How much an image of each class counts, in the order of the classes. From public knowledge only: counting "
         "the training images is not covered by ε.",
     )
     average_last: float = setting(
         0.0,
-        "Average the last steps (share of all)",
+        "Weight averaging (share of the last steps)",
         "The result is the mean of the weights over this share of the steps, at the end. It evens out the noise "
         "and costs no privacy. 0: the weights after the last step.",
         bounds=(0.0, 1.0),
@@ -262,13 +263,13 @@ class RunSpec:
         choices={
             "imagenet": Choice("ImageNet", "as torchvision trained it on ImageNet", "ImageNet weights"),
             "none": Choice("None (random start)", "random numbers that nobody has trained", "random weights"),
-            "path": Choice("A file of mine", "as in a weights file of the one who trained it"),
+            "path": Choice("My own file", "as in a weights file of the one who trained it"),
         },
     )
     augment: bool = setting(
         False,
-        "Vary the training images a little (augmentation)",
-        "Light random turns, shifts and changes of size; no mirror images.",
+        "Augmentation",
+        "Varies the training images a little: light random turns, shifts and changes of size; no mirror images.",
         choices={True: Choice("on", series="augmented"), False: Choice("off", series="not augmented")},
     )
     seed: int = setting(

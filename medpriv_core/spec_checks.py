@@ -53,7 +53,7 @@ def _check_method(spec: RunSpec) -> None:
     private = spec.method == "dp_sgd"
     if spec.sampling == "poisson" and not private:
         raise SettingError(
-            f"Poisson sampling belongs to DP-SGD, but [method] is {spec.method}; set [sampling] to auto."
+            f"Poisson subsampling belongs to DP-SGD, but [method] is {spec.method}; set [sampling] to auto."
         )
     for name, ordinary in (("engine", "one_pass"), ("noise_generator", "fast")):
         if getattr(spec, name) != ordinary and not private:

@@ -131,7 +131,7 @@ def special(path: Path, kind: str) -> WeightsError:
 def damaged(path: Path) -> WeightsError:
     """The error for a file of which nothing can be made."""
     return WeightsError(
-        f"The weights file {path} is damaged or not a PyTorch file. Replace it by a ResNet-18 state dict, or delete it "
+        f"The weights file {path} is damaged or not a PyTorch file. Replace it by a ResNet-18 state dict, or remove it "
         "if medpriv downloaded it."
     )
 

@@ -123,5 +123,5 @@ def check_download(path: Path, *, home: DataHome) -> None:
     if path == home.weights / IMAGENET_FILE and sha256_of(path) not in (IMAGENET_SHA256, None):
         raise WeightsError(
             f"The pretrained weights in {path} are not what torchvision publishes: the file was changed or damaged "
-            "since it was downloaded. Delete it, and the next run downloads it again."
+            "since it was downloaded. Remove it, and the next run downloads it again."
         )

@@ -28,7 +28,7 @@ ADDED = "datasets_added"
 def main() -> None:
     st.title("Which images?", anchor=False)
     st.markdown(
-        "The synthetic pictures are drawn by medpriv and are always here. Real ones stay where you keep them: medpriv "
+        "The synthetic images are drawn by medpriv and are always here. Real ones stay where you keep them: medpriv "
         "remembers the place, reads them, and never changes or sends them anywhere."
     )
     places = {}
@@ -57,7 +57,7 @@ def draw_entry(entry: DatasetEntry) -> st.delta_generator.DeltaGenerator | None:
         draw_report(entry)
     if entry.location:
         st.caption(f"From {for_markdown(str(entry.location))}")
-        st.button("Forget it", key=f"forget_{name}", on_click=forget, args=(name,), help="Your files are not touched.")
+        st.button("Remove", key=f"forget_{name}", on_click=forget, args=(name,), help="Your files are not touched.")
     if entry.how_to_add and not entry.available:
         st.markdown(entry.how_to_add)
         if name in FETCHABLE:

@@ -24,7 +24,7 @@ QUESTIONS: dict[str, tuple[str, Callable[[Scene], None]]] = {
     "copies": ("Several copies", copies_view.draw),
     "diagnosis": ("And the diagnosis?", diagnosis_view.draw),
     "numbers": ("Formula and numbers", numbers_view.draw),
-    "take": ("Take away", take_away_view.draw),
+    "take": ("Export", take_away_view.draw),
 }
 
 
@@ -56,7 +56,7 @@ def draw_about(scene: Scene) -> None:
     chosen, noise = scene.chosen, scene.yours.noise
     st.caption(
         f"{chosen.badge} {chosen.keeping or chosen.source} The original stands beside its noised versions for teaching "
-        f"only: do so with public pictures or your own.  \n{noise.explanation} In a formula: `{noise.formula}`  \n"
+        f"only: do so with public images or your own.  \n{noise.explanation} In a formula: `{noise.formula}`  \n"
         f"{scene.yours.guarantee.why_none}"
     )
     draw_terms("ε", "δ", "neighbours", "β", "values", "black or white")

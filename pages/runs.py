@@ -21,6 +21,7 @@ from pages.parts.runs.control import draw_control
 from pages.parts.runs.details import draw_details
 from pages.parts.runs.progress_view import busy_signature, draw_running
 from pages.parts.runs.removal import draw_full_disk
+from pages.parts.runs.replay import every_s as replay_every_s
 from pages.parts.runs.run_list import draw_bringing, draw_deleted, draw_list
 from pages.parts.runs.states import distinct_names, state_badge
 from pages.parts.runs.watchers import refresh_s
@@ -113,7 +114,7 @@ def shown_runs(runs: Sequence[RunLine]) -> tuple[str, ...]:
         # Not which: an address comes from anybody, and names only what exists.
         what = "a run that is" if len(gone) == 1 else f"{len(gone):,} runs that are"
         st.warning(
-            f"The address asks for {what} not in the list of this machine: deleted, or never here.",
+            f"The address asks for {what} not in the list of this machine: removed, or never here.",
             icon=":material/search_off:",
         )
     found = tuple(run_id for run_id in wanted if run_id in known)
@@ -132,11 +133,17 @@ def draw_runs(shown: tuple[str, ...], known_tags: list[str]) -> None:
         elif runs[0].state != "running":
             draw_head(runs[0])
         if any(run.spec is not None and (not run.ended or run.epochs) for run in runs):
-            draw_chart_of(runs)
+            st.fragment(run_every=replay_every_s(runs))(draw_curves)(runs)
         draw_seeds(cached.home(), runs)
         run = choose_one(runs)
         draw_control(run)
         draw_details(run, known_tags)
+
+
+def draw_curves(runs: Sequence[Run]) -> None:
+    """The chart, by itself, so that a replay draws nothing else."""
+    with explain_errors():
+        draw_chart_of(runs)
 
 
 def load(shown: Sequence[str]) -> list[Run] | None:

@@ -20,6 +20,7 @@ from medpriv_core.privacy.verdict import planned_question, planned_verdict
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.estimate import estimate_disk, estimate_memory, estimate_time
+from medpriv_core.runs.spare import SPARE_MB
 from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import check_weights, resolve_weights
@@ -29,7 +30,10 @@ from pages.parts.messages import show_error
 from pages.parts.protection import draw_local_dp
 from pages.parts.run_form import draw_form
 from pages.parts.run_presets import chosen_preset, differences, draw_presets, source
+from pages.parts.runs import replay
 from pages.parts.words import format_size, sentence
+
+ONCE_SAID_S = 5.0  # what is made once and takes longer is said
 
 
 def main() -> None:
@@ -47,6 +51,7 @@ def main() -> None:
         changed.caption(f"{source()}: nothing yet.")
     with summary.container(border=True, key="summary"):
         draw_summary(values, entry)
+    service.expect_launch(cached.home())
 
 
 def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
@@ -87,17 +92,35 @@ def draw_launch(place: DeltaGenerator, spec: RunSpec | None) -> None:
     if untrainable := why_missing("train"):
         place.warning(for_markdown(untrainable), icon=":material/extension_off:")
         spec = None
+    paced = place.container()
     if not place.button(
         "Launch", type="primary", icon=":material/play_arrow:", key="launch", disabled=spec is None, width="stretch"
     ):
+        draw_pace(paced, spec)
         return
     assert spec is not None
+    pace = draw_pace(paced, spec)
     try:
         run_id = service.submit(cached.home(), spec)
     except MedprivError as error:
         place.error(sentence(error), icon=":material/error:")
     else:
+        if pace:
+            replay.follow(run_id)
         st.switch_page("runs.py", query_params={"run": run_id})
+
+
+def draw_pace(place: DeltaGenerator, spec: RunSpec | None) -> bool:
+    """Whether the curve is to be drawn at a pace; asked only of runs that are quicker than anybody can follow."""
+    if spec is None or spec.trainable != "head" or spec.augment:
+        return False
+    return place.toggle(
+        f"Show {replay.EPOCHS_A_SECOND} epochs a second",
+        key="train_pace",
+        persist_state="session",
+        help="Its epochs take milliseconds each. The curve is drawn so that a class can follow it; the training itself "
+        "is not slowed, and every curve can be replayed.",
+    )
 
 
 def draw_cost(spec: RunSpec, train_size: int, test_size: int) -> None:
@@ -106,10 +129,13 @@ def draw_cost(spec: RunSpec, train_size: int, test_size: int) -> None:
     memory_mb = estimate_memory(spec, train_size=train_size, test_size=test_size)
     disk = estimate_disk(spec, train_size=train_size, test_size=test_size)
     basis = "going by like runs on this machine" if time.measured else "a rough guess before the first like run"
+    once = f", {format_duration(time.once_s)} of it for images and features that later runs share"
     st.markdown(
-        f"**Time:** about {format_duration(time.seconds)} ({basis})  \n"
+        f"**Time:** about {format_duration(time.seconds)} ({basis}{once if time.once_s > ONCE_SAID_S else ''})  \n"
         f"**Memory:** about {format_size(memory_mb)} · **Disk:** about {format_size(disk.own_mb)}, and up to "
-        f"{format_size(disk.shared_mb)} of prepared images shared with like runs"
+        f"{format_size(disk.shared_mb)} of prepared images shared with like runs",
+        help=f"While this page is in use, and for ten minutes after, a worker waits, so that a run begins at once. It "
+        f"takes {format_size(SPARE_MB)}.",
     )
 
 
@@ -151,7 +177,7 @@ def draw_details(plan: DpSgdPlan) -> None:
     st.markdown(
         f"By the classic accountant (RDP), which is looser and computes in another way: ε = {second}, all else alike."
     )
-    st.markdown("Test images, the accuracy curves and pictures given to the model later are not protected.")
+    st.markdown("Test images, the accuracy curves and images given to the model later are not protected.")
 
 
 def draw_patient(place: DeltaGenerator, plan: DpSgdPlan, entry: DatasetEntry) -> None:

@@ -130,7 +130,7 @@ def test_the_guarantee_of_a_run_says_all_that_its_epsilon_depends_on(home: DataH
 
     assert (held.established, held.unit) == (True, "one training image")
     assert held.epsilon == medpriv.epoch_table(RUN_ID)[-1]["epsilon"]
-    assert "Poisson sampling" in held.statement
+    assert "Poisson subsampling" in held.statement
     assert "δ = 1e-5" in held.statement
 
 

@@ -56,9 +56,9 @@ def test_markdown_differs_from_the_text_by_backslashes_and_joiners_alone() -> No
 
 def test_a_sentence_of_ours_can_still_be_read_in_markdown() -> None:
     for text in (
-        "ε = 3.37 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant).",
+        "ε = 3.37 (δ = 1e-5; one image added or removed; Poisson subsampling; PLD accountant).",
         "noise_multiplier must be between 0.1 and 1,000, but is 2e4. See --help!",
-        "It took 12:30 of 1.5 hours; that's 100 %.",
+        "It took 12:30 of 1.5 hours; that's 100%.",
     ):
         assert for_markdown(text) == text
 

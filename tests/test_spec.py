@@ -85,7 +85,7 @@ def test_every_bound_holds_on_both_sides(name: str) -> None:
         ({"dataset": "d", "method": "dp_sgd"}, "either noise_multiplier or target_epsilon"),
         ({**DP_SGD, "target_epsilon": 1.0}, "one of them, not both"),
         ({"dataset": "d", "noise_multiplier": 1.0}, "belong to DP-SGD"),
-        ({"dataset": "d", "sampling": "poisson"}, "Poisson sampling belongs to DP-SGD"),
+        ({"dataset": "d", "sampling": "poisson"}, "Poisson subsampling belongs to DP-SGD"),
         ({"dataset": "d", "engine": "opacus"}, "engine opacus belongs to DP-SGD"),
         ({"dataset": "d", "noise_generator": "secure"}, "noise_generator secure belongs to DP-SGD"),
         ({**DP_SGD, "microbatch_size": 4}, "doubles what one image can change"),

@@ -52,7 +52,8 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/explore/diagnosis_view.py": {"cached.available_datasets()[dataset].info.title"},
     "pages/parts/explore/grid.py": {"entry.info.title"},
     "pages/parts/explore/answers_view.py": {"answer.detail", "answer.question", "answer.word"},
-    "pages/parts/explore/identify_view.py": {"found.badge", "found.words", "number"},
+    "pages/parts/explore/identify_view.py": {"done", "found.badge", "found.words", "number", "phase", "total"},
+    "pages/parts/explore/scene.py": {"phase"},
     "pages/parts/explore/noise_choice.py": {
         "info.explanation", "info.title", "kind.beta_term", "known.help", "known.label",
     },
@@ -74,6 +75,7 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/runs/actions.py": {"said.text"},
     "pages/parts/runs/chart.py": {"fact", "measure.title"},
     "pages/parts/runs/control.py": {"run.place", "when"},
+    "pages/parts/runs/replay.py": {"words"},
     "pages/parts/runs/run_list.py": {"label"},
     "pages/parts/sweep/any_form.py": {"('Vary', 'and', 'and')[place]"},
     "pages/parts/sweep/summary.py": {
@@ -84,6 +86,7 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/sweep/sweep_list.py": {
         "colour", "counts[state]", "label", "status.done", "status.to_resume", "status.total",
     },
+    "pages/train.py": {"replay.EPOCHS_A_SECOND"},
     "pages/parts/tabs.py": {"list(titles.values())"},
     "pages/parts/take_away_runs.py": {"about", "label"},
 }  # fmt: skip

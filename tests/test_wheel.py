@@ -89,7 +89,7 @@ def test_the_command_works_in_an_empty_folder_and_leaves_only_what_it_was_asked_
         return done.stdout
 
     assert said("--help").startswith("usage: medpriv ")
-    assert "Whole picture: ε" in said("noise", "in.png", "--beta", "2", "--output", "out.png")
+    assert "Whole image: ε" in said("noise", "in.png", "--beta", "2", "--output", "out.png")
     assert sorted(path.name for path in folder.iterdir()) == ["in.png", "out.png"]
 
 

@@ -113,7 +113,7 @@ class Uploads:
         for frame in {0, upload.frames - 1}:
             picture = upload.render(frame)
             if picture.dtype != np.uint8 or picture.ndim != 3 or max(picture.shape[:2]) > MAX_SIDE:
-                raise Fault(f"A picture of {picture.dtype} and shape {picture.shape}.")
+                raise Fault(f"An image of {picture.dtype} and shape {picture.shape}.")
         for canary in self.canaries:
             if any(canary in note for note in upload.notes):
                 raise Fault(f"A note repeats {canary!r} of the header.")

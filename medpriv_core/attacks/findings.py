@@ -15,21 +15,20 @@ from medpriv_core.attacks.reidentification import SuccessRate
 from medpriv_core.attacks.statement import RECOGNISED_SSIM
 from medpriv_core.attacks.undo import Attempt
 
-_ONE_COLOUR = "This picture has one colour only, so there is nothing to hide"
+_ONE_COLOUR = "This image has one colour only, so there is nothing to hide"
 # By what the eye sees of it, and what a computer brings back.
 _ONE_AMOUNT: dict[tuple[Level, Level], str] = {
-    ("open", "open"): "At β = {beta} the eye still sees the picture, and so does a computer (likeness {undone})",
-    ("open", "partly"): "At β = {beta} the eye still sees the picture (likeness {seen})",
-    ("open", "closed"): "At β = {beta} the eye still sees the picture (likeness {seen})",
-    ("partly", "open"): "At β = {beta} the eye sees part of the picture; a computer brings it back (likeness {undone})",
-    ("partly", "partly"): "At β = {beta} the eye sees part of the picture, and a computer part of it "
-    "(likeness {undone})",
-    ("partly", "closed"): "At β = {beta} the eye still sees part of the picture (likeness {seen})",
-    ("closed", "open"): "At β = {beta} the eye sees nothing; a computer still brings the picture back "
+    ("open", "open"): "At β = {beta} the eye still sees the image, and so does a computer (likeness {undone})",
+    ("open", "partly"): "At β = {beta} the eye still sees the image (likeness {seen})",
+    ("open", "closed"): "At β = {beta} the eye still sees the image (likeness {seen})",
+    ("partly", "open"): "At β = {beta} the eye sees part of the image; a computer brings it back (likeness {undone})",
+    ("partly", "partly"): "At β = {beta} the eye sees part of the image, and a computer part of it (likeness {undone})",
+    ("partly", "closed"): "At β = {beta} the eye still sees part of the image (likeness {seen})",
+    ("closed", "open"): "At β = {beta} the eye sees nothing; a computer still brings the image back "
     "(likeness {undone})",
     ("closed", "partly"): "At β = {beta} the eye sees nothing; a computer still brings back the outlines "
     "(likeness {undone})",
-    ("closed", "closed"): "At β = {beta} neither the eye nor one quick attempt by a computer sees the picture "
+    ("closed", "closed"): "At β = {beta} neither the eye nor one quick attempt by a computer sees the image "
     "(likeness {undone})",
 }
 
@@ -66,7 +65,7 @@ def several_amounts(looks: Sequence[tuple[float, FirstLook]]) -> str:
     most, last = ordered[-1]
     if hidden is None:
         return (
-            f"Even at β = {_beta(most)} the eye sees {'the' if _level(last.seen) == 'open' else 'part of the'} picture "
+            f"Even at β = {_beta(most)} the eye sees {'the' if _level(last.seen) == 'open' else 'part of the'} image "
             f"(likeness {_likeness(last.seen)})"
         )
     whole = [(beta, look) for beta, look in ordered if beta >= hidden and _level(look.agreed) == "open"]
@@ -74,7 +73,7 @@ def several_amounts(looks: Sequence[tuple[float, FirstLook]]) -> str:
     if whole:
         beta, look = whole[-1]
         return (
-            f"The eye sees nothing from β = {_beta(hidden)} on; a computer still brings the picture back at β = "
+            f"The eye sees nothing from β = {_beta(hidden)} on; a computer still brings the image back at β = "
             f"{_beta(beta)} (likeness {_likeness(look.agreed)})"
         )
     if outlines:
@@ -83,7 +82,7 @@ def several_amounts(looks: Sequence[tuple[float, FirstLook]]) -> str:
             f"The eye sees nothing from β = {_beta(hidden)} on; a computer still brings back the outlines at β = "
             f"{_beta(beta)} (likeness {_likeness(look.agreed)})"
         )
-    return f"From β = {_beta(hidden)} on, neither the eye nor one quick attempt by a computer sees the picture"
+    return f"From β = {_beta(hidden)} on, neither the eye nor one quick attempt by a computer sees the image"
 
 
 def several_kinds(looks: Sequence[FirstLook], beta: float) -> str:
@@ -100,11 +99,11 @@ def several_kinds(looks: Sequence[FirstLook], beta: float) -> str:
     undone = [look for look in hidden if _level(look.agreed) != "closed"]
     count = len(looks)
     if not hidden:
-        return f"At β = {_beta(beta)}, none of {count} kinds of noise hides the picture from the eye"
+        return f"At β = {_beta(beta)}, none of {count} kinds of noise hides the image from the eye"
     if not undone:
-        return f"At β = {_beta(beta)}, noise hides the picture from eye and computer in {len(hidden)} of {count} kinds"
+        return f"At β = {_beta(beta)}, noise hides the image from eye and computer in {len(hidden)} of {count} kinds"
     return (
-        f"At β = {_beta(beta)}, noise hides the picture from the eye in {len(hidden)} of {count} kinds; a computer "
+        f"At β = {_beta(beta)}, noise hides the image from the eye in {len(hidden)} of {count} kinds; a computer "
         f"sees through {len(undone)} of them"
     )
 
@@ -123,7 +122,7 @@ def two_draws(per_pixel: FirstLook, per_image: FirstLook, beta: float) -> str:
     each, one = (EYE.word(look.seen) if look.seen is not None else EYE.low for look in (per_pixel, per_image))
     words = {EYE.high: "visible", EYE.middling: "partly visible", EYE.low: "hidden"}
     return (
-        f"At β = {_beta(beta)} noise on every pixel leaves the picture {words[each]}; one number for all pixels leaves "
+        f"At β = {_beta(beta)} Laplace per pixel leaves the image {words[each]}; Laplace per image leaves "
         f"it {words[one]}"
     )
 
@@ -184,7 +183,7 @@ def enough(points: Sequence[AmountPoint]) -> str:
     hidden = next((one.beta for one in ordered if _level(one.seen) == "closed"), None)
     if hidden is not None and hidden < enough_at.beta:
         return (
-            f"The eye loses the picture at β = {_beta(hidden)}; the patient is found up to β = "
+            f"The eye loses the image at β = {_beta(hidden)}; the patient is found up to β = "
             f"{_beta(ordered[found_at[-1]].beta)}"
         )
     return f"From β = {_beta(enough_at.beta)} on, the patient is found no more often than by guessing"

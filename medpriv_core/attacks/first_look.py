@@ -143,8 +143,8 @@ def epsilon_answer(guarantee: ImageGuarantee) -> Answer:
     question = "Promised by ε?"
     epsilon = guarantee.epsilon_image
     if math.isinf(epsilon):
-        return Answer(question, "nothing", "no finite ε holds for the picture", "open")
-    detail = f"ε = {format_epsilon(epsilon)} for the whole picture (δ = {format_delta(guarantee.delta)})"
+        return Answer(question, "nothing", "no finite ε holds for the image", "open")
+    detail = f"ε = {format_epsilon(epsilon)} for the whole image (δ = {format_delta(guarantee.delta)})"
     if epsilon > STRONG_EPSILON:
         return Answer(question, "nothing", f"{detail}; usual is below {STRONG_EPSILON}", "open")
     return Answer(question, "a strong limit" if epsilon <= 1 else "a limit", detail, "closed")

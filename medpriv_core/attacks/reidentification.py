@@ -86,7 +86,7 @@ def identify(released: np.ndarray, gallery: np.ndarray, target: int, noise: Pict
     check_gallery(gallery)
     if released.shape != gallery.shape[1:] or not 0 <= target < len(gallery):
         raise SettingError(
-            f"The released picture must have the shape of the gallery's pictures, {gallery.shape[1:]}, and be one of "
+            f"The released image must have the shape of the gallery's images, {gallery.shape[1:]}, and be one of "
             f"them; it has {released.shape}."
         )
     scores = noise.log_likelihoods(released[np.newaxis], to_unit(gallery))[0]
@@ -234,7 +234,7 @@ def shrink_gallery(gallery: np.ndarray, side: int) -> np.ndarray:
     """
     height, width = gallery.shape[1:3]
     if side < 1:
-        raise SettingError(f"The side of a picture must have at least one pixel, not {side}.")
+        raise SettingError(f"The side of an image must have at least one pixel, not {side}.")
     scale = side / max(height, width)
     if scale >= 1:
         return gallery
@@ -260,6 +260,6 @@ def check_gallery(gallery: np.ndarray) -> None:
         SettingError: It is of another kind.
     """
     if gallery.ndim != 4 or gallery.dtype != np.uint8 or gallery.shape[3] not in (1, 3) or not gallery.size:
-        raise SettingError("A gallery needs pictures of one size, 8 bits a channel, with 1 or 3 channels.")
+        raise SettingError("A gallery needs images of one size, 8 bits a channel, with 1 or 3 channels.")
     if len(gallery) < 2:
-        raise SettingError("A gallery needs at least two pictures: among one, everyone is found.")
+        raise SettingError("A gallery needs at least two images: among one, everyone is found.")

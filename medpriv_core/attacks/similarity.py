@@ -56,7 +56,7 @@ def likeness(original: np.ndarray, other: np.ndarray, *, data_range: float = 255
     """
     if original.shape != other.shape or original.ndim != 3 or original.size == 0:
         raise SettingError(
-            f"Only pictures of the same height, width and channels can be compared, not {original.shape} "
+            f"Only images of the same height, width and channels can be compared, not {original.shape} "
             f"and {other.shape}."
         )
     first, second = original.astype(np.float32), other.astype(np.float32)

@@ -17,19 +17,19 @@ def undoing_statement(best: Attempt) -> str:
     """How much of the original the best attempt brings back."""
     correlation, ssim = best.likeness.correlation, best.likeness.ssim or 0.0
     if correlation is None:
-        return "The picture has one colour only, so there is nothing in it that an attacker could bring back."
+        return "The image has one colour only, so there is nothing in it that an attacker could bring back."
     attempt = f"the best attempt, “{best.title}”,"
-    numbers = f"(correlation {correlation:.2f} with the original, SSIM {ssim:.2f}; both are 1 for the same picture)"
+    numbers = f"(correlation {correlation:.2f} with the original, SSIM {ssim:.2f}; both are 1 for the same image)"
     if correlation >= RECOGNISED and ssim >= RECOGNISED_SSIM:
         return (
-            f"The noise can be undone: {attempt} brings back what the picture shows as a whole, if not its finest "
+            f"The noise can be undone: {attempt} brings back what the image shows as a whole, if not its finest "
             f"details {numbers}."
         )
     if correlation >= OUTLINES:
         return f"The noise can be undone in part: {attempt} brings back the outlines {numbers}."
     return (
         f"None of these attempts brings back much; {attempt} reaches little {numbers}. That is no proof: an attacker "
-        "who has learned from similar pictures may see more. Only a small ε is one."
+        "who has learned from similar images may see more. Only a small ε is one."
     )
 
 
@@ -44,10 +44,10 @@ def copies_statement(one: ImageGuarantee, all_copies: ImageGuarantee) -> str:
         One sentence.
     """
     if math.isinf(all_copies.epsilon_image):
-        return "No finite ε holds for what the picture shows, for one copy or for several."
+        return "No finite ε holds for what the image shows, for one copy or for several."
     together = f"ε = {format_epsilon(all_copies.epsilon_image)} (δ = {format_delta(all_copies.delta)})"
     if all_copies.copies == 1:
-        return f"One copy of the picture has {together}."
+        return f"One copy of the image has {together}."
     return (
         f"{all_copies.copies} copies together have {together}, against {format_epsilon(one.epsilon_image)} for one, "
         "and their average shows more than any of them."
@@ -67,9 +67,9 @@ def identification_statement(success: SuccessRate, *, pictures: int, beta: float
     """
     low, high = success.interval
     found = (
-        f"At β = {beta:.4g} the noised picture leads back to the right one of {pictures} in {success.found} of "
-        f"{success.draws} trials (95 % interval {low:.0%} to {high:.0%}); guessing would reach {success.chance:.0%}."
+        f"At β = {beta:.4g} the noised image leads back to the right one of {pictures} in {success.found} of "
+        f"{success.draws} trials (95% interval {low:.0%} to {high:.0%}); guessing would reach {success.chance:.0%}."
     )
     if low > success.chance:
-        return f"{found} Noise that hides the picture from the eye does not hide whose it is."
+        return f"{found} Noise that hides the image from the eye does not hide whose it is."
     return f"{found} With so much noise these trials show no more than guessing would."

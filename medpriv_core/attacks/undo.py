@@ -72,11 +72,11 @@ def undo(original: np.ndarray, released: np.ndarray, noise: PictureNoise) -> Ite
     """
     if original.shape != released.shape or original.ndim != 3 or original.shape[2] not in (1, 3) or not original.size:
         raise SettingError(
-            f"Original and released picture must have the same height and width and 1 or 3 channels, but have "
+            f"Original and released image must have the same height and width and 1 or 3 channels, but have "
             f"shapes {original.shape} and {released.shape}."
         )
     if original.dtype != np.uint8 or not np.isfinite(released).all():
-        raise SettingError("The original must have 8 bits a channel, and the released picture numbers only.")
+        raise SettingError("The original must have 8 bits a channel, and the released image numbers only.")
     if noise.clamped_mean(np.zeros(1)) is None:
         return _undo_shift(original, clamp(released))
     return _undo_noise(original, clamp(released), noise)

@@ -25,7 +25,7 @@ MISTAKES = {
     "divisor": "the noised sum is divided by how many records were drawn",
     "batch_norm": "features are standardised by the batch",
     "training_statistics": "features are standardised by statistics of the training set",
-    "shuffling": "batches from a shuffled deck are counted as Poisson samples",
+    "shuffling": "shuffled batches are counted as Poisson samples",
 }
 
 # What contradicted the claim, in words.

@@ -45,7 +45,7 @@ def add_to(commands: Commands) -> None:
     add_json_option(fetching)
     fetching.set_defaults(command=_fetch)
 
-    removing = actions.add_parser("remove", help="forget a dataset; your files stay")
+    removing = actions.add_parser("remove", help="remove a dataset from the list; your files stay")
     removing.add_argument("name")
     removing.set_defaults(command=_remove)
 
@@ -143,4 +143,4 @@ def _print_report(entry: DatasetEntry) -> None:
 
 def _remove(options: argparse.Namespace) -> None:
     registry.remove_dataset(data_home(), options.name)
-    say(f"{options.name} is forgotten; your files were not touched.")
+    say(f"{options.name} is removed; your files were not touched.")

@@ -46,7 +46,7 @@ def add_to(commands: Commands) -> None:
         "--adjacency",
         choices=("add-remove", "replace-one"),
         default="add-remove",
-        help="one record added or removed (where their number is public, without Poisson sampling: replaced by an "
+        help="one record added or removed (where their number is public, without Poisson subsampling: replaced by an "
         "empty one), or replaced by any other (default add-remove)",
     )
     add_json_option(parser)

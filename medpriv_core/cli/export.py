@@ -41,7 +41,7 @@ def add_to(commands: Commands) -> None:
     _add_training_figures(events)
     add_json_option(events)
     events.set_defaults(command=_events)
-    bring = commands.add_parser("import", help="bring runs from another machine: a zip made by export run")
+    bring = commands.add_parser("import", help="import runs from another machine: a zip made by export run")
     bring.add_argument("file", type=given_path, metavar="ZIP", help="or the folder that it was unpacked to")
     add_json_option(bring)
     bring.set_defaults(command=_import)

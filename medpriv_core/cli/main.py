@@ -30,6 +30,7 @@ MODULES = {
     "bench": "bench",
     "audit": "audit",
     "worker": "processes",
+    "spare": "processes",
     "devices": "processes",
     "runner": "processes",
     "predictor": "processes",

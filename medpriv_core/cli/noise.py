@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from medpriv_core.atomic import atomic_file
-from medpriv_core.cli.output import print_json, say, tell_notes
+from medpriv_core.cli.output import ProgressBar, print_json, say, tell_notes
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets.images import read_picture
 from medpriv_core.defaults import DEFAULT_DELTA
@@ -46,9 +46,7 @@ def add_to(commands: Commands) -> None:
     )
     amount = parser.add_mutually_exclusive_group(required=True)
     amount.add_argument("--beta", type=float, help="Laplace scale, or Gaussian deviation, for pixels in [0, 1]")
-    amount.add_argument(
-        "--image-epsilon", type=float, metavar="E", help="as little noise as keeps the picture's ε at E"
-    )
+    amount.add_argument("--image-epsilon", type=float, metavar="E", help="as little noise as keeps the image's ε at E")
     exact = ", ".join(name for name, kind in MECHANISMS.items() if kind.fit_for_release)
     parser.add_argument(
         "--mechanism", choices=MECHANISMS, default=USUAL, help=f"default {USUAL}; exact, for releases: {exact}"
@@ -63,7 +61,7 @@ def add_to(commands: Commands) -> None:
         help="noise one grey value a pixel, or three of colour (default: as the file's header has it)",
     )
     parser.add_argument("--seed", type=int, help="repeatable noise, for demonstrations only")
-    parser.add_argument("--delta", type=float, default=DEFAULT_DELTA, help="of the whole picture's epsilon")
+    parser.add_argument("--delta", type=float, default=DEFAULT_DELTA, help="of the whole image's epsilon")
     parser.add_argument("--output", type=Path, required=True, metavar="OUT", help=".npy (float32) or .png")
     parser.add_argument("--no-clamp", action="store_true", help="keep values outside [0, 1] (.npy only)")
     add_json_option(parser)
@@ -77,7 +75,8 @@ def _noise(options: argparse.Namespace) -> None:
     if options.beta is None:
         noise = with_image_epsilon(noise, epsilon=options.image_epsilon, shape=picture.shape, delta=options.delta)
     guarantee = noise.guarantee(picture.shape, delta=options.delta)
-    noised = noise.release(to_unit(picture), np.random.default_rng(options.seed))
+    with ProgressBar() as bar:
+        noised = noise.release(to_unit(picture), np.random.default_rng(options.seed), progress=bar)
     label = label_texts(
         kind_of(noise),
         settings=public_settings(noise, delta=options.delta),
@@ -107,7 +106,7 @@ def _facts(
         "epsilon_image_pure": guarantee.epsilon_image_pure,
         "epsilon_image": guarantee.epsilon_image,
         "delta": guarantee.delta,
-        "adjacency": "any two pictures",
+        "adjacency": "any two images",
         "neighbours": image_neighbours(noised.shape),
         "accountant": guarantee.accountant,
         "exact": guarantee.exact,
@@ -122,7 +121,7 @@ def _tell(options: argparse.Namespace, noise: PictureNoise, guarantee: ImageGuar
     say(f"{noise.title}: β = {noise.beta:g} ({noise.beta_term}).")
     say(f"{guarantee.unit[:1].upper()}{guarantee.unit[1:]}: {image_unit_statement(guarantee)}.")
     say(
-        f"Whole picture: {image_epsilon_statement(guarantee)}; "
+        f"Whole image: {image_epsilon_statement(guarantee)}; "
         f"with certainty (δ = 0): ε = {format_epsilon(guarantee.epsilon_image_pure)}."
     )
     say(f"Neighbours: {image_neighbours(shape)}.")
@@ -150,9 +149,9 @@ def _check(options: argparse.Namespace) -> PictureNoise:
     if options.seed is not None and options.seed < 0:
         raise SettingError(f"seed must not be negative, but is {options.seed}.")
     if options.seed is not None and noise.fit_for_release:
-        raise SettingError(f"{noise.name} takes no seed: with it the noise could be taken away. Leave out --seed.")
+        raise SettingError(f"{noise.name} takes no seed: with it the noise could be subtracted. Leave out --seed.")
     if options.output.exists() and options.image.exists() and options.output.samefile(options.image):
-        raise SettingError(f"The output {options.output} is the picture itself; give another name to keep both.")
+        raise SettingError(f"The output {options.output} is the image itself; give another name to keep both.")
     return noise
 
 

@@ -83,11 +83,13 @@ class ProgressBar:
 
     WIDTH = 28
     REDRAW_EVERY_S = 0.1
+    KNOWS_AFTER_S = 1.0  # how long a phase has yet to go
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._phase = ""
         self._drawn_at = 0.0
+        self._began_at, self._began_with = 0.0, 0  # the phase
 
     def __enter__(self) -> ProgressBar:
         return self
@@ -98,6 +100,11 @@ class ProgressBar:
 
     def __call__(self, phase: str, done: int, total: int, seconds_left: float | None = None) -> None:
         now, phase = time.monotonic(), for_terminal(phase)
+        if phase != self._phase:
+            self._began_at, self._began_with = now, done
+        elif seconds_left is None and self._began_with < done < total and now - self._began_at >= self.KNOWS_AFTER_S:
+            # Of a phase that does not know it, by its own pace.
+            seconds_left = (now - self._began_at) / (done - self._began_with) * (total - done)
         if phase == self._phase and (
             not self._terminal or (now - self._drawn_at < self.REDRAW_EVERY_S and done < total)
         ):

@@ -77,5 +77,5 @@ def _print(
         say(run.verdict.statement, run.verdict.sentence)
     for image, row in rows:
         ranked = sorted(zip(row, diagnosis.classes, strict=True), key=lambda pair: -pair[0])
-        say(f"{image}: {', '.join(f'{name} {100 * share:.1f} %' for share, name in ranked)}")
+        say(f"{image}: {', '.join(f'{name} {100 * share:.1f}%' for share, name in ranked)}")
     say(diagnosis.caveat)

@@ -1,4 +1,4 @@
-"""``worker``, ``devices``, ``runner``, ``predictor``, ``job``: the processes behind the app, which starts them."""
+"""``worker``, ``spare``, ``devices``, ``runner``, ``predictor``, ``job``: the processes behind the app."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ def add_to(commands: Commands) -> None:
     worker.add_argument("directory", type=Path)
     worker.add_argument("--device", help="the device that the launcher has chosen, in the place of the run's setting")
     worker.set_defaults(command=_worker)
+    spare = commands.add_parser("spare", help="wait for a run, with PyTorch loaded, and be its worker (by the runner)")
+    spare.set_defaults(command=_spare)
     devices = commands.add_parser("devices", help="how many CUDA devices PyTorch sees (asked by the runner)")
     devices.set_defaults(command=_devices)
     runner = commands.add_parser("runner", help="take runs off the queue until there are none (started by the app)")
     runner.set_defaults(command=_runner)
-    predictor = commands.add_parser("predictor", help="answer what networks say of pictures (started by the app)")
+    predictor = commands.add_parser("predictor", help="answer what networks say of images (started by the app)")
     predictor.set_defaults(command=_predictor)
     job = commands.add_parser("job", help="do the job in one folder (started by the app and by commands)")
     job.add_argument("folder", type=Path)
@@ -42,6 +44,13 @@ def _worker(options: argparse.Namespace) -> int:
     from medpriv_core.training.worker import run_worker  # torch comes with it
 
     return run_worker(options.directory, data_home(), device=options.device)
+
+
+def _spare(_options: argparse.Namespace) -> int:
+    require("train")
+    from medpriv_core.training.waiting import wait_for_run  # torch comes with it, in a while
+
+    return wait_for_run(data_home())
 
 
 def _devices(_options: argparse.Namespace) -> None:

@@ -26,10 +26,10 @@ from medpriv_core.runs.store import Place
 
 def add_to(commands: Commands) -> None:
     """Add the commands to the parser."""
-    parser = commands.add_parser("runs", help="list, show, stop, resume, extend, name and delete training runs")
+    parser = commands.add_parser("runs", help="list, show, stop, resume, extend, name and remove training runs")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="every run, the newest first")
-    listing.add_argument("--deleted", action="store_true", help="those that were deleted, instead of the others")
+    listing.add_argument("--deleted", action="store_true", help="those that were removed, instead of the others")
     add_json_option(listing)
     listing.set_defaults(command=_list)
     added = {}
@@ -43,8 +43,8 @@ def add_to(commands: Commands) -> None:
         ("tag", _tag, "give a run these tags in place of those it has"),
         ("note", _note, "write the notes of a run anew"),
         ("delete", _delete, "put a run away; it is removed for good after 30 days at the earliest"),
-        ("restore", _restore, "bring a deleted run back"),
-        ("purge", _purge, "remove a deleted run for good, now"),
+        ("restore", _restore, "bring a removed run back"),
+        ("purge", _purge, "remove for good, now, a run that was removed"),
         ("move", _move, "give a waiting run another place in the queue"),
     ):
         added[name] = action = actions.add_parser(name, help=text)
@@ -65,7 +65,7 @@ def add_to(commands: Commands) -> None:
     added["purge"].add_argument(
         "--at-once",
         action="store_true",
-        help="also if it has ended and was not deleted before: on a full disk nothing can be put away first",
+        help="also if it has ended and was not removed before: on a full disk nothing can be put away first",
     )
     added["move"].add_argument("where", choices=get_args(Place))
     rebuilding = actions.add_parser("rebuild", help="make a lost or damaged table of runs again from the runs' folders")
@@ -130,7 +130,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _print_lines(runs: Sequence[RunLine], *, deleted: bool) -> None:
     if not runs and deleted:
-        say("No deleted runs.")
+        say("No removed runs.")
     elif not runs:
         say("No runs yet. Start one with: python -m medpriv_core run --dataset synthetic_chest")
     for run in runs:
@@ -224,7 +224,7 @@ def _note(options: argparse.Namespace) -> None:
 
 def _delete(options: argparse.Namespace) -> None:
     service.delete(data_home(), options.id)
-    say(f"{options.id} is deleted. For 30 days it can be had back: python -m medpriv_core runs restore {options.id}")
+    say(f"{options.id} is removed. For 30 days it can be had back: python -m medpriv_core runs restore {options.id}")
 
 
 def _restore(options: argparse.Namespace) -> None:

@@ -70,8 +70,8 @@ def add_to(commands: Commands) -> None:
     for name, command, text in (
         ("show", _show, "one sweep with the state of each of its runs"),
         ("stop", _stop, "stop all its runs; their checkpoints are kept"),
-        ("resume", _resume, "go on with what is stopped, failed, deleted or was never queued"),
-        ("delete", _delete, "forget the sweep; its runs stay"),
+        ("resume", _resume, "go on with what is stopped, failed, removed or was never queued"),
+        ("delete", _delete, "remove the sweep from the list; its runs stay"),
     ):
         action = actions.add_parser(name, help=text)
         action.add_argument("id", metavar="SWEEP", help="as shown by: sweep list")
@@ -299,4 +299,4 @@ def _resume(options: argparse.Namespace) -> None:
 
 def _delete(options: argparse.Namespace) -> None:
     service.delete(data_home(), options.id)
-    say("The sweep is forgotten; its runs stay.")
+    say("The sweep is removed; its runs stay.")

@@ -34,7 +34,7 @@ def read_added(home: DataHome) -> Records:
     # RecursionError: brackets within brackets within brackets. The others: not the shape that it was written in.
     except (ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
         raise DatasetError(
-            f"The list of added datasets, {home.registry}, is damaged. Delete that file and add your datasets again."
+            f"The list of added datasets, {home.registry}, is damaged. Remove that file and add your datasets again."
         ) from error
     return records
 

@@ -29,20 +29,20 @@ _KINDS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"SQLite format 3", "database"),
     (0, b"%PDF", "PDF document"),
     (0, b"MZ", "program for Windows"),
-    (0, b"\xff\xd8\xff", "picture"),
-    (0, b"\x89PNG\r\n", "picture"),
-    (0, b"GIF8", "picture"),
-    (0, b"BM", "picture"),
-    (0, b"II*\x00", "picture"),
-    (0, b"MM\x00*", "picture"),
-    (8, b"WEBP", "picture"),
-    (128, b"DICM", "picture"),
+    (0, b"\xff\xd8\xff", "image"),
+    (0, b"\x89PNG\r\n", "image"),
+    (0, b"GIF8", "image"),
+    (0, b"BM", "image"),
+    (0, b"II*\x00", "image"),
+    (0, b"MM\x00*", "image"),
+    (8, b"WEBP", "image"),
+    (128, b"DICM", "image"),
 )
 _PACKED = re.compile(r"archive|packed")
 
 
 def what_is(path: Path) -> str:
-    """What kind of file lies at ``path``, by its first bytes: "zip", "RAR archive", "picture", "empty file", ..."""
+    """What kind of file lies at ``path``, by its first bytes: "zip", "RAR archive", "image", "empty file", ..."""
     with open_regular(path, called=str(path), error=DatasetError) as file:
         try:
             return kind_of(file.read(512))
@@ -75,10 +75,10 @@ def kind_of(head: bytes) -> str:
 
 
 def with_article(kind: str) -> str:
-    """Such as "a picture", "an empty file" or "text"."""
+    """Such as "an image", "an empty file" or "text"."""
     if kind == "text":
         return kind
-    return f"{'an' if kind.startswith(('e', 'HDF')) else 'a'} {kind}"
+    return f"{'an' if kind.startswith(('e', 'image', 'HDF')) else 'a'} {kind}"
 
 
 def check_not_packed(path: Path, kind: str, wanted: str) -> None:

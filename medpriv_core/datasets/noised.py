@@ -35,21 +35,21 @@ BATCH_VALUES = 1_000_000
 
 _RECORD = "noise.json"
 _LOST = (
-    "The secret from which earlier noised copies were made is gone. The pictures are noised anew from another one: "
+    "The secret from which earlier noised copies were made is gone. The images are noised anew from another one: "
     "this is one more release of them, and its ε adds to that of the copies before."
 )
 _REDRAWN = (
     "The stored noised copy was damaged. An earlier version had drawn its noise by chance, so it cannot be made again: "
-    "the pictures are noised anew, which is one more release of them."
+    "the images are noised anew, which is one more release of them."
 )
 
 REMADE = (
     "The stored noised copy was damaged. It is made again with the noise that it had, so nothing more is released of "
-    "the pictures."
+    "the images."
 )
 _UNSURE = (
     "The stored noised copy and its record were damaged, so it is not known whether the copy that takes its place has "
-    "the same noise. If it has not, this is one more release of the pictures."
+    "the same noise. If it has not, this is one more release of the images."
 )
 UNCHECKED = (
     "The stored noised copy has no checksums, because an earlier version wrote it. Whether it is as it was written is "

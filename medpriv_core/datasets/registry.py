@@ -295,7 +295,7 @@ def _entry_now(home: DataHome, name: str, record: dict[str, Any] | None) -> Data
         counted,
         changed=f"The files of {entry.info.title} changed since it was added: {counted.train:,} training and "
         f"{counted.test:,} test images are there now, {entry.train:,} and {entry.test:,} were then. What is shown and "
-        "trained counts those of now. If that is how it shall be, add the dataset again.",
+        "trained counts those of now. If that is intended, add the dataset again.",
     )
 
 

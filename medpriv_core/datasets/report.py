@@ -73,7 +73,7 @@ class AddReport:
         if self.copies.across:
             one = self.copies.across == 1
             lines.append(
-                f"{self.copies.across:,} {'picture is' if one else 'pictures are'} among both the training and the "
+                f"{self.copies.across:,} {'image is' if one else 'images are'} among both the training and the "
                 "test images, which makes test results look better than they are."
             )
         return [*lines, *self.notes]
@@ -147,7 +147,7 @@ def check_pictures(splits: Sequence[FileSplit], progress: ProgressCallback) -> N
     if wrong:
         name, why = wrong[0]
         others = f" {len(wrong) - 1:,} more files cannot be read either." if len(wrong) > 1 else ""
-        raise DatasetError(f"{name} is no picture that can be read. {why}{others}")
+        raise DatasetError(f"{name} is no image that can be read. {why}{others}")
 
 
 def count_copies(train: Iterable[object], test: Iterable[object]) -> Copies:

@@ -144,7 +144,7 @@ def _open_zip(path: Path, file: BinaryIO) -> zipfile.ZipFile:
 
 
 def _what_instead(path: Path, kind: str) -> str:
-    if kind in ("text", "picture"):
+    if kind in ("text", "image"):
         return f" Give the folder that holds images and table; it lies in {path.parent}."
     if kind == "web page":
         return " The site may have wanted a login: download the dataset in a browser where you are logged in."

@@ -14,7 +14,7 @@ from medpriv_core.evaluation.metrics import EVALUATED
 from medpriv_core.evaluation.multiplicity import AbstentionPoint, Multiplicity
 
 INTERVALS_IN_WORDS = (
-    "Intervals are of 95 % and over other images of the same kind: Wilson's for shares, DeLong's and Newcombe's for "
+    "Intervals are of 95% and over other images of the same kind: Wilson's for shares, DeLong's and Newcombe's for "
     "the AUROC, Student's with a correction for skewness for Brier score and log loss (none with fewer than five "
     "mistakes). That of the calibration error is for the error that endlessly many images would show, which is smaller "
     "than the one found on few. They take every image for another patient's."
@@ -64,10 +64,10 @@ def accuracy_sentence(
     Returns:
         Two sentences.
     """
-    within = f" (95 % interval {interval_in_words('accuracy', interval)})" if interval else ""
+    within = f" (95% interval {interval_in_words('accuracy', interval)})" if interval else ""
     return (
-        f"Of {images:,} test images, {accuracy:.1%} were called right{within}. Whoever called every image “{majority}” "
-        f"would be right for {majority_rate:.1%}."
+        f"Of {images:,} test images, {accuracy:.1%} were called right{within}. Anyone who called every image "
+        f"“{majority}” would be right for {majority_rate:.1%}."
     )
 
 
@@ -92,7 +92,7 @@ def calibration_sentence(
         lean = "On average it is as sure as it is right"
     else:
         lean = f"On average it is {'too sure' if sure > right else 'not sure enough'}"
-    endless = f" On endlessly many it would be {interval_in_words('calibration_error', interval)} (95 % interval)."
+    endless = f" On endlessly many it would be {interval_in_words('calibration_error', interval)} (95% interval)."
     return (
         f"{lean}: it says {sure:.1%} and is right for {right:.1%} of the images. The calibration error on these images "
         f"is {error:.1%} (15 bins); a perfect network would show about {perfect:.1%} on as many."
@@ -114,10 +114,10 @@ def multiplicity_sentence(found: Multiplicity, accuracies: Sequence[float]) -> s
     if not found.ambiguity:
         return (
             f"All {found.networks} networks agree on all {found.images:,} test images: on images like these, the "
-            f"diagnosis depends on the seed for at most {interval.high:.1%} (95 % interval)."
+            f"diagnosis depends on the seed for at most {interval.high:.1%} (95% interval)."
         )
     return (
-        f"For {found.ambiguity:.1%} of the {found.images:,} test images (95 % interval {interval.low:.1%} to "
+        f"For {found.ambiguity:.1%} of the {found.images:,} test images (95% interval {interval.low:.1%} to "
         f"{interval.high:.1%}) the diagnosis depends on the seed: the {found.networks} networks do not all agree. Yet "
         f"their accuracies lie between {min(accuracies):.1%} and {max(accuracies):.1%}."
     )

@@ -135,7 +135,7 @@ def _name_problems(values: Mapping[str, Any]) -> Iterator[str]:
     if class_name is not None and not _matches(r"[^\x00-\x1f\x7f]{1,100}", class_name):
         yield f"class_name must be the name of a class, but is {reprlib.repr(class_name)}."
     if dataset == OWN_PICTURE and (class_name is not None or values.get("image") is not None):
-        yield "A picture of your own has no class and no number in a dataset; leave out class_name and image."
+        yield "An image of your own has no class and no number in a dataset; leave out class_name and image."
 
 
 def _matches(pattern: str, value: object) -> bool:

@@ -147,17 +147,17 @@ def found_slide(
     gallery_words  whose pictures these are, and what the attacker holds
     """
     likeliest = [
-        Cell(gallery[one], (f"{number}. likeliest", "the right one" if one == place else "another picture"))
+        Cell(gallery[one], (f"{number}. likeliest", "the right one" if one == place else "another image"))
         for number, one in enumerate(trial.order[:LIKELIEST], start=1)
     ]
     row = Row((yours.cell, *likeliest))
     title = findings.found(success, yours.noise.beta)
     low, high = success.interval
     trials = (
-        f"; {success.found} of {success.draws} trials (95 % interval {low:.0%} to {high:.0%}); the row shows one more. "
+        f"; {success.found} of {success.draws} trials (95% interval {low:.0%} to {high:.0%}); the row shows one more. "
         f"{gallery_words}"
     )
-    what = f"{yours.noise.title}; among {len(gallery)} pictures, guessing finds {success.chance:.0%}"
+    what = f"{yours.noise.title}; among {len(gallery)} images, guessing finds {success.chance:.0%}"
     return _sheet(title, (row,), subject, what, [yours], more_settings=trials)
 
 
@@ -166,11 +166,11 @@ def enough_slide(subject: Subject, noise: PictureNoise, points: Sequence[AmountP
     chart = Image.open(io.BytesIO(to_png(amounts_figure(points)))).convert("RGB")
     most, least = points[0], points[-1]
     epsilon = (
-        f"ε of the picture: {format_epsilon(most.guarantee.epsilon_image)} at β = {most.beta:g} to "
+        f"ε of the image: {format_epsilon(most.guarantee.epsilon_image)} at β = {most.beta:g} to "
         f"{format_epsilon(least.guarantee.epsilon_image)} at β = {least.beta:g}"
     )
     about = f"{noise.title}; {subject.size}"
-    trials = f"{points[0].success.draws} trials at each β, bars are 95 % intervals"
+    trials = f"{points[0].success.draws} trials at each β, bars are 95% intervals"
     return Sheet(
         title=findings.enough(points),
         rows=(Row((Cell(np.asarray(chart), drawing=True, alt=amounts_in_words(points)),)),),
@@ -215,7 +215,7 @@ def _guarantees(shown: Iterable[Noised]) -> str:
 def _epsilon(guarantee: ImageGuarantee) -> str:
     if math.isinf(guarantee.epsilon_image):
         return "no finite ε"
-    return f"ε of the picture: {format_epsilon(guarantee.epsilon_image)}"
+    return f"ε of the image: {format_epsilon(guarantee.epsilon_image)}"
 
 
 def _likeness(attempt: Attempt) -> list[str]:

@@ -35,7 +35,7 @@ COMFORTABLE_BOX = 330  # below this height, type gives way to pictures
 SMALLEST_BOX = 64
 FILLED = 0.85  # of its place, from which on a picture that grows by a whole factor is large enough
 
-THINNED = "Large pictures show evenly spaced pixels; none are averaged, because that would take noise away."
+THINNED = "Large images show evenly spaced pixels; none are averaged, because that would take noise away."
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,7 @@ class _Arrangement:
                 break
         height = LINE * size * len(lines)
         if height > FOOTER_SHARE * self.height:
-            raise SettingError("The text below the pictures is too long for one slide; shorten it.")
+            raise SettingError("The text below the images is too long for one slide; shorten it.")
         top = self.height - self.left * 0.5 - height
         self._write(
             self.left,
@@ -232,7 +232,7 @@ class _Arrangement:
         space = column - GAP * self.unit
         grid = self._grid(bottom - top, space)
         if min(grid.box, space) < SMALLEST_BOX * self.unit:
-            raise SettingError("There are too many pictures for one slide; export fewer rows or columns.")
+            raise SettingError("There are too many images for one slide; export fewer rows or columns.")
         shown = [[self._fit(cell, space, grid.box) for cell in row.cells] for row in self.sheet.rows]
         heights = [max(len(pixels) for pixels in row) for row in shown]
         # What pictures that grow by whole factors leave over goes between the rows.

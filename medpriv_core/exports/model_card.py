@@ -39,8 +39,8 @@ NOT_A_DEVICE = (
     "output must not decide about anyone's care."
 )
 IMPORTED = (
-    "This run came from another machine. The guarantee is reckoned from what it says that it recorded, and is as good "
-    "as whoever sent it."
+    "This run came from another machine. The guarantee is computed from what it says that it recorded, and is as good "
+    "as its sender."
 )
 SYNTHETIC = "All its images are SYNTHETIC: drawn by a program, of no patient. It can say nothing about real ones."
 Network = Literal["whole", "last_layer"]
@@ -138,7 +138,7 @@ def _network(info: DatasetInfo, spec: RunSpec, classes: Iterable[str], network: 
     else:
         sentences.append(
             f"It holds the last layer, to be put on the frozen network of the weights {for_markdown(spec.weights)}. If "
-            "they are not torchvision's, only whoever trained this can hand them on."
+            "they are not torchvision's, only the one who trained this can hand them on."
         )
     if network == "last_layer":
         sentences.append("The fingerprint of that network stands in the header as frozen_rest_sha256.")
@@ -159,7 +159,7 @@ def _measured(run: Run, directory: RunDirectory, *, ordered: bool) -> list[str]:
     if majority is not None:
         lines.append(f"Always naming the most frequent class is right on {majority:.1%} of the test images.")
     predictions = readable_predictions(directory)
-    lines += ["", "| figure | images | value | 95 % interval |", "| --- | --- | --- | --- |"]
+    lines += ["", "| figure | images | value | 95% interval |", "| --- | --- | --- | --- |"]
     if predictions is None or predictions.epoch != run.last.epoch:
         for column in COLUMNS.values():
             value = column.of(run.last)
@@ -232,10 +232,10 @@ def _uncovered(coverage: Coverage) -> list[str]:
 
 
 def _unprotected(spec: RunSpec) -> list[str]:
-    items = ["The test images, and the figures measured on them.", "Whoever hands in an image to be judged."]
+    items = ["The test images, and the figures measured on them.", "Anyone who hands in an image to be judged."]
     if spec.method == "none":
         return [
-            "The images in the training set, and whoever is on them: this network was trained without privacy.",
+            "The images in the training set, and the people on them: this network was trained without privacy.",
             *items,
         ]
     if spec.method == "local_dp":

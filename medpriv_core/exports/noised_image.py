@@ -29,7 +29,7 @@ Kind = Literal["demonstration", "release"]
 
 COMMENTS: dict[Kind, str] = {
     "demonstration": "Made for teaching, with noise that can be repeated or is not exact; never publish a patient's "
-    "picture this way.",
+    "image this way.",
     "release": "Exact noise from a cryptographic generator, drawn once and not kept.",
 }
 
@@ -68,10 +68,10 @@ def label_texts(kind: Kind, *, settings: Mapping[str, object], guarantee: str) -
     full words: with its δ, unit, adjacency and accountant. Raises ``SettingError`` for another label, or without words.
     """
     if kind not in get_args(Kind):
-        raise SettingError(f"A noised picture is a demonstration or a release, not {kind!r}.")
+        raise SettingError(f"A noised image is a demonstration or a release, not {kind!r}.")
     words = for_picture(guarantee)
     if not words:
-        raise SettingError("A noised picture needs its guarantee in words.")
+        raise SettingError("A noised image needs its guarantee in words.")
     return {
         "Label": kind,
         "Comment": COMMENTS[kind],
@@ -108,6 +108,6 @@ def _check_fit_for_release(settings: ExploreSettings) -> None:
         )
     if settings.seed is not None:
         raise SettingError(
-            "The noise of this picture was drawn from a known seed, so anybody could subtract it. Draw it anew, "
+            "The noise of this image was drawn from a known seed, so anybody could subtract it. Draw it anew, "
             "without a seed, for a release."
         )

@@ -55,7 +55,7 @@ def _add_slide(made: Any, sheet: Sheet, colours: Colours) -> None:
     _place(slide.shapes.title, title)
     _write(slide.shapes.title, title, colours)
     for number, picture in enumerate(layout.pictures, start=1):
-        _add_picture(slide, picture, f"Picture {number}", colours)
+        _add_picture(slide, picture, f"Image {number}", colours)
     for rule in layout.rules:
         _add_rule(slide, rule.x, rule.y, rule.width, colours)
     for block in others:

@@ -33,8 +33,8 @@ from medpriv_core.shown_text import for_picture
 CAPTION_LINES = 4
 _LONGEST_NOTE = 2500  # characters; a note is never shortened, because the words after its number belong to it
 
-PER_PIXEL_ROW = "Every pixel its own noise (the paper's text)"
-PER_IMAGE_ROW = "One number for the picture (the authors' code)"
+PER_PIXEL_ROW = "Laplace per pixel (the paper's text)"
+PER_IMAGE_ROW = "Laplace per image (the authors' code)"
 PAPER = "After Figure 2 of Singh, Sikka, Kotti and Trask 2020."
 
 
@@ -58,7 +58,7 @@ class Cell:
         if self.drawing and self.alt and not self.caption:
             return
         if not 1 <= len(self.caption) <= CAPTION_LINES or not all(self.caption):
-            raise SettingError(f"The caption of a picture needs one to {CAPTION_LINES} lines, none of them empty.")
+            raise SettingError(f"The caption of an image needs one to {CAPTION_LINES} lines, none of them empty.")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Row:
     def __post_init__(self) -> None:
         object.__setattr__(self, "title", for_picture(self.title))
         if not self.cells:
-            raise SettingError("A row of a figure sheet needs at least one picture.")
+            raise SettingError("A row of a figure sheet needs at least one image.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class Sheet:
 
     def __post_init__(self) -> None:
         if not self.rows:
-            raise SettingError("A figure sheet needs at least one picture.")
+            raise SettingError("A figure sheet needs at least one image.")
         for name in ("title", "footer", "settings", "guarantee", "source"):
             text = getattr(self, name)
             if len(text) > _LONGEST_NOTE:
@@ -130,9 +130,9 @@ def figure2_rows(
     rows = []
     for title, noised in ((PER_PIXEL_ROW, per_pixel), (PER_IMAGE_ROW, per_image)):
         if sorted(noised) != sorted(PAPER_BETAS):
-            raise SettingError("The Figure 2 view needs the noised pictures of β = 1, 2 and 4 in both rows.")
+            raise SettingError("The Figure 2 view needs the noised images of β = 1, 2 and 4 in both rows.")
         if any(cell.picture.shape != original.shape for cell in noised.values()):
-            raise SettingError("The noised pictures of the Figure 2 view must have the size of the original.")
+            raise SettingError("The noised images of the Figure 2 view must have the size of the original.")
         rows.append(Row((start, *(noised[beta] for beta in PAPER_BETAS)), title))
     return rows[0], rows[1]
 
@@ -141,4 +141,4 @@ def check_picture(picture: np.ndarray) -> None:
     """Raise ``SettingError`` unless ``picture`` is uint8 of shape (h, w, 1) or (h, w, 3)."""
     shape = np.shape(picture)
     if getattr(picture, "dtype", None) != np.uint8 or len(shape) != 3 or shape[2] not in (1, 3) or 0 in shape:
-        raise SettingError("A picture to export must have 8-bit pixels in one grey or three colour channels.")
+        raise SettingError("An image to export must have 8-bit pixels in one grey or three colour channels.")

@@ -63,14 +63,14 @@ class View:
     highlighted: str | None = None
 
 
-def dashboard_figure(runs: Sequence[RunCurves], view: View) -> go.Figure:
+def dashboard_figure(runs: Sequence[RunCurves], view: View, *, within: Sequence[RunCurves] = ()) -> go.Figure:
     """One figure of these runs, epoch by epoch. Nothing in it but what was stored: no clock, so equal epochs draw an
-    equal chart."""
+    equal chart. ``within``: the same runs with more epochs, for which the axes have room already."""
     runs = [replace(run, name=for_chart(run.name), dataset=for_chart(run.dataset)) for run in runs]
     measure = MEASURES[view.measure]
     if measure.name == "epsilon":
         view = replace(view, smoothing=0.0)
-    unit_s, time_title = _time_unit(runs) if view.against == "time" else (1.0, "")
+    unit_s, time_title = _time_unit(within or runs) if view.against == "time" else (1.0, "")
     figure = go.Figure()
     styles = styles_of(runs)
     # The highlighted run last, on top of the others; the legend keeps the order of the runs.
@@ -81,7 +81,8 @@ def dashboard_figure(runs: Sequence[RunCurves], view: View) -> go.Figure:
         if any(symbol in (trace.marker.symbol or ()) for trace in figure.data if trace.showlegend is False):
             figure.add_trace(keys.mark(words, symbol))
     # What is drawn decides how far the axes go; how a run looks is decided by all, and stays from figure to figure.
-    drawn = [run for run in runs if any(run.points(measure, part, view.against) for part in drawn_parts(view))] or runs
+    reach = within or runs
+    drawn = [run for run in reach if any(run.points(measure, part, view.against) for part in drawn_parts(view))] or runs
     _draw_floors(figure, drawn, view)
     curves = sum(trace.showlegend is not False for trace in figure.data)
     figure.update_layout(
@@ -93,7 +94,19 @@ def dashboard_figure(runs: Sequence[RunCurves], view: View) -> go.Figure:
         xaxis=_x_axis(drawn, view, time_title),
         yaxis=_y_axis(drawn, view, measure),
     )
+    if within:
+        _keep_axes(figure, drawn, view, unit_s)
     return figure
+
+
+def _keep_axes(figure: go.Figure, runs: Sequence[RunCurves], view: View, unit_s: float) -> None:
+    """Axes that Plotly would fit to what is drawn reach as far as these runs do."""
+    measure = MEASURES[view.measure]
+    points = [point for run in runs for part in drawn_parts(view) for point in run.points(measure, part, view.against)]
+    ends = ((figure.layout.xaxis, 0, unit_s), (figure.layout.yaxis, 1, 1.0))
+    for axis, place, unit in ends:
+        if axis.range is None and axis.type != "log" and points:
+            axis.range = [0, 1.05 * max(point[place] for point in points) / unit]
 
 
 def shared_curves(runs: Sequence[RunCurves]) -> list[RunCurves]:

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from medpriv_core.palette import REFERENCE_COLOUR
 
 RANK = 5000  # after all curves; Plotly's usual one is 1000
-INTERVAL = "95 % interval"
+INTERVAL = "95% interval"
 BAND_COLOUR = "rgba(138,143,148,0.4)"
 
 

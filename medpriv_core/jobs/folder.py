@@ -64,7 +64,7 @@ class JobFolder:
     path: Path
     # The file that says what is to be done. Without it, somebody has deleted the folder, wholly or by half.
     ORDER: ClassVar[str] = "job.json"
-    DELETED: ClassVar[str] = "The folder of this job was deleted while it was at work, so it ends here."
+    DELETED: ClassVar[str] = "The folder of this job was removed while it was at work, so it ends here."
 
     @property
     def lock(self) -> Path:

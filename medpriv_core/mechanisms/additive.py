@@ -41,14 +41,14 @@ class LaplacePerPixel(PictureNoise):
     """Laplace noise of scale beta, drawn for each value: the mechanism of the paper's text."""
 
     name: ClassVar[str] = "laplace_per_pixel"
-    title: ClassVar[str] = "Laplace, every pixel its own noise"
+    title: ClassVar[str] = "Laplace per pixel"
     short: ClassVar[str] = "per pixel"
     formula: ClassVar[str] = "y = x + Lap(β), drawn for each value"
     explanation: ClassVar[str] = (
-        "Every value of the picture gets a random number of its own: the method that the paper describes."
+        "Every value of the image gets a random number of its own: the method that the paper describes."
     )
     beta_term: ClassVar[str] = "Laplace scale"
-    drawn: ClassVar[str] = "noise for each pixel"
+    drawn: ClassVar[str] = "Laplace noise per pixel"
 
     @property
     def stored_as(self) -> str:
@@ -99,16 +99,16 @@ class LaplacePerImage(PictureNoise):
     """One Laplace number of scale beta for the whole picture: what the authors' published code did."""
 
     name: ClassVar[str] = "laplace_per_image"
-    title: ClassVar[str] = "Laplace, one number for the picture"
+    title: ClassVar[str] = "Laplace per image"
     short: ClassVar[str] = "per image"
     formula: ClassVar[str] = "y = x + Lap(β), drawn once"
     explanation: ClassVar[str] = (
-        "One random number makes the whole picture brighter or darker, as the authors' published code did: the shapes "
+        "One random number makes the whole image brighter or darker, as the authors' published code did: the shapes "
         "in it stay as they are."
     )
     beta_term: ClassVar[str] = "Laplace scale"
-    drawn: ClassVar[str] = "noise for each picture, a shift of its brightness"
-    no_finding: ClassVar[str] = "One random number for the whole picture hides no finding: its shape stays as it is."
+    drawn: ClassVar[str] = "Laplace noise per image, a shift of its brightness"
+    no_finding: ClassVar[str] = "One random number for the whole image hides no finding: its shape stays as it is."
 
     @property
     def stored_as(self) -> str:
@@ -172,8 +172,8 @@ class LaplacePerImage(PictureNoise):
             shape=shape,
             delta=delta,
             copies=copies,
-            why=f"One random number shifts the brightness of the whole picture. At β = {self.beta:g} that turns at "
-            f"least {math.exp(-1 / self.beta):.0%} of all pictures completely black or white; the others show "
+            why=f"One random number shifts the brightness of the whole image. At β = {self.beta:g} that turns at "
+            f"least {math.exp(-1 / self.beta):.0%} of all images completely black or white; the others show "
             "everything.",
         )
 
@@ -183,18 +183,18 @@ class Gaussian(PictureNoise):
     """Gaussian noise of standard deviation beta, drawn for each value."""
 
     name: ClassVar[str] = "gaussian"
-    title: ClassVar[str] = "Gaussian, every pixel its own noise"
+    title: ClassVar[str] = "Gaussian per pixel"
     short: ClassVar[str] = "Gaussian"
     formula: ClassVar[str] = "y = x + N(0, β²), drawn for each value"
     explanation: ClassVar[str] = (
-        "Every value gets a random number from the bell curve, which protects a whole picture as well as Laplace noise "
+        "Every value gets a random number from the bell curve, which protects a whole image as well as Laplace noise "
         "of twice the power."
     )
     beta_term: ClassVar[str] = "standard deviation"
-    drawn: ClassVar[str] = "Gaussian noise for each pixel"
+    drawn: ClassVar[str] = "Gaussian noise per pixel"
     no_finding: ClassVar[str] = (
         "Gaussian noise hides a finding by the square root of its area, and with a probability δ of failing; for ε of "
-        "the finding choose Laplace noise for each pixel."
+        "the finding choose Laplace per pixel."
     )
 
     def noised(self, pixels: np.ndarray, source: NoiseSource) -> np.ndarray:

@@ -33,7 +33,7 @@ def mechanism_named(name: str) -> type[PictureNoise]:
 
 
 def picture_noise(name: str, *, beta: float, **parameters: int) -> PictureNoise:
-    """Describe noise on pictures. The result draws nothing yet.
+    """Describe noise on images. The result draws nothing yet.
 
     Args:
         name: Of the mechanism, one of ``MECHANISMS``: "laplace_per_pixel", "gaussian" and so on.
@@ -43,9 +43,9 @@ def picture_noise(name: str, *, beta: float, **parameters: int) -> PictureNoise:
             its usual value.
 
     Returns:
-        The noise. ``noise.guarantee((h, w, channels), delta=1e-5, copies=1)`` says which epsilon holds for a picture of
-        this shape: ``epsilon_image`` with ``delta``, for any two pictures; ``epsilon_image_pure`` with certainty; and
-        ``unit_epsilon`` for two pictures that differ in one ``unit``. ``noise.release(picture, generator)`` takes
+        The noise. ``noise.guarantee((h, w, channels), delta=1e-5, copies=1)`` says which epsilon holds for an image of
+        this shape: ``epsilon_image`` with ``delta``, for any two images; ``epsilon_image_pure`` with certainty; and
+        ``unit_epsilon`` for two images that differ in one ``unit``. ``noise.release(picture, generator)`` takes
         floats of shape (h, w, channels) from 0 to 1 and gives float32, not limited to that range.
 
     Raises:

@@ -12,6 +12,7 @@ import numpy as np
 
 from medpriv_core.mechanisms.laplace import clamp, saturated_share, to_bytes, to_unit
 from medpriv_core.mechanisms.picture_noise import PictureNoise
+from medpriv_core.progress import ProgressCallback, no_progress
 
 PAPER_BETAS = (1.0, 2.0, 4.0)  # Figure 2
 
@@ -25,7 +26,9 @@ class NoisedPanel:
     saturated_share: float  # share of values that became pure black or white, 0 to 1
 
 
-def noised_panel(picture: np.ndarray, noise: PictureNoise, *, seed: tuple[int, ...]) -> NoisedPanel:
+def noised_panel(
+    picture: np.ndarray, noise: PictureNoise, *, seed: tuple[int, ...], progress: ProgressCallback = no_progress
+) -> NoisedPanel:
     """One noised version of a picture, and what became of the picture.
 
     Args:
@@ -33,6 +36,7 @@ def noised_panel(picture: np.ndarray, noise: PictureNoise, *, seed: tuple[int, .
         noise: The mechanism with its parameters.
         seed: Makes a demonstration repeatable; give every panel another one. A mechanism that is fit for release draws
             from the operating system's generator and ignores it.
+        progress: Called now and then where exact noise is drawn for a large picture; what it raises stops that.
 
     Returns:
         The clamped picture, and what was measured on it.
@@ -41,7 +45,7 @@ def noised_panel(picture: np.ndarray, noise: PictureNoise, *, seed: tuple[int, .
         SettingError: The picture has no pixels, or is too small for the mechanism.
         MissingExtraError: The mechanism draws with OpenDP, which is not installed.
     """
-    released = noise.release(to_unit(picture), np.random.default_rng(seed))
+    released = noise.release(to_unit(picture), np.random.default_rng(seed), progress=progress)
     return NoisedPanel(
         noise=noise,
         pixels=to_bytes(clamp(released)),

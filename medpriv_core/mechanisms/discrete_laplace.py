@@ -34,11 +34,11 @@ class DiscreteLaplace(PictureNoise):
     short: ClassVar[str] = "discrete Laplace"
     formula: ClassVar[str] = "y = k + DLap(255 β), for grey levels k = 0 … 255"
     explanation: ClassVar[str] = (
-        "Every value gets a whole number of grey levels, drawn exactly and so that nobody can foresee it: for pictures "
+        "Every value gets a whole number of grey levels, drawn exactly and so that nobody can foresee it: for images "
         "that are really handed out."
     )
     beta_term: ClassVar[str] = "Laplace scale, as a share of the 255 grey levels"
-    drawn: ClassVar[str] = "discrete Laplace noise for each pixel"
+    drawn: ClassVar[str] = "discrete Laplace noise per pixel"
     fit_for_release: ClassVar[bool] = True
 
     @property

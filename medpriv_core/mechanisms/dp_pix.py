@@ -34,13 +34,13 @@ class DpPix(PictureNoise):
     short: ClassVar[str] = "DP-Pix"
     formula: ClassVar[str] = "y = mean of a b × b cell + Lap(m β / b²)"
     explanation: ClassVar[str] = (
-        "The picture becomes a mosaic of noised squares, which hides findings of up to m pixels, not the patient."
+        "The image becomes a mosaic of noised squares, which hides findings of up to m pixels, not the patient."
     )
     beta_term: ClassVar[str] = "Laplace scale for b² = m; each cell has m β / b²"
-    drawn: ClassVar[str] = "noise for each cell of a mosaic"
+    drawn: ClassVar[str] = "noise per cell of a mosaic"
     no_finding: ClassVar[str] = (
         "The mosaic hides any change of as many pixels as were chosen (m), whatever its contrast; for ε by area and "
-        "contrast choose Laplace noise for each pixel."
+        "contrast choose Laplace per pixel."
     )
 
     block: int = run_parameter("block", options=(2, 4, 8, 16, 32))

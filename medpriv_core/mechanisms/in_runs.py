@@ -65,9 +65,9 @@ def noise_draw_setting() -> Any:
     return setting(
         USUAL,
         "Kind of noise",
-        "What is drawn for each image. The paper's text means Laplace noise for every pixel; its published code drew "
-        "one number a picture, for which no finite ε holds. Noise for every pixel or cell of a mosaic has an ε for the "
-        "whole picture: that of all its values together.",
+        "**Laplace per pixel** is what the paper's text means, **Laplace per image** what its published code did: one "
+        "random number for the whole image, for which no finite ε holds. Noise per pixel, or per cell of a mosaic, "
+        "has an ε for the whole image: that of all its values together.",
         choices=NoiseChoices(),
         closed=True,
         methods=("local_dp",),
@@ -79,7 +79,7 @@ def block_setting() -> Any:
     return setting(
         OWN_PARAMETERS["block"],
         "Cell side (pixels)",
-        "The picture is cut into square cells, and each shows its mean.",
+        "The image is cut into square cells, and each shows its mean.",
         bounds=(1, 512),
         methods=("local_dp",),
         when=lambda settings: takes(settings["noise_draw"], "block"),
@@ -91,7 +91,7 @@ def changed_pixels_setting() -> Any:
     return setting(
         OWN_PARAMETERS["changed_pixels"],
         "Hides changes of up to … pixels (m)",
-        "For ε = 1/β, two pictures count as neighbours if they differ in at most this many pixels.",
+        "For ε = 1/β, two images count as neighbours if they differ in at most this many pixels.",
         bounds=(1, 1 << 20),
         methods=("local_dp",),
         when=lambda settings: takes(settings["noise_draw"], "changed_pixels"),

@@ -24,6 +24,7 @@ from medpriv_core.mechanisms.sources import NoiseSource, SeededNoise
 from medpriv_core.privacy.image_cells import Shape
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.statement import format_epsilon
+from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.spec import SETTINGS, check_bound
 
 
@@ -152,13 +153,17 @@ class PictureNoise(ABC):
             MissingExtraError: The source draws with OpenDP, which is not installed.
         """
 
-    def release(self, picture_unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def release(
+        self, picture_unit: np.ndarray, rng: np.random.Generator, *, progress: ProgressCallback = no_progress
+    ) -> np.ndarray:
         """A picture with noise, not clamped; whether it may be given away, ``fit_for_release`` says.
 
         Args:
             picture_unit: Float array (h, w, channels). Values outside [0, 1] are limited to it before the noise.
             rng: Generator of the random numbers. A mechanism that is fit for release does not use it, but the operating
                 system's.
+            progress: Called while exact noise for a large picture is drawn, which takes a minute; what it raises stops
+                that.
 
         Returns:
             float32 array of the same shape.
@@ -167,7 +172,7 @@ class PictureNoise(ABC):
             SettingError: The picture has no pixels, has values that are not finite, or is too small for the mechanism.
             MissingExtraError: The mechanism draws with OpenDP, which is not installed.
         """
-        return self.noised(finite_pixels(picture_unit), SeededNoise(rng)).astype(np.float32)
+        return self.noised(finite_pixels(picture_unit), SeededNoise(rng, progress)).astype(np.float32)
 
     def noised_levels(self, picture: np.ndarray, source: NoiseSource) -> np.ndarray:
         """A picture with noise, clamped and rounded to the 256 grey levels (post-processing).
@@ -293,6 +298,6 @@ class PictureNoise(ABC):
         colours = f" × {channels} colours" if channels > 1 else ""
         return (
             f"A finding of {area_pixels:,.10g} pixels and contrast {contrast:g} is hidden to "
-            f"ε = {format_epsilon(epsilon)} (δ = 0; two pictures that are alike but for it; area × contrast{colours} "
+            f"ε = {format_epsilon(epsilon)} (δ = 0; two images that are alike but for it; area × contrast{colours} "
             "/ β)."
         )

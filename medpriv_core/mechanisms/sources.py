@@ -15,6 +15,10 @@ from typing import Protocol
 import numpy as np
 
 from medpriv_core.extras import require
+from medpriv_core.progress import ProgressCallback, no_progress
+
+EXACT_PHASE = "Drawing exact noise"
+PIECE = 2**15  # values between two calls of the progress callback, a third of a second
 
 
 class NoiseSource(Protocol):
@@ -61,11 +65,13 @@ class SeededNoise:
     """From numpy's generator, which is not cryptographic: demonstrations that can be repeated.
 
     Discrete Laplace numbers are the exception. They are for releases, so OpenDP draws them exactly and from the
-    operating system's generator, whatever ``rng`` is: whoever knew a seed could take the noise away again.
+    operating system's generator, whatever ``rng`` is: whoever knew a seed could take the noise away again. Of a large
+    picture that takes a minute, so they are drawn in pieces, and ``progress`` is called between them.
     """
 
-    def __init__(self, rng: np.random.Generator) -> None:
+    def __init__(self, rng: np.random.Generator, progress: ProgressCallback = no_progress) -> None:
         self.rng = rng
+        self.progress = progress
 
     def laplace(self, scale: float, shape: tuple[int, ...]) -> np.ndarray:
         """See ``NoiseSource``. In float64, because float32 generators cannot reach beyond 16 scales."""
@@ -77,8 +83,14 @@ class SeededNoise:
 
     def discrete_laplace(self, scale: float, shape: tuple[int, ...]) -> np.ndarray:
         """See ``NoiseSource``. About 0.6 s for 65,536 numbers."""
-        zeros = np.zeros(math.prod(shape), dtype=np.int32)
-        return np.array(_exact_sampler(scale)(zeros), dtype=np.float64).reshape(shape)
+        add_noise, count = _exact_sampler(scale), math.prod(shape)
+        drawn = np.zeros(count, dtype=np.float64)
+        for start in range(0, count, PIECE):
+            if start:
+                self.progress(EXACT_PHASE, start, count)
+            piece = drawn[start : start + PIECE]
+            piece[:] = add_noise(np.zeros(len(piece), dtype=np.int32))
+        return drawn.reshape(shape)
 
 
 class CountedNoise(SeededNoise):

@@ -24,7 +24,7 @@ def with_image_epsilon(
 
     Args:
         noise: The mechanism; its beta is replaced, its other parameters stay.
-        epsilon: What the picture may have, for any two pictures; above 0 and finite.
+        epsilon: What the picture may have, for any two images; above 0 and finite.
         shape: Height, width and channels of the picture.
         delta: The chance with which it may fail, from 1e-12 to 0.1.
         copies: Independent releases of the picture, from 1 to 10,000.
@@ -37,7 +37,7 @@ def with_image_epsilon(
     """
     low, high = BOUNDS["beta"]
     if not 0 < epsilon < math.inf:
-        raise SettingError(f"The epsilon wanted for the whole picture must be above 0 and finite, but is {epsilon}.")
+        raise SettingError(f"The epsilon wanted for the whole image must be above 0 and finite, but is {epsilon}.")
 
     def excess(log_beta: float) -> float:
         # Written in logarithms, in which epsilon is nearly straight.
@@ -49,17 +49,17 @@ def with_image_epsilon(
 
     if math.isinf(spent(high)):
         raise SettingError(
-            "One random number for the whole picture gives it no finite epsilon, whatever beta is; choose noise that "
-            "is drawn for each pixel."
+            "One random number for the whole image gives it no finite epsilon, whatever beta is; choose "
+            "noise per pixel."
         )
     if spent(high) > epsilon:
         raise SettingError(
-            f"An epsilon of {epsilon:g} for the whole picture needs more noise than beta {high:g}, the most allowed. "
-            "Allow a larger epsilon, or take a smaller picture."
+            f"An epsilon of {epsilon:g} for the whole image needs more noise than beta {high:g}, the most allowed. "
+            "Allow a larger epsilon, or take a smaller image."
         )
     if spent(low) <= epsilon:
         raise SettingError(
-            f"Already the least noise allowed, beta {low:g}, keeps the whole picture within epsilon {epsilon:g}; ask "
+            f"Already the least noise allowed, beta {low:g}, keeps the whole image within epsilon {epsilon:g}; ask "
             "for a smaller epsilon."
         )
     # brentq stops on either side of the target.

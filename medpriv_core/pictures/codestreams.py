@@ -57,7 +57,7 @@ def refuse_by_kind_of_jpeg(data: bytes) -> None:
     if facts is None or facts.family == "JPEG":
         return
     bits = f" of {facts.precision} bits" if facts.precision != 8 else ""
-    raise ImageError(f"This is a picture in {facts.family}{bits}, which is not read outside a DICOM. {_INSTEAD}")
+    raise ImageError(f"This is an image in {facts.family}{bits}, which is not read outside a DICOM. {_INSTEAD}")
 
 
 def _jpeg(data: bytes) -> Stream | None:

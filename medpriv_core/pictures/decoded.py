@@ -20,10 +20,10 @@ from medpriv_core.pictures.frames import MAX_HELD_BYTES
 from medpriv_core.pictures.windows import HeaderWindow
 
 DAMAGED = (
-    "This file is damaged or cut short, so its picture cannot be read. Export it again from its source, or replace it "
+    "This file is damaged or cut short, so its image cannot be read. Export it again from its source, or replace it "
     "by a sound copy."
 )
-TOO_MUCH_MEMORY = "This picture needs more memory than reading it may take. Export it smaller."
+TOO_MUCH_MEMORY = "This image needs more memory than reading it may take. Export it smaller."
 # So many pixels are read, whoever asks: a PNG of one colour may be a few kilobytes on disk and gigabytes in memory.
 MAX_PIXELS = 64_000_000
 _DTYPES = ("uint8", "uint16", "int16", "float32")

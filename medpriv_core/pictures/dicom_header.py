@@ -123,7 +123,7 @@ def _size(dataset: FileDataset, keyword: str, in_stream: int | None, notes: list
         what, tag = _NAMES[keyword]
         if not in_stream:
             raise ImageError(
-                f"This DICOM does not say how many {what} its picture has (its element {keyword}, {tag}, is missing or "
+                f"This DICOM does not say how many {what} its image has (its element {keyword}, {tag}, is missing or "
                 "0); only files that do are read. Export it again from its source."
             )
         value = in_stream
@@ -218,7 +218,7 @@ def _of_stream(stream: Stream, label: str) -> tuple[int, str]:
         return 1, label if label in _ONE_SAMPLE else "MONOCHROME2"
     if stream.components != 3:
         raise ImageError(
-            f"The compressed picture in this DICOM has {stream.components} channels, which is not read. Export it as "
+            f"The compressed image in this DICOM has {stream.components} channels, which is not read. Export it as "
             "grey or RGB."
         )
     if stream.family == "JPEG":

@@ -41,10 +41,10 @@ def refuse_without_pixels(dataset: Dataset) -> None:
     """Raise ``ImageError`` if there are no pixels, or pixels that mean nothing without something else."""
     if not any(dataset.get(keyword) for keyword in PIXELS):
         if dataset.get("EncryptedAttributesSequence"):
-            raise ImageError("The picture in this DICOM is encrypted. Upload it without encryption.")
-        raise ImageError(f"This DICOM holds {_content(dataset)} and no picture. Choose the file with the image itself.")
+            raise ImageError("The image in this DICOM is encrypted. Upload it without encryption.")
+        raise ImageError(f"This DICOM holds {_content(dataset)} and no image. Choose the file with the image itself.")
     if dataset.get("PixelPresentation") in ("COLOR", "MIXED"):
-        raise ImageError("This DICOM lays colours over a grey picture, which is not read. Export it as plain RGB.")
+        raise ImageError("This DICOM lays colours over a grey image, which is not read. Export it as plain RGB.")
 
 
 def refuse_series_in_time(dataset: Dataset) -> None:
@@ -76,7 +76,7 @@ def _varies(dataset: Dataset, indexes: list[int | None], kind: tuple[int, ...]) 
 
 def _four_dimensions() -> ImageError:
     return ImageError(
-        "This DICOM holds slices at several times (4D). Single pictures, and frames along one axis "
+        "This DICOM holds slices at several times (4D). Single images, and frames along one axis "
         "(slices, or one slice in time), are read: export one of these."
     )
 

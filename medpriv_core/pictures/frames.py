@@ -76,7 +76,7 @@ def check_side(width: int, height: int) -> None:
     """Raise ``ImageError`` for a picture too small to be noised and compared, on a page and by ``noise``."""
     if max(width, height) < MIN_SIDE:
         raise ImageError(
-            f"This picture has only {width} × {height} pixels. Choose one with at least {MIN_SIDE} on its longer side."
+            f"This image has only {width} × {height} pixels. Choose one with at least {MIN_SIDE} on its longer side."
         )
 
 

@@ -33,28 +33,28 @@ _READ: tuple[tuple[int, bytes, Kind], ...] = (
     (8, b"WEBP", "WEBP"),
 )
 _JPEG_LS = b"\xf7"  # marker that follows the start of such a picture
-_UNPACK = "Unpack it, and choose the picture in it."
-_INSTEAD = "Save the picture as PNG, JPEG, TIFF or DICOM, and choose that."
+_UNPACK = "Unpack it, and choose the image in it."
+_INSTEAD = "Save the image as PNG, JPEG, TIFF or DICOM, and choose that."
 _VIDEO = "Save one frame of it as PNG or JPEG, and choose that."
 _NOT_READ = (
-    (0, b"\xff\xd8\xff" + _JPEG_LS, "a JPEG-LS picture outside a DICOM", _INSTEAD),
-    (4, b"ftypavif", "an AVIF picture", _INSTEAD),
-    (4, b"ftypavis", "an AVIF picture", _INSTEAD),
+    (0, b"\xff\xd8\xff" + _JPEG_LS, "a JPEG-LS image outside a DICOM", _INSTEAD),
+    (4, b"ftypavif", "an AVIF image", _INSTEAD),
+    (4, b"ftypavis", "an AVIF image", _INSTEAD),
     *((4, b"ftyp" + brand, "a HEIC photograph", _INSTEAD) for brand in (b"hei", b"hev", b"mif1", b"msf1")),
     (4, b"ftyp", "a video", _VIDEO),
     (8, b"AVI ", "a video", _VIDEO),
     (0, b"\x1a\x45\xdf\xa3", "a video", _VIDEO),
     (0, b"\0\0\x01\xba", "a video", _VIDEO),
-    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture outside a DICOM", _INSTEAD),
-    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture outside a DICOM", _INSTEAD),
-    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture", _INSTEAD),
-    (0, b"\xff\x0a", "a JPEG XL picture", _INSTEAD),
-    (0, b"II\xbc", "a JPEG XR picture", _INSTEAD),
-    (0, b"8BPS", "a Photoshop picture", _INSTEAD),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 image outside a DICOM", _INSTEAD),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 image outside a DICOM", _INSTEAD),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL image", _INSTEAD),
+    (0, b"\xff\x0a", "a JPEG XL image", _INSTEAD),
+    (0, b"II\xbc", "a JPEG XR image", _INSTEAD),
+    (0, b"8BPS", "a Photoshop image", _INSTEAD),
     (0, b"\0\0\x01\0", "an icon", _INSTEAD),
-    (0, b"v/1\x01", "an OpenEXR picture", _INSTEAD),
-    (0, b"SIMPLE  =", "a FITS picture", _INSTEAD),
-    *((0, b"P%d\n" % number, "a picture of the PNM family (PGM, PPM)", _INSTEAD) for number in range(1, 7)),
+    (0, b"v/1\x01", "an OpenEXR image", _INSTEAD),
+    (0, b"SIMPLE  =", "a FITS image", _INSTEAD),
+    *((0, b"P%d\n" % number, "an image of the PNM family (PGM, PPM)", _INSTEAD) for number in range(1, 7)),
     (0, b"%!PS", "a PostScript document", _INSTEAD),
     (0, b"\xc5\xd0\xd3\xc6", "a PostScript document", _INSTEAD),
     (0, b"%PDF", "a PDF document", _INSTEAD),
@@ -117,7 +117,7 @@ def kind_of(name: str, data: bytes) -> Kind:
     _refuse_texts(data)
     if PurePath(name).suffix.lower() in _DICOM_ENDINGS:
         return "DICOM"
-    raise ImageError(f"This file is not a picture of a known kind. {_INSTEAD}")
+    raise ImageError(f"This file is not an image of a known kind. {_INSTEAD}")
 
 
 def _refuse_archives(data: bytes) -> None:
@@ -125,14 +125,14 @@ def _refuse_archives(data: bytes) -> None:
         first = data[30 : 30 + int.from_bytes(data[26:28], "little")]
         if first.endswith(b".npy"):
             raise ImageError(
-                "This is a NumPy archive (.npz), which holds many arrays and is not read as a picture. Save the wanted "
+                "This is a NumPy archive (.npz), which holds many arrays and is not read as an image. Save the wanted "
                 "one as PNG; a whole dataset can be added by: datasets add"
             )
         if first == b"[Content_Types].xml" or first.startswith(b"_rels/"):
             raise ImageError(f"This is an Office document, which is not read. {_INSTEAD}")
-        raise ImageError(f"This is a zip archive and not a picture. {_UNPACK}")
+        raise ImageError(f"This is a zip archive and not an image. {_UNPACK}")
     if data.startswith(b"\x1f\x8b"):
-        raise ImageError(f"This is {_gzipped(data)} and not the picture itself. {_UNPACK}")
+        raise ImageError(f"This is {_gzipped(data)} and not the image itself. {_UNPACK}")
 
 
 def _gzipped(data: bytes) -> str:
@@ -157,17 +157,17 @@ def _refuse_texts(data: bytes) -> None:
     words = start.lstrip().lower()
     if words.startswith(_HTML_STARTS) or (words.startswith(b"<?xml") and b"<html" in words):
         raise ImageError(
-            "This is a web page and not a picture: it was saved in place of the picture, or a login page came instead. "
-            "Open the address in a browser, and save the picture itself."
+            "This is a web page and not an image: it was saved in place of the image, or a login page came instead. "
+            "Open the address in a browser, and save the image itself."
         )
     if words.startswith(b"<svg") or (words.startswith(b"<?xml") and b"<svg" in words):
         raise ImageError(f"This is a drawing (SVG), which is not read. {_INSTEAD}")
     if words.startswith(b"data:image/"):
-        raise ImageError(f"This is a picture written out as text (base64), which is not read. {_INSTEAD}")
+        raise ImageError(f"This is an image written out as text (base64), which is not read. {_INSTEAD}")
     if words and b"\0" not in start and all(byte >= 32 or byte in b"\t\n\r\f" for byte in start):
         try:
             start.decode("utf-8")
         except UnicodeDecodeError as error:
             if error.start < len(start) - 4:  # the last letter may be cut in two
                 return
-        raise ImageError(f"This is a text, so this file is not a picture of a known kind. {_INSTEAD}")
+        raise ImageError(f"This is a text, so this file is not an image of a known kind. {_INSTEAD}")

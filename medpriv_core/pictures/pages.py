@@ -40,7 +40,7 @@ def refuse_too_many_pixels(width: int, height: int) -> None:
     """Raise ``ImageError`` above ``MAX_PIXELS``; called before anything is decoded."""
     if width * height > MAX_PIXELS:
         raise ImageError(
-            f"This picture has {width:,} × {height:,} pixels, {width * height / 1e6:,.0f} million in all; up to "
+            f"This image has {width:,} × {height:,} pixels, {width * height / 1e6:,.0f} million in all; up to "
             f"{MAX_PIXELS // 10**6} million pixels are read. Save it smaller."
         )
 

@@ -35,19 +35,19 @@ def refuse_too_many_parts(kind: Kind, data: bytes) -> None:
         _refuse_tiff(data)
     elif kind == "PNG":
         names = _within(MAX_PARTS, _png_chunks(data))
-        refuse_too_many_frames(sum(name == b"fcTL" for name in names), "pictures")
+        refuse_too_many_frames(sum(name == b"fcTL" for name in names), "images")
     elif kind == "GIF":
-        refuse_too_many_frames(count_gif_frames(data), "pictures")
+        refuse_too_many_frames(count_gif_frames(data), "images")
     elif kind == "WEBP":
         names = _within(MAX_PARTS, _riff_chunks(data))
-        refuse_too_many_frames(sum(name == b"ANMF" for name in names), "pictures")
+        refuse_too_many_frames(sum(name == b"ANMF" for name in names), "images")
     elif kind == "JPEG":
         for _ in _within(MAX_PARTS, _jpeg_segments(data)):
             pass
         facts = stream_facts(data)
         # Of a progressive JPEG every scan goes over all pixels.
         if facts is not None and data.count(_SCAN) * _pixels(facts.width, facts.height) > MAX_TOTAL_PIXELS:
-            raise ImageError("This JPEG is built up in far more steps than a picture needs. Save it again.")
+            raise ImageError("This JPEG is built up in far more steps than an image needs. Save it again.")
     elif kind == "DICOM" and max(map(data.count, _ITEMS)) > MAX_PARTS:
         raise _too_many()
 
@@ -163,4 +163,4 @@ def _within(most: int, names: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _too_many() -> ImageError:
-    return ImageError("This file consists of far more parts than a picture has. Save the picture again as PNG.")
+    return ImageError("This file consists of far more parts than an image has. Save the image again as PNG.")

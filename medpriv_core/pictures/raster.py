@@ -154,5 +154,5 @@ def _animation_notes(image: ImageFile.ImageFile, data: bytes) -> tuple[str, ...]
     if image.format not in ("JPEG", "MPO") and getattr(image, "is_animated", False):
         # To count those of a GIF, Pillow draws them one by one.
         count = count_gif_frames(data) if image.format == "GIF" else getattr(image, "n_frames", 2)
-        return (first_of(count, "pictures, one after the other"),)
+        return (first_of(count, "images, one after the other"),)
     return ()

@@ -134,7 +134,7 @@ def _refuse_more_than_a_picture(page: Any) -> None:
 
 def _values_of(page: Any) -> np.ndarray:
     if int(page.sampleformat or 1) in _COMPLEX:
-        raise ImageError(f"This TIFF holds complex numbers, which are not a picture. {_EXPORT}")
+        raise ImageError(f"This TIFF holds complex numbers, which are not an image. {_EXPORT}")
     compression = getattr(page.compression, "name", str(page.compression))
     try:
         return np.asarray(page.asarray())
@@ -151,7 +151,7 @@ def _values_of(page: Any) -> np.ndarray:
 def _channels_last(page: Any, values: np.ndarray) -> np.ndarray:
     axes = page.axes
     if axes not in ("YX", "YXS", "SYX"):
-        raise ImageError(f"This TIFF holds more than a picture in one page, which is not read. {_EXPORT}")
+        raise ImageError(f"This TIFF holds more than an image in one page, which is not read. {_EXPORT}")
     return np.moveaxis(values, 0, -1) if axes == "SYX" else values
 
 

@@ -50,7 +50,7 @@ def _floats(values: np.ndarray) -> Kept:
     sound = np.isfinite(values)
     if not sound.all():
         if not sound.any():
-            raise ImageError("None of the values in this picture is a number. Export it again from its source.")
+            raise ImageError("None of the values in this image is a number. Export it again from its source.")
         values = np.where(sound, values, values[sound].min())
         notes = (NOT_NUMBERS,)
     low, high = float(values.min()), float(values.max())

@@ -61,7 +61,7 @@ def check_plan(spec: RunSpec, *, train_size: int, patients: PatientCount | None 
     accounting = Check(
         "Accounting",
         "green",
-        f"The privacy budget is reckoned for {counted} {steps:,} steps and for the share of images that the loop draws "
+        f"The privacy budget is computed for {counted} {steps:,} steps and for the share of images that the loop draws "
         "in a step, by the function that the loop itself uses.",
     )
     asked = planned_question(plan)
@@ -161,7 +161,7 @@ def check_second(asked: Question | None, *, recorded: Mapping[str, Any] | None =
         return Check(name, "amber", f"{says}, and the first accountant {first}; the larger one is told.")
     if answer.state == "pending":
         return Check(name, "amber", f"The first accountant's ε = {first} is being confirmed by another program.")
-    return Check(name, "amber", f"Another program cannot reckon these steps finely enough to confirm ε = {first}.")
+    return Check(name, "amber", f"Another program cannot compute these steps finely enough to confirm ε = {first}.")
 
 
 def check_patients(asked: Question | None, patients: PatientCount | None, *, recorded: bool = True) -> Check:

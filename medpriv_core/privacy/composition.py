@@ -127,7 +127,7 @@ class JointEpsilon:
     def all_sentence(self) -> str:
         """What it means for somebody who gets every one of several networks."""
         sentence = (
-            f"Whoever gets all {self.networks:,} DP-SGD networks, or answers that all had a part in, learns from "
+            f"Anyone who gets all {self.networks:,} DP-SGD networks, or answers that all had a part in, learns from "
             f"each of them: {self.statement}."
         )
         if not self.established:
@@ -140,7 +140,7 @@ class JointEpsilon:
         if self.lost:
             return f"What all DP-SGD networks trained here have taken from these images together is {self.statement}."
         which = "The one DP-SGD network" if self.networks == 1 else f"All {self.networks:,} DP-SGD networks together"
-        return f"{which} trained here on these images so far, deleted and purged ones included: {self.statement}."
+        return f"{which} trained here on these images so far, removed ones included: {self.statement}."
 
 
 def compose(dataset: str, spendings: Sequence[Spending], *, unknown: int = 0, lost: int = 0) -> JointEpsilon:

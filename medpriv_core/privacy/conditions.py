@@ -124,11 +124,11 @@ def _as_measured(facts: GuaranteeFacts, name: Tried, state: State, sentence: str
 def check_sampling(case: Case) -> Judgement:
     """How batches are drawn, which amplification by sampling rests on."""
     if case.facts.sampling == "poisson":
-        return "green", "Each image is drawn into each batch independently of the others (Poisson sampling)."
+        return "green", "Each image is drawn into each batch independently of the others (Poisson subsampling)."
     if case.facts.sampling == "full_batch":
         return "green", "Every image is in every step, so nothing needs to be gained from sampling."
     alone = case.alone(sampled=False, sensitivity=1.0)
-    return "red", f"Batches come from a shuffled deck, so nothing may be credited for drawing them at random{alone}."
+    return "red", f"Batches are shuffled, so nothing may be credited for drawing them at random{alone}."
 
 
 @condition("Clipping", "clipped_together", unknown="how many images were clipped together", measured="clipping")
@@ -184,7 +184,7 @@ def check_delta(case: Case) -> Judgement:
     if share >= 1:
         return "red", f"{delta} is not below 1/{n:,}, where publishing one patient at random would count as private."
     # Rounded up, so that it is never told smaller than it is.
-    chance = f"{-(-share * 1000 // 1) / 10:g} %"
+    chance = f"{-(-share * 1000 // 1) / 10:g}%"
     if share > GREEN_DELTA * (1 + 1e-9):
         usual = 10.0 ** math.floor(math.log10(GREEN_DELTA / n))
         return (
@@ -308,7 +308,7 @@ def check_generator(case: Case) -> Judgement:
 def check_seed(case: Case) -> Judgement:
     """Whether the noise could be drawn again."""
     if case.facts.noise_seed_stored:
-        return "red", "The seed of the noise was stored, and whoever has it can take the noise off: no ε holds."
+        return "red", "The seed of the noise was stored, and anyone who has it can take the noise off: no ε holds."
     return "green", "The noise starts from the operating system's chance, and its seed is kept nowhere."
 
 

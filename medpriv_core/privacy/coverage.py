@@ -69,7 +69,7 @@ LEFT_OUT = (
     LeftOut(
         "digests of the images and of the checkpoint",
         ("content",),
-        "whoever guesses what they were made of could confirm the guess",
+        "anyone who guesses what they were made of could confirm the guess",
     ),
     LeftOut(
         "the checkpoint and the log",
@@ -83,7 +83,7 @@ HEADING = "What is left out, and why"
 HEADING_INCLUDED = "What is in it though ε does not cover it"
 REASON = (
     "ε does not cover what is computed from the training images without noise. Beside the weights of an epoch, the "
-    "exact training loss of the next one can tell which picture was among the training images, whatever ε is."
+    "exact training loss of the next one can tell which image was among the training images, whatever ε is."
 )
 SHORT = (
     "Left out, because ε does not cover it: loss, accuracy and class counts of the training images, speed and times of "
@@ -91,12 +91,12 @@ SHORT = (
 )
 WARNING = (
     "The training figures of private runs are computed from the training images without noise, so ε does not cover "
-    "them: together with the weights they can tell which picture was among the training images. Keep such a file to "
+    "them: together with the weights they can tell which image was among the training images. Keep such a file to "
     "yourself."
 )
 INCLUDED = (
     "This export was asked to include figures of the training images (loss, accuracy, class counts, speed and times). "
-    "They are computed without noise: ε does not cover them, and together with the weights they can tell which picture "
+    "They are computed without noise: ε does not cover them, and together with the weights they can tell which image "
     "was among the training images."
 )
 

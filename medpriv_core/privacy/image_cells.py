@@ -37,7 +37,7 @@ def cell_grid(shape: Shape, *, block: int) -> tuple[int, int]:
     height, width, _ = shape
     if block > min(height, width):
         raise SettingError(
-            f"A cell of {block} x {block} pixels does not fit into a picture of {width} x {height}; choose a block of "
+            f"A cell of {block} x {block} pixels does not fit into an image of {width} x {height}; choose a block of "
             f"at most {min(height, width)}."
         )
     return height // block, width // block

@@ -37,7 +37,7 @@ _WORDS: dict[str, str] = {
 # What is wrong where a finding does not hold.
 FAILED: dict[str, str] = {
     "noise": "The noise is not what ε counts on",
-    "repeat": "The noise comes back, and whoever can repeat it can take it off",
+    "repeat": "The noise comes back, and anyone who can repeat it can take it off",
     "clipping": "One image adds more than the clipping norm",
     "class_weights": "Images of one class add more than the clipping norm",
     "apart": "What one image adds depends on the others in its batch",

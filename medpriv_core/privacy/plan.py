@@ -106,13 +106,13 @@ def plan_dp_sgd(
 
     Args:
         train_size: Number of training images, n; at least 1.
-        batch_size: Images in a step, with Poisson sampling the expected number; from 1 to ``train_size``. A full batch
-            has all.
+        batch_size: Images in a step, with Poisson subsampling the expected number; from 1 to ``train_size``. A full
+            batch has all.
         epochs: How often, on average, each image is used.
         delta: The chance with which the promise of ε may fail altogether, from 1e-12 to 0.1. It should be below 1/n.
         noise_multiplier: Standard deviation of the noise, in clipping norms; from 0.3 to 10,000. Give this or the next
             one.
-        target_epsilon: The ε that shall hold at the end, from 0.01 to 100.
+        target_epsilon: The ε that is to hold at the end, from 0.01 to 100.
         sampling: "poisson", "full_batch" or "shuffled".
         microbatch_size: Images whose mean gradient is clipped as one; at least 1. Above 1, one image can change twice
             as much.

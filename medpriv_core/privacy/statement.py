@@ -121,14 +121,14 @@ def what_does_not_hold(*, claimed: float, holds: float) -> str:
     Returns:
         One sentence.
     """
-    claim = f"ε = {format_epsilon(claimed)} would need Poisson sampling, each image clipped by itself and kept apart"
+    claim = f"ε = {format_epsilon(claimed)} would need Poisson subsampling, each image clipped by itself and kept apart"
     if math.isinf(holds):
         return f"No ε holds for this run: {claim}, which is not the case."
     return f"What holds for this run is ε = {format_epsilon(holds)}: {claim}, which is not the case."
 
 
 IMAGE_ACCOUNTANT_WORDS: dict[ImageAccountant, str] = {
-    "saddle_point": "saddle-point accountant, at most 0.5 % too high",
+    "saddle_point": "saddle-point accountant, at most 0.5% too high",
     "gaussian": "exact Gaussian accountant",
     "none": "one random number for all pixels hides no difference between them",
 }
@@ -143,7 +143,7 @@ def image_epsilon_conditions(guarantee: ImageGuarantee) -> str:
     """All that the ε of a whole picture depends on, without the ε: pictures beside each other may have it in common."""
     copies = "noise drawn once" if guarantee.copies == 1 else f"{guarantee.copies:,} noised copies together"
     delta = "" if math.isinf(guarantee.epsilon_image) else f"δ = {format_delta(guarantee.delta)}; "
-    return f"{delta}for any two pictures; {copies}; {IMAGE_ACCOUNTANT_WORDS[guarantee.accountant]}"
+    return f"{delta}for any two images; {copies}; {IMAGE_ACCOUNTANT_WORDS[guarantee.accountant]}"
 
 
 def image_unit_statement(guarantee: ImageGuarantee) -> str:
@@ -151,7 +151,7 @@ def image_unit_statement(guarantee: ImageGuarantee) -> str:
     colour = " (red, green or blue of a pixel)" if "colour" in guarantee.unit else ""
     delta = "" if math.isinf(guarantee.unit_epsilon) else f"δ = {format_delta(guarantee.unit_delta)}; "
     return (
-        f"ε = {format_epsilon(guarantee.unit_epsilon)} ({delta}two pictures that differ in {guarantee.unit}{colour}, "
+        f"ε = {format_epsilon(guarantee.unit_epsilon)} ({delta}two images that differ in {guarantee.unit}{colour}, "
         "at most by black against white)"
     )
 
@@ -159,16 +159,16 @@ def image_unit_statement(guarantee: ImageGuarantee) -> str:
 def local_dp_meaning(guarantee: ImageGuarantee) -> str:
     """What the epsilon of the noised training pictures means for what these pictures show."""
     if math.isinf(guarantee.epsilon_image):
-        protects = "Nothing that a picture shows is protected: the differences between its pixels are released exactly."
+        protects = "Nothing that an image shows is protected: the differences between its pixels are released exactly."
     elif guarantee.epsilon_image > STRONG_EPSILON:
         unit = f"{guarantee.unit[:1].upper()}{guarantee.unit[1:]} {'have' if guarantee.unit.endswith('s') else 'has'}"
         delta = f" (δ = {format_delta(guarantee.unit_delta)})" if guarantee.unit_delta else ""
         protects = (
-            f"{unit} ε = {format_epsilon(guarantee.unit_epsilon)}{delta}, but for the picture as a whole its ε "
+            f"{unit} ε = {format_epsilon(guarantee.unit_epsilon)}{delta}, but for the image as a whole its ε "
             f"promises nothing; protection usually means ε below {STRONG_EPSILON}."
         )
     else:
-        protects = "Protects what the training pictures show from everybody, the one who trains included."
+        protects = "Protects what the training images show from everybody, the one who trains included."
     return (
         f"{protects} Labels are not protected, nor are test images without noise. A copy noised for another image size "
         "or other noise adds its ε."
@@ -183,7 +183,7 @@ def image_neighbours(shape: Shape) -> str:
     """
     height, width, channels = shape
     return (
-        f"any two pictures of {width:,} × {height:,} pixels in {'grey' if channels == 1 else 'colour'} as they are "
+        f"any two images of {width:,} × {height:,} pixels in {'grey' if channels == 1 else 'colour'} as they are "
         "noised; size and mode (grey or colour) are public"
     )
 
@@ -200,7 +200,7 @@ def image_release_statement(guarantee: ImageGuarantee, shape: Shape) -> str:
     """
     unit = guarantee.unit
     return (
-        f"The picture: {image_epsilon_statement(guarantee)}. {unit[0].upper()}{unit[1:]}: "
+        f"The image: {image_epsilon_statement(guarantee)}. {unit[0].upper()}{unit[1:]}: "
         f"{image_unit_statement(guarantee)}. Neighbours: {image_neighbours(shape)}."
     )
 
@@ -209,7 +209,7 @@ def dp_sgd_meaning(risk: Risk) -> str:
     """What a trained model gives away at most about which images it was trained on, by the exact trade-off curve."""
     if risk.at_one_percent >= 1:
         return (
-            "Nothing is promised: whoever has the model may find every image that was in the training set, without "
+            "Nothing is promised: anyone who has the model may find every image that was in the training set, without "
             "a false alarm."
         )
     found = (
@@ -217,5 +217,5 @@ def dp_sgd_meaning(risk: Risk) -> str:
         "naming 1 of 100 that were not"
     )
     if risk.at_one_percent > NEARLY_ALL:
-        return f"This ε promises next to nothing for a single image: whoever has the model {found}."
-    return f"Protects single images: whoever has the model {found}."
+        return f"This ε promises next to nothing for a single image: anyone who has the model {found}."
+    return f"Protects single images: anyone who has the model {found}."

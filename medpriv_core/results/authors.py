@@ -58,11 +58,10 @@ class Difference:
 
 DIFFERENCES = (
     Difference(
-        "One noise draw for a picture",
-        "Under Local-DP one Laplace number was added to all pixels of a picture, a shift of its brightness. The "
+        "One noise draw per image",
+        "Under Local-DP one Laplace number was added to all pixels of an image, a shift of its brightness. The "
         "differences between pixels stay as they were, so no finite ε holds.",
-        "Each pixel gets its own noise unless *one number for the picture* is chosen, which repeats what the authors "
-        "did.",
+        "Each pixel gets its own noise unless *Laplace per image* is chosen, which repeats what the authors did.",
     ),
     Difference(
         "Best epoch on the test images",
@@ -78,8 +77,8 @@ DIFFERENCES = (
     ),
     Difference(
         "What ε holds under DP-SGD",
-        "Microbatches were clipped instead of images and batches were dealt from a shuffled deck, while the accountant "
-        "assumed Poisson sampling: the claimed ε is not established.",
+        "Microbatches were clipped instead of images and batches were shuffled, while the accountant "
+        "assumed Poisson subsampling: the claimed ε is not established.",
         "Each image is clipped by itself, batches are Poisson samples or the whole set, and ε counts what was done.",
     ),
     Difference(
@@ -95,7 +94,7 @@ DIFFERENCES = (
     ),
     Difference(
         "Training on noised, testing on clean images",
-        "Local-DP's training accuracy was measured on noised pictures and its test accuracy on clean ones: the "
+        "Local-DP's training accuracy was measured on noised images and its test accuracy on clean ones: the "
         "likeliest reason why the test curve lies above the training curve.",
         "The same, and the accuracy on noised test images besides.",
     ),

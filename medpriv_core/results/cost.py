@@ -206,7 +206,7 @@ def _subject(group: Group) -> str:
         held = f"ε = {format_epsilon(group.epsilon)}, δ = {format_delta(first.guarantee.delta or 0)}"
     if first.method == "local_dp":
         drawn = kinds_of_noise()[first.noise_draw or USUAL].drawn
-        return f"Local-DP at β = {first.beta:g}, {drawn} ({held}{' for the picture' if ',' in held else ''})"
+        return f"Local-DP at β = {first.beta:g}, {drawn} ({held}{' for the image' if ',' in held else ''})"
     return f"DP-SGD with {held}"
 
 
@@ -215,7 +215,7 @@ def _about(costs: Sequence[Cost], protocol: Protocol) -> str:
         return "By the best epoch on the test images, which flatters all of them and has no honest interval."
     if all(cost.low is None for cost in costs):
         return "Against no privacy; with a single run on one side or both, how much of it is chance is not known."
-    return "Against no privacy; in brackets the 95 % interval of the difference."
+    return "Against no privacy; in brackets the 95% interval of the difference."
 
 
 def _footnote(cost: Cost) -> str:

@@ -7,7 +7,7 @@ as a whole has tens of thousands, and any two pictures are neighbours under Loca
 >>> from medpriv_core.spec import RunSpec
 >>> held = held_guarantee(RunSpec(dataset="chest_xray", image_size=224, method="local_dp", beta=1.0), Setup(), None)
 >>> held.unit, round(held.epsilon, -3)
-('one whole picture', 19000.0)
+('one whole image', 19000.0)
 """
 
 from __future__ import annotations
@@ -104,11 +104,11 @@ def _of_picture(guarantee: ImageGuarantee) -> HeldGuarantee:
     return HeldGuarantee(
         epsilon=guarantee.epsilon_image,
         delta=guarantee.delta,
-        unit="one whole picture",
-        adjacency="any two pictures",
+        unit="one whole image",
+        adjacency="any two images",
         sampling="noise drawn once",
         accountant=IMAGE_ACCOUNTANT_WORDS[guarantee.accountant],
-        statement=f"each picture: {image_epsilon_statement(guarantee)}",
+        statement=f"each image: {image_epsilon_statement(guarantee)}",
     )
 
 

@@ -139,4 +139,4 @@ def _another(name: str, what: str) -> RunError:
 
 
 def _unknown(what: str) -> RunError:
-    return RunError(f"This run states an ε and does not say {what}, so nobody can reckon it again. {_AGAIN}")
+    return RunError(f"This run states an ε and does not say {what}, so nobody can compute it again. {_AGAIN}")

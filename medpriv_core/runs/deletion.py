@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 def delete(home: DataHome, run_id: str) -> None:
     """Put an ended run away; ``restore`` brings it back. Raises ``RunError`` for one that waits or trains."""
     with RunStore(home).changing(run_id) as change:
-        _check_ended(change.row, "delete it")
+        _check_ended(change.row, "remove it")
         if change.row.deleted_at is None:
             put_labels(home, change, deleted_at=time.time())
 
@@ -58,7 +58,7 @@ def purge(home: DataHome, run_id: str, *, at_once: bool = False) -> None:
     with RunStore(home).changing(run_id) as change:
         _check_ended(change.row, "remove it")
         if change.row.deleted_at is None and not at_once:
-            raise RunError(f"Run {run_id} has not been deleted; delete it first.")
+            raise RunError(f"Run {run_id} has not been removed; remove it first.")
         if is_held(home.runs / run_id / "worker.lock"):
             raise RunError(f"A worker is still at run {run_id}; try again when it has ended.")
         _remove(home, change)
@@ -77,7 +77,7 @@ def purge_expired(home: DataHome) -> int:
             purge(home, row.id)
             purged += 1
         except MedprivError as error:  # brought back meanwhile, or the disk refuses: next time
-            log.info("run %s is not purged: %s", row.id, error)
+            log.info("run %s is not removed for good: %s", row.id, error)
     return purged
 
 

@@ -118,9 +118,9 @@ def diagnose(home: DataHome, run_id: str, pictures: Sequence[np.ndarray]) -> Dia
 
 def _read_record(home: DataHome, row: RunRow) -> _Record:
     if row.deleted_at is not None:
-        raise RunError(f"Run {row.id} has been deleted; restore it, or choose another run.")
+        raise RunError(f"Run {row.id} has been removed; restore it, or choose another run.")
     if row.state != "finished":
-        raise RunError(f"Run {row.id} is {row.state}; only a finished run can be asked about a picture.")
+        raise RunError(f"Run {row.id} is {row.state}; only a finished run can be asked about an image.")
     directory = RunDirectory(home.runs / row.id)
     if directory.network is None:
         raise RunError(no_network(directory))
@@ -159,7 +159,7 @@ def _caveat(record: _Record) -> str:
     spec = record.spec
     sentences = [
         "The percentages say how decided the network is; they are not the probability of a disease. Nobody has checked "
-        "whether 9 in 10 of the pictures that it calls 90 % sure are what it says.",
+        "whether 9 in 10 of the images that it calls 90% sure are what it says.",
         f"It was right on {_percent(record.accuracy)} of the test images; always naming the most frequent class is "
         "right on "
         f"{_percent(record.majority_rate)}.",
@@ -168,14 +168,13 @@ def _caveat(record: _Record) -> str:
         noised = record.last.test_noised.accuracy
         measured = "" if noised is None else f" (right on {_percent(noised)} of the test images with such noise)"
         sentences.append(
-            f"It learned from pictures of {spec.image_size} pixels a side with {spec.picture_noise.in_words}, "
+            f"It learned from images of {spec.image_size} pixels a side with {spec.picture_noise.in_words}, "
             f"β = {spec.beta:g}"
             f"{measured}; noise of another strength or at another size is new to it."
         )
     else:
         sentences.append(
-            "It learned from pictures without noise, so what it says of a noised or an undone one is still less "
-            "reliable."
+            "It learned from images without noise, so what it says of a noised or an undone one is still less reliable."
         )
     if record.directory.imported:
         sentences.append("It was trained on another machine, and these figures are what its sender says.")
@@ -183,13 +182,13 @@ def _caveat(record: _Record) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}%"
 
 
 def _check_picture(picture: np.ndarray) -> None:
     fits = picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] in (1, 3) and picture.size > 0
     if not fits:
         raise ImageError(
-            f"A picture to be judged must have 8-bit pixels in grey or colour, but this one is {picture.dtype} of the "
+            f"An image to be judged must have 8-bit pixels in grey or colour, but this one is {picture.dtype} of the "
             f"shape {picture.shape}."
         )

@@ -50,7 +50,7 @@ class RunDirectory(JobFolder):
 
     ORDER: ClassVar[str] = "spec.json"
     DELETED: ClassVar[str] = (
-        "The folder of this run was deleted while it trained, so it ends here. Start it anew if it is still wanted."
+        "The folder of this run was removed while it trained, so it ends here. Start it anew if it is still wanted."
     )
 
     @property
@@ -91,7 +91,7 @@ class RunDirectory(JobFolder):
         except Unreadable as error:
             raise RunError(
                 f"The run at {self.path} has no readable spec.json ({error}), so it cannot be shown or resumed. Put "
-                "the file back, or delete the run."
+                "the file back, or remove the run."
             ) from error
         return RunSpec.from_dict(values)
 
@@ -131,7 +131,7 @@ class RunDirectory(JobFolder):
         except Unreadable as error:
             raise RunError(
                 f"The setup.json of run {self.path.name} cannot be read ({error}), so what it recorded when it began "
-                "is not known, nor which ε holds. Put the file back, or delete the run."
+                "is not known, nor which ε holds. Put the file back, or remove the run."
             ) from error
 
     def append_epoch(self, row: EpochRow) -> None:
@@ -201,6 +201,6 @@ def no_network(directory: RunDirectory) -> str:
             "choose another run, or export it again where it was trained."
         )
     return (
-        f"The network of run {directory.path.name} has been deleted (there is no {directory.checkpoint.name} in its "
+        f"The network of run {directory.path.name} has been removed (there is no {directory.checkpoint.name} in its "
         "folder); choose another run, or train it again."
     )

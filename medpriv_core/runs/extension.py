@@ -16,7 +16,7 @@ from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, co
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import dp_sgd_statement, format_delta, format_epsilon
 from medpriv_core.privacy.verdict import recorded_segments, run_verdict
-from medpriv_core.runs.estimate import START_S
+from medpriv_core.runs.run_parts import START_S
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import RunSpec, Sampling
 
@@ -122,7 +122,7 @@ def plan_extension(run: RunSummary, *, epochs: int) -> tuple[Extension, RunSpec]
 def _check_extendable(run: RunSummary) -> RunSpec:
     """The specification of a run that can go on."""
     if run.deleted_at is not None:
-        raise RunError(f"Run {run.id} has been deleted; restore it first.")
+        raise RunError(f"Run {run.id} has been removed; restore it first.")
     if not run.ended:
         raise RunError(f"Run {run.id} is {run.state}; only a run that has ended can be given more epochs.")
     if run.spec is None:

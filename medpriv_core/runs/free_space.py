@@ -35,7 +35,7 @@ def check_room(home: DataHome, spec: RunSpec, *, setup: Setup | None = None) -> 
     if free_mb < needed_mb:
         raise DataHomeError(
             f"This run needs about {needed_mb:,.0f} MB in {home.root}, but the disk has {free_mb:,.0f} MB free. Free "
-            "some space (runs that were deleted can be removed for good), choose a smaller image size, or point "
+            "some space (runs that were removed can be removed for good), choose a smaller image size, or point "
             "MEDPRIV_HOME to another disk."
         )
 

@@ -150,7 +150,7 @@ def _is_listed(home: DataHome, run_id: str) -> bool:
 
 
 def _known(run_id: str) -> RunError:
-    return RunError(f"This run is here already, perhaps among the deleted ones: {run_id}. Nothing was imported.")
+    return RunError(f"This run is here already, perhaps among the removed ones: {run_id}. Nothing was imported.")
 
 
 def _write(part: RunDirectory, run: ArchivedRun, files: dict[str, bytes]) -> None:

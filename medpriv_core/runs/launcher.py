@@ -16,12 +16,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from medpriv_core.home import DataHome
 from medpriv_core.locks import is_held
 from medpriv_core.processes import ask_to_end, command_line, environment, kill_all, process_begun, start_process
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.spare import Spare
 from medpriv_core.runs.store import LOCAL, RunRow
 
 _MOST_DIGITS = 10  # of the number of a process
@@ -63,11 +64,23 @@ class Launcher(Protocol):
         """Ask the worker to look for the file at once, or kill it; False where it cannot be told which one it is."""
 
 
+@runtime_checkable
+class KeepsReady(Protocol):
+    """A launcher that can have a worker wait for the next run."""
+
+    def keep_ready(self, running: int) -> bool:
+        """Called at each look, with the number of its runs that train; whether a worker waits."""
+
+    def let_go(self) -> None:
+        """The runner leaves: no worker is to wait any more."""
+
+
 class LocalLauncher:
     """Workers as subprocesses in sessions of their own, so that they outlive runner and app."""
 
     def __init__(self, home: DataHome) -> None:
         self._home = home
+        self._spare = Spare(home)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     @staticmethod
@@ -80,10 +93,24 @@ class LocalLauncher:
             return cuda or ("cuda:0",)  # where the worker says what is missing
         return cuda or ("mps" if sys.platform == "darwin" else "cpu",)
 
+    def keep_ready(self, running: int) -> bool:
+        """Keep a worker waiting while somebody is about to launch a run and a device is free for it."""
+        return self._spare.keep(room=running == 0 or running < len(self.slots("auto")))
+
+    def let_go(self) -> None:
+        """Let the waiting worker leave."""
+        self._spare.let_go()
+
     def start(self, row: RunRow, directory: RunDirectory) -> str:
-        """Start the worker and return its process by number and beginning; raises ``OSError`` where that fails."""
-        device = ("--device", row.slot) if row.slot.startswith("cuda:") else ()
-        child = start_process(self._home, "worker", str(directory.path), *device, log=directory.log)
+        """Start the worker and return its process by number and beginning; raises ``OSError`` where that fails.
+
+        One that waits is taken; else a process is started.
+        """
+        device = row.slot if row.slot.startswith("cuda:") else None
+        child = self._spare.hand_over(directory, device)
+        if child is None:
+            more = ("--device", device) if device else ()
+            child = start_process(self._home, "worker", str(directory.path), *more, log=directory.log)
         self._children[row.id] = child
         return handle_of({"pid": child.pid, "begun": process_begun(child.pid)}) or ""
 

@@ -25,7 +25,8 @@ from medpriv_core.locks import KeptLock, is_held
 from medpriv_core.processes import start_process
 from medpriv_core.runs.deletion import purge_expired
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.launcher import LAUNCHERS, Launcher, Poll
+from medpriv_core.runs.launcher import LAUNCHERS, KeepsReady, Launcher, Poll
+from medpriv_core.runs.spare import is_wished
 from medpriv_core.runs.store import RunRow, RunStore
 from medpriv_core.systems import KILLED
 
@@ -68,7 +69,22 @@ class Runner:
         while (claimed := self._store.claim_next(lambda *wanted: slots.get(wanted, ()))) is not None:
             self._start(claimed)
             started = True
-        return bool(running) or started
+        waits = self._keep_ready()
+        return bool(running) or started or waits
+
+    def leave(self) -> None:
+        """Let workers go that wait for a run; those that train go on."""
+        for launcher in self._launchers.values():
+            if isinstance(launcher, KeepsReady):
+                launcher.let_go()
+
+    def _keep_ready(self) -> bool:
+        running = [row.launcher for row in self._store.in_state("running")]
+        waits = False
+        for name, launcher in self._launchers.items():
+            if isinstance(launcher, KeepsReady):
+                waits = launcher.keep_ready(running.count(name)) or waits
+        return waits
 
     def _slots(self, launcher: str, wanted: str) -> Sequence[str]:
         known = self._launchers.get(launcher)
@@ -129,7 +145,7 @@ class Runner:
 
 
 FOLDER_GONE = (
-    "The folder of this run, or the spec.json in it, was deleted while it trained. Delete the run from the list."
+    "The folder of this run, or the spec.json in it, was removed while it trained. Remove the run from the list."
 )
 
 
@@ -142,7 +158,7 @@ def _unknown_launcher(name: str) -> str:
 
 def _not_started(error: Exception, directory: RunDirectory) -> str:
     if not directory.is_there:
-        return "The folder of this run was deleted while it waited. Delete it from the list."
+        return "The folder of this run was removed while it waited. Remove it from the list."
     return f"The worker could not be started: {str(error).rstrip('.')}."
 
 
@@ -189,6 +205,13 @@ def _has_work(store: RunStore) -> bool:
 def _work_until_idle(home: DataHome, lock: KeptLock, idle_exit_s: float) -> bool:
     """False if another process has become the runner meanwhile, because the file of the lock was removed."""
     runner = Runner(home)
+    try:
+        return _look_until_idle(home, runner, lock, idle_exit_s)
+    finally:
+        runner.leave()
+
+
+def _look_until_idle(home: DataHome, runner: Runner, lock: KeptLock, idle_exit_s: float) -> bool:
     idle_since, purged_at, full = time.monotonic(), -PURGE_EVERY_S, False
     while time.monotonic() - idle_since < idle_exit_s:
         if not lock.keep():
@@ -211,11 +234,11 @@ def _work_until_idle(home: DataHome, lock: KeptLock, idle_exit_s: float) -> bool
 
 
 def ensure_runner(home: DataHome) -> None:
-    """Start a runner if there is work and none is alive. Cheap enough for every page refresh.
+    """Start a runner if there is work, or soon may be, and none is alive. Cheap enough for every page refresh.
 
     Raises ``DataHomeError`` where the disk refuses.
     """
-    if not _has_work(RunStore(home)) or is_held(home.runner_lock):
+    if is_held(home.runner_lock) or not (_has_work(RunStore(home)) or (is_wished(home) and can_train())):
         return
     with _starting:
         mine = _started.get(home.root)

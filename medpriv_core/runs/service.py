@@ -33,6 +33,7 @@ from medpriv_core.runs.naming import name_run
 from medpriv_core.runs.rebuilding import Say, rebuild_table, silent
 from medpriv_core.runs.resume_checks import check_files_to_resume, recorded_setup
 from medpriv_core.runs.runner import ensure_runner
+from medpriv_core.runs.spare import wish
 from medpriv_core.runs.store import Place, RunRow, RunStore
 from medpriv_core.runs.summary import Run, RunSummary, read_run, read_summary, summarise
 from medpriv_core.spec import RunSpec
@@ -46,6 +47,7 @@ __all__ = [
     "RunSummary",
     "cancel",
     "delete",
+    "expect_launch",
     "extend",
     "extension",
     "list_lines",
@@ -83,7 +85,7 @@ def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequ
     store.check()
     dataset = open_dataset(home, spec.dataset)
     if not dataset.info.trainable:
-        raise SettingError(f"{dataset.info.title} is a single picture to look at; choose a dataset to train on.")
+        raise SettingError(f"{dataset.info.title} is a single image to look at; choose a dataset to train on.")
     sizes = dataset_sizes(dataset)
     spec.check_dataset_size(sizes["train_size"])
     if spec.method == "dp_sgd":
@@ -110,6 +112,12 @@ def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequ
         raise
     ensure_runner(home)
     return run_id
+
+
+def expect_launch(home: DataHome) -> None:
+    """Somebody is about to launch a run: have a worker wait for it, on this machine (``spare``). Cheap for a page."""
+    wish(home)
+    _bring_runner(home)
 
 
 def list_runs(home: DataHome, *, deleted: bool = False) -> list[RunSummary]:
@@ -280,7 +288,7 @@ def _check_files_to_resume(home: DataHome, directory: RunDirectory, spec: RunSpe
 
 def _check_resumable(row: RunRow, directory: RunDirectory) -> None:
     if row.deleted_at is not None:
-        raise RunError(f"Run {row.id} has been deleted; restore it first.")
+        raise RunError(f"Run {row.id} has been removed; restore it first.")
     if row.state not in ("cancelled", "failed"):
         raise RunError(f"Run {row.id} is {row.state}; only a stopped or failed run can be resumed.")
     if directory.imported:

@@ -261,7 +261,7 @@ def _read_files(directory: RunDirectory, versions: tuple[Signature | None, ...])
     except Exception as error:
         # What no reader foresaw must not take all other runs off the list.
         log.exception("Run %s cannot be read", directory.path.name)
-        complaint = f"The files of this run cannot be read ({type(error).__name__}). Put them back, or delete the run."
+        complaint = f"The files of this run cannot be read ({type(error).__name__}). Put them back, or remove the run."
     complaint = complaint or ends.fault
     return _Files(
         versions=versions,

@@ -18,10 +18,10 @@ MOST_OF_ONE, MOST_OF_ALL = 4, 12
 _LINES_BYTES = 2**20  # by so many a request may be longer than its file
 
 TOO_MUCH = (
-    "This browser tab has as many pictures on their way as it may have. Wait until they have been read, then choose "
+    "This browser tab has as many images on their way as it may have. Wait until they have been read, then choose "
     "the next."
 )
-TOO_MUCH_OF_ALL = "Others are sending pictures right now, as many as the memory of this server takes. Try again soon."
+TOO_MUCH_OF_ALL = "Others are sending images right now, as many as the memory of this server takes. Try again soon."
 _UPLOAD = re.compile(r"/_stcore/upload_file/([^/]+)/[^/]+$")
 
 

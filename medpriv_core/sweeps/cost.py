@@ -58,12 +58,12 @@ class DpSgdCost:
         else:
             lines = [
                 f"All {count} DP-SGD networks together: {self.together.statement}. The one that spends most has "
-                f"ε = {format_epsilon(self.together.largest)} by itself, and whoever sees them all learns from each."
+                f"ε = {format_epsilon(self.together.largest)} by itself, and anyone who sees them all learns from each."
             ]
         if self.with_others is not None:
             lines.append(
-                f"With {_counted_noun(self.others, 'other DP-SGD network')} trained here on these images, deleted and "
-                f"purged ones included: {self.with_others.statement}."
+                f"With {_counted_noun(self.others, 'other DP-SGD network')} trained here on these images, removed ones "
+                f"included: {self.with_others.statement}."
             )
         return lines
 
@@ -175,7 +175,7 @@ def _checker(home: DataHome, entries: Mapping[str, DatasetEntry]) -> Callable[[R
             open_dataset(home, spec.dataset)  # it says what is wrong
         assert entry is not None
         if not entry.info.trainable:
-            raise SettingError(f"{entry.info.title} is a single picture to look at; choose a dataset to train on.")
+            raise SettingError(f"{entry.info.title} is a single image to look at; choose a dataset to train on.")
         train_size = entry.train or 0
         spec.check_dataset_size(train_size)
         resolve_weights(spec.weights)

@@ -150,7 +150,7 @@ def _parse(file: Path, _changed_ns: int, _size: int) -> Sweep:
         raise
     except (MedprivError, TypeError, KeyError, ValueError, OSError) as error:
         raise RunError(
-            f"The file of a sweep ({file}) is damaged. Its runs are in the list of runs; delete the file to be rid of "
+            f"The file of a sweep ({file}) is damaged. Its runs are in the list of runs; remove the file to be rid of "
             "this message."
         ) from error
 

@@ -64,9 +64,9 @@ class NoisedCopies:
             those = replace(self, noises=tuple(hidden))
             delta = format_delta(those.delta_together)
             parts.append(
-                f"{_named(hidden)}: ε = {format_epsilon(those.epsilon_unit)} (δ = {delta}; two pictures that differ in "
+                f"{_named(hidden)}: ε = {format_epsilon(those.epsilon_unit)} (δ = {delta}; two images that differ in "
                 f"{unit}, at most by black against white), and ε = {format_epsilon(those.epsilon_image)} (δ = {delta}) "
-                "for any two pictures."
+                "for any two images."
             )
         if others:
             parts.append(

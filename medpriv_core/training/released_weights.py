@@ -63,7 +63,7 @@ def release_weights(directory: RunDirectory, path: Path, *, home: DataHome) -> N
     spec = directory.read_spec()
     saved = load_checkpoint(directory.checkpoint)
     if saved is None:
-        raise RunError("This run has no checkpoint, so there is no network to take away.")
+        raise RunError("This run has no checkpoint, so there is no network to export.")
     head = spec.trainable == "head"
     classes = directory.read_setup().classes
     tensors = {f"fc.{name}" if head else name: _plain(value) for name, value in _result(saved).items()}

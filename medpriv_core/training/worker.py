@@ -6,6 +6,7 @@ without an outcome was killed; its checkpoint lets another go on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from medpriv_core.datasets.noised import noised_dataset
@@ -22,16 +23,25 @@ MEMORY = (
 )
 
 
-def run_worker(path: Path, home: DataHome, *, device: str | None = None) -> int:
+def run_worker(
+    path: Path, home: DataHome, *, device: str | None = None, loaded: Callable[[], bool] = lambda: True
+) -> int:
     """Train the run in the directory ``path`` until it ends; returns the exit code, as ``run_job``.
 
-    ``device`` is the one that the launcher has chosen for it; None leaves it to the run's specification.
+    ``device`` is the one that the launcher has chosen for it; None leaves it to the run's specification. The training
+    begins when ``loaded`` says so, which is asked again and again.
     """
     directory = RunDirectory(path)
     if not directory.is_there:
         log_line(f"There is no run at {path} (no spec.json).")
         return EXIT_USER
-    return run_job(directory, lambda report: _train(directory, home, report, device), memory=MEMORY)
+
+    def work(report: Reporter) -> None:
+        while not loaded():
+            report(START_PHASE, 0, 1)
+        _train(directory, home, report, device)
+
+    return run_job(directory, work, memory=MEMORY)
 
 
 def _train(directory: RunDirectory, home: DataHome, report: Reporter, device: str | None) -> None:

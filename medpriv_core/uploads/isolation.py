@@ -65,7 +65,7 @@ def decode_apart(kind: Kind, data: bytes, *, visitor: str = "") -> Decoded:
             process.kill()
             if too_late.is_set() or process.wait() == _OUT_OF_PROCESSOR_TIME:
                 raise ImageError(
-                    "Reading this picture took too long, so it was stopped. Export it uncompressed, or a part of it."
+                    "Reading this image took too long, so it was stopped. Export it uncompressed, or a part of it."
                 ) from None
             raise
         finally:

@@ -26,7 +26,7 @@ def open_upload(name: str, data: bytes, *, visitor: str = "") -> Upload:
     if len(data) > MAX_UPLOAD_MB * 2**20:
         raise ImageError(
             f"This file has {len(data) / 2**20:.0f} MB; up to {MAX_UPLOAD_MB} MB are read. "
-            "Shrink the picture, or upload a part of it."
+            "Shrink the image, or upload a part of it."
         )
     kind = kind_of(name, data)
     return make_upload(kind, decode_apart(kind, data, visitor=visitor))

@@ -17,8 +17,8 @@ MAX_WAIT_S = 60.0
 # At least two, so that a slow picture of one visitor holds up nobody else.
 DECODERS = max(2, min(4, os.cpu_count() or 1))
 
-STILL_READING = "Your last picture is still being read. Wait until it has been, and choose this one again."
-ALL_BUSY = "The pictures of others are being read right now. Try again in a minute."
+STILL_READING = "Your last image is still being read. Wait until it has been, and choose this one again."
+ALL_BUSY = "The images of others are being read right now. Try again in a minute."
 
 
 class Places:

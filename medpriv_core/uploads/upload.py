@@ -12,7 +12,7 @@ from medpriv_core.pictures.kinds import Kind
 from medpriv_core.pictures.rendering import presets_at, rendered, window_notes
 from medpriv_core.pictures.windows import Preset
 
-BURNED_IN_TEXT = "Text that is part of the picture itself, such as a name or a date in its corner, is not removed."
+BURNED_IN_TEXT = "Text that is part of the image itself, such as a name or a date in its corner, is not removed."
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import gc
 import io
@@ -23,6 +24,7 @@ from medpriv_core.mechanisms.comparison import NoisedPanel, noised_panel
 from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.steps import Steps
+from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.uploads.fitting import fit
 from pages.parts.picture_viewer import encode_png
 
@@ -65,13 +67,13 @@ def thumbnail(name: str, location: str | None, index: int) -> bytes:
     return png(Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
 
 
-@st.cache_data(max_size="64MB", show_spinner="Gathering other patients' pictures…")
+@st.cache_data(max_size="64MB", show_spinner="Gathering other patients' images…")
 def gallery(name: str, location: str | None, index: int, size: int) -> Gallery:
     """The image at ``index`` among others of its dataset."""
     return make_gallery(dataset(name, location), index, size=size)
 
 
-@st.cache_data(max_size="64MB", show_spinner="Gathering other patients' pictures…")
+@st.cache_data(max_size="64MB", show_spinner="Gathering other patients' images…")
 def pictures_to_tell_from(name: str, location: str | None, shape: tuple[int, int, int]) -> np.ndarray:
     """Images of a dataset in the shape of a picture that is not of it (which itself stays out of this cache)."""
     return pictures_of_shape(dataset(name, location), shape)
@@ -84,19 +86,34 @@ def panel(
     *,
     shared: bool,
     seed: tuple[int, ...],
+    progress: ProgressCallback = no_progress,
 ) -> tuple[NoisedPanel, bytes]:
     """The noised version of the picture that ``key`` stands for, and its PNG for the viewer.
+
+    What ``progress`` draws is none of the result, and not kept with it.
 
     ``shared``: drawn once for all visitors, who see the same demonstration of the same picture anyway. A visitor's own
     picture, and a release, stay in the visitor's session.
     """
 
+    tell = beside_caches(progress)
+
     def make() -> tuple[NoisedPanel, bytes]:
-        noised = noised_panel(picture, noise, seed=seed)
+        noised = noised_panel(picture, noise, seed=seed, progress=tell)
         return noised, encode_png(noised.pixels)
 
     # Of a record, the cache would see its parameters and not which mechanism they are of.
     return (_once_for_all if shared else _once_a_visitor)(("panel", *key, *seed), noise.to_dict(), make)
+
+
+def beside_caches(progress: ProgressCallback) -> ProgressCallback:
+    """The same progress, to be told within a cached function, whose cache keeps nothing of what is drawn by it."""
+    outside = contextvars.copy_context()
+
+    def tell(phase: str, done: int, total: int) -> None:
+        outside.run(progress, phase, done, total)
+
+    return tell
 
 
 def look(

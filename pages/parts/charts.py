@@ -56,7 +56,7 @@ def draw_chart(
             f"{file_name}.png",
             "image/png",
             key=f"{key}_png",
-            help="This chart as a picture for a slide",
+            help="This chart as an image for a slide",
             icon=":material/download:",
             type="tertiary",
             on_click="ignore",

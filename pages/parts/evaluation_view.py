@@ -136,7 +136,7 @@ def _draw_figures(figures: list[Figure], labels: np.ndarray, names: list[str]) -
             {
                 "figure": EVALUATED[figure.name].title,
                 "value": in_words(figure.name, figure.value),
-                "95 % interval": interval_in_words(figure.name, figure.interval),
+                "95% interval": interval_in_words(figure.name, figure.interval),
                 "what it means": EVALUATED[figure.name].meaning,
             }
             for figure in figures
@@ -164,10 +164,10 @@ def _draw_confusion(
                 "class": for_cell(row.name),
                 "images": row.images,
                 "found (recall)": share(row.recall),
-                "recall, 95 % interval": span(row.recall_interval),
+                "recall, 95% interval": span(row.recall_interval),
                 "called so": row.called,
                 "of these right (precision)": share(row.precision),
-                "precision, 95 % interval": span(row.precision_interval),
+                "precision, 95% interval": span(row.precision_interval),
             }
             for row in class_table(matrix, names)
         ],
@@ -201,7 +201,7 @@ def _draw_calibration(
                     "answers": of.count,
                     "mean confidence": share(of.confidence),
                     "share right": share(of.accuracy),
-                    "95 % interval": span(of.interval),
+                    "95% interval": span(of.interval),
                 }
                 for of in bins
             ],
@@ -244,7 +244,7 @@ def _draw_threshold(
             {
                 "figure": name.capitalize(),
                 "value": share(value),
-                "95 % interval": span(intervals[name]),
+                "95% interval": span(intervals[name]),
                 "what it means": for_cell(meaning),
             }
             for name, value, meaning in kinds

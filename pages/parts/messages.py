@@ -26,7 +26,7 @@ def show_error(place: Any, error: MedprivError) -> None:
     """An error as a message in ``place``, with the way to where it can be mended, if there is one."""
     place.error(sentence(error), icon=":material/error:")
     if isinstance(error, RunTableError):
-        place.page_link("runs.py", label="Mend it on the page of runs", icon=":material/build:")
+        place.page_link("runs.py", label="Repair it on the page of runs", icon=":material/build:")
 
 
 @contextmanager

@@ -146,7 +146,7 @@ def _draw_means(runs: Sequence[RunSummary], test_set: str) -> None:
                 "figure": metric.title,
                 "mean": in_words(name, mean.mean),
                 "standard deviation": in_words(name, mean.deviation),
-                "95 % interval of the mean": interval_in_words(name, possible),
+                "95% interval of the mean": interval_in_words(name, possible),
                 "lowest": in_words(name, min(known)),
                 "highest": in_words(name, max(known)),
             }
@@ -194,7 +194,7 @@ def _draw_agreement(found: Multiplicity, method: Method, key: str, about: str) -
 
 
 def _draw_abstention(points: Sequence[AbstentionPoint], networks: int, method: Method, key: str, about: str) -> None:
-    st.markdown("**What if it stays silent where they quarrel?**")
+    st.markdown("**What if it stays silent where they disagree?**")
     st.markdown(abstention_sentence(points))
     with st.container(width=CHART_WIDTH):
         draw_chart(
@@ -212,7 +212,7 @@ def _draw_abstention(points: Sequence[AbstentionPoint], networks: int, method: M
                     "images answered": share(point.coverage),
                     "left to a human being": share(point.deferred),
                     "right among the answers": share(point.accuracy),
-                    "95 % interval": span(point.interval),
+                    "95% interval": span(point.interval),
                 }
                 for point in points
             ],

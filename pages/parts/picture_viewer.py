@@ -49,7 +49,7 @@ class ViewerPanel:
     def size(self) -> tuple[int, int]:
         """Width and height in pixels, as the file's header says."""
         if not self.png.startswith(PNG_SIGNATURE):
-            raise ValueError(f"the picture {self.title!r} is not a PNG file")
+            raise ValueError(f"the image {self.title!r} is not a PNG file")
         width, height = struct.unpack_from(">II", self.png, 16)
         return width, height
 
@@ -62,7 +62,7 @@ def picture_viewer(
     height: int = 512,
     room_below: int = 0,
     follows: str = "",
-    label: str = "Pictures to compare",
+    label: str = "Images to compare",
 ) -> None:
     """Draw pictures of one size with one zoom for all.
 
@@ -76,10 +76,10 @@ def picture_viewer(
     """
     fewest = 2 if mode == "wipe" else 1
     if len(panels) < fewest:
-        raise ValueError(f"mode {mode!r} needs at least {fewest} picture(s), not {len(panels)}")
+        raise ValueError(f"mode {mode!r} needs at least {fewest} image(s), not {len(panels)}")
     sizes = {panel.size for panel in panels}
     if len(sizes) > 1:
-        raise ValueError(f"pictures of one viewer must have one size, not {sorted(sizes)}")
+        raise ValueError(f"images of one viewer must have one size, not {sorted(sizes)}")
     pixels_wide, pixels_high = sizes.pop()
     header = {
         "key": key,

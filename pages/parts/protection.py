@@ -12,4 +12,4 @@ from medpriv_core.spec import RunSpec
 def draw_local_dp(spec: RunSpec) -> None:
     """The epsilon of each training picture, and what it means."""
     guarantee = picture_guarantee(spec)
-    st.markdown(f"**Each picture: {image_epsilon_statement(guarantee)}**  \n{local_dp_meaning(guarantee)}")
+    st.markdown(f"**Each image: {image_epsilon_statement(guarantee)}**  \n{local_dp_meaning(guarantee)}")

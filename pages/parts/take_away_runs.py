@@ -31,7 +31,7 @@ BYTE_ORDER_MARK = "\ufeff"
 def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> None:
     """Downloads of these runs, of one or of many: nothing is made before its button is pressed."""
     if not runs:
-        st.caption("Choose runs to take them away.")
+        st.caption("Choose runs to export.")
         return
     home, one = data_home(), runs[0] if len(runs) == 1 else None
     ended = [run for run in runs if run.ended]
@@ -92,7 +92,7 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
                 key=f"{key}_events",
                 about="A folder with an event file for each run. Unpack it and open the folder with TensorBoard.",
             )
-    st.caption("The zip can be brought in on another machine; the tables open in a spreadsheet.")
+    st.caption("The zip can be imported on another machine; the tables open in a spreadsheet.")
     if len(ended) > MOST_ZIPPED:
         st.caption(
             f"A zip made here holds at most {MOST_ZIPPED} runs: choose fewer. Where the app runs, "

@@ -38,7 +38,7 @@ def test_each_pair_of_eye_and_computer_has_its_sentence_with_the_amount(seen: fl
 
 def test_a_computer_that_brings_back_what_the_eye_lost_is_the_finding() -> None:
     assert findings.one_amount(look(0.3, 0.96), 2) == (
-        "At β = 2 the eye sees nothing; a computer still brings the picture back (likeness 0.96)"
+        "At β = 2 the eye sees nothing; a computer still brings the image back (likeness 0.96)"
     )
 
 
@@ -51,12 +51,12 @@ def test_several_amounts_say_where_the_eye_gives_up_and_where_the_computer_does(
     looks = [(4.0, look(0.1, 0.3)), (1.0, look(0.9, 0.98)), (2.0, look(0.4, 0.9))]
 
     assert findings.several_amounts(looks) == (
-        "The eye sees nothing from β = 2 on; a computer still brings the picture back at β = 2 (likeness 0.90)"
+        "The eye sees nothing from β = 2 on; a computer still brings the image back at β = 2 (likeness 0.90)"
     )
     assert "outlines at β = 4" in findings.several_amounts([(4.0, look(0.1, 0.6))])
     assert "neither the eye nor" in findings.several_amounts([(4.0, look(0.1, 0.2))])
     assert findings.several_amounts([(1.0, look(0.9, 0.9)), (2.0, look(0.6, 0.9))]) == (
-        "Even at β = 2 the eye sees part of the picture (likeness 0.60)"
+        "Even at β = 2 the eye sees part of the image (likeness 0.60)"
     )
 
 
@@ -70,7 +70,7 @@ def test_kinds_are_counted() -> None:
 
 def test_both_draws_of_figure_2_are_compared() -> None:
     assert findings.two_draws(look(0.1, 0.1), look(0.95, 0.95), 4) == (
-        "At β = 4 noise on every pixel leaves the picture hidden; one number for all pixels leaves it visible"
+        "At β = 4 Laplace per pixel leaves the image hidden; Laplace per image leaves it visible"
     )
 
 
@@ -96,6 +96,6 @@ def test_how_often_a_patient_is_found_stands_against_guessing() -> None:
 def test_enough_noise_is_where_no_later_amount_finds_the_patient() -> None:
     points = [point(2, 100, seen=0.4), point(1, 100, seen=0.9), point(4, 60), point(8, 1)]
 
-    assert findings.enough(points) == "The eye loses the picture at β = 2; the patient is found up to β = 4"
+    assert findings.enough(points) == "The eye loses the image at β = 2; the patient is found up to β = 4"
     assert findings.enough(points[:3]) == "Even at β = 4 a computer finds the patient in 60 of 100 trials"
     assert findings.enough([point(8, 1)]) == ("From β = 8 on, the patient is found no more often than by guessing")

@@ -22,7 +22,7 @@ def attempt(ssim: float | None, correlation: float | None) -> Attempt:
 @pytest.mark.parametrize(
     ("ssim", "correlation", "words"),
     [
-        (0.67, 0.93, "what the picture shows as a whole"),
+        (0.67, 0.93, "what the image shows as a whole"),
         (0.2, 0.93, "in part"),
         (0.67, 0.6, "in part"),
         (0.1, 0.3, "None of these attempts brings back much"),
@@ -37,7 +37,7 @@ def test_the_best_attempt_is_judged_by_both_likenesses(ssim: Any, correlation: A
 def test_copies_are_set_against_one() -> None:
     mechanism = picture_noise("laplace_per_pixel", beta=4)
     one, four = (mechanism.guarantee((28, 28, 1), copies=copies) for copies in (1, 4))
-    assert copies_statement(one, one).startswith("One copy of the picture has ε = 50.")
+    assert copies_statement(one, one).startswith("One copy of the image has ε = 50.")
     said = copies_statement(one, four)
     assert said.startswith("4 copies together have ε = ")
     assert "(δ = 1e-5)" in said

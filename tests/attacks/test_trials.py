@@ -59,7 +59,7 @@ def test_what_is_known_is_not_counted_again() -> None:
 
 def test_trials_that_fail_are_told_as_not_tried_and_the_next_are_counted() -> None:
     def fail() -> Iterator[SuccessRate]:
-        raise ValueError("no picture")
+        raise ValueError("no image")
         yield rate(0)
 
     count_aside("broken", fail)

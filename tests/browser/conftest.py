@@ -64,7 +64,8 @@ class App:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> None:
-        environment = os.environ | {"MEDPRIV_HOME": str(self.home.root)}
+        # A worker that waits would load torch in each of these tests, most of which train nothing.
+        environment = os.environ | {"MEDPRIV_HOME": str(self.home.root), "MEDPRIV_SPARE_WORKER": "off"}
         if self.script != "app.py":
             environment["PYTHONPATH"] = str(ROOT)
         environment.pop("MEDPRIV_WEIGHTS", None)

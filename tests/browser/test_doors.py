@@ -70,9 +70,9 @@ def own_dicom(patient: str) -> bytes:
 
 
 def open_own_picture(page: Page, file: Path) -> None:
-    page.get_by_text("My own picture").click()
+    page.get_by_text("My own image").click()
     page.locator("input[type=file]").set_input_files(file)
-    expect(page.get_by_role("img", name="Original: your own picture")).to_be_visible()
+    expect(page.get_by_role("img", name="Original: your own image")).to_be_visible()
 
 
 def test_by_the_name_localhost_too_pages_come_without_jumping_and_an_upload_and_a_download_work(
@@ -92,7 +92,7 @@ def test_by_the_name_localhost_too_pages_come_without_jumping_and_an_upload_and_
     assert max(moved.values()) < 0.1, moved
     page.goto(f"http://localhost:{app.port}")
     open_own_picture(page, tmp_path / FILE_NAME)
-    page.get_by_role("tab", name="Take away").click()
+    page.get_by_role("tab", name="Export").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="PNG", exact=True).click()
     assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
@@ -107,13 +107,13 @@ def test_a_picture_goes_with_its_file_and_its_file_goes_when_it_has_been_read(
     slider = page.get_by_role("slider", name=re.compile("Your amount of noise"))
     slider.focus()
     slider.press("ArrowRight")
-    expect(page.get_by_role("img", name="Original: your own picture")).to_be_visible()
+    expect(page.get_by_role("img", name="Original: your own image")).to_be_visible()
     page.get_by_role("link", name="Train").click()
     page.get_by_role("link", name="Explore").click()
-    expect(page.get_by_role("img", name="Original: your own picture")).to_be_visible()
+    expect(page.get_by_role("img", name="Original: your own image")).to_be_visible()
     page.get_by_role("button", name="Remove").click()
-    expect(page.get_by_text("Choose a picture, or drop one here")).to_be_visible()
-    expect(page.get_by_role("img", name="Original: your own picture")).to_have_count(0)
+    expect(page.get_by_text("Choose an image, or drop one here")).to_be_visible()
+    expect(page.get_by_role("img", name="Original: your own image")).to_have_count(0)
 
 
 def test_the_app_shows_nothing_in_a_foreign_frame(
@@ -142,11 +142,11 @@ async url => {
         socket.onopen = () => resolve('open');
         socket.onerror = () => resolve('no');
     });
-    const picture = new Image();
-    outcome.picture = await new Promise(resolve => {
-        picture.onload = () => resolve('seen');
-        picture.onerror = () => resolve('no');
-        picture.src = url + '/favicon.png';
+    const image = new Image();
+    outcome.image = await new Promise(resolve => {
+        image.onload = () => resolve('seen');
+        image.onerror = () => resolve('no');
+        image.src = url + '/favicon.png';
     });
     return outcome;
 }
@@ -199,7 +199,7 @@ def test_nothing_of_a_file_is_left_in_the_server_ten_seconds_after_its_tab_was_c
     leaves.goto(app.url)
     open_own_picture(leaves, tmp_path / FILE_NAME)
     expect(leaves.get_by_text("is not removed")).to_be_visible()
-    assert not holds(pid, PATIENT.encode()), "the header is gone once the picture is there"
+    assert not holds(pid, PATIENT.encode()), "the header is gone once the image is there"
     row = open_upload(FILE_NAME, own_dicom(PATIENT), visitor="this test")._decoded.frames[0, 64].tobytes()
     assert holds(pid, row), "looked in the right place"
     leaves.close()

@@ -86,7 +86,7 @@ def test_a_deep_link_on_a_fresh_server_opens_its_page_with_the_menu(page: Page, 
     expect(page.get_by_text("index")).to_have_count(0)
 
 
-NOISED = re.compile("The same picture with noise")
+NOISED = re.compile("The same image with noise")
 
 
 def test_changing_the_noise_changes_pictures_and_link_and_a_reload_keeps_them(page: Page, app: App) -> None:
@@ -101,14 +101,14 @@ def test_changing_the_noise_changes_pictures_and_link_and_a_reload_keeps_them(pa
     page.wait_for_url(re.compile(r"beta=1\.5"))
     page.reload()
     expect(page.get_by_text("yours, β = 1.5")).to_be_visible()
-    expect(page.get_by_role("img", name=re.compile("same picture with noise: .* β = 1.5"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("same image with noise: .* β = 1.5"))).to_be_visible()
 
 
 def test_controls_pictures_and_answers_stand_in_one_window_without_scrolling(page: Page, app: App) -> None:
     page.set_viewport_size({"width": 1280, "height": 720})
     page.goto(f"{app.url}/?dataset=synthetic_chest")
     expect(page.get_by_text("100 of 100 times")).to_be_visible()
-    expect(page.get_by_role("img", name="ε of the whole picture")).to_be_visible()
+    expect(page.get_by_role("img", name="ε of the whole image")).to_be_visible()
     for part in (
         page.get_by_role("slider", name=re.compile("Your amount of noise")),
         *page.locator(".viewer .window").all(),
@@ -165,14 +165,14 @@ def test_an_image_is_found_in_the_grid_and_the_noise_on_it_is_undone(page: Page,
 def test_an_own_dicom_is_shown_windowed_and_taken_away_without_its_name(page: Page, app: App, tmp_path: Path) -> None:
     (tmp_path / "Doe^Jane.dcm").write_bytes(Path(get_testdata_file("CT_small.dcm", download=False)).read_bytes())
     page.goto(app.url)
-    page.get_by_text("My own picture").click()
+    page.get_by_text("My own image").click()
     page.locator("input[type=file]").set_input_files(tmp_path / "Doe^Jane.dcm")
-    expect(page.get_by_role("img", name="Original: your own picture")).to_be_visible()
+    expect(page.get_by_role("img", name="Original: your own image")).to_be_visible()
     expect(page.get_by_text("is not removed")).to_be_visible()
     expect(page.get_by_text("Doe^Jane")).to_have_count(0)
     expect(page.get_by_role("slider", name="Centre (HU)")).to_be_visible()
-    page.get_by_role("tab", name="Take away").click()
-    for button, start in (("PNG", b"\x89PNG"), ("SVG", b"<?xml"), ("The noised picture", b"\x89PNG")):
+    page.get_by_role("tab", name="Export").click()
+    for button, start in (("PNG", b"\x89PNG"), ("SVG", b"<?xml"), ("The noised image", b"\x89PNG")):
         with page.expect_download() as download:
             page.get_by_role("button", name=button, exact=True).click()
         content = Path(download.value.path()).read_bytes()
@@ -211,8 +211,8 @@ def test_runs_are_chosen_in_the_table_drawn_together_deleted_and_brought_back(pa
     expect(together.first).to_be_visible(timeout=PATIENCE_S * 1000)
     page.reload()
     expect(together.first).to_be_visible(timeout=PATIENCE_S * 1000)
-    page.get_by_role("button", name="Delete 2 runs").click()
-    expect(page.get_by_text("Deleted 2 runs.")).to_be_visible(timeout=PATIENCE_S * 1000)
+    page.get_by_role("button", name="Remove 2 runs").click()
+    expect(page.get_by_text("Removed 2 runs.")).to_be_visible(timeout=PATIENCE_S * 1000)
     expect(together).to_have_count(0)
     assert [run.id for run in service.list_runs(app.home)] == ["r1"]
     page.get_by_role("button", name="Undo").click()
@@ -234,7 +234,7 @@ def test_the_guarantee_is_there_before_a_launch_and_by_what_was_recorded_after_i
     expect(page.get_by_text(re.compile(r"ε = 2 \(δ = 1e-5"))).to_be_visible()
     expect(page.get_by_text(re.compile("instead of 3"))).to_be_visible()
     page.get_by_role("slider").press("Home")
-    expect(page.get_by_text(re.compile("Pixels a side: 28 instead of"))).to_be_visible()
+    expect(page.get_by_text(re.compile("Image size \\(pixels\\): 28 instead of"))).to_be_visible()
     fill(page, "Epochs", "5")
     expect(page.get_by_text(re.compile("Epochs: 5 instead of"))).to_be_visible()
     choose_no_weights(page)
@@ -296,7 +296,7 @@ def test_a_long_run_grows_is_stopped_and_resumed_outlives_its_app_and_says_that_
 
 def test_a_tab_stays_open_however_quickly_they_are_changed(page: Page, app: App) -> None:
     for address, titles in (
-        ("/?dataset=synthetic_chest&size=64", ("Formula and numbers", "Take away")),
+        ("/?dataset=synthetic_chest&size=64", ("Formula and numbers", "Export")),
         ("/sweep", ("Any grid", "The paper's grid")),
         ("/compare?sources=reference", ("Figure 4", "Figure 3")),
     ):

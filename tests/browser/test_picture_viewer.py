@@ -92,7 +92,7 @@ def test_keys_zoom_and_move_all_pictures_alike_and_the_page_does_not_run(viewer:
 
 
 def test_the_buttons_do_it_too_and_say_when_they_cannot(viewer: Page) -> None:
-    closer, back = (viewer.get_by_role("button", name=name) for name in ("Zoom in", "Whole picture"))
+    closer, back = (viewer.get_by_role("button", name=name) for name in ("Zoom in", "Whole image"))
     expect(back).to_have_attribute("aria-disabled", "true")
     whole = places(viewer)
     closer.focus()
@@ -124,7 +124,7 @@ def test_new_pictures_of_the_same_size_keep_the_zoom_and_others_begin_anew(viewe
     assert places(viewer) == kept
     viewer.get_by_role("radio", name="48").click()
     expect(viewer.get_by_text("runs of the page: 3", exact=True)).to_be_visible(timeout=SERVER_MS)
-    expect(viewer.get_by_role("button", name="Whole picture")).to_have_attribute("aria-disabled", "true")
+    expect(viewer.get_by_role("button", name="Whole image")).to_have_attribute("aria-disabled", "true")
     assert region(on_screen(viewer, 0)) == (0, 47, 0, 47)
 
 
@@ -132,13 +132,13 @@ def test_the_handle_of_the_wipe_moves_by_arrow_keys(viewer: Page) -> None:
     choose_mode(viewer, "wipe", windows=1)
     handle = viewer.get_by_role("slider", name="Wipe between ramp (left) and fifth (right)")
     expect(handle).to_have_value("50")
-    viewer.get_by_role("combobox", name="Picture on the right").select_option("inverted")
+    viewer.get_by_role("combobox", name="Image on the right").select_option("inverted")
     handle = viewer.get_by_role("slider", name="Wipe between ramp (left) and inverted (right)")
     handle.focus()
     for _ in range(30):
         viewer.keyboard.press("ArrowLeft")
     expect(handle).to_have_value("20")
-    expect(handle).to_have_attribute("aria-valuetext", "20 % of the left picture")
+    expect(handle).to_have_attribute("aria-valuetext", "20% of the left image")
     shown = on_screen(viewer, 0)
     beside, row = len(shown) // 16, len(shown) // 8  # clear of the line and of the knob
     edge = len(shown) // 5
@@ -195,7 +195,7 @@ def test_the_wheel_scrolls_the_page_and_zooms_only_with_ctrl(viewer: Page) -> No
     for _ in range(3):
         viewer.mouse.wheel(0, -100)
     viewer.keyboard.up("Control")
-    expect(viewer.get_by_role("button", name="Whole picture")).to_have_attribute("aria-disabled", "false")
+    expect(viewer.get_by_role("button", name="Whole image")).to_have_attribute("aria-disabled", "false")
     assert viewer.evaluate(top) == scrolled
     # What was under the pointer, near the upper left corner, is still there.
     assert region(on_screen(viewer, 0))[0] <= 3
@@ -221,9 +221,9 @@ def test_dragging_moves_and_a_double_click_goes_there_and_back(viewer: Page) -> 
 
 
 def test_pictures_words_and_controls_have_names_and_nothing_is_markup(viewer: Page) -> None:
-    expect(viewer.get_by_role("group", name="Test pictures", exact=True)).to_be_visible()
+    expect(viewer.get_by_role("group", name="Test images", exact=True)).to_be_visible()
     for name in ("ramp", "inverted", "third", "fourth", "fifth"):
-        expect(viewer.get_by_role("img", name=f"Test picture {name}")).to_be_visible()
+        expect(viewer.get_by_role("img", name=f"Test image {name}")).to_be_visible()
     expect(viewer.locator(".viewer strong").first).to_have_text("bold")
     expect(viewer.get_by_text("<b>no markup</b>").first).to_be_visible()
     buttons = viewer.locator(".viewer button")
@@ -275,7 +275,7 @@ def test_on_a_dense_screen_the_squares_are_whole_screen_pixels_too(browser: Brow
     open_viewer(page, app)
     stage(page).focus()
     for _ in range(3):
-        width = page.locator(".viewer img").first.evaluate("picture => parseFloat(picture.style.width)")
+        width = page.locator(".viewer img").first.evaluate("image => parseFloat(image.style.width)")
         factor = int((readout(page).text_content() or "").removesuffix("×"))
         assert width * density / 64 == pytest.approx(factor, abs=1e-6)
         page.keyboard.press("+")

@@ -31,7 +31,7 @@ picture_viewer(
         ViewerPanel(
             title=name,
             png=encode_png(pixels),
-            alt=f"Test picture {name}",
+            alt=f"Test image {name}",
             lines=("two **bold** words", "<b>no markup</b>"),
             note="" if name == "ramp" else f"All about {name}",
         )
@@ -40,7 +40,7 @@ picture_viewer(
     key="viewer",
     mode=mode,  # type: ignore[arg-type]
     height=256,
-    label="Test pictures",
+    label="Test images",
 )
 for line in range(40):
     st.write(f"more to scroll to: {line}")

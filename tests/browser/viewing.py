@@ -19,7 +19,7 @@ def settle(page: Page) -> None:
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=SERVER_MS)
     for picture in page.locator(".viewer img").all():
         # Once more if the next picture arrived meanwhile, which ends the decoding of the one before.
-        picture.evaluate("picture => picture.decode().catch(() => picture.decode())")
+        picture.evaluate("image => image.decode().catch(() => image.decode())")
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
@@ -39,7 +39,7 @@ def places(page: Page) -> list[str]:
 
 
 def stage(page: Page) -> Locator:
-    return page.get_by_role("group", name=re.compile("Test pictures: zoom"))
+    return page.get_by_role("group", name=re.compile("Test images: zoom"))
 
 
 def readout(page: Page) -> Locator:

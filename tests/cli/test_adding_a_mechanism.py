@@ -39,7 +39,7 @@ class SeveralGaussians(Gaussian):
     short: ClassVar[str] = "several"
     drawn: ClassVar[str] = "the mean of several Gaussian noises for each pixel"
     formula: ClassVar[str] = "y = x + mean of n N(0, β²)"
-    explanation: ClassVar[str] = "Several noised pictures are averaged."
+    explanation: ClassVar[str] = "Several noised images are averaged."
 
     number: int = parameter(4, label="How many", low=1, high=100, options=(1, 4, 9), help="Releases that are averaged.")
 

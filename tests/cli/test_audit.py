@@ -21,7 +21,7 @@ def test_the_sound_loop_is_consistent_with_its_claim(medpriv: Command) -> None:
     assert step.startswith("Of one step: a record that is drawn is told apart at μ > 0.4")
     assert step.endswith(", with a risk of 1 in 10,000,000; claimed is μ = 0.5")
     assert claimed.startswith("Claimed: ε = 1.7")
-    assert "(δ = 1e-6; one image added or removed; Poisson sampling; PLD accountant)" in claimed
+    assert "(δ = 1e-6; one image added or removed; Poisson subsampling; PLD accountant)" in claimed
     assert "of 512 guesses right about 2048 canaries, noise multiplier 2, sampling rate 0.03125, 512 steps" in attack
     assert bound.startswith("Lower bound: ε > 0")
     assert bound.endswith("(δ = 1e-6) with 99.9% confidence")

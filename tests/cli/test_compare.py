@@ -41,7 +41,7 @@ def test_it_prints_the_answer_what_it_rests_on_and_a_line_a_group(medpriv: Comma
     assert "No privacy" in answer.out
     assert "90.0%  84.4% to 93.8%  (the interval of one run for other test images)" in answer.out
     assert "My runs; the last layer, 64 pixels; the training set: ε = " in answer.out
-    assert "Poisson sampling" in answer.out
+    assert "Poisson subsampling" in answer.out
 
 
 def test_one_run_without_its_predictions_is_said_to_have_no_interval(medpriv: Command, runs: DataHome) -> None:
@@ -76,7 +76,7 @@ def test_the_table_holds_each_figure_with_its_interval_and_all_that_epsilon_depe
     assert plain["learned"] == "the last layer, 64 pixels"
     assert 0 < float(private["epsilon"]) < 20
     assert (private["delta"], private["adjacency"]) == ("1e-05", "one image added or removed")
-    assert private["sampling"] == "Poisson sampling"
+    assert private["sampling"] == "Poisson subsampling"
     assert private["accountant"]
 
 
@@ -156,7 +156,7 @@ def test_what_several_private_networks_cost_together_is_said(medpriv: Command, r
     (said,) = medpriv("compare", CHEST, "--json").json["together"]
 
     assert said.startswith(
-        "Whoever gets all 2 DP-SGD networks, or answers that all had a part in, learns from each of them: ε = "
+        "Anyone who gets all 2 DP-SGD networks, or answers that all had a part in, learns from each of them: ε = "
     )
     assert said in medpriv("compare", CHEST).out
     assert medpriv("compare", CHEST, "--tag", "pilot", "--json").json["together"] == []

@@ -95,7 +95,7 @@ def test_added_listed_and_forgotten(
     assert f"{counts[0]} train and {counts[1]} test images" in medpriv("datasets", "list").out
 
     before = sorted(place.rglob("*")) if place.is_dir() else place.read_bytes()
-    assert medpriv("datasets", "remove", name).out == f"{name} is forgotten; your files were not touched.\n"
+    assert medpriv("datasets", "remove", name).out == f"{name} is removed; your files were not touched.\n"
     assert not listed(medpriv)[name]["available"]
     assert before == (sorted(place.rglob("*")) if place.is_dir() else place.read_bytes())
 
@@ -262,7 +262,7 @@ def test_a_damaged_list_is_said_and_left_as_it_is(
     file = write_npz(tmp_path / "p.npz")
     for arguments in (["list", "--json"], ["add", "pneumoniamnist", file], ["remove", "pneumoniamnist"]):
         sentence = refused("datasets", *arguments)
-        assert sentence.startswith(f"The list of added datasets, {home.registry}, is damaged. Delete that file")
+        assert sentence.startswith(f"The list of added datasets, {home.registry}, is damaged. Remove that file")
     assert home.registry.read_bytes() == damage
 
 

@@ -75,7 +75,7 @@ def test_a_target_gives_noise_that_reaches_it(medpriv: Command) -> None:
 
 def test_plain_output_says_what_epsilon_depends_on(medpriv: Command) -> None:
     answer = medpriv("epsilon", *CHEST, "--noise-multiplier", "5.002", "--delta", "1e-3")
-    assert "δ = 0.001; one image added or removed; Poisson sampling; PLD" in answer.out
+    assert "δ = 0.001; one image added or removed; Poisson subsampling; PLD" in answer.out
     assert "noise multiplier 5.002, sampling rate 0.0245305, 2050 steps" in answer.out
     assert re.search(r"Another program says ε = 0\.\d+ for the same steps, which confirms ε = 0\.\d+\.", answer.out)
     assert "too weak to call a guarantee" in answer.out

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medpriv_core.cli.output import ProgressBar
 from medpriv_core.errors import ImageError
+from medpriv_core.mechanisms import sources
 from medpriv_core.mechanisms.catalog import MECHANISMS, picture_noise
 from medpriv_core.pictures.frames import plan_frames
 from tests.cli.bad_files import BAD_PICTURES
@@ -179,8 +181,8 @@ def test_every_kind_of_picture_is_converted(
 def test_plain_output_names_file_and_epsilons(medpriv: Command, picture: Path, tmp_path: Path) -> None:
     answer = medpriv("noise", picture, "--beta", "2", "--output", tmp_path / "o.png")
     assert f"Wrote {tmp_path / 'o.png'} (a demonstration" in answer.out
-    assert "One pixel: ε = 0.5 (δ = 0; two pictures that differ in one pixel" in answer.out
-    assert "(δ = 1e-5; for any two pictures; noise drawn once; saddle-point accountant" in answer.out
+    assert "One pixel: ε = 0.5 (δ = 0; two images that differ in one pixel" in answer.out
+    assert "(δ = 1e-5; for any two images; noise drawn once; saddle-point accountant" in answer.out
     assert "with certainty (δ = 0): ε = 1,200." in answer.out
 
 
@@ -197,7 +199,7 @@ def test_every_mechanism_says_what_it_guarantees(
     assert facts["epsilon_image"] == (guarantee.epsilon_image if finite else None)
     assert facts["unit_epsilon"] == (guarantee.unit_epsilon if finite else None)
     assert (facts["unit"], facts["unit_delta"]) == (guarantee.unit, guarantee.unit_delta)
-    assert (facts["accountant"], facts["adjacency"]) == (guarantee.accountant, "any two pictures")
+    assert (facts["accountant"], facts["adjacency"]) == (guarantee.accountant, "any two images")
     assert np.load(out).shape == (HEIGHT, WIDTH)
 
 
@@ -257,7 +259,7 @@ def test_contradicting_mechanisms_are_refused(
         (["--output", "o.png", "--no-clamp"], "leave out --no-clamp or write a .npy"),
         (["--output", "o.npy", "--seed", "-1"], "seed must not be negative"),
         (["--output", "o.npy", "--delta", "2"], "delta must be between"),
-        (["--output", "picture.png"], "is the picture itself; give another name"),
+        (["--output", "picture.png"], "is the image itself; give another name"),
         (["--output", "nowhere/o.npy"], "nowhere/o.npy cannot be written (No such file or directory)"),
         (["--output", "picture.png/o.npy"], "picture.png/o.npy cannot be written (Not a directory)"),
         (["--output", "folder.npy"], "folder.npy cannot be written (Is a directory)"),
@@ -312,7 +314,7 @@ def test_what_was_left_out_of_a_picture_is_said_beside_the_json(medpriv: Command
     frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
     # In quotes, as it was copied from elsewhere.
     answer = medpriv("noise", f"'{tmp_path / 'moving.gif'}'", "--beta", "1", "--output", tmp_path / "o.npy", "--json")
-    note = "This file holds 2 pictures, one after the other; the first is read."
+    note = "This file holds 2 images, one after the other; the first is read."
     assert answer.json["notes"] == [note]
     assert answer.err == f"Note: {note}\n"
 
@@ -328,3 +330,21 @@ def test_a_picture_too_small_for_the_page_is_too_small_here(refused: Refusal, tm
     Image.new("L", (15, 3)).save(tmp_path / "small.png")
     said = refused("noise", tmp_path / "small.png", "--beta", "1", "--output", tmp_path / "o.npy")
     assert said == str(on_page.value)
+
+
+def test_exact_noise_for_a_large_picture_tells_how_far_it_is_and_can_be_stopped(
+    medpriv: Command, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "PIECE", 100)
+    out = tmp_path / "o.png"
+    exact = ("noise", picture, "--beta", "2", "--mechanism", "discrete_laplace", "--output", out)
+    assert "Drawing exact noise" in medpriv(*exact).err
+    out.unlink()
+
+    def interrupt(self: ProgressBar, phase: str, done: int, total: int) -> None:
+        raise KeyboardInterrupt  # as Ctrl-C between two pieces
+
+    monkeypatch.setattr(ProgressBar, "__call__", interrupt)
+    stopped = medpriv(*exact)
+    assert (stopped.code, stopped.out, stopped.err) == (130, "", "")
+    assert not out.exists()

@@ -60,8 +60,8 @@ def test_a_png_says_what_it_is_and_what_holds(medpriv: Command, picture: Path, t
     settings = json.loads(told["Settings"])
     assert (settings["mechanism"], settings["beta"], settings["delta"]) == (mechanism, 2, 1e-5)
     assert told["Privacy"] == image_release_statement(guarantee, (HEIGHT, WIDTH, 1))
-    assert f"The picture: {image_epsilon_statement(guarantee)}." in told["Privacy"]
-    assert "Neighbours: any two pictures of 60 × 40 pixels in grey" in told["Privacy"]
+    assert f"The image: {image_epsilon_statement(guarantee)}." in told["Privacy"]
+    assert "Neighbours: any two images of 60 × 40 pixels in grey" in told["Privacy"]
     assert "picture.png" not in out.read_bytes().decode("latin-1")
 
 

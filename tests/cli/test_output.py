@@ -65,6 +65,22 @@ def test_on_a_terminal_it_is_not_redrawn_for_every_file(monkeypatch: pytest.Monk
     assert 4 <= drawn(draw, Terminal()).count("\r") <= 7
 
 
+def test_what_does_not_tell_how_long_it_takes_is_told_by_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("medpriv_core.cli.output.time.monotonic", lambda: now[0])
+
+    def draw(bar: ProgressBar) -> None:
+        bar("Drawing", 10, 100)
+        now[0] += 0.5
+        bar("Drawing", 15, 100)  # too early to tell
+        now[0] += 9.5
+        bar("Drawing", 40, 100)
+
+    lines = drawn(draw, Terminal()).split("\r")
+    assert ["left" in line for line in lines[1:]] == [False, False, True]
+    assert "20 s left" in lines[-1]
+
+
 def test_on_a_terminal_waiting_has_no_bar_and_a_line_takes_its_place() -> None:
     def draw(bar: ProgressBar) -> None:
         bar("Waiting", 0, 0)

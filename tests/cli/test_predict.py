@@ -85,7 +85,7 @@ def test_the_plain_answer_has_run_epsilon_classes_and_caveat(
     title, statement, _meaning, line, caveat = answer.out.splitlines()
     assert title.startswith("private  DP-SGD ε = ")
     assert statement.startswith("ε = ")
-    assert "δ = 0.001; one image added or removed; Poisson sampling; PLD accountant" in statement
+    assert "δ = 0.001; one image added or removed; Poisson subsampling; PLD accountant" in statement
     name, _, shares = line.partition(": ")
     assert name == str(tmp_path / "grey.png")
     first, second = (float(part.split()[-2]) for part in shares.split(", "))
@@ -95,7 +95,7 @@ def test_the_plain_answer_has_run_epsilon_classes_and_caveat(
 
 
 def test_what_cannot_be_judged_is_refused(at_home: DataHome, refused: Refusal, tmp_path: Path) -> None:
-    (tmp_path / "note.png").write_text("no picture")
+    (tmp_path / "note.png").write_text("no image")
     assert "required: --run, IMAGE" in refused("predict")
     assert refused("predict", "--run", "nothing", "x.png").startswith("There is no run nothing.")
     assert refused("predict", "--run", "private", tmp_path / "x.png").startswith("The image x.png does not exist.")

@@ -98,12 +98,12 @@ def _broken_picture(folder: Path) -> list[str]:
     [
         (
             _broken_picture,
-            "The image train/NORMAL/cut.jpeg cannot be read. This file is damaged or cut short, so its picture cannot "
+            "The image train/NORMAL/cut.jpeg cannot be read. This file is damaged or cut short, so its image cannot "
             "be read. Export it again from its source, or replace it by a sound copy. 1 more images cannot be read "
             "either.",
         ),
     ],
-    ids=["broken pictures"],
+    ids=["broken images"],
 )
 def test_a_run_that_fails_says_why(
     at_home: DataHome, tmp_path: Path, medpriv: Command, make: Any, sentence: str
@@ -180,4 +180,4 @@ def test_a_terminal_without_greek_gets_the_result_all_the_same(at_home: DataHome
     process = start("noise", str(tmp_path / "i.png"), *options, env=os.environ | {"PYTHONIOENCODING": "ascii:strict"})
     out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err) == (0, "")
-    assert "One pixel: \\u03b5 = \\u221e (two pictures" in out
+    assert "One pixel: \\u03b5 = \\u221e (two images" in out

@@ -51,12 +51,12 @@ def test_a_sound_run_says_its_epsilon_and_what_it_means(medpriv: Command, home: 
     assert lines[0] == "finished after epoch 1: test accuracy 0.8000"
     # One Gaussian mechanism of mu = 1/20 (Balle and Wang 2018): delta is 1e-5 at epsilon 0.16004, told rounded up.
     assert lines[1] == (
-        "ε = 0.161 (δ = 1e-5; one image replaced by an empty one; every image in every step; exact Gaussian accountant)"
+        "ε = 0.161 (δ = 1e-5; one image replaced by an empty one; full batch; exact Gaussian accountant)"
     )
     # The share of hits is Φ(1/20 + Φ⁻¹(0.01)) = 0.01142.
     assert lines[2] == (
-        "Protects single images: whoever has the model finds at most 1.15 of 100 images that were in the training set, "
-        "while wrongly naming 1 of 100 that were not."
+        "Protects single images: anyone who has the model finds at most 1.15 of 100 images that were in the training "
+        "set, while wrongly naming 1 of 100 that were not."
     )
     assert len(lines) == 3
 

@@ -139,10 +139,10 @@ def test_delete_restore_and_purge(medpriv: Command, refused: Refusal, filled: di
     assert run_id not in medpriv("runs", "list").out
     assert run_id in medpriv("runs", "list", "--deleted").out
     assert medpriv("runs", "restore", run_id).code == 0
-    assert "has not been deleted" in refused("runs", "purge", run_id)
+    assert "has not been removed" in refused("runs", "purge", run_id)
     medpriv("runs", "delete", run_id)
     assert medpriv("runs", "purge", run_id).code == 0
-    assert medpriv("runs", "list", "--deleted").out == "No deleted runs.\n"
+    assert medpriv("runs", "list", "--deleted").out == "No removed runs.\n"
     assert not (home.runs / run_id).exists()
     assert "stop it first" in refused("runs", "delete", filled["queued"])
 
@@ -175,7 +175,7 @@ def test_extend_says_what_holds_before_it_queues(
     before, after = (format_epsilon(plan.epsilon) for plan in plans)
     assert planned.out.splitlines() == [
         f"Now ε = {before} holds, and after epoch 4 ε = {after} (δ = 1e-5; one image added or removed; Poisson "
-        "sampling; PLD accountant).",
+        "subsampling; PLD accountant).",
         "It takes about 68 s.",
     ]
     assert medpriv("runs", "show", run_id, "--json").json["state"] == "finished"
@@ -304,7 +304,7 @@ def test_what_a_state_does_not_allow_is_refused(refused: Refusal, filled: dict[s
         (["--dataset", "../x"], "There is no dataset '../x'. Known:"),
         (["--dataset", ""], "dataset is empty"),
         (["--dataset", "chest_xray"], "has not been added yet"),
-        (["--dataset", "retina_photo"], "is a single picture to look at"),
+        (["--dataset", "retina_photo"], "is a single image to look at"),
         (["--image-size", "0"], "image_size must be between 16 and 1024, but is 0."),
         (["--crop-size", "100"], "crop_size (100) must not be larger than image_size (64)"),
         (["--batch-size", "121"], "batch_size (121) is larger than the training set (120 images). Choose 120 or less."),

@@ -214,7 +214,7 @@ def test_a_file_that_is_no_picture_is_refused_when_added(
 ) -> None:
     files = chest_files() | {"train/NORMAL/a.jpeg": data, "test/NORMAL/b.png": data}
     for place in (write_folder(tmp_path / "set", files), write_zip(tmp_path / "set.zip", files)):
-        with pytest.raises(DatasetError, match=f"train/NORMAL/a.jpeg is no picture .*{what}.* 1 more files cannot"):
+        with pytest.raises(DatasetError, match=f"train/NORMAL/a.jpeg is no image .*{what}.* 1 more files cannot"):
             add_dataset(home, "chest_xray", place)
 
 

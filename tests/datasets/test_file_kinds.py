@@ -23,7 +23,7 @@ from medpriv_core.errors import DatasetError
         (b"\n<!DOCTYPE html><html>", "web page"),
         (b"id_code,diagnosis\n", "text"),
         ("größe,wert\n".encode(), "text"),
-        (b"\xff\xd8\xff\xe0", "picture"),
+        (b"\xff\xd8\xff\xe0", "image"),
         (b"\0\1\2\3", "file"),
     ],
 )

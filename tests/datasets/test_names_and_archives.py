@@ -64,7 +64,7 @@ def test_an_unreadable_file_with_such_a_name_is_named_in_a_sentence_for_any_scre
     files = {name.encode(): data for name, data in chest_files().items()} | {b"train/NORMAL/\xe9.jpeg": b"text"}
     with pytest.raises(DatasetError) as caught:
         add_dataset(home, "chest_xray", write_bytes_tree(tmp_path / "set", files))
-    assert "train/NORMAL/\ufffd.jpeg is no picture" in str(caught.value)
+    assert "train/NORMAL/\ufffd.jpeg is no image" in str(caught.value)
     str(caught.value).encode("utf-8")
 
 
@@ -145,7 +145,7 @@ def test_an_encrypted_zip_is_said_when_added(home: DataHome, tmp_path: Path) -> 
     ("name", "file", "data", "sentence"),
     [
         ("aptos2019", "train.csv", b"id_code,diagnosis\n", "is not a zip file: it is text. Give the folder"),
-        ("chest_xray", "a.jpeg", b"\xff\xd8\xff\xe0", "is not a zip file: it is a picture. Give the folder"),
+        ("chest_xray", "a.jpeg", b"\xff\xd8\xff\xe0", "is not a zip file: it is an image. Give the folder"),
         ("chest_xray", "OCT2017.tar.gz", b"\x1f\x8b\x08\0", "is a tar archive, which medpriv does not open. Unpack it"),
         ("chest_xray", "set.rar", b"Rar!\x1a\x07\0", "is a RAR archive, which medpriv does not open"),
         ("idrid", "B.7z", b"7z\xbc\xaf\x27\x1c\0", "is a 7z archive, which medpriv does not open"),

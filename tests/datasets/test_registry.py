@@ -159,7 +159,7 @@ def test_a_damaged_list_is_reported_and_not_overwritten(home: DataHome, tmp_path
     home.root.mkdir(parents=True)
     home.registry.write_text(text)
     for action in (list_datasets, lambda home: add_dataset(home, "chest_xray", write_folder(tmp_path, chest_files()))):
-        with pytest.raises(DatasetError, match=r"is damaged. Delete that file"):
+        with pytest.raises(DatasetError, match=r"is damaged. Remove that file"):
             action(home)
     assert home.registry.read_text() == text
 

@@ -32,7 +32,7 @@ def sentence(beginning: str) -> str:
 
 
 def test_the_epsilon_of_a_grey_picture_is_the_accountants() -> None:
-    said = sentence("For a grey picture of 256 × 256 at β = 1")
+    said = sentence("For a grey image of 256 × 256 at β = 1")
     guarantee = laplace_guarantee(beta=1.0, shape=(256, 256, 1), delta=1e-5)
 
     assert f"it is {format_epsilon(guarantee.epsilon_image_pure)} " in said

@@ -37,7 +37,7 @@ def test_shares_are_percent_and_what_is_not_known_is_said() -> None:
 def test_accuracy_stands_beside_what_never_looking_gets() -> None:
     sentence = accuracy_sentence(0.9, Interval(0.87, 0.92), images=624, majority="pneumonia", majority_rate=0.625)
     assert sentence == (
-        "Of 624 test images, 90.0% were called right (95 % interval 87.0% to 92.0%). Whoever called every image "
+        "Of 624 test images, 90.0% were called right (95% interval 87.0% to 92.0%). Anyone who called every image "
         "“pneumonia” would be right for 62.5%."
     )
 
@@ -54,13 +54,13 @@ def test_who_is_too_sure_is_told(confidence: float, words: str) -> None:
     assert "a perfect network would show about 3.1%" in sentence
     assert "endlessly" not in sentence
     told = calibration_sentence(0.1, Interval(0.0, 0.14), bins, perfect=0.0312)
-    assert told.endswith("On endlessly many it would be 0.0% to 14.0% (95 % interval).")
+    assert told.endswith("On endlessly many it would be 0.0% to 14.0% (95% interval).")
 
 
 def test_the_share_whose_diagnosis_hangs_on_the_seed() -> None:
     calls = np.array([[1, 0, 1, 0, 1], [1, 1, 1, 0, 0], [1, 0, 1, 0, 1]])
     sentence = multiplicity_sentence(compare_seeds(calls), [0.6, 0.8, 0.6])
-    assert sentence.startswith("For 40.0% of the 5 test images (95 % interval 11.8% to 76.9%)")
+    assert sentence.startswith("For 40.0% of the 5 test images (95% interval 11.8% to 76.9%)")
     assert "between 60.0% and 80.0%" in sentence
 
 

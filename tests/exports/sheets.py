@@ -6,8 +6,8 @@ import numpy as np
 
 from medpriv_core.exports.sheet import Cell, Row, Sheet
 
-FOOTER = "Laplace noise of scale β = 2 · ε for any two pictures · a drawing by a program, no patient"
-GUARANTEE = "ε = 559 (δ = 1e-5; for any two pictures; noise drawn once; PLD accountant)"
+FOOTER = "Laplace noise of scale β = 2 · ε for any two images · a drawing by a program, no patient"
+GUARANTEE = "ε = 559 (δ = 1e-5; for any two images; noise drawn once; PLD accountant)"
 
 
 def picture(height: int = 64, width: int = 64, channels: int = 1, *, seed: int = 0) -> np.ndarray:

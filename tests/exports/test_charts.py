@@ -165,7 +165,7 @@ def test_the_caption_of_runs_has_every_epsilon_in_full_and_calls_synthetic_image
     lines = describe_runs([made_run(spec) for spec in (PLAIN, LOCAL, PRIVATE)])
 
     assert "no ε holds" in lines[0]
-    assert "any two pictures" in lines[1]
+    assert "any two images" in lines[1]
     assert all(word in lines[2] for word in ("ε = ", "δ = 1e-5", "one image added or removed", "Poisson", "PLD"))
     assert all("SYNTHETIC" in line for line in lines[:3])
     assert lines[3].startswith("Left out, because ε does not cover it")

@@ -21,7 +21,7 @@ def test_each_run_has_a_row_with_all_that_its_epsilon_depends_on() -> None:
     assert float(rows[2]["epsilon"]) == runs[2].epsilon
     assert rows[2]["delta"] == "1e-05"
     assert rows[2]["adjacency"] == "one image added or removed"
-    assert rows[2]["sampling"] == "Poisson sampling"
+    assert rows[2]["sampling"] == "Poisson subsampling"
     assert rows[0]["epsilon"] == "inf"
     assert rows[0]["synthetic"] == "True"
     assert float(rows[0]["test_accuracy"]) == 0.8

@@ -123,7 +123,7 @@ def test_missing_settings_are_named() -> None:
 
 @pytest.mark.parametrize("place", [{"class_name": "No DR"}, {"image": 3}])
 def test_a_picture_of_ones_own_has_no_place_in_a_dataset(place: dict[str, Any]) -> None:
-    with pytest.raises(SettingError, match="picture of your own"):
+    with pytest.raises(SettingError, match="image of your own"):
         ExploreSettings.from_dict(NEEDED | {"dataset": OWN_PICTURE} | place)
 
     assert ExploreSettings.from_dict(NEEDED | {"dataset": OWN_PICTURE}).image is None

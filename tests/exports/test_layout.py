@@ -34,7 +34,7 @@ def overlap(first: Box, second: Box) -> bool:
     return first[0] < second[2] and second[0] < first[2] and first[1] < second[3] and second[1] < first[3]
 
 
-CAPTION = ("β = 2", "ε of one pixel: 0.5", "ε of the picture: 559 (δ = 1e-5)", "63 % black or white")
+CAPTION = ("β = 2", "ε of one pixel: 0.5", "ε of the image: 559 (δ = 1e-5)", "63 % black or white")
 LONG = ("β = 2, " + "a very long first line " * 20, "W" * 900, "日本語" * 60, "four")
 
 
@@ -95,7 +95,7 @@ def test_pictures_side_by_side_fill_four_fifths_of_the_width(columns: int, side:
 
 
 def test_the_foot_is_one_line_and_the_whole_finding_stands_above() -> None:
-    finding = "At β = 2 the eye sees nothing; a computer still brings the picture back (likeness 0.96)"
+    finding = "At β = 2 the eye sees nothing; a computer still brings the image back (likeness 0.96)"
     title, *_, foot = arrange(sheet_of(title=finding), 1920).blocks[:1] + arrange(sheet_of(), 1920).blocks[1:2]
 
     assert " ".join(line.text for line in title.lines) == finding
@@ -152,7 +152,7 @@ def test_the_sheet_says_when_pixels_are_left_out() -> None:
 
 
 def test_the_foot_is_complete_whatever_its_length() -> None:
-    footer = "ε (δ = 1e-5; for any two pictures) " * 12
+    footer = "ε (δ = 1e-5; for any two images) " * 12
     layout = arrange(sheet_of(footer=footer), 1920)
     faint = " ".join(line.text for line in layout.texts if line.faint)
 
@@ -171,7 +171,7 @@ def test_a_shortened_caption_says_so() -> None:
 def test_too_many_pictures_for_one_slide_are_refused(rows: int, columns: int) -> None:
     row = Row((Cell(picture(), ("β = 2",)),) * columns)
 
-    with pytest.raises(SettingError, match="too many pictures"):
+    with pytest.raises(SettingError, match="too many images"):
         arrange(sheet_of(*[row] * rows), 1920)
 
 

@@ -52,7 +52,7 @@ def test_it_stops_at_the_next_step_and_leaves_no_file() -> None:
 
 def test_what_goes_wrong_is_a_sentence() -> None:
     def refuse(progress: ProgressCallback) -> bytes:
-        raise SettingError("There are too many pictures.")
+        raise SettingError("There are too many images.")
 
     def fail(progress: ProgressCallback) -> bytes:
         raise ZeroDivisionError("secret")
@@ -61,7 +61,7 @@ def test_what_goes_wrong_is_a_sentence() -> None:
     for making in makings:
         making.wait()
 
-    assert makings[0].refusal == "There are too many pictures."
+    assert makings[0].refusal == "There are too many images."
     assert "secret" not in makings[1].refusal
     assert makings[1].refusal
 

@@ -25,7 +25,7 @@ def card(home: DataHome, spec: RunSpec, network: Network | None) -> str:
             "last_layer",
             ["as torchvision trained it", "ResNet18_Weights.IMAGENET1K_V1", "frozen_rest_sha256"],
         ),
-        ("mine.pth", "last_layer", ["a weights file of the one who trained it", "only whoever trained this"]),
+        ("mine.pth", "last_layer", ["a weights file of the one who trained it", "only the one who trained this"]),
         ("mine.pth", None, ["is not in this archive"]),
     ],
 )

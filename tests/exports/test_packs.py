@@ -23,7 +23,7 @@ from tests.exports.test_rendering import HOSTILE
 
 
 def pack() -> list[Sheet]:
-    colour = Cell(picture(64, 64, 3, seed=1), ("Noised", "ε of the picture: 559"))
+    colour = Cell(picture(64, 64, 3, seed=1), ("Noised", "ε of the image: 559"))
     return [sheet_of(Row((Cell(picture(), ("Original", "Retina")), colour)), title="The finding"), sheet_of()]
 
 
@@ -39,7 +39,7 @@ def test_a_slide_has_its_finding_as_title_its_words_as_text_and_the_rest_in_its_
     first, second = opened(to_pptx(pack())).slides
 
     assert first.shapes.title.text_frame.text == "The finding"
-    assert {"Original\nRetina", "Noised\nε of the picture: 559", FOOTER} <= set(text_of(first))
+    assert {"Original\nRetina", "Noised\nε of the image: 559", FOOTER} <= set(text_of(first))
     notes = first.notes_slide.notes_text_frame.text
     assert GUARANTEE in notes
     assert "no patient" in notes

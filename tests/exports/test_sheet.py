@@ -52,9 +52,9 @@ def test_a_guarantee_is_refused_rather_than_shortened() -> None:
 
 
 def test_no_sheet_without_pictures() -> None:
-    with pytest.raises(SettingError, match="at least one picture"):
+    with pytest.raises(SettingError, match="at least one image"):
         Sheet(rows=(), title="t", footer="f", settings="s", guarantee="g", source="q")
-    with pytest.raises(SettingError, match="at least one picture"):
+    with pytest.raises(SettingError, match="at least one image"):
         Row(())
 
 

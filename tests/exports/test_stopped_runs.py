@@ -127,7 +127,7 @@ def test_weights_card_guarantee_caption_and_table_are_of_the_same_steps(
     figures = f"figures are of the end of epoch {done}" if done else "no figures were measured"
     said = f"stopped in epoch {done + 1}, after {steps:,} step"
     for text in (guarantee, card):
-        assert f"ε = {epsilon} (δ = 0.001; one image added or removed; Poisson sampling; PLD accountant)" in text
+        assert f"ε = {epsilon} (δ = 0.001; one image added or removed; Poisson subsampling; PLD accountant)" in text
         assert said in text
         assert figures in text
     assert f"[holds] Accounting: The ledger covers exactly the {steps:,} steps" in guarantee

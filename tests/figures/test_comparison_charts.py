@@ -18,7 +18,7 @@ def test_the_caption_says_whose_runs_these_are_and_each_epsilon_in_full() -> Non
     assert first == "My runs; what learned: the last layer, 64 pixels"
     assert len(holds) == 2
     assert "DP-SGD σ = 4" in holds[0]
-    assert "Poisson sampling" in holds[0]
+    assert "Poisson subsampling" in holds[0]
     assert "training accuracy of DP-SGD runs is left out" in holds[1]
 
 

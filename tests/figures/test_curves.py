@@ -83,7 +83,7 @@ def test_epsilon_is_drawn_only_with_what_it_depends_on() -> None:
     steps = 10 * spec.epochs
     row = EpochRow(epoch=spec.epochs, epsilon=ledger, delta=spec.delta, steps=steps)
     terms = epsilon_terms(spec, setup=Setup(train_size=640), epochs=[row])
-    assert terms == "δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant"
+    assert terms == "δ = 1e-5; one image added or removed; Poisson subsampling; PLD accountant"
 
 
 def test_an_epsilon_that_does_not_hold_is_not_drawn() -> None:
@@ -153,7 +153,7 @@ def test_a_run_becomes_curves_under_the_title_of_its_dataset() -> None:
     assert (curves.name, curves.method, curves.terms) == (run.name, "dp_sgd", None)
     assert curves.dataset == "Synthetic chest radiographs"
     assert [value for _, value, _ in curves.points(ACCURACY, "test", "epoch")] == [0.7, 0.8]
-    assert "Poisson sampling" in (curves_of(run, name="a", with_epsilon=True).terms or "")
+    assert "Poisson subsampling" in (curves_of(run, name="a", with_epsilon=True).terms or "")
 
 
 def test_a_dataset_that_this_version_does_not_know_keeps_its_name() -> None:

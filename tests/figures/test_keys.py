@@ -50,7 +50,7 @@ def without_key(figure: go.Figure) -> list[str]:
     for trace in figure.data:
         if trace.type == "scatter":
             bars = [error for error in (trace.error_x, trace.error_y) if error.array is not None]
-            if (bars or trace.fill == "toself") and "95 % interval" not in names:
+            if (bars or trace.fill == "toself") and "95% interval" not in names:
                 missing.append("an interval")
             symbols = trace.marker.symbol if "markers" in (trace.mode or "") else None
             for symbol in [symbols] if isinstance(symbols, str) else symbols or []:
@@ -96,5 +96,5 @@ def test_the_picture_that_is_taken_away_has_the_key_of_filled_and_hollow() -> No
 
     with_key, without = (to_svg(chart, title="Figure 4").count(b"<use ") for chart in (figure, bare))
 
-    words = "test images (bar: 95 % interval) training images always the most frequent class"
+    words = "test images (bar: 95% interval) training images always the most frequent class"
     assert with_key - without >= len(words.replace(" ", ""))

@@ -29,12 +29,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 
-def rows_figure(picture: np.ndarray) -> go.Figure:
-    return go.Figure(go.Scatter(y=picture.mean(axis=(1, 2)), line={"color": "#0072B2"}))
+def rows_figure(image: np.ndarray) -> go.Figure:
+    return go.Figure(go.Scatter(y=image.mean(axis=(1, 2)), line={"color": "#0072B2"}))
 
 
-def rows_alt(picture: np.ndarray) -> str:
-    return f"How bright each of {len(picture)} rows is."
+def rows_alt(image: np.ndarray) -> str:
+    return f"How bright each of {len(image)} rows is."
 """
 QUESTION = """
 import streamlit as st
@@ -45,8 +45,8 @@ from pages.parts.explore.scene import Scene
 
 
 def draw(scene: Scene) -> None:
-    st.markdown(f"The picture has {len(scene.picture)} rows.")
-    draw_chart(rows_figure(scene.picture), key="rows", name="Rows", alt=rows_alt(scene.picture), caption=())
+    st.markdown(f"The image has {len(scene.image)} rows.")
+    draw_chart(rows_figure(scene.image), key="rows", name="Rows", alt=rows_alt(scene.image), caption=())
 """
 NEW = {
     "pages/how_many.py": PAGE,
@@ -88,7 +88,7 @@ page.query_params["dataset"], page.query_params["size"] = "synthetic_chest", "64
 page.query_params["question"] = "rows"
 page.run()
 assert not page.exception
-assert "The picture has 64 rows." in [text.value for text in page.markdown]
+assert "The image has 64 rows." in [text.value for text in page.markdown]
 
 test_charts.test_there_is_a_sample_of_every_figure_of_the_app()
 test_charts.test_every_figure_of_the_app_can_be_exported("rows_figure")

@@ -67,7 +67,7 @@ def test_own_runs_stand_in_front_and_are_spoken_of(home: DataHome, open_page: Op
     page = open_page("compare")
 
     assert not page.error
-    assert "in your runs (the last layer, 64 pixels): Local-DP at β = 2, noise for each pixel" in page.info[0].value
+    assert "in your runs (the last layer, 64 pixels): Local-DP at β = 2, Laplace noise per pixel" in page.info[0].value
     assert "costs 20.0 points of accuracy" in page.info[0].value
     assert labels_on(page) == ["No privacy", "Local-DP β = 2"]
     assert "drawn by a program" in texts(page)
@@ -79,7 +79,7 @@ def test_what_several_private_networks_on_screen_cost_together_is_said(home: Dat
     store_run(home, "b", PRIVATE.changed(noise_multiplier=8.0))
 
     assert (
-        "Whoever gets all 2 DP-SGD networks, or answers that all had a part in, learns from each of them: ε = "
+        "Anyone who gets all 2 DP-SGD networks, or answers that all had a part in, learns from each of them: ε = "
         in texts(open_page("compare"))
     )
     assert "taken together" not in texts(open_page("compare", runs="a"))
@@ -153,7 +153,7 @@ def test_figure_4_calls_the_best_epoch_what_it_is(home: DataHome, open_page: Ope
 
     assert page.dataframe[0].value["test accuracy"][0] == pytest.approx(90)
     assert "chosen on the test images" in page.warning[0].value
-    assert "95 % interval" not in " ".join(page.dataframe[0].value.columns)
+    assert "95% interval" not in " ".join(page.dataframe[0].value.columns)
 
 
 def test_last_layer_and_all_layers_stand_side_by_side_only_on_demand(
@@ -194,7 +194,7 @@ def test_the_frontier_measures_by_auroc_where_it_is_known(home: DataHome, open_p
 
     assert page.radio(key="frontier_measure_test_accuracy_test_balanced_accuracy_test_auroc").value == "test_auroc"
     assert "costs 5.0 points of AUROC" in page.info[0].value
-    assert "Poisson sampling" in texts(page)
+    assert "Poisson subsampling" in texts(page)
 
 
 def test_the_frontier_of_the_authors_has_accuracy_alone(open_page: OpenPage) -> None:

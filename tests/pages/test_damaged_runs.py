@@ -17,7 +17,7 @@ from tests.pages.conftest import texts
 from tests.pages.recorded_runs import SPEC, OpenPage, add_run, open_tab, put_in_state
 
 PRIVATE = SPEC.changed(method="dp_sgd", noise_multiplier=4.0)
-TABS = ("Guarantee", "Numbers", "Evaluation", "Settings", "Name, tags, notes", "Take away", "Log")
+TABS = ("Guarantee", "Numbers", "Evaluation", "Settings", "Name, tags, notes", "Export", "Log")
 
 
 def add_ended(home: DataHome, *ids: str) -> None:
@@ -151,6 +151,6 @@ def test_of_many_deleted_runs_some_are_offered_and_the_others_are_found(
     page.session_state["runs_deleted"] = True
     page.run()
     assert page.multiselect(key="runs_restore").options == ["name of r3", "name of r2"]
-    assert "2 of 3 deleted runs are offered here" in texts(page)
+    assert "2 of 3 removed runs are offered here" in texts(page)
     page.text_input(key="runs_deleted_search").set_value("r1").run()
     assert page.multiselect(key="runs_restore").options == ["name of r1"]

@@ -69,7 +69,7 @@ def test_what_was_spent_on_images_is_shown_also_when_its_run_is_purged(open_page
     put_run(home, PRIVATE, content=content_of(home, "synthetic_chest"))
     shown = next(text.value for text in open_page("datasets").caption if "trained here on these images" in text.value)
     assert shown.startswith("The one DP-SGD network trained here on these images so far")
-    assert "(δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)" in shown
+    assert "(δ = 1e-5; one image added or removed; Poisson subsampling; PLD accountant)" in shown
     assert "Networks trained without privacy are not counted" in shown
     service.delete(home, RUN_ID)
     service.purge(home, RUN_ID)

@@ -92,7 +92,7 @@ def test_two_classes_have_figures_charts_and_a_threshold(add_run: ADD) -> None:
     add_run("r1", SPEC)
     page = draw(one_run)
     assert "Of 60 test images" in texts(page)
-    assert "Whoever called every image “Normal” would be right for 66.7%" in texts(page)
+    assert "Anyone who called every image “Normal” would be right for 66.7%" in texts(page)
     assert "not covered by any ε" in texts(page)
     assert len(page.get("plotly_chart")) == 3
     figures = page.dataframe[0].value

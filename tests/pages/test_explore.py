@@ -27,7 +27,7 @@ SMALL = {"dataset": "synthetic_chest", "size": "64"}
 
 def upload(page: AppTest, name: str, data: bytes) -> None:
     """Choose a picture of one's own."""
-    page.segmented_control(key="source").set_value("My own picture").run()
+    page.segmented_control(key="source").set_value("My own image").run()
     page.file_uploader(key="upload").upload(name, data, "application/octet-stream").run()
 
 
@@ -45,7 +45,7 @@ def test_a_first_visitor_sees_a_real_photograph_and_what_becomes_of_it_without_c
     assert ":green-badge[real]" in texts(page)
     # 256 x 256 x 3 values at beta 0.5 and delta 1e-5.
     assert "**225,638**" in said_under(noised[0])
-    assert "any two pictures" in noised[0]["note"]
+    assert "any two images" in noised[0]["note"]
     assert "Spectrum filter" in said_under(noised[1])
 
 
@@ -83,7 +83,7 @@ def test_the_papers_amounts_stand_beside_yours(open_page: OpenPage) -> None:
     assert "**73,8" in said_under(noised[0])
     for panel in noised:
         assert "δ = 1e-5" in said_under(panel)
-        assert "any two pictures" in panel["note"]
+        assert "any two images" in panel["note"]
 
 
 def test_a_link_shows_the_same_picture(open_page: OpenPage) -> None:
@@ -99,10 +99,10 @@ def test_a_link_shows_the_same_picture(open_page: OpenPage) -> None:
     assert not page.exception
     assert page.number_input(key="image_synthetic_chest_Pneumonia").value == 7
     assert ":orange-badge[synthetic]" in texts(page)
-    assert "at least 88% of all pictures" in texts(page)
+    assert "at least 88% of all images" in texts(page)
     (panels,) = viewers(page)
     assert "No finite ε" in said_under(panels[-1])
-    assert panels[-1]["title"].startswith("yours: Laplace, one number")
+    assert panels[-1]["title"].startswith("yours: Laplace per image")
     assert len(panels) == 6
 
 
@@ -115,7 +115,7 @@ def test_a_link_shows_the_same_picture(open_page: OpenPage) -> None:
         {"image": "99999999999"},
         {"size": "0", "mechanism": "<script>"},
         {"dataset": "synthetic_chest", "show": "Gout", "image": "x"},
-        {"by": "ε of the picture", "epsilon": "-1", "compare": "nothing", "question": "Why?"},
+        {"by": "ε of the image", "epsilon": "-1", "compare": "nothing", "question": "Why?"},
     ],
 )
 def test_a_link_with_nonsense_falls_back_to_what_exists(open_page: OpenPage, query: dict[str, str]) -> None:
@@ -129,20 +129,20 @@ def test_smaller_pictures_have_a_smaller_epsilon(open_page: OpenPage) -> None:
     page = open_page("explore", dataset="synthetic_chest", size="64", question="Formula and numbers")
     numbers = page.table[0].value.set_index("what")["value"]
     assert numbers["noised values"].startswith(f"{64 * 64:,} ")
-    assert numbers["ε of the picture, with certainty"] == f"{2 * 64 * 64:,} (δ = 0; for any two pictures)"
+    assert numbers["ε of the image, with certainty"] == f"{2 * 64 * 64:,} (δ = 0; for any two images)"
 
 
 def test_the_noise_follows_from_the_epsilon_of_the_whole_picture(open_page: OpenPage) -> None:
-    page = open_page("explore", **SMALL, by="ε of the picture", epsilon="8")
+    page = open_page("explore", **SMALL, by="ε of the image", epsilon="8")
     assert not page.exception
     # Science's table: beta 38.25 at 64 x 64 and epsilon 8.
     ((_, yours, _),) = viewers(page)
     assert yours["title"].startswith("yours, β = 38.2")
-    assert "ε of the picture: **8**" in said_under(yours)
+    assert "ε of the image: **8**" in said_under(yours)
 
 
 def test_what_no_amount_of_noise_can_do_is_said(open_page: OpenPage) -> None:
-    page = open_page("explore", **SMALL, by="ε of the picture", mechanism="laplace_per_image")
+    page = open_page("explore", **SMALL, by="ε of the image", mechanism="laplace_per_image")
     assert not page.exception
     assert any("no finite epsilon" in error.value for error in page.error)
 
@@ -176,7 +176,7 @@ def test_drawing_again_changes_the_noise_and_not_the_numbers(open_page: OpenPage
 
 def test_an_unreadable_image_is_explained_on_the_page(open_page: OpenPage, home: DataHome, tmp_path: Path) -> None:
     folder = add_grey_pictures(home, tmp_path)
-    (folder / "train" / "NORMAL" / "a.png").write_text("this is no picture")
+    (folder / "train" / "NORMAL" / "a.png").write_text("this is no image")
     page = open_page("explore", dataset="chest_xray", show="Normal")
     assert not page.exception
     assert any("cannot be read" in error.value for error in page.error)
@@ -222,7 +222,7 @@ def test_a_picture_of_ones_own_is_looked_for_among_those_of_a_dataset(open_page:
     assert page.selectbox(key="gallery_of").value == "synthetic_chest"
     # Noise on noise is unlike any radiograph, so the right one comes first.
     assert "it comes first of 100" in texts(page)
-    assert "the picture above and 99 training images of" in texts(page)
+    assert "the image above and 99 training images of" in texts(page)
     assert "squashed to its 60 × 40 pixels" in texts(page)
     assert ":orange-badge[synthetic]" in texts(page)
 
@@ -250,11 +250,11 @@ def test_without_a_trained_network_the_page_says_how_to_get_one(open_page: OpenP
 
 
 def test_what_is_taken_away_says_what_it_is(open_page: OpenPage) -> None:
-    page = open_page("explore", **SMALL, question="Take away")
+    page = open_page("explore", **SMALL, question="Export")
     assert not page.exception
     assert "*demonstration*" in texts(page)
     names = [button.proto.label for button in page.get("download_button")]
-    assert names == ["The noised picture", "Settings (JSON)"]
+    assert names == ["The noised image", "Settings (JSON)"]
     made = [button.label for button in page.button if (button.key or "").endswith("_make")]
     assert made == ["All 7 slides, PowerPoint", "All 7 slides, PDF", "PNG", "SVG"]
 
@@ -265,7 +265,7 @@ def load(page: AppTest, text: str | bytes) -> None:
 
 
 def test_saved_settings_are_shown_again(open_page: OpenPage) -> None:
-    page = open_page("explore", **SMALL, question="Take away")
+    page = open_page("explore", **SMALL, question="Export")
     settings = ExploreSettings(
         dataset="synthetic_chest",
         size=100,
@@ -293,9 +293,9 @@ def test_saved_settings_are_shown_again(open_page: OpenPage) -> None:
 
 
 def test_settings_of_an_own_picture_ask_for_the_picture(open_page: OpenPage) -> None:
-    page = open_page("explore", **SMALL, question="Take away")
+    page = open_page("explore", **SMALL, question="Export")
     load(page, ExploreSettings(dataset=OWN_PICTURE, size=30, noise=Gaussian(2)).to_json())
-    assert "Choose a picture" in texts(page)
+    assert "Choose an image" in texts(page)
     page.file_uploader(key="upload").upload("scan.png", own_png(), "image/png").run()
     (original, yours, *_), *_ = viewers(page)
     assert original["pixels"].shape == (20, 30)
@@ -306,7 +306,7 @@ def test_settings_of_an_own_picture_ask_for_the_picture(open_page: OpenPage) -> 
 
 
 def test_settings_that_cannot_be_shown_are_explained(open_page: OpenPage) -> None:
-    page = open_page("explore", **SMALL, question="Take away")
+    page = open_page("explore", **SMALL, question="Export")
     good = ExploreSettings(dataset="synthetic_chest", size=64, noise=Gaussian(2), image=1)
     for text, said in (
         (b"\xff\xd8\xff\xe0", "does not hold settings"),
@@ -328,9 +328,9 @@ def test_settings_that_cannot_be_shown_are_explained(open_page: OpenPage) -> Non
 
 def test_own_pictures_are_asked_for_before_anything_is_drawn(open_page: OpenPage) -> None:
     page = open_page("explore")
-    page.segmented_control(key="source").set_value("My own picture").run()
+    page.segmented_control(key="source").set_value("My own image").run()
     assert not page.exception
-    assert "Choose a picture" in texts(page)
+    assert "Choose an image" in texts(page)
     assert not viewers(page)
     upload(page, "scan.png", own_png())
     assert not page.exception
@@ -389,4 +389,4 @@ def test_the_bytes_of_a_file_are_dropped_when_it_was_read_and_it_is_read_once(
         if any(button.key == "remove_own" for button in page.button):
             assert not page.get("file_uploader")  # which would show the file's name
             page.button(key="remove_own").click().run()
-            assert "Choose a picture" in texts(page)
+            assert "Choose an image" in texts(page)

@@ -18,7 +18,7 @@ def noise(height: int, width: int, channels: int) -> np.ndarray:
 
 
 def panel(title: str, height: int = 8, width: int = 8) -> ViewerPanel:
-    return ViewerPanel(title, encode_png(noise(height, width, 1)), alt=f"Picture {title}")
+    return ViewerPanel(title, encode_png(noise(height, width, 1)), alt=f"Image {title}")
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (17, 5, 1), (16, 1024, 3), (300, 257, 3)])

@@ -105,7 +105,7 @@ def test_a_sound_run_shows_its_epsilon_and_its_lights(open_page: OpenPage, home:
     page = open_page("runs")
     epsilon = format_epsilon(plan_run(SOUND, train_size=TRAIN_SIZE).epsilon)
     said = texts(page)
-    assert f"Spent: ε = {epsilon} (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)" in said
+    assert f"Spent: ε = {epsilon} (δ = 1e-5; one image added or removed; Poisson subsampling; PLD accountant)" in said
     assert "of 100 images that were in the training set, while wrongly naming 1 of 100 that were not." in said
     assert "ε does not cover them" in said
     assert "14 hold" in said
@@ -153,7 +153,7 @@ def test_the_authors_run_shows_that_no_epsilon_holds(open_page: OpenPage, home: 
 def test_what_an_older_run_did_not_record_is_amber(open_page: OpenPage, home: DataHome) -> None:
     add_run(home, spec=SPEC.changed(method="dp_sgd", target_epsilon=5.0))
     said = texts(open_page("runs"))
-    assert "Spent so far: ε = 2 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)" in said
+    assert "Spent so far: ε = 2 (δ = 1e-5; one image added or removed; Poisson subsampling; PLD accountant)" in said
     assert "attention] **Sampling.** This run did not record how its batches were drawn" in said
     assert "ε does not cover them" in said
 
@@ -193,7 +193,7 @@ def test_tables_give_epsilon_with_its_delta_and_never_below_what_holds(open_page
     assert page.dataframe[0].value["ε so far"][0] == "3 (δ = 1e-5)"
     row = page.dataframe[1].value.iloc[0]
     assert row["ε"] == 3
-    assert row["ε in full"] == "ε = 3 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)"
+    assert row["ε in full"] == "ε = 3 (δ = 1e-5; one image added or removed; Poisson subsampling; PLD accountant)"
 
 
 def test_local_dp_has_the_epsilon_of_a_training_picture_in_the_table(open_page: OpenPage, home: DataHome) -> None:
@@ -201,7 +201,7 @@ def test_local_dp_has_the_epsilon_of_a_training_picture_in_the_table(open_page: 
     row = open_page("runs").dataframe[0].value.iloc[0]
     held = LaplacePerPixel(2.0).guarantee((64, 64, 1), delta=1e-5).epsilon_image
     assert row["ε"] == float(format_epsilon(held).replace(",", ""))
-    assert row["ε in full"].endswith("each training picture")
+    assert row["ε in full"].endswith("each training image")
 
 
 def test_an_infinite_epsilon_is_said(open_page: OpenPage, home: DataHome) -> None:

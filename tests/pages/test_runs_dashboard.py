@@ -146,7 +146,7 @@ def test_a_deletion_is_undone(open_page: OpenPage, home: DataHome) -> None:
     add_ended(home, "r1", "r2", "r3")
     page = open_page("runs", runs="r1,r2")
     page.button(key="delete_chosen").click().run()
-    assert said(page) == "Deleted 2 runs."
+    assert said(page) == "Removed 2 runs."
     assert [run.id for run in service.list_runs(home)] == ["r3"]
     assert not page.warning
     page.button(key="undo").click().run()
@@ -174,7 +174,7 @@ def test_a_run_that_was_deleted_elsewhere_is_a_sentence(open_page: OpenPage, hom
     assert not page.exception
     assert not page.error
     assert page.warning[0].value == (
-        "The address asks for a run that is not in the list of this machine: deleted, or never here."
+        "The address asks for a run that is not in the list of this machine: removed, or never here."
     )
 
 
@@ -250,7 +250,7 @@ def test_a_copied_run_fills_the_form_which_says_what_differs(open_page: OpenPage
     assert page.number_input(key="train_noise_multiplier").value == 1.0
     assert page.number_input(key="train_class_weight_1").value == 2.0
     assert page.selectbox(key="train_sampling").value == "auto"  # which under DP-SGD is the same
-    assert "Copied from *name of r1*; changed: Pixels a side: 64 instead of 50." in texts(page)
+    assert "Copied from *name of r1*; changed: Image size (pixels): 64 instead of 50." in texts(page)
     page.number_input(key="train_epochs").set_value(9).run()
     assert "Epochs: 9 instead of 7" in texts(page)
 
@@ -266,7 +266,7 @@ def test_a_damaged_table_of_runs_is_made_again(open_page: OpenPage, home: DataHo
     assert len(page.get("plotly_chart")) == 1
 
 
-@pytest.mark.parametrize("title", ["Numbers", "Evaluation", "Settings", "Take away", "Log"])
+@pytest.mark.parametrize("title", ["Numbers", "Evaluation", "Settings", "Export", "Log"])
 def test_every_tab_opens(open_page: OpenPage, home: DataHome, title: str) -> None:
     add_ended(home, "r1")
     page = open_tab(open_page("runs", run="r1"), title)

@@ -68,7 +68,7 @@ def test_other_noise_needs_other_slides(open_page: OpenPage) -> None:
 
 def test_slides_of_an_own_picture_know_no_file_and_ask_for_consent(open_page: OpenPage) -> None:
     page = open_page("explore", beta="2", question="take")
-    page.segmented_control(key="source").set_value("My own picture").run()
+    page.segmented_control(key="source").set_value("My own image").run()
     page.file_uploader(key="upload").upload("Doe^Jane.png", own_png(), "application/octet-stream").run()
     page.session_state["noise_seed"] = 987654321
     page.run()

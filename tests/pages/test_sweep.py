@@ -35,7 +35,7 @@ def test_it_opens_on_the_papers_grid_ready_to_be_launched(open_page: OpenPage, h
     plan = plan_sweep(home, grid)
     assert "**30 runs**, 30 to train" in said
     assert plan.dp_sgd[0].together.statement in said
-    assert "ε = 1.75 (δ = 0; two pictures that differ in one pixel" in said
+    assert "ε = 1.75 (δ = 0; two images that differ in one pixel" in said
     assert "3 runs without privacy: nothing bounds what these networks give away" in said
 
 
@@ -111,7 +111,7 @@ def test_each_epsilon_gets_its_own_recipe(open_page: OpenPage, home: DataHome) -
     page.selectbox(key="sweep_any_setting_0").set_value("target_epsilon").run()
     page.selectbox(key="sweep_any_setting_1").set_value(None).run()
     said = texts(page)
-    assert "- Privacy budget (ε) 8: Epochs 100, Learning rate 20, Variants of each image, itself included 4" in said
+    assert "- Privacy budget (ε) 8: Epochs 100, Learning rate 20, Augmentation multiplicity 4" in said
     launch(page)
     specs = [run.spec for run in runs.list_runs(home) if run.spec]
     assert {(spec.target_epsilon, spec.epochs) for spec in specs} == {(1.0, 50), (3.0, 75), (8.0, 100)}

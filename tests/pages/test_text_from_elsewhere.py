@@ -139,7 +139,7 @@ def test_names_tags_and_notes_are_text(open_page: OpenPage, home: DataHome) -> N
     page = open_page("runs", run="r1")
     assert look_through(page, *names, HOSTILE) >= 2
     assert any("**Batch size**" in error.value for error in page.error)
-    for tab in ("Guarantee", "Numbers", "Evaluation", "Settings", "Name, tags, notes", "Take away", "Log"):
+    for tab in ("Guarantee", "Numbers", "Evaluation", "Settings", "Name, tags, notes", "Export", "Log"):
         look_through(open_tab(page, tab), *names, HOSTILE)
     both = open_page("runs", runs="r1,r2")
     assert look_through(both, *names, HOSTILE) >= 1
@@ -150,7 +150,7 @@ def test_names_tags_and_notes_are_text(open_page: OpenPage, home: DataHome) -> N
 
 def test_an_imported_run_is_text_on_every_tab(open_page: OpenPage, home: DataHome, run_from_elsewhere: str) -> None:
     page = open_page("runs", run=run_from_elsewhere)
-    for tab in ("Guarantee", "Numbers", "Evaluation", "Settings", "Name, tags, notes", "Take away", "Log"):
+    for tab in ("Guarantee", "Numbers", "Evaluation", "Settings", "Name, tags, notes", "Export", "Log"):
         assert look_through(open_tab(page, tab), CLASS) >= 1
         for spec in figures_of(page):
             assert not re.search("<(?!br>|extra>|/extra>)", json.dumps(json.loads(spec)))

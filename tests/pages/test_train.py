@@ -74,14 +74,11 @@ def test_dp_sgd_says_its_epsilon_with_all_it_depends_on(open_page: OpenPage) -> 
     page = open_page("train")
     page.button(key="preset_sound").click().run()
     said = texts(page)
-    assert (
-        "ε = 3 (δ = 1e-5; one image replaced by an empty one; every image in every step; exact Gaussian accountant)"
-        in said
-    )
+    assert "ε = 3 (δ = 1e-5; one image replaced by an empty one; full batch; exact Gaussian accountant)" in said
     assert "finds at most 5.4 of 100 images that were in the training set, while wrongly naming 1 of 100" in said
     page.selectbox(key="train_sampling").set_value("auto").run()
     said = texts(page)
-    assert "ε = 3 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)" in said
+    assert "ε = 3 (δ = 1e-5; one image added or removed; Poisson subsampling; PLD accountant)" in said
     page.segmented_control(key="train_privacy_by").set_value("noise_multiplier").run()
     page.number_input(key="train_noise_multiplier").set_value(10.0).run()
     assert "ε = 3 (" not in texts(page)
@@ -139,7 +136,7 @@ def test_the_authors_way_shows_its_red_lights_first_and_no_epsilon(open_page: Op
     (verdict,) = page.error
     assert "ε = ∞ (" in verdict.value
     # Claimed for 640 images, one in five a step; that of 5,218 images is in the tests of the verdict.
-    assert "No ε holds for this run: ε = 2.29 would need Poisson sampling" in verdict.value
+    assert "No ε holds for this run: ε = 2.29 would need Poisson subsampling" in verdict.value
     lights = [text for text in spoken(page) if "-badge[:material/" in text and "synthetic" not in text]
     assert [light.split("**")[1] for light in lights[:4]] == [
         "Sampling.",
@@ -206,7 +203,7 @@ def test_what_differs_from_the_preset_is_said(open_page: OpenPage) -> None:
     page.number_input(key="train_target_epsilon").set_value(2.0).run()
     page.number_input(key="train_class_weight_0").set_value(3.0).run()
     assert (
-        "Changed from *Sound DP*: Privacy budget (ε): 2 instead of 3; Weights of the classes: 3 : 1 instead of none."
+        "Changed from *Sound DP*: Privacy budget (ε): 2 instead of 3; Class weights: 3 : 1 instead of none."
         in texts(page)
     )
 
@@ -296,11 +293,11 @@ def test_a_full_batch_needs_no_batch_size(open_page: OpenPage, home: DataHome) -
         (
             {"train_norm": "batch_norm"},
             "Set **Normalisation layers** to *Frozen BatchNorm (as pretrained)* or *GroupNorm*, or, to repeat what the "
-            "authors did, **How gradients are clipped** to *Microbatches, as the authors did*.",
+            "authors did, **Clipping** to *Microbatches, as the authors did*.",
         ),
         (
             {"train_norm": "batch_norm", "train_engine": "microbatch"},
-            "BatchNorm in training mode needs **What learns** set to *All layers*",
+            "BatchNorm in training mode needs **Trainable layers** set to *All layers*",
         ),
     ],
 )
@@ -336,9 +333,9 @@ def test_local_dp_says_the_epsilon_of_the_picture(open_page: OpenPage) -> None:
     page = open_page("train")
     page.segmented_control(key="train_method").set_value("local_dp").run()
     # 64 x 64 grey values at beta 1, see the tests of the accountant.
-    assert "Each picture: ε = 1,726 (δ = 1e-5; for any two pictures" in texts(page)
+    assert "Each image: ε = 1,726 (δ = 1e-5; for any two images" in texts(page)
     page.selectbox(key="train_noise_draw").set_value("per_image").run()
-    assert "Each picture: ε = ∞" in texts(page)
+    assert "Each image: ε = ∞" in texts(page)
     page.selectbox(key="train_noise_draw").set_value("dp_pix").run()
     page.number_input(key="train_block").set_value(16).run()
     page.number_input(key="train_beta").set_value(8.0).run()

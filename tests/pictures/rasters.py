@@ -160,7 +160,7 @@ def _tiffs() -> Iterator[tuple[str, Case]]:
     yield "not all numbers.tif", (tiff(with_gaps), spread(np.where(np.isfinite(with_gaps), with_gaps, 4)))
     yield (
         "no numbers.tif",
-        (tiff(np.full((32, 32), np.nan, np.float32)), "None of the values in this picture is a number"),
+        (tiff(np.full((32, 32), np.nan, np.float32)), "None of the values in this image is a number"),
     )
     yield "one float.tif", (tiff(np.full((32, 32), 1e30, np.float32)), np.full((32, 32), 128, np.uint8))
     yield "huge floats.tif", (tiff((RAMP - 512) * np.float32(6e35)), spread(RAMP))

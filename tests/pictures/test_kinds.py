@@ -58,7 +58,7 @@ def jpeg_of_12_bits() -> bytes:
         (b"\xef\xbb\xbf\n  <HTML>", "a web page"),
         (b"<?xml version='1.0'?><svg xmlns='x'></svg>", "drawing"),
         (b"data:image/png;base64,iVBORw0KGgo", "base64"),
-        (b"a note, not a picture", "a text, so this file is not a picture"),
+        (b"a note, not a picture", "a text, so this file is not an image"),
         ("ein Befund: unauffällig".encode(), "a text"),
         (b'{"message": "Not Found"}', "a text"),
         (b"%PDF-1.7\n", "a PDF document"),
@@ -74,21 +74,21 @@ def jpeg_of_12_bits() -> bytes:
         (b"\x93NUMPY\x01\0", "a NumPy array"),
         (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
         (b"\0\0\0\x1cftypheic\0\0\0\0", "a HEIC photograph"),
-        (b"\0\0\0\x1cftypavif\0\0\0\0", "an AVIF picture"),
+        (b"\0\0\0\x1cftypavif\0\0\0\0", "an AVIF image"),
         (b"\0\0\0\x1cftypisom\0\0\0\0", "a video"),
-        (b"8BPS\0\1", "a Photoshop picture"),
-        (saved(Image.new("L", (64, 64)), "JPEG2000"), "a JPEG 2000 picture"),
+        (b"8BPS\0\1", "a Photoshop image"),
+        (saved(Image.new("L", (64, 64)), "JPEG2000"), "a JPEG 2000 image"),
         (saved(Image.new("L", (64, 64)), "PPM"), "PNM"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "Git LFS.*git lfs pull"),
         (b"\0\x05\x16\x07\0\2\0\0Mac OS X", "macOS"),
         (jpeg_of_12_bits(), "extended JPEG of 12 bits"),
-        (os.urandom(64), "not a picture of a known kind"),
+        (os.urandom(64), "not an image of a known kind"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 @pytest.mark.parametrize("name", ["scan.png", "scan.dcm"])
 def test_what_is_no_picture_is_called_what_it_is(data: bytes, words: str, name: str) -> None:
-    if words.startswith("not a picture") and name.endswith(".dcm"):
+    if words.startswith("not an image") and name.endswith(".dcm"):
         return  # a file that is called a DICOM and lacks every mark is tried as one
     with pytest.raises(ImageError, match=words) as error:
         decode_image(data, channels=1, name=name)

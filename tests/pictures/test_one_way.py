@@ -128,7 +128,7 @@ def test_frames_that_are_not_announced_are_counted() -> None:
         ("colour of 12 bits in 16.dcm", "of which 12 are used"),
         ("12 bits.png", "of which 12 are used"),
         ("not all numbers.tif", "not finite numbers"),
-        ("moving.gif", "holds 2 pictures, one after the other; the first is read"),
+        ("moving.gif", "holds 2 images, one after the other; the first is read"),
     ],
 )
 def test_what_was_filled_in_or_passed_over_is_said(name: str, words: str) -> None:

@@ -97,7 +97,7 @@ def test_a_page_of_far_too_many_properties_is_refused() -> None:
     for page in range(5):
         following = 8 + (page + 1) * (2 + len(entries) + 4)
         pages.append(struct.pack("<H", 60_000) + entries + struct.pack("<I", following if page < 4 else 0))
-    with pytest.raises(ImageError, match="far more parts than a picture has"):
+    with pytest.raises(ImageError, match="far more parts than an image has"):
         refuse_too_many_parts("TIFF", b"II*\0\x08\0\0\0" + b"".join(pages))
 
 
@@ -105,7 +105,7 @@ def test_properties_that_all_stand_for_the_whole_file_are_refused() -> None:
     count, filling = 1000, bytes(1 << 20)
     entries = b"".join(struct.pack("<HHII", 40000 + n, 1, len(filling), 14 + 12 * count) for n in range(count))
     data = b"II*\0\x08\0\0\0" + struct.pack("<H", count) + entries + struct.pack("<I", 0) + filling
-    with pytest.raises(ImageError, match="far more parts than a picture has"):
+    with pytest.raises(ImageError, match="far more parts than an image has"):
         refuse_too_many_parts("TIFF", data)
 
 
@@ -117,7 +117,7 @@ def gif(pictures: int, *, garbage: bytes = b"") -> bytes:
 
 @pytest.mark.parametrize("garbage", [b"", b"\0", b"\x21\xf9\x04\0\x01\0\0\0"])
 def test_a_gif_of_a_million_pictures_is_refused(garbage: bytes) -> None:
-    assert "holds more than 2,000 pictures" in refusal(gif(1_000_000, garbage=garbage))
+    assert "holds more than 2,000 images" in refusal(gif(1_000_000, garbage=garbage))
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -146,13 +146,13 @@ def test_what_follows_the_end_of_a_png_does_not_count() -> None:
 def test_an_animated_png_of_a_million_pictures_is_refused() -> None:
     data = saved(GREY, "PNG")
     end = data.index(b"IEND") - 4
-    assert "more than 2,000 pictures" in refusal(data[:end] + png_chunk(b"fcTL", bytes(26)) * 3000 + data[end:])
+    assert "more than 2,000 images" in refusal(data[:end] + png_chunk(b"fcTL", bytes(26)) * 3000 + data[end:])
 
 
 def test_a_webp_of_a_million_pictures_is_refused() -> None:
     one = b"ANMF" + struct.pack("<I", 16) + bytes(16)
     body = b"WEBPVP8X" + struct.pack("<I", 10) + b"\x02" + bytes(9) + one * 100_000
-    assert "more than 2,000 pictures" in refusal(b"RIFF" + struct.pack("<I", len(body)) + body)
+    assert "more than 2,000 images" in refusal(b"RIFF" + struct.pack("<I", len(body)) + body)
 
 
 @pytest.mark.parametrize("segment", [b"\xff\xfe\0\x02", b"\xff", b"\xff\xd0", b"\xff\xe1\0\0"])

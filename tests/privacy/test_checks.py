@@ -76,7 +76,7 @@ def test_the_verdict_names_what_holds_and_what_does_not(after: bool) -> None:
     )
     none = verdict(dp_sgd(**WITH_BATCH_NORM, delta=1e-4))
     assert none.sentence.endswith(
-        "Nothing is promised: whoever has the model may find every image that was in the training set, without a "
+        "Nothing is promised: anyone who has the model may find every image that was in the training set, without a "
         "false alarm."
     )
     assert none.epsilon == math.inf
@@ -196,7 +196,7 @@ def test_a_run_of_an_earlier_version_is_amber_where_nothing_was_recorded() -> No
     assert (verdict.epsilon, verdict.claimed_epsilon) == (0.2, None)
     # Without its steps, only what follows from ε and δ: e^0.2 times the false alarms.
     assert verdict.risk.at_one_percent == pytest.approx(math.exp(0.2) * 0.01 + 1e-5)
-    assert "Poisson sampling; PLD" in verdict.statement
+    assert "Poisson subsampling; PLD" in verdict.statement
 
 
 def test_each_fact_that_is_missing_takes_a_green_light_away() -> None:
@@ -221,7 +221,7 @@ def test_delta_is_green_up_to_a_tenth_of_one_over_n(delta: float, state: str) ->
     check = named(check_plan(dp_sgd(delta=delta), train_size=N), "Delta")
     assert check.state == state
     if delta == 1e-4:
-        assert "up to 52.2 %" in check.sentence
+        assert "up to 52.2%" in check.sentence
         assert "1e-5 or less" in check.sentence
 
 

@@ -77,7 +77,7 @@ def test_the_smallest_delta_is_stated() -> None:
     together = composed(PRIVATE.changed(delta=1e-4), PRIVATE.changed(delta=1e-6))
     assert together.delta == 1e-6
     assert together.statement.startswith("ε = ")
-    for fact in ("δ = 1e-6", "one image added or removed", "Poisson sampling", "PLD accountant"):
+    for fact in ("δ = 1e-6", "one image added or removed", "Poisson subsampling", "PLD accountant"):
         assert fact in together.statement
 
 
@@ -85,7 +85,7 @@ def test_a_dealt_deck_among_them_changes_what_neighbours_are() -> None:
     together = composed(PRIVATE, PRIVATE.changed(sampling="shuffled"))
     assert together.adjacency == "zero-out"
     assert "shuffled batches, nothing counted for sampling or" not in together.statement
-    assert "Poisson sampling or shuffled batches" in together.statement
+    assert "Poisson subsampling or shuffled batches" in together.statement
     assert together.epsilon > composed(PRIVATE.changed(sampling="shuffled")).epsilon
 
 
@@ -121,7 +121,7 @@ def test_recorded_networks_compose_by_their_steps() -> None:
     joint = compose("x", [one] * 5)
     assert joint.epsilon == composed_epsilon([Steps(1.0, 128 / RECORDS, 5 * STEPS)], delta=1e-5)
     assert each < joint.epsilon < 5 * each
-    for words in ("gets all 5", "δ = 1e-5", "one image added or removed", "Poisson sampling", "PLD accountant"):
+    for words in ("gets all 5", "δ = 1e-5", "one image added or removed", "Poisson subsampling", "PLD accountant"):
         assert words in joint.all_sentence
     assert compose("x", [one]).epsilon == pytest.approx(each)
 

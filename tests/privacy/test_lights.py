@@ -120,7 +120,7 @@ def test_the_second_accountants_light_waits_confirms_and_contradicts(monkeypatch
     check, told = light(first * 0.8)
     assert (check.state, told) == ("amber", first)
     check, told = light(None)
-    assert (check.state, "cannot reckon" in check.sentence, told) == ("amber", True, first)
+    assert (check.state, "cannot compute" in check.sentence, told) == ("amber", True, first)
 
 
 def test_what_a_run_recorded_of_the_second_accountant_counts_for_these_steps_alone(

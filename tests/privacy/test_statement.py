@@ -40,7 +40,7 @@ def test_epsilon_is_rounded_up_only(value: float, text: str) -> None:
 
 def test_a_statement_carries_everything_that_epsilon_depends_on() -> None:
     text = dp_sgd_statement(epsilon=1.0, delta=1e-5)
-    assert text == "ε = 1 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)"
+    assert text == "ε = 1 (δ = 1e-5; one image added or removed; Poisson subsampling; PLD accountant)"
 
 
 def test_a_statement_follows_what_ran() -> None:
@@ -93,8 +93,8 @@ def gaussian(mu: float) -> Risk:
 @pytest.mark.parametrize(("mu", "told"), [(0.2678, "2"), (0.719, "5.4"), (1.664, "25.4")])
 def test_the_sentence_says_how_many_images_can_be_found(mu: float, told: str) -> None:
     assert dp_sgd_meaning(gaussian(mu)) == (
-        f"Protects single images: whoever has the model finds at most {told} of 100 images that were in the training "
-        "set, while wrongly naming 1 of 100 that were not."
+        f"Protects single images: anyone who has the model finds at most {told} of 100 images that were in the "
+        "training set, while wrongly naming 1 of 100 that were not."
     )
 
 
@@ -113,8 +113,8 @@ def test_local_dp_is_called_protection_only_where_it_protects() -> None:
         return local_dp_meaning(laplace_guarantee(beta=beta, shape=(28, 28, 1)))
 
     assert "promises nothing" in meaning(1.0)
-    assert meaning(1000.0).startswith("Protects what the training pictures show")
-    assert local_dp_meaning(NOTHING).startswith("Nothing that a picture shows is protected")
+    assert meaning(1000.0).startswith("Protects what the training images show")
+    assert local_dp_meaning(NOTHING).startswith("Nothing that an image shows is protected")
     assert "Labels are not protected" in meaning(1.0)
     # What beta is for is not one pixel for every mechanism, and may hold at a delta only.
     assert "Up to 16 pixels have ε = 1, but" in local_dp_meaning(DpPix(1.0).guarantee((64, 64, 1)))

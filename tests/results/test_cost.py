@@ -88,7 +88,7 @@ def test_the_sentence_says_the_points_their_interval_and_the_epsilon() -> None:
     assert report.sentence.startswith("**Chest X-rays**, in your runs (the last layer, 64 pixels): DP-SGD with ε = ")
     assert "costs 20.0 points of accuracy (" in report.sentence
     assert "δ = 1e-5" in report.sentence
-    assert "Poisson sampling" in report.footnotes[0]
+    assert "Poisson subsampling" in report.footnotes[0]
     assert "one image added or removed" in report.footnotes[0]
 
 
@@ -114,7 +114,7 @@ def test_what_learned_is_said_of_each_cost_where_it_differs() -> None:
 
     assert "in your runs: DP-SGD with ε = " in sentence
     assert "δ = 1e-5 (the last layer, 64 pixels) costs" in sentence
-    assert " for the picture) (all layers, 32 pixels) costs" in sentence
+    assert " for the image) (all layers, 32 pixels) costs" in sentence
 
 
 def test_side_by_side_what_learned_alike_is_spoken_of() -> None:
@@ -145,8 +145,8 @@ def test_local_dp_is_spoken_of_with_the_epsilon_of_the_picture() -> None:
 
     sentence = report_cost(groups_of(*runs), "test_accuracy", dataset="X").sentence
 
-    assert "for each pixel (ε = " in sentence
-    assert "for the picture)" in sentence
+    assert "per pixel (ε = " in sentence
+    assert "for the image)" in sentence
     assert "a shift of its brightness (no finite ε)" in sentence
 
 

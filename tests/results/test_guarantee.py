@@ -24,7 +24,7 @@ def test_local_dp_has_the_epsilon_of_the_stored_picture() -> None:
 
     # 24,993 by the PLD accountant; ours may lie 0.5 % above it.
     assert 24_993 <= held.epsilon < 24_993 * 1.005
-    assert (held.delta, held.adjacency) == (1e-5, "any two pictures")
+    assert (held.delta, held.adjacency) == (1e-5, "any two images")
     assert "24,99" in held.statement or "25,0" in held.statement
 
 
@@ -58,7 +58,7 @@ def test_a_mosaic_has_the_epsilon_of_its_cells_together_and_not_that_of_the_pixe
     # A 32nd of the noise, because no more than 32 pixels are to be hidden: the picture loses 32 times as much.
     small = held_guarantee(spec.changed(changed_pixels=32), Setup(), None)
     assert small.epsilon == pytest.approx(32 / 2, rel=1e-3)
-    assert small.unit == "one whole picture"
+    assert small.unit == "one whole image"
 
 
 def test_one_number_a_picture_has_no_finite_epsilon() -> None:
@@ -78,7 +78,7 @@ def test_dp_sgd_says_all_that_its_epsilon_depends_on() -> None:
     assert held.epsilon == pytest.approx(rows_of(PRIVATE, (0.7, 0.8))[-1].epsilon, rel=1e-6)
     assert held.delta == PRIVATE.delta
     assert held.adjacency == "one image added or removed"
-    assert held.sampling == "Poisson sampling"
+    assert held.sampling == "Poisson subsampling"
     assert held.accountant == "PLD accountant"
 
 

@@ -119,7 +119,7 @@ def lost(home: DataHome, patch: pytest.MonkeyPatch) -> None:
         (smaller, "has spent (0.1"),
         (fewer, "Epoch 2 was shown and is None now"),
         (never_gone, "is still there after it was purged"),
-        (not_deleted, "cannot be deleted: It cannot be."),
+        (not_deleted, "cannot be removed: It cannot be."),
         (lost, "is in no list"),
     ],
 )

@@ -61,13 +61,13 @@ def test_a_deleted_run_is_neither_resumed_nor_extended(home: DataHome, run_id: s
     assert not run.resumable
     assert not run.extendable
     for act in (service.resume, lambda home, run_id: service.extend(home, run_id, epochs=20)):
-        with pytest.raises(RunError, match="has been deleted; restore it first"):
+        with pytest.raises(RunError, match="has been removed; restore it first"):
             act(home, run_id)
     assert RunStore(home).claim_next() is None
 
 
 def test_purging_removes_the_folder_and_only_of_what_was_deleted(home: DataHome, run_id: str) -> None:
-    with pytest.raises(RunError, match="has not been deleted"):
+    with pytest.raises(RunError, match="has not been removed"):
         service.purge(home, run_id)
     service.delete(home, run_id)
     with hold_lock(home.runs / run_id / "worker.lock"), pytest.raises(RunError, match="A worker is still at run"):

@@ -114,7 +114,7 @@ def test_the_finished_runs_of_a_dataset_are_offered_the_newest_first(trained: Da
 
 def test_titles_say_method_strength_and_accuracy(trained: DataHome) -> None:
     titles = {run.id: run.title for run in runs_for_diagnosis(trained, NAME)}
-    accuracy = {run_id: f"{100 * last(trained, run_id).test.accuracy:.1f} %" for run_id in SPECS}
+    accuracy = {run_id: f"{100 * last(trained, run_id).test.accuracy:.1f}%" for run_id in SPECS}
     assert titles["plain"] == f"No privacy, last layer: {accuracy['plain']} of test images right"
     assert titles["noised"].startswith("Local-DP β = 0.5 (per pixel), last layer: ")
     assert titles["brightness"].startswith("Local-DP β = 2 (per image), last layer and norms: ")
@@ -128,7 +128,7 @@ def test_the_epsilon_of_a_private_run_is_the_one_that_holds(trained: DataHome) -
     assert verdicts["noised"] is None
     private, unsound = verdicts["private"], verdicts["unsound"]
     assert private.epsilon == pytest.approx(last(trained, "private").epsilon, rel=1e-6)
-    assert "δ = 0.001; one image added or removed; Poisson sampling; PLD accountant" in private.statement
+    assert "δ = 0.001; one image added or removed; Poisson subsampling; PLD accountant" in private.statement
     assert math.isfinite(unsound.epsilon)
     assert unsound.epsilon > private.epsilon  # nothing is counted for sampling
     assert unsound.claimed_epsilon is not None
@@ -138,12 +138,12 @@ def test_every_answer_says_what_its_percentages_do_not_mean(trained: DataHome) -
     caveats = {run_id: diagnose(trained, run_id, []).caveat for run_id in ("plain", "noised", "private")}
     for run_id, caveat in caveats.items():
         assert "not the probability of a disease" in caveat
-        assert f"right on {100 * last(trained, run_id).test.accuracy:.1f} % of the test images" in caveat
-        assert "the most frequent class is right on 50.0 %" in caveat
+        assert f"right on {100 * last(trained, run_id).test.accuracy:.1f}% of the test images" in caveat
+        assert "the most frequent class is right on 50.0%" in caveat
     for run_id in ("plain", "private"):
         assert caveats[run_id].endswith("so what it says of a noised or an undone one is still less reliable.")
     noised = 100 * last(trained, "noised").test_noised.accuracy
-    assert f"28 pixels a side with noise for each pixel, β = 0.5 (right on {noised:.1f} % of the" in caveats["noised"]
+    assert f"28 pixels a side with Laplace noise per pixel, β = 0.5 (right on {noised:.1f}% of the" in caveats["noised"]
 
 
 def test_an_imported_network_answers_as_it_did_and_says_where_it_comes_from(copied: DataHome) -> None:
@@ -172,9 +172,9 @@ def test_runs_that_cannot_answer_are_not_offered_and_say_why(copied: DataHome) -
     (copied.runs / "brightness" / "outcome.json").unlink()
     (copied.runs / "private" / "spec.json").write_text("{")
     for run_id, sentence in {
-        "waiting": "Run waiting is queued; only a finished run can be asked about a picture",
-        "plain": "The network of run plain has been deleted",
-        "noised": "The network of run noised has been deleted",
+        "waiting": "Run waiting is queued; only a finished run can be asked about an image",
+        "plain": "The network of run plain has been removed",
+        "noised": "The network of run noised has been removed",
         "brightness": "Files of run brightness are missing or damaged",
         "private": r"no readable spec\.json",
         "../../x": "There is no run ../../x",

@@ -12,9 +12,10 @@ from medpriv_core.home import DataHome
 from medpriv_core.records.epoch import EpochRow
 from medpriv_core.records.setup import Setup
 from medpriv_core.results.reference import read_references
-from medpriv_core.runs import estimate, service
+from medpriv_core.runs import estimate, run_parts, service
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.estimate import START_S, estimate_disk, estimate_memory, estimate_time, took_seconds
+from medpriv_core.runs.estimate import estimate_disk, estimate_memory, estimate_time, took_seconds
+from medpriv_core.runs.run_parts import START_S
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 
@@ -27,10 +28,15 @@ def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "ensure_runner", lambda home: None)
 
 
-def record(home: DataHome, spec: RunSpec, took_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A finished run that took so long."""
+def record(
+    home: DataHome, spec: RunSpec, took_s: float, monkeypatch: pytest.MonkeyPatch, *, trained_s: float | None = None
+) -> None:
+    """A finished run that took so long, ``trained_s`` of it for its epochs."""
     run_id = service.submit(home, spec)
-    RunDirectory(home.runs / run_id).write_setup(Setup.from_dict(SIZES))
+    directory = RunDirectory(home.runs / run_id)
+    directory.write_setup(Setup.from_dict(SIZES))
+    if trained_s is not None:
+        directory.append_epoch(EpochRow(epoch=spec.epochs, elapsed_s=trained_s))
     store = RunStore(home)
     with monkeypatch.context() as clock:
         clock.setattr(time, "time", lambda: 1000.0)
@@ -161,7 +167,7 @@ BUSY_MS = {
 
 @pytest.mark.parametrize("what", list(BUSY_MS))
 def test_the_table_grows_with_the_size_as_measured(what: str) -> None:
-    cost = estimate.forward_s if what == "forward" else estimate.train_s
+    cost = run_parts.forward_s if what == "forward" else run_parts.train_s
     for side, measured in BUSY_MS[what].items():
         expected = cost(side) / cost(224)
         # 112 pixels forward were measured while the processor was busiest: more than 128 pixels.
@@ -169,19 +175,19 @@ def test_the_table_grows_with_the_size_as_measured(what: str) -> None:
             measured / BUSY_MS[what][224], rel=0.3 if (what, side) != ("forward", 112) else 0.4
         )
     share = BUSY_MS["norms"][224] / BUSY_MS["all"][224]
-    assert pytest.approx(share, rel=0.3) == estimate.NORMS_SHARE
+    assert pytest.approx(share, rel=0.3) == run_parts.NORMS_SHARE
 
 
 def test_an_epoch_of_all_layers_at_224_pixels_takes_the_processor_time_that_was_measured() -> None:
     # An audit on a quiet machine found 165 s for 1,186 images with the test images that belong to them, a quarter.
-    core_s = 1186 * estimate.train_s(224) + 1186 / 4 * estimate.forward_s(224)
+    core_s = 1186 * run_parts.train_s(224) + 1186 / 4 * run_parts.forward_s(224)
     assert core_s == pytest.approx(165, rel=0.3)
 
 
 def test_sizes_between_those_of_the_table_lie_between_them_and_larger_ones_grow_by_pixels() -> None:
-    costs = [estimate.train_s(side) for side in (16, 28, 40, 64, 100, 150, 224, 300)]
+    costs = [run_parts.train_s(side) for side in (16, 28, 40, 64, 100, 150, 224, 300)]
     assert costs == sorted(costs)
-    assert estimate.train_s(448) == pytest.approx(4 * estimate.train_s(224))
+    assert run_parts.train_s(448) == pytest.approx(4 * run_parts.train_s(224))
 
 
 # Seconds an epoch of the reference runs, as they recorded them on two quiet cores of an x86-64 server (torch 2.14.1,
@@ -209,7 +215,7 @@ TOOK = {
 
 
 def test_epochs_of_the_reference_runs_take_about_as_long_as_they_took(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(estimate, "cores", lambda: 2)
+    monkeypatch.setattr(run_parts, "cores", lambda: 2)
     key: tuple[object, ...]
     foretold: dict[tuple[object, ...], float] = {}
     for result in (result for reference in read_references().sets for result in reference.results):
@@ -257,3 +263,54 @@ def test_how_long_a_run_took_is_not_told_by_the_clock_alone(
     ended_at: float, last: EpochRow, seconds: float | None
 ) -> None:
     assert took_seconds(100.0, ended_at, last) == seconds
+
+
+def make_folders(home: DataHome) -> None:
+    """What runs of the past have made is still there."""
+    home.check_writable()
+    for folder in (home.prepared, home.features):
+        folder.mkdir()
+
+
+LOCAL_DP = SPEC.changed(method="local_dp", beta=1.0)
+
+
+def test_what_is_made_before_the_first_step_is_in_the_estimate_and_for_the_first_such_run_alone(home: DataHome) -> None:
+    make_folders(home)
+    sizes = {SPEC.dataset: (640, 160)}
+    first, second, other = estimate.estimate_times(home, [LOCAL_DP, LOCAL_DP, LOCAL_DP.changed(beta=2.0)], sizes=sizes)
+    assert set(first.parts) == {"start", "images", "noised_copy", "features", "training"}
+    assert set(second.parts) == {"start", "training"}
+    assert set(other.parts) == {"start", "noised_copy", "features", "training"}  # the images are there
+    assert first.seconds == pytest.approx(first.once_s + second.seconds)
+    # 800 pictures are drawn, 54 ms of a core each: alone more than was once said for the whole run.
+    assert first.parts["images"] > 800 * 0.054 / run_parts.cores()
+
+
+def test_training_making_and_starting_are_learned_apart(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_folders(home)
+    table = estimate_time(home, SPEC, **SIZES)
+    # Two seconds to start, images and features four times as slow as by the table, epochs twice as fast.
+    record(home, SPEC, 2.0 + 0.5, monkeypatch, trained_s=0.5)
+    record(home, SPEC, 2.0 + 0.5, monkeypatch, trained_s=0.5)
+    other = SPEC.changed(image_size=96)
+    by_table = run_parts.table(other, 640, 160)
+    once_s = sum(by_table[part] for part in run_parts.ONCE if part in by_table)
+    record(home, other, 2.0 + 4 * 20.0, monkeypatch, trained_s=1.0)
+    now = estimate_time(home, SPEC.changed(image_size=128, epochs=500), **SIZES)
+    before = estimate_time(DataHome(home.root / "another"), SPEC.changed(image_size=128, epochs=500), **SIZES)
+    assert now.measured
+    assert not table.measured
+    assert now.parts["start"] == pytest.approx(2.0)
+    learned = (2.0 + 80.0 - 1.0 - 2.0) / once_s
+    assert now.once_s == pytest.approx(learned * before.once_s, rel=0.01)
+    assert now.parts["training"] == pytest.approx(before.parts["training"] / by_table["training"], rel=0.01)
+
+
+def test_a_slow_start_does_not_make_long_training_slow(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = SPEC.changed(epochs=1000)
+    trained_s = estimate_time(home, SPEC, **SIZES).parts["training"]
+    make_folders(home)
+    record(home, SPEC, 122.0, monkeypatch, trained_s=trained_s)
+    expected = estimate_time(DataHome(home.root / "another"), long, **SIZES)
+    assert estimate_time(home, long, **SIZES).parts["training"] == pytest.approx(expected.parts["training"])

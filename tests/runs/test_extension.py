@@ -21,8 +21,8 @@ from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.estimate import START_S
 from medpriv_core.runs.extension import _recipe_remarks
+from medpriv_core.runs.run_parts import START_S
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 from medpriv_core.training.worker import run_worker

@@ -99,7 +99,7 @@ def test_the_same_run_is_not_imported_twice(home: DataHome) -> None:
     with pytest.raises(RunError, match="here already"):
         import_run(home, zipped(members()))
     service.delete(home, RUN_ID)
-    with pytest.raises(RunError, match="among the deleted ones"):
+    with pytest.raises(RunError, match="among the removed ones"):
         import_run(home, zipped(members()))
 
 

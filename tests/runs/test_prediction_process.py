@@ -224,8 +224,8 @@ main(["predictor"])
 """
 # Works on the picture as a network does: with copies of it.
 HOLDING = """
-def answer(header, pictures, networks):
-    copies = [pictures[0].copy(), pictures[0][:20].copy(), pictures[0].tobytes()]
+def answer(header, images, networks):
+    copies = [images[0].copy(), images[0][:20].copy(), images[0].tobytes()]
     return {"sum": sum(copies[2])}, []
 prediction_server.answer = answer
 """

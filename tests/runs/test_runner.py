@@ -339,7 +339,7 @@ def test_a_worker_whose_folder_is_gone_is_not_started(home: DataHome, store: Run
     shutil.rmtree(directory.path)
     Runner(home).tick()
     row = store.get("a")
-    assert (row.state, "was deleted while it waited" in (row.message or "")) == ("failed", True)
+    assert (row.state, "was removed while it waited" in (row.message or "")) == ("failed", True)
     assert not directory.path.exists()
 
 

@@ -31,7 +31,7 @@ def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"dataset": "nothing"}, DatasetError, "no dataset 'nothing'"),
         ({"dataset": "chest_xray"}, DatasetError, "has not been added"),
-        ({"dataset": "retina_photo"}, SettingError, "single picture"),
+        ({"dataset": "retina_photo"}, SettingError, "single image"),
         ({"dataset": "synthetic_chest", "batch_size": 641}, SettingError, "larger than the training set"),
         ({"dataset": "synthetic_chest", "weights": "/no/such/file.pth"}, Exception, "/no/such/file.pth"),
     ],
@@ -114,7 +114,7 @@ def test_the_estimate_follows_the_longest_like_run(home: DataHome, monkeypatch: 
         store.end(run_id, "finished", None)
     estimate = estimate_time(home, spec.changed(epochs=20), **sizes)
     assert estimate.measured
-    assert estimate.seconds == pytest.approx(2 * 500, rel=0.02)
+    assert estimate.seconds == pytest.approx(2 * 500, rel=0.05)  # but for what is made once
     assert not estimate_time(home, spec.changed(trainable="head"), **sizes).measured
 
 

@@ -23,8 +23,8 @@ def test_image_noise_is_drawn_once_for_all_seeds() -> None:
     assert [noise.beta for noise in copies.noises] == [1, 2, 4]
     assert copies.epsilon_unit == 1.75
     assert copies.epsilon_image == 1.75 * 32 * 32
-    assert "ε = 1.75 (δ = 0; two pictures that differ in one pixel" in copies.statement
-    assert "ε = 1,792 (δ = 0) for any two pictures" in copies.statement
+    assert "ε = 1.75 (δ = 0; two images that differ in one pixel" in copies.statement
+    assert "ε = 1,792 (δ = 0) for any two images" in copies.statement
 
 
 def test_each_size_has_copies_of_its_own() -> None:
@@ -56,4 +56,4 @@ def test_copies_with_different_noise_add_their_epsilons_and_deltas() -> None:
     by_hand += sum(gaussian_epsilon(mu=32 / beta, delta=1e-5) for beta in (50, 25))
     assert copies.epsilon_image == pytest.approx(by_hand)
     assert "(block 8, changed pixels 64) with β = 50" in copies.statement
-    assert "(δ = 2e-5) for any two pictures" in copies.statement
+    assert "(δ = 2e-5) for any two images" in copies.statement

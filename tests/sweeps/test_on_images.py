@@ -93,7 +93,7 @@ def test_purging_gives_nothing_back(record: bool, home: DataHome) -> None:
         together = together_on(home)
         assert together is not None
         assert (together.networks, together.epsilon) == (2, networks(2))
-    assert "deleted and purged ones included: ε = " in together.ever_sentence
+    assert "removed ones included: ε = " in together.ever_sentence
     others = spent_by_others(home, DATASET, [], train_size=TRAIN_SIZE, but=())
     assert (len(others.spendings), others.unknown) == (2, 0)
 
@@ -222,8 +222,8 @@ def test_networks_that_are_handed_on_together_cost_what_their_steps_cost(home: D
     put(home, "plain", spec=PLAIN)
     assert said_of(home, "a", "plain") == ""
     said = said_of(home, "a", "b", "plain")
-    assert "Whoever gets all 2 DP-SGD networks" in said
-    assert f"ε = {format_epsilon(networks(2))} (δ = 1e-5; one image added or removed; Poisson sampling;" in said
+    assert "Anyone who gets all 2 DP-SGD networks" in said
+    assert f"ε = {format_epsilon(networks(2))} (δ = 1e-5; one image added or removed; Poisson subsampling;" in said
     assert f"has ε = {format_epsilon(networks(1))} by itself" in said
     assert f"ε = {format_epsilon(networks(3))} (" in said_of(home, "a", "b", "c")
 

@@ -80,7 +80,7 @@ def toy_split(n: int, rng: np.random.Generator, size: int = SIZE) -> PreparedSpl
 def toy(tmp_path: Path) -> PreparedDataset:
     """40 training and 12 test images of two classes."""
     rng = np.random.default_rng(0)
-    info = DatasetInfo("toy", "Toy pictures", ("dark", "bright"), 1, True, "Drawn by a test.")
+    info = DatasetInfo("toy", "Toy images", ("dark", "bright"), 1, True, "Drawn by a test.")
     return PreparedDataset(info, "toy-key", SIZE, tmp_path / "toy", toy_split(40, rng), toy_split(12, rng))
 
 

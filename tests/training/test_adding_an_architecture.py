@@ -22,7 +22,7 @@ from medpriv_core.training.model import Network, NormLayer
 
 
 class Tiny(Network):
-    """Pictures of any size -> logits."""
+    """Images of any size -> logits."""
 
     def __init__(self, *, classes: int, norm_layer: NormLayer) -> None:
         super().__init__()
@@ -102,9 +102,9 @@ assert {name: run.setup.parameters for name, run in runs.items()} == {
 held = medpriv.run_guarantee(runs["private"])
 assert held.established and held.epsilon <= 8.0, held
 
-Image.fromarray(np.full((20, 20), 128, np.uint8)).save("picture.png")
+Image.fromarray(np.full((20, 20), 128, np.uint8)).save("image.png")
 for name, run_id in ids.items():
-    assert main(["predict", "--run", run_id, "picture.png", "--json"]) == 0
+    assert main(["predict", "--run", run_id, "image.png", "--json"]) == 0
     archive = zipfile.ZipFile(medpriv.export_run(run_id, f"{name}.zip"))
     (card,) = [archive.read(file).decode() for file in archive.namelist() if file.lower().endswith(".md")]
     assert "A Tiny network. Learned:" in card and "named as in medpriv's Tiny" in card and "ResNet" not in card, card

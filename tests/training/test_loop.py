@@ -258,7 +258,7 @@ def test_a_checkpoint_goes_on_only_with_its_own_settings_images_and_weights(
     other = new_run(clean=PreparedDataset(toy.info, "other-key", 32, toy.folder, toy.train, toy.test))
     other.directory.path.mkdir()
     other.directory.checkpoint.write_bytes(run.directory.checkpoint.read_bytes())
-    with pytest.raises(RunError, match="images of Toy pictures have changed"):
+    with pytest.raises(RunError, match="images of Toy images have changed"):
         other.train(toy_spec())
     saved = torch.load(run.directory.checkpoint, weights_only=True)
     torch.save(saved | {"backbone": "of another file"}, run.directory.checkpoint)

@@ -200,7 +200,7 @@ def test_missing_files_are_said(new_run: Callable[..., Run], home: DataHome) -> 
     with pytest.raises(RunError, match=r"setup.json of run run-1 is missing"):
         load(run, home)
     run.directory.checkpoint.unlink()
-    with pytest.raises(RunError, match=r"The network of run run-1 has been deleted"):
+    with pytest.raises(RunError, match=r"The network of run run-1 has been removed"):
         load(run, home)
     (run.directory.path / "spec.json").unlink()
     with pytest.raises(RunError, match=r"spec.json"):

@@ -126,7 +126,7 @@ def test_training_figures_are_of_the_loss_without_weights(new_run: Callable[...,
 
 
 def test_class_weights_of_another_number_are_refused(new_run: Callable[..., Run]) -> None:
-    with pytest.raises(SettingError, match=r"class_weights has 3 numbers, but Toy pictures has 2 classes \(dark, bri"):
+    with pytest.raises(SettingError, match=r"class_weights has 3 numbers, but Toy images has 2 classes \(dark, bri"):
         new_run().train(toy_spec(class_weights=(1.0, 2.0, 3.0)))
 
 

@@ -114,7 +114,7 @@ def test_while_a_resumed_session_runs_its_lights_stay_and_its_curve_is_drawn(new
     assert shown(run, spec) == before
     assert accounting(run, spec)[0] == "green"
     terms = epsilon_terms(spec, setup=run.directory.read_setup(), epochs=run.directory.read_epochs())
-    assert "Poisson sampling" in (terms or "")
+    assert "Poisson subsampling" in (terms or "")
 
 
 @pytest.mark.parametrize("refused", range(9))

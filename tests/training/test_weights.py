@@ -101,7 +101,7 @@ def test_a_downloaded_file_of_which_a_byte_was_changed_is_refused_when_it_is_use
     kept.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
     read_state_dict(kept)
     for choice in ("imagenet", str(kept)):
-        with pytest.raises(WeightsError, match=r"changed or damaged since it was downloaded\. Delete it"):
+        with pytest.raises(WeightsError, match=r"changed or damaged since it was downloaded\. Remove it"):
             load_weights(choice, home=home)
     monkeypatch.setenv("MEDPRIV_WEIGHTS", str(kept))
     with pytest.raises(WeightsError, match="not what torchvision publishes"):

@@ -22,7 +22,7 @@ from medpriv_core.training import worker
 from medpriv_core.training.data import TrainingData
 from tests.training.conftest import SIZE, toy_split
 rng = np.random.default_rng(0)
-info = DatasetInfo("toy", "Toy pictures", ("dark", "bright"), 1, True, "Drawn by a test.")
+info = DatasetInfo("toy", "Toy images", ("dark", "bright"), 1, True, "Drawn by a test.")
 toy = PreparedDataset(info, "toy-key", SIZE, Path("unused"), toy_split(40, rng), toy_split(12, rng))
 worker.prepare_dataset = lambda home, name, *, image_size, progress, say: toy
 sys.exit(worker.run_worker(Path(sys.argv[1]), data_home()))

@@ -167,7 +167,7 @@ def deflated_bomb() -> bytes:
     ("data", "words"),
     [
         (b"", "empty"),
-        (b"a note, not a picture", "not a picture of a known kind"),
+        (b"a note, not a picture", "not an image of a known kind"),
         (encoded(Image.new("L", (64, 64)), "JPEG2000"), "JPEG 2000.*PNG, JPEG, TIFF or DICOM"),
         (b"%PDF-1.7", "PDF"),
         (gzip.compress(b"volume"), "archive"),
@@ -176,7 +176,7 @@ def deflated_bomb() -> bytes:
         (png_header(10_000, 10_000), "10,000 × 10,000 pixels, 100 million in all; up to 64 million"),
         (encoded(Image.new("L", (5, 9))), "only 5 × 9 pixels"),
         (bytes(128) + b"DICM", "damaged or cut short"),
-        (without_pixels(uid.CTImageStorage), "other data and no picture"),
+        (without_pixels(uid.CTImageStorage), "other data and no image"),
         (without_pixels("1.2.840.10008.5.1.4.1.1.88.11"), "structured report"),
         (without_pixels("1.2.840.10008.5.1.4.1.1.104.1"), r"document \(such as a PDF\)"),
         (without_pixels("1.2.840.10008.5.1.4.1.1.9.1.1"), "waveform"),

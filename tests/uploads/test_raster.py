@@ -219,7 +219,7 @@ def test_of_an_animation_the_first_picture_is_shown_and_that_is_said(kind: str) 
     upload = opened(stream.getvalue(), kind)
     assert upload.frames == 1
     assert np.array_equal(upload.render()[:, :, 0], GREY)
-    assert upload.notes[0] == "This file holds 2 pictures, one after the other; the first is read."
+    assert upload.notes[0] == "This file holds 2 images, one after the other; the first is read."
 
 
 def test_a_picture_of_one_colour_is_fine() -> None:

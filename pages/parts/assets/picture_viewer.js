@@ -127,7 +127,7 @@ class Viewer {
   // The right picture lies on the left one and is cut away left of the handle.
   wipe(percent) {
     this.view.wipe = this.slider.value = percent;
-    this.slider.setAttribute("aria-valuetext", `${percent} % of the left picture`);
+    this.slider.setAttribute("aria-valuetext", `${percent}% of the left image`);
     this.divider.style.left = `${percent}%`;
     // Cut at the handle alone: at the other sides the cut would blend the outermost pixels with the grey.
     this.layers[1].style.clipPath = `inset(-1px -1px -1px ${percent}%)`;

@@ -36,7 +36,7 @@ def draw(choice: Choice) -> None:
     say_what_is_left_out(chart)
     st.caption(
         "Accuracy after each epoch on clean images, for Local-DP's training curve on noised ones. A line is the mean "
-        "of runs that differ in their seed alone, its band the 95 % t-interval of that mean; a line without a band is "
+        "of runs that differ in their seed alone, its band the 95% t-interval of that mean; a line without a band is "
         "one run. Click a line of the legend to hide it; double-click the chart to see all epochs."
     )
     draw_table(shown, key="figure3", name=chart.name)

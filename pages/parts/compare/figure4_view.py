@@ -34,7 +34,7 @@ def draw(choice: Choice, protocol: Protocol) -> None:
     say_what_is_left_out(chart)
     if protocol == "last_epoch":
         st.caption(
-            "Filled: test images, with the 95 % interval (over runs that differ in their seed where there are several, "
+            "Filled: test images, with the 95% interval (over runs that differ in their seed where there are several, "
             "else Wilson's for other test images). Hollow: training images. Dash-dotted: always naming the most "
             "frequent class of the test images."
         )

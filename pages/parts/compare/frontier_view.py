@@ -36,8 +36,8 @@ def draw(choice: Choice, column: str) -> None:
     draw_chart(chart.figure, key="frontier", name=chart.name, alt=chart.alt, caption=chart.caption)
     st.caption(
         "Two kinds of ε share this axis, and they protect different things: DP-SGD's is about whether an image was in "
-        "the training set, against anyone who gets the model; Local-DP's is about what a picture shows, against "
-        "anyone who gets the noised picture, the one who trains included. Bars: 95 % intervals, over runs that differ "
+        "the training set, against anyone who gets the model; Local-DP's is about what an image shows, against "
+        "anyone who gets the noised image, the one who trains included. Bars: 95% intervals, over runs that differ "
         "in their seed where there are several, else over the test images of one run. A point "
         "without a bar is one run without its predictions on the test images: the "
         "reference set and the authors' logs come without theirs."

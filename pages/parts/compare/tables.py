@@ -46,7 +46,7 @@ def _line(group: Group, protocol: Protocol, columns: Sequence[Column]) -> dict[s
         if found is not None:
             line[column.title] = column.metric.in_table(found.mean)
         if column.name in COMPARED and protocol == "last_epoch":
-            line[f"{column.title}, 95 % interval"] = interval(found, percent=column.metric.share) if found else ""
+            line[f"{column.title}, 95% interval"] = interval(found, percent=column.metric.share) if found else ""
     first = group.first
     return line | {
         "ε that holds": "not established" if not first.guarantee.established else format_epsilon(group.epsilon),
@@ -64,7 +64,7 @@ def interval(found: Estimate, *, percent: bool) -> str:
         return ""
     kind = f"t, {found.runs} runs" if found.kind == "seeds" else "other images, 1 run"
     if percent:
-        return f"{100 * found.low:.1f} to {100 * found.high:.1f} % ({kind})"
+        return f"{100 * found.low:.1f} to {100 * found.high:.1f}% ({kind})"
     return f"{found.low:.3f} to {found.high:.3f} ({kind})"
 
 

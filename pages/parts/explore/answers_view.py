@@ -43,7 +43,7 @@ def draw_answers(scene: Scene) -> st.delta_generator.DeltaGenerator:
     _draw(places[1], undone_answer(scene.look))
     _draw(places[2], _answer(Counted(None, done=False)))
     _draw(places[3], epsilon_answer(scene.yours.guarantee))
-    draw_epsilon_scale(scene.yours.guarantee.epsilon_image, what="the whole picture")
+    draw_epsilon_scale(scene.yours.guarantee.epsilon_image, what="the whole image")
     return places[2]
 
 
@@ -89,7 +89,7 @@ def _answer(counted: Counted) -> Answer:
     if counted.success is not None:
         return found_answer(counted.success, pictures=round(1 / counted.success.chance), planned=TRIALS)
     if counted.done:
-        return Answer("Patient found?", "not tried", "needs pictures of several patients", "closed")
+        return Answer("Patient found?", "not tried", "needs images of several patients", "closed")
     return Answer("Patient found among others?", "…", "trying it many times", "partly")
 
 

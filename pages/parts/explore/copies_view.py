@@ -22,17 +22,17 @@ MOST_VALUES = 20_000_000  # drawn at once: about half a second
 def draw(scene: Scene) -> None:
     """A slider for the number of copies, the average of them, and ε of all together."""
     st.markdown(
-        "If a picture is handed out more than once with fresh noise (or as the frames of a video, or once a year), "
-        "whoever has the copies can average the noise away. Every copy adds to ε."
+        "If an image is handed out more than once with fresh noise (or as the frames of a video, or once a year), "
+        "anyone who has the copies can average the noise away. Every copy adds to ε."
     )
     noise = scene.yours.noise
-    copies = int(st.select_slider("Copies of the picture", COPIES, value=8, key="copies", width=420))
+    copies = int(st.select_slider("Copies of the image", COPIES, value=8, key="copies", width=420))
     guarantee = noise.guarantee(scene.picture.shape, delta=DEFAULT_DELTA, copies=copies)
     st.info(copies_statement(scene.yours.guarantee, guarantee), icon=":material/content_copy:")
     if copies * scene.picture.size > MOST_VALUES:
         st.caption(
             "The average is not drawn here, because so many random numbers would take too long. Choose fewer copies "
-            "or a smaller picture to see it; ε above holds all the same."
+            "or a smaller image to see it; ε above holds all the same."
         )
         return
     average = average_copies(scene.picture, noise, copies=copies, seed=(scene.yours.seed, 100))
@@ -44,8 +44,8 @@ def draw(scene: Scene) -> None:
             ViewerPanel(
                 "One copy",
                 scene.yours.png,
-                "One noised copy of the picture",
-                (_epsilon("the picture", scene.yours.guarantee),),
+                "One noised copy of the image",
+                (_epsilon("the image", scene.yours.guarantee),),
                 full_guarantee(scene.yours.guarantee),
             ),
             ViewerPanel(
@@ -60,7 +60,7 @@ def draw(scene: Scene) -> None:
             ),
         ],
         key="copies_pictures",
-        label="The picture, one noised copy, and the average of several",
+        label="The image, one noised copy, and the average of several",
     )
     draw_terms("ε", "δ", "correlation")
 

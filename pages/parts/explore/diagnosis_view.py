@@ -23,7 +23,7 @@ def draw(scene: Scene) -> None:
     runs = _runs(scene)
     if not runs:
         st.info(
-            "No network has been trained for these pictures yet. The quick what-if takes seconds; come back when it "
+            "No network has been trained for these images yet. The quick what-if takes seconds; come back when it "
             "has finished.",
             icon=":material/model_training:",
         )
@@ -36,19 +36,19 @@ def draw(scene: Scene) -> None:
         format_func=lambda one: f"{_title(one[0])}: {one[1].title}" if own else one[1].title,
         key=f"diagnosing_run_{scene.chosen.dataset_name}",
         width=620,
-        help="A finished run with the pictures of this dataset; for a picture of your own, of any.",
+        help="A finished run with the images of this dataset; for an image of your own, of any.",
     )
     if own and cached.available_datasets()[name].info.synthetic:
         st.warning(
-            "This network learned from drawings. Of a real picture it knows nothing, so no figures are shown: they "
-            "would look like a diagnosis and be none. Train a network on real pictures of the same kind.",
+            "This network learned from drawings. Of a real image it knows nothing, so no figures are shown: they "
+            "would look like a diagnosis and be none. Train a network on real images of the same kind.",
             icon=":material/warning:",
         )
         return
     if own:
         st.warning(
-            f"This network knows pictures like those of {_title(name)} alone. It names one of its classes for any "
-            "picture, also for one of another kind, or for nothing but noise: look at the last row.",
+            f"This network knows images like those of {_title(name)} alone. It names one of its classes for any "
+            "image, also for one of another kind, or for nothing but noise: look at the last row.",
             icon=":material/warning:",
         )
     if run.verdict is not None:
@@ -66,7 +66,7 @@ def draw(scene: Scene) -> None:
     st.dataframe(
         [
             {
-                "picture": title,
+                "image": title,
                 "the network says": classes[int(row.argmax())],
                 **{name: 100 * float(share) for name, share in zip(classes, row, strict=True)},
             }

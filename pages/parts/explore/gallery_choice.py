@@ -20,7 +20,7 @@ LARGEST_SIDE = 224
 TRIALS = 100
 CHOSEN = "gallery_of"  # the dataset whose pictures another one is put among
 WORST = (
-    "Each trial noises another of them, and the attacker holds the very picture that was noised: the worst case, in "
+    "Each trial noises another of them, and the attacker holds the very image that was noised: the worst case, in "
     "which nothing but the noise protects."
 )
 
@@ -75,9 +75,9 @@ def gallery_of(scene: Scene) -> Found | None:
     others = cached.pictures_to_tell_from(name, lender.location, (height, width, channels))
     info = lender.info
     words = (
-        f"Gallery: the picture above and {len(others)} training images of {info.title}, squashed "
+        f"Gallery: the image above and {len(others)} training images of {info.title}, squashed "
         f"to its {width} × {height} pixels{' and turned grey' if channels == 1 < info.channels else ''}. {WORST} The "
-        "less the picture above is like them (another device, another part of the body), the easier it is to find."
+        "less the image above is like them (another device, another part of the body), the easier it is to find."
     )
     return Found(Gallery(np.concatenate([picture[np.newaxis], others]), 0), name, origin_badge(info), words)
 

@@ -5,31 +5,31 @@ from __future__ import annotations
 import streamlit as st
 
 TERMS: dict[str, str] = {
-    "ε": "**ε (epsilon), the privacy budget.** Whoever sees the noised picture can raise the odds of any suspicion "
+    "ε": "**ε (epsilon), the privacy budget.** Anyone who sees the noised image can raise the odds of any suspicion "
     "about the original by a factor of e^ε at most: 2.7 for ε = 1, some 22,000 for ε = 10. Smaller protects more.",
     "δ": "**δ (delta).** A small chance with which the promise of ε may fail altogether: 1e-5 is one in 100,000.",
-    "neighbours": "**Neighbours (adjacency).** The two pictures that nobody shall be able to tell apart. For *ε of the "
-    "picture* these are any two pictures of its size and mode (grey or colour), so any two patients; for *ε of one "
-    "pixel*, two pictures that differ in that pixel alone.",
+    "neighbours": "**Neighbours (adjacency).** The two images that must not be told apart. For *ε of the "
+    "image* these are any two images of its size and mode (grey or colour), so any two patients; for *ε of one "
+    "pixel*, two images that differ in that pixel alone.",
     "β": "**β (beta), the amount of noise.** How far a value is moved, where 0 is black and 1 is white: on average by "
     "β for Laplace noise; for Gaussian noise β is the standard deviation.",
-    "values": "**Values.** The numbers that a picture is made of: one for a grey pixel, three (red, green, blue) for a "
+    "values": "**Values.** The numbers that an image is made of: one for a grey pixel, three (red, green, blue) for a "
     "pixel in colour.",
     "black or white": "**Black or white (saturation).** Noise pushes many values below black or above white, where "
     "they are shown as black or white. That changes the looks, not the protection.",
     "PSNR": "**PSNR (peak signal-to-noise ratio).** How small the differences to the original are, in decibels. Above "
     "30 dB one hardly sees them; 10 dB and less is mostly noise.",
     "SSIM": "**SSIM (structural similarity).** Compares brightness, contrast and structure, patch by patch: 1 for the "
-    "same picture, about 0 for pictures that have nothing in common.",
-    "correlation": "**Correlation (Pearson's r).** Whether both pictures are bright and dark in the same places: 1 for "
+    "same image, about 0 for images that have nothing in common.",
+    "correlation": "**Correlation (Pearson's r).** Whether both images are bright and dark in the same places: 1 for "
     "yes, 0 for no relation. A change of the overall brightness or contrast does not count.",
-    "likelihood": "**Likelihood.** How probable this very noised picture would be, had it been made of that patient's. "
+    "likelihood": "**Likelihood.** How probable this very noised image would be, had it been made of that patient's. "
     "The attacker names the patient for whom it is highest (maximum likelihood).",
-    "gallery": "**Gallery.** The pictures of known patients that the attacker already has, one a patient.",
-    "95 % interval": "**95 % interval.** What the trials leave open: with so few of them, the true share lies in this "
+    "gallery": "**Gallery.** The images of known patients that the attacker already has, one a patient.",
+    "95% interval": "**95% interval.** What the trials leave open: with so few of them, the true share lies in this "
     "range in 95 of 100 such experiments.",
     "metric privacy": "**Metric privacy.** Small differences are hidden better than large ones: what counts is the "
-    "area of a finding times its contrast. Two pictures that differ in nothing else are alike to this ε.",
+    "area of a finding times its contrast. Two images that differ in nothing else are alike to this ε.",
 }
 
 

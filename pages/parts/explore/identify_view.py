@@ -12,6 +12,7 @@ from medpriv_core.datasets.viewing import Gallery
 from medpriv_core.figures.identification import identification_figure
 from medpriv_core.mechanisms.laplace import to_unit
 from medpriv_core.mechanisms.picture_noise import PictureNoise
+from medpriv_core.progress import ProgressCallback
 from pages.parts import cached
 from pages.parts.charts import draw_chart
 from pages.parts.explore.gallery_choice import CHOSEN, begin_trials, gallery_names, gallery_of, trials_key
@@ -27,29 +28,29 @@ LIKELIEST, THUMBNAIL = 5, 110
 def draw(scene: Scene) -> None:
     """One release and its likeliest owners, the success over many trials, and how it depends on noise and size."""
     st.markdown(
-        "The noised picture need not be recognisable to betray whose it is. An attacker who holds pictures of many "
+        "The noised image need not be recognisable to betray whose it is. An attacker who holds images of many "
         "patients asks for which of them the noised one would be most likely; every pixel adds to the answer."
     )
     names = gallery_names(scene)
     if names:
         st.selectbox(
-            "Among the pictures of",
+            "Among the images of",
             names,
             format_func=lambda key: cached.available_datasets()[key].info.title,
             key=CHOSEN,
             persist_state="session",
             width=420,
-            help="The picture above is put among those of a dataset, and looked for.",
+            help="The image above is put among those of a dataset, and looked for.",
         )
     found = gallery_of(scene)
     if found is None:
         st.info(
-            "This needs pictures of many patients to compare with: add a dataset on the page Datasets.",
+            "This needs images of many patients to compare with: add a dataset on the page Datasets.",
             icon=":material/groups:",
         )
         return
     gallery = found.gallery
-    with st.spinner("Comparing the noised picture with every picture of the gallery…"):
+    with st.spinner("Comparing the noised image with every image of the gallery…"):
         if scene.chosen.dataset is None:
             *_, success = begin_trials(scene)
         else:
@@ -62,7 +63,7 @@ def draw(scene: Scene) -> None:
     )
     _draw_likeliest(scene, gallery)
     st.caption(f"{found.badge} {found.words}")
-    draw_terms("gallery", "likelihood", "95 % interval")
+    draw_terms("gallery", "likelihood", "95% interval")
     _draw_curves(scene, gallery, found.name, gallery_words=found.words)
 
 
@@ -71,22 +72,34 @@ def _draw_likeliest(scene: Scene, gallery: Gallery) -> None:
     release = noise.release(to_unit(gallery.pictures[gallery.place]), rng)
     found = identify(release, gallery.pictures, gallery.place, noise)
     st.markdown(
-        f"**One trial**, with the picture above: it comes {_ordinal(found.rank)} of {len(gallery.pictures)}. "
+        f"**One trial**, with the image above: it comes {_ordinal(found.rank)} of {len(gallery.pictures)}. "
         "The likeliest, in order:"
     )
     row = st.container(horizontal=True, gap="small", key="pixels_likeliest")
     for number, place in enumerate(found.order[:LIKELIEST], start=1):
         column = row.container(width=THUMBNAIL, gap="xsmall")
         right = place == gallery.place
-        column.image(encode_png(gallery.pictures[place]), width=THUMBNAIL, alt=f"Likeliest picture {number}")
-        column.caption("**the right one**" if right else "another picture")
+        column.image(encode_png(gallery.pictures[place]), width=THUMBNAIL, alt=f"Likeliest image {number}")
+        column.caption("**the right one**" if right else "another image")
 
 
 def _draw_curves(scene: Scene, gallery: Gallery, name: str, *, gallery_words: str) -> None:
     st.markdown("**More noise protects; more pixels betray**")
-    with st.spinner("Trying other sizes and amounts of noise… (some seconds the first time)"):
-        noise = scene.yours.noise.changed(beta=1.0)
-        points = _points((*scene.chosen.key, name), noise.to_dict(), scene.yours.seed, gallery.pictures, noise)
+    place, noise = st.empty(), scene.yours.noise.changed(beta=1.0)
+
+    def progress(phase: str, done: int, total: int) -> None:
+        # What is drawn here also lets a newer choice of the visitor end this run of the page.
+        place.progress(done / total, f"{phase}: {done} of {total}")
+
+    points = _points(
+        (*scene.chosen.key, name),
+        noise.to_dict(),
+        scene.yours.seed,
+        gallery.pictures,
+        noise,
+        cached.beside_caches(progress),
+    )
+    place.empty()
     draw_chart(
         identification_figure(points),
         key="identification",
@@ -94,7 +107,7 @@ def _draw_curves(scene: Scene, gallery: Gallery, name: str, *, gallery_words: st
         alt="; ".join(
             f"{p.shape[1]} by {p.shape[0]} pixels, β {p.beta:g}: found in {p.success.rate:.0%}" for p in points
         ),
-        caption=(f"{noise.title}; {points[0].success.draws} trials each, bars are 95 % intervals", gallery_words),
+        caption=(f"{noise.title}; {points[0].success.draws} trials each, bars are 95% intervals", gallery_words),
     )
     with st.expander("The same numbers"):
         st.dataframe(
@@ -103,7 +116,7 @@ def _draw_curves(scene: Scene, gallery: Gallery, name: str, *, gallery_words: st
                     "pixels": f"{p.shape[1]} × {p.shape[0]}",
                     "β": p.beta,
                     "found": f"{p.success.found} of {p.success.draws}",
-                    "95 % interval": f"{p.success.interval[0]:.1%} to {p.success.interval[1]:.1%}",
+                    "95% interval": f"{p.success.interval[0]:.1%} to {p.success.interval[1]:.1%}",
                 }
                 for p in points
             ],
@@ -120,8 +133,13 @@ def _points(
     seed: int,
     _gallery: np.ndarray,
     _noise: PictureNoise,
+    _progress: ProgressCallback,
 ) -> list[CurvePoint]:
-    return list(success_curves(_gallery, _noise, betas=CURVE_BETAS, sides=CURVE_SIDES, seed=seed))
+    points: list[CurvePoint] = []
+    for point in success_curves(_gallery, _noise, betas=CURVE_BETAS, sides=CURVE_SIDES, seed=seed):
+        points.append(point)
+        _progress("Trying sizes and amounts of noise", len(points), len(CURVE_BETAS) * len(CURVE_SIDES))
+    return points
 
 
 def _ordinal(number: int) -> str:

@@ -26,11 +26,11 @@ UNTOLD = ("copies", "delta", "seed")  # which say nothing of what is shown now
 def offer_loading(scene: Scene) -> None:
     """The place for the file. Raises ``SettingError`` or ``DatasetError`` for one that cannot be shown."""
     file = st.file_uploader(
-        "Load settings (a JSON file saved here)",
+        "Import settings (a JSON file exported here)",
         key="settings_file",
         max_upload_size=1,
-        help="Shows the same dataset picture with the same noise. Of a picture of one's own the file holds only the "
-        "noise: the picture itself is never saved.",
+        help="Shows the same dataset image with the same noise. Of an image of one's own the file holds only the "
+        "noise: the image itself is never in it.",
     )
     if file is None:
         return
@@ -96,6 +96,6 @@ def _check(settings: ExploreSettings) -> None:
     stored = max(cached.viewed_image(settings.dataset, entry.location, int(indexes[number - 1])).pixels.shape[:2])
     if settings.size > stored:
         raise SettingError(
-            f"These settings are for {settings.size:,} pixels on the longer side, but the picture has {stored:,} and "
+            f"These settings are for {settings.size:,} pixels on the longer side, but the image has {stored:,} and "
             "is never enlarged. Change size in the file."
         )

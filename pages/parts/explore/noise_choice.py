@@ -17,7 +17,7 @@ from pages.parts.picture_viewer import dragged_to
 BETAS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 25, 50, 100, 250, 500, 1000)
 EPSILONS = (0.1, 0.5, 1, 2, 4, 8, 16, 32, 64, 125, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 64000)
 VIEWER = "pictures"  # which follows the slider
-BY_BETA, BY_EPSILON = "amount of noise", "ε of the picture"
+BY_BETA, BY_EPSILON = "amount of noise", "ε of the image"
 BY = {"beta": BY_BETA, "epsilon": BY_EPSILON}
 
 
@@ -46,11 +46,11 @@ def choose_noise(shape: tuple[int, int, int]) -> PictureNoise:
         persist_state="session",
         label_visibility="collapsed",
         width="stretch",
-        help="How much noise to add; or how well the whole picture shall be protected, and the noise follows.",
+        help="How much noise to add; or how well the whole image is to be protected, and the noise follows.",
     )
     if by == BY_EPSILON:
         epsilon = st.select_slider(
-            f"ε of the picture (δ = {format_delta(DEFAULT_DELTA)}): more ← noise → less",
+            f"ε of the image (δ = {format_delta(DEFAULT_DELTA)}): more ← noise → less",
             EPSILONS,
             value=from_link("epsilon", EPSILONS, 8),
             format_func=lambda value: f"{value:,}",

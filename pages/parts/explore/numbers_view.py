@@ -27,10 +27,10 @@ def draw(scene: Scene) -> None:
             {"what": "noised values", "value": f"{guarantee.values:,} ({width} × {height} pixels × {channels})"},
             {"what": f"ε of {guarantee.unit}", "value": image_unit_statement(guarantee)},
             {
-                "what": "ε of the picture, with certainty",
-                "value": f"{format_epsilon(guarantee.epsilon_image_pure)} (δ = 0; for any two pictures)",
+                "what": "ε of the image, with certainty",
+                "value": f"{format_epsilon(guarantee.epsilon_image_pure)} (δ = 0; for any two images)",
             },
-            {"what": "ε of the picture", "value": image_epsilon_statement(guarantee)},
+            {"what": "ε of the image", "value": image_epsilon_statement(guarantee)},
             {"what": "black or white", "value": f"{panel.saturated_share:.1%} of the values"},
         ],
         hide_index=True,
@@ -44,19 +44,19 @@ def draw(scene: Scene) -> None:
         name="Brightness before and after the noise",
         alt=histogram_alt(scene.picture, panel.pixels),
         caption=(
-            f"{noise.title}, β = {noise.beta:.4g}. The picture: {image_epsilon_statement(guarantee)}.",
+            f"{noise.title}, β = {noise.beta:.4g}. The image: {image_epsilon_statement(guarantee)}.",
             f"Source: {scene.chosen.source}",
         ),
     )
     st.markdown(
         f"""
-- Every value of the picture lies between 0 (black) and 1 (white). After the noise, what is below 0 is shown black and
+- Every value of the image lies between 0 (black) and 1 (white). After the noise, what is below 0 is shown black and
   what is above 1 white; that changes the looks, but not the protection.
-- **ε of {guarantee.unit}** holds for two pictures that differ in no more than that.
-- **ε of the picture** counts any two pictures as neighbours, as Local-DP demands: the losses of all noised values add
-  up. At δ = {format_delta(guarantee.delta)} it is an upper bound, never too low and at most 0.5 % too high, or exact.
-- A further noised copy of the same picture adds its ε to that of the first.
-- Labels, file headers and text within the picture are not protected by any of this.
+- **ε of {guarantee.unit}** holds for two images that differ in no more than that.
+- **ε of the image** counts any two images as neighbours, as Local-DP demands: the losses of all noised values add
+  up. At δ = {format_delta(guarantee.delta)} it is an upper bound, never too low and at most 0.5% too high, or exact.
+- A further noised copy of the same image adds its ε to that of the first.
+- Labels, file headers and text within the image are not protected by any of this.
 """
     )
 

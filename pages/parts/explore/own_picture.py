@@ -60,7 +60,13 @@ def choose_own() -> OwnPicture | None:
     row.markdown(
         ":green[:material/verified_user:] Your file. Name, number and dates in its header were not taken over."
     )
-    row.button("Remove", icon=":material/delete:", key="remove_own", on_click=_forget, help="Forget this picture.")
+    row.button(
+        "Remove",
+        icon=":material/delete:",
+        key="remove_own",
+        on_click=_forget,
+        help="Remove this image.",
+    )
     frame, centre, width, curve = _choose_view(kept.upload, kept.file_id)
     st.caption(f":material/info: {for_markdown(' '.join(kept.upload.notes))}")
     picture = kept.upload.render(frame, centre, width, curve=curve)
@@ -80,7 +86,7 @@ def _read(file: UploadedFile) -> None:
         return
     # In its place before the file is read: after that, a click meanwhile ends this run where it would be put there.
     kept = st.session_state[KEPT] = _Kept(file.file_id)
-    with st.spinner("Reading the picture…"):
+    with st.spinner("Reading the image…"):
         try:
             kept.upload = open_upload(file.name, file.getvalue(), visitor=visitor())
         except ImageError as error:
@@ -94,10 +100,10 @@ def _ask_for_it() -> _Kept | None:
     limit_mb = st.get_option("server.maxUploadSize")
     place = st.empty()
     file = place.file_uploader(
-        f"A picture of yours ({READABLE_IN_WORDS})",
+        f"An image of yours ({READABLE_IN_WORDS})",
         key=UPLOADER,
         on_change=_forget_removed,
-        help="The picture stays in the memory of this app, for this browser tab only. It is not stored, not logged "
+        help="The image stays in the memory of this app, for this browser tab only. It is not stored, not logged "
         "and sent nowhere.",
     )
     if file is not None:
@@ -105,8 +111,8 @@ def _ask_for_it() -> _Kept | None:
     kept: _Kept | None = st.session_state.get(KEPT)
     if kept is None or not kept.is_read:
         st.info(
-            "Choose a picture, or drop one here: a photograph, a radiograph, a DICOM file. For teaching only: take "
-            "public pictures, your own, or a patient's who has agreed to it. A file of more than "
+            "Choose an image, or drop one here: a photograph, a radiograph, a DICOM file. For teaching only: take "
+            "public images, your own, or a patient's who has agreed to it. A file of more than "
             f"{limit_mb} MB turns red and is not read: export it smaller.",
             icon=":material/upload:",
         )
@@ -144,7 +150,7 @@ def _choose_mode(picture: np.ndarray, name: str) -> np.ndarray:
         return to_grey(picture)
     if (picture == picture[:, :, :1]).all():
         st.caption(
-            "The three colours of this picture are equal everywhere. As it is stored, each pixel counts as three "
+            "The three colours of this image are equal everywhere. As it is stored, each pixel counts as three "
             "values, with an ε for three times as many; choose grey to count it once."
         )
     return picture

@@ -20,7 +20,7 @@ from pages.parts.links import from_link, number_from_link, to_link, with_linked
 
 SIZES = (64, 128, 256, 512, 1024)
 USUAL_SIZE = 256
-FROM_DATASET, OWN = "A dataset", "My own picture"
+FROM_DATASET, OWN = "A dataset", "My own image"
 WANTED_SIZE = "wanted_size"  # of settings that were loaded
 
 
@@ -48,7 +48,7 @@ class Chosen:
 def choose_picture() -> Chosen | None:
     """The controls for it; None as long as there is none."""
     source = st.segmented_control(
-        "Picture from",
+        "Image from",
         (FROM_DATASET, OWN),
         default=FROM_DATASET,
         required=True,
@@ -66,10 +66,10 @@ def choose_picture() -> Chosen | None:
         return Chosen(
             picture=fit(own.picture, size),
             key=(*own.key, size),
-            label="your own picture",
+            label="your own image",
             badge=":blue-badge[own]",
-            source="Own picture of the presenter.",
-            keeping="Your own picture stays in this app's memory, for this tab alone, until you close or reload it.",
+            source="Own image of the presenter.",
+            keeping="Your own image stays in this app's memory, for this tab alone, until you close or reload it.",
             dataset=None,
         )
     return _choose_from_dataset()
@@ -90,8 +90,8 @@ def choose_size(row: st.delta_generator.DeltaGenerator, stored: int) -> int:
             index=options.index(from_link("size", options, usual)),
             key=f"size_{stored}",
             persist_state="session",
-            help="More pixels mean more values to protect, so a larger ε for the whole picture. "
-            "Pictures are never enlarged.",
+            help="More pixels mean more values to protect, so a larger ε for the whole image. "
+            "Images are never enlarged.",
         )
     )
 

@@ -40,7 +40,7 @@ def choose_arrangement() -> tuple[str, Mode]:
         key="arrangement",
         persist_state="session",
         label_visibility="collapsed",
-        help=f"**{YOURS}**: your noised picture, and what a computer makes of it.  \n"
+        help=f"**{YOURS}**: your noised image, and what a computer makes of it.  \n"
         f"**{AMOUNTS}**: the paper's β = 1, 2, 4 and yours.  \n**{KINDS}**: every mechanism at your β.  \n"
         f"**{FIGURE_2}**: what its text says above what its published code did.",
     )
@@ -53,7 +53,7 @@ def choose_arrangement() -> tuple[str, Mode]:
         key="viewer_mode",
         persist_state="session",
         label_visibility="collapsed",
-        help="**Wipe**: two pictures on top of each other, with a handle between them; arrow keys move it.",
+        help="**Wipe**: two images on top of each other, with a handle between them; arrow keys move it.",
     )
     name = next(name for name, title in ARRANGEMENTS.items() if title == arrangement)
     to_link(compare=None if arrangement == YOURS else name)
@@ -74,7 +74,7 @@ def planned(arrangement: str, scene: Scene) -> list[tuple[str, PictureNoise, int
     if arrangement == FIGURE_2:
         return [
             (f"β = {beta:g}, {words}", kind(beta), place + row)
-            for row, kind, words in ((0, LaplacePerPixel, "every pixel"), (10, LaplacePerImage, "one number"))
+            for row, kind, words in ((0, LaplacePerPixel, "per pixel"), (10, LaplacePerImage, "per image"))
             for place, beta in enumerate(PAPER_BETAS)
         ]
     if arrangement == KINDS:
@@ -109,7 +109,7 @@ def draw_pictures(arrangement: str, scene: Scene, mode: Mode) -> None:
             f"{exact_noise_s(chosen):.0f} seconds"
         )
         if shown[-1][1].noise.fit_for_release:
-            st.caption(f"{takes}, so it is drawn for your picture alone. With fewer pixels the others are drawn, too.")
+            st.caption(f"{takes}, so it is drawn for your image alone. With fewer pixels the others are drawn, too.")
         else:
             st.caption(
                 f"{takes}, so it is missing here. It is drawn if you choose it as the kind of noise, and always with "
@@ -122,7 +122,7 @@ def draw_pictures(arrangement: str, scene: Scene, mode: Mode) -> None:
             mode=mode,
             room_below=ANSWERS_HEIGHT,
             follows="epsilon" if "epsilon" in st.query_params else "beta",
-            label="The picture and its noised versions",
+            label="The image and its noised versions",
         )
 
 
@@ -143,7 +143,7 @@ def noised_panel_of(title: str, one: Noised) -> ViewerPanel:
     return ViewerPanel(
         title=title,
         png=one.png,
-        alt=f"The same picture with noise: {one.noise.title}, β = {one.noise.beta:.4g}",
+        alt=f"The same image with noise: {one.noise.title}, β = {one.noise.beta:.4g}",
         lines=describe(one),
         note=full_guarantee(one.guarantee),
     )
@@ -155,12 +155,12 @@ def undone_panel(scene: Scene) -> ViewerPanel:
     return ViewerPanel(
         title="Undone by a computer",
         png=scene.undone_png,
-        alt=f"What a computer makes of your noised picture: {scene.look.attempt}",
+        alt=f"What a computer makes of your noised image: {scene.look.attempt}",
         lines=(
             scene.look.attempt,
             *([f"likeness to the original: **{max(agreed, 0):.2f}**"] if agreed is not None else []),
         ),
-        note="One attempt that takes a moment, by somebody who has nothing but the noised picture and knows how the "
+        note="One attempt that takes a moment, by somebody who has nothing but the noised image and knows how the "
         "noise was made. “Can it be undone?” below tries all of them.",
     )
 
@@ -169,7 +169,7 @@ def full_guarantee(guarantee: ImageGuarantee) -> str:
     """Both epsilons with all that they depend on."""
     unit = guarantee.unit
     return (
-        f"The picture: {image_epsilon_statement(guarantee)}. {unit[0].upper()}{unit[1:]}: "
+        f"The image: {image_epsilon_statement(guarantee)}. {unit[0].upper()}{unit[1:]}: "
         f"{image_unit_statement(guarantee)}."
     )
 
@@ -178,10 +178,10 @@ def describe(one: Noised) -> tuple[str, ...]:
     """The lines under a noised picture."""
     guarantee, saturated = one.guarantee, f"{one.panel.saturated_share:.0%} of values black or white"
     if math.isinf(guarantee.epsilon_image):
-        return ("No finite ε, for a pixel or for the picture", saturated)
+        return ("No finite ε, for a pixel or for the image", saturated)
     delta = f" (δ = {format_delta(guarantee.delta)})"
     return (
         f"ε of {guarantee.unit}: **{format_epsilon(guarantee.unit_epsilon)}**{delta if guarantee.unit_delta else ''}",
-        f"ε of the picture: **{format_epsilon(guarantee.epsilon_image)}**{delta}",
+        f"ε of the image: **{format_epsilon(guarantee.epsilon_image)}**{delta}",
         saturated,
     )

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+import time
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.attacks.first_look import FirstLook
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.exports.explore_settings import ExploreSettings
+from medpriv_core.mechanisms.catalog import USUAL
 from medpriv_core.mechanisms.comparison import NoisedPanel
 from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
+from medpriv_core.progress import ProgressCallback, format_duration, no_progress
 from pages.parts import cached
 from pages.parts.explore.noise_choice import noise_seed
 from pages.parts.explore.picture_choice import Chosen
+from pages.parts.links import to_link
 
 EXACT_VALUE_S = 11e-6  # that exact noise takes for one value, on one core
 QUICK_VALUES = 70_000
@@ -76,16 +80,42 @@ def exact_noise_s(chosen: Chosen) -> float:
 def noised(chosen: Chosen, noise: PictureNoise, *, place: int) -> Noised:
     """The noised picture; ``place`` gives pictures beside each other different noise."""
     seed = noise_seed()
-    patience: AbstractContextManager[None] = nullcontext()
-    if not is_quick(noise, chosen):
-        patience = st.spinner(
-            f"Drawing exact noise for {chosen.picture.size:,} values: about {exact_noise_s(chosen):.0f} seconds, more "
-            "if the machine is busy…",
-            show_time=True,
-        )
-    with patience:
-        panel, png = cached.panel(chosen.key, chosen.picture, noise, shared=_shared(chosen, noise), seed=(seed, place))
+
+    def drawn(progress: ProgressCallback = no_progress) -> tuple[NoisedPanel, bytes]:
+        shared = _shared(chosen, noise)
+        return cached.panel(chosen.key, chosen.picture, noise, shared=shared, seed=(seed, place), progress=progress)
+
+    if is_quick(noise, chosen):
+        panel, png = drawn()
+    else:
+        bar = st.empty()
+        panel, png = drawn(_exact_progress(bar))
+        bar.empty()
     return Noised(noise, seed, panel, png, noise.guarantee(chosen.picture.shape, delta=DEFAULT_DELTA))
+
+
+def _exact_progress(place: DeltaGenerator) -> ProgressCallback:
+    """How far exact noise is, how long it will take, and a way out; any other choice on the page ends it, too."""
+    began_at = time.monotonic()
+    bars: list[DeltaGenerator] = []
+
+    def progress(phase: str, done: int, total: int) -> None:
+        left_s = (time.monotonic() - began_at) / done * (total - done)
+        said = f"{phase}: {done:,} of {total:,} values, {format_duration(left_s)} left"
+        if not bars:
+            row = place.container(horizontal=True, vertical_alignment="center", key="exact_noise")
+            bars.append(row.progress(0.0))
+            row.button("Stop", key="stop_exact", icon=":material/stop:", on_click=_give_up_exact)
+        # Drawing on a page whose visitor has chosen something else meanwhile ends this run of it.
+        bars[0].progress(done / total, said)
+
+    return progress
+
+
+def _give_up_exact() -> None:
+    """Back to the noise that is drawn at once."""
+    st.session_state["mechanism"] = USUAL
+    to_link(mechanism=USUAL)
 
 
 def scene_of(chosen: Chosen, noise: PictureNoise) -> Scene:

@@ -37,15 +37,15 @@ from pages.parts.explore.undo_view import kept_attempts
 SHEETS = "slide_sheets"  # those of this session that are made, of one picture and noise
 UNDONE, FOUND, ENOUGH = "Can it be undone?", "Can the patient be found?", "How much noise is enough?"
 SLIDES: dict[str, str] = {
-    YOURS: "The original, your noised picture, and what a computer makes of it.",
+    YOURS: "The original, your noised image, and what a computer makes of it.",
     AMOUNTS: "The original beside β = 1, 2, 4 and yours.",
     KINDS: "The original beside every mechanism at your β.",
     FIGURE_2: "Figure 2 of the paper: what its text says above what its published code did.",
-    UNDONE: "The original, your noised picture, and the best attempts to undo the noise.",
-    FOUND: "Your noised picture, and whose it most likely is.",
+    UNDONE: "The original, your noised image, and the best attempts to undo the noise.",
+    FOUND: "Your noised image, and whose it most likely is.",
     ENOUGH: "What eye and computer see, and how often the patient is found, from β = 0.25 to 256.",
 }
-OWN_SOURCE = "Own picture of the presenter; a patient's only with the patient's consent."
+OWN_SOURCE = "Own image of the presenter; a patient's only with the patient's consent."
 
 MakeSheet = Callable[[ProgressCallback], Sheet]
 

@@ -44,7 +44,7 @@ def draw(scene: Scene) -> None:
                 content_key=content_key(scene, theme, kind),
             )
     st.caption(
-        "Each slide's title is what was found, computed from its pictures. Text can be changed in PowerPoint and "
+        "Each slide's title is what was found, computed from its images. Text can be changed in PowerPoint and "
         "LibreOffice; settings, ε in full and the source stand in the notes, in the PDF on its last pages."
     )
     row = st.container(horizontal=True, vertical_alignment="bottom")
@@ -65,7 +65,7 @@ def draw(scene: Scene) -> None:
     if scene.chosen.dataset is None:
         st.caption(
             ":material/verified_user: No slide holds the name of your file or anything of its header. Show a patient's "
-            "picture only if the patient has agreed to it."
+            "image only if the patient has agreed to it."
         )
 
     image = released_image(
@@ -75,18 +75,18 @@ def draw(scene: Scene) -> None:
         guarantee=image_release_statement(scene.yours.guarantee, scene.picture.shape),
     )
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    _button(row, "The noised picture", lambda: image.png, image.file_name, "image/png")
+    _button(row, "The noised image", lambda: image.png, image.file_name, "image/png")
     _button(row, "Settings (JSON)", scene.settings.to_json, "medpriv-explore.json", "application/json")
     if scene.yours.noise.fit_for_release:
         st.caption(
-            "The noised picture is labelled *release*: its noise is exact and was drawn once. What is released is this "
-            "one picture; every further one drawn adds its ε. Neighbours are "
-            f"{image_neighbours(scene.picture.shape)}. A release says nothing of text burned into the picture."
+            "The noised image is labelled *release*: its noise is exact and was drawn once. What is released is this "
+            "one image; every further one drawn adds its ε. Neighbours are "
+            f"{image_neighbours(scene.picture.shape)}. A release says nothing of text burned into the image."
         )
     else:
         st.caption(
-            "The noised picture is labelled *demonstration*: its noise can be repeated and is not exact, so do not "
-            "hand out patients' pictures made this way. For a release choose the discrete Laplace noise."
+            "The noised image is labelled *demonstration*: its noise can be repeated and is not exact, so do not "
+            "hand out patients' images made this way. For a release choose the discrete Laplace noise."
         )
     if scene.chosen.dataset is not None:
         st.markdown("**Link** to these settings: the address of this page.")

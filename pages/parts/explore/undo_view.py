@@ -19,8 +19,8 @@ THUMBNAIL = 150
 def draw(scene: Scene) -> None:
     """All attempts as they arrive, then the best of them beside the original."""
     st.markdown(
-        "Whoever gets the noised picture also knows how the noise was made, and can average it away. Each attempt "
-        "smooths the picture in another way and then stretches the faded greys back."
+        "Anyone who gets the noised image also knows how the noise was made, and can average it away. Each attempt "
+        "smooths the image in another way and then stretches the faded greys back."
     )
     if not st.toggle("Try to undo the noise", key="undoing", help="Takes a few seconds after every change."):
         return
@@ -44,18 +44,18 @@ def draw(scene: Scene) -> None:
         picture_viewer(
             [
                 original_panel(scene.chosen),
-                ViewerPanel("Noised", scene.yours.png, "Your noised picture", ("your noise",)),
+                ViewerPanel("Noised", scene.yours.png, "Your noised image", ("your noise",)),
                 _panel("Best with hindsight", best),
                 _panel("Best that an attacker could choose", chosen),
             ],
             key="undone_pictures",
-            label="The picture, its noised version and the best attempts to undo the noise",
+            label="The image, its noised version and the best attempts to undo the noise",
         )
         st.caption(
             "**Best with hindsight** is the attempt most like the original (highest SSIM): nobody without the original "
-            "can pick it. **Best that an attacker could choose** predicts hidden values of the noised picture best, "
-            "which needs no original. The privacy of a picture is that of the best attempt, never that of the noised "
-            "picture itself. Trained networks can do better still, so a poor best attempt proves nothing; only ε does."
+            "can pick it. **Best that an attacker could choose** predicts hidden values of the noised image best, "
+            "which needs no original. The privacy of an image is that of the best attempt, never that of the noised "
+            "image itself. Trained networks can do better still, so a poor best attempt proves nothing; only ε does."
             f"{_reduced(best, scene)}"
         )
         draw_terms("PSNR", "SSIM", "correlation")

@@ -62,7 +62,7 @@ def delete(ids: Sequence[str]) -> None:
         else:
             deleted.append(run_id)
     choose([run_id for run_id in shown if run_id not in deleted])
-    text = " ".join([*([f"Deleted {count(deleted)}."] if deleted else []), *dict.fromkeys(reasons)])
+    text = " ".join([*([f"Removed {count(deleted)}."] if deleted else []), *dict.fromkeys(reasons)])
     _say(Said(text, failed=bool(reasons), deleted=tuple(deleted), shown=tuple(shown)))
 
 

@@ -29,6 +29,7 @@ from medpriv_core.runs.service import Run
 from medpriv_core.shown_text import for_cell, for_markdown
 from pages.parts.charts import draw_chart
 from pages.parts.runs.address import MOST_SMOOTHING, first_parts, view_from_link, view_to_link
+from pages.parts.runs.replay import EPOCHS_A_SECOND, advance, as_replayed, draw_replay, last_epoch, play, replay_of
 from pages.parts.runs.states import distinct_names
 
 PAUSED = "runs_paused"
@@ -38,15 +39,18 @@ AGAINST: dict[Axis, str] = {"epoch": "Epoch", "time": "Time"}
 
 def draw_chart_of(runs: Sequence[Run]) -> None:
     """Controls, chart, what it shows in words, and its numbers."""
+    runs = advance(runs)
     live = any(not run.ended for run in runs)
     view = draw_controls(runs, live=live)
+    draw_replay(runs)
     measure = MEASURES[view.measure]
     names = distinct_names(runs)
-    curves = [
-        curves_of(run, name=names[run.id], with_epsilon=measure.name == "epsilon")
-        for run in held(runs)
-        if run.spec is not None
-    ]
+
+    def drawn_as(runs: Sequence[Run]) -> list[RunCurves]:
+        with_epsilon = measure.name == "epsilon"
+        return [curves_of(run, name=names[run.id], with_epsilon=with_epsilon) for run in runs if run.spec is not None]
+
+    curves = drawn_as(held(runs))
     wanted = drawn_parts(view)
     drawn = [run for run in curves if set(parts_of([run], measure)) & set(wanted)]
     if not drawn and not (live and not any(run.epochs for run in runs)):
@@ -54,7 +58,8 @@ def draw_chart_of(runs: Sequence[Run]) -> None:
         return
     shown_ids = {run.id for run in drawn} - view.hidden
     draw_chart(
-        dashboard_figure(curves, view),
+        # A replay stands still but for its curves.
+        dashboard_figure(curves, view, within=drawn_as(runs) if replay_of(runs) is not None else ()),
         key="runs_chart",
         name=f"{measure.title} of {runs[0].name if len(runs) == 1 else f'{len(runs)} runs'}",
         alt=describe_curves(curves, measure, view.against),
@@ -139,7 +144,16 @@ def draw_controls(runs: Sequence[Run], *, live: bool) -> View:
     if len(runs) > 1:
         with row.popover("Hide, highlight", icon=":material/visibility:", key="runs_hiding"):
             view = hide_and_highlight(runs, view, first)
-    if live:
+    if not live and replay_of(runs) is None and last_epoch(runs) > 1:
+        row.button(
+            "Replay",
+            icon=":material/replay:",
+            key="replay",
+            on_click=play,
+            args=(tuple(run.id for run in runs), 1),
+            help=f"The curve epoch by epoch, {EPOCHS_A_SECOND} a second.",
+        )
+    if live and replay_of(runs) is None:
         row.toggle(
             "Pause",
             key="runs_pause",
@@ -193,6 +207,8 @@ def is_paused() -> bool:
 
 def held(runs: Sequence[Run]) -> list[Run]:
     """The runs with the epochs that are to be drawn: while paused, those that were there at the click."""
+    if replay_of(runs) is not None:
+        return as_replayed(runs)
     if not is_paused():
         return list(runs)
     return [replace(run, epochs=[row for row in run.epochs if row.epoch <= held_at(run)]) for run in runs]

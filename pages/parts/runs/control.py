@@ -63,7 +63,7 @@ def draw_control(run: Run) -> None:
         apply_copy(run.name, run.spec)
         st.switch_page("train.py")
     if run.ended:
-        row.button("Delete", icon=":material/delete:", key="delete", on_click=delete, args=([run.id],))
+        row.button("Remove", icon=":material/delete:", key="delete", on_click=delete, args=([run.id],))
 
 
 def move(run_id: str) -> None:

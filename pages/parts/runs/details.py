@@ -40,7 +40,7 @@ def draw_details(run: Run, known_tags: list[str]) -> None:
         "evaluation": ("Evaluation", lambda: draw_evaluation(cached.home(), run)),
         "settings": ("Settings", lambda: draw_settings(run)),
         "labels": ("Name, tags, notes", lambda: draw_labels(run, known_tags)),
-        "take": ("Take away", lambda: draw_take_away([run], key=f"take_{run.id}")),
+        "take": ("Export", lambda: draw_take_away([run], key=f"take_{run.id}")),
         "log": ("Log", lambda: draw_log(run)),
     }
     titles = {name: title for name, (title, _) in drawings.items()}

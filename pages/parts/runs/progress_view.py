@@ -48,8 +48,8 @@ def draw_running(
 
 
 def busy_signature(runs: list[RunLine]) -> int:
-    """Tells apart whatever changes how often the page must look: which runs there are, and their states."""
-    return hash(tuple([(run.id, run.state) for run in runs]))
+    """Tells apart whatever the page must show at once: which runs there are, their states, and the first epoch."""
+    return hash(tuple([(run.id, run.state, run.state == "running" and run.epochs_done > 0) for run in runs]))
 
 
 def draw_card(run: Run, *, shown: bool) -> None:

@@ -160,7 +160,7 @@ def draw_table(runs: Sequence[RunSummary], chosen: Sequence[str]) -> None:
             **column_formats(COMPARED.values()),
             "ε": st.column_config.NumberColumn(
                 format="%.3g",
-                help="DP-SGD: by the run's own ledger. Local-DP: of each training picture. Rounded up; the next "
+                help="DP-SGD: by the run's own ledger. Local-DP: of each training image. Rounded up; the next "
                 "column says with what it holds.",
             ),
             "begun": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
@@ -186,7 +186,7 @@ def draw_bulk(chosen: Sequence[RunSummary]) -> None:
     if len(chosen) > 1:
         row.button("Clear the choice", key="clear", icon=":material/deselect:", on_click=choose_none)
         row.button(
-            f"Delete {count(ended)}",
+            f"Remove {count(ended)}",
             key="delete_chosen",
             icon=":material/delete:",
             disabled=not ended,
@@ -204,29 +204,29 @@ def choose_none() -> None:
 
 def draw_deleted() -> None:
     """The runs that were put away, to be brought back."""
-    place = st.expander("Deleted runs", key="runs_deleted", icon=":material/delete:", on_change="rerun")
+    place = st.expander("Removed runs", key="runs_deleted", icon=":material/delete:", on_change="rerun")
     if not place.open:
         return
     with place:
         gone = service.list_lines(cached.home(), deleted=True)
         if not gone:
-            st.caption("None. A deleted run is kept for at least 30 days.")
+            st.caption("None. A removed run is kept for at least 30 days.")
             return
         if len(gone) > MOST_DELETED:
             words = (
-                st.text_input("Search the deleted runs", key="runs_deleted_search", placeholder="Name")
+                st.text_input("Search the removed runs", key="runs_deleted_search", placeholder="Name")
                 .casefold()
                 .split()
             )
             found = [run for run in gone if all(word in run.name.casefold() for word in words)]
             st.caption(
-                f"{min(len(found), MOST_DELETED):,} of {len(gone):,} deleted runs are offered here, the newest first; "
+                f"{min(len(found), MOST_DELETED):,} of {len(gone):,} removed runs are offered here, the newest first; "
                 "search for others."
             )
             gone = found[:MOST_DELETED]
         names = distinct_names(service.load_runs(cached.home(), [run.id for run in gone]))
         chosen = st.multiselect(
-            "Deleted runs, kept for at least 30 days",
+            "Removed runs, kept for at least 30 days",
             list(names),
             format_func=lambda run_id: names.get(run_id, run_id),
             key="runs_restore",
@@ -261,7 +261,7 @@ def describe(run: RunSummary) -> dict[str, object]:
     epsilon = run.spent.epsilon if run.spent is not None else None
     full = "" if epsilon is None or spec is None else full_epsilon(spec, run)
     if of_picture is not None:
-        epsilon, full = of_picture.epsilon_image, f"{image_epsilon_statement(of_picture)}: each training picture"
+        epsilon, full = of_picture.epsilon_image, f"{image_epsilon_statement(of_picture)}: each training image"
     return {
         "run": for_cell(run.name),
         "state": outcome_word(run),

@@ -34,7 +34,7 @@ def draw() -> Request:
     weights = choose_weights(right, key="sweep_paper_weights")
     left, right = st.columns(2)
     trainable = left.segmented_control(
-        "What learns",
+        "Trainable layers",
         PAPER_TRAINABLE,
         format_func=lambda name: offered("trainable")[name],
         default="head",
@@ -61,7 +61,7 @@ def draw() -> Request:
         default=PAPER_DRAWS,
         key="sweep_paper_draws",
         persist_state="session",
-        help="The paper's text means noise for every pixel; its published code drew one number a picture.",
+        help="The paper's text means Laplace per pixel; its published code did Laplace per image.",
     )
     noise = authors_noise(ordered=entry.info.ordered)
     titles = {

@@ -147,11 +147,11 @@ def draw_privacy(plan: SweepPlan) -> None:
     for copies in plan.local_dp:
         prefix = f"{cached.available_datasets()[copies.dataset].info.title}, " if several else ""
         st.markdown(
-            f"Each picture's noised copies ({prefix}{copies.image_size} pixels), drawn once and shared by all seeds. "
+            f"Each image's noised copies ({prefix}{copies.image_size} pixels), drawn once and shared by all seeds. "
             f"{for_markdown(copies.statement)}"
         )
     if plan.dp_sgd and plan.local_dp:
-        st.caption("Whoever sees both, networks and noised copies, learns from both: their ε add up.")
+        st.caption("Anyone who sees both, networks and noised copies, learns from both: their ε add up.")
     if plan.unprotected:
         st.caption(
             f"{_runs(plan.unprotected)} without privacy: nothing bounds what these networks give away. No ε on this "

@@ -112,15 +112,15 @@ def draw_buttons(status: SweepStatus) -> None:
             type="primary",
             on_click=act,
             args=(service.resume, sweep_id),
-            help="Stopped and failed runs go on, deleted ones come back, those never queued are queued.",
+            help="Stopped and failed runs go on, removed ones come back, those never queued are queued.",
         )
     if status.run_ids:
         ids = ",".join(status.run_ids)
         row.page_link("compare.py", label="Compare", icon=":material/compare_arrows:", query_params={"runs": ids})
         row.page_link("runs.py", label="Runs", icon=":material/monitoring:", query_params={"runs": ids})
-    with row.popover("Forget", icon=":material/delete:", key=f"sweep_forget_{sweep_id}"):
+    with row.popover("Remove", icon=":material/delete:", key=f"sweep_forget_{sweep_id}"):
         st.markdown("Its runs stay in the list of runs, with its title as a tag.")
-        st.button("Forget this sweep", key=f"sweep_delete_{sweep_id}", on_click=act, args=(service.delete, sweep_id))
+        st.button("Remove this sweep", key=f"sweep_delete_{sweep_id}", on_click=act, args=(service.delete, sweep_id))
 
 
 def act(action: Callable[[DataHome, str], Any], sweep_id: str) -> None:
