@@ -16,6 +16,8 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, cast
 
+# Zips keep local times; this one is the earliest that they can hold.
+NO_DATE = (1980, 1, 1, 0, 0, 0)
 MOST_TABLE_BYTES = 128 * 2**20
 _MEMBER = b"PK\x01\x02"  # what each line of the table begins with
 # Deflate makes at most 1,032 bytes of one. Of bzip2 and LZMA, which make far more, zipfile unpacks all that 4 KiB of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from medpriv_core.cli.output import complain, print_json, print_table, say
+from medpriv_core.cli.output import ProgressBar, complain, print_json, print_table, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.errors import RunError
 from medpriv_core.exports.run_tables import epochs_csv, runs_csv
@@ -35,8 +35,8 @@ def add_to(commands: Commands) -> None:
     table.add_argument("--output", type=Path, metavar="CSV", help="default: standard output")
     _add_training_figures(table)
     table.set_defaults(command=_table)
-    events = kinds.add_parser("tensorboard", help="an event file with the figures of every epoch")
-    events.add_argument("id", metavar="RUN", help="as shown by: runs list")
+    events = kinds.add_parser("tensorboard", help="an event file a run, with the figures of every epoch")
+    events.add_argument("ids", metavar="RUN", nargs="+", help="as shown by: runs list")
     events.add_argument("folder", type=Path, metavar="FOLDER", help="TensorBoard's log folder; made if missing")
     _add_training_figures(events)
     add_json_option(events)
@@ -70,10 +70,11 @@ def _run(options: argparse.Namespace) -> None:
     path = options.output or Path("medpriv-runs.zip" if several else archive_name(options.ids[0]))
     figures = options.with_training_figures
     _warn(options)
-    if several:
-        content = export_runs(home, options.ids, with_training_figures=figures)
-    else:
-        content = export_run(home, options.ids[0], with_training_figures=figures)
+    with ProgressBar() as progress:
+        if several:
+            content = export_runs(home, options.ids, with_training_figures=figures, progress=progress)
+        else:
+            content = export_run(home, options.ids[0], with_training_figures=figures, progress=progress)
     path.write_bytes(content)
     _say(options, {"runs": options.ids, "file": str(path), "bytes": len(content)}, f"Written: {path}")
 
@@ -101,9 +102,12 @@ def _table(options: argparse.Namespace) -> None:
 
 def _events(options: argparse.Namespace) -> None:
     _warn(options)
-    run = service.load_run(data_home(), options.id)
-    path = write_event_file(run, options.folder, with_training_figures=options.with_training_figures)
-    _say(options, {"run": options.id, "file": str(path)}, f"Written: {path}")
+    home, figures = data_home(), options.with_training_figures
+    # All are read before the first is written, so that a wrong name leaves nothing half done.
+    runs = [service.load_run(home, run_id) for run_id in dict.fromkeys(options.ids)]
+    paths = {run.id: str(write_event_file(run, options.folder, with_training_figures=figures)) for run in runs}
+    facts: dict[str, object] = {"run": runs[0].id, "file": paths[runs[0].id], "files": paths}
+    _say(options, facts, *(f"Written: {path}" for path in paths.values()))
 
 
 def _import(options: argparse.Namespace) -> None:

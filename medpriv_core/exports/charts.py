@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,12 +56,18 @@ def to_svg(figure: go.Figure, *, title: str = "", caption: Sequence[str] = ()) -
     return _saved(figure, "svg", title, caption)
 
 
-def _saved(figure: go.Figure, kind: str, title: str, caption: Sequence[str]) -> bytes:
+@contextmanager
+def drawing(settings: dict[Any, Any]) -> Iterator[None]:
+    """While it lasts, Matplotlib is used by this thread alone, with these of its settings."""
     import matplotlib
 
-    # Names in the SVG that are the same each time, and outlines of letters, whatever the user's own settings say.
-    settings: dict[Any, Any] = {"svg.hashsalt": "medpriv", "svg.fonttype": "path"}
     with _drawing, matplotlib.rc_context(settings):
+        yield
+
+
+def _saved(figure: go.Figure, kind: str, title: str, caption: Sequence[str]) -> bytes:
+    # Names in the SVG that are the same each time, and outlines of letters, whatever the user's own settings say.
+    with drawing({"svg.hashsalt": "medpriv", "svg.fonttype": "path"}):
         drawn = _draw(figure, title, caption)
         output = io.BytesIO()
         # No date: the same chart twice should be the same file.

@@ -1,8 +1,10 @@
-"""Where everything on a figure sheet stands: arithmetic that the PNG and the SVG share.
+"""Where everything on a figure sheet stands: arithmetic that PNG, SVG, PDF and PPTX share.
 
-Two rules keep the noise honest. Small pictures grow by whole factors without smoothing. Pictures too large for
-their place show evenly spaced pixels of themselves: averaging neighbours would take noise away, and is indeed the
-attack that the sheet may be about. The sheet then says so.
+Pictures come first: they fill the width of the slide as far as its height allows, and words get what is left. Two
+rules keep their noise honest. Small pictures grow without smoothing: by a whole factor, or, where that would leave much
+of the place empty, by repeating evenly spaced pixels. Pictures too large for their place show evenly spaced pixels of
+themselves: averaging neighbours would take noise away, and is indeed the attack that the sheet may be about. The sheet
+then says so.
 """
 
 from __future__ import annotations
@@ -11,30 +13,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from medpriv_core.errors import SettingError
-from medpriv_core.exports.lettering import ELLIPSIS, cut, text_width, wrap
+from medpriv_core.exports.lettering import ELLIPSIS, cut, wrap
 from medpriv_core.exports.sheet import CAPTION_LINES, Cell, Sheet
 
 SLIDE_WIDTH = 1920  # the sizes below are in pixels of a slide of 1920 x 1080
 MARGIN = 56
 GAP = 24  # between neighbouring pictures, and between blocks
-TITLE_SIZE = 38
+TITLE_SIZES = (54, 48, 42, 36)
+TITLE_LINES = 2
 ROW_TITLE_SIZE = 25
-ROW_TITLE_WIDTH = 250  # to the left of the pictures
+ROW_TITLE_WIDTH = 230  # to the left of the pictures
 ROW_TITLE_LINES = 6
-CAPTION_SIZES = (22, 20, 18, 16)
-NOTE_SIZES = (19, 17, 15)
-NOTES_SHARE = 0.3  # of the height, at most
+CAPTION_SIZES = (26, 23, 20, 18)
+FOOTER_SIZES = (20, 18, 16)
+FOOTER_SHARE = 0.12  # of the height, at most
 LINE = 1.32  # distance of lines, in sizes of the font
-COMFORTABLE_BOX = 200  # below this height, type gives way to pictures
+COMFORTABLE_BOX = 330  # below this height, type gives way to pictures
 SMALLEST_BOX = 64
+FILLED = 0.85  # of its place, from which on a picture that grows by a whole factor is large enough
 
-THINNED = (
-    "Images",
-    "Those too large for this sheet are shown by evenly spaced pixels; none are averaged, because that would take "
-    "noise away.",
-)
+THINNED = "Large images show evenly spaced pixels; none are averaged, because that would take noise away."
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,25 @@ class TextLine:
     bold: bool = False
     centred: bool = False  # around x, else it starts there
     faint: bool = False
+
+
+@dataclass(frozen=True)
+class TextBlock:
+    """Words that belong together: its lines, and the box for those who break them anew.
+
+    ``paragraphs`` are its texts and whether they are bold; ``left``, ``top`` and ``width`` are the box's.
+    """
+
+    left: float
+    top: float
+    width: float
+    paragraphs: tuple[tuple[str, bool], ...]
+    lines: tuple[TextLine, ...]
+
+    @property
+    def height(self) -> float:
+        """Of its lines."""
+        return LINE * self.lines[0].size * len(self.lines)
 
 
 @dataclass(frozen=True)
@@ -71,29 +91,34 @@ class Rule:
 
 @dataclass(frozen=True)
 class Layout:
-    """A sheet of ``width`` x ``height`` pixels; distances are from its upper left corner."""
+    """A sheet of ``width`` x ``height`` pixels; distances from its upper left corner. Its title is the first block."""
 
     width: int
     height: int
     unit: float  # pixels for each pixel of a slide of 1920
-    texts: tuple[TextLine, ...]
+    blocks: tuple[TextBlock, ...]
     pictures: tuple[PlacedPicture, ...]
     rules: tuple[Rule, ...]
+
+    @property
+    def texts(self) -> tuple[TextLine, ...]:
+        """The lines of all blocks."""
+        return tuple(line for block in self.blocks for line in block.lines)
 
 
 def arrange(sheet: Sheet, width: int) -> Layout:
     """The sheet on a 16:9 slide of ``width`` pixels. Raises ``SettingError`` if there is too much for one slide."""
-    layout, thinned = _Arrangement(sheet, width, sheet.notes).layout()
+    layout, thinned = _Arrangement(sheet, width, sheet.footer).layout()
     if thinned:
-        layout, _ = _Arrangement(sheet, width, (*sheet.notes, THINNED)).layout()
+        layout, _ = _Arrangement(sheet, width, f"{sheet.footer} {THINNED}").layout()
     return layout
 
 
 def fit(picture: np.ndarray, *, width: float, height: float) -> np.ndarray:
-    """``picture`` as large as the place allows: repeated pixels by a whole factor, or evenly spaced ones of it."""
+    """``picture`` as large as the place allows, of its own pixels: repeated ones, or evenly spaced ones of it."""
     rows, columns = picture.shape[:2]
     share = min(height / rows, width / columns)
-    if share >= 1:
+    if int(share) >= FILLED * share:
         return picture.repeat(int(share), axis=0).repeat(int(share), axis=1)
     return picture[_evenly_spaced(rows, share)][:, _evenly_spaced(columns, share)]
 
@@ -101,6 +126,16 @@ def fit(picture: np.ndarray, *, width: float, height: float) -> np.ndarray:
 def _evenly_spaced(count: int, share: float) -> np.ndarray:
     kept = max(1, int(count * share))
     return ((np.arange(kept) + 0.5) * count / kept).astype(int)
+
+
+def _fit_drawing(picture: np.ndarray, *, width: float, height: float) -> np.ndarray:
+    rows, columns = picture.shape[:2]
+    share = min(height / rows, width / columns)
+    if share >= 1:
+        return picture
+    size = max(1, int(columns * share)), max(1, int(rows * share))
+    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
+    return np.asarray(image.resize(size, Image.Resampling.LANCZOS)).reshape(size[1], size[0], picture.shape[2])
 
 
 _Caption = list[tuple[str, bool]]  # lines, and whether they are bold
@@ -117,13 +152,13 @@ class _Grid:
 
 
 class _Arrangement:
-    """The steps from a sheet to its layout, from the outside inwards: title, notes, rows, pictures."""
+    """The steps from a sheet to its layout, from the outside inwards: title, footer, rows, pictures."""
 
-    def __init__(self, sheet: Sheet, width: int, notes: Sequence[tuple[str, str]]) -> None:
-        self.sheet, self.notes = sheet, notes
+    def __init__(self, sheet: Sheet, width: int, footer: str) -> None:
+        self.sheet, self.footer = sheet, footer
         self.width, self.height, self.unit = width, round(width * 9 / 16), width / SLIDE_WIDTH
         self.left, self.inner = MARGIN * self.unit, width - 2 * MARGIN * self.unit
-        self.texts: list[TextLine] = []
+        self.blocks: list[TextBlock] = []
         self.pictures: list[PlacedPicture] = []
         self.rules: list[Rule] = []
         self.thinned = False
@@ -131,38 +166,65 @@ class _Arrangement:
     def layout(self) -> tuple[Layout, bool]:
         """The finished layout, and whether a picture had to leave pixels out."""
         top = self._draw_title()
-        bottom = self._draw_notes()
+        bottom = self._draw_footer()
         self._draw_rows(top, bottom)
-        texts, pictures, rules = tuple(self.texts), tuple(self.pictures), tuple(self.rules)
-        return Layout(self.width, self.height, self.unit, texts, pictures, rules), self.thinned
+        blocks, pictures, rules = tuple(self.blocks), tuple(self.pictures), tuple(self.rules)
+        return Layout(self.width, self.height, self.unit, blocks, pictures, rules), self.thinned
+
+    def _write(
+        self,
+        x: float,
+        top: float,
+        width: float,
+        size: float,
+        lines: _Caption,
+        *,
+        texts: _Caption,
+        centred: bool = False,
+        faint: bool = False,
+    ) -> None:
+        """A block of lines from ``top`` on; ``texts`` are the paragraphs that were broken into them."""
+        written = tuple(
+            TextLine(x, top + (LINE * place + 1) * size, text, size, bold=bold, centred=centred, faint=faint)
+            for place, (text, bold) in enumerate(lines)
+        )
+        self.blocks.append(TextBlock(x - width / 2 if centred else x, top, width, tuple(texts), written))
 
     def _draw_title(self) -> float:
-        size = TITLE_SIZE * self.unit
-        title = cut(self.sheet.title, self.inner, size, bold=True)
-        baseline = self.left * 0.75 + size
-        self.texts.append(TextLine(self.left, baseline, title, size, bold=True))
-        return baseline + 1.25 * GAP * self.unit
-
-    def _draw_notes(self) -> float:
-        """Notes along the lower edge; returns where they begin."""
-        for slide_size in NOTE_SIZES:
+        for slide_size in TITLE_SIZES:
             size = slide_size * self.unit
-            indent = max(text_width(name, size, bold=True) for name, _ in self.notes) + size
-            blocks = [(name, wrap(text, self.inner - indent, size, bold=False)) for name, text in self.notes]
-            height = sum(len(lines) for _, lines in blocks) * LINE * size
-            if height <= NOTES_SHARE * self.height:
+            lines = wrap(self.sheet.title, self.inner, size, bold=True, most=TITLE_LINES + 1)
+            if len(lines) <= TITLE_LINES:
                 break
-        else:
+        lines = _limit(lines, TITLE_LINES, self.inner, size, bold=True)
+        top = self.left * 0.6
+        self._write(
+            self.left, top, self.inner, size, [(line, True) for line in lines], texts=[(self.sheet.title, True)]
+        )
+        return top + LINE * size * len(lines) + GAP * self.unit
+
+    def _draw_footer(self) -> float:
+        """Along the lower edge, in one line if there is a size for it; returns where it begins."""
+        for slide_size in FOOTER_SIZES:
+            size = slide_size * self.unit
+            lines = wrap(self.footer, self.inner, size, bold=False)
+            if len(lines) == 1:
+                break
+        height = LINE * size * len(lines)
+        if height > FOOTER_SHARE * self.height:
             raise SettingError("The text below the images is too long for one slide; shorten it.")
-        top = self.height - self.left * 0.75 - height
-        baseline = top
-        for name, lines in blocks:
-            self.texts.append(TextLine(self.left, baseline + LINE * size, name, size, bold=True, faint=True))
-            for line in lines:
-                baseline += LINE * size
-                self.texts.append(TextLine(self.left + indent, baseline, line, size, faint=True))
+        top = self.height - self.left * 0.5 - height
+        self._write(
+            self.left,
+            top,
+            self.inner,
+            size,
+            [(line, False) for line in lines],
+            texts=[(self.footer, False)],
+            faint=True,
+        )
         self.rules.append(Rule(self.left, top - GAP / 4 * self.unit, self.inner))
-        return top - GAP * self.unit
+        return top - 0.75 * GAP * self.unit
 
     def _draw_rows(self, top: float, bottom: float) -> None:
         titles = ROW_TITLE_WIDTH * self.unit if any(row.title for row in self.sheet.rows) else 0.0
@@ -183,40 +245,27 @@ class _Arrangement:
             self._draw_row_title(row.title, titles - GAP * self.unit, centre=y + height / 2)
             for place, (cell, pixels, caption) in enumerate(zip(row.cells, pictures, captions, strict=True)):
                 centre = self.left + titles + (place + 0.5) * column
-                self._draw_cell(row.title, cell, pixels, caption, centre=centre, y=y, height=height, size=grid.size)
+                alt = cell.alt or ". ".join(filter(None, [row.title, *cell.caption]))
+                left, upper = round(centre - pixels.shape[1] / 2), round(y + height - len(pixels))
+                self.pictures.append(PlacedPicture(left, upper, pixels, alt))
+                if caption:
+                    below = y + height + 0.3 * grid.size
+                    self._write(centre, below, space, grid.size, caption, texts=_texts(cell, caption), centred=True)
             y += height + foot + GAP * self.unit
 
     def _draw_row_title(self, title: str, width: float, *, centre: float) -> None:
+        if not title:
+            return
         size = ROW_TITLE_SIZE * self.unit
         lines = _limit(
             wrap(title, width, size, bold=True, most=ROW_TITLE_LINES + 1), ROW_TITLE_LINES, width, size, bold=True
         )
-        baseline = centre - len(lines) * LINE * size / 2 - (LINE - 1) * size
-        for line in lines:
-            baseline += LINE * size
-            self.texts.append(TextLine(self.left, baseline, line, size, bold=True))
-
-    def _draw_cell(
-        self,
-        row_title: str,
-        cell: Cell,
-        pixels: np.ndarray,
-        caption: _Caption,
-        *,
-        centre: float,
-        y: float,
-        height: int,
-        size: float,
-    ) -> None:
-        alt = ". ".join(filter(None, [row_title, *cell.caption]))
-        left, upper = round(centre - pixels.shape[1] / 2), round(y + height - len(pixels))
-        self.pictures.append(PlacedPicture(left, upper, pixels, alt))
-        baseline = y + height + 0.3 * size
-        for line, bold in caption:
-            baseline += LINE * size
-            self.texts.append(TextLine(centre, baseline, line, size, bold=bold, centred=True))
+        top = centre - len(lines) * LINE * size / 2
+        self._write(self.left, top, width, size, [(line, True) for line in lines], texts=[(title, True)])
 
     def _fit(self, cell: Cell, width: float, height: float) -> np.ndarray:
+        if cell.drawing:
+            return _fit_drawing(cell.picture, width=width, height=height)
         pixels = fit(cell.picture, width=width, height=height)
         self.thinned = self.thinned or len(pixels) < len(cell.picture)
         return pixels
@@ -235,6 +284,12 @@ class _Arrangement:
         return _Grid(size, shortened, feet, box)
 
 
+def _texts(cell: Cell, caption: _Caption) -> _Caption:
+    """The caption's paragraphs; its lines where it had to be shortened."""
+    whole = [(text, place == 0) for place, text in enumerate(cell.caption)]
+    return whole if " ".join(text for text, _ in caption) == " ".join(cell.caption) else caption
+
+
 def _caption_lines(cell: Cell, width: float, size: float) -> _Caption:
     """Lines with their weight; of a caption with too many, one more than there may be."""
     lines: _Caption = []
@@ -249,13 +304,15 @@ def _caption_lines(cell: Cell, width: float, size: float) -> _Caption:
 
 def _shorten(lines: _Caption, width: float, size: float) -> _Caption:
     """At most four lines of a caption; the notes of the sheet, where its ε is told in full, are never shortened."""
+    if not lines:
+        return lines
     bold = lines[min(CAPTION_LINES, len(lines)) - 1][1]
     texts = _limit([text for text, _ in lines], CAPTION_LINES, width, size, bold=bold)
     return [(text, weight) for text, (_, weight) in zip(texts, lines, strict=False)]
 
 
-def _limit(lines: list[str], most: int, width: float, size: float, *, bold: bool) -> list[str]:
+def _limit(lines: Sequence[str], most: int, width: float, size: float, *, bold: bool) -> list[str]:
     """The first lines, the last of them ending in "…" if there are more than ``most``."""
     if len(lines) <= most:
-        return lines
+        return list(lines)
     return [*lines[: most - 1], cut(lines[most - 1] + ELLIPSIS, width, size, bold=bold)]

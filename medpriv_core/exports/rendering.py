@@ -1,6 +1,7 @@
 """Figure sheets as files for slides: PNG for any program, SVG with text that stays text.
 
-Both are drawn from the same layout. Neither carries a date, a name or any other trace of the machine.
+Both are drawn from the same layout, and hold the notes of the sheet as words that programs read. Neither carries a
+date, a name or any other trace of the machine.
 """
 
 from __future__ import annotations
@@ -26,16 +27,18 @@ SYSTEM_FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', Ari
 
 
 @dataclass(frozen=True)
-class _Colours:
+class Colours:
+    """Of a slide, as #RRGGBB."""
+
     background: str
     text: str
     faint: str
     line: str  # around pictures too: without it a white picture would melt into the slide
 
 
-_THEMES: dict[Theme, _Colours] = {
-    "light": _Colours("#FFFFFF", "#1A1F24", "#4A525A", "#8A8F94"),
-    "dark": _Colours("#14181C", "#E8ECEF", "#B4BCC3", "#6A7278"),
+THEMES: dict[Theme, Colours] = {
+    "light": Colours("#FFFFFF", "#1A1F24", "#4A525A", "#8A8F94"),
+    "dark": Colours("#14181C", "#E8ECEF", "#B4BCC3", "#6A7278"),
 }
 
 
@@ -43,7 +46,7 @@ def to_png(sheet: Sheet, *, width_px: int = SLIDE_WIDTH, theme: Theme = "light")
     """The sheet as an RGB PNG of ``width_px`` pixels at 16:9. Raises ``SettingError`` if it does not fit a slide."""
     if not WIDTHS[0] <= width_px <= WIDTHS[1]:
         raise SettingError(f"The width of a figure sheet must be between {WIDTHS[0]} and {WIDTHS[1]} pixels.")
-    layout, colours = arrange(sheet, width_px), _THEMES[theme]
+    layout, colours = arrange(sheet, width_px), THEMES[theme]
     image = Image.new("RGB", (layout.width, layout.height), colours.background)
     canvas = ImageDraw.Draw(image)
     for rule in layout.rules:
@@ -61,12 +64,20 @@ def to_png(sheet: Sheet, *, width_px: int = SLIDE_WIDTH, theme: Theme = "light")
             font=font(line.size, bold=line.bold),
             anchor="ms" if line.centred else "ls",
         )
-    return encode_png(image)
+    return encode_png(image, _words_of(sheet))
+
+
+def _words_of(sheet: Sheet) -> PngInfo:
+    """Title and notes, for programs that read them: what the footer has no room for."""
+    info = PngInfo()
+    for name, text in (("Title", sheet.title), *sheet.notes):
+        info.add_text(name, text)
+    return info
 
 
 def to_svg(sheet: Sheet, *, theme: Theme = "light") -> bytes:
     """The sheet as an SVG of 1920 x 1080 units, in UTF-8. Raises ``SettingError`` if it does not fit a slide."""
-    layout, colours = arrange(sheet, SLIDE_WIDTH), _THEMES[theme]
+    layout, colours = arrange(sheet, SLIDE_WIDTH), THEMES[theme]
     size = {"width": str(layout.width), "height": str(layout.height)}
     root = ET.Element(
         "svg",

@@ -13,11 +13,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
@@ -34,7 +35,7 @@ from medpriv_core.figures.dashboard import View, dashboard_figure
 from medpriv_core.home import DataHome
 from medpriv_core.jobs.job import Job
 from medpriv_core.privacy.coverage import NAMES_LEFT_OUT, coverage_in_words, exported_part, is_withheld
-from medpriv_core.progress import Cancelled
+from medpriv_core.progress import Cancelled, ProgressCallback, no_progress
 from medpriv_core.records.outcome import Outcome
 from medpriv_core.records.setup import Setup
 from medpriv_core.runs.archive_format import FORMAT, KEPT, VERSION
@@ -45,29 +46,36 @@ from medpriv_core.runs.spent_record import with_bond
 from medpriv_core.spec import RunSpec
 from medpriv_core.strict_json import Unreadable, open_regular
 from medpriv_core.weights_file import sha256_of
+from medpriv_core.zips import NO_DATE
 
 WEIGHTS_TIME_LIMIT_S = 300.0
 _ROOM_BYTES = 64_000_000  # of one network, at most
-# Zips keep local times; this one is the earliest that they can hold.
-_NO_DATE = (1980, 1, 1, 0, 0, 0)
 _PACKED = (".json", ".jsonl", ".txt", ".md", ".svg")
 
 
-def export_run(home: DataHome, run_id: str, *, with_training_figures: bool = False) -> bytes:
+def export_run(
+    home: DataHome, run_id: str, *, with_training_figures: bool = False, progress: ProgressCallback = no_progress
+) -> bytes:
     """The zip of one run. Raises ``RunError`` for a run that does not exist, has not ended or has damaged files.
 
     Of a DP-SGD run it leaves out what epsilon does not cover (``privacy.coverage``), unless ``with_training_figures``.
     """
-    return _export(home, [run_id], with_training_figures)[run_id]
+    return _export(home, [run_id], with_training_figures, progress)[run_id]
 
 
-def export_runs(home: DataHome, run_ids: Sequence[str], *, with_training_figures: bool = False) -> bytes:
+def export_runs(
+    home: DataHome,
+    run_ids: Sequence[str],
+    *,
+    with_training_figures: bool = False,
+    progress: ProgressCallback = no_progress,
+) -> bytes:
     """One zip with the zips of several runs; all else as for ``export_run``."""
     if not run_ids:
         raise RunError("No run is chosen; choose those to be exported.")
     output = io.BytesIO()
     with zipfile.ZipFile(output, "w") as archive:
-        for run_id, content in _export(home, list(dict.fromkeys(run_ids)), with_training_figures).items():
+        for run_id, content in _export(home, list(dict.fromkeys(run_ids)), with_training_figures, progress).items():
             _add(archive, archive_name(run_id), content)
     return output.getvalue()
 
@@ -77,23 +85,43 @@ def archive_name(run_id: str) -> str:
     return f"medpriv-run-{run_id}.zip"
 
 
-def _export(home: DataHome, run_ids: Sequence[str], with_training_figures: bool) -> dict[str, bytes]:
+def files_key(home: DataHome, run_ids: Sequence[str]) -> tuple[object, ...]:
+    """What changes as soon as a file of these runs does: names, sizes and times of all that lie in their folders."""
+    return tuple((run_id, *_files_in(home.runs / run_id)) for run_id in run_ids)
+
+
+def _files_in(folder: Path) -> list[tuple[str, int, int]]:
+    found = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                about = entry.stat(follow_symlinks=False)
+                found.append((entry.name, about.st_size, about.st_mtime_ns))
+    return sorted(found)
+
+
+def _export(
+    home: DataHome, run_ids: Sequence[str], with_training_figures: bool, progress: ProgressCallback
+) -> dict[str, bytes]:
     runs = [_ended(load_run(home, run_id)) for run_id in run_ids]
     _check_readable(home, runs)
+    progress("Reading networks", 0, len(runs))
     with ExitStack() as cleaning_up:
         try:
             folder = cleaning_up.enter_context(tempfile.TemporaryDirectory(prefix="medpriv-export-"))
         except OSError as error:
             raise RunError(_no_room(None)) from error
-        _write_networks(home, run_ids, Path(folder))
+        _write_networks(home, run_ids, Path(folder), progress)
         for run in runs:
             # Its figures must be those of the network that has just been read.
             if _ended(load_run(home, run.id)).spent != run.spent:
                 raise RunError(f"Run {run.id} has gone on just now; export it again.")
         runs = [replace(run, spent=with_bond(run.spent, RunDirectory(home.runs / run.id))) for run in runs]
-        return {
-            run.id: _archive(home, run, Path(folder) / f"{run.id}.safetensors", with_training_figures) for run in runs
-        }
+        archives = {}
+        for done, run in enumerate(runs):
+            progress("Drawing charts and packing runs", done, len(runs))
+            archives[run.id] = _archive(home, run, Path(folder) / f"{run.id}.safetensors", with_training_figures)
+        return archives
 
 
 def _ended(run: Run) -> Run:
@@ -207,17 +235,20 @@ def _held(weights: bytes | None) -> Network | None:
     return "whole" if own else "last_layer"
 
 
-def _write_networks(home: DataHome, run_ids: Sequence[str], folder: Path) -> None:
+def _write_networks(home: DataHome, run_ids: Sequence[str], folder: Path, progress: ProgressCallback) -> None:
     """Put ``<run id>.safetensors`` of every run that has a readable checkpoint into ``folder``."""
     directories = [RunDirectory(home.runs / run_id) for run_id in run_ids]
     with_network = [str(directory.path) for directory in directories if directory.checkpoint.is_file()]
     if not with_network:
         return
     job = Job(folder / "job")  # here and not in the data home: every export has one of its own
+    told = _Told(progress)
     try:
         job.start(home, "weights", folder=str(folder), directories=with_network)
-        job.wait(within_s=WEIGHTS_TIME_LIMIT_S)
+        job.wait(progress=told, within_s=WEIGHTS_TIME_LIMIT_S)
     except (JobError, DataHomeError, Cancelled) as error:
+        if isinstance(error, Cancelled) and told.stopped:
+            raise  # by whoever asked for the file; else the process was stopped by somebody else
         if shutil.disk_usage(folder).free < _ROOM_BYTES * len(with_network):
             raise RunError(_no_room(folder)) from error
         if isinstance(error, DataHomeError):
@@ -226,6 +257,20 @@ def _write_networks(home: DataHome, run_ids: Sequence[str], folder: Path) -> Non
             "The process that reads the networks failed, most likely because the memory of this machine is full. Close "
             "other programs and try again."
         ) from error
+
+
+class _Told:
+    """Progress that is passed on, and whether that stopped the work."""
+
+    def __init__(self, progress: ProgressCallback) -> None:
+        self._progress, self.stopped = progress, False
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        try:
+            self._progress(phase, done, total)
+        except Cancelled:
+            self.stopped = True
+            raise
 
 
 def _no_room(folder: Path | None) -> str:
@@ -251,7 +296,7 @@ def _json(value: Any) -> bytes:
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    member = zipfile.ZipInfo(name, date_time=_NO_DATE)
+    member = zipfile.ZipInfo(name, date_time=NO_DATE)
     member.external_attr = 0o644 << 16
     packed = name.endswith(_PACKED)
     archive.writestr(member, content, zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED)

@@ -9,8 +9,10 @@ records (length, checksum, bytes, checksum), each a protocol buffer ``Event`` wi
 
 from __future__ import annotations
 
+import io
 import struct
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from medpriv_core.privacy.coverage import coverage_in_words
 from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs.service import Run, RunSummary
 from medpriv_core.shown_text import for_terminal
+from medpriv_core.zips import NO_DATE
 
 _POLYNOMIAL = 0x82F63B78  # Castagnoli's, bits reversed (RFC 3720)
 _NO_FIGURES = {"epoch", "delta"}
@@ -61,6 +64,21 @@ def event_file(run: Run, *, with_training_figures: bool = False) -> bytes:
     for row in run.epochs:
         content += _record(_event(_time(row, run), step=row.epoch, scalars=dict(_scalars(row))))
     return content
+
+
+def event_files(runs: Sequence[Run], *, with_training_figures: bool = False) -> bytes:
+    """A zip to unpack into TensorBoard's log folder: a folder for each run, with its event file.
+
+    Else as ``event_file``: raises ``RunError`` for a run without a finished epoch.
+    """
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+        for run in runs:
+            member = zipfile.ZipInfo(f"{run.id}/{event_file_name(run)}", date_time=NO_DATE)
+            member.external_attr = 0o644 << 16
+            content = event_file(run, with_training_figures=with_training_figures)
+            archive.writestr(member, content, zipfile.ZIP_DEFLATED)
+    return output.getvalue()
 
 
 def write_event_file(run: Run, folder: Path, *, with_training_figures: bool = False) -> Path:

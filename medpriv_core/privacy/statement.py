@@ -137,12 +137,14 @@ IMAGE_ACCOUNTANT_WORDS: dict[ImageAccountant, str] = {
 
 def image_epsilon_statement(guarantee: ImageGuarantee) -> str:
     """The ε of a whole picture, all its noised copies together, with all that it depends on."""
+    return f"ε = {format_epsilon(guarantee.epsilon_image)} ({image_epsilon_conditions(guarantee)})"
+
+
+def image_epsilon_conditions(guarantee: ImageGuarantee) -> str:
+    """All that the ε of a whole picture depends on, without the ε: pictures beside each other may have it in common."""
     copies = "noise drawn once" if guarantee.copies == 1 else f"{guarantee.copies:,} noised copies together"
     delta = "" if math.isinf(guarantee.epsilon_image) else f"δ = {format_delta(guarantee.delta)}; "
-    return (
-        f"ε = {format_epsilon(guarantee.epsilon_image)} ({delta}for any two images; {copies}; "
-        f"{IMAGE_ACCOUNTANT_WORDS[guarantee.accountant]})"
-    )
+    return f"{delta}for any two images; {copies}; {IMAGE_ACCOUNTANT_WORDS[guarantee.accountant]}"
 
 
 def image_unit_statement(guarantee: ImageGuarantee) -> str:

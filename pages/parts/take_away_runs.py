@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import streamlit as st
 
 from medpriv_core.errors import MedprivError
-from medpriv_core.exports.run_archive import archive_name, export_run, export_runs
+from medpriv_core.exports.making import Make
+from medpriv_core.exports.run_archive import archive_name, export_run, export_runs, files_key
 from medpriv_core.exports.run_tables import epochs_csv, runs_csv
-from medpriv_core.exports.tensorboard import event_file, event_file_name
+from medpriv_core.exports.tensorboard import event_file, event_file_name, event_files
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.privacy.coverage import SHORT, WARNING, is_withheld
+from medpriv_core.progress import ProgressCallback
 from medpriv_core.runs import service
 from medpriv_core.runs.imports import import_runs
 from medpriv_core.runs.service import RunSummary
 from medpriv_core.shown_text import for_markdown
+from pages.parts.making_view import offer_made
 from pages.parts.serving import take_bytes
 from pages.parts.words import sentence
 
-# The browser gives up a download that is not there after three minutes.
-MOST_ZIPPED = 50
+MOST_ZIPPED = 50  # they are kept in memory until the tab is closed or asks for others
 # Excel takes a file without this mark for one in the old code page, and shows β as two other letters.
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -39,18 +42,15 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
     with st.container(horizontal=True):
         if ended:
             ids = [run.id for run in ended]
-            _button(
+            offer_made(
                 "Zip" if one else f"Zip of {len(ids)} runs",
-                lambda: (
-                    export_run(home, ids[0], with_training_figures=figures)
-                    if one
-                    else export_runs(home, ids, with_training_figures=figures)
-                ),
+                partial(_zip, home, ids, with_training_figures=figures),
                 archive_name(ids[0]) if one else "medpriv-runs.zip",
                 "application/zip",
                 key=f"{key}_zip",
-                about="Settings, figures, guarantee in words, charts, and the network with its model card; without "
-                "anything that names this machine or an image. Can be imported on another machine. Takes some seconds.",
+                content_key=(files_key(home, ids), *((run.name, *run.tags, run.notes) for run in ended), figures),
+                help="Settings, figures, guarantee in words, charts, and the network with its model card; without "
+                "anything that names this machine or an image. Can be imported on another machine.",
                 disabled=len(ids) > MOST_ZIPPED,
             )
         _button(
@@ -72,7 +72,8 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
             key=f"{key}_epochs",
             about="CSV, one line for every finished epoch.",
         )
-        if one and one.epochs_done:
+        told = [run for run in runs if run.epochs_done]
+        if one and told:
             _button(
                 "TensorBoard",
                 lambda: event_file(service.load_run(home, one.id), with_training_figures=figures),
@@ -81,6 +82,15 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
                 key=f"{key}_events",
                 about="The figures of every epoch as an event file. Put it into a folder and open that with "
                 "TensorBoard.",
+            )
+        elif told:
+            _button(
+                f"TensorBoard of {len(told)} runs",
+                lambda: event_files([service.load_run(home, run.id) for run in told], with_training_figures=figures),
+                "medpriv-tensorboard.zip",
+                "application/zip",
+                key=f"{key}_events",
+                about="A folder with an event file for each run. Unpack it and open the folder with TensorBoard.",
             )
     st.caption("The zip can be imported on another machine; the tables open in a spreadsheet.")
     if len(ended) > MOST_ZIPPED:
@@ -91,6 +101,17 @@ def draw_take_away(runs: Sequence[RunSummary], *, key: str = "take_away") -> Non
     waiting = len(runs) - len(ended)
     if waiting:
         st.caption(f"{waiting} of these {len(runs)} runs have not ended yet and are in the tables only.")
+
+
+def _zip(home: DataHome, ids: Sequence[str], *, with_training_figures: bool) -> Make:
+    """What makes the zip of these runs, of one or of several."""
+
+    def make(progress: ProgressCallback) -> bytes:
+        if len(ids) == 1:
+            return export_run(home, ids[0], with_training_figures=with_training_figures, progress=progress)
+        return export_runs(home, ids, with_training_figures=with_training_figures, progress=progress)
+
+    return make
 
 
 def draw_import(*, key: str = "import_runs") -> None:
@@ -135,7 +156,6 @@ def _button(
     *,
     key: str,
     about: str,
-    disabled: bool = False,
 ) -> None:
     st.download_button(
         label,
@@ -146,5 +166,4 @@ def _button(
         help=about,
         icon=":material/download:",
         on_click="ignore",
-        disabled=disabled,
     )

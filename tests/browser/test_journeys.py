@@ -14,6 +14,7 @@ from pydicom.data import get_testdata_file
 from medpriv_core.runs import service
 from tests.browser.conftest import PATIENCE_S, App
 from tests.browser.viewing import settle
+from tests.exports.runs import put_run
 from tests.pages.recorded_runs import add_run, put_in_state
 from tests.processes import processes
 
@@ -197,6 +198,19 @@ def test_an_own_dicom_is_shown_windowed_and_taken_away_without_its_name(page: Pa
         assert "Doe" not in download.value.suggested_filename
         assert b"Doe" not in content
         assert b"CompressedSamples" not in content  # the patient's name in the header
+
+
+def test_a_zip_of_runs_is_made_at_one_click_and_there_at_the_next(page: Page, app: App, tmp_path: Path) -> None:
+    ids = ("20260102-030405-zip1", "20260102-030405-zip2")
+    for run_id in ids:
+        put_run(app.home, run_id=run_id, predictions=False)
+    page.goto(f"{app.url}/runs?runs={','.join(ids)}")
+    page.get_by_text("Take the chosen runs away").click()
+    for _ in range(2):  # first it is made and begins by itself
+        with page.expect_download(timeout=PATIENCE_S * 1000) as download:
+            page.get_by_role("button", name="Zip of 2 runs").first.click()
+        assert download.value.suggested_filename == "medpriv-runs.zip"
+    expect(page.get_by_test_id("stProgress")).to_have_count(0)
 
 
 def test_runs_are_chosen_in_the_table_drawn_together_deleted_and_brought_back(page: Page, app: App) -> None:

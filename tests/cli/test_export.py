@@ -90,6 +90,21 @@ def test_events_are_written_for_tensorboard(medpriv: Command, home: DataHome, tm
     assert Path(answer.json["file"]).is_file()
 
 
+def test_events_of_several_runs_lie_beside_each_other_and_a_wrong_name_leaves_none(
+    medpriv: Command, refused: Refusal, home: DataHome, tmp_path: Path
+) -> None:
+    put_run(home, predictions=False)
+    put_run(home, run_id=OTHER, predictions=False)
+
+    assert "There is no run nothing" in refused("export", "tensorboard", RUN_ID, "nothing", tmp_path / "none")
+    answer = medpriv("export", "tensorboard", RUN_ID, OTHER, tmp_path / "logs", "--json")
+
+    assert not (tmp_path / "none").exists()
+    assert set(answer.json["files"]) == {RUN_ID, OTHER}
+    assert {Path(file).parent.name for file in answer.json["files"].values()} == {RUN_ID, OTHER}
+    assert all(Path(file).is_file() for file in answer.json["files"].values())
+
+
 def test_what_cannot_be_done_is_said_in_a_sentence(refused: Refusal, home: DataHome, tmp_path: Path) -> None:
     put_run(home, predictions=False)
     (tmp_path / "text.zip").write_text("no zip")

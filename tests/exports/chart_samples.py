@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 import plotly.graph_objects as go
 
+from medpriv_core.attacks.amounts import AmountPoint
 from medpriv_core.attacks.reidentification import CurvePoint, SuccessRate
 from medpriv_core.evaluation.calibration import reliability_bins
 from medpriv_core.evaluation.confusion import confusion_matrix
 from medpriv_core.evaluation.metrics import Scores
 from medpriv_core.evaluation.multiplicity import abstention_curve, compare_seeds
 from medpriv_core.evaluation.thresholds import at_threshold, roc_curve
+from medpriv_core.figures.amounts import amounts_figure
 from medpriv_core.figures.calibration import reliability_figure
 from medpriv_core.figures.confusion import confusion_figure
 from medpriv_core.figures.curves import RunCurves
@@ -25,6 +27,7 @@ from medpriv_core.figures.identification import identification_figure
 from medpriv_core.figures.mechanisms import mechanisms_figure
 from medpriv_core.figures.multiplicity import abstention_figure, consensus_figure
 from medpriv_core.figures.roc import roc_figure
+from medpriv_core.mechanisms.additive import LaplacePerPixel
 from medpriv_core.records.epoch import EpochRow
 from medpriv_core.records.setup import Setup
 from medpriv_core.results.authors import read_authors
@@ -32,6 +35,7 @@ from medpriv_core.results.groups import Group, group_results
 from medpriv_core.results.labels import labelled
 from medpriv_core.spec import METHODS
 
+GUARANTEE = LaplacePerPixel(1.0).guarantee((8, 8, 1))
 LABELS = np.arange(60) % 2
 VALUES = np.clip(0.5 * LABELS + np.linspace(0, 0.5, 60), 0.01, 0.99)
 PROBABILITIES = np.stack([1 - VALUES, VALUES], axis=1).astype(np.float32)
@@ -63,6 +67,14 @@ def dashboard(view: View) -> go.Figure:
     return dashboard_figure(runs, view)
 
 
+def amounts() -> go.Figure:
+    points = [
+        AmountPoint(beta, 0.9 / beta, 1 / beta, SuccessRate(round(100 / beta), 100, 0.01), GUARANTEE)
+        for beta in (1.0, 4.0, 16.0)
+    ]
+    return amounts_figure(points)
+
+
 def identification() -> go.Figure:
     """Two sizes of picture at three amounts of noise, and a visitor's own amount."""
     points = [
@@ -91,6 +103,7 @@ SAMPLES: dict[str, Callable[[], go.Figure]] = {
     "mechanisms_figure": lambda: mechanisms_figure(groups(), protocol="last_epoch", majority_rate=0.625),
     "frontier_figure": lambda: frontier_figure(groups(), "test_accuracy"),
     "histogram_figure": lambda: histogram_figure(np.full((8, 8), 90, np.uint8), np.zeros((8, 8), np.uint8)),
+    "amounts_figure": amounts,
     "identification_figure": identification,
     "confusion_figure": lambda: confusion_figure(
         confusion_matrix(PROBABILITIES.argmax(1), LABELS, classes=2), ["healthy", "ill"]

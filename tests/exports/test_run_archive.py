@@ -16,8 +16,10 @@ import scipy
 
 from medpriv_core.checksums import write_sealed
 from medpriv_core.errors import RunError
-from medpriv_core.exports.run_archive import export_run, export_runs
+from medpriv_core.exports.run_archive import export_run, export_runs, files_key
 from medpriv_core.home import DataHome
+from medpriv_core.jobs.job import Job
+from medpriv_core.progress import Cancelled, ProgressCallback
 from medpriv_core.records.outcome import Outcome
 from medpriv_core.results.guarantee import held_guarantee
 from medpriv_core.runs import service
@@ -223,3 +225,57 @@ def test_to_choose_nothing_is_said(home: DataHome) -> None:
 def test_the_formats_lists_do_not_overlap() -> None:
     assert not set(KEPT) & set(FOR_PEOPLE)
     assert "checkpoint.pt" not in MEMBERS
+
+
+def test_an_export_counts_its_runs_and_stops_where_it_is_told_to(home: DataHome) -> None:
+    ids = [RUN_ID, "20260102-030405-eeee", "20260102-030405-ffff"]
+    for run_id in ids:
+        put_run(home, run_id=run_id, predictions=False)
+    told: list[tuple[str, int, int]] = []
+
+    def stop_at_the_second(phase: str, done: int, total: int) -> None:
+        told.append((phase, done, total))
+        if "packing" in phase and done == 1:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        export_runs(home, ids, progress=stop_at_the_second)
+
+    assert told == [
+        ("Reading networks", 0, 3),
+        ("Drawing charts and packing runs", 0, 3),
+        ("Drawing charts and packing runs", 1, 3),
+    ]
+
+
+@pytest.mark.parametrize("by_us", [True, False])
+def test_a_stop_while_networks_are_read_is_told_from_a_process_that_was_killed(
+    home: DataHome, monkeypatch: pytest.MonkeyPatch, by_us: bool
+) -> None:
+    put_run(home, predictions=False).checkpoint.write_bytes(b"checkpoint")
+    monkeypatch.setattr(Job, "start", lambda *_, **__: None)
+
+    def wait(self: Job, *, progress: ProgressCallback, within_s: float) -> None:
+        progress("Reading networks", 0, 1)
+        raise Cancelled
+
+    told: list[str] = []
+
+    def report(phase: str, done: int, total: int) -> None:
+        told.append(phase)
+        if by_us and len(told) == 2:  # by the process; the first is told before it starts
+            raise Cancelled
+
+    monkeypatch.setattr(Job, "wait", wait)
+    with pytest.raises(Cancelled if by_us else RunError):
+        export_run(home, RUN_ID, progress=report)
+
+
+def test_what_is_kept_of_an_export_is_asked_for_by_the_files_of_its_runs(home: DataHome) -> None:
+    directory = put_run(home, predictions=False)
+    key = files_key(home, [RUN_ID])
+
+    assert files_key(home, [RUN_ID]) == key
+    (directory.path / "checkpoint.pt").write_bytes(b"another")
+    assert files_key(home, [RUN_ID]) != key
+    assert files_key(home, ["gone"]) == (("gone",),)

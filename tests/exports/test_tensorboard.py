@@ -5,7 +5,9 @@ The same files were read with TensorBoard 2.21's ``EventAccumulator`` when the f
 
 from __future__ import annotations
 
+import io
 import struct
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from medpriv_core.errors import RunError
-from medpriv_core.exports.tensorboard import crc32c, event_file, write_event_file
+from medpriv_core.exports.tensorboard import crc32c, event_file, event_file_name, event_files, write_event_file
 from tests.exports.runs import PLAIN, PRIVATE, made_run
 
 Event = dict[str, Any]
@@ -120,3 +122,14 @@ def test_the_file_lies_in_a_folder_named_after_the_run(tmp_path: Path) -> None:
 def test_a_run_without_an_epoch_is_refused() -> None:
     with pytest.raises(RunError, match="no finished epoch"):
         event_file(replace(made_run(), epochs=[]))
+
+
+def test_several_runs_are_a_zip_of_folders_that_tensorboard_reads_as_runs() -> None:
+    runs = [made_run(run_id="20260102-030405-aaaa"), made_run(PRIVATE, run_id="20260102-030405-bbbb")]
+
+    with zipfile.ZipFile(io.BytesIO(event_files(runs))) as archive:
+        found = {name: archive.read(name) for name in archive.namelist()}
+
+    # Of the private one without what its epsilon does not cover, as alone.
+    assert found == {f"{run.id}/{event_file_name(run)}": event_file(run) for run in runs}
+    assert event_files(runs) == event_files(runs)

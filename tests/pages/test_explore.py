@@ -248,7 +248,9 @@ def test_what_is_taken_away_says_what_it_is(open_page: OpenPage) -> None:
     assert not page.exception
     assert "*demonstration*" in texts(page)
     names = [button.proto.label for button in page.get("download_button")]
-    assert names == ["PNG", "SVG", "The noised image", "Settings (JSON)"]
+    assert names == ["The noised image", "Settings (JSON)"]
+    made = [button.label for button in page.button if (button.key or "").endswith("_make")]
+    assert made == ["All 7 slides, PowerPoint", "All 7 slides, PDF", "PNG", "SVG"]
 
 
 def load(page: AppTest, text: str | bytes) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import threading
+import zipfile
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from medpriv_core.exports import charts
 from medpriv_core.home import DataHome
+from medpriv_core.progress import ProgressCallback
 from medpriv_core.runs import service
 from pages.parts import take_away_runs
 from pages.parts.charts import file_name_of
@@ -46,7 +50,9 @@ def open_page(script: Callable[[], None]) -> AppTest:
 
 
 def labels(page: AppTest) -> list[str]:
-    return [button.label for button in page.get("download_button")]
+    """Of what is made aside, and of what is made at the click."""
+    made = [button.label for button in page.button if (button.key or "").endswith("_make")]
+    return made + [button.label for button in page.get("download_button")]
 
 
 def test_a_chart_has_its_downloads_and_nothing_is_drawn_before_a_click(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,18 +85,67 @@ def test_one_run_or_several_can_be_taken(home: DataHome) -> None:
     two = labels(open_page(runs_page))
 
     assert one == ["Zip", "Table of runs", "Table of epochs", "TensorBoard"]
-    assert two == ["Zip of 2 runs", "Table of runs", "Table of epochs"]
+    assert two == ["Zip of 2 runs", "Table of runs", "Table of epochs", "TensorBoard of 2 runs"]
+
+
+def test_a_zip_of_runs_is_made_once_for_the_same_files(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = put_run(home, predictions=False)
+    put_run(home, run_id="20260102-030405-eeee", predictions=False)
+    page = open_page(runs_page)
+    page.button(key="take_away_zip_make").click().run()
+    page.session_state["take_away_zip"].wait()
+    page.run()
+    content = page.session_state["take_away_zip"].content
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert len(archive.namelist()) == 2
+    assert page.get("download_button")[0].label == "Zip of 2 runs"
+    assert "take_away_zip" in page.run().session_state
+
+    (directory.path / "spec.json").touch()
+
+    assert "take_away_zip" not in page.run().session_state
+    assert page.button(key="take_away_zip_make").label == "Zip of 2 runs"
+
+
+def test_a_zip_on_its_way_says_how_far_it_is_and_can_be_stopped(
+    home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_run(home, predictions=False)
+    told, goes_on = threading.Event(), threading.Event()
+
+    def slow(*_: object, progress: ProgressCallback, **__: object) -> bytes:
+        progress("Drawing charts and packing runs", 3, 14)
+        told.set()
+        assert goes_on.wait(60)
+        progress("Drawing charts and packing runs", 4, 14)
+        return b"zip"
+
+    monkeypatch.setattr(take_away_runs, "export_run", slow)
+    page = open_page(runs_page)
+    page.button(key="take_away_zip_make").click().run()
+    assert told.wait(60)
+    page.run()
+    assert "packing runs (4 of 14)" in page.get("progress")[0].proto.text
+    making = page.session_state["take_away_zip"]
+    page.button(key="take_away_zip_stop").click().run()
+    goes_on.set()
+    making.wait()
+    page.run()
+
+    assert making.content is None
+    assert page.button(key="take_away_zip_make").label == "Zip"
+    assert not page.error
 
 
 def test_too_many_runs_for_a_zip_are_told_before_the_click(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(take_away_runs, "MOST_ZIPPED", 1)
     put_run(home, predictions=False)
-    assert not open_page(runs_page).get("download_button")[0].proto.disabled
+    assert not open_page(runs_page).button(key="take_away_zip_make").disabled
     put_run(home, run_id="20260102-030405-eeee", predictions=False)
 
     page = open_page(runs_page)
 
-    assert page.get("download_button")[0].proto.disabled
+    assert page.button(key="take_away_zip_make").disabled
     assert "at most 1 runs" in page.caption[1].value
 
 
@@ -107,7 +162,7 @@ def test_an_uploaded_run_joins_the_list_and_a_foreign_file_is_refused(home: Data
     page = open_page(runs_page)
 
     page.file_uploader[0].set_value([("good.zip", zipped(members()), "application/zip"), ("bad.zip", b"x", "")])
-    page.button[0].click()
+    page.button(key="import_runs_button").click()
     page.run()
 
     assert "Pilot" in page.success[0].value

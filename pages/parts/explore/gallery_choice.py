@@ -45,6 +45,16 @@ def gallery_names(scene: Scene) -> list[str]:
     return sorted(entries, key=lambda one: _unlike(entries[one], scene))
 
 
+def has_gallery(scene: Scene) -> bool:
+    """Whether there is a gallery for this picture."""
+    return bool(gallery_names(scene)) or _among_its_own(scene)
+
+
+def _among_its_own(scene: Scene) -> bool:
+    entry = scene.chosen.dataset
+    return entry is not None and scene.chosen.index is not None and _has_several(entry)
+
+
 def gallery_of(scene: Scene) -> Found | None:
     """The gallery for this picture, of the dataset that was chosen for it; None if no dataset has several pictures."""
     entry, index = scene.chosen.dataset, scene.chosen.index

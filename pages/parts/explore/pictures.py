@@ -9,6 +9,7 @@ import streamlit as st
 from medpriv_core.mechanisms.additive import LaplacePerImage, LaplacePerPixel
 from medpriv_core.mechanisms.catalog import MECHANISMS, own_parameters, picture_noise
 from medpriv_core.mechanisms.comparison import PAPER_BETAS
+from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.statement import (
     format_delta,
@@ -18,7 +19,7 @@ from medpriv_core.privacy.statement import (
 )
 from pages.parts.explore.noise_choice import VIEWER
 from pages.parts.explore.picture_choice import Chosen
-from pages.parts.explore.scene import Noised, Scene, exact_noise_s, is_quick, noised
+from pages.parts.explore.scene import YOURS_PLACE, Noised, Scene, exact_noise_s, is_quick, noised
 from pages.parts.links import named_in_link, to_link
 from pages.parts.picture_viewer import Mode, ViewerPanel, encode_png, picture_viewer
 
@@ -61,12 +62,20 @@ def choose_arrangement() -> tuple[str, Mode]:
 
 def arranged(arrangement: str, scene: Scene) -> list[tuple[str, Noised]]:
     """The noised pictures of an arrangement with their titles; yours is the last unless the paper's are shown."""
-    chosen, noise, yours = scene.chosen, scene.yours.noise, scene.yours
+    return [
+        (title, scene.yours if place == YOURS_PLACE else noised(scene.chosen, noise, place=place))
+        for title, noise, place in planned(arrangement, scene)
+    ]
+
+
+def planned(arrangement: str, scene: Scene) -> list[tuple[str, PictureNoise, int]]:
+    """Title, noise and place of each noised picture of an arrangement; yours has ``YOURS_PLACE``."""
+    chosen, noise = scene.chosen, scene.yours.noise
     if arrangement == FIGURE_2:
         return [
-            (title, noised(chosen, kind(beta), place=place + row))
+            (f"β = {beta:g}, {words}", kind(beta), place + row)
             for row, kind, words in ((0, LaplacePerPixel, "per pixel"), (10, LaplacePerImage, "per image"))
-            for place, (beta, title) in enumerate((beta, f"β = {beta:g}, {words}") for beta in PAPER_BETAS)
+            for place, beta in enumerate(PAPER_BETAS)
         ]
     if arrangement == KINDS:
         others = [
@@ -75,13 +84,13 @@ def arranged(arrangement: str, scene: Scene) -> list[tuple[str, Noised]]:
             if name != noise.name and is_quick(kind, chosen)
         ]
         return [
-            *((other.title, noised(chosen, other, place=20 + place)) for place, other in enumerate(others)),
-            (f"yours: {noise.title}", yours),
+            *((other.title, other, 20 + place) for place, other in enumerate(others)),
+            (f"yours: {noise.title}", noise, YOURS_PLACE),
         ]
     papers = PAPER_BETAS if arrangement == AMOUNTS and is_quick(noise, chosen) else ()
     return [
-        *((f"β = {b:g}", noised(chosen, noise.changed(beta=b), place=place)) for place, b in enumerate(papers)),
-        (f"yours, β = {noise.beta:.4g}", yours),
+        *((f"β = {b:g}", noise.changed(beta=b), place) for place, b in enumerate(papers)),
+        (f"yours, β = {noise.beta:.4g}", noise, YOURS_PLACE),
     ]
 
 

@@ -27,7 +27,7 @@ def draw(scene: Scene) -> None:
     summary = st.empty()
     strip = st.container(horizontal=True, gap="small", key="pixels_attempts")
     attempts: list[Attempt] = []
-    kept = _kept(scene)
+    kept = kept_attempts(scene)
     with summary:
         bar = st.progress(0.0, "Trying to undo the noise…") if kept is None else None
     for attempt in kept or undo(scene.picture, to_unit(scene.yours.panel.pixels), scene.yours.noise):
@@ -81,7 +81,7 @@ def draw(scene: Scene) -> None:
 
 def attempts_of(scene: Scene) -> list[Attempt]:
     """All attempts at your noised picture, tried now if they were not yet."""
-    kept = _kept(scene)
+    kept = kept_attempts(scene)
     if kept is None:
         kept = list(undo(scene.picture, to_unit(scene.yours.panel.pixels), scene.yours.noise))
         st.session_state[KEPT] = (_key(scene), kept)
@@ -92,7 +92,8 @@ def _key(scene: Scene) -> tuple[object, ...]:
     return scene.chosen.key, scene.yours.noise, scene.yours.seed
 
 
-def _kept(scene: Scene) -> list[Attempt] | None:
+def kept_attempts(scene: Scene) -> list[Attempt] | None:
+    """All attempts at your noised picture, where they were tried."""
     key, attempts = st.session_state.get(KEPT, (None, None))
     return attempts if key == _key(scene) else None
 
