@@ -45,8 +45,8 @@ from pages.parts.explore.scene import Scene
 
 
 def draw(scene: Scene) -> None:
-    st.markdown(f"The image has {len(scene.image)} rows.")
-    draw_chart(rows_figure(scene.image), key="rows", name="Rows", alt=rows_alt(scene.image), caption=())
+    st.markdown(f"The image has {len(scene.picture)} rows.")
+    draw_chart(rows_figure(scene.picture), key="rows", name="Rows", alt=rows_alt(scene.picture), caption=())
 """
 NEW = {
     "pages/how_many.py": PAGE,
