@@ -30,9 +30,10 @@ def to_pptx(sheets: Sequence[Sheet], *, theme: Theme = "light", progress: Progre
     """The sheets as slides of 16:9. Raises ``SettingError`` if one does not fit, ``Cancelled`` where it is stopped."""
     # A third of a second to load, which only a pack needs.
     from pptx import Presentation
+    from pptx.util import Emu
 
     made = Presentation()
-    made.slide_width, made.slide_height = SLIDE_WIDTH * EMU, SLIDE_WIDTH * 9 // 16 * EMU
+    made.slide_width, made.slide_height = Emu(SLIDE_WIDTH * EMU), Emu(SLIDE_WIDTH * 9 // 16 * EMU)
     words = made.core_properties
     words.author = words.last_modified_by = "medpriv"
     words.title = sheets[0].title if len(sheets) == 1 else "What does the noise hide?"
