@@ -98,7 +98,7 @@ def _run(make: Make, state: _State) -> None:
     except MedprivError as error:
         state.refusal = str(error)
     except Exception:
-        log.exception("A file to take away could not be made.")
+        log.exception("A file to export could not be made.")
         state.refusal = "This could not be made; the log of the app says why."
     finally:
         state.ended = True
