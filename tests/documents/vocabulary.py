@@ -97,13 +97,13 @@ def sentences_of(source: str) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if id(node) in passed:
             continue
-        text = None
+        text = ""
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             text = node.value
         elif isinstance(node, ast.JoinedStr):
             parts = [part.value if isinstance(part, ast.Constant) else FILLED_IN for part in node.values]
             text = "".join(map(str, parts))
-        if text is not None and is_sentence(text):
+        if isinstance(node, ast.expr) and is_sentence(text):
             yield node.lineno, text
 
 

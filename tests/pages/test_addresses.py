@@ -1,4 +1,4 @@
-"""Addresses of an older version, foreign and hostile: each page shows what it knows, else what it shows without."""
+"""Addresses of an older version, foreign and hostile: a page shows what it knows, or what it shows without."""
 
 from __future__ import annotations
 
