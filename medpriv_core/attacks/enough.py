@@ -9,19 +9,44 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from medpriv_core.attacks.first_look import Answer
+from medpriv_core.attacks.first_look import Answer, FirstLook, found_answer, seen_answer, undone_answer
+from medpriv_core.attacks.reidentification import SuccessRate
+from medpriv_core.privacy.image_epsilon import ImageGuarantee
 
 BETAS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tried:
-    """One amount of noise and the answers there; ``found`` is None where nobody could be compared with."""
+    """One amount of noise, and what is left of a picture there.
+
+    look       what eye and computer get out of it
+    guarantee  what ε promises
+    success    how often the patient was found in ``trials`` trials; None before, and where nobody could be compared
+    """
 
     beta: float
-    seen: Answer
-    undone: Answer
-    found: Answer | None
+    look: FirstLook
+    guarantee: ImageGuarantee
+    trials: int
+    success: SuccessRate | None = None
+
+    @property
+    def seen(self) -> Answer:
+        """What the eye sees."""
+        return seen_answer(self.look)
+
+    @property
+    def undone(self) -> Answer:
+        """What a computer makes of it."""
+        return undone_answer(self.look)
+
+    @property
+    def found(self) -> Answer | None:
+        """Whether the patient is found."""
+        if self.success is None:
+            return None
+        return found_answer(self.success, pictures=round(1 / self.success.chance), planned=self.trials)
 
 
 def closed_from(tried: Sequence[Tried], answer: Callable[[Tried], Answer | None]) -> float | None:

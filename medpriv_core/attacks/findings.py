@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from medpriv_core.attacks.amounts import AmountPoint
+from medpriv_core.attacks.enough import Tried, closed_from
 from medpriv_core.attacks.first_look import EYE, OUTLINES, RECOGNISED, FirstLook, Level
 from medpriv_core.attacks.reidentification import SuccessRate
 from medpriv_core.attacks.statement import RECOGNISED_SSIM
@@ -166,27 +166,23 @@ def found(success: SuccessRate, beta: float) -> str:
     return f"At β = {_beta(beta)} a computer finds the patient in {trials}, no more than guessing ({guessed})"
 
 
-def enough(points: Sequence[AmountPoint]) -> str:
-    """From which amount on the patient is found no more often than by guessing, and what is left of the picture then.
+def enough(tried: Sequence[Tried]) -> str:
+    """From which amount on the patient is found no more often than by guessing, and where the eye gives up.
 
-    ``points`` are of one kind of noise, one or more.
+    ``tried``: one kind of noise, one amount or more, in ascending order, each with its trials.
     """
-    ordered = sorted(points, key=lambda point: point.beta)
-    found_at = [place for place, one in enumerate(ordered) if one.success.interval[0] > one.success.chance]
-    last = ordered[-1]
-    if found_at and found_at[-1] == len(ordered) - 1:
+    lost, hidden = closed_from(tried, lambda one: one.found), closed_from(tried, lambda one: one.seen)
+    if lost is None:
+        last = tried[-1]
+        assert last.success is not None
         return (
             f"Even at β = {_beta(last.beta)} a computer finds the patient in {last.success.found} of "
             f"{last.success.draws} trials"
         )
-    enough_at = ordered[found_at[-1] + 1 if found_at else 0]
-    hidden = next((one.beta for one in ordered if _level(one.seen) == "closed"), None)
-    if hidden is not None and hidden < enough_at.beta:
-        return (
-            f"The eye loses the image at β = {_beta(hidden)}; the patient is found up to β = "
-            f"{_beta(ordered[found_at[-1]].beta)}"
-        )
-    return f"From β = {_beta(enough_at.beta)} on, the patient is found no more often than by guessing"
+    if hidden is not None and hidden < lost:
+        last_found = max(one.beta for one in tried if one.beta < lost)
+        return f"The eye loses the image at β = {_beta(hidden)}; the patient is found up to β = {_beta(last_found)}"
+    return f"From β = {_beta(lost)} on, the patient is found no more often than by guessing"
 
 
 def _level(likeness: float | None) -> Level:

@@ -16,13 +16,13 @@ import numpy as np
 from PIL import Image
 
 from medpriv_core.attacks import findings
-from medpriv_core.attacks.amounts import GALLERY_SIDE, AmountPoint
+from medpriv_core.attacks.enough import Tried
 from medpriv_core.attacks.first_look import FirstLook, seen_answer
 from medpriv_core.attacks.reidentification import Identification, SuccessRate
 from medpriv_core.attacks.undo import Attempt, attackers_choice, best_in_hindsight
 from medpriv_core.exports.charts import to_png
 from medpriv_core.exports.sheet import PAPER, Cell, Row, Sheet, figure2_rows
-from medpriv_core.figures.amounts import amounts_figure, amounts_in_words
+from medpriv_core.figures.enough import amounts_figure, amounts_in_words
 from medpriv_core.mechanisms.comparison import PAPER_BETAS
 from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
@@ -161,24 +161,23 @@ def found_slide(
     return _sheet(title, (row,), subject, what, [yours], more_settings=trials)
 
 
-def enough_slide(subject: Subject, noise: PictureNoise, points: Sequence[AmountPoint], *, gallery_words: str) -> Sheet:
-    """A chart of what is left of the picture at growing amounts of this noise, ``points`` from little to much."""
-    chart = Image.open(io.BytesIO(to_png(amounts_figure(points)))).convert("RGB")
-    most, least = points[0], points[-1]
+def enough_slide(subject: Subject, noise: PictureNoise, tried: Sequence[Tried], *, gallery_words: str) -> Sheet:
+    """A chart of what is left of the picture at growing amounts of this noise, ``tried`` from little to much."""
+    chart = Image.open(io.BytesIO(to_png(amounts_figure(tried)))).convert("RGB")
+    most, least = tried[0], tried[-1]
     epsilon = (
         f"ε of the image: {format_epsilon(most.guarantee.epsilon_image)} at β = {most.beta:g} to "
         f"{format_epsilon(least.guarantee.epsilon_image)} at β = {least.beta:g}"
     )
     about = f"{noise.title}; {subject.size}"
-    trials = f"{points[0].success.draws} trials at each β, bars are 95% intervals"
+    trials = f"{most.trials} trials at each β, bars are 95% intervals"
     return Sheet(
-        title=findings.enough(points),
-        rows=(Row((Cell(np.asarray(chart), drawing=True, alt=amounts_in_words(points)),)),),
+        title=findings.enough(tried),
+        rows=(Row((Cell(np.asarray(chart), drawing=True, alt=amounts_in_words(tried)),)),),
         footer=f"{about}; demonstration; {trials} · {epsilon} ({image_epsilon_conditions(most.guarantee)}) · "
         f"{subject.source}",
-        settings=f"{about}; {trials}; for the trials at most {GALLERY_SIDE} pixels on the longer side. "
-        f"{noise.formula}. {gallery_words}",
-        guarantee="; ".join(f"β = {one.beta:g}: {image_epsilon_statement(one.guarantee)}" for one in points) + ".",
+        settings=f"{about}; {trials}. {noise.formula}. {gallery_words}",
+        guarantee="; ".join(f"β = {one.beta:g}: {image_epsilon_statement(one.guarantee)}" for one in tried) + ".",
         source=subject.source,
     )
 

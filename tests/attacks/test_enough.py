@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from medpriv_core.attacks.enough import BETAS, Tried, closed_from, enough_statement, hidden_from
-from medpriv_core.attacks.first_look import Answer, Level
+from medpriv_core.attacks.first_look import FirstLook, Level
+from medpriv_core.attacks.reidentification import SuccessRate
+from medpriv_core.mechanisms.additive import LaplacePerPixel
 from medpriv_core.mechanisms.comparison import PAPER_BETAS
+
+LIKENESS = {"open": 0.9, "partly": 0.6, "closed": 0.1}
+FOUND = {"open": 100, "partly": 10, "closed": 1}
+NOTHING = np.zeros((2, 2, 1), np.uint8)
 
 
 def tried(beta: float, seen: Level, undone: Level, found: Level | None) -> Tried:
-    return Tried(
-        beta,
-        Answer("", "", "", seen),
-        Answer("", "", "", undone),
-        None if found is None else Answer("", "", "", found),
-    )
+    noise = LaplacePerPixel(beta)
+    look = FirstLook(LIKENESS[seen], NOTHING, "Spectrum filter", LIKENESS[undone])
+    success = None if found is None else SuccessRate(FOUND[found], 100, 0.01)
+    return Tried(beta, look, noise.guarantee((2, 2, 1)), 100, success)
 
 
 ROWS = [

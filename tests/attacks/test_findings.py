@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from medpriv_core.attacks import findings
-from medpriv_core.attacks.amounts import AmountPoint
+from medpriv_core.attacks.enough import Tried
 from medpriv_core.attacks.first_look import FirstLook
 from medpriv_core.attacks.reidentification import SuccessRate
 from medpriv_core.attacks.similarity import Likeness
@@ -23,8 +23,8 @@ def look(seen: float | None, agreed: float | None) -> FirstLook:
     return FirstLook(seen, NOTHING, "Spectrum filter", agreed)
 
 
-def point(beta: float, found: int, *, seen: float = 0.1) -> AmountPoint:
-    return AmountPoint(beta, seen, 0.1, SuccessRate(found, 100, 0.01), GUARANTEE)
+def point(beta: float, found: int, *, seen: float = 0.1) -> Tried:
+    return Tried(beta, look(seen, 0.1), GUARANTEE, 100, SuccessRate(found, 100, 0.01))
 
 
 @pytest.mark.parametrize(("seen", "agreed"), list(itertools.product((0.9, 0.6, 0.1), repeat=2)))
@@ -94,7 +94,7 @@ def test_how_often_a_patient_is_found_stands_against_guessing() -> None:
 
 
 def test_enough_noise_is_where_no_later_amount_finds_the_patient() -> None:
-    points = [point(2, 100, seen=0.4), point(1, 100, seen=0.9), point(4, 60), point(8, 1)]
+    points = [point(1, 100, seen=0.9), point(2, 100, seen=0.4), point(4, 60), point(8, 1)]
 
     assert findings.enough(points) == "The eye loses the image at β = 2; the patient is found up to β = 4"
     assert findings.enough(points[:3]) == "Even at β = 4 a computer finds the patient in 60 of 100 trials"

@@ -8,18 +8,19 @@ from dataclasses import replace
 import numpy as np
 import plotly.graph_objects as go
 
-from medpriv_core.attacks.amounts import AmountPoint
+from medpriv_core.attacks.enough import Tried
+from medpriv_core.attacks.first_look import FirstLook
 from medpriv_core.attacks.reidentification import CurvePoint, SuccessRate
 from medpriv_core.evaluation.calibration import reliability_bins
 from medpriv_core.evaluation.confusion import confusion_matrix
 from medpriv_core.evaluation.metrics import Scores
 from medpriv_core.evaluation.multiplicity import abstention_curve, compare_seeds
 from medpriv_core.evaluation.thresholds import at_threshold, roc_curve
-from medpriv_core.figures.amounts import amounts_figure
 from medpriv_core.figures.calibration import reliability_figure
 from medpriv_core.figures.confusion import confusion_figure
 from medpriv_core.figures.curves import RunCurves
 from medpriv_core.figures.dashboard import View, dashboard_figure
+from medpriv_core.figures.enough import amounts_figure
 from medpriv_core.figures.epochs import epochs_figure
 from medpriv_core.figures.frontier import frontier_figure
 from medpriv_core.figures.histogram import histogram_figure
@@ -35,6 +36,7 @@ from medpriv_core.results.groups import Group, group_results
 from medpriv_core.results.labels import labelled
 from medpriv_core.spec import METHODS
 
+NOTHING = np.zeros((2, 2, 1), np.uint8)
 GUARANTEE = LaplacePerPixel(1.0).guarantee((8, 8, 1))
 LABELS = np.arange(60) % 2
 VALUES = np.clip(0.5 * LABELS + np.linspace(0, 0.5, 60), 0.01, 0.99)
@@ -68,11 +70,10 @@ def dashboard(view: View) -> go.Figure:
 
 
 def amounts() -> go.Figure:
-    points = [
-        AmountPoint(beta, 0.9 / beta, 1 / beta, SuccessRate(round(100 / beta), 100, 0.01), GUARANTEE)
-        for beta in (1.0, 4.0, 16.0)
-    ]
-    return amounts_figure(points)
+    looks = {beta: FirstLook(0.9 / beta, NOTHING, "Spectrum filter", 1 / beta) for beta in (1.0, 4.0, 16.0)}
+    return amounts_figure(
+        [Tried(beta, look, GUARANTEE, 100, SuccessRate(round(100 / beta), 100, 0.01)) for beta, look in looks.items()]
+    )
 
 
 def identification() -> go.Figure:

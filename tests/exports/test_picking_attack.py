@@ -87,7 +87,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Attacker, DataHo
     return attacker, home, run_id
 
 
-def exported_row(home: DataHome, run_id: str, **options: bool) -> dict[str, Any]:
+def exported_row(home: DataHome, run_id: str, **options: Any) -> dict[str, Any]:
     """The second epoch as the export has it."""
     with zipfile.ZipFile(io.BytesIO(export_run(home, run_id, **options))) as archive:
         row: dict[str, Any] = json.loads(archive.read("metrics.jsonl").splitlines()[1])

@@ -47,7 +47,7 @@ def test_all_slides_are_made_in_one_go_each_with_its_finding(
     for slide in slides:
         assert "Privacy: " in slide.notes_slide.notes_text_frame.text
     # What is made once is not computed again for the other file.
-    monkeypatch.setattr(slides_view, "try_amounts", None)
+    monkeypatch.setattr(slides_view, "first_look", None)
     monkeypatch.setattr(slides_view, "success_soon", None)
     assert made_slides(page, "PDF").startswith(b"%PDF")
     assert [button.label for button in page.get("download_button")][:2] == [

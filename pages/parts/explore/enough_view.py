@@ -10,7 +10,8 @@ import streamlit as st
 
 from medpriv_core.attacks import trials
 from medpriv_core.attacks.enough import BETAS, Tried, enough_statement, hidden_from
-from medpriv_core.attacks.first_look import Answer, found_answer, seen_answer, undone_answer
+from medpriv_core.attacks.first_look import Answer, FirstLook
+from medpriv_core.attacks.reidentification import SuccessRate
 from medpriv_core.attacks.trials import Counted
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.mechanisms.additive import LaplacePerPixel
@@ -103,20 +104,28 @@ def _draw_own(scene: Scene, amounts: Sequence[Amount]) -> None:
         _draw(scene, amounts, {other.noise.beta: kept[at] for at, other in zip(keys, amounts, strict=True)})
 
 
-def _amounts(scene: Scene) -> list[Amount]:
-    """What can be said at once, of every amount of noise."""
+def planned_amounts(scene: Scene) -> list[tuple[PictureNoise, int]]:
+    """The amounts that are tried, in ascending order, each with the place that its noise is drawn for."""
     yours = scene.yours.noise
     # Exact noise takes seconds a picture, and looks the same.
     kind = LaplacePerPixel(yours.beta) if yours.fit_for_release else yours
-    betas = sorted({*BETAS, yours.beta})
-    found = []
-    bar = st.empty()
-    for place, beta in enumerate(betas):
-        bar.progress(place / len(betas), f"Trying β = {beta:g}…")
-        noise = kind.changed(beta=beta)
-        look = look_at(scene.chosen, noise, place=PLACES + place)
-        tried = Tried(beta, seen_answer(look), undone_answer(look), None)
-        found.append(Amount(noise, tried, beta == yours.beta))
+    return [(kind.changed(beta=beta), PLACES + place) for place, beta in enumerate(sorted({*BETAS, yours.beta}))]
+
+
+def tried_of(scene: Scene, noise: PictureNoise, look: FirstLook) -> Tried:
+    """What is known at once of an amount; ε is that of your kind of noise."""
+    guarantee = scene.yours.noise.changed(beta=noise.beta).guarantee(scene.picture.shape, delta=DEFAULT_DELTA)
+    return Tried(noise.beta, look, guarantee, TRIALS)
+
+
+def _amounts(scene: Scene) -> list[Amount]:
+    """What can be said at once, of every amount of noise."""
+    found: list[Amount] = []
+    bar, planned = st.empty(), planned_amounts(scene)
+    for noise, place in planned:
+        bar.progress(len(found) / len(planned), f"Trying β = {noise.beta:g}…")
+        tried = tried_of(scene, noise, look_at(scene.chosen, noise, place=place))
+        found.append(Amount(noise, tried, noise.beta == scene.yours.noise.beta))
     bar.empty()
     return found
 
@@ -124,7 +133,7 @@ def _amounts(scene: Scene) -> list[Amount]:
 def _draw(scene: Scene, amounts: Sequence[Amount], known: Mapping[float, Counted | None]) -> None:
     noise = scene.yours.noise
     left = left_after(next(name for name, kind in kinds_of_noise().items() if kind is type(noise)))
-    tried = [replace(one.tried, found=_found(known.get(one.noise.beta))) for one in amounts]
+    tried = [replace(one.tried, success=_success(known.get(one.noise.beta))) for one in amounts]
     if all((counted := known.get(one.noise.beta)) is not None and counted.done for one in amounts):
         answer = both_answer(left, hidden_from=hidden_from(tried)) if left else UNMEASURED
         st.info(f"**{answer}** {enough_statement(tried)} {left_statement(left)}")
@@ -136,10 +145,7 @@ def _draw(scene: Scene, amounts: Sequence[Amount], known: Mapping[float, Counted
     st.table(
         [
             none,
-            *(
-                _row(scene, one, each, known.get(one.noise.beta), left)
-                for one, each in zip(amounts, tried, strict=True)
-            ),
+            *(_row(one, each, known.get(one.noise.beta), left) for one, each in zip(amounts, tried, strict=True)),
         ],
         hide_index=True,
         width="content",
@@ -157,21 +163,18 @@ def _draw(scene: Scene, amounts: Sequence[Amount], known: Mapping[float, Counted
     )
 
 
-def _found(counted: Counted | None) -> Answer | None:
-    if counted is None or counted.success is None:
-        return None
-    return found_answer(counted.success, pictures=round(1 / counted.success.chance), planned=TRIALS)
+def _success(counted: Counted | None) -> SuccessRate | None:
+    return None if counted is None else counted.success
 
 
-def _row(scene: Scene, one: Amount, tried: Tried, counted: Counted | None, left: Sequence[Left]) -> dict[str, str]:
-    epsilon = scene.yours.noise.changed(beta=one.noise.beta).guarantee(scene.picture.shape, delta=DEFAULT_DELTA)
+def _row(one: Amount, tried: Tried, counted: Counted | None, left: Sequence[Left]) -> dict[str, str]:
     nobody = NOT_TRIED if counted is not None and counted.done else WAITING
     row = {
         "β": f"**{one.noise.beta:g}, yours**" if one.yours else f"{one.noise.beta:g}",
         "Seen by eye": _cell(tried.seen),
         "Undone by a computer": _cell(tried.undone),
         "Patient found": nobody if tried.found is None else _cell(tried.found),
-        "ε of the image": format_epsilon(epsilon.epsilon_image),
+        "ε of the image": format_epsilon(tried.guarantee.epsilon_image),
     }
     return row | {_heading(each): _figure(each, one.noise.beta) for each in left}
 

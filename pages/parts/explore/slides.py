@@ -15,7 +15,7 @@ import numpy as np
 import streamlit as st
 
 from medpriv_core.attacks import trials
-from medpriv_core.attacks.amounts import BETAS, try_amounts
+from medpriv_core.attacks.enough import Tried
 from medpriv_core.attacks.first_look import first_look
 from medpriv_core.attacks.reidentification import identify, success_soon
 from medpriv_core.attacks.undo import undo
@@ -29,13 +29,15 @@ from medpriv_core.exports.sheet import Sheet
 from medpriv_core.mechanisms.comparison import PAPER_BETAS, noised_panel
 from medpriv_core.mechanisms.laplace import to_unit
 from medpriv_core.progress import ProgressCallback
-from pages.parts.explore.gallery_choice import TRIALS, gallery_of, has_gallery, trials_key
+from pages.parts.explore.enough_view import TITLE as ENOUGH
+from pages.parts.explore.enough_view import planned_amounts, tried_of
+from pages.parts.explore.gallery_choice import TRIALS, gallery_of, has_gallery, trials_key, trials_of
 from pages.parts.explore.pictures import AMOUNTS, FIGURE_2, KINDS, YOURS, planned
 from pages.parts.explore.scene import YOURS_PLACE, Scene, is_quick
 from pages.parts.explore.undo_view import kept_attempts
 
 SHEETS = "slide_sheets"  # those of this session that are made, of one picture and noise
-UNDONE, FOUND, ENOUGH = "Can it be undone?", "Can the patient be found?", "How much noise is enough?"
+UNDONE, FOUND = "Can it be undone?", "Can the patient be found?"
 SLIDES: dict[str, str] = {
     YOURS: "The original, your noised image, and what a computer makes of it.",
     AMOUNTS: "The original beside β = 1, 2, 4 and yours.",
@@ -202,15 +204,23 @@ def _build_found(scene: Scene) -> MakeSheet:
 
 
 def _build_enough(scene: Scene) -> MakeSheet:
-    subject, noise, found, seed = _subject(scene), scene.yours.noise, gallery_of(scene), scene.yours.seed
+    subject, noise, seed = _subject(scene), scene.yours.noise, scene.yours.seed
+    found, own = gallery_of(scene), scene.chosen.dataset is None
     assert found is not None
+    # The amounts and the noise of the table on the page, so that both say the same.
+    planned = [
+        (amount, place, trials_key(scene, amount), trials_of(scene, amount)) for amount, place in planned_amounts(scene)
+    ]
 
     def make(progress: ProgressCallback) -> Sheet:
-        points = []
-        for point in try_amounts(subject.picture, found.gallery.pictures, noise, draws=TRIALS, seed=seed):
-            points.append(point)
-            progress(f"β = {point.beta:g}", len(points), len(BETAS))
-        return slides.enough_slide(subject, noise, points, gallery_words=found.words)
+        tried: list[Tried] = []
+        for amount, place, key, begin in planned:
+            progress(f"β = {amount.beta:g}", len(tried), len(planned))
+            look = first_look(subject.picture, noised_panel(subject.picture, amount, seed=(seed, place)).pixels, amount)
+            # Of an own picture nothing is kept for others.
+            *_, success = begin() if own else [trials.count_now(key, begin).success]
+            tried.append(replace(tried_of(scene, amount, look), success=success))
+        return slides.enough_slide(subject, noise, tried, gallery_words=found.words)
 
     return make
 

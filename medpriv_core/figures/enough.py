@@ -6,19 +6,23 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from medpriv_core.attacks.amounts import AmountPoint
+from medpriv_core.attacks.enough import Tried
+from medpriv_core.figures import keys
 from medpriv_core.palette import METHOD_STYLES, REFERENCE_COLOUR
 
 SEEN, UNDONE, FOUND = "seen by eye (likeness)", "undone by a computer (likeness)", "patient found (share of trials)"
 
 
-def amounts_figure(points: Sequence[AmountPoint]) -> go.Figure:
-    """Three lines against the amount of noise, with 95 % intervals; ``points`` are of one kind of noise."""
-    ordered = sorted(points, key=lambda point: point.beta)
+def amounts_figure(tried: Sequence[Tried]) -> go.Figure:
+    """Three lines against the amount of noise, with 95 % intervals.
+
+    ``tried``: one kind of noise, in ascending order, each with its trials.
+    """
+    betas, found = [one.beta for one in tried], [one.success for one in tried if one.success is not None]
     lines = {
-        SEEN: [point.seen or 0.0 for point in ordered],
-        UNDONE: [point.undone or 0.0 for point in ordered],
-        FOUND: [point.success.rate for point in ordered],
+        SEEN: [one.look.seen or 0.0 for one in tried],
+        UNDONE: [one.look.agreed or 0.0 for one in tried],
+        FOUND: [one.rate for one in found],
     }
     figure = go.Figure()
     for (name, values), style, dash in zip(
@@ -29,12 +33,12 @@ def amounts_figure(points: Sequence[AmountPoint]) -> go.Figure:
             bars = {
                 "type": "data",
                 "symmetric": False,
-                "array": [point.success.interval[1] - point.success.rate for point in ordered],
-                "arrayminus": [point.success.rate - point.success.interval[0] for point in ordered],
+                "array": [one.interval[1] - one.rate for one in found],
+                "arrayminus": [one.rate - one.interval[0] for one in found],
                 "thickness": 1,
             }
         figure.add_scatter(
-            x=[point.beta for point in ordered],
+            x=betas,
             y=[max(value, 0.0) for value in values],
             error_y=bars or None,
             name=name,
@@ -43,8 +47,9 @@ def amounts_figure(points: Sequence[AmountPoint]) -> go.Figure:
             marker={"symbol": style.marker, "size": 10},
             hovertemplate=f"β = %{{x:g}}: %{{y:.2f}}<extra>{name}</extra>",
         )
-    if ordered:
-        chance = ordered[0].success.chance
+    if found:
+        figure.add_trace(keys.interval_bars())
+        chance = found[0].chance
         figure.add_hline(
             y=chance,
             line={"color": REFERENCE_COLOUR, "dash": "longdashdot", "width": 1},
@@ -55,16 +60,17 @@ def amounts_figure(points: Sequence[AmountPoint]) -> go.Figure:
         height=360,
         margin={"l": 10, "r": 10, "t": 30, "b": 10},
         legend={"orientation": "h", "y": 1.1, "x": 0},
-        xaxis={"title": "amount of noise (β)", "type": "log", "tickvals": [point.beta for point in ordered]},
+        xaxis={"title": "amount of noise (β)", "type": "log", "tickvals": betas},
         yaxis={"title": "likeness, or share of trials", "range": [-0.03, 1.05]},
     )
     return figure
 
 
-def amounts_in_words(points: Sequence[AmountPoint]) -> str:
+def amounts_in_words(tried: Sequence[Tried]) -> str:
     """The same as text."""
     return "; ".join(
-        f"β = {point.beta:g}: seen by eye {max(point.seen or 0, 0):.2f}, undone {max(point.undone or 0, 0):.2f}, found "
-        f"in {point.success.found} of {point.success.draws} trials"
-        for point in points
+        f"β = {one.beta:g}: seen by eye {max(one.look.seen or 0, 0):.2f}, undone {max(one.look.agreed or 0, 0):.2f}, "
+        f"found in {one.success.found} of {one.success.draws} trials"
+        for one in tried
+        if one.success is not None
     )
