@@ -48,9 +48,9 @@ def _worker(options: argparse.Namespace) -> int:
 
 def _spare(_options: argparse.Namespace) -> int:
     require("train")
-    from medpriv_core.training.waiting import wait_for_run  # torch comes with it, in a while
+    from medpriv_core.training.waiting import wait_for_order  # torch comes with it, in a while
 
-    return wait_for_run(data_home())
+    return wait_for_order(data_home())
 
 
 def _devices(_options: argparse.Namespace) -> None:

@@ -26,7 +26,7 @@ MODULES = ("torch", "dp_accounting", "medpriv_core.training.session", "medpriv_c
 LOOK_EVERY_S = 0.2
 
 
-def wait_for_run(home: DataHome, orders: BinaryIO = sys.stdin.buffer) -> int:
+def wait_for_order(home: DataHome, orders: BinaryIO = sys.stdin.buffer) -> int:
     """Load what a run needs, wait for the line that names one, and train it; returns the worker's exit code.
 
     Leaves when ``orders`` ends before.

@@ -166,7 +166,7 @@ def test_a_foreign_pages_script_gets_in_by_no_way(
         "post": "no",
         "put": "no",
         "socket": "no",
-        "picture": "no",
+        "image": "no",
     }
 
 

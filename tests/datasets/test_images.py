@@ -106,19 +106,19 @@ def test_black_and_white_images_become_0_and_255() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(30_000, 30_000), (10_000, 9_000), (65_000, 1_000)])
 def test_a_bomb_is_refused_by_its_header(width: int, height: int) -> None:
-    with pytest.raises(ImageError, match=r"image.png.*64 million pixels"):
+    with pytest.raises(ImageError, match=r"picture.png.*64 million pixels"):
         decoded(png_header(width, height))
 
 
 def test_a_truncated_jpeg_is_refused() -> None:
     data = encoded(Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90), dtype=np.uint8)), "JPEG")
-    with pytest.raises(ImageError, match=r"image.png cannot be read.*replace it"):
+    with pytest.raises(ImageError, match=r"picture.png cannot be read.*replace it"):
         decoded(data[: len(data) // 2])
 
 
 @pytest.mark.parametrize("data", [b"", b"this is a note, not a picture", png_header(40, 40), b"\xff\xd8\xff\xe0"])
 def test_a_file_that_is_no_image_is_refused(data: bytes) -> None:
-    with pytest.raises(ImageError, match=r"image.png cannot be read"):
+    with pytest.raises(ImageError, match=r"picture.png cannot be read"):
         decoded(data)
 
 

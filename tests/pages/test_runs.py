@@ -48,9 +48,9 @@ def test_no_runs_says_how_to_start_one(open_page: OpenPage) -> None:
     [
         ("queued", {"stop"}),
         ("running", {"stop_r1"}),
-        ("finished", {"delete"}),
-        ("failed", {"resume", "delete"}),
-        ("cancelled", {"resume", "delete"}),
+        ("finished", {"replay", "delete"}),
+        ("failed", {"replay", "resume", "delete"}),
+        ("cancelled", {"replay", "resume", "delete"}),
     ],
 )
 def test_each_state_shows_its_curve_and_what_can_be_done(

@@ -153,5 +153,5 @@ def test_a_damaged_sweep_is_told_and_the_others_are_shown(open_page: OpenPage, h
     (home.root / "sweeps" / f"{damaged}.json").write_text("{")
     page = open_page("sweep", view="sweeps")
     assert "is damaged" in page.warning[0].value
-    assert "#### Whole" in texts(page)
+    assert "### Whole" in texts(page)
     assert "Broken" not in texts(page)

@@ -241,7 +241,7 @@ def test_a_missing_member_is_named(home: DataHome, name: str) -> None:
         (changed("outcome.json", test_accuracy=2), "outcome.json"),
         (changed("labels.json", name=""), "needs a name"),
         (changed("labels.json", name=5), "labels.json"),
-        (changed("labels.json", tags=["x" * 41]), "tag"),
+        (changed("labels.json", tags=["x" * 81]), "tag"),
         (changed("labels.json", tags={"a": 1}), "labels.json"),
     ],
 )

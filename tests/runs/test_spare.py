@@ -131,7 +131,7 @@ def test_it_is_handed_the_run_and_the_device_and_is_the_worker_from_then_on(
     assert launcher.keep_ready(0)
     directory = queue(home, "r", device=slot)
     row = RunStore(home).get("r")
-    assert launcher.start(row, directory).startswith(f"{started[0].pid} ")
+    assert launcher.start(row, directory).split()[0] == str(started[0].pid)
     said = started[0].stdout.read()
     started[0].wait(PATIENCE_S)
     assert json.loads(said) == {"run": str(directory.path), "device": device}

@@ -211,7 +211,7 @@ def test_there_is_no_sweep_of_that_id(home: DataHome, wrong: str) -> None:
             action(home, wrong)
 
 
-@pytest.mark.parametrize("title", ["", "  ", "x" * 41])
+@pytest.mark.parametrize("title", ["", "  ", "x" * 81])
 def test_impossible_titles_are_refused_with_nothing_queued(home: DataHome, title: str) -> None:
     with pytest.raises(SettingError, match="title"):
         submit(home, title=title)

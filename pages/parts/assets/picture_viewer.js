@@ -94,7 +94,7 @@ class Viewer {
 
   buildSelect(side) {
     const select = element("select", side);
-    select.setAttribute("aria-label", `Picture on the ${side}`);
+    select.setAttribute("aria-label", `Image on the ${side}`);
     select.onchange = () => {
       this.view[side] = select.selectedIndex;
       this.fill();

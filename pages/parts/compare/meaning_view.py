@@ -21,7 +21,7 @@ def draw_meaning(choice: Choice) -> None:
     found = {group.label: meaning for group in choice.here if (meaning := _meaning(group)) is not None}
     if not found:
         return
-    st.subheader("What does such an ε mean?", anchor=False)
+    st.header("What does such an ε mean?", anchor=False)
     labels = sorted(found, key=lambda label: found[label].own.epsilon)
     # The sentence at the head of the page speaks of that, too.
     usual = min(labels, key=lambda label: abs(math.log(max(found[label].own.epsilon, TINY) / TALKED_ABOUT_EPSILON)))
