@@ -137,8 +137,8 @@ def draw_cost(spec: RunSpec, train_size: int, test_size: int) -> None:
     st.markdown(
         f"**Time:** about {format_duration(time.seconds)} ({basis}{once if time.once_s > ONCE_SAID_S else ''})  \n"
         f"**Memory:** about {format_size(memory_mb)} · **Disk:** about {format_size(disk.own_mb)}, and up to "
-        f"{format_size(disk.shared_mb)} of prepared images shared with like runs. While this page is in use, and for ten "
-        f"minutes after, a worker waits, so that a run begins at once: {format_size(SPARE_MB)} more"
+        f"{format_size(disk.shared_mb)} of prepared images shared with like runs. While this page is in use, and for "
+        f"ten minutes after, a worker waits, so that a run begins at once: {format_size(SPARE_MB)} more"
     )
 
 

@@ -171,7 +171,7 @@ def test_launch_is_in_the_first_window_with_dp_sgd_and_a_hundred_people_stand_be
     expect(people).to_be_visible()
     launch_button = page.get_by_role("button", name="Launch")
     expect(launch_button).to_be_in_viewport(ratio=1)
-    assert people.bounding_box()["y"] > launch_button.bounding_box()["y"]  # type: ignore[index]
+    assert people.bounding_box()["y"] > launch_button.bounding_box()["y"]
 
 
 def test_an_own_dicom_is_shown_windowed_and_taken_away_without_its_name(page: Page, app: App, tmp_path: Path) -> None:
