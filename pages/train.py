@@ -98,7 +98,14 @@ def draw_launch(place: DeltaGenerator, spec: RunSpec | None) -> None:
         spec = None
     paced = place.container()
     if not place.button(
-        "Launch", type="primary", icon=":material/play_arrow:", key="launch", disabled=spec is None, width="stretch"
+        "Launch",
+        type="primary",
+        icon=":material/play_arrow:",
+        key="launch",
+        disabled=spec is None,
+        width="stretch",
+        help="While this page is in use, and for ten minutes after, a worker waits, so that a run begins at once. It "
+        f"takes {format_size(SPARE_MB)}.",
     ):
         draw_pace(paced, spec)
         return
@@ -137,8 +144,7 @@ def draw_cost(spec: RunSpec, train_size: int, test_size: int) -> None:
     st.markdown(
         f"**Time:** about {format_duration(time.seconds)} ({basis}{once if time.once_s > ONCE_SAID_S else ''})  \n"
         f"**Memory:** about {format_size(memory_mb)} · **Disk:** about {format_size(disk.own_mb)}, and up to "
-        f"{format_size(disk.shared_mb)} of prepared images shared with like runs. While this page is in use, and for "
-        f"ten minutes after, a worker waits, so that a run begins at once: {format_size(SPARE_MB)} more"
+        f"{format_size(disk.shared_mb)} of prepared images shared with like runs"
     )
 
 

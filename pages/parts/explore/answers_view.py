@@ -71,7 +71,10 @@ def _draw_again(scene: Scene, key: tuple[object, ...], looks: Iterator[int]) -> 
             _draw(st.empty(), _answer(trials.known_of(key) or Counted(None, done=False)))
             return
         # Asked again and again until it is there, for of many questions that wait the oldest are given up.
-        _draw(st.empty(), _answer(trials.known_of(key) or trials.count_aside(key, trials_of(scene))))
+        counted = trials.known_of(key) or trials.count_aside(key, trials_of(scene))
+        _draw(st.empty(), _answer(counted))
+        if counted.done:
+            st.rerun()  # nothing is left to look for
 
 
 def _answer(counted: Counted) -> Answer:
