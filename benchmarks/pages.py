@@ -29,6 +29,7 @@ from benchmarks.served_app import ServedApp, serve_app
 from medpriv_core.home import DataHome
 
 PAGES = ("explore", "train", "sweep", "runs", "compare", "datasets")
+ADDRESSES = {page: "" if page == "explore" else page for page in PAGES}  # the first page has the app's own
 QUIET_MS = 1500
 PATIENCE_MS = 60_000
 EPOCHS = 10
@@ -70,7 +71,7 @@ def open_page(browser: Browser, app: ServedApp, page: str, size: dict[str, Any])
     with browser.new_context(viewport=size) as context:  # type: ignore[arg-type]
         tab = context.new_page()
         tab.add_init_script(WATCH)
-        tab.goto(f"{app.url}/{page}", wait_until="commit")
+        tab.goto(f"{app.url}/{ADDRESSES[page]}", wait_until="commit")
         tab.wait_for_function(SETTLED, timeout=PATIENCE_MS)
         return Opening(**tab.evaluate(READ))
 

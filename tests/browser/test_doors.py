@@ -82,8 +82,9 @@ def test_by_the_name_localhost_too_pages_come_without_jumping_and_an_upload_and_
     page.add_init_script(pages.WATCH)
     moved = {}
     for path in pages.PAGES:
-        page.goto(f"http://localhost:{app.port}/{path}")
+        page.goto(f"http://localhost:{app.port}/{pages.ADDRESSES[path]}")
         expect(page.get_by_role("link", name=path.title(), exact=True)).to_be_visible()
+        expect(page.get_by_role("dialog")).to_have_count(0)
         page.wait_for_function(pages.SETTLED)
         expect(page.get_by_role("heading").first).to_be_visible()
         if path == "compare":
