@@ -48,7 +48,7 @@ def choose_no_weights(page: Page) -> None:
 
 def use_preset(page: Page, title: str) -> None:
     """Fill the form from the card with this title."""
-    cards = page.get_by_test_id("stVerticalBlock").filter(has_text=title)
+    cards = page.locator(".st-key-presets").get_by_test_id("stVerticalBlock").filter(has_text=title)
     cards.filter(has=page.get_by_role("button", name=re.compile("Use this|Chosen"))).last.get_by_role("button").click()
 
 
