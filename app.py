@@ -11,7 +11,10 @@ import os
 
 from medpriv_core.safe_path import look_here_last
 
-look_here_last(os.path.dirname(os.path.abspath(__file__)))  # in a wheel the pages lie within the package
+HERE = os.path.dirname(os.path.abspath(__file__))  # in a wheel app.py and the pages lie within the package
+# The folder of the page's script, too: Streamlit would put it first before each run of a script and take it out after
+# it, and an import in another thread that goes through the folders at that moment passes over one of them.
+look_here_last(HERE, os.path.join(HERE, "pages"))
 
 import logging  # noqa: E402
 from collections.abc import AsyncIterator  # noqa: E402

@@ -164,3 +164,18 @@ def test_of_pythonpath_only_whole_paths_are_handed_on(monkeypatch: pytest.Monkey
     monkeypatch.setenv("PYTHONPATH", "")
     assert "PYTHONPATH" not in environment()
     assert environment()["PYTHONSAFEPATH"] == "1"
+
+
+def test_while_a_page_is_drawn_the_folders_of_modules_stay_as_they_are() -> None:
+    """An import in another thread passes over a folder when one before it is taken out of the list meanwhile."""
+    code = """
+import sys
+sys.path.append(sys.argv[1])
+import app
+from streamlit.runtime.scriptrunner.exec_code import modified_sys_path
+
+before = list(sys.path)
+with modified_sys_path("pages/index.py"):
+    assert sys.path == before, sys.path
+"""
+    subprocess.run([sys.executable, "-c", code, str(ROOT)], cwd=ROOT, env=environment(), check=True)

@@ -2,6 +2,7 @@
 
 =================  ==================================================================================================
 ``job.json``       what is to be done, written before the process starts (of a run it is called ``spec.json``)
+``start.lock``     held for the moment in which somebody starts its process, or says why none came
 ``worker.lock``    held by the process for as long as it lives
 ``progress.json``  what it is doing right now, and which process it is (replaced by rename)
 ``stop``           there from when somebody asks it to stop; it looks for the file between two steps
@@ -69,6 +70,10 @@ class JobFolder:
     @property
     def lock(self) -> Path:
         return self.path / "worker.lock"
+
+    @property
+    def starting(self) -> Path:
+        return self.path / "start.lock"
 
     @property
     def log(self) -> Path:

@@ -16,7 +16,7 @@ from medpriv_core.errors import DataHomeError, JobError, MedprivError, named_err
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.jobs.folder import STATES, Ending, JobFolder, OutcomeState
 from medpriv_core.jobs.kinds import check_kind
-from medpriv_core.locks import is_held
+from medpriv_core.locks import hold_lock, is_held
 from medpriv_core.private_files import make_folder
 from medpriv_core.processes import ask_to_end, kill_all, start_process
 from medpriv_core.progress import Cancelled, ProgressCallback, no_progress
@@ -75,10 +75,12 @@ class Job(JobFolder):
             MissingExtraError: Where the kind needs more than is installed.
         """
         check_kind(kind)
-        status = self.status()
-        if status is not None and status.state == "running":
-            return
-        order = Order(kind, settings, secrets.token_hex(8))
+        with hold_lock(self.starting):
+            status = self.status()
+            if status is None or status.state != "running":
+                self._start(home, Order(kind, settings, secrets.token_hex(8)))
+
+    def _start(self, home: DataHome, order: Order) -> None:
         try:
             with explain_disk_errors(self.path):
                 make_folder(self.path)
@@ -170,7 +172,10 @@ class Job(JobFolder):
 
     def _explain_silence(self, order: Order) -> None:
         """The process has ended; if it never said a word, its log has to."""
-        with suppress(MedprivError, OSError):  # no folder any more
+        if not self.is_there:
+            return
+        # Under the lock, or what it says of this start would end the next one, which is just being written.
+        with suppress(MedprivError, OSError), hold_lock(self.starting):
             if self.has_ended or self.read_worker() or is_held(self.lock) or self.read_order() != order:
                 return
             self.end(Ending("failed", 2, f"This could not be started. What it said is in {self.log}."), {})

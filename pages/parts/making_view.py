@@ -6,6 +6,7 @@ made aside (``exports/making.py``), and held by the session that asked for it: a
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
@@ -38,23 +39,10 @@ def offer_made(
     """
     making = _held(key, content_key)
     every = LOOK_EVERY_S if making is not None and making.running else None
-    # Without a gap, for what begins the download takes no room.
-    with st.container(width="content", gap=None):
-        st.fragment(run_every=every)(_draw)(label, gather, file_name, mime, key, content_key, help, disabled, every)
 
-
-def _draw(
-    label: str,
-    gather: Callable[[], Make],
-    file_name: str,
-    mime: str,
-    key: str,
-    content_key: Hashable,
-    help: str,
-    disabled: bool,
-    every: float | None,
-) -> None:
-    with explain_errors():
+    @st.fragment(run_every=every)
+    @explain_errors()
+    def draw() -> None:
         making = _held(key, content_key)
         if (making is not None and making.running) != (every is not None):
             st.rerun()  # so that the looking again begins or ends
@@ -62,7 +50,7 @@ def _draw(
             _draw_progress(label, making, key)
             return
         if making is not None and making.content is not None:
-            _draw_made(label, making, file_name, mime, key, help)
+            _draw_made(label, making.content, file_name, mime, key, help)
             return
         if making is not None and making.refusal:
             st.error(for_markdown(making.refusal), icon=":material/error:")
@@ -70,8 +58,12 @@ def _draw(
             with st.spinner("Gathering what belongs to it…"):
                 make = gather()
             st.session_state[key] = Making(content_key, make)
-            st.session_state[f"{key}_asked"] = True
+            st.session_state[f"{key}_asked"] = secrets.token_hex(8)
             st.rerun()
+
+    # Without a gap, for what begins the download takes no room.
+    with st.container(width="content", gap=None):
+        draw()
 
 
 def _draw_progress(label: str, making: Making, key: str) -> None:
@@ -83,11 +75,9 @@ def _draw_progress(label: str, making: Making, key: str) -> None:
     row.button("Stop", key=f"{key}_stop", icon=":material/stop:", on_click=making.stop)
 
 
-def _draw_made(label: str, making: Making, file_name: str, mime: str, key: str, help: str) -> None:
-    def content() -> bytes:
-        assert making.content is not None
-        return making.content
-
+def _draw_made(label: str, content: bytes, file_name: str, mime: str, key: str, help: str) -> None:
+    # The bytes themselves, for Streamlit forgets a function that gives them while a later run draws the page, and a
+    # button that is pressed meanwhile does nothing.
     st.download_button(
         label,
         content,
@@ -98,8 +88,9 @@ def _draw_made(label: str, making: Making, file_name: str, mime: str, key: str, 
         help=help or None,
         on_click="ignore",
     )
-    if st.session_state.pop(f"{key}_asked", False):
-        _begin_download(data={"button": f"st-key-{key}_save"}, key=f"{key}_begin")
+    # In each run, for the browser may never draw what only one of two quick runs has; it presses once for each word.
+    begin = {"button": f"st-key-{key}_save", "asked": st.session_state[f"{key}_asked"]}
+    _begin_download(data=begin, key=f"{key}_begin")
 
 
 def _held(key: str, content_key: Hashable) -> Making | None:

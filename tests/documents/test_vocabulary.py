@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 
-from tests.documents.vocabulary import Row, pattern, prose, sentences_of, shown, table
+from tests.documents.vocabulary import Row, pattern, prose, sentences_of, sentences_of_script, shown, table
 
 ROWS = table()
+
+
+@cache
+def read(*, pages_only: bool) -> tuple[tuple[str, str], ...]:
+    """All sentences, read once for all rows."""
+    return tuple(shown(pages_only=pages_only))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.say for row in ROWS])
 def test_no_sentence_holds_a_word_that_lost(row: Row) -> None:
     found = [
         f"{place}: {loser!r} in …{' '.join(text[max(0, at.start() - 40) : at.end() + 40].split())}…, say {row.say}"
-        for place, text in shown(pages_only=row.where == "pages")
+        for place, text in read(pages_only=row.where == "pages")
         for loser, looks in row.patterns().items()
         for at in looks.finditer(text)
     ]
@@ -60,3 +68,13 @@ def test_a_loser_is_found(loser: str, sentence: str) -> None:
 )
 def test_what_people_do_not_read_is_passed_over(loser: str, source: str) -> None:
     assert not [text for _, text in sentences_of(source) if pattern(loser).search(prose(text))]
+
+
+@pytest.mark.parametrize("source", ["x = `Picture ${n} of 2`", "y.ariaLabel = 'A picture';", "// a\nz('two pictures')"])
+def test_a_loser_is_found_in_a_script(source: str) -> None:
+    assert [text for _, text in sentences_of_script(source) if pattern("picture").search(text)]
+
+
+@pytest.mark.parametrize("source", ["// It's a picture, isn't it", 'state["picture"] = "picture"'])
+def test_what_of_a_script_people_do_not_read_is_passed_over(source: str) -> None:
+    assert not [text for _, text in sentences_of_script(source) if pattern("picture").search(text)]

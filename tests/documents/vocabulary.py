@@ -1,8 +1,8 @@
 """The sentences that people read, and the table of words in CONTRIBUTING.md that says which words they do not hold.
 
-Read are the string constants of pages and program that are sentences or titles (docstrings are for those who read the
-source, keys and names for programs), and the prose of the documents. Code, commands, links and names of icons are no
-prose. To see what is said where:
+Read are the string constants of pages, of their scripts and of the program that are sentences or titles (docstrings are
+for those who read the source, keys and names for programs), and the prose of the documents. Code, commands, links and
+names of icons are no prose. To see what is said where:
 
     python -m tests.documents.vocabulary WORD
 """
@@ -29,6 +29,9 @@ NO_PROSE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 IN_HTML = re.compile(r">([^<>]+)<|(?:title|aria-label)=\"([^\"]*)\"")
+# A comment, passed over, or a string of a script; what it fills in is ``${...}``.
+IN_SCRIPT = re.compile(r"//[^\n]*|([\"'`])((?:\\.|(?!\1)[^\\])*?)\1")
+FILLED_IN_SCRIPT = re.compile(r"\$\{[^}]*\}")
 # Values in files and addresses that look like words.
 VALUES = frozenset({"own picture", "Take away", "ε of the picture"})
 FILLED_IN = "…"  # stands for what a sentence has filled in
@@ -74,6 +77,9 @@ def shown(*, pages_only: bool = False) -> Iterator[tuple[str, str]]:
                 yield f"{file.relative_to(PROJECT).as_posix()}:{line}", prose(text)
     for file in sorted((PROJECT / "pages").rglob("*.html")):
         yield file.relative_to(PROJECT).as_posix(), " ".join(map("".join, IN_HTML.findall(file.read_text("utf-8"))))
+    for file in sorted((PROJECT / "pages").rglob("*.js")):
+        for line, text in sentences_of_script(file.read_text("utf-8")):
+            yield f"{file.relative_to(PROJECT).as_posix()}:{line}", text
     if not pages_only:
         for file in [*sorted(PROJECT.glob("*.md")), *sorted(PROJECT.glob("docs/*.md"))]:
             yield file.relative_to(PROJECT).as_posix(), prose(file.read_text("utf-8"))
@@ -105,6 +111,14 @@ def sentences_of(source: str) -> Iterator[tuple[int, str]]:
             text = "".join(map(str, parts))
         if isinstance(node, ast.expr) and is_sentence(text):
             yield node.lineno, text
+
+
+def sentences_of_script(source: str) -> Iterator[tuple[int, str]]:
+    """The strings of a JavaScript module that people read, each with its line."""
+    for found in IN_SCRIPT.finditer(source):
+        text = FILLED_IN_SCRIPT.sub(FILLED_IN, found[2] or "")
+        if is_sentence(text):
+            yield source.count("\n", 0, found.start()) + 1, text
 
 
 def is_sentence(text: str) -> bool:

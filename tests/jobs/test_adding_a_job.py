@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -227,6 +228,28 @@ def test_one_that_cannot_be_started_says_where_to_look(
     monkeypatch.setattr(sys, "executable", "/bin/false")
     job.start(home, "count", to=1)
     assert "could not be started" in (until(job, lambda status: status.state == "failed").message or "")
+
+
+def test_what_is_said_of_a_start_that_failed_never_ends_the_next_start(
+    home: DataHome, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Callable[[], None]] = []
+    monkeypatch.setattr(job_module, "start_process", lambda *command, on_exit, **options: ended.append(on_exit))
+    monkeypatch.setattr(Job, "status", lambda self: None)  # nobody is at it
+    clear = Job.clear_outcome
+    job.start(home, "count", to=1)
+    watchers = [threading.Thread(target=ended[0])]
+
+    def slowly(self: Job) -> None:
+        clear(self)
+        watchers[0].start()
+        watchers[0].join(timeout=0.5)
+
+    monkeypatch.setattr(Job, "clear_outcome", slowly)
+    job.start(home, "count", to=2)
+    watchers[0].join(timeout=PATIENCE_S)
+    assert not watchers[0].is_alive()
+    assert not job.has_ended
 
 
 @pytest.mark.parametrize(("number", "error"), [(errno.EAGAIN, JobError), (errno.ENOSPC, DiskFullError)])

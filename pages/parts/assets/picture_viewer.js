@@ -150,6 +150,8 @@ class Viewer {
     this.stage.style.gridTemplateColumns = `repeat(${columns}, ${column}px)`;
     this.stage.style.setProperty("--frame-width", `${this.frame.width}px`);
     this.stage.style.setProperty("--frame-height", `${this.frame.height}px`);
+    // The page keeps its room for them until now; only from outside does its style see this.
+    this.root.getRootNode().host?.toggleAttribute("data-laid-out", true);
     this.draw();
   }
 
