@@ -27,7 +27,7 @@ from medpriv_core.home import data_home  # noqa: E402
 from medpriv_core.runs.runner import ensure_runner  # noqa: E402
 from medpriv_core.runs.spare import withdraw  # noqa: E402
 from medpriv_core.shown_text import ForTerminal  # noqa: E402
-from pages.parts.serving import doors, first_page, prepare_process, upload_room  # noqa: E402
+from pages.parts.serving import doors, first_page, other_names, prepare_process, upload_room  # noqa: E402
 
 # Before the first request, whose headers may be anything.
 logging.getLogger("medpriv").addFilter(ForTerminal())
@@ -47,4 +47,4 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         withdraw(data_home())
 
 
-app = st.App("pages/index.py", lifespan=lifespan, middleware=[doors(), upload_room(), first_page()])
+app = st.App("pages/index.py", lifespan=lifespan, middleware=[doors(), upload_room(), other_names(), first_page()])

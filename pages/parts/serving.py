@@ -25,6 +25,7 @@ from medpriv_core.server.doors import Doors
 from medpriv_core.server.first_page import FirstPage
 from medpriv_core.server.headers import script_digests
 from medpriv_core.server.memory import forget, overwrite_what_is_freed
+from medpriv_core.server.other_names import OtherNames
 from medpriv_core.server.outside import stay_inside
 from medpriv_core.server.upload_room import UploadRoom
 
@@ -57,6 +58,11 @@ def doors() -> Middleware:
 def first_page() -> Middleware:
     """What puts the look of all pages into the HTML that a browser gets first."""
     return Middleware(FirstPage, style=STYLE.read_text(encoding="utf-8"), title="medpriv")
+
+
+def other_names() -> Middleware:
+    """What leads to the first page by its name, too."""
+    return Middleware(OtherNames, names={"explore": ""})
 
 
 def prepare_process() -> None:

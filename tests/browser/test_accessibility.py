@@ -2,62 +2,77 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, TimeoutError, expect
 
 from benchmarks import pages
-from tests.browser.conftest import PATIENCE_S, App, new_tab
+from tests.browser.conftest import PATIENCE_S, SIZE, App, new_tab
 
 pytestmark = pytest.mark.browser
 CONTRAST = Path(__file__).with_name("contrast.js").read_text("utf-8")
 PAGES = (*pages.PAGES, "docs?document=threat-model")
 HEADINGS = "() => [...document.querySelectorAll('h1, h2, h3, h4, h5, h6')].map(each => Number(each.tagName[1]))"
+BACKGROUND = "() => getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
 # All that the keyboard reaches by going on from the beginning, up to the first control of the page.
 RINGED = """() => { const style = getComputedStyle(document.activeElement);
   return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2 || style.boxShadow !== "none"; }"""
 
 
 def open_page(page: Page, app: App, path: str) -> None:
-    page.goto(f"{app.url}/{path}")
+    page.goto(f"{app.url}/{pages.ADDRESSES.get(path, path)}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.get_by_text("after Singh, Sikka, Kotti and Trask")).to_be_visible()
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_is_too_faint_to_be_read_and_headings_and_names_are_in_order(
-    browser: Browser, app: App, scheme: str
+def faint_in(tab: Page) -> list[str]:
+    """What is too faint once nothing is drawn anew: Streamlit shows what is about to be replaced paler meanwhile."""
+    with suppress(TimeoutError):
+        tab.wait_for_function(f"() => ({CONTRAST})().length === 0", polling=500, timeout=10_000)
+    return tab.evaluate(CONTRAST)
+
+
+def test_pages_open_without_jumping_and_can_be_read_in_order_in_both_schemes_at_any_width(
+    browser: Browser, app: App
 ) -> None:
-    tab = new_tab(browser, color_scheme=scheme)
-    faint, headings, nameless = {}, {}, {}
+    """One visit to each page for all of it: on two processors the visits take the time."""
+    tab = new_tab(browser, color_scheme="light")
+    tab.add_init_script(pages.WATCH)
+    moved, faint, headings, nameless, wide = {}, {}, {}, {}, {}
     for path in PAGES:
+        tab.set_viewport_size(SIZE)
         open_page(tab, app, path)
-        faint[path] = tab.evaluate(CONTRAST)
+        if path == "compare":
+            expect(tab.locator(".stPlotlyChart svg").first).to_be_visible()
+        tab.wait_for_function(pages.SETTLED)
+        moved[path] = tab.evaluate("seen.shift")
+        faint[f"{path}, light"] = faint_in(tab)
         levels = tab.evaluate(HEADINGS)
         if levels[:1] != [1] or levels.count(1) != 1 or any(b > a + 1 for a, b in pairwise(levels)):
             headings[path] = levels
         if count := tab.get_by_role("button", name="Help", exact=True).count():
             nameless[path] = count
-    tab.close()
-
-    assert {path: said for path, said in faint.items() if said} == {}
-    assert headings == {}
-    assert nameless == {}
-
-
-def test_at_320_pixels_or_400_percent_no_page_is_scrolled_sideways(page: Page, app: App) -> None:
-    page.set_viewport_size({"width": 320, "height": 640})  # what 1280 pixels are at 400 %
-    wide = {}
-    for path in PAGES:
-        open_page(page, app, path)
-        size = page.get_by_test_id("stMain").evaluate("e => [document.documentElement.scrollWidth, e.scrollWidth]")
+        light = tab.evaluate(BACKGROUND)
+        tab.emulate_media(color_scheme="dark")
+        tab.wait_for_function(f"light => ({BACKGROUND})() !== light", arg=light)
+        faint[f"{path}, dark"] = faint_in(tab)
+        tab.emulate_media(color_scheme="light")
+        tab.set_viewport_size({"width": 320, "height": 640})  # what 1280 pixels are at 400 %
+        tab.wait_for_function("innerWidth === 320 && document.querySelector('[data-testid=stMain]').clientWidth <= 320")
+        size = tab.get_by_test_id("stMain").evaluate("e => [document.documentElement.scrollWidth, e.scrollWidth]")
         if max(size) > 320:
             wide[path] = size
+    tab.close()
 
+    assert max(moved.values()) < 0.1, moved
+    assert {place: said for place, said in faint.items() if said} == {}
+    assert headings == {}
+    assert nameless == {}
     assert wide == {}
 
 
