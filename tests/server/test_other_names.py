@@ -49,5 +49,5 @@ def test_it_is_sent_to_where_it_is_with_all_that_the_address_says(path: str, que
         ("/explore", {"kind": "websocket"}),
     ],
 )
-def test_all_else_is_passed_on(path: str, also: dict[str, str]) -> None:
+def test_all_else_is_passed_on(path: str, also: dict[str, Any]) -> None:
     assert ask(path, **also) == "passed on"
