@@ -21,7 +21,7 @@ def ask(path: str, *, query: bytes = b"", method: str = "GET", kind: str = "http
         sent.append(message)
 
     scope = {"type": kind, "method": method, "path": path, "query_string": query}
-    asyncio.run(OtherNames(app, names={"explore": ""})(scope, None, send))  # type: ignore[arg-type]
+    asyncio.run(OtherNames(app, names={"explore": ""})(scope, None, send))
     return sent[0]
 
 
