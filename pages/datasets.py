@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
 from medpriv_core.datasets import registry
 from medpriv_core.datasets.fetching import fetch_job, start_fetch
-from medpriv_core.datasets.medmnist import FETCHABLE, SIZES
+from medpriv_core.datasets.medmnist import FETCHABLE
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import ProgressCallback
@@ -20,6 +20,8 @@ from pages.parts.messages import explain_errors
 from pages.parts.words import sentence
 
 REFRESH_S = 0.5
+# Of the sets of MedMNIST, those of the paper's images have a place of their own before they are added.
+SHOWN = ("pneumoniamnist", "retinamnist")
 
 # Of the session: dataset -> the report of adding it.
 ADDED = "datasets_added"
@@ -32,10 +34,25 @@ def main() -> None:
         "remembers the place, reads them, and never changes or sends them anywhere."
     )
     places = {}
+    further = []
     for entry in registry.list_datasets(cached.home()):
+        if entry.info.name in FETCHABLE and entry.info.name not in SHOWN and not entry.location:
+            further.append(entry)
+            continue
         with st.container(border=True):
             places[entry.info.name] = draw_entry(entry)
+    if further:
+        draw_further(further)
     draw_spent(places)
+
+
+def draw_further(entries: Sequence[DatasetEntry]) -> None:
+    """Sets of MedMNIST that are not added: one at a time, for there are many."""
+    with st.container(border=True):
+        st.markdown(f"**{len(entries)} more sets of MedMNIST**")
+        titles = {entry.info.name: entry.info.title for entry in entries}
+        name = st.selectbox("Which set", titles, format_func=titles.__getitem__, key="further")
+        draw_entry(next(entry for entry in entries if entry.info.name == name))
 
 
 def draw_entry(entry: DatasetEntry) -> st.delta_generator.DeltaGenerator | None:
@@ -136,7 +153,9 @@ def forget(name: str) -> None:
 def draw_fetch(name: str) -> None:
     """Download a MedMNIST file; the download goes on if the page is closed."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    size = row.segmented_control("Image size (pixels)", SIZES, default=SIZES[0], required=True, key=f"size_{name}")
+    size = row.segmented_control(
+        "Image size (pixels)", FETCHABLE[name], default=FETCHABLE[name][0], required=True, key=f"size_{name}"
+    )
     status = fetch_job(cached.home(), name, size).status()
     running = status is not None and status.state == "running"
     row.button(

@@ -11,7 +11,8 @@ from medpriv_core.cli.output import ProgressBar, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets import registry
 from medpriv_core.datasets.fetching import fetch_and_wait
-from medpriv_core.datasets.medmnist import FETCHABLE, SIZES
+from medpriv_core.datasets.medmnist import FETCHABLE
+from medpriv_core.datasets.medmnist_sets import SIZES
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.runs.summary import RunSummary

@@ -82,7 +82,7 @@ def inner_archives(files: FileSource) -> str:
     """A sentence on the archives among the files, where what was looked for may lie; empty if there are none."""
     packed = [name for name in files.names if re.search(r"\.(zip|rar|7z|tar|tgz|tbz2?|txz|t?gz|npz)$", name.lower())]
     if files.names and all(name.endswith(".npy") for name in files.names):
-        return " It is an npz file of arrays: if it is MedMNIST's, add it as pneumoniamnist or retinamnist."
+        return " It is an npz file of arrays: if it is MedMNIST's, add it as pneumoniamnist, pathmnist and so on."
     if not packed:
         return ""
     others = f" and {len(packed) - 1:,} more" if len(packed) > 1 else ""

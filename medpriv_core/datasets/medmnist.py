@@ -23,8 +23,7 @@ from PIL import Image
 from medpriv_core.datasets.base import AddedDataset, DatasetInfo, SplitName
 from medpriv_core.datasets.changes import Signature, sign
 from medpriv_core.datasets.file_kinds import check_not_packed, what_is, with_article
-from medpriv_core.datasets.graded_table import DR_GRADES
-from medpriv_core.datasets.medmnist_sets import SETS, recognise
+from medpriv_core.datasets.medmnist_sets import MAX_ARRAY_BYTES, READ, SETS, SIZES, MnistSet, recognise
 from medpriv_core.datasets.report import LeftOut
 from medpriv_core.datasets.zip_files import check_members
 from medpriv_core.download import download
@@ -36,42 +35,35 @@ from medpriv_core.regular_file import is_regular, open_regular
 from medpriv_core.web_addresses import is_web_address
 from medpriv_core.zips import DAMAGE, TooManyMembers, open_zip
 
-# Addresses and MD5 sums as published in info.py of the PyPI package medmnist 3.0.2.
-SIZES = (28, 64, 128, 224)
+# As in ``info.py`` of the PyPI package medmnist 3.0.2.
 _BASE_URL = "https://zenodo.org/records/10519652/files"
-_MD5 = {
-    ("pneumoniamnist", 28): "28209eda62fecd6e6a2d98b1501bb15f",
-    ("pneumoniamnist", 64): "8f4eceb4ccffa70c672198ea285246c6",
-    ("pneumoniamnist", 128): "05b46931834c231683c68f40c47b2971",
-    ("pneumoniamnist", 224): "d6a3c71de1b945ea11211b03746c1fe1",
-    ("retinamnist", 28): "bd4c0672f1bba3e3a89f0e4e876791e4",
-    ("retinamnist", 64): "afda852cc34dcda56f86ad2b2457dbcc",
-    ("retinamnist", 128): "e48e916a24454daf90583d4e6efb1a18",
-    ("retinamnist", 224): "eae7e3b6f3fcbda4ae613ebdcbe35348",
-}
-FETCHABLE = tuple(dict.fromkeys(name for name, _ in _MD5))
+_MD5 = {(one.name, size): one.md5[size] for one in READ for size in one.sizes}
+FETCHABLE = {one.name: one.sizes for one in READ}  # with the pixels a side
 
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 _VALIDATION = "val_images"
-# Four times the largest of the published arrays.
-MAX_ARRAY_BYTES = 1024**3
 MOST_MEMBERS = 1000
 
 
 def medmnist_file(home: DataHome, name: str, size: int) -> Path:
     """Where a fetched npz lies; raises ``DatasetError`` if there is no such dataset or size to fetch."""
+    if name not in FETCHABLE:
+        raise DatasetError(f"There is no {name} to fetch. There are {', '.join(FETCHABLE)}.")
     if (name, size) not in _MD5:
-        names = " and ".join(FETCHABLE)
-        raise DatasetError(
-            f"There is no {name} of {size} pixels to fetch: {names} come in {', '.join(map(str, SIZES))} pixels a side."
+        sizes = ", ".join(map(str, FETCHABLE[name]))
+        larger = (
+            f" Its files of more pixels unpack to more than {MAX_ARRAY_BYTES / 1024**3:g} GiB."
+            if FETCHABLE[name] != SIZES
+            else ""
         )
+        raise DatasetError(f"{name} is fetched in {sizes} pixels a side.{larger}")
     return home.downloads / (f"{name}.npz" if size == 28 else f"{name}_{size}.npz")
 
 
 def fetch_medmnist(
     home: DataHome, name: str, *, size: int, progress: ProgressCallback = no_progress, base_url: str | None = None
 ) -> Path:
-    """Download ``pneumoniamnist`` or ``retinamnist`` in images of ``size`` pixels a side; returns the npz.
+    """Download a set of ``FETCHABLE`` in images of ``size`` pixels a side; returns the npz.
 
     ``base_url`` is a mirror that holds the file under its usual name (the checksum stays MedMNIST's).
     Raises ``DatasetError`` for an unknown name or size and a mirror that is none, and what ``download`` raises.
@@ -233,7 +225,7 @@ class MedMnist(AddedDataset):
         found = recognise((train[0], validation, test[0]), self._path.name)
         if found not in (None, self.info.name):
             by = "numbers of images" if recognise((train[0], validation, test[0]), "") else "name"
-            remedy = f"Add it as {found}." if found in FETCHABLE else "medpriv does not know that set."
+            remedy = f"Add it as {found}." if found in FETCHABLE else "medpriv does not read that set."
             raise DatasetError(f"{self._path} looks like {found} by its {by}, not like {self.info.title}. {remedy}")
 
     def _open_split(self, split: SplitName) -> _ArraySplit:
@@ -284,33 +276,22 @@ class MedMnist(AddedDataset):
             raise DatasetError(f"The array {name} in {self._path} needs more memory than there is here.") from error
 
 
-class PneumoniaMnist(MedMnist):
-    """The dataset ``pneumoniamnist``."""
-
+def _reader(one: MnistSet) -> type[MedMnist]:
+    """The class that reads a set."""
     info = DatasetInfo(
-        name="pneumoniamnist",
-        title="PneumoniaMNIST",
-        classes=("Normal", "Pneumonia"),
-        channels=1,
+        name=one.name,
+        title=one.title,
+        classes=one.classes,
+        channels=one.channels,
         synthetic=False,
-        source="MedMNIST v2, Yang et al. 2023: the chest X-rays of Kermany et al. cropped and made small, CC BY 4.0.",
+        source=f"MedMNIST v2, Yang et al. 2023: {one.images}, made small; {one.licence}.",
+        ordered=one.ordered,
     )
-    how_to_add = "Fetch it with one click, or add a pneumoniamnist npz file that you have."
+    how_to_add = f"Fetch it with one click, or add a {one.name} npz file that you have."
+    return type(one.name, (MedMnist,), {"info": info, "how_to_add": how_to_add, "__doc__": f"``{one.name}``."})
 
 
-class RetinaMnist(MedMnist):
-    """The dataset ``retinamnist``."""
-
-    info = DatasetInfo(
-        name="retinamnist",
-        title="RetinaMNIST, diabetic retinopathy",
-        classes=DR_GRADES,
-        channels=3,
-        synthetic=False,
-        source="MedMNIST v2, Yang et al. 2023: fundus photographs of DeepDRiD cropped and made small, CC BY 4.0.",
-        ordered=True,
-    )
-    how_to_add = "Fetch it with one click, or add a retinamnist npz file that you have."
+READERS: dict[str, type[MedMnist]] = {one.name: _reader(one) for one in READ}
 
 
 class _ArraySplit:

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, TimeoutError, expect
 
 from benchmarks import pages
 from tests.browser.conftest import PATIENCE_S, SIZE, App, new_tab
+from tests.exports.runs import put_run
 
 pytestmark = pytest.mark.browser
 CONTRAST = Path(__file__).with_name("contrast.js").read_text("utf-8")
@@ -128,3 +129,24 @@ def test_an_address_is_no_html_and_back_and_forward_go_through_ten_states(page: 
         expect(page).to_have_title(f"{title} · medpriv")
     expect(page.get_by_role("heading", level=1, name="Which images?")).to_be_visible()
     expect(page.get_by_text("Something went wrong inside medpriv")).to_have_count(0)
+
+
+def test_a_page_on_which_nothing_is_under_way_asks_the_server_for_nothing(browser: Browser, app: App) -> None:
+    put_run(app.home, run_id="20260102-030405-calm", predictions=False)
+    tab = new_tab(browser)
+    asked: list[object] = []
+    tab.on("websocket", lambda socket: socket.on("framesent", asked.append))
+    restless = {}
+    for path in ("explore", "runs?runs=20260102-030405-calm"):
+        open_page(tab, app, path)
+        if path == "explore":  # the last that comes, counted aside
+            expect(tab.get_by_text("Patient found among 100?")).to_be_visible()
+        tab.wait_for_timeout(2000)
+        before = len(asked)
+        assert before > 0
+        tab.wait_for_timeout(3000)
+        if len(asked) > before:
+            restless[path] = len(asked) - before
+    tab.close()
+
+    assert restless == {}

@@ -110,7 +110,7 @@ LINES = {
             "from medpriv_core.datasets.retina_photo",
             "from medpriv_core.datasets.moles import Moles\nfrom medpriv_core.datasets.retina_photo",
         ),
-        ("PneumoniaMnist, RetinaMnist)", "PneumoniaMnist, RetinaMnist, Moles)"),
+        ("*READERS.values())", "*READERS.values(), Moles)"),
         (
             "import SYNTHETIC_DATASETS",
             "import SYNTHETIC_DATASETS\nfrom medpriv_core.datasets.stripes import Stripes",

@@ -243,7 +243,7 @@ def test_a_member_that_only_begins_like_an_array_is_missing(home: DataHome, tmp_
 
 def test_an_npz_that_was_exchanged_after_it_was_opened_is_not_mixed_with_the_old(tmp_path: Path) -> None:
     path = write_npz(tmp_path / "p.npz")
-    split = medmnist.PneumoniaMnist(path).split("train")
+    split = medmnist.READERS["pneumoniamnist"](path).split("train")
     write_npz(path, train_images=np.zeros((20, 30, 30), np.uint8))
     with pytest.raises(DatasetError, match="has changed since it was opened"):
         split.image(0)

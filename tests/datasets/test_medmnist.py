@@ -12,7 +12,9 @@ import pytest
 
 from medpriv_core.datasets import medmnist
 from medpriv_core.datasets.base import SplitName
-from medpriv_core.datasets.medmnist import PneumoniaMnist, RetinaMnist, fetch_medmnist
+from medpriv_core.datasets.medmnist import READERS, fetch_medmnist
+from medpriv_core.datasets.medmnist_sets import MAX_ARRAY_BYTES, READ, MnistSet
+from medpriv_core.datasets.registry import add_dataset, open_dataset
 from medpriv_core.errors import DatasetError
 from medpriv_core.home import DataHome
 from tests.datasets.builders import write_npz
@@ -20,7 +22,7 @@ from tests.datasets.builders import write_npz
 
 def test_train_and_test_are_read_and_validation_is_left_alone(tmp_path: Path) -> None:
     path = write_npz(tmp_path / "p.npz", val_images=None, val_labels=None)
-    dataset = PneumoniaMnist(path)
+    dataset = READERS["pneumoniamnist"](path)
     arrays = np.load(path)
     sides: tuple[tuple[SplitName, int], ...] = (("train", 20), ("test", 10))
     for name, count in sides:
@@ -34,17 +36,17 @@ def test_train_and_test_are_read_and_validation_is_left_alone(tmp_path: Path) ->
 
 def test_colour_images(tmp_path: Path) -> None:
     path = write_npz(tmp_path / "r.npz", channels=3, classes=5)
-    image = RetinaMnist(path).split("test").image(3)
+    image = READERS["retinamnist"](path).split("test").image(3)
     assert image.mode == "RGB"
     assert np.array_equal(np.asarray(image), np.load(path)["test_images"][3])
 
 
 def test_another_picture_changes_the_key_and_another_place_does_not(tmp_path: Path) -> None:
     images = np.zeros((20, 28, 28), dtype=np.uint8)
-    first = PneumoniaMnist(write_npz(tmp_path / "a.npz", train_images=images)).content_key()
-    moved = PneumoniaMnist(write_npz(tmp_path / "b.npz", train_images=images)).content_key()
+    first = READERS["pneumoniamnist"](write_npz(tmp_path / "a.npz", train_images=images)).content_key()
+    moved = READERS["pneumoniamnist"](write_npz(tmp_path / "b.npz", train_images=images)).content_key()
     images[19, 27, 27] = 1
-    changed = PneumoniaMnist(write_npz(tmp_path / "c.npz", train_images=images)).content_key()
+    changed = READERS["pneumoniamnist"](write_npz(tmp_path / "c.npz", train_images=images)).content_key()
     assert first == moved != changed
 
 
@@ -63,7 +65,7 @@ def test_pickled_objects_are_refused_and_not_run(tmp_path: Path, array: str) -> 
     sprung = tmp_path / "sprung"
     path = write_npz(tmp_path / "p.npz", **dict[str, Any]({array: np.array([_Trap(sprung)] * 20, dtype=object)}))
     with pytest.raises(DatasetError, match=f"{array} .*pickled Python objects"):
-        PneumoniaMnist(path)
+        READERS["pneumoniamnist"](path)
     assert not sprung.exists()
 
 
@@ -84,7 +86,7 @@ def test_pickled_objects_are_refused_and_not_run(tmp_path: Path, array: str) -> 
 )
 def test_wrong_arrays_are_explained(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
     with pytest.raises(DatasetError, match=message):
-        PneumoniaMnist(write_npz(tmp_path / "p.npz", **changed))
+        READERS["pneumoniamnist"](write_npz(tmp_path / "p.npz", **changed))
 
 
 def test_a_file_that_is_no_npz_is_refused(tmp_path: Path) -> None:
@@ -92,19 +94,19 @@ def test_a_file_that_is_no_npz_is_refused(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.npz"
         path.write_bytes(data)
         with pytest.raises(DatasetError, match="not a sound npz file"):
-            PneumoniaMnist(path)
+            READERS["pneumoniamnist"](path)
 
 
 def test_of_a_folder_its_one_npz_is_read(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is a folder without an npz file"):
-        PneumoniaMnist(tmp_path)
+        READERS["pneumoniamnist"](tmp_path)
     write_npz(tmp_path / "pneumoniamnist.npz")
-    assert len(PneumoniaMnist(tmp_path).split("train").labels) == 20
+    assert len(READERS["pneumoniamnist"](tmp_path).split("train").labels) == 20
     write_npz(tmp_path / "retinamnist.npz")
-    assert len(PneumoniaMnist(tmp_path).split("train").labels) == 20
+    assert len(READERS["pneumoniamnist"](tmp_path).split("train").labels) == 20
     write_npz(tmp_path / "pneumoniamnist_64.npz")
     with pytest.raises(DatasetError, match="several npz files"):
-        PneumoniaMnist(tmp_path)
+        READERS["pneumoniamnist"](tmp_path)
 
 
 def test_damage_inside_an_array_is_found_when_it_is_read(tmp_path: Path) -> None:
@@ -115,7 +117,7 @@ def test_damage_inside_an_array_is_found_when_it_is_read(tmp_path: Path) -> None
     data = bytearray(path.read_bytes())
     data[data.index(bytes([99] * 28 * 28)) + 10] = 98
     path.write_bytes(data)
-    split = PneumoniaMnist(path).split("train")
+    split = READERS["pneumoniamnist"](path).split("train")
     with pytest.raises(DatasetError, match=r"train_images .* is damaged"):
         split.image(0)
 
@@ -123,7 +125,7 @@ def test_damage_inside_an_array_is_found_when_it_is_read(tmp_path: Path) -> None
 def test_an_array_that_promises_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(medmnist, "MAX_ARRAY_BYTES", 10_000)
     with pytest.raises(DatasetError, match="train_images unpacks to more than"):
-        PneumoniaMnist(write_npz(tmp_path / "p.npz"))
+        READERS["pneumoniamnist"](write_npz(tmp_path / "p.npz"))
 
 
 def test_the_files_are_fetched_from_where_medmnist_publishes_them(
@@ -150,21 +152,40 @@ def test_the_files_are_fetched_from_where_medmnist_publishes_them(
 
 def test_every_size_has_its_own_checksum() -> None:
     sums = medmnist._MD5
-    assert set(sums) == {(name, size) for name in ("pneumoniamnist", "retinamnist") for size in medmnist.SIZES}
-    assert len(set(sums.values())) == 8
+    assert set(sums) == {(name, size) for name, sizes in medmnist.FETCHABLE.items() for size in sizes}
+    assert len(set(sums.values())) == len(sums)
     assert {len(bytes.fromhex(value)) for value in sums.values()} == {hashlib.md5().digest_size}
 
 
-@pytest.mark.parametrize(("name", "size"), [("pneumoniamnist", 100), ("chest_xray", 28)])
-def test_what_cannot_be_fetched_is_explained(home: DataHome, name: str, size: int) -> None:
-    with pytest.raises(DatasetError, match="pneumoniamnist and retinamnist come in 28, 64, 128, 224"):
+@pytest.mark.parametrize(
+    ("name", "size", "why"),
+    [
+        ("pneumoniamnist", 100, "pneumoniamnist is fetched in 28, 64, 128, 224 pixels a side.$"),
+        ("chest_xray", 28, "no chest_xray to fetch. There are pneumoniamnist, retinamnist, breastmnist, pathmnist"),
+        ("pathmnist", 224, "pathmnist is fetched in 28, 64 pixels a side. .* more pixels unpack to more than 2 GiB"),
+    ],
+)
+def test_what_cannot_be_fetched_is_explained(home: DataHome, name: str, size: int, why: str) -> None:
+    with pytest.raises(DatasetError, match=why):
         fetch_medmnist(home, name, size=size)
+
+
+@pytest.mark.parametrize("one", READ, ids=[one.name for one in READ])
+def test_each_set_is_read_with_its_classes_and_colours(home: DataHome, tmp_path: Path, one: MnistSet) -> None:
+    classes = len(one.classes)
+    path = write_npz(tmp_path / f"{one.name}.npz", channels=one.channels, classes=classes)
+    entry = add_dataset(home, one.name, path)
+    assert len(entry.train_counts) == classes
+    assert all(entry.train_counts)
+    assert open_dataset(home, one.name).split("test").image(0).mode == ("L" if one.channels == 1 else "RGB")
+    assert all(max(one.counts[0]) * one.channels * size**2 <= MAX_ARRAY_BYTES for size in one.sizes)
+    assert one.sizes[:2] == (28, 64)
 
 
 @pytest.mark.real_data
 def test_the_real_pneumoniamnist(shared_data: Path) -> None:
     path = shared_data / "pneumoniamnist.npz"
-    dataset = PneumoniaMnist(path)
+    dataset = READERS["pneumoniamnist"](path)
     assert len(dataset.split("train").labels) == 4708
     assert np.bincount(dataset.split("test").labels).tolist() == [234, 390]
     with zipfile.ZipFile(path) as archive, archive.open("test_images.npy") as file:

@@ -17,7 +17,7 @@ from medpriv_core import atomic
 from medpriv_core.datasets import prepared as prepared_module
 from medpriv_core.datasets.files import open_files
 from medpriv_core.datasets.image_folder import ChestXray
-from medpriv_core.datasets.medmnist import PneumoniaMnist, RetinaMnist
+from medpriv_core.datasets.medmnist import READERS
 from medpriv_core.datasets.prepared import prepare_dataset
 from medpriv_core.datasets.registry import add_dataset, open_dataset
 from medpriv_core.errors import DataHomeError, DatasetError, ImageError, SettingError
@@ -50,7 +50,7 @@ def test_the_arrays_hold_every_image_squashed_in_order(home: DataHome, chest: Ch
 
 
 def test_arrays_of_the_same_size_are_taken_over_unchanged(home: DataHome, tmp_path: Path) -> None:
-    for reader, channels in ((PneumoniaMnist, 1), (RetinaMnist, 3)):
+    for reader, channels in ((READERS["pneumoniamnist"], 1), (READERS["retinamnist"], 3)):
         path = write_npz(tmp_path / f"{reader.info.name}.npz", channels=channels)
         prepared = prepare_dataset(home, reader(path), image_size=28)
         original = np.load(path)["train_images"].reshape(20, 28, 28, channels)
@@ -277,7 +277,7 @@ class _DrawnSplit:
 
 
 class _Drawn:
-    info = PneumoniaMnist.info
+    info = READERS["pneumoniamnist"].info
 
     def split(self, name: str) -> _DrawnSplit:
         return _DrawnSplit(3 if name == "train" else 1)

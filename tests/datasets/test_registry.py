@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from skimage import data
 
+from medpriv_core.datasets.medmnist_sets import READ
 from medpriv_core.datasets.registry import (
     add_dataset,
     dataset_info,
@@ -24,7 +25,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.progress import Cancelled
 from tests.datasets.builders import aptos_files, chest_files, idrid_files, write_folder, write_npz, write_zip
 
-REAL = ["chest_xray", "aptos2019", "idrid", "pneumoniamnist", "retinamnist"]
+REAL = ["chest_xray", "aptos2019", "idrid", *(one.name for one in READ)]
 
 
 def entry_of(home: DataHome, name: str) -> Any:

@@ -12,7 +12,7 @@ from medpriv_core.datasets.registry import add_dataset, content_of, list_dataset
 from medpriv_core.home import DataHome
 from medpriv_core.runs import service
 from medpriv_core.shown_text import for_markdown
-from tests.datasets.builders import chest_files, idrid_files, image_bytes, write_folder, write_zip
+from tests.datasets.builders import chest_files, idrid_files, image_bytes, write_folder, write_npz, write_zip
 from tests.exports.runs import PRIVATE, RUN_ID, put_run
 from tests.pages.conftest import texts
 from tests.small_data import NAME, add_small_dataset
@@ -24,8 +24,9 @@ def test_every_dataset_is_listed_with_its_origin(open_page: OpenPage, home: Data
     page = open_page("datasets")
     assert not page.exception
     said = texts(page)
+    others = page.selectbox(key="further").options
     for entry in list_datasets(home):
-        assert entry.info.title in said
+        assert entry.info.title in said or entry.info.title in others
         assert (":orange-badge[synthetic]" if entry.info.synthetic else ":green-badge[real]") in said
 
 
@@ -40,6 +41,20 @@ def test_a_file_is_added_by_its_path_and_forgotten_again(open_page: OpenPage, ho
     page.button(key=f"forget_{NAME}").click().run()
     assert "60 Normal" not in texts(page)
     assert (tmp_path / "pneumoniamnist.npz").is_file()
+
+
+def test_any_set_of_medmnist_is_chosen_and_added(open_page: OpenPage, home: DataHome, tmp_path: Path) -> None:
+    path = write_npz(tmp_path / "bloodmnist.npz", channels=3, classes=8)
+    page = open_page("datasets")
+    others = page.selectbox(key="further")
+    assert len(others.options) == 9
+    others.select("bloodmnist").run()
+    page.text_input(key="path_bloodmnist").set_value(str(path)).run()
+    page.button(key="add_bloodmnist").click().run()
+    assert not page.error
+    assert "3 Basophil, 3 Eosinophil" in texts(page)
+    assert "bloodmnist" not in [str(one) for one in page.selectbox(key="further").options]
+    assert len(page.selectbox(key="further").options) == 8
 
 
 def test_idrid_is_offered_and_added_from_its_published_zip(open_page: OpenPage, tmp_path: Path) -> None:
