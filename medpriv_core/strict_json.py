@@ -25,7 +25,7 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 MB = 1 << 20
 MOST_BYTES = 16 * MB
@@ -73,10 +73,29 @@ def open_regular(path: Path | str, *, most_bytes: int | None = MOST_BYTES) -> io
 def read_regular(path: Path | str, *, most_bytes: int = MOST_BYTES) -> bytes:
     """All of a regular file; arguments and errors are those of ``open_regular``."""
     with open_regular(path, most_bytes=most_bytes) as file:
-        content = file.read(most_bytes + 1)
+        content = read_at_most(file, most_bytes + 1, likely=os.fstat(file.fileno()).st_size + 1)
     if len(content) > most_bytes:  # it grew meanwhile
         raise _too_large(most_bytes)
     return content
+
+
+def read_at_most(file: IO[bytes], most_bytes: int, *, likely: int = MB) -> bytes:
+    """What is left of a file, ``most_bytes`` of it at most.
+
+    ``file.read(most_bytes)`` takes that much memory before it looks how much there is, and in the server the allocator
+    fills it (``server/memory.py``): of a file of some lines, hundredths of a second for each. So it is read in pieces,
+    the first of ``likely`` bytes.
+    """
+    pieces: list[bytes] = []
+    left, wanted = most_bytes, max(1, likely)
+    while left > 0:
+        wanted = min(wanted, left)
+        pieces.append(file.read(wanted))
+        left -= len(pieces[-1])
+        if len(pieces[-1]) < wanted:
+            break
+        wanted = MB
+    return b"".join(pieces)
 
 
 def read_json_file(path: Path | str, *, most_bytes: int = MOST_BYTES, file_names: bool = False) -> Any:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
+import tracemalloc
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from medpriv_core import strict_json
+from medpriv_core.errors import RunError
 from medpriv_core.home import read_json
+from medpriv_core.results.reference import read_reference
 from medpriv_core.strict_json import (
     DEEPEST,
     LONGEST_TEXT,
@@ -16,6 +24,7 @@ from medpriv_core.strict_json import (
     Unreadable,
     open_regular,
     parse_json,
+    read_at_most,
     read_json_file,
     read_regular,
 )
@@ -83,6 +92,30 @@ def test_what_is_no_file_is_never_waited_for(tmp_path: Path) -> None:
         read_regular(tmp_path / "file" / "spec.json")
     with pytest.raises(FileNotFoundError):
         read_regular(tmp_path / "nothing")
+
+
+def read_as_reference(path: Path) -> None:
+    with suppress(RunError):
+        read_reference(path)
+
+
+@pytest.mark.parametrize("reads", [lambda path: read_regular(path, most_bytes=1 << 28), read_as_reference])
+def test_a_small_file_takes_no_more_memory_than_it_has(tmp_path: Path, reads: Callable[[Path], object]) -> None:
+    """The server's allocator fills what is taken: the list of 200 runs, 64 MB for each file, took half a minute."""
+    (tmp_path / "file").write_bytes(gzip.compress(b"{}"))
+    tracemalloc.start()
+    try:
+        reads(tmp_path / "file")
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("likely", [1, 10, 11, 100])
+def test_what_grows_while_it_is_read_is_read_on(likely: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strict_json, "MB", 3)
+    for most in (0, 1, 10, 11, 100):
+        assert read_at_most(io.BytesIO(b"0123456789"), most, likely=likely) == b"0123456789"[:most]
 
 
 def test_a_file_of_gigabytes_is_not_read(tmp_path: Path) -> None:

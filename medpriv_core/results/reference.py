@@ -34,7 +34,7 @@ from medpriv_core.records.setup import Setup
 from medpriv_core.results.from_run import make_result
 from medpriv_core.results.result import Result
 from medpriv_core.spec import RunSpec
-from medpriv_core.strict_json import Unreadable, parse_json
+from medpriv_core.strict_json import Unreadable, parse_json, read_at_most
 
 FORMAT = 1
 FOLDER = Path(__file__).parent / "data" / "reference"
@@ -100,13 +100,14 @@ def read_reference(path: Path) -> ReferenceSet:
     """The runs in one file; raises ``RunError`` with what is wrong with it."""
     try:
         with gzip.open(path) as file:
-            text = file.read(MOST_BYTES + 1)
+            text = read_at_most(file, MOST_BYTES + 1)
         if len(text) > MOST_BYTES:
             raise RunError(f"The reference file {path.name} is larger than any that medpriv writes.")
         content = parse_json(text)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise RunError(f"The reference file {path.name} is damaged ({error}); install medpriv again.") from None
-    return ReferenceSet(content["about"] if isinstance(content, dict) else {}, _check(content, path))
+    runs = _check(content, path)
+    return ReferenceSet(content["about"], runs)
 
 
 def read_references(folder: Path = FOLDER) -> References:
