@@ -18,6 +18,7 @@ What type a value must have is for the readers to say (``medpriv_core.records``)
 from __future__ import annotations
 
 import errno
+import gzip
 import io
 import json
 import math
@@ -79,7 +80,7 @@ def read_regular(path: Path | str, *, most_bytes: int = MOST_BYTES) -> bytes:
     return content
 
 
-def read_at_most(file: IO[bytes], most_bytes: int, *, likely: int = MB) -> bytes:
+def read_at_most(file: IO[bytes] | gzip.GzipFile, most_bytes: int, *, likely: int = MB) -> bytes:
     """What is left of a file, ``most_bytes`` of it at most.
 
     ``file.read(most_bytes)`` takes that much memory before it looks how much there is, and in the server the allocator
