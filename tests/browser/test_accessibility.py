@@ -135,7 +135,7 @@ def test_a_page_on_which_nothing_is_under_way_asks_the_server_for_nothing(browse
     put_run(app.home, run_id="20260102-030405-calm", predictions=False)
     tab = new_tab(browser)
     asked: list[object] = []
-    tab.on("websocket", lambda socket: socket.on("framesent", asked.append))
+    tab.on("websocket", lambda socket: socket.on("framesent", lambda frame: asked.append(frame)))
     restless = {}
     for path in ("explore", "runs?runs=20260102-030405-calm"):
         open_page(tab, app, path)

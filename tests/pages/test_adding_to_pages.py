@@ -75,13 +75,14 @@ LINES = {
 ASK = r"""
 import pytest
 from streamlit.testing.v1 import AppTest
+from medpriv_core.datasets.registry import dataset_names
 from tests.exports import test_charts
 from tests.exports.chart_samples import SAMPLES
 
 page = AppTest.from_file("pages/index.py", default_timeout=60)
 page.switch_page("how_many.py").run()
 assert not page.exception
-assert (page.title[0].value, page.markdown[-1].value) == ("How many?", "8 datasets")
+assert (page.title[0].value, page.markdown[-1].value) == ("How many?", f"{len(dataset_names())} datasets")
 
 page = AppTest.from_file("pages/index.py", default_timeout=60)
 page.query_params["dataset"], page.query_params["size"] = "synthetic_chest", "64"
