@@ -186,8 +186,10 @@ def differences(values: dict[str, Any]) -> list[str]:
         unseen |= {"noise_draw", *STRENGTHS}
     if now["crop_size"] and preset["crop_size"]:
         unseen.add("crop_size")  # it follows the size of the image
-    return [
-        f"{SETTINGS[name].label}: {in_words(name, now[name])} instead of {in_words(name, preset[name])}"
+    said = {
+        name: (in_words(name, now[name]), in_words(name, preset[name]))
         for name in differing(now, preset)
         if name not in unseen
-    ]
+    }
+    # What follows another setting ("auto") is another thing under another method, by the same word.
+    return [f"{SETTINGS[name].label}: {new} instead of {old}" for name, (new, old) in said.items() if new != old]

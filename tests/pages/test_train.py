@@ -208,6 +208,17 @@ def test_what_differs_from_the_preset_is_said(open_page: OpenPage) -> None:
     )
 
 
+@pytest.mark.parametrize("method", ["dp_sgd", "local_dp"])
+def test_what_follows_the_method_is_not_called_a_change(open_page: OpenPage, method: str) -> None:
+    page = open_page("train")
+    page.button(key="preset_quick").click().run()
+    page.segmented_control(key="train_method").set_value(method).run()
+    (said,) = [one for one in texts(page).splitlines() if one.startswith("Changed from")]
+    changes = said.partition(": ")[2].removesuffix(".").split("; ")
+    assert any(one.startswith("Method: ") and one.endswith(" instead of No privacy") for one in changes)
+    assert [one for one in changes if len(set(one.partition(": ")[2].split(" instead of "))) < 2] == []
+
+
 def test_what_is_not_changed_follows_the_preset_to_another_dataset_and_epsilon(open_page: OpenPage) -> None:
     page = open_page("train")
     page.button(key="preset_sound").click().run()
