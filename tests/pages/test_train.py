@@ -213,8 +213,7 @@ def test_what_follows_the_method_is_not_called_a_change(open_page: OpenPage, met
     page = open_page("train")
     page.button(key="preset_quick").click().run()
     page.segmented_control(key="train_method").set_value(method).run()
-    (said,) = [one for one in texts(page).splitlines() if one.startswith("Changed from")]
-    changes = said.partition(": ")[2].removesuffix(".").split("; ")
+    changes = texts(page).partition("Changed from *Quick what-if*: ")[2].splitlines()[0].removesuffix(".").split("; ")
     assert any(one.startswith("Method: ") and one.endswith(" instead of No privacy") for one in changes)
     assert [one for one in changes if len(set(one.partition(": ")[2].split(" instead of "))) < 2] == []
 
