@@ -18,7 +18,6 @@ What type a value must have is for the readers to say (``medpriv_core.records``)
 from __future__ import annotations
 
 import errno
-import gzip
 import io
 import json
 import math
@@ -26,7 +25,7 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 MB = 1 << 20
 MOST_BYTES = 16 * MB
@@ -43,6 +42,10 @@ _NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(
 
 class Unreadable(ValueError):
     """What lies there is not as medpriv writes it; the text is a clause."""
+
+
+class _ToRead(Protocol):
+    def read(self, size: int, /) -> bytes: ...
 
 
 class NoJson(Unreadable):
@@ -80,7 +83,7 @@ def read_regular(path: Path | str, *, most_bytes: int = MOST_BYTES) -> bytes:
     return content
 
 
-def read_at_most(file: IO[bytes] | gzip.GzipFile, most_bytes: int, *, likely: int = MB) -> bytes:
+def read_at_most(file: _ToRead, most_bytes: int, *, likely: int = MB) -> bytes:
     """What is left of a file, ``most_bytes`` of it at most.
 
     ``file.read(most_bytes)`` takes that much memory before it looks how much there is, and in the server the allocator

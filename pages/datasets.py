@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import streamlit as st
 
 from medpriv_core.datasets import registry
-from medpriv_core.datasets.fetching import fetch_job, start_fetch
+from medpriv_core.datasets.fetching import fetch_job, last_fetch, start_fetch
 from medpriv_core.datasets.medmnist import FETCHABLE
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError
@@ -36,7 +36,7 @@ def main() -> None:
     places = {}
     further = []
     for entry in registry.list_datasets(cached.home()):
-        if entry.info.name in FETCHABLE and entry.info.name not in SHOWN and not entry.location:
+        if is_one_of_many(entry):
             further.append(entry)
             continue
         with st.container(border=True):
@@ -44,6 +44,14 @@ def main() -> None:
     if further:
         draw_further(further)
     draw_spent(places)
+
+
+def is_one_of_many(entry: DatasetEntry) -> bool:
+    """Whether it is a set of MedMNIST of which there is nothing to tell: neither added nor being fetched."""
+    name = entry.info.name
+    if name not in FETCHABLE or name in SHOWN or entry.location:
+        return False
+    return last_fetch(cached.home(), name) is None
 
 
 def draw_further(entries: Sequence[DatasetEntry]) -> None:
@@ -153,8 +161,9 @@ def forget(name: str) -> None:
 def draw_fetch(name: str) -> None:
     """Download a MedMNIST file; the download goes on if the page is closed."""
     row = st.container(horizontal=True, vertical_alignment="bottom")
+    sizes, last = FETCHABLE[name], last_fetch(cached.home(), name)
     size = row.segmented_control(
-        "Image size (pixels)", FETCHABLE[name], default=FETCHABLE[name][0], required=True, key=f"size_{name}"
+        "Image size (pixels)", sizes, default=last[0] if last else sizes[0], required=True, key=f"size_{name}"
     )
     status = fetch_job(cached.home(), name, size).status()
     running = status is not None and status.state == "running"

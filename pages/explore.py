@@ -38,7 +38,8 @@ QUESTIONS: dict[str, tuple[str, Callable[[Scene], None]]] = {
 
 
 def main() -> None:
-    st.title("What does the noise hide?", anchor=False)
+    with st.container(key="explore_title"):  # by which the style knows the page before anything of it is painted
+        st.title("What does the noise hide?", anchor=False)
     take_clicked()
     take_loaded()
     narrow, wide = st.columns([1, 4], gap="medium")

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from medpriv_core.datasets.medmnist import fetch_medmnist, medmnist_file
+from medpriv_core.datasets.medmnist import FETCHABLE, fetch_medmnist, medmnist_file
 from medpriv_core.datasets.registry import DatasetEntry, add_dataset, list_datasets
 from medpriv_core.home import DataHome
-from medpriv_core.jobs.job import Job, job_at
+from medpriv_core.jobs.job import Job, JobStatus, job_at
 from medpriv_core.progress import ProgressCallback, no_progress
 
 
 def fetch_job(home: DataHome, name: str, size: int) -> Job:
     """The job that fetches this dataset in this size; raises ``DatasetError`` for one that there is not."""
     return job_at(home, "fetch", medmnist_file(home, name, size).stem)
+
+
+def last_fetch(home: DataHome, name: str) -> tuple[int, JobStatus] | None:
+    """Size and status of the fetch of this dataset that is under way, or else of one that was stopped or failed.
+
+    None where there is neither. By this a page that was opened anew shows what began before.
+    """
+    found = [(size, fetch_job(home, name, size).status()) for size in FETCHABLE.get(name, ())]
+    told = [(size, status) for size, status in found if status is not None and status.state != "finished"]
+    return min(told, key=lambda one: one[1].state != "running", default=None)
 
 
 def start_fetch(home: DataHome, name: str, size: int, *, base_url: str | None = None) -> Job:

@@ -18,7 +18,7 @@ from medpriv_core.datasets.graded_table import DR_GRADES
 Counts = tuple[int, int, int]  # training, validation, test images
 
 SIZES = (28, 64, 128, 224)
-# Twice the largest array of 64 pixels a side. An array is read as a whole, and a common machine has 8 GiB.
+# Nearly twice the largest array of 64 pixels a side. An array is read as a whole, and a common machine has 8 GiB.
 MAX_ARRAY_BYTES = 2 * 1024**3
 
 

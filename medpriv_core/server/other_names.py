@@ -11,7 +11,7 @@ from medpriv_core.server.doors import App, Receive, Scope, Send
 
 
 class OtherNames:
-    """Sends whoever asks for a page by one of ``names`` to where it is, with all that the address says.
+    """Sends a visitor who asks for a page by one of ``names`` to where it is, with all that the address says.
 
     - ``names``: from the last part of a path ("explore") to what takes its place ("" for the root).
     """

@@ -176,6 +176,8 @@ def _is_empty(session: Any) -> bool:
     if session._scriptrunner is not None:
         return False
     session.session_state.clear()
+    # The functions that its buttons call, which hold what they are about: a slide that was being made, say.
+    session.session_state._new_widget_state.widget_metadata.clear()
     session._fragment_storage.clear()
     session._client_state.Clear()
     return True

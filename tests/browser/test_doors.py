@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pydicom.data import get_testdata_file
 
+from benchmarks.pages import PAGES
 from medpriv_core.uploads.opening import open_upload
 from tests.browser.conftest import App, new_tab
 from tests.server.looking import holds
@@ -78,10 +79,13 @@ def test_by_the_name_localhost_too_pages_come_and_an_upload_and_a_download_work(
     page: Page, app: App, tmp_path: Path
 ) -> None:
     (tmp_path / FILE_NAME).write_bytes(own_dicom(PATIENT))
-    for path in ("compare", "explore?beta=2"):
+    for path in (*PAGES, "explore?beta=2"):  # each by its name
         page.goto(f"http://localhost:{app.port}/{path}")
-        expect(page.get_by_role("heading").first).to_be_visible()
+        expect(page.get_by_role("link", name=path.partition("?")[0].title(), exact=True)).to_be_visible()
         expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.get_by_role("heading").first).to_be_visible()
+        if path == "compare":
+            expect(page.locator(".stPlotlyChart svg").first).to_be_visible()
     expect(page.get_by_role("slider").first).to_have_attribute("aria-valuetext", "2")
     open_own_picture(page, tmp_path / FILE_NAME)
     page.get_by_role("tab", name="Export").click()
@@ -192,11 +196,17 @@ def test_nothing_of_a_file_is_left_in_the_server_ten_seconds_after_its_tab_was_c
     open_own_picture(leaves, tmp_path / FILE_NAME)
     expect(leaves.get_by_text("is not removed")).to_be_visible()
     assert not holds(pid, PATIENT.encode()), "the header is gone once the image is there"
+    leaves.get_by_role("tab", name="Export").click()
+    with leaves.expect_download() as download:
+        leaves.get_by_role("button", name="PNG", exact=True).click()
+    made = Path(download.value.path()).read_bytes()
+    slide = made[len(made) // 2 :][:64]
+    assert holds(pid, slide), "a slide that was made is kept for the second time"
     row = open_upload(FILE_NAME, own_dicom(PATIENT), visitor="this test")._decoded.frames[0, 64].tobytes()
     assert holds(pid, row), "looked in the right place"
     leaves.close()
     closed = time.monotonic()
-    while any(holds(pid, gone) for gone in (row, FILE_NAME.encode(), PATIENT.encode())):
+    while any(holds(pid, gone) for gone in (row, slide, FILE_NAME.encode(), PATIENT.encode())):
         assert time.monotonic() < closed + GONE_WITHIN_S
         time.sleep(0.2)  # it takes the server's time to look at all of its memory
     expect(stays.get_by_role("img", name=re.compile("Original"))).to_be_visible()

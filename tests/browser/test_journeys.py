@@ -206,11 +206,18 @@ def test_a_zip_of_runs_is_made_at_one_click_and_there_at_the_next(page: Page, ap
         put_run(app.home, run_id=run_id, predictions=False)
     page.goto(f"{app.url}/runs?runs={','.join(ids)}")
     page.get_by_text("Take the chosen runs away").click()
+    begun: list[object] = []
+    page.on("download", lambda one: begun.append(one))
     for _ in range(2):  # first it is made and begins by itself
         with page.expect_download(timeout=PATIENCE_S * 1000) as download:
             page.get_by_role("button", name="Zip of 2 runs").first.click()
         assert download.value.suggested_filename == "medpriv-runs.zip"
     expect(page.get_by_test_id("stProgress")).to_have_count(0)
+    page.get_by_text("Time", exact=True).click()  # the page is drawn again, and nothing begins by itself
+    page.wait_for_url("**against=time**")
+    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0)
+    page.wait_for_timeout(500)
+    assert len(begun) == 2
 
 
 def test_runs_are_chosen_in_the_table_drawn_together_deleted_and_brought_back(page: Page, app: App) -> None:

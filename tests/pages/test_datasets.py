@@ -6,10 +6,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from medpriv_core.datasets.fetching import start_fetch
 from medpriv_core.datasets.registry import add_dataset, content_of, list_datasets
 from medpriv_core.home import DataHome
+from medpriv_core.jobs import job as job_module
+from medpriv_core.jobs.folder import Ending
 from medpriv_core.runs import service
 from medpriv_core.shown_text import for_markdown
 from tests.datasets.builders import chest_files, idrid_files, image_bytes, write_folder, write_npz, write_zip
@@ -55,6 +59,23 @@ def test_any_set_of_medmnist_is_chosen_and_added(open_page: OpenPage, home: Data
     assert "3 Basophil, 3 Eosinophil" in texts(page)
     assert "bloodmnist" not in [str(one) for one in page.selectbox(key="further").options]
     assert len(page.selectbox(key="further").options) == 8
+
+
+def test_a_fetch_that_began_before_the_page_was_opened_is_shown(
+    open_page: OpenPage, home: DataHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_module, "start_process", lambda *command, **more: None)
+    start_fetch(home, "bloodmnist", 64)
+    job = start_fetch(home, "pneumoniamnist", 128)
+    page = open_page("datasets")
+    assert len(page.selectbox(key="further").options) == 8
+    for name, size in (("bloodmnist", 64), ("pneumoniamnist", 128)):
+        assert page.segmented_control(key=f"size_{name}").value == size
+        assert page.button(key=f"stop_{name}")
+    job.end(Ending("failed", 1, "There is no network."), {})
+    page = open_page("datasets")
+    assert page.segmented_control(key="size_pneumoniamnist").value == 128
+    assert "There is no network." in [one.value for one in page.error]
 
 
 def test_idrid_is_offered_and_added_from_its_published_zip(open_page: OpenPage, tmp_path: Path) -> None:
