@@ -96,6 +96,15 @@ class AddedDataset(ABC):
         del file_name
         return None
 
+    def patients(self, name: SplitName) -> Sequence[str] | None:
+        """Whose image each one of a split is: equal for all images of a patient, and different for others.
+
+        None unless that is known of every image; here, from the names of their files.
+        """
+        keys = [self.patient_key(file_name) for file_name in self.split(name).ids]
+        known = [key for key in keys if key is not None]
+        return known if known and len(known) == len(keys) else None
+
     @abstractmethod
     def split(self, name: SplitName) -> Split:
         """One split, read lazily."""
