@@ -70,7 +70,7 @@ class _Named(ChestXray):
 
     def split(self, name: SplitName) -> FileSplit:
         labels = np.zeros(len(self._names), dtype=np.int64)
-        return FileSplit(files=None, names=self._names, ids=self._names, labels=labels, channels=1)  # type: ignore[arg-type]
+        return FileSplit(files=None, names=self._names, ids=self._names, labels=labels, channels=1)
 
 
 def _named(names: list[str]) -> list[str] | None:
