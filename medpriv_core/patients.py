@@ -13,7 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from medpriv_core.errors import SettingError
+
+if TYPE_CHECKING:
+    from medpriv_core.spec import RunSpec
 
 PATIENTS, LARGEST = "patients", "largest_patient_images"
 
@@ -41,3 +46,18 @@ def recorded_patients(record: Mapping[str, Any]) -> PatientCount | None:
 def patient_facts(count: PatientCount | None) -> dict[str, int | None]:
     """For ``setup.json``: also that nothing is known is a fact."""
     return {PATIENTS: count.patients if count else None, LARGEST: count.largest if count else None}
+
+
+def count_records(spec: RunSpec, *, images: int, patients: PatientCount | None, dataset: str) -> int:
+    """How many records a run draws from, n: training images, or patients where these are the record.
+
+    ``dataset`` is what the dataset is called. Raises ``SettingError`` for patients that nobody knows.
+    """
+    if spec.record == "image":
+        return images
+    if patients is None:
+        raise SettingError(
+            f"It is not known of each training image of {dataset} whose it is, so patients cannot be protected as a "
+            "whole. Set [unit] to [unit=image]."
+        )
+    return patients.patients

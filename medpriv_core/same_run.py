@@ -23,16 +23,37 @@ from typing import Any, Literal
 
 from medpriv_core.defaults import PASS_MEMORY_MB
 from medpriv_core.errors import SettingError
-from medpriv_core.setting import Setting
+from medpriv_core.setting import Choice, Setting, setting
 from medpriv_core.spec_checks import check_class_weights
+
+Sampling = Literal["auto", "poisson", "full_batch", "shuffled"]
+
+
+def sampling_setting() -> Any:
+    """The field ``sampling`` of a run specification."""
+    return setting(
+        "auto",
+        "Sampling",
+        "Which images a step sees. **Poisson subsampling**: each is drawn into each step independently, which makes "
+        "the noise count for more. **Full batch**: every image in every step, one step an epoch, often better where "
+        "ε is small. **Shuffled batches**: the usual way, and nothing may be credited for it. **Auto**: Poisson "
+        "subsampling under DP-SGD, else shuffled batches.",
+        choices={
+            # In the form of DP-SGD, the only one that asks.
+            "auto": Choice("Poisson subsampling"),
+            "poisson": Choice("Poisson subsampling", series="Poisson batches", offered=False),
+            "full_batch": Choice("Full batch (every image in every step)", "full batch", "full batches"),
+            "shuffled": Choice("Shuffled batches", "shuffled batches"),
+        },
+    )
 
 
 def canonical_settings(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, Any]:
     """The values of all ``settings`` as the canonical specification has them; they need not be possible yet."""
     said = dict(values)
-    for name, setting in settings.items():
-        if setting.default is not MISSING and (setting.machine or not setting.matters(values)):
-            said[name] = setting.default
+    for name, each in settings.items():
+        if each.default is not MISSING and (each.machine or not each.matters(values)):
+            said[name] = each.default
     if values["norm"] == "batch_norm" and values["engine"] != "microbatch":
         said["memory_mb"] = values["memory_mb"] or PASS_MEMORY_MB
     if values["sampling"] == "auto":

@@ -19,9 +19,10 @@ from medpriv_core.architectures import architecture_setting
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.in_runs import block_setting, changed_pixels_setting, noise_draw_setting, noise_of_run
-from medpriv_core.same_run import canonical_settings, usual_sampling
+from medpriv_core.same_run import Sampling, canonical_settings, sampling_setting, usual_sampling
 from medpriv_core.setting import Choice, Setting, setting, setting_of
 from medpriv_core.spec_checks import check_class_weights, check_dataset_size, check_device, check_together, on_features
+from medpriv_core.unit import Unit, UnitChoice, images_per_patient_setting, unit_setting
 
 if TYPE_CHECKING:
     from medpriv_core.mechanisms.picture_noise import PictureNoise
@@ -30,7 +31,6 @@ Method = Literal["none", "local_dp", "dp_sgd"]
 Trainable = Literal["head", "norms", "all"]
 Features = Literal["last", "layer3", "layer3_grid"]
 Norm = Literal["frozen_batch_norm", "group_norm", "batch_norm"]
-Sampling = Literal["auto", "poisson", "full_batch", "shuffled"]
 Engine = Literal["one_pass", "opacus", "microbatch"]
 NoiseGenerator = Literal["fast", "secure"]
 Precision = Literal["auto", "float32", "mixed"]
@@ -97,26 +97,32 @@ class RunSpec:
     delta: float = setting(
         DEFAULT_DELTA,
         "Chance of failure (δ)",
-        "The chance that the promise of ε fails altogether. Must be well below 1/n for n training images.",
+        "The chance that the promise of ε fails altogether. Must be well below 1/n for n records (images or patients).",
         bounds=(1e-12, 0.1),
         step=1e-6,
         methods=("local_dp", "dp_sgd"),
     )
+    unit: UnitChoice = unit_setting()
+    images_per_patient: int = images_per_patient_setting()
     max_grad_norm: float = setting(
         1.0,
         "Clipping norm (C)",
-        "No single image may push the network further than this in one step; without DP-SGD no batch, which keeps "
-        "training from diverging.",
+        "No single record (image or patient) may push the network further than this in one step; without DP-SGD no "
+        "batch, which keeps training from diverging.",
         bounds=(1e-4, 1e4),
         step=0.1,
     )
     epochs: int = setting(
-        10, "Epochs", "How often, on average, each training image is used.", bounds=(1, 1000), unit="epochs"
+        10,
+        "Epochs",
+        "How often, on average, each training record is used.",
+        bounds=(1, 1000),
+        unit="epochs",
     )
     batch_size: int = setting(
         64,
         "Batch size",
-        "Images a step. With Poisson subsampling: the expected number.",
+        "Images a step, or patients where these are protected. With Poisson subsampling: the expected number.",
         bounds=(1, 65536),
         step=16,
         when=lambda settings: settings["sampling"] != "full_batch",
@@ -187,21 +193,7 @@ class RunSpec:
             "batch_norm": Choice("BatchNorm in training mode", series="BatchNorm in training"),
         },
     )
-    sampling: Sampling = setting(
-        "auto",
-        "Sampling",
-        "Which images a step sees. **Poisson subsampling**: each is drawn into each step independently, which makes "
-        "the noise count for more. **Full batch**: every image in every step, one step an epoch, often better where "
-        "ε is small. **Shuffled batches**: the usual way, and nothing may be credited for it. **Auto**: Poisson "
-        "subsampling under DP-SGD, else shuffled batches.",
-        choices={
-            # In the form of DP-SGD, the only one that asks.
-            "auto": Choice("Poisson subsampling"),
-            "poisson": Choice("Poisson subsampling", series="Poisson batches", offered=False),
-            "full_batch": Choice("Full batch (every image in every step)", "full batch", "full batches"),
-            "shuffled": Choice("Shuffled batches", "shuffled batches"),
-        },
-    )
+    sampling: Sampling = sampling_setting()
     engine: Engine = setting(
         "one_pass",
         "Clipping",
@@ -306,6 +298,11 @@ class RunSpec:
     def sampling_scheme(self) -> Sampling:
         """How batches are drawn: poisson, full_batch or shuffled."""
         return usual_sampling(self.method) if self.sampling == "auto" else self.sampling
+
+    @property
+    def record(self) -> Unit:
+        """What is drawn, clipped and protected as one: images, unless it is said to be patients."""
+        return "patient" if self.unit == "patient" else "image"
 
     @property
     def input_size(self) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from medpriv_core.architectures import ARCHITECTURES
 from medpriv_core.errors import SettingError
 from medpriv_core.mechanisms.in_runs import OWN_PARAMETERS, kinds_of_noise, takes
+from medpriv_core.unit import check_unit
 
 if TYPE_CHECKING:
     from medpriv_core.spec import RunSpec
@@ -35,6 +36,7 @@ def check_together(spec: RunSpec) -> None:
         )
     _check_noise(spec)
     _check_method(spec)
+    check_unit(spec)
     _check_network(spec)
 
 
@@ -128,15 +130,16 @@ def check_dataset_size(spec: RunSpec, train_size: int) -> None:
     """Raise ``SettingError`` if the spec cannot run on ``train_size`` training records."""
     if train_size < 1:
         raise SettingError("There are no training records.")
+    records = f"{spec.record}s"
     if spec.sampling_scheme != "full_batch" and spec.batch_size > train_size:
         raise SettingError(
-            f"[batch_size] ({spec.batch_size}) is larger than the training set ({train_size} images). "
+            f"[batch_size] ({spec.batch_size}) is larger than the training set ({train_size} {records}). "
             f"Choose {train_size} or less."
         )
     if spec.method == "dp_sgd" and spec.delta >= 1 / train_size:
         raise SettingError(
             f"[delta] ({spec.delta:g}) must be below 1/n = {1 / train_size:.2g} for n = {train_size} training "
-            "images: at 1/n, publishing one patient at random would count as private."
+            f"{records}: at 1/n, publishing one patient at random would count as private."
         )
 
 

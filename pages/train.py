@@ -14,6 +14,7 @@ from medpriv_core.errors import MedprivError, RunTableError, SettingError, Weigh
 from medpriv_core.extras import why_missing
 from medpriv_core.privacy.checks import check_plan
 from medpriv_core.privacy.dp_sgd import MAX_IMAGES_PER_PATIENT
+from medpriv_core.privacy.per_image import image_instead
 from medpriv_core.privacy.plan import DpSgdPlan, plan_run
 from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon
 from medpriv_core.privacy.verdict import planned_question, planned_verdict
@@ -24,6 +25,7 @@ from medpriv_core.runs.estimate import estimate_disk, estimate_memory, estimate_
 from medpriv_core.runs.spare import SPARE_MB
 from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import RunSpec
+from medpriv_core.unit import with_unit
 from medpriv_core.weights_source import check_weights, resolve_weights
 from pages.parts import cached
 from pages.parts.exposure_view import draw_exposure, meaning_of_images, meaning_of_training
@@ -59,12 +61,13 @@ def main() -> None:
 def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
     """What the run would protect and cost, and the button."""
     st.header("Before you launch", anchor=False)
-    train_size, test_size = entry.train or 0, entry.test or 0
+    test_size = entry.test or 0
     protection, cost, launch, more = st.container(), st.container(), st.container(), st.container()
     try:
-        spec = RunSpec(**values)
-        spec.check_dataset_size(train_size)
-        plan = plan_run(spec, train_size=train_size) if spec.method == "dp_sgd" else None
+        spec = with_unit(RunSpec(**values), entry.patients)
+        records = entry.records(spec)
+        spec.check_dataset_size(records)
+        plan = plan_run(spec, train_size=records) if spec.method == "dp_sgd" else None
         check_weights(spec.weights, norm=spec.norm, home=cached.home())
     except (SettingError, WeightsError) as error:
         protection.error(f"This cannot be launched: {sentence(error)}", icon=":material/block:")
@@ -72,7 +75,7 @@ def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
         return
     try:
         with cost:
-            draw_cost(spec, train_size, test_size)
+            draw_cost(spec, entry.train or 0, test_size)
     except RunTableError as error:
         show_error(protection, error)
         draw_launch(launch, None)
@@ -152,13 +155,13 @@ def draw_dp_sgd(spec: RunSpec, plan: DpSgdPlan, entry: DatasetEntry, more: Delta
     """The epsilon that holds and what it rests on; in ``more``, on demand, the rest."""
     with suppress(WeightsError):  # told when it is launched
         spec = spec.changed(weights=resolve_weights(spec.weights))
-    train_size = entry.train or 0
+    records = entry.records(spec)
     said, people, lights = st.container(), more.empty(), more.container()
     patient = more.container(horizontal=True, vertical_alignment="bottom")
 
     def draw_what_holds() -> None:
-        verdict = planned_verdict(spec, train_size=train_size)
-        checks = check_plan(spec, train_size=train_size, patients=entry.patients)
+        verdict = planned_verdict(spec, train_size=records)
+        checks = check_plan(spec, train_size=records, patients=entry.patients)
         assert verdict is not None
         with said:
             draw_verdict(verdict)
@@ -174,14 +177,18 @@ def draw_dp_sgd(spec: RunSpec, plan: DpSgdPlan, entry: DatasetEntry, more: Delta
         if details.open:
             with details:
                 draw_details(plan)
-    if math.isfinite(plan.epsilon):
+    if plan.mechanism.unit == "patient":
+        with suppress(SettingError):  # a batch of more records than there are images
+            patient.caption(for_markdown(image_instead(spec, images=entry.train or 0, patients=entry.patients)))
+    elif math.isfinite(plan.epsilon):
         draw_patient(patient, plan, entry)
 
 
 def draw_details(plan: DpSgdPlan) -> None:
     """What is counted, and the second line."""
+    record = "a patient" if plan.mechanism.unit == "patient" else "an image"
     st.markdown(
-        f"Noise multiplier σ = {plan.noise_multiplier:g}; {plan.steps:,} counted steps, in each of which an image "
+        f"Noise multiplier σ = {plan.noise_multiplier:g}; {plan.steps:,} counted steps, in each of which {record} "
         f"takes part with probability {plan.sample_rate:.4g}."
     )
     with st.spinner("Asking the classic accountant…"):

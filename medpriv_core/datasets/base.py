@@ -144,6 +144,7 @@ class PreparedSplit:
 
     images: np.ndarray  # uint8, shape (n, image_size, image_size, channels)
     labels: np.ndarray  # int64, shape (n,)
+    patients: np.ndarray | None = None  # int64, shape (n,): whose each is, numbered from 0; None where not known of all
 
 
 @dataclass(frozen=True)

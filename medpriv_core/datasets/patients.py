@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from medpriv_core.datasets.base import AddedDataset, Dataset
+import numpy as np
+
+from medpriv_core.datasets.base import AddedDataset, Dataset, SplitName
 from medpriv_core.patients import PatientCount
 
 
@@ -27,3 +29,14 @@ def patients_of(dataset: Dataset | AddedDataset) -> PatientCount | None:
     if dataset.info.synthetic:
         return PatientCount(len(dataset.split("train").labels), 1)
     return count_patients(dataset.patients("train")) if isinstance(dataset, AddedDataset) else None
+
+
+def patient_numbers(dataset: Dataset | AddedDataset, split: SplitName) -> np.ndarray | None:
+    """Whose each image of a split is: int64 (n,), numbered from 0 in their order; None where that is not known."""
+    if dataset.info.synthetic:
+        return np.arange(len(dataset.split(split).labels))
+    patients = dataset.patients(split) if isinstance(dataset, AddedDataset) else None
+    if patients is None:
+        return None
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(patient, len(numbers)) for patient in patients], dtype=np.int64)

@@ -24,7 +24,7 @@ from medpriv_core.datasets.arrays import read_array, work_in_order, write_images
 from medpriv_core.datasets.base import Dataset, PreparedDataset, PreparedSplit, Split, SplitName
 from medpriv_core.datasets.files import FileSplit
 from medpriv_core.datasets.images import to_square
-from medpriv_core.datasets.patients import patients_of
+from medpriv_core.datasets.patients import patient_numbers, patients_of
 from medpriv_core.datasets.registry import open_dataset, remember_content
 from medpriv_core.errors import DataHomeError, ImageError
 from medpriv_core.home import DataHome, explain_disk_errors
@@ -75,11 +75,10 @@ def prepare_dataset(
     key = f"{content}-{image_size}{_DEEP if _has_deep_pictures(dataset) else ''}"
     folder = home.prepared / key
     prepared = _read_prepared(folder, dataset, key, image_size)
-    patients = patients_of(dataset)
     if prepared is not None:
         if _checksums(folder) is None:
             say(UNCHECKED)
-        return replace(prepared, patients=patients)
+        return _with_patients(prepared, dataset)
     lock = home.prepared / f"{key}.lock"
     with hold_lock(lock, progress=progress, phase="Waiting for another process that reads the same images"):
         prepared = _read_prepared(folder, dataset, key, image_size)
@@ -91,7 +90,18 @@ def prepare_dataset(
             prepared = _read_prepared(folder, dataset, key, image_size)
     if prepared is None:
         raise DataHomeError(f"The arrays just written to {folder} cannot be read back. Check the disk.")
-    return replace(prepared, patients=patients)
+    return _with_patients(prepared, dataset)
+
+
+def _with_patients(prepared: PreparedDataset, dataset: Dataset) -> PreparedDataset:
+    """Whose images they are is read from the dataset each time, and not kept with the arrays."""
+    train, test = (patient_numbers(dataset, name) for name in _SPLITS)
+    return replace(
+        prepared,
+        patients=patients_of(dataset),
+        train=replace(prepared.train, patients=train),
+        test=replace(prepared.test, patients=test),
+    )
 
 
 def _has_deep_pictures(dataset: Dataset) -> bool:

@@ -28,9 +28,10 @@ from medpriv_core.datasets.report import AddReport, as_record, count_copies, fro
 from medpriv_core.errors import DatasetError, MedprivError
 from medpriv_core.given_paths import find_place
 from medpriv_core.home import DataHome
-from medpriv_core.patients import PatientCount, patient_facts, recorded_patients
+from medpriv_core.patients import PatientCount, count_records, patient_facts, recorded_patients
 from medpriv_core.printable import printable
 from medpriv_core.progress import ProgressCallback, no_progress
+from medpriv_core.spec import RunSpec
 
 UNREAD = ""  # no content has this key
 
@@ -55,6 +56,10 @@ class DatasetEntry:
     def train(self) -> int | None:
         """Number of training images."""
         return None if self.train_counts is None else sum(self.train_counts)
+
+    def records(self, spec: RunSpec) -> int:
+        """How many records a run draws from, n; raises ``SettingError`` for patients that nobody knows."""
+        return count_records(spec, images=self.train or 0, patients=self.patients, dataset=self.info.title)
 
     @property
     def test(self) -> int | None:

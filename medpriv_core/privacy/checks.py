@@ -23,7 +23,8 @@ from medpriv_core.patients import PatientCount
 from medpriv_core.privacy import conditions
 from medpriv_core.privacy.conditions import Case, Check, not_recorded
 from medpriv_core.privacy.dp_sgd import MAX_IMAGES_PER_PATIENT, composed_epsilon
-from medpriv_core.privacy.facts import planned_facts
+from medpriv_core.privacy.facts import GuaranteeFacts, planned_facts
+from medpriv_core.privacy.measured import FAILED, words_of
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.private_training import private_training
 from medpriv_core.privacy.second_accountant import NOTHING_ASKED, Question, answer_to, wait_for_answer
@@ -65,7 +66,7 @@ def check_plan(spec: RunSpec, *, train_size: int, patients: PatientCount | None 
         "in a step, by the function that the loop itself uses.",
     )
     asked = planned_question(plan)
-    return _checks(case, accounting, check_second(asked), check_patients(asked, patients))
+    return _checks(case, accounting, check_second(asked), check_patients(asked, patients, facts=facts))
 
 
 def check_run(spec: RunSpec, *, setup: Setup, spent: Spent | None, imported: bool = False) -> list[Check]:
@@ -84,14 +85,14 @@ def check_run(spec: RunSpec, *, setup: Setup, spent: Spent | None, imported: boo
     Raises:
         SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
     """
-    if spec.method != "dp_sgd" or not setup.train_size:
+    if spec.method != "dp_sgd" or not setup.records:
         return []
     facts = setup.guarantee
     noise_multiplier = facts.noise_multiplier or setup.noise_multiplier
     case = Case(
         spec,
         facts,
-        setup.train_size,
+        setup.records,
         noise_multiplier,
         steps=spent.steps if spent is not None else 0,
         taken=spent.taken if spent is not None else 0,
@@ -100,7 +101,7 @@ def check_run(spec: RunSpec, *, setup: Setup, spent: Spent | None, imported: boo
     asked = run_question(spec, setup=setup, spent=spent)
     nothing_yet = spent is None and facts.mechanism() is not None
     second = check_second(NOTHING_ASKED if nothing_yet else asked, recorded=setup.second_accountant)
-    several = check_patients(asked, setup.patient_count, recorded=setup.patients_counted)
+    several = check_patients(asked, setup.patient_count, recorded=setup.patients_counted, facts=facts)
     checks = _checks(case, _check_accounting(case, spent), second, several)
     if doubt := setup.weights_doubt:
         checks = [_doubted(check, doubt) if check.name == "Pretrained weights" else check for check in checks]
@@ -164,18 +165,27 @@ def check_second(asked: Question | None, *, recorded: Mapping[str, Any] | None =
     return Check(name, "amber", f"Another program cannot compute these steps finely enough to confirm ε = {first}.")
 
 
-def check_patients(asked: Question | None, patients: PatientCount | None, *, recorded: bool = True) -> Check:
-    """Whether one image is all that a patient has at stake.
+def check_patients(
+    asked: Question | None,
+    patients: PatientCount | None,
+    *,
+    recorded: bool = True,
+    facts: GuaranteeFacts | None = None,
+) -> Check:
+    """Whether one record is all that a patient has at stake.
 
     Args:
         asked: What the second accountant is asked, which holds the steps; None where they were not recorded.
         patients: How many patients the images are of; None where that is not known.
         recorded: Whether that was looked into at all.
+        facts: What a run recorded about its steps: whether these draw patients.
 
     Returns:
         The light *Patients with several images*.
     """
     name = PATIENTS_LIGHT
+    if facts is not None and facts.unit == "patient":
+        return _check_drawn_patients(facts, patients)
     if not recorded:
         return not_recorded(name, "whose images it learned from")
     if patients is None:
@@ -198,6 +208,24 @@ def check_patients(asked: Question | None, patients: PatientCount | None, *, rec
         return Check(name, "amber", f"{has}; which ε holds for that patient cannot be computed with so small a δ.")
     holds = "no ε" if math.isinf(epsilon) else f"ε = {format_epsilon(epsilon)} (δ = {format_delta(asked.delta)})"
     return Check(name, "amber", f"{has}, and for that patient {holds} holds.")
+
+
+def _check_drawn_patients(facts: GuaranteeFacts, patients: PatientCount | None) -> Check:
+    """Of a run whose records are patients."""
+    name = PATIENTS_LIGHT
+    if patients is None:
+        return not_recorded(name, "how many patients its images are of")
+    most = f"the one with the most has {patients.largest}" if patients.largest > 1 else "each has one image"
+    says = f"Patients are drawn, not images ({patients.patients:,}; {most}), and ε holds for a patient with all images"
+    if facts.measured is None:
+        return Check(name, "green", f"{says}; the run measures it before its first step.")
+    finding = facts.measured.get("patients")
+    if finding is None:
+        return Check(name, "amber", f"{says}; that is what its settings say, and this run did not measure it.")
+    words = words_of("patients", finding)
+    if finding.get("holds") is not True:
+        return Check(name, "red", FAILED["patients"] + (f" (measured: {words})" if words else "") + ", so no ε holds.")
+    return Check(name, "green", f"{says}; measured: {words}." if words else f"{says}.")
 
 
 def _checks(case: Case, accounting: Check, second: Check, patients: Check) -> list[Check]:
@@ -240,7 +268,8 @@ def _check_accounting(case: Case, spent: Spent | None) -> Check:
     if mechanism is None or segments is None:
         return not_recorded(name, "the rate and the steps that its loop took")
     meant = private_training(case.spec, train_size=case.train_size).mechanism
-    if (meant.sampling, meant.sample_rate, meant.steps_per_epoch) != (
+    if (meant.unit, meant.sampling, meant.sample_rate, meant.steps_per_epoch) != (
+        mechanism.unit,
         mechanism.sampling,
         mechanism.sample_rate,
         mechanism.steps_per_epoch,

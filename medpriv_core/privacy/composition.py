@@ -20,6 +20,9 @@ neighbours  Where one network needs images replaced by empty ones (its number of
             and divisor follow from the number of images, which is the same.
 (ε, δ)      of a network that told an epsilon beyond what its recorded steps cost: all its ε and δ are added (basic
             composition, Dwork and Roth 2014, theorem 3.16), to what the others compose to.
+units       What one network promises a patient and another one an image is not added up. For an image of a patient
+            with several, a step that draws patients has another mean gradient in the place of the first, which its ε
+            for a patient more or less does not cover. So each is told by itself, and no ε of all together.
 unknown     One network of which nobody knows what it spent may have spent anything. So no ε is told for all, and not
             that of the others in its place.
 """
@@ -28,23 +31,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, composed_epsilon
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import (
     ACCOUNTANT_WORDS,
-    ADJACENCY_WORDS,
     SAMPLING_WORDS,
     format_delta,
     format_epsilon,
+    neighbours_in_words,
 )
 from medpriv_core.privacy.steps import Steps, count_steps
-from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian, mechanism_of
-from medpriv_core.privacy.verdict import OTHER_ACCOUNTANT, run_verdict
+from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian
+from medpriv_core.privacy.verdict import OTHER_ACCOUNTANT, mechanism_of_run, run_verdict
 from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec, Sampling
+from medpriv_core.unit import Unit
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,8 @@ class JointEpsilon:
     added_up     networks whose ε and δ were added, because their steps do not say what they spent
     unknown      networks of which nobody knows what they spent
     lost         damaged lines of the journal of the images, of which nobody knows what they said
+    unit         what each of them protects: an image, or a patient with all images
+    by_unit      where they do not all protect the same: what those cost that protect the one, and the other
     """
 
     dataset: str
@@ -96,11 +102,13 @@ class JointEpsilon:
     added_up: int = 0
     unknown: int = 0
     lost: int = 0
+    unit: Unit = "image"
+    by_unit: tuple[JointEpsilon, ...] = ()
 
     @property
     def established(self) -> bool:
         """Whether ``epsilon`` says what holds, even if that is that none does."""
-        return not self.lost and not self.unknown
+        return not self.lost and not self.unknown and not self.by_unit
 
     @property
     def statement(self) -> str:
@@ -116,10 +124,18 @@ class JointEpsilon:
             return (
                 f"no ε is established, because {self.unknown} of {self.networks} {has} no record of all that was spent"
             )
+        if self.by_unit:
+            each = "; ".join(
+                f"{'the one that protects' if one.networks == 1 else f'the {one.networks:,} that protect'} "
+                f"{one.unit}s: {one.statement}"
+                for one in self.by_unit
+            )
+            return f"no ε is established for all of them, because some protect patients and some images. {each}"
         sampling = " or ".join(SAMPLING_WORDS[sampling] for sampling in self.samplings)
         added = f"; ε and δ of {self.added_up} added up, as not all their steps are known" if self.added_up else ""
         return (
-            f"ε = {format_epsilon(self.epsilon)} (δ = {format_delta(self.delta)}; {ADJACENCY_WORDS[self.adjacency]}; "
+            f"ε = {format_epsilon(self.epsilon)} (δ = {format_delta(self.delta)}; "
+            f"{neighbours_in_words(self.adjacency, self.unit)}; "
             f"{sampling}; {ACCOUNTANT_WORDS[self.accountant]}{added})"
         )
 
@@ -155,6 +171,14 @@ def compose(dataset: str, spendings: Sequence[Spending], *, unknown: int = 0, lo
     Returns:
         The joint ε with what it depends on; infinite where ``unknown`` or ``lost`` is not 0.
     """
+    units: set[Unit] = {spending.mechanism.unit for spending in spendings}
+    if len(units) > 1 and not unknown and not lost:
+        by_unit = tuple(
+            compose(dataset, [spending for spending in spendings if spending.mechanism.unit == unit])
+            for unit in sorted(units)
+        )
+        whole = compose(dataset, spendings, unknown=1)
+        return replace(whole, networks=len(spendings), unknown=0, by_unit=by_unit)
     told = [spending for spending in spendings if spending.beyond is not None]
     counted = [spending for spending in spendings if spending.beyond is None]
     stretches = [part for spending in counted for part in spending.stretches]
@@ -177,6 +201,7 @@ def compose(dataset: str, spendings: Sequence[Spending], *, unknown: int = 0, lo
         added_up=len(told),
         unknown=unknown,
         lost=lost,
+        unit="patient" if units == {"patient"} else "image",
     )
 
 
@@ -213,10 +238,10 @@ def network_spending(spec: RunSpec, *, setup: Setup, spent: Spent | None) -> Spe
     Raises:
         SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
     """
-    if spent is None or spent.untold or not setup.train_size:
+    mechanism = mechanism_of_run(spec, setup)
+    if spent is None or spent.untold or mechanism is None:
         return None
     delta = spec.delta if spent.delta is None else spent.delta
-    mechanism = setup.guarantee.mechanism() or mechanism_of(spec, train_size=setup.train_size)
     if spent.recorded and not spent.steps:
         return Spending(mechanism, (), delta)
     verdict = run_verdict(spec, setup=setup, spent=spent)

@@ -21,6 +21,7 @@ from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.recipes import tuned_here
 from medpriv_core.spec import RunSpec
+from medpriv_core.unit import Unit
 
 State = Literal["green", "amber", "red"]
 Judgement = tuple[State, str]
@@ -53,6 +54,11 @@ class Case:
     planned: bool = False
     taken: int = 0
     cut_short: bool = False
+
+    @property
+    def record(self) -> Unit:
+        """What a record is: by what acts, where that was recorded."""
+        return self.facts.unit or "image"
 
     def alone(self, *, sampled: bool, sensitivity: float) -> str:
         """The epsilon of this run if only sampling or only clipping were at fault, against the claimed one."""
@@ -124,9 +130,12 @@ def _as_measured(facts: GuaranteeFacts, name: Tried, state: State, sentence: str
 def check_sampling(case: Case) -> Judgement:
     """How batches are drawn, which amplification by sampling rests on."""
     if case.facts.sampling == "poisson":
-        return "green", "Each image is drawn into each batch independently of the others (Poisson subsampling)."
+        return (
+            "green",
+            f"Each {case.record} is drawn into each batch independently of the others (Poisson subsampling).",
+        )
     if case.facts.sampling == "full_batch":
-        return "green", "Every image is in every step, so nothing needs to be gained from sampling."
+        return "green", f"Every {case.record} is in every step, so nothing needs to be gained from sampling."
     alone = case.alone(sampled=False, sensitivity=1.0)
     return "red", f"Batches are shuffled, so nothing may be credited for drawing them at random{alone}."
 
@@ -135,7 +144,19 @@ def check_sampling(case: Case) -> Judgement:
 def check_clipping(case: Case) -> Judgement:
     """Whether the clipping norm bounds what one image adds."""
     if case.facts.clipped_together == 1:
-        return "green", "Each image's gradient is shortened to the clipping norm by itself."
+        most = case.facts.images_per_patient
+        if case.record == "image":
+            return "green", "Each image's gradient is shortened to the clipping norm by itself."
+        if most == 1:
+            return (
+                "green",
+                "One image of each drawn patient is looked at, and its gradient shortened to the clipping norm.",
+            )
+        return (
+            "green",
+            f"The mean gradient of up to {most} images of a drawn patient is shortened to the clipping norm, once for "
+            "each patient.",
+        )
     alone = case.alone(sampled=True, sensitivity=2.0)
     return (
         "red",
@@ -168,11 +189,11 @@ def check_mixing(case: Case) -> Judgement:
 def check_divisor(case: Case) -> Judgement:
     """Whether the step gives away how many images were drawn."""
     if case.facts.divisor == "expected" or case.facts.sampling != "poisson":
-        return "green", "The noised sum is divided by a number that no single image changes."
+        return "green", f"The noised sum is divided by a number that no single {case.record} changes."
     return (
         "red",
-        "The noised sum is divided by how many images were drawn, which gives that number away without noise, so no "
-        "ε holds at all.",
+        f"The noised sum is divided by how many {case.record}s were drawn, which gives that number away without noise, "
+        "so no ε holds at all.",
     )
 
 
@@ -189,10 +210,13 @@ def check_delta(case: Case) -> Judgement:
         usual = 10.0 ** math.floor(math.log10(GREEN_DELTA / n))
         return (
             "amber",
-            f"{delta} leaves a chance of up to {chance} that one of the {n:,} images is not protected at all; "
+            f"{delta} leaves a chance of up to {chance} that one of the {n:,} {case.record}s is not protected at all; "
             f"{format_delta(usual)} or less is usual.",
         )
-    return "green", f"The chance that one of the {n:,} images is not protected at all is at most {chance} ({delta})."
+    return (
+        "green",
+        f"The chance that one of the {n:,} {case.record}s is not protected at all is at most {chance} ({delta}).",
+    )
 
 
 @condition("Preprocessing", "normalisation", unknown="what its images were standardised by", measured="preprocessing")

@@ -24,6 +24,7 @@ from medpriv_core.privacy.steps import MOST_STEPS, Steps, steps_from_json, steps
 from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian
 from medpriv_core.records.kinds import Count, PositiveShare, Record, Stored, Within, is_number, is_text
 from medpriv_core.spec import BOUNDS, Engine, NoiseGenerator, RunSpec, Sampling
+from medpriv_core.unit import Unit
 
 # Which generator draws random numbers: OpenSSL's AES-256 in counter mode, or Philox, PyTorch's on accelerators.
 Source = Literal["openssl", "philox"]
@@ -48,13 +49,15 @@ def _is_plain(value: Any) -> bool:
 class GuaranteeFacts(Record):
     """Facts of one session of a run; None where not recorded.
 
+    unit                what is drawn and clipped as one record; None in runs from before patients could be: an image
+    images_per_patient  of a drawn patient, that a step looks at at most; None where images are drawn
     sampling            how batches are drawn
     sample_rate         with which each record enters a step: that of Poisson sampling, else 1
     steps_per_epoch     that the loop takes
     noise_multiplier    sigma of the noise that the stepper adds
     earlier_segments    steps in the ledger before this session
     engine              what computes the clipped sum
-    clipped_together    images whose mean gradient is clipped as one; 1 if each is clipped by itself
+    clipped_together    records whose mean gradient is clipped as one; 1 if each is clipped by itself
     mixing_layers       names of the layers of the trained network, as it is built, that would mix the images of a
                         batch in training mode and are in training mode (by type, or found by a trial)
     divisor             expected: the noised sum is divided by a number that does not depend on who was drawn;
@@ -72,6 +75,8 @@ class GuaranteeFacts(Record):
                         (``medpriv_core.privacy.measured``)
     """
 
+    unit: Unit | None = None
+    images_per_patient: Count | None = None
     sampling: Sampling | None = None
     sample_rate: PositiveShare | None = None
     steps_per_epoch: Annotated[int, Within(1, MOST_STEPS)] | None = None
@@ -109,7 +114,8 @@ class GuaranteeFacts(Record):
             return None
         together = self.clipped_together or 1
         sensitivity = math.inf if self.unbounded else 2.0 if together > 1 else 1.0
-        return SubsampledGaussian(self.sampling, self.sample_rate, self.steps_per_epoch, sensitivity)
+        unit = self.unit or "image"
+        return SubsampledGaussian(self.sampling, self.sample_rate, self.steps_per_epoch, sensitivity, unit)
 
 
 def planned_facts(spec: RunSpec, *, train_size: int) -> GuaranteeFacts:
@@ -128,6 +134,8 @@ def planned_facts(spec: RunSpec, *, train_size: int) -> GuaranteeFacts:
     training = private_training(spec, train_size=train_size)
     mechanism = training.mechanism
     return GuaranteeFacts(
+        unit=mechanism.unit,
+        images_per_patient=spec.images_per_patient if mechanism.unit == "patient" else None,
         sampling=mechanism.sampling,
         sample_rate=mechanism.sample_rate,
         steps_per_epoch=mechanism.steps_per_epoch,

@@ -17,7 +17,16 @@ from typing import Any, Literal
 
 Finding = Mapping[str, Any]
 Tried = Literal[
-    "noise", "repeat", "clipping", "class_weights", "apart", "divisor", "sampling", "preprocessing", "augmentation"
+    "noise",
+    "repeat",
+    "clipping",
+    "class_weights",
+    "apart",
+    "divisor",
+    "sampling",
+    "patients",
+    "preprocessing",
+    "augmentation",
 ]
 
 # How the figures of a finding are told.
@@ -30,6 +39,8 @@ _WORDS: dict[str, str] = {
     "divisor": "two images together counted {together:.3f} times what they count alone, and an empty batch had "
     "{empty:.3f} times their noise",
     "sampling": "{batches:,.0f} batches, {size:.3f} times the expected size and {spread:.2f} times its variance",
+    "patients": "each of {patients:,.0f} patients gave images of their own alone, at most {images:,.0f} in a step, and "
+    "one with two images added {added:.4f} C",
     "preprocessing": "a made-up image came out the same, to {difference:.1e}, among two sets of others",
     "augmentation": "the same step was varied in two ways",
 }
@@ -43,6 +54,7 @@ FAILED: dict[str, str] = {
     "apart": "What one image adds depends on the others in its batch",
     "divisor": "The sum of a batch is divided by a number that depends on who was drawn",
     "sampling": "Batches are not drawn as ε counts on",
+    "patients": "A drawn patient gives other images than their own, or adds more than the clipping norm",
     "preprocessing": "What an image becomes depends on which others are in the training set",
     "augmentation": "How an image is varied can be known beforehand",
 }

@@ -21,6 +21,7 @@ from medpriv_core.privacy.steps import Steps, count_steps
 from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian, mechanism_of_loop
 from medpriv_core.privacy.tradeoff import NO_LIMIT, Risk, membership_risk
 from medpriv_core.spec import RunSpec, Sampling, check_bound
+from medpriv_core.unit import Unit
 
 # Enough for 1,000 epochs on 100,000 records in batches of 100; the accountant takes seconds there, and minutes beyond.
 MAX_STEPS = 1_000_000
@@ -87,6 +88,8 @@ class DpSgdPlan:
             SettingError: There are more images, neighbours differ by replacement, or ``delta`` is too small to compute
                 it.
         """
+        if self.mechanism.unit == "patient":
+            return self.epsilon  # however many images
         return composed_epsilon(self.stretches, delta=self.delta, adjacency=self.adjacency, images_per_patient=images)
 
 
@@ -101,36 +104,39 @@ def plan_dp_sgd(
     sampling: Sampling = "poisson",
     microbatch_size: int = 1,
     adjacency: Adjacency | None = None,
+    unit: Unit = "image",
 ) -> DpSgdPlan:
     """Compute the epsilon of a DP-SGD training, or the noise that reaches an epsilon. Nothing is trained.
 
     Args:
-        train_size: Number of training images, n; at least 1.
-        batch_size: Images in a step, with Poisson subsampling the expected number; from 1 to ``train_size``. A full
+        train_size: Number of training records, n; at least 1. A record is an image, or a patient: see ``unit``.
+        batch_size: Records in a step, with Poisson subsampling the expected number; from 1 to ``train_size``. A full
             batch has all.
-        epochs: How often, on average, each image is used.
+        epochs: How often, on average, each record is used.
         delta: The chance with which the promise of ε may fail altogether, from 1e-12 to 0.1. It should be below 1/n.
         noise_multiplier: Standard deviation of the noise, in clipping norms; from 0.3 to 10,000. Give this or the next
             one.
         target_epsilon: The ε that is to hold at the end, from 0.01 to 100.
         sampling: "poisson", "full_batch" or "shuffled".
-        microbatch_size: Images whose mean gradient is clipped as one; at least 1. Above 1, one image can change twice
+        microbatch_size: Records whose mean gradient is clipped as one; at least 1. Above 1, one record can change twice
             as much.
-        adjacency: How neighbouring training sets differ. Without it, as the sampling implies: by an image more or less
-            ("add-remove"), in a full batch by an empty one in the place of an image ("zero-out"). "replace-one": by any
-            other image in its place.
+        adjacency: How neighbouring training sets differ. Without it, as the sampling implies: by a record more or less
+            ("add-remove"), in a full batch by an empty one in the place of a record ("zero-out"). "replace-one": by any
+            other record in its place.
+        unit: What a record is: "image", or "patient" where patients are drawn and each one's gradient is clipped once,
+            whatever images they have.
 
     Returns:
         The plan: ``epsilon`` and ``delta`` with ``adjacency``, ``accountant`` and ``mechanism`` (which says how images
         are sampled); ``noise_multiplier``, ``sample_rate`` and ``steps``; ``epsilon_patient(images)`` for a patient
-        with several images; and ``risk``, what an attacker can find out at most about one image.
+        with several images; and ``risk``, what an attacker can find out at most about one record.
 
     Raises:
         SettingError: Not exactly one of ``noise_multiplier`` and ``target_epsilon`` is given, a number is out of its
             bounds, there are more than ``MAX_STEPS`` steps, or no noise reaches the target.
     """
     mechanism = mechanism_of_loop(
-        train_size=train_size, batch_size=batch_size, sampling=sampling, microbatch_size=microbatch_size
+        train_size=train_size, batch_size=batch_size, sampling=sampling, microbatch_size=microbatch_size, unit=unit
     )
     return _plan(
         mechanism,
@@ -149,7 +155,8 @@ def plan_run(spec: RunSpec, *, train_size: int) -> DpSgdPlan:
 
     Args:
         spec: What would be trained. Its ``method`` is "dp_sgd".
-        train_size: Number of training images, n, as ``list_datasets`` says it; at least 1.
+        train_size: Number of training records, n, at least 1: as ``list_datasets`` says it, images, or patients where
+            the run's ``unit`` is "patient".
 
     Returns:
         The plan, as ``plan_dp_sgd`` gives it.

@@ -17,6 +17,7 @@ from medpriv_core.privacy.image_cells import Shape
 from medpriv_core.privacy.image_epsilon import ImageAccountant, ImageGuarantee
 from medpriv_core.privacy.tradeoff import Risk
 from medpriv_core.spec import Sampling, in_short
+from medpriv_core.unit import Unit
 
 # A convention, not a theorem: Gaussian noise with ε = 10 (at δ = 1e-5) lets an attacker find 37 of 100 with 1 false
 # alarm in 100.
@@ -61,10 +62,15 @@ def format_delta(delta: float) -> str:
     return f"{mantissa}e{int(exponent)}" if exponent else mantissa
 
 
-ADJACENCY_WORDS: dict[Adjacency, str] = {
-    "add-remove": "one image added or removed",
-    "zero-out": "one image replaced by an empty one",
-    "replace-one": "one image replaced by any other",
+_CHANGED: dict[Adjacency, str] = {
+    "add-remove": "added or removed",
+    "zero-out": "replaced by {empty}",
+    "replace-one": "replaced by any other",
+}
+# What a record is, and what it is replaced by where it is taken out and the number of records is public.
+_RECORD: dict[Unit, tuple[str, str]] = {
+    "image": ("one image", "an empty one"),
+    "patient": ("one patient with all images and labels", "one without images"),
 }
 SAMPLING_WORDS: dict[Sampling, str] = {
     "poisson": in_short("sampling", "poisson"),
@@ -78,6 +84,16 @@ ACCOUNTANT_WORDS: dict[Accountant, str] = {
 }
 
 
+def neighbours_in_words(adjacency: Adjacency, unit: Unit = "image") -> str:
+    """How neighbouring training sets differ.
+
+    >>> neighbours_in_words("zero-out"), neighbours_in_words("add-remove", "patient")
+    ('one image replaced by an empty one', 'one patient with all images and labels added or removed')
+    """
+    record, empty = _RECORD[unit]
+    return f"{record} {_CHANGED[adjacency].format(empty=empty)}"
+
+
 def dp_sgd_statement(
     *,
     epsilon: float,
@@ -86,6 +102,7 @@ def dp_sgd_statement(
     sampling: Sampling = "poisson",
     accountant: Accountant = "pld",
     images_per_patient: int = 1,
+    unit: Unit = "image",
 ) -> str:
     """The ε of a DP-SGD run with all that it depends on.
 
@@ -98,11 +115,12 @@ def dp_sgd_statement(
         sampling: How batches are drawn.
         accountant: Which one ε comes from.
         images_per_patient: Images that are added or removed together.
+        unit: What a record is.
 
     Returns:
         "ε = 7.16 (δ = 1e-5; one image added or removed; Poisson sampling; PLD accountant)".
     """
-    neighbours = ADJACENCY_WORDS[adjacency]
+    neighbours = neighbours_in_words(adjacency, unit)
     if images_per_patient > 1:
         neighbours = f"all {images_per_patient} images of a patient {neighbours.removeprefix('one image ')}"
         neighbours = neighbours.replace("by an empty one", "by empty ones")
@@ -112,17 +130,20 @@ def dp_sgd_statement(
     )
 
 
-def what_does_not_hold(*, claimed: float, holds: float) -> str:
+def what_does_not_hold(*, claimed: float, holds: float, unit: Unit = "image") -> str:
     """The sentence beside an ε that is not what its noise, batches and steps alone would suggest.
 
     Args:
         claimed: The ε that they would suggest.
         holds: The one that holds; infinite where none does.
+        unit: What a record is.
 
     Returns:
         One sentence.
     """
-    claim = f"ε = {format_epsilon(claimed)} would need Poisson subsampling, each image clipped by itself and kept apart"
+    claim = (
+        f"ε = {format_epsilon(claimed)} would need Poisson subsampling, each {unit} clipped by itself and kept apart"
+    )
     if math.isinf(holds):
         return f"No ε holds for this run: {claim}, which is not the case."
     return f"What holds for this run is ε = {format_epsilon(holds)}: {claim}, which is not the case."
@@ -206,38 +227,39 @@ def image_release_statement(guarantee: ImageGuarantee, shape: Shape) -> str:
     )
 
 
-def dp_sgd_meaning(risk: Risk) -> str:
-    """What a trained model gives away at most about which images it was trained on, by the exact trade-off curve."""
+def dp_sgd_meaning(risk: Risk, unit: Unit = "image") -> str:
+    """What a trained model gives away at most about which records it was trained on, by the exact trade-off curve."""
+    records = "images that were in the training set" if unit == "image" else "patients whose images were used"
     if risk.at_one_percent >= 1:
-        return (
-            "Nothing is promised: anyone who has the model may find every image that was in the training set, without "
-            "a false alarm."
-        )
+        every = records.replace("images that were", "image that was").replace("patients", "patient")
+        return f"Nothing is promised: anyone who has the model may find every {every}, without a false alarm."
     found = (
-        f"finds at most {of_hundred(risk.at_one_percent)} of 100 images that were in the training set, while wrongly "
-        "naming 1 of 100 that were not"
-    )
+        f"finds at most {of_hundred(risk.at_one_percent)} of 100 {records}, while wrongly naming 1 of 100 that were not"
+    ).replace("that were not", "others" if unit == "patient" else "that were not")
     if risk.at_one_percent > NEARLY_ALL:
-        return f"This ε promises next to nothing for a single image: anyone who has the model {found}."
-    return f"Protects single images: anyone who has the model {found}."
+        return f"This ε promises next to nothing for a single {unit}: anyone who has the model {found}."
+    whole = "Protects single images" if unit == "image" else "Protects patients, with all their images"
+    return f"{whole}: anyone who has the model {found}."
 
 
-def found_statement(exposure: Exposure, rate: str) -> str:
+def found_statement(exposure: Exposure, rate: str, unit: Unit = "image") -> str:
     """What a training gives away at most, in people.
 
     Args:
         exposure: What an attacker finds at most.
         rate: Of false alarms, as ``exposure.found`` names it.
+        unit: What a record is. Where it is an image, what is told is of patients who have one.
 
     Returns:
         "Of 100 patients whose image was used, at most 5.3 are found, while 1 of 100 others is falsely accused."
     """
     found, accused = exposure.found[rate], round(100 * float(rate))
+    whose = "whose image was used" if unit == "image" else "whose images were used"
     if math.isinf(exposure.epsilon):
-        return "No ε holds: all of 100 patients whose image was used may be found, and nobody else be falsely accused."
+        return f"No ε holds: all of 100 patients {whose} may be found, and nobody else be falsely accused."
     many = f"at most {of_hundred(found)} are found" if found < 1 else "all may be found"
     others = f"{accused} of 100 others {'is' if accused == 1 else 'are'} falsely accused"
-    return f"Of 100 patients whose image was used, {many}, while {others}."
+    return f"Of 100 patients {whose}, {many}, while {others}."
 
 
 def recognised_statement(exposure: Exposure, rate: str) -> str:

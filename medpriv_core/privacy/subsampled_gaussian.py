@@ -33,6 +33,7 @@ from medpriv_core.errors import SettingError
 from medpriv_core.privacy.dp_sgd import Adjacency, sampling_rate, steps_per_epoch
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.spec import RunSpec, Sampling
+from medpriv_core.unit import Unit
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,14 @@ class SubsampledGaussian:
     sample_rate      probability of a record to be in a counted step
     steps_per_epoch  that the loop takes
     sensitivity      how many clipping norms one record can change the clipped sum by; infinite where nothing bounds it
+    unit             what a record is: an image, or a patient with all images and labels
     """
 
     sampling: Sampling
     sample_rate: float
     steps_per_epoch: int
     sensitivity: float = 1.0
+    unit: Unit = "image"
 
     @property
     def adjacency(self) -> Adjacency:
@@ -93,6 +96,7 @@ def mechanism_of_loop(
     sampling: Sampling = "poisson",
     microbatch_size: int = 1,
     mixes_records: bool = False,
+    unit: Unit = "image",
 ) -> SubsampledGaussian:
     """Which mechanism a loop is.
 
@@ -102,6 +106,7 @@ def mechanism_of_loop(
         sampling: How batches are drawn.
         microbatch_size: Records whose mean gradient is clipped as one; at least 1.
         mixes_records: Whether BatchNorm in training mode lets each record change the gradients of others.
+        unit: What a record is. ``train_size`` and ``batch_size`` count these.
 
     Returns:
         What the accountant counts for its steps.
@@ -122,6 +127,7 @@ def mechanism_of_loop(
         sample_rate=sampling_rate(batch_size=batch_size, train_size=train_size) if sampling == "poisson" else 1.0,
         steps_per_epoch=steps_per_epoch(batch_size=batch_size, train_size=train_size, sampling=sampling),
         sensitivity=math.inf if mixes_records else 2.0 if microbatch_size > 1 else 1.0,
+        unit=unit,
     )
 
 
@@ -144,4 +150,5 @@ def mechanism_of(spec: RunSpec, *, train_size: int) -> SubsampledGaussian:
         sampling=spec.sampling_scheme,
         microbatch_size=spec.microbatch_size,
         mixes_records=spec.norm == "batch_norm",
+        unit=spec.record,
     )

@@ -26,6 +26,7 @@ from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian, mechani
 from medpriv_core.privacy.tradeoff import Risk, membership_risk, risk_of_point
 from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec
+from medpriv_core.unit import Unit
 
 # Values of epsilon that come from two computations of the same thing.
 SAME = 1e-6
@@ -42,6 +43,7 @@ class Verdict:
     claimed_epsilon  what would be stated if sampling and clipping were sound, where that does not hold; else None
     stretches        the steps that it holds for, as ``composed_epsilon`` takes them; None where they were not recorded,
                      or where more was spent than they cost
+    unit             what is protected: an image, or a patient with all images
     """
 
     epsilon: float
@@ -49,6 +51,7 @@ class Verdict:
     statement: str
     claimed_epsilon: float | None
     stretches: tuple[Steps, ...] | None
+    unit: Unit = "image"
 
     @property
     def risk(self) -> Risk:
@@ -60,10 +63,11 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """What the verdict means, after the claim that does not hold if there is one."""
-        meaning = dp_sgd_meaning(self.risk)
+        meaning = dp_sgd_meaning(self.risk, self.unit)
         if self.claimed_epsilon is None:
             return meaning
-        return f"{what_does_not_hold(claimed=self.claimed_epsilon, holds=self.epsilon)} {meaning}"
+        not_so = what_does_not_hold(claimed=self.claimed_epsilon, holds=self.epsilon, unit=self.unit)
+        return f"{not_so} {meaning}"
 
 
 def planned_verdict(spec: RunSpec, *, train_size: int) -> Verdict | None:
@@ -103,14 +107,11 @@ def run_verdict(spec: RunSpec, *, setup: Setup, spent: Spent | None) -> Verdict 
     Raises:
         SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
     """
-    if spec.method != "dp_sgd" or spent is None or not spent.steps or not setup.train_size:
+    mechanism, records = mechanism_of_run(spec, setup), setup.records
+    if spent is None or not spent.steps or spent.untold or mechanism is None or not records:
         return None
-    if spent.untold:
-        return None
-    steps, train_size = spent.steps, setup.train_size
     delta = spec.delta if spent.delta is None else spent.delta
     facts = setup.guarantee
-    mechanism = facts.mechanism() or mechanism_of(spec, train_size=train_size)
     epsilon = claimed = ledger_epsilon(spent)
     stretches = None
     segments = network_segments(facts, spent)
@@ -118,10 +119,32 @@ def run_verdict(spec: RunSpec, *, setup: Setup, spent: Spent | None) -> Verdict 
         stretches = mechanism.stretches(segments)
         cost = composed_epsilon(stretches, delta=delta)
         epsilon, stretches = max(epsilon, cost), None if epsilon > cost * (1 + OTHER_ACCOUNTANT) else stretches
-        rate = claimed_rate(batch_size=spec.batch_size, train_size=train_size, sampling=mechanism.sampling)
+        rate = claimed_rate(batch_size=spec.batch_size, train_size=records, sampling=mechanism.sampling)
         claimed = composed_epsilon([taken._replace(sample_rate=rate) for taken in segments], delta=delta)
-    accountant = accountant_of(sample_rate=mechanism.sample_rate, delta=delta, steps=steps)
+    accountant = accountant_of(sample_rate=mechanism.sample_rate, delta=delta, steps=spent.steps)
     return _verdict(epsilon, claimed, delta, mechanism, accountant, stretches)
+
+
+def mechanism_of_run(spec: RunSpec, setup: Setup) -> SubsampledGaussian | None:
+    """Which mechanism the steps of a DP-SGD run are.
+
+    Args:
+        spec: The specification of the run.
+        setup: What the run recorded at its start.
+
+    Returns:
+        What its loop recorded; of a run of an earlier version, which did not, what its settings say of images. None
+        where neither tells, and for other methods.
+
+    Raises:
+        SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
+    """
+    if spec.method != "dp_sgd" or not setup.records:
+        return None
+    recorded = setup.guarantee.mechanism()
+    if recorded is not None or spec.record == "patient":  # that patients were drawn is nowhere taken for granted
+        return recorded
+    return mechanism_of(spec, train_size=setup.records)
 
 
 def ledger_epsilon(spent: Spent) -> float:
@@ -181,11 +204,10 @@ def run_question(spec: RunSpec, *, setup: Setup, spent: Spent | None) -> Questio
     Raises:
         SettingError: What was recorded cannot be, such as a batch that is larger than the training set.
     """
-    if spec.method != "dp_sgd" or spent is None or spent.untold or not setup.train_size:
+    mechanism = mechanism_of_run(spec, setup)
+    if spent is None or spent.untold or mechanism is None:
         return None
-    facts = setup.guarantee
-    mechanism = facts.mechanism() or mechanism_of(spec, train_size=setup.train_size)
-    segments = network_segments(facts, spent)
+    segments = network_segments(setup.guarantee, spent)
     if segments is None:
         return None
     delta = spec.delta if spent.delta is None else spent.delta
@@ -226,5 +248,7 @@ def _verdict(
         adjacency=mechanism.adjacency,
         sampling=mechanism.sampling,
         accountant=accountant,
+        unit=mechanism.unit,
     )
-    return Verdict(epsilon, delta, statement, claimed if claimed < epsilon * (1 - SAME) else None, stretches)
+    too_low = claimed if claimed < epsilon * (1 - SAME) else None
+    return Verdict(epsilon, delta, statement, too_low, stretches, mechanism.unit)

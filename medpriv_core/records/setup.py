@@ -98,6 +98,11 @@ class Setup(Record):
         return {PATIENTS: None, LARGEST: None} | values if counted else values
 
     @property
+    def records(self) -> int | None:
+        """How many records the steps of DP-SGD draw from, n: patients where these are drawn, else images."""
+        return self.patients if self.guarantee.unit == "patient" else self.train_size
+
+    @property
     def patient_count(self) -> PatientCount | None:
         """The patients of the training set; None where the names of its files do not tell, or nobody asked them."""
         return recorded_patients({PATIENTS: self.patients, LARGEST: self.largest_patient_images})

@@ -5,6 +5,7 @@ as a whole has tens of thousands, and any two pictures are neighbours under Loca
 
 >>> from medpriv_core.records.setup import Setup
 >>> from medpriv_core.spec import RunSpec
+from medpriv_core.unit import Unit
 >>> held = held_guarantee(RunSpec(dataset="chest_xray", image_size=224, method="local_dp", beta=1.0), Setup(), None)
 >>> held.unit, round(held.epsilon, -3)
 ('one whole image', 19000.0)
@@ -26,17 +27,17 @@ from medpriv_core.privacy.second_accountant import corrections
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import (
     ACCOUNTANT_WORDS,
-    ADJACENCY_WORDS,
     IMAGE_ACCOUNTANT_WORDS,
     SAMPLING_WORDS,
     image_epsilon_statement,
+    neighbours_in_words,
 )
-from medpriv_core.privacy.subsampled_gaussian import mechanism_of
-from medpriv_core.privacy.verdict import Verdict, run_verdict
+from medpriv_core.privacy.verdict import Verdict, mechanism_of_run, run_verdict
 from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec
+from medpriv_core.unit import Unit
 
-DP_SGD_UNIT = "one training image"
+DP_SGD_UNITS: dict[Unit, str] = {"image": "one training image", "patient": "one patient, with all training images"}
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,10 @@ class HeldGuarantee:
 NO_PRIVACY = HeldGuarantee(math.inf, None, "nobody", "", "", "", "trained without privacy: no ε holds")
 
 
-def not_established(why: str) -> HeldGuarantee:
+def not_established(why: str, unit: Unit = "image") -> HeldGuarantee:
     """Of a run of which too little is known, or too much, to state an epsilon."""
-    return HeldGuarantee(math.inf, None, DP_SGD_UNIT, "", "", "", f"ε is not established: {why}", established=False)
+    said = f"ε is not established: {why}"
+    return HeldGuarantee(math.inf, None, DP_SGD_UNITS[unit], "", "", "", said, established=False)
 
 
 def held_guarantee(spec: RunSpec, setup: Setup, spent: Spent | None) -> HeldGuarantee:
@@ -75,7 +77,8 @@ def held_guarantee(spec: RunSpec, setup: Setup, spent: Spent | None) -> HeldGuar
     if spec.method == "local_dp":
         return _of_picture(picture_guarantee(spec))
     # Runs that differ in their seed alone spend alike, and composing takes a fifth of a second.
-    facts = json.dumps(Setup(train_size=setup.train_size, guarantee=setup.guarantee).to_dict(), sort_keys=True)
+    sizes = Setup(train_size=setup.train_size, patients=setup.patients, guarantee=setup.guarantee)
+    facts = json.dumps(sizes.to_dict(), sort_keys=True)
     # Which checkpoint it was is the run's own affair.
     ledger = None if spent is None else replace(spent, checkpoint=None)
     return _of_training(spec.canonical(any_seed=True), facts, ledger, corrections())
@@ -117,16 +120,14 @@ def _of_picture(guarantee: ImageGuarantee) -> HeldGuarantee:
 @functools.lru_cache(maxsize=1024)
 def _of_training(spec: RunSpec, facts: str, spent: Spent | None, _corrections: int) -> HeldGuarantee:
     setup = Setup.from_dict(json.loads(facts))
-    train_size = setup.train_size
-    verdict = run_verdict(spec, setup=setup, spent=spent)
-    if verdict is None or spent is None or train_size is None:
-        return not_established(_why_not(spent))
-    mechanism = setup.guarantee.mechanism() or mechanism_of(spec, train_size=train_size)
+    verdict, mechanism = run_verdict(spec, setup=setup, spent=spent), mechanism_of_run(spec, setup)
+    if verdict is None or spent is None or mechanism is None:
+        return not_established(_why_not(spent), spec.record)
     return HeldGuarantee(
         epsilon=verdict.epsilon,
         delta=verdict.delta,
-        unit=DP_SGD_UNIT,
-        adjacency=ADJACENCY_WORDS[mechanism.adjacency],
+        unit=DP_SGD_UNITS[mechanism.unit],
+        adjacency=neighbours_in_words(mechanism.adjacency, mechanism.unit),
         sampling=SAMPLING_WORDS[mechanism.sampling],
         accountant=ACCOUNTANT_WORDS[
             accountant_of(sample_rate=mechanism.sample_rate, delta=verdict.delta, steps=spent.steps)

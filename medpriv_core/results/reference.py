@@ -35,6 +35,7 @@ from medpriv_core.results.from_run import make_result
 from medpriv_core.results.result import Result
 from medpriv_core.spec import RunSpec
 from medpriv_core.strict_json import Unreadable, parse_json, read_at_most
+from medpriv_core.unit import with_stored_unit
 
 FORMAT = 1
 FOLDER = Path(__file__).parent / "data" / "reference"
@@ -155,7 +156,7 @@ def _result(run: Any, path: Path) -> Result:
             source="reference",
             id=run["id"],
             name=run["name"],
-            spec=RunSpec.from_dict(run["spec"]),
+            spec=RunSpec.from_dict(with_stored_unit(run["spec"])),
             setup=Setup.from_dict(run["setup"]),
             epochs=epochs,
             spent=spent_at(epochs[-1]),

@@ -33,6 +33,7 @@ from medpriv_core.runs.records import check_labels
 from medpriv_core.runs.store import ENDED
 from medpriv_core.spec import BOUNDS, SETTINGS, RunSpec
 from medpriv_core.strict_json import Unreadable, parse_json
+from medpriv_core.unit import with_stored_unit
 
 # Why is not part of the zip, because it might name an image.
 FAILED_ELSEWHERE = "This run failed on the machine that it came from."
@@ -150,7 +151,7 @@ def _spec(values: dict[str, Any]) -> RunSpec:
             "medpriv, then import it."
         )
     try:
-        spec = RunSpec.from_dict(values)
+        spec = RunSpec.from_dict(with_stored_unit(values))
         spec = spec.changed(weights=PurePosixPath(spec.weights).name or "none")
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise changed("spec.json") from error

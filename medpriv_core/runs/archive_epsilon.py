@@ -81,17 +81,23 @@ def check_epsilon(
 
 def _mechanism(spec: RunSpec, setup: Setup, facts: GuaranteeFacts) -> SubsampledGaussian:
     """What the accountant must count, by settings and by what the loop recorded, which must agree."""
-    if not setup.train_size:
-        raise _unknown("the number of its training images")
+    records = setup.records
+    if not records:
+        raise _unknown("the number of its training records")
+    if setup.guarantee.unit == "patient" and records > (setup.train_size or 0):
+        raise _another("setup.json", "has more patients than images")
     try:
-        meant = mechanism_of(spec, train_size=setup.train_size)
+        meant = mechanism_of(spec, train_size=records)
     except SettingError as error:
-        raise _another("setup.json", "has fewer training images than a batch of its settings") from error
+        raise _another("setup.json", "has fewer training records than a batch of its settings") from error
     recorded = facts.mechanism()
+    if recorded is None and meant.unit == "patient":
+        raise _unknown("whether its steps drew patients")
     if recorded is None:
         return meant
     alike = (
-        (recorded.sampling, recorded.steps_per_epoch) == (meant.sampling, meant.steps_per_epoch)
+        (recorded.unit, recorded.sampling, recorded.steps_per_epoch)
+        == (meant.unit, meant.sampling, meant.steps_per_epoch)
         and math.isclose(recorded.sample_rate, meant.sample_rate, rel_tol=_SAME)
         and recorded.sensitivity >= meant.sensitivity
     )

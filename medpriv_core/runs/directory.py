@@ -39,6 +39,7 @@ from medpriv_core.runs.epoch_log import METRICS, EpochLog, read_log
 from medpriv_core.runs.records import check_labels
 from medpriv_core.spec import RunSpec
 from medpriv_core.strict_json import Unreadable
+from medpriv_core.unit import with_stored_unit
 
 # Replaced by a worker alone, which writes them aside first.
 _BY_WORKER = ("checkpoint.pt", "spent.json", "predictions.npz", "setup.json", "progress.json", "outcome.json")
@@ -93,7 +94,7 @@ class RunDirectory(JobFolder):
                 f"The run at {self.path} has no readable spec.json ({error}), so it cannot be shown or resumed. Put "
                 "the file back, or remove the run."
             ) from error
-        return RunSpec.from_dict(values)
+        return RunSpec.from_dict(with_stored_unit(values))
 
     def change_spec(self, spec: RunSpec) -> None:
         """Replace the specification of a run at which no worker is; raises ``DataHomeError`` if the disk refuses."""

@@ -19,6 +19,7 @@ from medpriv_core.privacy.verdict import recorded_segments, run_verdict
 from medpriv_core.runs.run_parts import START_S
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import RunSpec, Sampling
+from medpriv_core.unit import Unit
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Extension:
     epochs          in all
     epsilon_before  what holds now; None unless it is DP-SGD, infinite where none holds
     epsilon_after   what holds at the end; the same delta, adjacency, sampling and accountant belong to both
+    unit            what is protected: an image, or a patient with all images
     seconds         that the new epochs will take, about; None where nothing was recorded to tell
     remarks         sentences on what is not as in a run of that length from the start
     """
@@ -39,24 +41,28 @@ class Extension:
     adjacency: Adjacency | None
     sampling: Sampling | None
     accountant: Accountant | None
+    unit: Unit
     seconds: float | None
     remarks: tuple[str, ...]
 
     @property
     def statement(self) -> str | None:
         """``epsilon_after`` in full; None unless it is DP-SGD."""
-        if self.epsilon_after is None:
-            return None
+        return None if self.epsilon_after is None else self.in_full(self.epsilon_after)
+
+    def in_full(self, epsilon: float) -> str:
+        """One of its two ε with all that it depends on."""
         assert self.delta is not None
         assert self.adjacency is not None
         assert self.sampling is not None
         assert self.accountant is not None
         return dp_sgd_statement(
-            epsilon=self.epsilon_after,
+            epsilon=epsilon,
             delta=self.delta,
             adjacency=self.adjacency,
             sampling=self.sampling,
             accountant=self.accountant,
+            unit=self.unit,
         )
 
 
@@ -72,7 +78,7 @@ def plan_extension(run: RunSummary, *, epochs: int) -> tuple[Extension, RunSpec]
     seconds = _seconds(run, epochs)
     if spec.method != "dp_sgd":
         longer = spec.changed(epochs=epochs)
-        return Extension(epochs, None, None, None, None, None, None, seconds, remarks), longer
+        return Extension(epochs, None, None, None, None, None, None, spec.record, seconds, remarks), longer
 
     if run.spent is not None and run.spent.bond == "damaged":
         raise RunError(
@@ -83,7 +89,7 @@ def plan_extension(run: RunSummary, *, epochs: int) -> tuple[Extension, RunSpec]
         f"Run {run.id} did not record enough to say which epsilon would hold after more epochs; start a new run."
     )
     facts = run.setup.guarantee
-    mechanism, train_size = facts.mechanism(), run.setup.train_size
+    mechanism, train_size = facts.mechanism(), run.setup.records
     if mechanism is None or facts.noise_multiplier is None or train_size is None:
         raise unknown
     longer = spec.changed(epochs=epochs, noise_multiplier=facts.noise_multiplier, target_epsilon=None)
@@ -113,6 +119,7 @@ def plan_extension(run: RunSummary, *, epochs: int) -> tuple[Extension, RunSpec]
         mechanism.adjacency,
         mechanism.sampling,
         accountant,
+        mechanism.unit,
         seconds,
         remarks,
     )

@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from medpriv_core.datasets.patients import patients_of
 from medpriv_core.datasets.registry import list_datasets, open_dataset
 from medpriv_core.errors import DataHomeError, MedprivError, RunError, RunTableError, SettingError
 from medpriv_core.extras import require
 from medpriv_core.home import DataHome
+from medpriv_core.patients import count_records
 from medpriv_core.printable import printable
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.private_files import link_refused
@@ -37,6 +39,7 @@ from medpriv_core.runs.spare import wish
 from medpriv_core.runs.store import Place, RunRow, RunStore
 from medpriv_core.runs.summary import Run, RunSummary, read_run, read_summary, summarise
 from medpriv_core.spec import RunSpec
+from medpriv_core.unit import with_unit
 from medpriv_core.weights_source import check_weights, resolve_weights
 
 __all__ = [
@@ -86,11 +89,13 @@ def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequ
     dataset = open_dataset(home, spec.dataset)
     if not dataset.info.trainable:
         raise SettingError(f"{dataset.info.title} is a single image to look at; choose a dataset to train on.")
-    sizes = dataset_sizes(dataset)
-    spec.check_dataset_size(sizes["train_size"])
+    sizes, patients = dataset_sizes(dataset), patients_of(dataset)
+    spec = with_unit(spec, patients)
+    records = count_records(spec, images=sizes["train_size"], patients=patients, dataset=dataset.info.title)
+    spec.check_dataset_size(records)
     if spec.method == "dp_sgd":
         # Nobody should wait in the queue for a guarantee that cannot be computed.
-        plan_run(spec, train_size=sizes["train_size"])
+        plan_run(spec, train_size=records)
     # The worker may run in another folder than the one that a relative path was meant for.
     spec = spec.changed(weights=resolve_weights(spec.weights))
     check_weights(spec.weights, norm=spec.norm, home=home)

@@ -6,7 +6,8 @@ the worker appends a line before it writes a checkpoint, and which nothing in me
 run what it has spent so far:
 
 ``run``         the run's id
-``mechanism``   {sampling, sample_rate, steps_per_epoch, sensitivity}; a sensitivity of null is infinite
+``mechanism``   {sampling, sample_rate, steps_per_epoch, sensitivity, unit}; a sensitivity of null is infinite, and
+                without a unit it is an image
 ``segments``    the steps of its ledger, as {noise_multiplier, sample_rate, steps}
 ``delta``       of the run
 ``checkpoint``  digest of the checkpoint that it is entered for; once that lies on the disk, a line {run, kept} says so
@@ -46,6 +47,7 @@ from medpriv_core.runs.epoch_log import Signature, signature
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import Sampling
 from medpriv_core.strict_json import Unreadable, parse_json, read_regular
+from medpriv_core.unit import Unit
 
 _MOST_BYTES = 1 << 30  # lines of more runs than anybody has
 _KEY = re.compile(r"[0-9A-Za-z_-]{1,100}")
@@ -299,7 +301,11 @@ def _entry(line: bytes) -> Entry | None:
         if facts["sampling"] not in get_args(Sampling) or not 0 < facts["sample_rate"] <= 1 or sensitivity <= 0:
             return None
         per_epoch, digest = int(facts["steps_per_epoch"]), values.get("checkpoint")
-        mechanism = SubsampledGaussian(facts["sampling"], float(facts["sample_rate"]), max(1, per_epoch), sensitivity)
+        unit = facts.get("unit", "image")
+        if unit not in get_args(Unit):
+            return None
+        rate = float(facts["sample_rate"])
+        mechanism = SubsampledGaussian(facts["sampling"], rate, max(1, per_epoch), sensitivity, unit)
         segments, delta = steps_from_json(values["segments"]), float(values["delta"])
         return Entry(str(values["run"]), mechanism, segments, delta, digest)
     except (ValueError, LookupError, TypeError, ArithmeticError):

@@ -7,7 +7,7 @@ of all together, and the epsilon of all networks on the same images (``privacy/c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medpriv_core.datasets.registry import DatasetEntry, list_datasets, open_dataset
 from medpriv_core.errors import MedprivError, SettingError
@@ -24,6 +24,7 @@ from medpriv_core.sweeps.identity import identity, reusable_runs
 from medpriv_core.sweeps.noised_copies import NoisedCopies, compose_local_dp
 from medpriv_core.sweeps.on_images import recorded_spending, spent_by_others
 from medpriv_core.sweeps.preset_notes import PresetNotes, preset_notes
+from medpriv_core.unit import with_unit
 from medpriv_core.weights_source import resolve_weights
 
 
@@ -116,7 +117,9 @@ def plan_sweep(home: DataHome, grid: Grid) -> SweepPlan:
     check = _checker(home, entries)
     possible: dict[RunSpec, GridRun] = {}
     impossible = list(expansion.impossible)
-    for run in expansion.runs:
+    for given in expansion.runs:
+        entry = entries.get(given.spec.dataset)
+        run = replace(given, spec=with_unit(given.spec, entry.patients if entry else None))
         try:
             check(run.spec)
             twin = possible.setdefault(identity(run.spec), run)
@@ -126,11 +129,10 @@ def plan_sweep(home: DataHome, grid: Grid) -> SweepPlan:
             impossible.append(Impossible(run.name, reason))
     if not possible:
         raise impossible[0].reason
-    sizes = {name: (entry.train or 0, entry.test or 0) for name, entry in entries.items()}
     listed = service.list_runs(home)
     found = reusable_runs(listed, entries)
     everything = listed + service.list_runs(home, deleted=True)
-    return _cost(home, grid.preset, list(possible.values()), impossible, sizes, found, everything)
+    return _cost(home, grid.preset, list(possible.values()), impossible, entries, found, everything)
 
 
 def _cost(
@@ -138,10 +140,11 @@ def _cost(
     preset: str | None,
     possible: Sequence[GridRun],
     impossible: Sequence[Impossible],
-    sizes: Sizes,
+    entries: Mapping[str, DatasetEntry],
     found: Mapping[RunSpec, RunSummary],
     runs: Sequence[RunSummary],
 ) -> SweepPlan:
+    sizes: Sizes = {name: (entry.train or 0, entry.test or 0) for name, entry in entries.items()}
     reused = [found.get(identity(run.spec)) for run in possible]
     new = [run.spec for run, there in zip(possible, reused, strict=True) if there is None]
     estimates = estimate_times(home, new, sizes=sizes)
@@ -160,7 +163,7 @@ def _cost(
         measured=all(estimate.measured for estimate in estimates),
         memory_mb=max(memory, default=0.0),
         disk=estimate_disk_of_all(new, sizes=sizes),
-        dp_sgd=_dp_sgd_costs(home, planned, sizes, runs),
+        dp_sgd=_dp_sgd_costs(home, planned, entries, runs),
         local_dp=compose_local_dp(run.spec for run in possible),
         preset=preset_notes(preset, possible),
     )
@@ -176,26 +179,29 @@ def _checker(home: DataHome, entries: Mapping[str, DatasetEntry]) -> Callable[[R
         assert entry is not None
         if not entry.info.trainable:
             raise SettingError(f"{entry.info.title} is a single image to look at; choose a dataset to train on.")
-        train_size = entry.train or 0
-        spec.check_dataset_size(train_size)
+        records = entry.records(spec)
+        spec.check_dataset_size(records)
         resolve_weights(spec.weights)
         if spec.method == "dp_sgd":
-            plan_run(spec, train_size=train_size)
+            plan_run(spec, train_size=records)
 
     return check
 
 
 def _dp_sgd_costs(
-    home: DataHome, planned: Sequence[PlannedRun], sizes: Sizes, runs: Sequence[RunSummary]
+    home: DataHome,
+    planned: Sequence[PlannedRun],
+    entries: Mapping[str, DatasetEntry],
+    runs: Sequence[RunSummary],
 ) -> tuple[DpSgdCost, ...]:
     costs = []
     for dataset in dict.fromkeys(run.spec.dataset for run in planned if run.spec.method == "dp_sgd"):
-        train_size = sizes[dataset][0]
+        records = entries[dataset].records
         members = [run for run in planned if run.spec.method == "dp_sgd" and run.spec.dataset == dataset]
         reused = {run.reused.id: run.reused for run in members if run.reused is not None}
-        spendings = [planned_spending(run.spec, train_size=train_size) for run in members if run.reused is None]
-        spendings += [_spending(run, train_size) for run in reused.values()]
-        others = spent_by_others(home, dataset, runs, train_size=train_size, but=reused)
+        spendings = [planned_spending(run.spec, train_size=records(run.spec)) for run in members if run.reused is None]
+        spendings += [_spending(run, records) for run in reused.values()]
+        others = spent_by_others(home, dataset, runs, records=records, but=reused)
         costs.append(
             DpSgdCost(
                 compose(dataset, spendings),
@@ -212,6 +218,6 @@ def _counted_noun(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _spending(run: RunSummary, train_size: int) -> Spending:
+def _spending(run: RunSummary, records: Callable[[RunSpec], int]) -> Spending:
     assert run.spec is not None
-    return recorded_spending(run) or planned_spending(run.spec, train_size=train_size)
+    return recorded_spending(run) or planned_spending(run.spec, train_size=records(run.spec))

@@ -22,6 +22,7 @@ from medpriv_core.private_files import make_folder
 from medpriv_core.records.kinds import is_number, is_text, is_time
 from medpriv_core.runs.records import Fits
 from medpriv_core.spec import RunSpec
+from medpriv_core.unit import with_stored_unit
 
 VERSION = 1
 _ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
@@ -158,7 +159,7 @@ def _parse(file: Path, _changed_ns: int, _size: int) -> Sweep:
 def _run(entry: dict[str, Any]) -> SweepRun:
     return SweepRun(
         name=_text(entry["name"]),
-        spec=RunSpec.from_dict(entry["spec"]),
+        spec=RunSpec.from_dict(with_stored_unit(entry["spec"])),
         run_id=None if entry["run_id"] is None else _text(entry["run_id"]),
         reused=bool(entry["reused"]),
         estimate_s=_number(entry["estimate_s"], is_number),

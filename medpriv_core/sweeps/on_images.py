@@ -7,7 +7,7 @@ What they cost together is composed by the rules of ``medpriv_core.privacy.compo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ from medpriv_core.privacy.steps import add_steps, count_steps
 from medpriv_core.runs import service
 from medpriv_core.runs.spent_journal import Entry, Images, count_lost, enter_runs, entry_of, read_entries
 from medpriv_core.runs.summary import RunSummary
+from medpriv_core.spec import RunSpec
 from medpriv_core.sweeps.identity import recorded_steps
 
 WITHOUT_PRIVACY = (
@@ -110,11 +111,12 @@ def _here(runs: Sequence[RunSummary], dataset: str, images: Images) -> list[RunS
 
 
 def spent_by_others(
-    home: DataHome, dataset: str, runs: Sequence[RunSummary], *, train_size: int, but: Collection[str]
+    home: DataHome, dataset: str, runs: Sequence[RunSummary], *, records: Callable[[RunSpec], int], but: Collection[str]
 ) -> SpentOnImages:
     """What all networks but those of the runs ``but`` take from the images that lie under the dataset's name now.
 
-    ``runs`` are all in this data home, deleted ones too. One that has not finished is counted to its end.
+    ``runs`` are all in this data home, deleted ones too. One that has not finished is counted to its end. ``records``
+    says how many records a run draws from.
     """
     images = Images(home)
     entries, here = _entries(home, dataset, images, runs), {run.id for run in runs}
@@ -123,7 +125,7 @@ def spent_by_others(
     for run in _here(runs, dataset, images):
         if run.id in but:
             continue
-        found = [_to_its_end(run, train_size), _of(entries[run.id]) if run.id in entries else None]
+        found = [_to_its_end(run, records), _of(entries[run.id]) if run.id in entries else None]
         known = [spending for spending in found if spending is not None]
         if known:
             spendings.append(max(known, key=lambda spending: spending.weight))
@@ -169,12 +171,12 @@ def recorded_spending(run: RunSummary) -> Spending | None:
     return Spending(mechanism, mechanism.stretches(segments), run.spec.delta)
 
 
-def _to_its_end(run: RunSummary, train_size: int) -> Spending | None:
+def _to_its_end(run: RunSummary, records: Callable[[RunSpec], int]) -> Spending | None:
     if run.spent is not None:
         return recorded_spending(run)
     assert run.spec is not None
     try:
-        return planned_spending(run.spec, train_size=train_size)
+        return planned_spending(run.spec, train_size=records(run.spec))
     except MedprivError:  # of other images under the same name, and not yet begun
         return None
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from medpriv_core.datasets.base import PreparedDataset
 from medpriv_core.errors import DatasetError, SettingError
+from medpriv_core.patients import count_records
 from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec
 
@@ -35,6 +36,12 @@ class TrainingData:
         return {"test": self.clean} | ({"test_noised": self.noised} if self.noised else {})
 
 
+def records_of(data: TrainingData, spec: RunSpec) -> int:
+    """How many records the steps draw from; raises ``SettingError`` for patients that nobody knows."""
+    images, patients = len(data.train.train.labels), data.clean.patients
+    return count_records(spec, images=images, patients=patients, dataset=data.clean.info.title)
+
+
 def check_data(data: TrainingData, spec: RunSpec) -> None:
     """Raise ``SettingError`` or ``DatasetError`` if the run cannot learn from, or be tested on, these images."""
     info = data.clean.info
@@ -42,7 +49,7 @@ def check_data(data: TrainingData, spec: RunSpec) -> None:
         raise SettingError(f"{info.title} is for looking at only; choose a dataset with labelled images to train on.")
     if not len(data.clean.test.labels):
         raise DatasetError(f"{info.title} has no test images, so no accuracy could be measured; add some.")
-    spec.check_dataset_size(len(data.train.train.labels))
+    spec.check_dataset_size(records_of(data, spec))
     if spec.class_weights is not None and len(spec.class_weights) != len(info.classes):
         raise SettingError(
             f"[class_weights] has {len(spec.class_weights)} numbers, but {info.title} has {len(info.classes)} classes "

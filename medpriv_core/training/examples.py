@@ -16,6 +16,7 @@ from medpriv_core.datasets.base import PreparedSplit
 from medpriv_core.training.augmentation import network_input
 from medpriv_core.training.device import send
 from medpriv_core.training.features import Backbone
+from medpriv_core.training.records import PatientRecords
 
 
 @dataclass(frozen=True)
@@ -41,28 +42,47 @@ class Examples:
     def batch(self, indices: np.ndarray | Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """The inputs and labels at ``indices``, augmented if there is a ``generator``."""
         positions = self.positions(indices) if isinstance(indices, np.ndarray) else indices
+        if positions.dim() == 2:
+            return self._of_patients(positions, generator)
         # On a processor several times faster than indexing with brackets.
         values, labels = self.values.index_select(0, positions), self.labels.index_select(0, positions)
         return self.prepare(values, generator), labels
+
+    def _of_patients(self, positions: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Of records that have several images, (records, images): inputs and labels (records, images x variants, ...).
+
+        One image of each is as an image by itself.
+        """
+        inputs, labels = self.batch(positions.reshape(-1), generator)
+        records, images = positions.shape
+        if images == 1:
+            return inputs, labels
+        variants = inputs.shape[1] if inputs.dim() == 3 else 1
+        return inputs.reshape(records, images * variants, -1), labels.reshape(records, images)
 
 
 @dataclass(frozen=True)
 class Batch:
     """The examples of one step.
 
-    ``indices`` (n,), none of them if Poisson sampling drew nobody; ``generator`` augments them, if there is one;
-    ``check`` is called before every pass, and stops the step by raising.
+    ``indices`` (n,) of its records, none if Poisson sampling drew nobody; ``generator`` augments them, if there is one;
+    ``check`` is called before every pass, and stops the step by raising. The records are images, or where there are
+    ``patients`` these, of whom each gives some of their images.
     """
 
     examples: Examples
     indices: np.ndarray
     generator: torch.Generator | None = None
     check: Callable[[], None] = lambda: None
+    patients: PatientRecords | None = None
 
     def passes(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs and labels in their order, ``size`` at a time."""
-        positions = self.examples.positions(self.indices)
-        return self.parts([positions[start : start + size] for start in range(0, len(positions), size)])
+        """Inputs and labels, ``size`` images at a time and each record whole; images in their order."""
+        groups = [self.indices] if self.patients is None else self.patients.draw(self.indices)
+        for group in groups:
+            positions = self.examples.positions(group)
+            records = max(1, size // (group.shape[1] if group.ndim == 2 else 1))
+            yield from self.parts([positions[start : start + records] for start in range(0, len(positions), records)])
 
     def parts(self, indices: Sequence[np.ndarray | Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs and labels at each of ``indices``, pieces of this batch."""

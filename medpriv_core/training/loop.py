@@ -150,7 +150,7 @@ def _take_step(session: Session, indices: np.ndarray, clock: _Clock) -> Tally:
     generator = None
     if spec.augment:
         generator = augmentation_generator(spec, epoch=position.epochs_done, step=position.step)
-    tally = session.stepper.step(Batch(session.train, indices, generator, clock.check))
+    tally = session.stepper.step(Batch(session.train, indices, generator, clock.check, session.patients))
     if session.ledger is not None:
         session.ledger.count_step()
     position.step += 1

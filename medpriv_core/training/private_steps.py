@@ -1,11 +1,12 @@
-"""One step of DP-SGD (Abadi et al. 2016): it bounds and then drowns what one patient can change.
+"""One step of DP-SGD (Abadi et al. 2016): it bounds and then drowns what one record can change.
 
 For a batch drawn by Poisson sampling, with clipping norm C, noise multiplier sigma and *expected* batch size B:
 
-    g_i  <- g_i * min(1, C / |g_i|)                 each image's gradient, clipped (and weighed by at most 1)
+    g_i  <- g_i * min(1, C / |g_i|)                 each record's gradient, clipped (and weighed by at most 1)
     G     = (sum_i g_i + Normal(0, (sigma C)^2)) / B
 
-then an ordinary SGD step with G. Dividing by the expected and not the actual size, and adding noise even
+then an ordinary SGD step with G. A record is an image, or a patient: the mean over some of their images
+(``records``). Dividing by the expected and not the actual size, and adding noise even
 to an empty batch, are what the accounting assumes. Momentum and weight decay come after the noise
 and cost nothing.
 """
@@ -13,7 +14,7 @@ and cost nothing.
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from medpriv_core.privacy.private_training import PrivateTraining
 from medpriv_core.spec import RunSpec
@@ -21,7 +22,7 @@ from medpriv_core.training.clipping.clipper import PerSampleClipper
 from medpriv_core.training.evaluation import Tally
 from medpriv_core.training.examples import Batch
 from medpriv_core.training.noise import NoiseSource
-from medpriv_core.training.steps import DpStepper, class_weights_of, losses_of, sgd
+from medpriv_core.training.steps import DpStepper, class_weights_of, losses_of, sgd, weights_of_records
 
 
 class PrivateStepper(DpStepper):
@@ -68,7 +69,7 @@ class PrivateStepper(DpStepper):
             with self._clipper.capture():
                 losses = losses_of(self._trained, inputs, labels, mixed=self._mixed, tally=tally, class_weights=None)
             # Weighing the loss instead would come before clipping, which would undo it.
-            self._clipper.add(losses, weights=None if self._class_weights is None else self._class_weights[labels])
+            self._clipper.add(losses, weights=self._weights(labels))
         sums = self._clipper.take()
         self.noise.add_to_all(sums, self.noise_deviation)
         for parameter, total in zip(self._clipper.parameters, sums, strict=True):
@@ -76,3 +77,6 @@ class PrivateStepper(DpStepper):
         self._optimizer.step()
         self._optimizer.zero_grad()
         return tally
+
+    def _weights(self, labels: Tensor) -> Tensor | None:
+        return None if self._class_weights is None else weights_of_records(self._class_weights, labels)

@@ -32,7 +32,7 @@ from medpriv_core.spec import RunSpec
 from medpriv_core.training import engines
 from medpriv_core.training.averaging import WeightAverage
 from medpriv_core.training.checkpoint import Checkpoint, Position
-from medpriv_core.training.data import TrainingData, check_data, data_facts
+from medpriv_core.training.data import TrainingData, check_data, data_facts, records_of
 from medpriv_core.training.device import describe_device, physical_batch_size, resolve_device, step_threads
 from medpriv_core.training.evidence import guarantee_facts
 from medpriv_core.training.examples import Examples
@@ -40,6 +40,7 @@ from medpriv_core.training.features import KINDS, Backbone, FeatureStore
 from medpriv_core.training.inputs import feature_inputs, image_inputs
 from medpriv_core.training.ledger import Ledger, open_ledger, spent_before
 from medpriv_core.training.model import Network, build_model
+from medpriv_core.training.records import PatientRecords, records_of_patients
 from medpriv_core.training.resuming import lasting_settings, read_checkpoint
 from medpriv_core.training.sampling import Sampler, make_sampler
 from medpriv_core.training.self_test.opening import refuse_failures, try_session
@@ -55,7 +56,8 @@ class Session:
     """A run that is ready to train, or to go on.
 
     trained         what learns: the last layer, or the whole network
-    stepper         what takes the steps, and ``sampler`` what draws who is in each
+    stepper         what takes the steps, and ``sampler`` what draws which records are in each
+    patients        whose images they are, where the records are patients; None where they are images
     average         of its weights over the last steps, where the specification asks for one
     tests           what is evaluated: "test", and under Local-DP "test_noised"
     steps           in an epoch
@@ -73,6 +75,7 @@ class Session:
     trained: nn.Module
     stepper: Stepper
     sampler: Sampler
+    patients: PatientRecords | None
     train: Examples
     tests: dict[str, Examples]
     evaluation_size: int
@@ -136,10 +139,10 @@ def open_session(
     if device.type == "cuda":
         torch.cuda.set_device(device)  # or some of PyTorch's calls would take memory of the first
     mixed = engines.mixed_precision(spec, device)
-    train_size = len(data.train.train.labels)
+    records = records_of(data, spec)
     private = spec.method == "dp_sgd"
-    training = private_training(spec, train_size=train_size) if private else None
-    steps = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size, sampling=spec.sampling_scheme)
+    training = private_training(spec, train_size=records) if private else None
+    steps = steps_per_epoch(batch_size=spec.batch_size, train_size=records, sampling=spec.sampling_scheme)
     check_files_to_resume(home, directory, content=data.content, private=private)
     saved = read_checkpoint(spec, data, directory, steps_per_epoch=steps)
     position = Position(**saved.position) if saved else Position()
@@ -177,7 +180,8 @@ def open_session(
         spec=spec,
         trained=trained,
         stepper=stepper,
-        sampler=make_sampler(spec, len(train)),
+        sampler=make_sampler(spec, records),
+        patients=records_of_patients(spec, data.train.train.patients),
         train=train,
         tests=tests,
         evaluation_size=physical_batch_size(
@@ -192,7 +196,7 @@ def open_session(
         dataset=data.clean.key,
         average=average,
         ordered=data.clean.info.ordered,
-        threads=_threads(spec, network, train_size),
+        threads=_threads(spec, network, records),
         spent=recorded,
         remark=remark,
     )
@@ -203,8 +207,7 @@ def open_session(
         def way_in(data: TrainingData, store: FeatureStore) -> Examples:
             return inputs_of(data, store)[0]
 
-        info = data.clean.info
-        measured = try_session(session, training, blank=blank, make=make_stepper, way_in=way_in, info=info)
+        measured = try_session(session, training, blank=blank, make=make_stepper, way_in=way_in, data=data)
         facts = guarantee_facts(session, pretrained=weights.origin, measured=measured)
         second = second_record(facts, steps=spec.epochs * steps, delta=spec.delta)
         mechanism = facts.mechanism() or ledger.mechanism
@@ -264,11 +267,11 @@ def _reads_stored_features(spec: RunSpec) -> bool:
     return spec.trainable == "head" and not spec.augment
 
 
-def _threads(spec: RunSpec, network: Network, train_size: int) -> int:
+def _threads(spec: RunSpec, network: Network, records: int) -> int:
     """Cores for the steps: stored features reach the last layer alone, for which many only wait for each other."""
     if not _reads_stored_features(spec):
         return torch.get_num_threads()
-    drawn = train_size if spec.sampling_scheme == "full_batch" else spec.batch_size
+    drawn = records if spec.sampling_scheme == "full_batch" else spec.batch_size
     return step_threads(KINDS[spec.features].width(network) * spec.augmentation_multiplicity * drawn)
 
 

@@ -62,7 +62,7 @@ class DpStepper(WithOptimizer, ABC):
     noise             what draws it
     noise_deviation   of the noise on the sum of clipped gradients: noise multiplier times clipping norm
     clips_at          the length that what clips leaves at most
-    clipped_together  images whose mean gradient is clipped as one
+    clipped_together  records whose mean gradient is clipped as one
     divides_by        expected: the noised sum is divided by a number that was known before anybody was drawn;
                       actual: by one that follows from who was
     """
@@ -131,8 +131,9 @@ def losses_of(
 ) -> Tensor:
     """Each example's own loss (n,): its cross-entropy times the weight of its class.
 
-    Of an example with several variants (n, variants, ...), the mean over them. ``tally`` counts the cross-entropy
-    without weights and of the example itself, its first variant, which compares with that of the test images.
+    Of an example with several variants (n, variants, ...), the mean over them; with labels (n, images), of a patient's
+    images and the variants of each. ``tally`` counts the cross-entropy without weights and of the images themselves,
+    the first variants, which compares with that of the test images.
     """
     with torch.autocast(inputs.device.type, mixed, enabled=mixed is not None):
         logits = trained(inputs)
@@ -141,7 +142,16 @@ def losses_of(
         losses = F.cross_entropy(logits, labels, reduction="none")
         tally.add(losses, logits, labels)
     else:
-        of_each = F.cross_entropy(logits.movedim(1, 2), labels[:, None].expand(logits.shape[:2]), reduction="none")
-        tally.add(of_each[:, 0], logits[:, 0], labels)
+        of_images = labels if labels.dim() == 2 else labels[:, None]
+        variants = logits.shape[1] // of_images.shape[1]
+        of_each = F.cross_entropy(logits.movedim(1, 2), of_images.repeat_interleave(variants, 1), reduction="none")
+        firsts = logits[:, ::variants]
+        tally.add(of_each[:, ::variants].reshape(-1), firsts.reshape(-1, firsts.shape[-1]), of_images.reshape(-1))
         losses = of_each.mean(1)
-    return losses if class_weights is None else losses * class_weights[labels]
+    return losses if class_weights is None else losses * weights_of_records(class_weights, labels)
+
+
+def weights_of_records(class_weights: Tensor, labels: Tensor) -> Tensor:
+    """How much each record counts (n,), by the labels of its image (n,), or the mean over its images (n, images)."""
+    weights = class_weights[labels]
+    return weights if weights.dim() == 1 else weights.mean(1)

@@ -8,6 +8,7 @@ draws.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,14 +30,19 @@ from medpriv_core.privacy.statement import (
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.tradeoff import risk_of_point
 from medpriv_core.privacy.verdict import Verdict
+from medpriv_core.unit import Unit
 from pages.parts.messages import explain_errors
 
 ASSETS = Path(__file__).parent / "assets"
 SAME = 0.01  # by this share of ε, a named one is the one that holds
 
-BY_STEPS = "At most: no attacker does better on these steps, not even one who knows everything but the one image."
+BY_STEPS = "At most: no attacker does better on these steps, not even one who knows everything but the one {unit}."
 BY_POINT = "At most: by ε and δ alone, for no more is known. The truth may be lower."
-ONE_EACH = "One image each; a patient with several is found more easily."
+# How many images of a patient the figures are of.
+EACH: dict[Unit, str] = {
+    "image": "One image each; a patient with several is found more easily.",
+    "patient": "All images of a patient together, however many they are.",
+}
 
 
 @dataclass(frozen=True)
@@ -61,14 +67,15 @@ class Meaning:
 
 def meaning_of_training(verdict: Verdict) -> Meaning:
     """Of a DP-SGD network: whose images were in the training set."""
-    by = BY_POINT if verdict.stretches is None else BY_STEPS
+    by = BY_POINT if verdict.stretches is None else BY_STEPS.format(unit=verdict.unit)
+    used = "image was" if verdict.unit == "image" else "images were"
     return Meaning(
         own=exposure_of(verdict.risk, epsilon=verdict.epsilon),
         delta=verdict.delta,
         stretches=verdict.stretches,
-        says=found_statement,
-        captions=(("found", "of those whose image was used"), ("falsely accused", "of those whose image was not")),
-        basis=f"{by} {ONE_EACH} {verdict.statement}.",
+        says=functools.partial(found_statement, unit=verdict.unit),
+        captions=(("found", f"of those whose {used} used"), ("falsely accused", f"of those whose {used} not")),
+        basis=f"{by} {EACH[verdict.unit]} {verdict.statement}.",
     )
 
 

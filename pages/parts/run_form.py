@@ -24,14 +24,15 @@ from pages.parts.words import offered
 PRIVACY_BY = {"target_epsilon": "the privacy budget (ε)", "noise_multiplier": "the noise (σ)"}
 PAPER_BETAS = (1, 2, 4)
 # Asked for by other words: how strong the noise is, and whether every image is in every step.
-NOT_ASKED = {"noise_multiplier", "target_epsilon", "delta", "sampling"}
+# And what stands beside them where the dataset knows its patients.
+NOT_ASKED = {"noise_multiplier", "target_epsilon", "delta", "sampling", "unit", "images_per_patient"}
 
 
 def draw_form(entries: dict[str, DatasetEntry], *, authors: bool) -> tuple[DatasetEntry, dict[str, Any]]:
     """The chosen dataset, and settings for a RunSpec; ``authors``: offer the noise of the authors' notebooks."""
     entry = draw_data(entries)
     values: dict[str, Any] = {"dataset": entry.info.name, "image_size": st.session_state["train_image_size"]}
-    values |= draw_protection()
+    values |= draw_protection(entry)
     method = values["method"]
     if method != "none":
         values |= draw_budget(method, authors=authors)
@@ -75,7 +76,7 @@ def draw_data(entries: dict[str, DatasetEntry]) -> DatasetEntry:
     return entry
 
 
-def draw_protection() -> dict[str, Any]:
+def draw_protection(entry: DatasetEntry) -> dict[str, Any]:
     """The method, and how it works."""
     st.header("Protection", anchor=False)
     values: dict[str, Any] = {"method": segments(st, "method", on_change=follow_preset)}
@@ -88,6 +89,20 @@ def draw_protection() -> dict[str, Any]:
         left, right = st.columns(2)
         values["sampling"] = choice(left, "sampling")
         values["max_grad_norm"] = number(right, "max_grad_norm")
+        values |= draw_record(left, right, entry)
+    return values
+
+
+def draw_record(left: DeltaGenerator, right: DeltaGenerator, entry: DatasetEntry) -> dict[str, Any]:
+    """Whether patients or images are protected; asked only where both can be, and are not the same."""
+    microbatches = st.session_state["train_engine"] == "microbatch"
+    if entry.patients is None or entry.patients.largest == 1 or microbatches:
+        return {"unit": "auto", "images_per_patient": 1}
+    values: dict[str, Any] = {"unit": choice(left, "unit")}
+    of_features = st.session_state["train_trainable"] == "head" and not st.session_state["train_augment"]
+    if values["unit"] != "image" and of_features:
+        values["images_per_patient"] = number(right, "images_per_patient")
+    left.caption(f"{entry.patients.patients:,} patients; the one with the most has {entry.patients.largest} images.")
     return values
 
 

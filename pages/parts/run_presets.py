@@ -154,7 +154,8 @@ def controls(settings: dict[str, Any]) -> dict[str, Any]:
             f"train_class_weight_{place}": weights[place] if place < len(weights) else 1.0
             for place in range(MOST_CLASSES)
         },
-        # The form says it by another word, which means the same.
+        # The form says these by other words, which mean the same.
+        "train_unit": "auto" if form["unit"] == "patient" else form["unit"],
         "train_sampling": "auto" if form["sampling"] == "poisson" else form["sampling"],
         "train_crop": form["crop_size"] is not None,
         "train_full_batch": form["sampling"] == "full_batch",

@@ -188,3 +188,32 @@ def test_an_empty_image_among_drawn_ones_costs_what_its_removal_costs() -> None:
     mixed = composed(PRIVATE, PRIVATE.changed(sampling="full_batch", noise_multiplier=10.0))
     assert mixed.adjacency == "zero-out"
     assert mixed.epsilon == pytest.approx(reference([(2.0, 0.1, 40), (10.0, 1.0, 4)], 1e-5), rel=0.005)
+
+
+def test_networks_that_protect_patients_and_such_that_protect_images_are_told_apart() -> None:
+    """For an image of a patient with several, a step that draws patients is no step more or less."""
+    of_patients = PRIVATE.changed(unit="patient")
+    images, patients = planned_spending(PRIVATE, train_size=TRAIN), planned_spending(of_patients, train_size=400)
+    both = compose("synthetic_chest", [images, images, patients])
+    assert math.isinf(both.epsilon)
+    assert not both.established
+    assert both.networks == 3
+    alone = compose("synthetic_chest", [images, images]), compose("synthetic_chest", [patients])
+    assert both.by_unit == alone
+    assert "the 2 that protect images: ε = " in both.statement
+    assert "the one that protects patients: ε = " in both.statement
+    assert alone[1].statement in both.statement
+    assert "one patient with all images and labels added or removed" in alone[1].statement
+    assert both.ever_sentence.startswith("All 3 DP-SGD networks together")
+    lost = compose("synthetic_chest", [images, patients], lost=1)
+    assert lost.statement.startswith("not known")
+
+
+def test_patients_that_no_loop_recorded_are_not_taken_for_granted() -> None:
+    spec, spent = PRIVATE.changed(unit="patient"), Spent(epochs=1, step=0, steps=10, epsilon=1.0, delta=1e-5)
+    assert network_spending(spec, setup=Setup(train_size=640, patients=400), spent=spent) is None
+    facts = replace(planned_facts(spec, train_size=400), noise_multiplier=2.0)
+    found = network_spending(spec, setup=Setup(train_size=640, patients=400, guarantee=facts), spent=spent)
+    assert found is not None
+    assert found.mechanism.unit == "patient"
+    assert found.mechanism.sample_rate == 64 / 400

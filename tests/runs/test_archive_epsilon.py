@@ -117,10 +117,28 @@ def test_a_loop_that_says_that_it_drew_hardly_anybody_is_not_believed(home: Data
         refused(home, files, "in another way than its settings say")
 
 
+def test_patients_are_believed_only_as_the_loop_recorded_them(home: DataHome) -> None:
+    setup = json.loads(members()["setup.json"])
+    drawn = setup["guarantee"] | {"unit": "patient", "images_per_patient": 1}
+    spec = json.loads(members()["spec.json"]) | {"unit": "patient"}
+    untold = {name: value for name, value in setup.items() if name != "guarantee"} | {"patients": 640}
+    for changed, why in (
+        ({"setup.json": setup | {"patients": 640}}, "in another way than its settings say"),  # drew images
+        ({"setup.json": untold}, "whether its steps drew patients"),
+        (
+            {"setup.json": setup | {"patients": 10**6, "guarantee": drawn}},
+            "more patients than",
+        ),
+        ({"setup.json": setup | {"patients": 320, "guarantee": drawn}}, "in another way"),
+    ):
+        files = members() | {"spec.json": json.dumps(spec).encode()}
+        refused(home, files | {name: json.dumps(values).encode() for name, values in changed.items()}, why)
+
+
 def test_an_epsilon_that_nobody_can_reckon_is_refused(home: DataHome) -> None:
     setup = json.loads(members()["setup.json"])
     without = {name: value for name, value in setup.items() if name != "train_size"}
-    refused(home, members() | {"setup.json": json.dumps(without).encode()}, "the number of its training images")
+    refused(home, members() | {"setup.json": json.dumps(without).encode()}, "the number of its training records")
 
 
 def test_without_the_loops_own_facts_settings_and_size_are_enough(home: DataHome) -> None:

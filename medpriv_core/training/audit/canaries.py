@@ -270,7 +270,6 @@ class Audited:
             blank=blank,
             make=self._stepper,
             batches=self._batches,
-            train=self._examples(),
             classes=2,
             training=private_training(self._claimed, train_size=CANARIES + OTHERS),
             noise_multiplier=NOISE_MULTIPLIER,

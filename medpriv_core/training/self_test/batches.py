@@ -16,6 +16,7 @@ from medpriv_core.training import sampling
 from medpriv_core.training.data import TrainingData
 from medpriv_core.training.examples import Examples
 from medpriv_core.training.features import FeatureSource
+from medpriv_core.training.records import PatientRecords
 from medpriv_core.training.self_test.steps import FALSE_ALARM, finite, is_binomial
 from medpriv_core.training.self_test.trial import same_known_chance
 
@@ -91,6 +92,24 @@ def _scatter_as_binomial(counts: np.ndarray, number: int, *, trials: int, chance
     most = exponents.max(1)
     bounds = most + np.log(np.exp(exponents - most[:, None]).sum(1)) - tilts * seen
     return number * float(bounds.min()) >= float(np.log(FALSE_ALARM))
+
+
+def images_of_patients(records: PatientRecords, whose: np.ndarray | None) -> dict[str, Any]:
+    """Of the finding ``patients``: whether each patient, once drawn, gives images of their own alone, and few enough.
+
+    ``whose`` (n,) says whose each image is, by the dataset and not by ``records``.
+    """
+    everybody = np.arange(len(records))
+    if whose is None:
+        return {"own": False, "patients": len(records), "images": None}
+    groups = list(records.draw(everybody))
+    most = max((group.shape[1] for group in groups), default=0)
+    # Each patient has one row, of images that are all theirs, no two of them alike; in which order does not matter.
+    owners = [whose[group] for group in groups]
+    own = all(bool((row == row[:, :1]).all()) for row in owners)
+    own &= all(len(np.unique(images)) == len(images) for group in groups for images in group)
+    own &= bool(np.array_equal(np.sort(np.concatenate([row[:, 0] for row in owners])), np.unique(whose)))
+    return {"own": own and most <= records.most, "patients": len(records), "images": most}
 
 
 def order_of_deck(batches: Batches, *, train_size: int, steps: int) -> dict[str, Any]:

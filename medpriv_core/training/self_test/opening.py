@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from medpriv_core.datasets.base import DatasetInfo
 from medpriv_core.errors import RunError
 from medpriv_core.privacy.measured import failures
 from medpriv_core.privacy.private_training import PrivateTraining
@@ -34,9 +33,12 @@ def try_session(
     blank: nn.Module,
     make: Callable[[nn.Module], Any],
     way_in: Callable[[TrainingData, Any], Examples],
-    info: DatasetInfo,
+    data: TrainingData,
 ) -> dict[str, dict[str, Any]]:
-    """The findings about a DP-SGD session: ``blank`` and ``make`` as in ``Subject``, ``way_in`` as images come in."""
+    """The findings about a DP-SGD session: ``blank`` and ``make`` as in ``Subject``, ``way_in`` as images come in.
+
+    Of ``data`` nothing is looked at but the facts about it, and whose each image is.
+    """
     assert session.ledger is not None
     assert isinstance(session.stepper, DpStepper)
 
@@ -52,8 +54,9 @@ def try_session(
         blank=blank,
         make=make,
         batches=batches,
-        train=session.train,
-        classes=len(info.classes),
+        patients=session.patients,
+        whose=data.train.train.patients,
+        classes=len(data.clean.info.classes),
         training=training,
         noise_multiplier=session.ledger.noise_multiplier,
     )
@@ -63,7 +66,7 @@ def try_session(
     side, width = session.spec.image_size, blank.in_features if isinstance(blank, nn.Linear) else 0
     with using_threads(1 if small else torch.get_num_threads()):
         measured = self_test(subject)
-    return measured | {"preprocessing": preprocessing(way_in, info, side=side, width=width)}
+    return measured | {"preprocessing": preprocessing(way_in, data.clean.info, side=side, width=width)}
 
 
 def refuse_failures(measured: dict[str, dict[str, Any]]) -> None:

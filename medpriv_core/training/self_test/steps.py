@@ -51,6 +51,16 @@ def contributions(
     return findings
 
 
+def one_patient(trial: Trial, *, unit: float, most: int, label: int) -> dict[str, Any]:
+    """Of the finding ``patients``: what a patient with two images adds to a step.
+
+    ``unit`` is C/B, ``most`` how many images of a drawn patient a step looks at, ``label`` the class of both images.
+    """
+    moved = trial.patient_step([2 * label, 2 * label + 1], most=most)
+    added = math.sqrt(_dot(moved, moved)) / unit
+    return {"holds": added <= 1 + ADDED, "added": finite(added)}
+
+
 def noise(trial: Trial, other: Trial, *, unit: float, batches: list[list[int]]) -> dict[str, Any]:
     """The findings ``noise`` and ``repeat``, and the ratio ``empty`` for ``divisor``; ``unit`` is sigma C/B.
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from medpriv_core.privacy.private_training import PrivateTraining
 from medpriv_core.spec import RunSpec
-from medpriv_core.training.examples import Examples
+from medpriv_core.training.records import PatientRecords
 from medpriv_core.training.self_test import batches, steps
 from medpriv_core.training.self_test.batches import Batches
 from medpriv_core.training.self_test.trial import MadeUp, Trial
@@ -31,7 +32,8 @@ class Subject:
     blank              a copy of ``trained`` from before an engine put hooks on it; it is used up
     make               makes a stepper for a trained part, as the session's was made
     batches            so many batches of the loop's own sampler, from a run's first step on
-    train              the training examples, of which nothing is looked at but their shape
+    patients           whose images the steps look at, where the records are patients; ``whose`` (n,) says by the
+                       dataset whose each image is
     training           what is meant, with this ``noise_multiplier``: what the accountant counts on
     """
 
@@ -41,23 +43,27 @@ class Subject:
     blank: nn.Module
     make: Callable[[nn.Module], DpStepper]
     batches: Batches
-    train: Examples
     classes: int
     training: PrivateTraining
     noise_multiplier: float
+    patients: PatientRecords | None = None
+    whose: np.ndarray | None = None
 
 
 def self_test(subject: Subject) -> dict[str, dict[str, Any]]:
     """All findings about steps and batches by name, ready for JSON; changes nothing of the session."""
     spec = subject.spec
     findings = _steps(subject)
-    mechanism, n = subject.training.mechanism, len(subject.train)
+    mechanism, n = subject.training.mechanism, subject.training.train_size
     if mechanism.sampling == "shuffled":
         findings["sampling"] = batches.order_of_deck(subject.batches, train_size=n, steps=mechanism.steps_per_epoch)
     else:
         findings["sampling"] = batches.sampler(
             subject.batches, scheme=mechanism.sampling, train_size=n, sample_rate=mechanism.sample_rate
         )
+    if subject.patients is not None:
+        findings["patients"] |= batches.images_of_patients(subject.patients, subject.whose)
+        findings["patients"]["holds"] &= findings["patients"].pop("own")
     if spec.augment:
         findings["augmentation"] = batches.augmentation(spec)
     # A truth of numpy is no JSON.
@@ -89,6 +95,10 @@ def _steps(subject: Subject) -> dict[str, dict[str, Any]]:
         )
         if all(findings[name]["holds"] for name in ("apart", "divisor") if name in findings):
             break
+    if subject.patients is not None:
+        findings["patients"] = steps.one_patient(
+            trial, unit=clip / divisor, most=subject.patients.most, label=int(np.argmax(spec.class_weights or (1,)))
+        )
     other = Trial(subject.blank, subject.make(subject.blank), made_up, scale=clip * min(1.0, sigma) / divisor)
     some = [[0] * together] if dealt else [[], [0, 3]] if pairs else [[], [0]]
     seen = steps.noise(trial, other, unit=training.noise_deviation(sigma) / divisor, batches=some)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from medpriv_core.training.examples import Batch, Examples
 from medpriv_core.training.model import Network
+from medpriv_core.training.records import PatientRecords
 from medpriv_core.training.steps import DpStepper
 
 # Small pictures cost little. BatchNorm needs more than one position of an image in the last layers.
@@ -106,15 +107,27 @@ class Trial:
         self._stride = 2.0 ** math.ceil(math.log2(1e4 * max(1.0, largest) / scale))
         stepper.show_steps(self._stride)
 
-    def step(self, drawn: Sequence[int], *, sparse: bool = False) -> list[Tensor]:
+    def step(
+        self, drawn: Sequence[int], *, sparse: bool = False, patients: PatientRecords | None = None
+    ) -> list[Tensor]:
         """What a step on these records hands to the optimizer, for each parameter; ``sparse``: ``some`` of it."""
-        self.stepper.step(Batch(self._examples, np.array(drawn, dtype=np.int64)))
+        self.stepper.step(Batch(self._examples, np.array(drawn, dtype=np.int64), patients=patients))
         with torch.no_grad():
             start, now = (self.some(values) if sparse else values for values in (self._start, self.parameters))
             handed = [(before - after).div_(self._stride) for before, after in zip(start, now, strict=True)]
             for parameter, begun in zip(self.parameters, self._start, strict=True):
                 parameter.copy_(begun)
         return handed
+
+    def patient_step(self, images: Sequence[int], *, most: int) -> list[Tensor]:
+        """What a step without noise hands on that draws one patient with these images."""
+        whose = np.ones(len(self._examples.labels), dtype=np.int64)
+        whose[list(images)] = 0
+        deviation, self.stepper.noise_deviation = self.stepper.noise_deviation, 0.0
+        try:
+            return self.step([0], patients=PatientRecords.of(whose, most=most))
+        finally:
+            self.stepper.noise_deviation = deviation
 
     def some(self, handed: Sequence[Tensor]) -> list[Tensor]:
         """Of large parameters some thousand values, evenly spread: enough to know noise by."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from medpriv_core.errors import MedprivError
-from medpriv_core.privacy.statement import dp_sgd_statement
 from medpriv_core.progress import format_duration
 from medpriv_core.runs import service
 from medpriv_core.runs.service import Extension, Run
@@ -106,19 +105,8 @@ def extension_words(extension: Extension) -> str:
     """What more epochs cost, as markdown: epsilon now and then, with all it depends on, and the time."""
     lines = []
     if extension.epsilon_before is not None and extension.epsilon_after is not None:
-        assert extension.delta is not None
-        assert extension.adjacency is not None
-        assert extension.sampling is not None
-        assert extension.accountant is not None
         for when, epsilon in (("Now", extension.epsilon_before), ("Then", extension.epsilon_after)):
-            statement = dp_sgd_statement(
-                epsilon=epsilon,
-                delta=extension.delta,
-                adjacency=extension.adjacency,
-                sampling=extension.sampling,
-                accountant=extension.accountant,
-            )
-            lines.append(f"**{when}: {statement}**")
+            lines.append(f"**{when}: {extension.in_full(epsilon)}**")
     if extension.seconds is not None:
         lines.append(f"Time: about {format_duration(extension.seconds)}, going by its epochs so far.")
     return "  \n".join([*lines, *map(for_markdown, extension.remarks)])

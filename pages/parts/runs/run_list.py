@@ -19,7 +19,8 @@ from medpriv_core.palette import METHOD_STYLES
 from medpriv_core.privacy.dp_sgd import accountant_of
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
 from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon, image_epsilon_statement
-from medpriv_core.privacy.subsampled_gaussian import mechanism_of
+from medpriv_core.privacy.subsampled_gaussian import SubsampledGaussian
+from medpriv_core.privacy.verdict import mechanism_of_run
 from medpriv_core.records.epoch import COMPARED
 from medpriv_core.results.guarantee import picture_guarantee
 from medpriv_core.runs import service
@@ -313,21 +314,21 @@ def _of_picture(spec: RunSpec | None) -> ImageGuarantee | None:
 
 def full_epsilon(spec: RunSpec, run: RunSummary) -> str:
     """The ledger's epsilon with delta, adjacency, sampling and accountant, and where the run was stopped."""
-    train_size, spent = run.setup.train_size, run.spent
-    if not train_size or spent is None or not spent.steps or spent.epsilon is None:
+    mechanism, spent = mechanism_of_run(spec, run.setup), run.spent
+    if mechanism is None or spent is None or not spent.steps or spent.epsilon is None:
         return "not enough was recorded to say what holds"
     delta = spec.delta if spent.delta is None else spent.delta
-    full = _full_epsilon(spec, int(train_size), spent.steps, delta, spent.epsilon)
+    full = _full_epsilon(mechanism, spent.steps, delta, spent.epsilon)
     return f"{full}. {spent.place}" if run.ended and spent.place is not None else full
 
 
 @lru_cache(maxsize=5000)
-def _full_epsilon(spec: RunSpec, train_size: int, steps: int, delta: float, epsilon: float) -> str:
-    mechanism = mechanism_of(spec, train_size=train_size)
+def _full_epsilon(mechanism: SubsampledGaussian, steps: int, delta: float, epsilon: float) -> str:
     return dp_sgd_statement(
         epsilon=epsilon,
         delta=delta,
         adjacency=mechanism.adjacency,
         sampling=mechanism.sampling,
         accountant=accountant_of(sample_rate=mechanism.sample_rate, delta=delta, steps=steps),
+        unit=mechanism.unit,
     )
