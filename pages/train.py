@@ -85,7 +85,7 @@ def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
         if plan is not None:
             draw_dp_sgd(spec, plan, entry, more)
         elif spec.method == "local_dp":
-            draw_local_dp(spec)
+            draw_local_dp(spec, entry.patients)
             with more:
                 draw_exposure(meaning_of_images(picture_guarantee(spec)), key="train_exposure", small=True)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, get_args
 
 from medpriv_core.cli.output import print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
@@ -16,6 +16,7 @@ from medpriv_core.privacy.second_accountant import wait_for_answer
 from medpriv_core.privacy.statement import dp_sgd_meaning, dp_sgd_statement, format_epsilon
 from medpriv_core.privacy.verdict import planned_question
 from medpriv_core.spec import check_bound
+from medpriv_core.unit import Unit
 
 MAX_DATASET_SIZE = 10**9
 
@@ -38,6 +39,12 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument(
         "--microbatch-size", type=int, default=1, metavar="N", help="records clipped together (default 1)"
+    )
+    parser.add_argument(
+        "--unit",
+        choices=get_args(Unit),
+        default="image",
+        help="what a record is; patient: patients are drawn and each one's gradient is clipped once (default image)",
     )
     parser.add_argument(
         "--images-per-patient", type=int, metavar="K", help="also say what holds for a patient with K records"
@@ -69,6 +76,7 @@ def _epsilon(options: argparse.Namespace) -> None:
         sampling=options.sampling,
         microbatch_size=options.microbatch_size,
         adjacency="replace-one" if options.adjacency == "replace-one" else None,
+        unit=options.unit,
     )
     patient = None if options.images_per_patient is None else plan.epsilon_patient(options.images_per_patient)
     if options.json:
@@ -86,6 +94,10 @@ def _check_images_per_patient(options: argparse.Namespace) -> None:
     highest = min(MAX_IMAGES_PER_PATIENT, options.dataset_size)
     if not 1 <= images <= highest:
         raise SettingError(f"images_per_patient must be between 1 and {highest}, but is {images}.")
+    if options.unit == "patient":
+        raise SettingError(
+            "With unit patient, ε holds however many images a patient has; leave images_per_patient out."
+        )
     if options.adjacency == "replace-one":
         raise SettingError("images_per_patient is counted for adjacency add-remove only; leave one of them out.")
 
@@ -97,6 +109,7 @@ def _facts(plan: DpSgdPlan, images: int | None, patient: float | None) -> dict[s
         "epsilon_rdp": plan.epsilon_rdp,
         "epsilon_second": wait_for_answer(planned_question(plan)).epsilon,
         "delta": plan.delta,
+        "unit": plan.mechanism.unit,
         "accountant": plan.accountant,
         "sampling": plan.mechanism.sampling,
         "adjacency": plan.adjacency,
@@ -108,7 +121,7 @@ def _facts(plan: DpSgdPlan, images: int | None, patient: float | None) -> dict[s
         "tpr_at_fpr": risk.tpr_at_fpr,
         "advantage": risk.advantage,
         "mu": risk.mu,
-        "meaning": dp_sgd_meaning(risk),
+        "meaning": dp_sgd_meaning(risk, plan.mechanism.unit),
     }
     return facts if images is None else facts | {"epsilon_patient": patient, "images_per_patient": images}
 
@@ -122,17 +135,19 @@ def _print(plan: DpSgdPlan, images: int | None, patient: float | None) -> None:
             sampling=plan.mechanism.sampling,
             accountant=plan.accountant,
             images_per_patient=images_per_patient,
+            unit=plan.mechanism.unit,
         )
 
     answer = wait_for_answer(planned_question(plan))
     say(statement(answer.larger))
-    say(dp_sgd_meaning(plan.risk))
+    say(dp_sgd_meaning(plan.risk, plan.mechanism.unit))
     say(
         f"noise multiplier {plan.noise_multiplier:g}, sampling rate {plan.sample_rate:.6g}, {plan.steps} steps"
         + (" counted, one an epoch" if plan.mechanism.sampling == "shuffled" else "")
     )
     if plan.mechanism.sensitivity > 1:
-        say("sensitivity 2: one image can change the sum by two clipping norms, because several are clipped together")
+        unit = plan.mechanism.unit
+        say(f"sensitivity 2: one {unit} can change the sum by two clipping norms, because several are clipped together")
     if patient is not None and images is not None:
         say(f"a patient with {images} images: {statement(patient, images)}")
     second = check_second(planned_question(plan))

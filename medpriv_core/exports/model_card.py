@@ -59,7 +59,7 @@ def guarantee_text(run: Run, spec: RunSpec, coverage: Coverage, *, imported: boo
     if imported:
         lines += ["", IMPORTED]
     lines += ["", "Not protected:"]
-    lines += [f"- {item}" for item in _unprotected(spec)]
+    lines += [f"- {item}" for item in _unprotected(spec, run.setup)]
     if coverage.statements:
         lines += ["", f"{coverage.heading}:", *(f"- {line}" for line in coverage.statements)]
     checks = check_run(spec, setup=run.setup, spent=run.spent, imported=imported)
@@ -88,7 +88,7 @@ def model_card(run: Run, spec: RunSpec, directory: RunDirectory, coverage: Cover
         ),
         "The file guarantee.txt lists every condition that this rests on.",
         "## What is not protected",
-        "\n".join(f"- {item}" for item in _unprotected(spec)),
+        "\n".join(f"- {item}" for item in _unprotected(spec, run.setup)),
         *_uncovered(coverage),
         "## Made with",
         _versions(run),
@@ -103,7 +103,8 @@ def _training(info: DatasetInfo, spec: RunSpec, setup: Setup) -> str:
     if info.synthetic:
         sentences.append(f"**{SYNTHETIC}**")
     if setup.train_size:
-        sentences.append(f"{setup.train_size:,} training images{f' ({by_class})' if by_class else ''}.")
+        whose = f" of {setup.patients:,} patients" if setup.patients else ""
+        sentences.append(f"{setup.train_size:,} training images{whose}{f' ({by_class})' if by_class else ''}.")
     sentences.append(
         f"Each was squashed to {spec.image_size} pixels a side. What the network makes of images of other people, "
         "machines or hospitals is not known."
@@ -231,7 +232,7 @@ def _uncovered(coverage: Coverage) -> list[str]:
     return [f"## {coverage.heading}", "\n".join(f"- {line}" for line in coverage.statements)]
 
 
-def _unprotected(spec: RunSpec) -> list[str]:
+def _unprotected(spec: RunSpec, setup: Setup) -> list[str]:
     items = ["The test images, and the figures measured on them.", "Anyone who hands in an image to be judged."]
     if spec.method == "none":
         return [
@@ -240,9 +241,11 @@ def _unprotected(spec: RunSpec) -> list[str]:
         ]
     if spec.method == "local_dp":
         return ["The labels of the training images, which were used as they are.", *items]
+    of_patients = setup.guarantee.unit == "patient"
+    several = "Patients with several images in the training set, beyond the single image that the guarantee is about."
     return [
         "What all training images have in common: the network is made to learn it.",
-        "Patients with several images in the training set, beyond the single image that the guarantee is about.",
+        *([] if of_patients else [several]),
         "The number of training images and of patients, and of images of the patient with the most.",
         "Choices made after looking at several runs: each further run on the same images spends its own ε.",
         *items,

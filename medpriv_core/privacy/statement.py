@@ -168,6 +168,24 @@ def image_epsilon_conditions(guarantee: ImageGuarantee) -> str:
     return f"{delta}for any two images; {copies}; {IMAGE_ACCOUNTANT_WORDS[guarantee.accountant]}"
 
 
+def several_images_statement(guarantee: ImageGuarantee, images: int) -> str:
+    """What holds for all noised images of one patient together.
+
+    Args:
+        guarantee: What holds for ``images`` releases of one picture; different pictures of one patient cost as much.
+        images: How many the patient has.
+
+    Returns:
+        One sentence with its ε, δ and accountant.
+    """
+    delta = "" if math.isinf(guarantee.epsilon_image) else f"δ = {format_delta(guarantee.delta)}; "
+    return (
+        f"The patient with the most has {images:,} images, each with noise of its own: for all of them together "
+        f"ε = {format_epsilon(guarantee.epsilon_image)} ({delta}for any two such sets of images; "
+        f"{IMAGE_ACCOUNTANT_WORDS[guarantee.accountant]})."
+    )
+
+
 def image_unit_statement(guarantee: ImageGuarantee) -> str:
     """The ε of the mechanism's unit (a pixel, or as many as DP-Pix protects), with all that it depends on."""
     colour = " (red, green or blue of a pixel)" if "colour" in guarantee.unit else ""

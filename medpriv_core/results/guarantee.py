@@ -94,15 +94,19 @@ def _why_not(spent: Spent | None) -> str:
     return "the run did not record its steps"
 
 
-def picture_guarantee(spec: RunSpec) -> ImageGuarantee:
-    """What a run under Local-DP guarantees for each of its training pictures, the noised copy of which is made once."""
+def picture_guarantee(spec: RunSpec, *, images: int = 1) -> ImageGuarantee:
+    """What a run under Local-DP guarantees for each of its training pictures, the noised copy of which is made once.
+
+    With ``images``, for so many pictures of one patient together: each has noise of its own, and two sets of pictures
+    may differ in all of them.
+    """
     shape = (spec.image_size, spec.image_size, dataset_info(spec.dataset).channels)
-    return _of_noise(spec.picture_noise, shape, spec.delta)
+    return _of_noise(spec.picture_noise, shape, spec.delta, images)
 
 
 @functools.lru_cache(maxsize=256)
-def _of_noise(noise: PictureNoise, shape: Shape, delta: float) -> ImageGuarantee:
-    return noise.guarantee(shape, delta=delta)
+def _of_noise(noise: PictureNoise, shape: Shape, delta: float, copies: int) -> ImageGuarantee:
+    return noise.guarantee(shape, delta=delta, copies=copies)
 
 
 def _of_picture(guarantee: ImageGuarantee) -> HeldGuarantee:

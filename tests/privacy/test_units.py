@@ -37,7 +37,7 @@ def test_what_a_patient_is_promised(sigma: float, of_patients: float, rdp: float
     assert composed_epsilon(patients, delta=1e-5) == pytest.approx(of_patients, rel=2e-3)
     assert composed_rdp_epsilon(patients, delta=1e-5) == pytest.approx(rdp, rel=5e-3)  # other orders are tried
     images = composed_epsilon([Steps(sigma, 128 / 5232, 2044)], delta=1e-5, images_per_patient=30)
-    assert images == pytest.approx(of_thirty, rel=3e-3)
+    assert images == pytest.approx(of_thirty, rel=5e-3)
 
 
 def test_patients_are_protected_where_they_are_known_and_nobody_chose() -> None:

@@ -94,7 +94,7 @@ def test_purging_gives_nothing_back(record: bool, home: DataHome) -> None:
         assert together is not None
         assert (together.networks, together.epsilon) == (2, networks(2))
     assert "removed ones included: ε = " in together.ever_sentence
-    others = spent_by_others(home, DATASET, [], train_size=TRAIN_SIZE, but=())
+    others = spent_by_others(home, DATASET, [], records=lambda _spec: TRAIN_SIZE, but=())
     assert (len(others.spendings), others.unknown) == (2, 0)
 
 

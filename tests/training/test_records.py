@@ -100,12 +100,10 @@ def test_a_step_is_that_of_plain_autograd_a_patient_at_a_time(
     for patient in drawn:
         layer = linear().double()
         own = np.flatnonzero(patient == WHOSE)
-        losses = [
-            F.cross_entropy(layer(points.values[image].double()), points.labels[image].repeat(2)) for image in own
-        ]  # the mean over both variants
-        gradient = torch.cat(
-            [part.reshape(-1) for part in torch.autograd.grad(sum(losses) / len(own), list(layer.parameters()))]
-        )
+        # The mean over both variants of each image.
+        losses = [F.cross_entropy(layer(points.values[one].double()), points.labels[one].repeat(2)) for one in own]
+        parts = torch.autograd.grad(torch.stack(losses).mean(), list(layer.parameters()))
+        gradient = torch.cat([part.reshape(-1) for part in parts])
         expected += (gradient * min(1.0, max_grad_norm / float(gradient.norm()))).numpy()
 
     assert moved_by(points, drawn, engine=engine, max_grad_norm=max_grad_norm) == pytest.approx(expected, abs=2e-5)

@@ -64,7 +64,7 @@ def draw_guarantee(run: Run) -> None:
     if run.spec.method == "none":
         st.markdown("**No protection.** The network may remember single patients; nothing bounds what it gives away.")
     if run.spec.method == "local_dp":
-        draw_local_dp(run.spec)
+        draw_local_dp(run.spec, run.setup.patient_count)
         draw_exposure(meaning_of_images(picture_guarantee(run.spec)), key=f"exposure_{run.id}")
     if run.spec.method != "dp_sgd":
         return
