@@ -94,6 +94,11 @@ def neighbours_in_words(adjacency: Adjacency, unit: Unit = "image") -> str:
     return f"{record} {_CHANGED[adjacency].format(empty=empty)}"
 
 
+def unit_in_words(unit: Unit) -> str:
+    """Whom a DP-SGD run protects: "one training image"."""
+    return "one training image" if unit == "image" else "one patient, with all training images"
+
+
 def dp_sgd_statement(
     *,
     epsilon: float,

@@ -31,13 +31,12 @@ from medpriv_core.privacy.statement import (
     SAMPLING_WORDS,
     image_epsilon_statement,
     neighbours_in_words,
+    unit_in_words,
 )
 from medpriv_core.privacy.verdict import Verdict, mechanism_of_run, run_verdict
 from medpriv_core.records.setup import Setup
 from medpriv_core.spec import RunSpec
 from medpriv_core.unit import Unit
-
-DP_SGD_UNITS: dict[Unit, str] = {"image": "one training image", "patient": "one patient, with all training images"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ NO_PRIVACY = HeldGuarantee(math.inf, None, "nobody", "", "", "", "trained withou
 def not_established(why: str, unit: Unit = "image") -> HeldGuarantee:
     """Of a run of which too little is known, or too much, to state an epsilon."""
     said = f"ε is not established: {why}"
-    return HeldGuarantee(math.inf, None, DP_SGD_UNITS[unit], "", "", "", said, established=False)
+    return HeldGuarantee(math.inf, None, unit_in_words(unit), "", "", "", said, established=False)
 
 
 def held_guarantee(spec: RunSpec, setup: Setup, spent: Spent | None) -> HeldGuarantee:
@@ -130,7 +129,7 @@ def _of_training(spec: RunSpec, facts: str, spent: Spent | None, _corrections: i
     return HeldGuarantee(
         epsilon=verdict.epsilon,
         delta=verdict.delta,
-        unit=DP_SGD_UNITS[mechanism.unit],
+        unit=unit_in_words(mechanism.unit),
         adjacency=neighbours_in_words(mechanism.adjacency, mechanism.unit),
         sampling=SAMPLING_WORDS[mechanism.sampling],
         accountant=ACCOUNTANT_WORDS[

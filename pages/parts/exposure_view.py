@@ -30,7 +30,6 @@ from medpriv_core.privacy.statement import (
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.privacy.tradeoff import risk_of_point
 from medpriv_core.privacy.verdict import Verdict
-from medpriv_core.unit import Unit
 from pages.parts.messages import explain_errors
 
 ASSETS = Path(__file__).parent / "assets"
@@ -38,11 +37,8 @@ SAME = 0.01  # by this share of ε, a named one is the one that holds
 
 BY_STEPS = "At most: no attacker does better on these steps, not even one who knows everything but the one {unit}."
 BY_POINT = "At most: by ε and δ alone, for no more is known. The truth may be lower."
-# How many images of a patient the figures are of.
-EACH: dict[Unit, str] = {
-    "image": "One image each; a patient with several is found more easily.",
-    "patient": "All images of a patient together, however many they are.",
-}
+ONE_EACH = "One image each; a patient with several is found more easily."
+ALL_OF_EACH = "All images of a patient together, however many they are."
 
 
 @dataclass(frozen=True)
@@ -68,14 +64,14 @@ class Meaning:
 def meaning_of_training(verdict: Verdict) -> Meaning:
     """Of a DP-SGD network: whose images were in the training set."""
     by = BY_POINT if verdict.stretches is None else BY_STEPS.format(unit=verdict.unit)
-    used = "image was" if verdict.unit == "image" else "images were"
+    used, each = ("image was", ONE_EACH) if verdict.unit == "image" else ("images were", ALL_OF_EACH)
     return Meaning(
         own=exposure_of(verdict.risk, epsilon=verdict.epsilon),
         delta=verdict.delta,
         stretches=verdict.stretches,
         says=functools.partial(found_statement, unit=verdict.unit),
         captions=(("found", f"of those whose {used} used"), ("falsely accused", f"of those whose {used} not")),
-        basis=f"{by} {EACH[verdict.unit]} {verdict.statement}.",
+        basis=f"{by} {each} {verdict.statement}.",
     )
 
 

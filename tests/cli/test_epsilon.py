@@ -13,7 +13,7 @@ from tests.cli.conftest import Command, Refusal
 
 CHEST = ["--dataset-size", "5218", "--batch-size", "128", "--epochs", "50"]
 FIELDS = {
-    *("epsilon", "delta", "accountant", "sampling", "adjacency", "sample_rate", "steps", "noise_multiplier"),
+    *("epsilon", "delta", "unit", "accountant", "sampling", "adjacency", "sample_rate", "steps", "noise_multiplier"),
     *("epsilon_rdp", "epsilon_second", "epsilon_claimed", "sensitivity", "tpr_at_fpr", "advantage", "mu", "meaning"),
 }
 
@@ -137,6 +137,27 @@ def test_replacing_an_image_is_another_adjacency(medpriv: Command) -> None:
     solved = medpriv("epsilon", *sizes, "--target-epsilon", "1", "--json").json
     assert 0.99 < solved["epsilon"] <= 1
     assert "one image replaced by any other" in medpriv("epsilon", *sizes, "--noise-multiplier", "2").out
+
+
+def test_a_patient_as_the_record(medpriv: Command) -> None:
+    options = (
+        "--dataset-size",
+        3654,
+        "--batch-size",
+        128,
+        "--epochs",
+        50,
+        "--noise-multiplier",
+        2,
+        "--unit",
+        "patient",
+    )
+    plan = medpriv("epsilon", *options, "--json").json
+    assert (plan["unit"], plan["epsilon"]) == ("patient", pytest.approx(3.04, abs=0.005))
+    assert "one patient with all images and labels added or removed" in medpriv("epsilon", *options).out
+    refused = medpriv("epsilon", *options, "--images-per-patient", 3)
+    assert refused.code == 2
+    assert "ε holds however many images a patient has" in refused.err
 
 
 def test_a_patient_with_several_images(medpriv: Command) -> None:

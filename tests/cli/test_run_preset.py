@@ -11,6 +11,7 @@ from medpriv_core.runs import service
 from medpriv_core.runs.service import Run
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
+from medpriv_core.unit import with_unit
 from tests.cli.conftest import Command
 
 SOUND = ("run", "--dataset", "synthetic_chest", "--weights", "none", "--preset", "sound")
@@ -40,7 +41,7 @@ def queued(home: DataHome) -> RunSpec:
 def test_sound_dp_is_one_word_and_an_epsilon(medpriv: Command, home: DataHome, epsilon: float) -> None:
     said = medpriv(*SOUND, "--target-epsilon", epsilon).out
     settings = preset_settings("sound", dataset="synthetic_chest", ordered=False, target_epsilon=epsilon)
-    assert queued(home) == RunSpec(dataset="synthetic_chest", weights="none", **settings)
+    assert queued(home) == with_unit(RunSpec(dataset="synthetic_chest", weights="none", **settings), None)
     assert "Preset Sound DP: image_size 224, standardise true, sampling full_batch, momentum 0.9" in said
     assert f"epochs {settings['epochs']}, learning_rate {settings['learning_rate']:g}" in said
     assert "Changed from" not in said
@@ -60,7 +61,7 @@ def test_what_is_given_wins_and_is_reported(medpriv: Command, home: DataHome) ->
 def test_every_preset_has_its_word(medpriv: Command, home: DataHome, name: str) -> None:
     assert medpriv("run", "--dataset", "synthetic_chest", "--weights", "none", "--preset", name).code == 0
     settings = preset_settings(name, dataset="synthetic_chest", ordered=False)
-    assert queued(home) == RunSpec(dataset="synthetic_chest", weights="none", **settings)
+    assert queued(home) == with_unit(RunSpec(dataset="synthetic_chest", weights="none", **settings), None)
 
 
 def test_without_a_preset_a_run_has_the_defaults(medpriv: Command, home: DataHome) -> None:

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from medpriv_core.datasets.registry import add_dataset
 from medpriv_core.home import DataHome
 from medpriv_core.presets import PRESETS, preset_settings
 from medpriv_core.runs import service
 from medpriv_core.spec import RunSpec
+from medpriv_core.unit import with_unit
+from tests.datasets.builders import image_bytes, write_zip
 from tests.pages.conftest import texts
 from tests.weights_files import put_header
 
@@ -67,7 +70,7 @@ def test_a_preset_fills_the_form_and_its_run_has_its_settings(open_page: OpenPag
     page.button(key="launch").click().run()
     (run,) = service.list_runs(home)
     settings = preset_settings(name, dataset="synthetic_chest", ordered=False)
-    assert run.spec == RunSpec(dataset="synthetic_chest", weights="none", **settings)
+    assert run.spec == with_unit(RunSpec(dataset="synthetic_chest", weights="none", **settings), None)
 
 
 def test_dp_sgd_says_its_epsilon_with_all_it_depends_on(open_page: OpenPage) -> None:
@@ -181,6 +184,45 @@ def test_more_images_of_a_patient_are_protected_less(open_page: OpenPage) -> Non
     assert not page.exception
 
 
+def test_patients_are_protected_where_they_are_known(
+    open_page: OpenPage, home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    whose = ("person1_virus_1", "person1_virus_2", "person1_virus_3", "person2_virus_1", "person3_bacteria_1")
+    files = {
+        f"{split}/{folder}/{name}.jpeg": image_bytes(100 * place + number, file_format="JPEG")
+        for split in ("train", "test")
+        for place, folder in enumerate(("NORMAL", "PNEUMONIA"))
+        for number, name in enumerate(whose)
+    }
+    add_dataset(home, "chest_xray", write_zip(tmp_path / "chest.zip", files))
+    page = open_page("train")
+    page.selectbox(key="train_dataset").set_value("chest_xray").run()
+    page.segmented_control(key="train_method").set_value("dp_sgd").run()
+    choose_no_weights(page)
+    page.number_input(key="train_batch_size").set_value(2)
+    page.number_input(key="train_delta").set_value(1e-2).run()
+    assert page.selectbox(key="train_unit").value == "auto"
+    assert "3 patients; the one with the most has 6 images." in texts(page)
+    assert "one patient with all images and labels added or removed" in texts(page)
+    assert "Patients are drawn, not images (3; the one with the most has 6)" in texts(green_lights(page))
+    assert "for the patient with 6 images, it would be ε = " in texts(page)
+    page.number_input(key="train_images_per_patient").set_value(4).run()
+    page.button(key="launch").click().run()
+    page = open_page("train")
+    page.selectbox(key="train_dataset").set_value("chest_xray").run()
+    page.segmented_control(key="train_method").set_value("dp_sgd").run()
+    choose_no_weights(page)
+    page.number_input(key="train_batch_size").set_value(2)
+    page.number_input(key="train_delta").set_value(1e-2)
+    page.selectbox(key="train_unit").set_value("image").run()
+    assert "one image added or removed" in texts(page)
+    assert "one patient has 6 of the training images, and for that patient ε = " in texts(page)
+    page.button(key="launch").click().run()
+    specs = [run.spec for run in service.list_runs(home)]
+    assert [(spec.unit, spec.images_per_patient) for spec in specs if spec] == [("image", 1), ("patient", 4)]
+
+
 def test_details_are_worked_out_when_they_are_opened(open_page: OpenPage) -> None:
     page = open_page("train")
     page.button(key="preset_sound").click().run()
@@ -258,6 +300,7 @@ def test_every_control_reaches_the_run(open_page: OpenPage, home: DataHome) -> N
         weights="none",
         epochs=20,
         method="dp_sgd",
+        unit="image",
         sampling="shuffled",
         engine="microbatch",
         microbatch_size=2,

@@ -78,7 +78,7 @@ def test_what_the_authors_meant_to_run_has_the_epsilon_that_their_notebooks_impl
 
 
 def test_runs_differ_by_privacy_and_by_how_fast_they_learn() -> None:
-    shared = {"method", "beta", "noise_draw", "noise_multiplier", "learning_rate", "seed"}
+    shared = {"method", "beta", "noise_draw", "noise_multiplier", "learning_rate", "seed", "unit"}
     settings = [{key: value for key, value in spec.to_dict().items() if key not in shared} for spec in specs(seeds=2)]
     assert all(one == settings[0] for one in settings)
     full = [spec.to_dict() for spec in specs(trainable="all")]
