@@ -12,8 +12,8 @@ from medpriv_core.datasets.medmnist import FETCHABLE
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import ProgressCallback
+from medpriv_core.runs.on_images import WITHOUT_PRIVACY, all_runs, epsilon_on_images
 from medpriv_core.shown_text import for_markdown
-from medpriv_core.sweeps.on_images import WITHOUT_PRIVACY, all_runs, epsilon_on_images
 from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.messages import explain_errors

@@ -205,12 +205,12 @@ def draw_patient(place: DeltaGenerator, plan: DpSgdPlan, entry: DatasetEntry) ->
     known = [entry.info.name, largest]
     if st.session_state.get("train_patient_of") != known:
         st.session_state["train_patient_of"] = known
-        st.session_state["train_images_per_patient"] = largest
+        st.session_state["train_several_images"] = largest
     images = place.number_input(
         "Images of one patient",
         1,
         MAX_IMAGES_PER_PATIENT,
-        key="train_images_per_patient",
+        key="train_several_images",
         persist_state="session",
         width=150,
         help="ε counts single images. For a patient with several images in the training set more is at stake. Begins "

@@ -14,7 +14,7 @@ from medpriv_core.privacy.checks import check_run
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.runs import service
 from medpriv_core.runs.imports import import_run
-from medpriv_core.sweeps.on_images import all_runs, epsilon_on_images
+from medpriv_core.runs.on_images import all_runs, epsilon_on_images
 from tests.cli.conftest import Command, medpriv  # noqa: F401 - a fixture
 
 FIXTURES = Path(__file__).parent / "fixtures"

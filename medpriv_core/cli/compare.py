@@ -29,8 +29,8 @@ from medpriv_core.results.selection import (
     with_tags,
 )
 from medpriv_core.runs import service
+from medpriv_core.runs.on_images import networks_together
 from medpriv_core.spec import METHODS, Trainable
-from medpriv_core.sweeps.on_images import networks_together
 
 VIEWS = ("figure-3", "figure-4", "frontier")
 

@@ -15,8 +15,8 @@ from medpriv_core.datasets.medmnist import FETCHABLE
 from medpriv_core.datasets.medmnist_sets import SIZES
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.home import DataHome, data_home
+from medpriv_core.runs.on_images import WITHOUT_PRIVACY, all_runs, epsilon_on_images
 from medpriv_core.runs.summary import RunSummary
-from medpriv_core.sweeps.on_images import WITHOUT_PRIVACY, all_runs, epsilon_on_images
 
 
 def add_to(commands: Commands) -> None:

@@ -5,7 +5,6 @@ as a whole has tens of thousands, and any two pictures are neighbours under Loca
 
 >>> from medpriv_core.records.setup import Setup
 >>> from medpriv_core.spec import RunSpec
-from medpriv_core.unit import Unit
 >>> held = held_guarantee(RunSpec(dataset="chest_xray", image_size=224, method="local_dp", beta=1.0), Setup(), None)
 >>> held.unit, round(held.epsilon, -3)
 ('one whole image', 19000.0)

@@ -157,6 +157,13 @@ def entry_of(run: RunSummary) -> Entry | None:
     return Entry(run.id, mechanism, segments, run.spec.delta)
 
 
+def recorded_steps(run: RunSummary) -> tuple[Steps, ...] | None:
+    """The steps of a DP-SGD run as it recorded them; None where it did not."""
+    if run.spent is None or not run.spent.steps:
+        return None
+    return network_segments(run.setup.guarantee, run.spent)
+
+
 class Images:
     """Which content lies under each dataset's name now, looked up once for many runs."""
 

@@ -17,12 +17,12 @@ from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.runs import service
 from medpriv_core.runs.estimate import DiskEstimate, Sizes, estimate_disk_of_all, estimate_memory, estimate_times
+from medpriv_core.runs.on_images import recorded_spending, spent_by_others
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import RunSpec
 from medpriv_core.sweeps.grid import Grid, GridRun, Impossible
 from medpriv_core.sweeps.identity import identity, reusable_runs
 from medpriv_core.sweeps.noised_copies import NoisedCopies, compose_local_dp
-from medpriv_core.sweeps.on_images import recorded_spending, spent_by_others
 from medpriv_core.sweeps.preset_notes import PresetNotes, preset_notes
 from medpriv_core.unit import with_unit
 from medpriv_core.weights_source import resolve_weights

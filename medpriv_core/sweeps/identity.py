@@ -12,8 +12,7 @@ from contextlib import suppress
 
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import WeightsError
-from medpriv_core.privacy.steps import Steps
-from medpriv_core.privacy.verdict import network_segments
+from medpriv_core.runs.spent_journal import recorded_steps
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.spec import RunSpec
 from medpriv_core.weights_source import resolve_weights
@@ -43,13 +42,6 @@ def reusable_runs(runs: Iterable[RunSummary], entries: Mapping[str, DatasetEntry
                 continue
             found.setdefault(run.spec.canonical(), run)
     return found
-
-
-def recorded_steps(run: RunSummary) -> tuple[Steps, ...] | None:
-    """The steps of a DP-SGD run as it recorded them; None where it did not."""
-    if run.spent is None or not run.spent.steps:
-        return None
-    return network_segments(run.setup.guarantee, run.spent)
 
 
 def _same_images(run: RunSummary, entries: Mapping[str, DatasetEntry]) -> bool:

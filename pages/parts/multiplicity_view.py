@@ -32,10 +32,10 @@ from medpriv_core.figures.multiplicity import (
     consensus_figure,
 )
 from medpriv_core.home import DataHome
+from medpriv_core.runs.on_images import seeds_together
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import Method
-from medpriv_core.sweeps.on_images import seeds_together
 from pages.parts.charts import draw_chart
 from pages.parts.evaluation_view import (
     CHART_WIDTH,

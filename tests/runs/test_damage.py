@@ -25,9 +25,9 @@ from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs import epoch_log, service
 from medpriv_core.runs.diagnosis import trained_run
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.on_images import all_runs, epsilon_on_images
 from medpriv_core.runs.spent_record import with_bond
 from medpriv_core.runs.store import RunStore
-from medpriv_core.sweeps.on_images import all_runs, epsilon_on_images
 from medpriv_core.training.worker import run_worker
 from tests.runs.damage import mutations, put
 from tests.small_data import NAME, add_small_dataset

@@ -29,9 +29,9 @@ from medpriv_core.privacy.checks import check_run
 from medpriv_core.results.own_runs import read_own_runs
 from medpriv_core.runs import service
 from medpriv_core.runs.health import run_health
+from medpriv_core.runs.on_images import epsilon_on_images
 from medpriv_core.runs.spent_journal import entry_of
 from medpriv_core.spec import RunSpec
-from medpriv_core.sweeps.on_images import epsilon_on_images
 from tests.exports.runs import LOCAL, PLAIN, PRIVATE, put_run
 
 VICTIM, OTHERS = "20260101-000000-00000001", ("20260101-000000-00000000", "20260101-000000-00000002")

@@ -6,8 +6,8 @@ import streamlit as st
 
 from medpriv_core.results.selection import own_ids
 from medpriv_core.runs import service
+from medpriv_core.runs.on_images import networks_together
 from medpriv_core.shown_text import for_markdown
-from medpriv_core.sweeps.on_images import networks_together
 from pages.parts import cached
 from pages.parts.compare.choice import Choice
 

@@ -15,11 +15,18 @@ from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.composition import JointEpsilon, Spending, compose, network_spending, planned_spending
 from medpriv_core.privacy.steps import add_steps, count_steps
-from medpriv_core.runs import service
-from medpriv_core.runs.spent_journal import Entry, Images, count_lost, enter_runs, entry_of, read_entries
-from medpriv_core.runs.summary import RunSummary
+from medpriv_core.runs.spent_journal import (
+    Entry,
+    Images,
+    count_lost,
+    enter_runs,
+    entry_of,
+    read_entries,
+    recorded_steps,
+)
+from medpriv_core.runs.store import RunStore
+from medpriv_core.runs.summary import RunSummary, summarise
 from medpriv_core.spec import RunSpec
-from medpriv_core.sweeps.identity import recorded_steps
 
 WITHOUT_PRIVACY = (
     "Networks trained without privacy are not counted: for each of them that is given away, no ε holds at all."
@@ -40,7 +47,8 @@ class SpentOnImages:
 def all_runs(home: DataHome) -> list[RunSummary]:
     """Every run in the data home, deleted ones too; none if their table is damaged, which the page of runs says."""
     try:
-        return service.list_runs(home) + service.list_runs(home, deleted=True)
+        store = RunStore(home)
+        return summarise(home, store.all()) + summarise(home, store.all(deleted=True))
     except MedprivError:
         return []
 

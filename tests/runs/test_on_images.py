@@ -20,16 +20,16 @@ from medpriv_core.privacy.steps import Steps, count_steps
 from medpriv_core.records.outcome import Outcome
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
-from medpriv_core.runs.spent_journal import enter, enter_runs, entry_of, read_entries
-from medpriv_core.runs.spent_record import write_record
-from medpriv_core.runs.store import RunRow, RunStore
-from medpriv_core.sweeps.on_images import (
+from medpriv_core.runs.on_images import (
     all_runs,
     epsilon_on_images,
     networks_together,
     seeds_together,
     spent_by_others,
 )
+from medpriv_core.runs.spent_journal import enter, enter_runs, entry_of, read_entries
+from medpriv_core.runs.spent_record import write_record
+from medpriv_core.runs.store import RunRow, RunStore
 from tests.results.chosen_results import LOCAL, PLAIN, PRIVATE, TRAIN_SIZE, rows_of, setup_of, spent_of
 
 DATASET = "synthetic_chest"
