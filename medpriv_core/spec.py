@@ -22,7 +22,7 @@ from medpriv_core.mechanisms.in_runs import block_setting, changed_pixels_settin
 from medpriv_core.same_run import Sampling, canonical_settings, sampling_setting, usual_sampling
 from medpriv_core.setting import Choice, Setting, setting, setting_of
 from medpriv_core.spec_checks import check_class_weights, check_dataset_size, check_device, check_together, on_features
-from medpriv_core.unit import Unit, UnitChoice, images_per_patient_setting, unit_setting
+from medpriv_core.unit import Unit, UnitChoice, images_drawn_setting, unit_setting
 
 if TYPE_CHECKING:
     from medpriv_core.mechanisms.picture_noise import PictureNoise
@@ -103,7 +103,7 @@ class RunSpec:
         methods=("local_dp", "dp_sgd"),
     )
     unit: UnitChoice = unit_setting()
-    images_per_patient: int = images_per_patient_setting()
+    images_drawn: int = images_drawn_setting()
     max_grad_norm: float = setting(
         1.0,
         "Clipping norm (C)",

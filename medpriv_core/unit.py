@@ -39,8 +39,8 @@ def unit_setting() -> Any:
     )
 
 
-def images_per_patient_setting() -> Any:
-    """The field ``images_per_patient`` of a run specification."""
+def images_drawn_setting() -> Any:
+    """The field ``images_drawn`` of a run specification."""
     return setting(
         1,
         "Images of a drawn patient",
@@ -67,7 +67,7 @@ def with_unit(spec: RunSpec, patients: PatientCount | None) -> RunSpec:
         return spec
     if patients is not None and patients.largest > 1 and spec.engine != "microbatch":
         return replace(spec, unit="patient")
-    return replace(spec, unit="image", images_per_patient=1)
+    return replace(spec, unit="image", images_drawn=1)
 
 
 def with_stored_unit(values: Any) -> Any:
@@ -79,14 +79,14 @@ def with_stored_unit(values: Any) -> Any:
 
 def check_unit(spec: RunSpec) -> None:
     """Raise ``SettingError`` for a unit that a run with these settings cannot have."""
-    if spec.unit == "image" and spec.images_per_patient != 1:
-        raise SettingError("[images_per_patient] belongs to [unit=patient], but [unit] is [unit=image]; leave it out.")
-    if spec.images_per_patient > 1 and spec.method != "dp_sgd":
-        raise SettingError(f"[images_per_patient] belongs to DP-SGD, but [method] is {spec.method}; leave it out.")
-    if spec.images_per_patient > 1 and (spec.trainable != "head" or spec.augment):
+    if spec.unit == "image" and spec.images_drawn != 1:
+        raise SettingError("[images_drawn] belongs to [unit=patient], but [unit] is [unit=image]; leave it out.")
+    if spec.images_drawn > 1 and spec.method != "dp_sgd":
+        raise SettingError(f"[images_drawn] belongs to DP-SGD, but [method] is {spec.method}; leave it out.")
+    if spec.images_drawn > 1 and (spec.trainable != "head" or spec.augment):
         raise SettingError(
             "The mean of several images of a patient is for runs in which the last layer alone learns and [augment] is "
-            "off; set [images_per_patient] to 1, or [trainable] to [trainable=head] and [augment] to false."
+            "off; set [images_drawn] to 1, or [trainable] to [trainable=head] and [augment] to false."
         )
     if spec.unit == "auto":
         return

@@ -144,7 +144,7 @@ def check_sampling(case: Case) -> Judgement:
 def check_clipping(case: Case) -> Judgement:
     """Whether the clipping norm bounds what one image adds."""
     if case.facts.clipped_together == 1:
-        most = case.facts.images_per_patient
+        most = case.facts.images_drawn
         if case.record == "image":
             return "green", "Each image's gradient is shortened to the clipping norm by itself."
         if most == 1:

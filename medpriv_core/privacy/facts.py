@@ -50,7 +50,7 @@ class GuaranteeFacts(Record):
     """Facts of one session of a run; None where not recorded.
 
     unit                what is drawn and clipped as one record; None in runs from before patients could be: an image
-    images_per_patient  of a drawn patient, that a step looks at at most; None where images are drawn
+    images_drawn        of a drawn patient, that a step looks at at most; None where images are drawn
     sampling            how batches are drawn
     sample_rate         with which each record enters a step: that of Poisson sampling, else 1
     steps_per_epoch     that the loop takes
@@ -76,7 +76,7 @@ class GuaranteeFacts(Record):
     """
 
     unit: Unit | None = None
-    images_per_patient: Count | None = None
+    images_drawn: Count | None = None
     sampling: Sampling | None = None
     sample_rate: PositiveShare | None = None
     steps_per_epoch: Annotated[int, Within(1, MOST_STEPS)] | None = None
@@ -135,7 +135,7 @@ def planned_facts(spec: RunSpec, *, train_size: int) -> GuaranteeFacts:
     mechanism = training.mechanism
     return GuaranteeFacts(
         unit=mechanism.unit,
-        images_per_patient=spec.images_per_patient if mechanism.unit == "patient" else None,
+        images_drawn=spec.images_drawn if mechanism.unit == "patient" else None,
         sampling=mechanism.sampling,
         sample_rate=mechanism.sample_rate,
         steps_per_epoch=mechanism.steps_per_epoch,

@@ -29,7 +29,7 @@ def image_instead(spec: RunSpec, *, images: int, patients: PatientCount | None) 
         SettingError: No run can have these settings on so many images.
     """
     assert patients is not None
-    plan = plan_run(spec.changed(unit="image", images_per_patient=1), train_size=images)
+    plan = plan_run(spec.changed(unit="image", images_drawn=1), train_size=images)
     delta = format_delta(plan.delta)
     said = f"With images drawn instead, one image would have ε = {format_epsilon(plan.epsilon)} (δ = {delta})"
     largest = min(patients.largest, MAX_IMAGES_PER_PATIENT)

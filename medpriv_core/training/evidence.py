@@ -36,7 +36,7 @@ def guarantee_facts(session: Session, *, pretrained: Origin, measured: dict[str,
     assert isinstance(stepper, DpStepper)
     return GuaranteeFacts(
         unit="image" if session.patients is None else "patient",
-        images_per_patient=None if session.patients is None else session.patients.most,
+        images_drawn=None if session.patients is None else session.patients.most,
         sampling=sampler.scheme,
         sample_rate=sampler.sample_rate,
         steps_per_epoch=session.steps,

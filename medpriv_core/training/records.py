@@ -82,4 +82,4 @@ def records_of_patients(spec: RunSpec, patients: np.ndarray | None) -> PatientRe
     if spec.record == "image":
         return None
     assert patients is not None  # looked at before
-    return PatientRecords.of(patients, most=spec.images_per_patient)
+    return PatientRecords.of(patients, most=spec.images_drawn)

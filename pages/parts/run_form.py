@@ -25,7 +25,7 @@ PRIVACY_BY = {"target_epsilon": "the privacy budget (ε)", "noise_multiplier": "
 PAPER_BETAS = (1, 2, 4)
 # Asked for by other words: how strong the noise is, and whether every image is in every step.
 # And what stands beside them where the dataset knows its patients.
-NOT_ASKED = {"noise_multiplier", "target_epsilon", "delta", "sampling", "unit", "images_per_patient"}
+NOT_ASKED = {"noise_multiplier", "target_epsilon", "delta", "sampling", "unit", "images_drawn"}
 
 
 def draw_form(entries: dict[str, DatasetEntry], *, authors: bool) -> tuple[DatasetEntry, dict[str, Any]]:
@@ -97,11 +97,11 @@ def draw_record(left: DeltaGenerator, right: DeltaGenerator, entry: DatasetEntry
     """Whether patients or images are protected; asked only where both can be, and are not the same."""
     microbatches = st.session_state["train_engine"] == "microbatch"
     if entry.patients is None or entry.patients.largest == 1 or microbatches:
-        return {"unit": "auto", "images_per_patient": 1}
+        return {"unit": "auto", "images_drawn": 1}
     values: dict[str, Any] = {"unit": choice(left, "unit")}
     of_features = st.session_state["train_trainable"] == "head" and not st.session_state["train_augment"]
     if values["unit"] != "image" and of_features:
-        values["images_per_patient"] = number(right, "images_per_patient")
+        values["images_drawn"] = number(right, "images_drawn")
     left.caption(f"{entry.patients.patients:,} patients; the one with the most has {entry.patients.largest} images.")
     return values
 

@@ -53,7 +53,7 @@ def test_patients_are_protected_where_they_are_known(
     assert "one patient with all images and labels added or removed" in texts(page)
     assert "Patients are drawn, not images (3; the one with the most has 6)" in texts(green_lights(page))
     assert "for the patient with 6 images, it would be ε = " in texts(page)
-    page.number_input(key="train_images_per_patient").set_value(4).run()
+    page.number_input(key="train_images_drawn").set_value(4).run()
     page.button(key="launch").click().run()
     page = open_page("train")
     page.selectbox(key="train_dataset").set_value("chest_xray").run()
@@ -66,4 +66,4 @@ def test_patients_are_protected_where_they_are_known(
     assert "one patient has 6 of the training images, and for that patient ε = " in texts(page)
     page.button(key="launch").click().run()
     specs = [run.spec for run in service.list_runs(home)]
-    assert [(spec.unit, spec.images_per_patient) for spec in specs if spec] == [("image", 1), ("patient", 4)]
+    assert [(spec.unit, spec.images_drawn) for spec in specs if spec] == [("image", 1), ("patient", 4)]

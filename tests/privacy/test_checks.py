@@ -204,7 +204,7 @@ def test_each_fact_that_is_missing_takes_a_green_light_away() -> None:
     confirm_run(spec, **recorded(spec))
     for field in fields(GuaranteeFacts):
         # Where no unit was recorded there was none but the image.
-        if field.name not in ("engine", "batches_drawn_by", "unit", "images_per_patient"):
+        if field.name not in ("engine", "batches_drawn_by", "unit", "images_drawn"):
             checks = check_run(spec, **recorded(spec, **{field.name: None}))
             assert lights(checks, "amber"), field.name
 

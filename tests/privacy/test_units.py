@@ -44,7 +44,7 @@ def test_patients_are_protected_where_they_are_known_and_nobody_chose() -> None:
     assert with_unit(PRIVATE, KERMANY).unit == "patient"
     assert with_unit(PRIVATE, None).unit == "image"
     assert with_unit(PRIVATE, PatientCount(10, 1)).unit == "image"  # the same
-    assert with_unit(PRIVATE.changed(images_per_patient=5), None).images_per_patient == 1
+    assert with_unit(PRIVATE.changed(images_drawn=5), None).images_drawn == 1
     assert with_unit(PRIVATE.changed(unit="image"), KERMANY).unit == "image"
     assert with_unit(PRIVATE.changed(unit="patient"), None).unit == "patient"  # refused further on
     authors = PRIVATE.changed(engine="microbatch", microbatch_size=4)
@@ -54,7 +54,7 @@ def test_patients_are_protected_where_they_are_known_and_nobody_chose() -> None:
 
 
 def test_a_run_of_a_version_without_patients_protected_images() -> None:
-    old = {name: value for name, value in PRIVATE.to_dict().items() if name not in ("unit", "images_per_patient")}
+    old = {name: value for name, value in PRIVATE.to_dict().items() if name not in ("unit", "images_drawn")}
     assert RunSpec.from_dict(with_stored_unit(old)).unit == "image"
     assert RunSpec.from_dict(with_stored_unit(old | {"unit": "patient"})).unit == "patient"
     assert RunSpec.from_dict(with_stored_unit({"dataset": "x"})) == RunSpec(dataset="x")
@@ -87,7 +87,7 @@ def test_each_sentence_names_whom_it_protects() -> None:
     assert "One image of each drawn patient" in sentences["Clipping"].sentence
     assert "one of the 3,654 patients" in sentences["Delta"].sentence
     assert sentences["Patients with several images"].state == "green"
-    several = check_plan(patient.changed(images_per_patient=30), train_size=3654, patients=KERMANY)
+    several = check_plan(patient.changed(images_drawn=30), train_size=3654, patients=KERMANY)
     assert "up to 30 images of a drawn patient" in next(one.sentence for one in several if one.name == "Clipping")
     plan = plan_dp_sgd(train_size=3654, batch_size=128, epochs=1, noise_multiplier=1.0, unit="patient")
     assert plan.mechanism.unit == "patient"

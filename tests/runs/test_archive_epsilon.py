@@ -119,7 +119,7 @@ def test_a_loop_that_says_that_it_drew_hardly_anybody_is_not_believed(home: Data
 
 def test_patients_are_believed_only_as_the_loop_recorded_them(home: DataHome) -> None:
     setup = json.loads(members()["setup.json"])
-    drawn = setup["guarantee"] | {"unit": "patient", "images_per_patient": 1}
+    drawn = setup["guarantee"] | {"unit": "patient", "images_drawn": 1}
     spec = json.loads(members()["spec.json"]) | {"unit": "patient"}
     untold = {name: value for name, value in setup.items() if name != "guarantee"} | {"patients": 640}
     for changed, why in (

@@ -75,7 +75,7 @@ def linear() -> nn.Linear:
 def moved_by(examples: Examples, drawn: list[int], *, engine: str = "one_pass", **settings: Any) -> np.ndarray:
     """What a step without noise takes off the parameters, times the divisor."""
     spec = toy_spec(
-        **PATIENTS | {"learning_rate": 1.0, "momentum": 0.0, "engine": engine, "images_per_patient": 30} | settings
+        **PATIENTS | {"learning_rate": 1.0, "momentum": 0.0, "engine": engine, "images_drawn": 30} | settings
     )
     layer = linear()
     training = private_training(spec, train_size=40)
@@ -84,7 +84,7 @@ def moved_by(examples: Examples, drawn: list[int], *, engine: str = "one_pass", 
     )
     stepper.noise_deviation = 0.0  # type: ignore[attr-defined]
     before = torch.cat([part.detach().reshape(-1) for part in layer.parameters()])
-    records = PatientRecords.of(WHOSE, most=spec.images_per_patient)
+    records = PatientRecords.of(WHOSE, most=spec.images_drawn)
     stepper.step(Batch(examples, np.array(drawn, dtype=np.int64), patients=records))
     after = torch.cat([part.detach().reshape(-1) for part in layer.parameters()])
     return ((before - after).double() * training.divisor).numpy()
@@ -116,13 +116,13 @@ def test_one_patient_adds_at_most_the_clipping_norm_whatever_images_they_have(
 ) -> None:
     long = replace(points, values=points.values * 8)
     for patient in range(5):
-        added = moved_by(long, [patient], images_per_patient=most, max_grad_norm=0.5, class_weights=class_weights)
+        added = moved_by(long, [patient], images_drawn=most, max_grad_norm=0.5, class_weights=class_weights)
         assert 0 < np.linalg.norm(added) <= 0.5 * (1 + 1e-5)
 
 
 def test_nobody_drawn_moves_nothing_without_noise(points: Examples) -> None:
     for most in (1, 30):
-        assert not moved_by(points, [], images_per_patient=most).any()
+        assert not moved_by(points, [], images_drawn=most).any()
 
 
 def with_patients(toy: PreparedDataset) -> PreparedDataset:
@@ -136,14 +136,14 @@ def with_patients(toy: PreparedDataset) -> PreparedDataset:
     "settings",
     [
         {},
-        {"images_per_patient": 5},
+        {"images_drawn": 5},
         {
-            "images_per_patient": 100,
+            "images_drawn": 100,
             "sampling": "full_batch",
             "augmentation_multiplicity": 2,
             "class_weights": (1.0, 2.0),
         },
-        {"engine": "opacus", "images_per_patient": 3},
+        {"engine": "opacus", "images_drawn": 3},
         {"trainable": "norms", "epochs": 1},
         {"augment": True},
     ],
@@ -158,7 +158,7 @@ def test_a_run_counts_patients_and_says_so(
     facts, plan = setup.guarantee, plan_run(spec, train_size=22)
 
     assert (setup.train_size, setup.records, facts.unit) == (40, 22, "patient")
-    assert facts.images_per_patient == spec.images_per_patient
+    assert facts.images_drawn == spec.images_drawn
     assert spent is not None
     assert spent.steps == spec.epochs * plan.mechanism.steps_per_epoch
     assert spent.epsilon == pytest.approx(plan.epsilon)
@@ -224,7 +224,7 @@ def test_a_loop_that_lets_a_patient_add_more_does_not_begin(
     new_run: Callable[..., Run], toy: PreparedDataset, monkeypatch: pytest.MonkeyPatch, sabotage: Any, most: int
 ) -> None:
     sabotage(monkeypatch)
-    run, spec = new_run(clean=with_patients(toy)), toy_spec(**PATIENTS, images_per_patient=most)
+    run, spec = new_run(clean=with_patients(toy)), toy_spec(**PATIENTS, images_drawn=most)
     with pytest.raises(RunError, match="A drawn patient gives other images than their own, or adds more"):
         run.open(spec)
     setup = run.directory.read_setup()
@@ -256,6 +256,6 @@ def test_microbatches_and_whole_networks_say_what_they_cannot() -> None:
     with pytest.raises(SettingError, match="repeats what the authors did, who counted images"):
         RunSpec(dataset="x", **PATIENTS, engine="microbatch")
     with pytest.raises(SettingError, match="for runs in which the last layer alone learns"):
-        RunSpec(dataset="x", **PATIENTS, trainable="all", images_per_patient=2)
+        RunSpec(dataset="x", **PATIENTS, trainable="all", images_drawn=2)
     with pytest.raises(SettingError, match="unit belongs to DP-SGD"):
         RunSpec(dataset="x", unit="patient")
