@@ -16,6 +16,7 @@ from medpriv_core.runs.on_images import WITHOUT_PRIVACY, all_runs, epsilon_on_im
 from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
 from pages.parts.badges import origin_badge
+from pages.parts.budget_view import draw_budget
 from pages.parts.messages import explain_errors
 from pages.parts.words import sentence
 
@@ -35,7 +36,8 @@ def main() -> None:
     )
     places = {}
     further = []
-    for entry in registry.list_datasets(cached.home()):
+    entries = {entry.info.name: entry for entry in registry.list_datasets(cached.home())}
+    for entry in entries.values():
         if is_one_of_many(entry):
             further.append(entry)
             continue
@@ -43,7 +45,7 @@ def main() -> None:
             places[entry.info.name] = draw_entry(entry)
     if further:
         draw_further(further)
-    draw_spent(places)
+    draw_spent(places, entries)
 
 
 def is_one_of_many(entry: DatasetEntry) -> bool:
@@ -91,13 +93,19 @@ def draw_entry(entry: DatasetEntry) -> st.delta_generator.DeltaGenerator | None:
     return place
 
 
-def draw_spent(places: Mapping[str, st.delta_generator.DeltaGenerator | None]) -> None:
+def draw_spent(
+    places: Mapping[str, st.delta_generator.DeltaGenerator | None], entries: Mapping[str, DatasetEntry]
+) -> None:
     """What all DP-SGD networks trained here on some images give away together; last, because adding up takes time."""
     with explain_errors():
         runs = all_runs(cached.home())
         for name, place in places.items():
-            if place is not None and (together := epsilon_on_images(cached.home(), name, runs)) is not None:
-                place.caption(f"{for_markdown(together.ever_sentence)} {WITHOUT_PRIVACY}")
+            if place is None:
+                continue
+            with place.container():
+                if (together := epsilon_on_images(cached.home(), name, runs)) is not None:
+                    st.caption(f"{for_markdown(together.ever_sentence)} {WITHOUT_PRIVACY}")
+                draw_budget(entries[name], runs)
 
 
 def draw_report(entry: DatasetEntry) -> None:

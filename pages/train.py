@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from medpriv_core.datasets.registry import DatasetEntry
-from medpriv_core.errors import MedprivError, RunTableError, SettingError, WeightsError
+from medpriv_core.errors import DataHomeError, MedprivError, RunTableError, SettingError, WeightsError
 from medpriv_core.extras import why_missing
 from medpriv_core.privacy.checks import check_plan
 from medpriv_core.privacy.dp_sgd import MAX_IMAGES_PER_PATIENT
@@ -21,6 +21,7 @@ from medpriv_core.privacy.verdict import planned_question, planned_verdict
 from medpriv_core.progress import format_duration
 from medpriv_core.results.guarantee import picture_guarantee
 from medpriv_core.runs import service
+from medpriv_core.runs.budget import check_budget
 from medpriv_core.runs.estimate import estimate_disk, estimate_memory, estimate_time
 from medpriv_core.runs.spare import SPARE_MB
 from medpriv_core.shown_text import for_markdown
@@ -28,6 +29,7 @@ from medpriv_core.spec import RunSpec
 from medpriv_core.unit import with_unit
 from medpriv_core.weights_source import check_weights, resolve_weights
 from pages.parts import cached
+from pages.parts.budget_view import draw_left
 from pages.parts.exposure_view import draw_exposure, meaning_of_images, meaning_of_training
 from pages.parts.guarantee import draw_confirmed, draw_green_lights, draw_lights, draw_verdict
 from pages.parts.messages import show_error
@@ -69,13 +71,16 @@ def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
         spec.check_dataset_size(records)
         plan = plan_run(spec, train_size=records) if spec.method == "dp_sgd" else None
         check_weights(spec.weights, norm=spec.norm, home=cached.home())
-    except (SettingError, WeightsError) as error:
+        check_budget(cached.home(), [spec])
+    except (SettingError, WeightsError, DataHomeError) as error:
         protection.error(f"This cannot be launched: {sentence(error)}", icon=":material/block:")
         draw_launch(launch, None)
         return
     try:
         with cost:
             draw_cost(spec, entry.train or 0, test_size)
+            if spec.method != "none":
+                draw_left(entry)
     except RunTableError as error:
         show_error(protection, error)
         draw_launch(launch, None)

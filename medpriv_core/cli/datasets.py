@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from medpriv_core.cli.budget import add_budget_to
 from medpriv_core.cli.output import ProgressBar, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets import registry
@@ -45,6 +46,8 @@ def add_to(commands: Commands) -> None:
     fetching.add_argument("--base-url", help="a mirror that holds the npz file under its usual name")
     add_json_option(fetching)
     fetching.set_defaults(command=_fetch)
+
+    add_budget_to(actions)
 
     removing = actions.add_parser("remove", help="remove a dataset from the list; your files stay")
     removing.add_argument("name")

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, get_args
 
+from medpriv_core.cli.budget import add_release_to
 from medpriv_core.cli.output import complain, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.errors import DataHomeError, RunTableError
@@ -68,6 +69,7 @@ def add_to(commands: Commands) -> None:
         help="also if it has ended and was not removed before: on a full disk nothing can be put away first",
     )
     added["move"].add_argument("where", choices=get_args(Place))
+    add_release_to(actions)
     rebuilding = actions.add_parser("rebuild", help="make a lost or damaged table of runs again from the runs' folders")
     rebuilding.set_defaults(command=_rebuild)
 

@@ -2,7 +2,8 @@
 
 Whoever has several networks learns from each, so what was spent adds up: three seeds of one setting are three releases.
 
->>> from medpriv_core.privacy.dp_sgd import composed_epsilon
+>>> from medpriv_core.errors import SettingError
+from medpriv_core.privacy.dp_sgd import composed_epsilon
 >>> one = Steps(1.0, 128 / 5232, 2044)
 >>> [round(composed_epsilon([one] * networks, delta=1e-5), 2) for networks in (1, 5)]
 [7.16, 18.6]
@@ -20,9 +21,11 @@ neighbours  Where one network needs images replaced by empty ones (its number of
             and divisor follow from the number of images, which is the same.
 (ε, δ)      of a network that told an epsilon beyond what its recorded steps cost: all its ε and δ are added (basic
             composition, Dwork and Roth 2014, theorem 3.16), to what the others compose to.
-units       What one network promises a patient and another one an image is not added up. For an image of a patient
-            with several, a step that draws patients has another mean gradient in the place of the first, which its ε
-            for a patient more or less does not cover. So each is told by itself, and no ε of all together.
+units       For one image, what one network promises patients and another one images is not added up: of a patient with
+            several, a step that draws patients has another mean gradient in the place of the first, which its ε for a
+            patient more or less does not cover. For one patient it is, where it is known how many images any has at
+            most: these are so many images more or less to the networks that protect images. The ε of both kinds are
+            added, and their δ. Where that is not known, each is told by itself, and no ε of all together.
 unknown     One network of which nobody knows what it spent may have spent anything. So no ε is told for all, and not
             that of the others in its place.
 """
@@ -33,6 +36,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from medpriv_core.errors import SettingError
 from medpriv_core.privacy.dp_sgd import Accountant, Adjacency, accountant_of, composed_epsilon
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.spent import Spent
@@ -88,7 +92,9 @@ class JointEpsilon:
     unknown      networks of which nobody knows what they spent
     lost         damaged lines of the journal of the images, of which nobody knows what they said
     unit         what each of them protects: an image, or a patient with all images
-    by_unit      where they do not all protect the same: what those cost that protect the one, and the other
+    by_unit      where they do not all protect the same and no ε holds for all: what those cost that protect images,
+                 and those that protect patients
+    counted_for  of how many images of one patient networks that protect images are counted for; None where none is
     """
 
     dataset: str
@@ -104,6 +110,7 @@ class JointEpsilon:
     lost: int = 0
     unit: Unit = "image"
     by_unit: tuple[JointEpsilon, ...] = ()
+    counted_for: int | None = None
 
     @property
     def established(self) -> bool:
@@ -133,6 +140,8 @@ class JointEpsilon:
             return f"no ε is established for all of them, because some protect patients and some images. {each}"
         sampling = " or ".join(SAMPLING_WORDS[sampling] for sampling in self.samplings)
         added = f"; ε and δ of {self.added_up} added up, as not all their steps are known" if self.added_up else ""
+        if self.counted_for is not None:
+            added += f"; networks that protect images are counted for {self.counted_for} of one patient"
         return (
             f"ε = {format_epsilon(self.epsilon)} (δ = {format_delta(self.delta)}; "
             f"{neighbours_in_words(self.adjacency, self.unit)}; "
@@ -159,7 +168,16 @@ class JointEpsilon:
         return f"{which} trained here on these images so far, removed ones included: {self.statement}."
 
 
-def compose(dataset: str, spendings: Sequence[Spending], *, unknown: int = 0, lost: int = 0) -> JointEpsilon:
+def compose(
+    dataset: str,
+    spendings: Sequence[Spending],
+    *,
+    unknown: int = 0,
+    lost: int = 0,
+    largest_patient: int | None = None,
+    delta: float | None = None,
+    unit: Unit | None = None,
+) -> JointEpsilon:
     """What several networks together cost the images of one dataset, by the rules of this module.
 
     Args:
@@ -167,28 +185,57 @@ def compose(dataset: str, spendings: Sequence[Spending], *, unknown: int = 0, lo
         spendings: One for each network whose spending is known.
         unknown: Further networks, of which nobody knows what they spent.
         lost: Damaged lines of the journal of the images.
+        largest_patient: How many images any patient has at most; None where that is not known.
+        delta: At which ε is told; the smallest δ of the networks unless given.
+        unit: For whom: "patient" counts networks that protect images for the patient with the most. By default for
+            whom all of them are, and for patients where they are not for the same.
 
     Returns:
-        The joint ε with what it depends on; infinite where ``unknown`` or ``lost`` is not 0.
+        The joint ε with what it depends on; infinite where ``unknown`` or ``lost`` is not 0, and where none can be told
+        for the unit.
     """
     units: set[Unit] = {spending.mechanism.unit for spending in spendings}
-    if len(units) > 1 and not unknown and not lost:
-        by_unit = tuple(
-            compose(dataset, [spending for spending in spendings if spending.mechanism.unit == unit])
-            for unit in sorted(units)
-        )
-        whole = compose(dataset, spendings, unknown=1)
-        return replace(whole, networks=len(spendings), unknown=0, by_unit=by_unit)
+    told_for: Unit = unit or ("patient" if "patient" in units else "image")
+    whole = _together(dataset, spendings, unknown=unknown, lost=lost, delta=delta)
+    if unknown or lost or units <= {told_for}:
+        return replace(whole, unit=told_for)
+    parts = [[each for each in spendings if each.mechanism.unit == of] for of in ("image", "patient")]
+    by_unit = tuple(_together(dataset, part, delta=delta) for part in parts if part)
+    untold = replace(whole, epsilon=math.inf, by_unit=by_unit)
+    if told_for == "image" or largest_patient is None or any(each.beyond is not None for each in parts[0]):
+        return untold
+    each_delta = whole.delta if delta is None else delta / len(by_unit)
+    lifted = [part for each in parts[0] for part in each.stretches]
+    try:
+        of_images = composed_epsilon(lifted, delta=each_delta, images_per_patient=largest_patient)
+    except SettingError:  # more images than ε is computed for, or so small a δ
+        return untold
+    of_patients = _together(dataset, parts[1], delta=each_delta) if parts[1] else None
+    return replace(
+        whole,
+        epsilon=of_images + (of_patients.epsilon if of_patients else 0.0),
+        delta=each_delta + (of_patients.delta if of_patients else 0.0),
+        unit="patient",
+        counted_for=largest_patient,
+    )
+
+
+def _together(
+    dataset: str, spendings: Sequence[Spending], *, unknown: int = 0, lost: int = 0, delta: float | None = None
+) -> JointEpsilon:
+    """What networks cost that protect the same."""
     told = [spending for spending in spendings if spending.beyond is not None]
     counted = [spending for spending in spendings if spending.beyond is None]
     stretches = [part for spending in counted for part in spending.stretches]
-    delta = min((spending.delta for spending in counted), default=0.0)
-    epsilon = composed_epsilon(stretches, delta=delta) if stretches else 0.0
+    added = math.fsum(spending.delta for spending in told)
+    smallest = min((spending.delta for spending in counted), default=0.0)
+    delta = smallest if delta is None else max(0.0, delta - added)  # what is left of it for the steps
+    epsilon = composed_epsilon(stretches, delta=delta) if stretches and delta else math.inf if stretches else 0.0
     mechanisms = [spending.mechanism for spending in spendings]
     samplings: set[Sampling] = {mechanism.sampling for mechanism in mechanisms}
     dealt = any(mechanism.adjacency == "zero-out" for mechanism in mechanisms)
     rates = [part.sample_rate for part in stretches] or [mechanism.sample_rate for mechanism in mechanisms] or [1.0]
-    delta_of_all = math.fsum([delta, *(spending.delta for spending in told)])
+    delta_of_all = math.fsum([delta, added])
     return JointEpsilon(
         dataset=dataset,
         networks=len(spendings) + unknown,
@@ -201,7 +248,7 @@ def compose(dataset: str, spendings: Sequence[Spending], *, unknown: int = 0, lo
         added_up=len(told),
         unknown=unknown,
         lost=lost,
-        unit="patient" if units == {"patient"} else "image",
+        unit="patient" if {mechanism.unit for mechanism in mechanisms} == {"patient"} else "image",
     )
 
 

@@ -70,7 +70,8 @@ def epsilon_on_images(home: DataHome, dataset: str, runs: Sequence[RunSummary]) 
     spendings += [other for other in others if other is not None and other.epsilon]
     if not spendings and None not in others and not lost:
         return None
-    return compose(dataset, spendings, unknown=others.count(None), lost=lost)
+    largest = images.largest_patient(dataset)
+    return compose(dataset, spendings, unknown=others.count(None), lost=lost, largest_patient=largest)
 
 
 def networks_together(dataset: str, runs: Sequence[RunSummary]) -> list[str]:
@@ -84,7 +85,10 @@ def networks_together(dataset: str, runs: Sequence[RunSummary]) -> list[str]:
         return []
     found = [_as_it_lies(run) for run in private]
     known = [spending for spending in found if spending is not None]
-    sentences = [compose(dataset, known, unknown=found.count(None)).all_sentence]
+    counts = [run.setup.patient_count for run in private]
+    largest = max(count.largest for count in counts if count) if all(counts) else None
+    together = compose(dataset, known, unknown=found.count(None), largest_patient=largest)
+    sentences = [together.all_sentence]
     if imported := sum(run.imported for run in private):
         sentences.append(
             f"{imported} imported {'one counts' if imported == 1 else 'ones count'} as trained on the same images, "
@@ -127,19 +131,31 @@ def spent_by_others(
     says how many records a run draws from.
     """
     images = Images(home)
+    found = spendings_by_run(home, dataset, runs, records=records, images=images)
+    spendings = [spending for run, spending in found.items() if run not in but]
+    known = tuple(spending for spending in spendings if spending is not None)
+    return SpentOnImages(known, spendings.count(None) + count_lost(home, dataset, images.content_of(dataset)))
+
+
+def spendings_by_run(
+    home: DataHome,
+    dataset: str,
+    runs: Sequence[RunSummary],
+    *,
+    records: Callable[[RunSpec], int],
+    images: Images | None = None,
+) -> dict[str, Spending | None]:
+    """The same run by run, by their ids; None for a run of which nobody knows what it takes."""
+    images = images or Images(home)
     entries, here = _entries(home, dataset, images, runs), {run.id for run in runs}
-    spendings = [_of(entry) for entry in entries.values() if entry.run not in here and entry.run not in but]
-    unknown = count_lost(home, dataset, images.content_of(dataset))
+    spendings: dict[str, Spending | None] = {
+        entry.run: _of(entry) for entry in entries.values() if entry.run not in here
+    }
     for run in _here(runs, dataset, images):
-        if run.id in but:
-            continue
         found = [_to_its_end(run, records), _of(entries[run.id]) if run.id in entries else None]
         known = [spending for spending in found if spending is not None]
-        if known:
-            spendings.append(max(known, key=lambda spending: spending.weight))
-        else:
-            unknown += 1
-    return SpentOnImages(tuple(spendings), unknown)
+        spendings[run.id] = max(known, key=lambda spending: spending.weight) if known else None
+    return spendings
 
 
 def _entries(home: DataHome, dataset: str, images: Images, runs: Sequence[RunSummary]) -> dict[str, Entry]:

@@ -23,6 +23,7 @@ from medpriv_core.printable import printable
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.private_files import link_refused
 from medpriv_core.records.setup import Setup
+from medpriv_core.runs.budget import check_budget
 from medpriv_core.runs.deletion import delete, purge, restore
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.extension import Extension, plan_extension
@@ -96,6 +97,7 @@ def submit(home: DataHome, spec: RunSpec, *, name: str | None = None, tags: Sequ
     if spec.method == "dp_sgd":
         # Nobody should wait in the queue for a guarantee that cannot be computed.
         plan_run(spec, train_size=records)
+    check_budget(home, [spec])
     # The worker may run in another folder than the one that a relative path was meant for.
     spec = spec.changed(weights=resolve_weights(spec.weights))
     check_weights(spec.weights, norm=spec.norm, home=home)
@@ -243,6 +245,7 @@ def extend(home: DataHome, run_id: str, *, epochs: int) -> None:
     _check_own_folder(directory)
     extension, spec = plan_extension(run, epochs=epochs)
     _check_files_to_resume(home, directory, spec, run.setup)
+    check_budget(home, [spec], but=[run_id])
     check_room(home, spec, setup=run.setup)
     with store.changing(run_id) as change:
         # Counting epsilon can take seconds, so it was done before.

@@ -181,6 +181,11 @@ class Images:
                 self._contents[dataset] = None
         return self._contents[dataset]
 
+    def largest_patient(self, dataset: str) -> int | None:
+        """How many training images any patient has at most; None where that is not known."""
+        entry = self._entries.get(dataset)
+        return entry.patients.largest if entry is not None and entry.patients is not None else None
+
     def content_of_run(self, run: RunSummary) -> str:
         """The content key of the images that a run was trained on, or what stands for it where that is not known."""
         assert run.spec is not None

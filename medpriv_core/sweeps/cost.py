@@ -16,6 +16,7 @@ from medpriv_core.privacy.composition import JointEpsilon, Spending, compose, pl
 from medpriv_core.privacy.plan import plan_run
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.runs import service
+from medpriv_core.runs.budget import BudgetState, budget_state, read_budget
 from medpriv_core.runs.estimate import DiskEstimate, Sizes, estimate_disk_of_all, estimate_memory, estimate_times
 from medpriv_core.runs.on_images import recorded_spending, spent_by_others
 from medpriv_core.runs.summary import RunSummary
@@ -44,11 +45,13 @@ class DpSgdCost:
 
     others       how many those are
     with_others  None without any; of one that nobody knows the spending of, no ε is established
+    budget       what is spent of the images' budget with these runs; None where none is set
     """
 
     together: JointEpsilon
     others: int
     with_others: JointEpsilon | None
+    budget: BudgetState | None = None
 
     @property
     def sentences(self) -> list[str]:
@@ -66,6 +69,9 @@ class DpSgdCost:
                 f"With {_counted_noun(self.others, 'other DP-SGD network')} trained here on these images, removed ones "
                 f"included: {self.with_others.statement}."
             )
+        if self.budget is not None:
+            over = "" if self.budget.holds else " These runs exceed it and cannot be queued together."
+            lines.append(f"With these runs. {self.budget.sentence}{over}")
         return lines
 
 
@@ -209,9 +215,18 @@ def _dp_sgd_costs(
                 with_others=compose(dataset, [*spendings, *others.spendings], unknown=others.unknown)
                 if others.spendings or others.unknown
                 else None,
+                budget=_budget_with(home, entries[dataset], runs, [run.spec for run in members if run.reused is None]),
             )
         )
     return tuple(costs)
+
+
+def _budget_with(
+    home: DataHome, entry: DatasetEntry, runs: Sequence[RunSummary], more: Sequence[RunSpec]
+) -> BudgetState | None:
+    if not entry.content or not read_budget(home, entry.content).limited:
+        return None
+    return budget_state(home, entry, runs=runs, more=more)
 
 
 def _counted_noun(count: int, noun: str) -> str:

@@ -22,6 +22,7 @@ from medpriv_core.home import DataHome
 from medpriv_core.locks import hold_lock
 from medpriv_core.progress import ProgressCallback, no_progress
 from medpriv_core.runs import service
+from medpriv_core.runs.budget import check_budget
 from medpriv_core.runs.estimate import took_seconds
 from medpriv_core.runs.labels import LONGEST_TAG
 from medpriv_core.runs.store import RunState
@@ -129,6 +130,7 @@ def submit(home: DataHome, grid: Grid, *, title: str, progress: ProgressCallback
     plan = plan_sweep(home, grid)
     if plan.to_train:
         require("train")
+    check_budget(home, [run.spec for run in plan.runs if run.reused is None])
     home.check_writable()
     sweep = Sweep(
         id=f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}",

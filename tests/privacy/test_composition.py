@@ -209,6 +209,38 @@ def test_networks_that_protect_patients_and_such_that_protect_images_are_told_ap
     assert lost.statement.startswith("not known")
 
 
+def test_for_a_patient_both_kinds_are_added_where_the_largest_number_of_images_is_known() -> None:
+    images = planned_spending(PRIVATE.changed(unit="image"), train_size=TRAIN)
+    patients = planned_spending(PRIVATE.changed(unit="patient"), train_size=400)
+    both = compose("synthetic_chest", [images, patients], largest_patient=5)
+    of_images = composed_epsilon(images.stretches, delta=1e-5, images_per_patient=5)
+    assert both.epsilon == pytest.approx(of_images + patients.epsilon)
+    assert both.delta == pytest.approx(2e-5)
+    assert both.established
+    assert "one patient with all images and labels added or removed" in both.statement
+    assert "networks that protect images are counted for 5 of one patient" in both.statement
+    # At a δ that is given, which both share.
+    given = compose("synthetic_chest", [images, patients], largest_patient=5, delta=2e-5)
+    assert given.epsilon == pytest.approx(both.epsilon)
+    alone = compose("synthetic_chest", [images, images], largest_patient=5, delta=1e-5, unit="patient")
+    assert alone.epsilon == pytest.approx(composed_epsilon([*images.stretches] * 2, delta=1e-5, images_per_patient=5))
+    assert not compose("synthetic_chest", [images, patients], largest_patient=101).established
+    told = replace(images, beyond=3.0)
+    assert not compose("synthetic_chest", [told, patients], largest_patient=5).established
+    assert not compose("synthetic_chest", [images, patients], largest_patient=5, unit="image").established
+
+
+@pytest.mark.parametrize("delta", [1e-6, 1e-5, 1e-4])
+def test_at_a_given_delta_the_same_steps_cost_what_they_cost_there(delta: float) -> None:
+    spending = planned_spending(PRIVATE.changed(unit="image"), train_size=TRAIN)
+    together = compose("synthetic_chest", [spending] * 2, delta=delta)
+    assert together.epsilon == pytest.approx(composed_epsilon([*spending.stretches] * 2, delta=delta))
+    told = compose("synthetic_chest", [spending, replace(spending, beyond=1.0)], delta=delta)
+    left = delta - spending.delta
+    expected = 1.0 + composed_epsilon(spending.stretches, delta=left) if left > 0 else math.inf
+    assert told.epsilon == pytest.approx(expected)
+
+
 def test_patients_that_no_loop_recorded_are_not_taken_for_granted() -> None:
     spec, spent = PRIVATE.changed(unit="patient"), Spent(epochs=1, step=0, steps=10, epsilon=1.0, delta=1e-5)
     assert network_spending(spec, setup=Setup(train_size=640, patients=400), spent=spent) is None
