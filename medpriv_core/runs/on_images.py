@@ -147,11 +147,10 @@ def spendings_by_run(
 ) -> dict[str, Spending | None]:
     """The same run by run, by their ids; None for a run of which nobody knows what it takes."""
     images = images or Images(home)
-    entries, here = _entries(home, dataset, images, runs), {run.id for run in runs}
-    spendings: dict[str, Spending | None] = {
-        entry.run: _of(entry) for entry in entries.values() if entry.run not in here
-    }
-    for run in _here(runs, dataset, images):
+    entries, here = _entries(home, dataset, images, runs), _here(runs, dataset, images)
+    # Also of runs that are listed and whose settings cannot be read any more.
+    spendings: dict[str, Spending | None] = {entry.run: _of(entry) for entry in entries.values()}
+    for run in here:
         found = [_to_its_end(run, records), _of(entries[run.id]) if run.id in entries else None]
         known = [spending for spending in found if spending is not None]
         spendings[run.id] = max(known, key=lambda spending: spending.weight) if known else None

@@ -157,3 +157,21 @@ def test_a_folder_whose_name_is_no_utf8_is_shown_and_forgotten(
     "".join(texts(page)).encode("utf-8")
     page.button(key="forget_chest_xray").click().run()
     assert not page.error
+
+
+def test_a_budget_is_set_and_what_would_exceed_it_cannot_be_launched(open_page: OpenPage, home: DataHome) -> None:
+    put_run(home, PRIVATE)
+    page = open_page("datasets")
+    page.session_state["budget_synthetic_chest"] = True
+    page.run()
+    assert "No budget is set for these images." in texts(page)
+    assert page.dataframe[0].value["protects"].tolist() == ["one image"]
+    page.number_input(key="budget_epsilon_synthetic_chest").set_value(0.5)
+    page.button(key="budget_set_synthetic_chest").click().run()
+    assert "Budget of these images: ε = 0.5 (δ = 1e-5; one patient with all images" in texts(page)
+    train = open_page("train")
+    train.segmented_control(key="train_method").set_value("dp_sgd").run()
+    assert "more than their budget allows" in train.error[0].value
+    assert train.button(key="launch").disabled
+    train.segmented_control(key="train_method").set_value("none").run()
+    assert not train.button(key="launch").disabled

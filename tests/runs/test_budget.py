@@ -21,6 +21,8 @@ from medpriv_core.spec import RunSpec
 from medpriv_core.sweeps import service as sweeps
 from medpriv_core.sweeps.cost import plan_sweep
 from medpriv_core.sweeps.grid import Grid, vary
+from tests.exports.runs import PRIVATE as MADE
+from tests.exports.runs import RUN_ID, put_run
 
 NAME = "synthetic_chest"
 PRIVATE = RunSpec(dataset=NAME, weights="none", method="dp_sgd", noise_multiplier=2.0, epochs=4, unit="image")
@@ -124,6 +126,16 @@ def test_the_ledger_has_each_network_and_what_was_given_away(home: DataHome) -> 
     mark_released(home, entry_of(home), second, released=False)
     assert read_ledger(home, entry_of(home), all_runs(home)).released is None
     assert read_budget(home, entry_of(home).content or "").epsilon == 50.0
+
+
+def test_a_network_whose_settings_cannot_be_read_any_more_stays_spent(home: DataHome) -> None:
+    put_run(home, MADE)
+    entry = entry_of(home)
+    before = budget_state(home, entry).spent
+    assert before > 0
+    (home.runs / RUN_ID / "spec.json").write_text("{")
+    assert budget_state(home, entry).spent == pytest.approx(before)
+    assert [line.run for line in read_ledger(home, entry, all_runs(home)).lines] == [RUN_ID]
 
 
 def test_numbers_that_cannot_be_and_a_damaged_file_are_told(home: DataHome) -> None:
