@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from medpriv_core.cli import own_datasets
 from medpriv_core.cli.budget import add_budget_to
 from medpriv_core.cli.output import ProgressBar, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets import registry
+from medpriv_core.datasets.catalog import ADDABLE, BUILT_IN
 from medpriv_core.datasets.fetching import fetch_and_wait
 from medpriv_core.datasets.medmnist import FETCHABLE
 from medpriv_core.datasets.medmnist_sets import SIZES
+from medpriv_core.datasets.own.adding import is_own, remove_own
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.runs.on_images import WITHOUT_PRIVACY, all_runs, epsilon_on_images
@@ -35,8 +38,10 @@ def add_to(commands: Commands) -> None:
     showing.set_defaults(command=_show)
 
     adding = actions.add_parser("add", help="add a dataset by the path of its folder, zip or npz")
-    adding.add_argument("name")
+    adding.add_argument("name", help="one that medpriv knows (datasets list), or a new one for images of your own")
     adding.add_argument("path", metavar="FOLDER_OR_ZIP_OR_NPZ")
+    own_datasets.add_choices(adding)
+    adding.add_argument("--yes", action="store_true", help="add your own images as they are understood, without asking")
     add_json_option(adding)
     adding.set_defaults(command=_add)
 
@@ -47,6 +52,7 @@ def add_to(commands: Commands) -> None:
     add_json_option(fetching)
     fetching.set_defaults(command=_fetch)
 
+    own_datasets.add_to(actions)
     add_budget_to(actions)
 
     removing = actions.add_parser("remove", help="remove a dataset from the list; your files stay")
@@ -115,8 +121,14 @@ def _status(entry: DatasetEntry) -> str:
 
 
 def _add(options: argparse.Namespace) -> None:
+    home = data_home()
+    if options.name not in BUILT_IN | ADDABLE:
+        own = own_datasets.add_by_choice(home, options)
+        if own is not None:
+            _print_entry(own, options)
+        return
     with ProgressBar() as bar:
-        entry = registry.add_dataset(data_home(), options.name, options.path, progress=bar)
+        entry = registry.add_dataset(home, options.name, options.path, progress=bar)
     _print_entry(entry, options)
 
 
@@ -146,5 +158,9 @@ def _print_report(entry: DatasetEntry) -> None:
 
 
 def _remove(options: argparse.Namespace) -> None:
-    registry.remove_dataset(data_home(), options.name)
+    home = data_home()
+    if is_own(home, options.name):
+        remove_own(home, options.name)
+    else:
+        registry.remove_dataset(home, options.name)
     say(f"{options.name} is removed; your files were not touched.")

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from medpriv_core.atomic import write_json
-from medpriv_core.datasets.catalog import ADDABLE
+from medpriv_core.datasets.base import AddedDataset
+from medpriv_core.datasets.catalog import readers
 from medpriv_core.errors import DatasetError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock
@@ -29,8 +30,9 @@ def read_added(home: DataHome) -> Records:
         content = read_regular(home.registry, called=str(home.registry), error=DatasetError, most_bytes=MOST_BYTES)
     try:
         records: Records = json.loads(content)
+        known = readers(home)
         for name, record in records.items():
-            _check(name, record)
+            _check(known.get(name), record)
     # RecursionError: brackets within brackets within brackets. The others: not the shape that it was written in.
     except (ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
         raise DatasetError(
@@ -48,19 +50,19 @@ def changed_added(home: DataHome) -> Iterator[Records]:
         write_json(home.registry, records)
 
 
-def _check(name: str, record: dict[str, Any]) -> None:
+def _check(reader: type[AddedDataset] | None, record: dict[str, Any]) -> None:
     """Raise ``TypeError``, ``ValueError`` or ``KeyError`` for a record that cannot be shown or computed with."""
     if not isinstance(record, dict):
         raise TypeError("no record")
-    if name not in ADDABLE:
-        return  # of another version; nothing here looks at it
+    if reader is None:
+        return  # of another version, or its record is gone; nothing here looks at it
     if (
         not isinstance(record["path"], str)
         or not isinstance(record.get("content"), str | None)
         or not isinstance(record.get("sha256"), str | None)
     ):
         raise TypeError("a text is none")
-    classes = len(ADDABLE[name].info.classes)
+    classes = len(reader.info.classes)
     for counts in (record["train_counts"], record["test_counts"]):
         if not isinstance(counts, list) or len(counts) != classes or not all(map(_is_count, counts)):
             raise ValueError("counts of images are none")

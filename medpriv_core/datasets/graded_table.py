@@ -89,7 +89,7 @@ def parse_grade(text: str) -> int | None:
 def has_grades(data: bytes) -> bool:
     """Whether a table has a column of names, one of grades, and rows: a list of ungraded images has not."""
     try:
-        rows = _read_rows(data, "table")
+        rows = read_cells(data, "table")
         return len(rows) > 1 and _columns(rows[0], "table", "id_code", "diagnosis") is not None
     except DatasetError:
         return False
@@ -102,7 +102,7 @@ def read_grades(data: bytes, table: str, *, id_column: str, grade_column: str) -
     ``DatasetError`` if it cannot be read, lacks a column, has no rows, lacks an id, has something else than a grade or
     an id twice, or knows one grade only.
     """
-    rows = _read_rows(data, table)
+    rows = read_cells(data, table)
     if not rows:
         raise DatasetError(f"{table} is empty. Download it again.")
     header, *rows = rows
@@ -162,8 +162,11 @@ def _columns(header: Sequence[str], table: str, id_column: str, grade_column: st
     return found[0], found[1]
 
 
-def _read_rows(data: bytes, table: str) -> list[list[str]]:
-    """The cells of each row that is not empty, without the blanks and quotes around them."""
+def read_cells(data: bytes, table: str, *, most_rows: int = MAX_ROWS) -> list[list[str]]:
+    """The cells of each row that is not empty, without the blanks and quotes around them.
+
+    ``table`` is what errors call it. Raises ``DatasetError`` for what is no table, or one of more rows.
+    """
     if data.startswith(b"PK\x03\x04") or data.startswith(b"\xd0\xcf\x11\xe0"):
         raise DatasetError(f"{table} is a spreadsheet under another name. Save it as csv.")
     text = _decode(data)
@@ -180,9 +183,9 @@ def _read_rows(data: bytes, table: str) -> list[list[str]]:
             cells = [cell.strip().strip("\"'").strip() for cell in row]
             if any(cells):
                 rows.append(cells)
-            if len(rows) > MAX_ROWS:
+            if len(rows) > most_rows:
                 raise DatasetError(
-                    f"{table} has more than {MAX_ROWS:,} rows, more than there can be images. Shorten it."
+                    f"{table} has more than {most_rows:,} rows, more than there can be images. Shorten it."
                 )
     except (csv.Error, ValueError, TypeError) as error:  # the last two: a sign that cannot stand between cells
         raise unreadable from error

@@ -22,17 +22,14 @@ from medpriv_core.datasets.file_dataset import FileDataset
 from medpriv_core.datasets.file_source import FileSource
 from medpriv_core.datasets.files import FileSplit, inner_archives
 from medpriv_core.datasets.names import folded, is_image, is_other_picture
+from medpriv_core.datasets.own.rows import SPLITS
 from medpriv_core.datasets.report import LeftOut, unread
 from medpriv_core.errors import DatasetError
 from medpriv_core.printable import printable
 
 _CLASS_FOLDERS = ("normal", "pneumonia")
-# Names of folders, ``folded``.
-_SPLIT_OF_FOLDER: dict[str, SplitName] = {
-    **dict.fromkeys(("train", "training", "trainset", "trainingset", "traindata"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "validationset", "valset", "dev"), "train"),
-    **dict.fromkeys(("test", "testing", "testset", "testingset", "testdata"), "test"),
-}
+# Those for validation join the training images.
+_SPLIT_OF_FOLDER: dict[str, SplitName] = {name: split or "train" for name, split in SPLITS.items()}
 _PATIENTS = (
     re.compile(r"(person\d+_(?:bacteria|virus)|(?:NORMAL2-)?IM-\d+)(?:[-_]\d+)+(?:\.\w+)?", re.IGNORECASE),
     re.compile(r"(?:BACTERIA|VIRUS|NORMAL)-(\d+)-\d+(?:\.\w+)?", re.IGNORECASE),

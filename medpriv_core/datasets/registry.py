@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 
 from medpriv_core.datasets.added import changed_added, read_added
-from medpriv_core.datasets.base import Dataset, DatasetInfo
-from medpriv_core.datasets.catalog import ADDABLE, BUILT_IN
+from medpriv_core.datasets.base import AddedDataset, Dataset, DatasetInfo
+from medpriv_core.datasets.catalog import BUILT_IN, readers
 from medpriv_core.datasets.changes import Signature, is_unchanged, sign, sign_files
 from medpriv_core.datasets.files import open_files
 from medpriv_core.datasets.patients import patients_of
 from medpriv_core.datasets.report import AddReport, as_record, count_copies, from_record
 from medpriv_core.errors import DatasetError, MedprivError
 from medpriv_core.given_paths import find_place
-from medpriv_core.home import DataHome
+from medpriv_core.home import DataHome, data_home
 from medpriv_core.patients import PatientCount, count_records, patient_facts, recorded_patients
 from medpriv_core.printable import printable
 from medpriv_core.progress import ProgressCallback, no_progress
@@ -67,15 +67,20 @@ class DatasetEntry:
         return None if self.test_counts is None else sum(self.test_counts)
 
 
-def dataset_names() -> list[str]:
-    """All names, the embedded datasets first."""
-    return [*BUILT_IN, *ADDABLE]
+def dataset_names(home: DataHome | None = None) -> list[str]:
+    """All names, the embedded datasets first, the user's own last; by default of the data home of this process."""
+    return [*BUILT_IN, *readers(home or data_home())]
 
 
 def dataset_info(name: str) -> DatasetInfo:
-    """Facts about a dataset, added or not; raises ``DatasetError`` for an unknown name."""
-    _check_known(name)
-    return BUILT_IN[name].info if name in BUILT_IN else ADDABLE[name].info
+    """Facts about a dataset, added or not; raises ``DatasetError`` for an unknown name.
+
+    Of the user's own, that in the data home of this process: which dataset a run was trained on is asked wherever runs
+    are shown.
+    """
+    if name in BUILT_IN:
+        return BUILT_IN[name].info
+    return _reader(data_home(), name).info
 
 
 def dataset_title(name: str) -> str:
@@ -102,7 +107,7 @@ def list_datasets(home: DataHome) -> list[DatasetEntry]:
         )
         for dataset in BUILT_IN.values()
     ]
-    return entries + [_entry_now(home, name, records.get(name)) for name in ADDABLE]
+    return entries + [_entry_now(home, name, records.get(name)) for name in readers(home)]
 
 
 def open_dataset(home: DataHome, name: str, *, progress: ProgressCallback = no_progress) -> Dataset:
@@ -110,20 +115,19 @@ def open_dataset(home: DataHome, name: str, *, progress: ProgressCallback = no_p
 
     Raises ``DatasetError`` if the name is unknown, or the dataset is not added, gone or no longer in order.
     """
-    _check_known(name)
     if name in BUILT_IN:
         return BUILT_IN[name]
-    record = read_added(home).get(name)
+    reader, record = _reader(home, name), read_added(home).get(name)
     if record is None:
-        raise DatasetError(f"The dataset {name} has not been added yet. {ADDABLE[name].how_to_add}")
-    if (problem := _added_entry(name, record).problem) is not None:
+        raise DatasetError(f"The dataset {name} has not been added yet. {reader.how_to_add}")
+    if (problem := _added_entry(home, name, record).problem) is not None:
         raise DatasetError(problem)
     place = Path(record["path"])
     added = record.get("sha256")
     if added and not (isinstance(record.get("signature"), dict) and is_unchanged(place, record["signature"])):
         added = None
-    ADDABLE[name].check_bytes(home, place, added=added)
-    return ADDABLE[name].open(home, place, progress)
+    reader.check_bytes(home, place, added=added)
+    return reader.open(home, place, progress)
 
 
 def add_dataset(
@@ -135,13 +139,12 @@ def add_dataset(
     fingerprint (``progress`` counts them). Adding again replaces the place. The entry's report says what was left out,
     with names of some files. Raises ``DatasetError`` and changes nothing if the files are not in order.
     """
-    _check_known(name)
     if name in BUILT_IN:
         raise DatasetError(f"The dataset {name} is built in; it need not be added.")
-    place = find_place(path)
+    reader, place = _reader(home, name), find_place(path)
     home.check_writable()
     read_added(home)  # if it is damaged, say so before reading thousands of files
-    dataset = ADDABLE[name].open(home, place, progress)
+    dataset = reader.open(home, place, progress)
     signature = dataset.signature()
     dataset.check_pictures(progress)
     content = dataset.content_key(progress)
@@ -163,7 +166,7 @@ def add_dataset(
     }
     with changed_added(home) as records:
         records[name] = record
-    return replace(_added_entry(name, record), report=report)
+    return replace(_added_entry(home, name, record), report=report)
 
 
 def refresh_dataset(home: DataHome, name: str, *, progress: ProgressCallback = no_progress) -> DatasetEntry:
@@ -182,7 +185,7 @@ def change_notice(home: DataHome, name: str) -> str | None:
 
     Raises ``DatasetError`` if the list of datasets is damaged.
     """
-    return _entry_now(home, name, read_added(home).get(name)).changed if name in ADDABLE else None
+    return _entry_now(home, name, read_added(home).get(name)).changed if name not in BUILT_IN else None
 
 
 def content_of(home: DataHome, name: str) -> str:
@@ -191,7 +194,6 @@ def content_of(home: DataHome, name: str) -> str:
     Reading the key of a folder anew looks at each of its files; a run that is started does so and remembers it. Raises
     ``DatasetError`` as ``open_dataset`` does.
     """
-    _check_known(name)
     record = {} if name in BUILT_IN else read_added(home).get(name, {})
     remembered = record.get("content")
     look = _changed_look(home, name, record) if isinstance(remembered, str) and "signature" in record else None
@@ -220,20 +222,25 @@ def remove_dataset(home: DataHome, name: str) -> None:
 
     Raises ``DatasetError`` if it was not added.
     """
-    _check_known(name)
+    if name in BUILT_IN:
+        raise DatasetError(f"The dataset {name} is built in and cannot be removed.")
+    _reader(home, name)
     with changed_added(home) as records:
         if name not in records:
             raise DatasetError(f"The dataset {name} was not added, so there is nothing to remove.")
         del records[name]
 
 
-def _check_known(name: str) -> None:
-    if name not in dataset_names():
-        raise DatasetError(f"There is no dataset {name!r}. Known: {', '.join(dataset_names())}.")
+def _reader(home: DataHome, name: str) -> type[AddedDataset]:
+    known = readers(home)
+    if name not in known:
+        raise DatasetError(f"There is no dataset {name!r}. Known: {', '.join([*BUILT_IN, *known])}.")
+    return known[name]
 
 
-def _added_entry(name: str, record: dict[str, Any] | None) -> DatasetEntry:
-    info, how_to_add = ADDABLE[name].info, ADDABLE[name].how_to_add
+def _added_entry(home: DataHome, name: str, record: dict[str, Any] | None) -> DatasetEntry:
+    reader = _reader(home, name)
+    info, how_to_add = reader.info, reader.how_to_add
     if record is None:
         return DatasetEntry(info, False, None, None, None, None, how_to_add)
     problem = None
@@ -279,7 +286,7 @@ _CONTENTS: dict[tuple[Path, str], tuple[Signature, str]] = {}  # with the conten
 
 def _entry_now(home: DataHome, name: str, record: dict[str, Any] | None) -> DatasetEntry:
     """The entry with the counts of now."""
-    entry = _added_entry(name, record)
+    entry = _added_entry(home, name, record)
     if record is None or not entry.available:
         return entry
     look = _changed_look(home, name, record)
@@ -318,7 +325,7 @@ def _changed_look(home: DataHome, name: str, record: dict[str, Any]) -> _Look | 
 
 def _look(home: DataHome, name: str, place: Path) -> _Look:
     try:
-        dataset = ADDABLE[name].open(home, place)
+        dataset = _reader(home, name).open(home, place)
         return _Look(str(place), dataset.signature(), _class_counts(dataset), None, patients_of(dataset))
     except MedprivError as error:
         return _Look(str(place), _sign_unopened(place), None, str(error))
