@@ -12,10 +12,11 @@ from medpriv_core.atomic import atomic_file
 from medpriv_core.cli.output import ProgressBar, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.datasets.own.adding import add_own, import_record, is_own, look
+from medpriv_core.datasets.own.choices import TEST_SHARE, Choices
 from medpriv_core.datasets.own.dataset import own_folder, read_record
 from medpriv_core.datasets.own.recipe import OwnClass
 from medpriv_core.datasets.own.tables import Columns
-from medpriv_core.datasets.own.understanding import TEST_SHARE, Choices, Understood
+from medpriv_core.datasets.own.understood import Understood
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import DatasetError, SettingError
 from medpriv_core.given_paths import given_path
@@ -55,6 +56,9 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 colour; looked at if not given")
     group.add_argument("--test-share", type=float, default=TEST_SHARE, help="of a split that is made (default 0.2)")
     group.add_argument("--seed", type=int, default=0, help="of a split that is made")
+    looking = "look at every image: which cannot be read, which are nearly the same"
+    group.add_argument("--every-image", action="store_true", help=looking)
+    group.add_argument("--skip-unreadable", action="store_true", help="leave out what cannot be read as an image")
     group.add_argument("--split-anew", action="store_true", help="make a split though one is given")
     group.add_argument(
         "--move-patients",
@@ -112,6 +116,8 @@ def choices_of(options: argparse.Namespace) -> Choices:
         seed=options.seed,
         split_anew=options.split_anew,
         move_patients=options.move_patients,
+        skip_unreadable=options.skip_unreadable,
+        every_image=options.every_image,
     )
 
 

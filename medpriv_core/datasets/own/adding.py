@@ -12,10 +12,12 @@ from typing import Any
 from medpriv_core.datasets.catalog import ADDABLE, BUILT_IN
 from medpriv_core.datasets.files import open_files
 from medpriv_core.datasets.medmnist import READERS
+from medpriv_core.datasets.own.choices import Choices
 from medpriv_core.datasets.own.dataset import forget, keep, own_folder, own_readers, put_files, read_record
 from medpriv_core.datasets.own.recipe import OwnClass, Recipe, check_name
 from medpriv_core.datasets.own.tables import Columns
-from medpriv_core.datasets.own.understanding import Choices, Understood, understand
+from medpriv_core.datasets.own.understanding import understand
+from medpriv_core.datasets.own.understood import Understood
 from medpriv_core.datasets.registry import DatasetEntry, add_dataset, list_datasets, remove_dataset
 from medpriv_core.errors import DatasetError
 from medpriv_core.given_paths import find_place

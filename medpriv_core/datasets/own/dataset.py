@@ -23,7 +23,7 @@ from medpriv_core.datasets.file_source import FileSource
 from medpriv_core.datasets.files import FileSplit
 from medpriv_core.datasets.own.images import find_images
 from medpriv_core.datasets.own.recipe import Recipe
-from medpriv_core.datasets.own.understanding import OwnImage, Understood
+from medpriv_core.datasets.own.understood import OwnImage, Understood
 from medpriv_core.datasets.report import LeftOut
 from medpriv_core.errors import DatasetError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors

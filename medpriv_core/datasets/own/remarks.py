@@ -1,0 +1,61 @@
+"""What is remarkable about a dataset of one's own, in sentences."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from medpriv_core.datasets.base import SplitName
+from medpriv_core.datasets.own.understood import Understood
+from medpriv_core.errors import DatasetError
+
+FEW = 10  # images of a class; fewer are told
+
+
+def alike_in_words(alike: Sequence[int], labels: Sequence[int], splits: Sequence[SplitName]) -> list[str]:
+    """What is nearly the same, within and across splits, and by different labels."""
+    groups: dict[int, list[int]] = defaultdict(list)
+    for place, number in enumerate(alike):
+        groups[number].append(place)
+    several = [places for places in groups.values() if len(places) > 1]
+    if not several:
+        return ["No two images are nearly the same."]
+    across = sum(len({splits[place] for place in places}) > 1 for places in several)
+    differ = sum(len({labels[place] for place in places}) > 1 for places in several)
+    images = sum(map(len, several))
+    said = f"Nearly the same: {len(several):,} groups of {images:,} images, copies among them"
+    return [f"{said}; {across:,} of the groups are on both sides of the split, and {differ:,} have different labels."]
+
+
+def remarks_on(whole: Understood) -> list[str]:
+    """What is remarkable about the classes, and whose the images are."""
+    train, test = whole.counts("train"), whole.counts("test")
+    names = [one.name for one in whole.recipe.classes]
+    for side, counts in (("to learn from", train), ("to test on", test)):
+        if not sum(counts):
+            raise DatasetError(f"There are no images {side}. Give a split with both, or have one made (--split-anew).")
+    remarks = []
+    few = [
+        f"{name} ({learn:,} to learn from, {tested:,} to test on)"
+        for name, learn, tested in zip(names, train, test, strict=True)
+        if learn + tested < FEW or not learn or not tested
+    ]
+    if few:
+        more = f" and {len(few) - 5:,} more" if len(few) > 5 else ""
+        remarks.append(f"Very small classes, of which a figure is nearly chance: {', '.join(few[:5])}{more}.")
+    if not whole.recipe.ordered and len(names) > 2 and all(name.isdigit() for name in names):
+        remarks.append(
+            "If the classes are grades of one disease, say so: kappa and the recipes then go by their order."
+        )
+    share = max(test) / sum(test)
+    remarks.append(f"Always naming {names[test.index(max(test))]} would be right on {share:.1%} of the test images.")
+    patients = [image.patient for image in whole.images if image.split == "train"]
+    if patients and None not in patients:
+        several = Counter(patients)
+        remarks.append(
+            f"The training images are of {len(several):,} patients; the one with the most has "
+            f"{max(several.values()):,}."
+        )
+    elif any(patients):
+        remarks.append("Of some images it is not known whose they are, so patients cannot be protected as a whole.")
+    return remarks
