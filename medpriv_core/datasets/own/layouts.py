@@ -45,7 +45,8 @@ def choose_layout(files: FileSource, images: ImageFiles, choices: Choices) -> tu
             useful.append(table)
         except DatasetError as error:
             complaints.append(error)
-    if choices.layout == "table" or (useful and choices.layout is None):
+    # Who names a column means a table.
+    if choices.layout == "table" or choices.columns.named() or (useful and choices.layout is None):
         if not useful:
             raise (
                 complaints[0]

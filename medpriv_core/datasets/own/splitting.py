@@ -68,7 +68,25 @@ def choose_test(labels: Sequence[int], group: np.ndarray, *, share: float, seed:
             chosen[number] = True
             had += row
         left -= own
+    # Large groups may fit nowhere: then the smallest of a class that has no image to test on yet.
+    for one in np.flatnonzero((groups_of_class > 1) & (had == 0)):
+        if counts[chosen][:, one].sum():
+            continue
+        order = [
+            number
+            for number in np.argsort(counts.sum(1), kind="stable")
+            if counts[number, one] and not chosen[number] and _leaves_some(int(number), chosen, counts)
+        ]
+        if order:
+            chosen[order[0]] = True
     return chosen[numbers]
+
+
+def _leaves_some(number: int, chosen: np.ndarray, counts: np.ndarray) -> bool:
+    """Whether each class of a group still has another one to learn from if it is tested on."""
+    rest = ~chosen
+    rest[number] = False
+    return bool(((counts[rest] > 0).sum(0) > 0)[counts[number] > 0].all())
 
 
 def _takes_last(own: np.ndarray, left: np.ndarray, chosen: np.ndarray, counts: np.ndarray) -> bool:
