@@ -76,7 +76,12 @@ def sweep_of(home: DataHome, dataset: str, part: str) -> tuple[str, Grid]:
 def sound_grid(dataset: str) -> Grid:
     """The preset *sound DP* at each epsilon, and without privacy."""
     recipe = recipe_for(dataset, ordered=ADDABLE[dataset].info.ordered)
-    cells = [Cell(f"ε {epsilon:g}", recipe.settings(epsilon)) for epsilon in EPSILONS]
+    # The shipped runs protect images, as the paper's do.
+    unit = {"unit": "image"}
+    cells = [
+        Cell(f"ε {epsilon:g}", recipe.settings(epsilon) | (unit if math.isfinite(epsilon) else {}))
+        for epsilon in EPSILONS
+    ]
     return Grid({"dataset": dataset}, (vary("seed", range(SEEDS)), Axis("epsilon", tuple(cells))))
 
 

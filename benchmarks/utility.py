@@ -1,6 +1,6 @@
 """How good a network is at an honest epsilon: a table of runs, by the product's own runner and presets.
 
-    python -m benchmarks.utility chest_xray [--seeds 3] [--home FOLDER]
+    python -m benchmarks.utility chest_xray [--unit patient] [--seeds 3] [--home FOLDER]
 
 The dataset must have been added to the data home, and ImageNet's weights be there (``MEDPRIV_WEIGHTS``). Every cell is
 the mean and standard deviation over seeds of the last epoch's figures on the test images. Finished runs of the same
@@ -15,6 +15,7 @@ import math
 import statistics
 import time
 from pathlib import Path
+from typing import get_args
 
 from medpriv_core.datasets.catalog import ADDABLE
 from medpriv_core.home import DataHome, data_home
@@ -24,15 +25,16 @@ from medpriv_core.records.epoch import COMPARED, EpochRow
 from medpriv_core.runs import service
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.spec import RunSpec
+from medpriv_core.unit import Unit
 
 EPSILONS = (math.inf, 8.0, 3.0, 1.0)
 POLL_S = 0.5
 
 
-def recipe(dataset: str, *, epsilon: float, seed: int) -> RunSpec:
+def recipe(dataset: str, *, epsilon: float, seed: int, unit: Unit = "image") -> RunSpec:
     """The sound recipe for the dataset at this epsilon; infinite: without privacy, else the same."""
-    settings = recipe_for(dataset, ordered=ADDABLE[dataset].info.ordered).settings(epsilon)
-    return RunSpec(dataset=dataset, seed=seed, **settings)
+    settings = recipe_for(dataset, ordered=ADDABLE[dataset].info.ordered, unit=unit).settings(epsilon)
+    return RunSpec(dataset=dataset, seed=seed, **settings | ({"unit": unit} if math.isfinite(epsilon) else {}))
 
 
 def finished(home: DataHome) -> dict[RunSpec, EpochRow]:
@@ -59,11 +61,11 @@ def run_all(home: DataHome, specs: list[RunSpec]) -> list[EpochRow]:
     return [have[spec] for spec in specs]
 
 
-def table(home: DataHome, dataset: str, *, seeds: int) -> list[str]:
+def table(home: DataHome, dataset: str, *, seeds: int, unit: Unit = "image") -> list[str]:
     """The rows of a Markdown table."""
     lines: list[str] = []
     for epsilon in EPSILONS:
-        rows = run_all(home, [recipe(dataset, epsilon=epsilon, seed=seed) for seed in range(seeds)])
+        rows = run_all(home, [recipe(dataset, epsilon=epsilon, seed=seed, unit=unit) for seed in range(seeds)])
         columns = [column for column in COMPARED.values() if column.of(rows[0]) is not None]
         if not lines:
             lines += ["| ε | " + " | ".join(column.metric.word for column in columns) + " |"]
@@ -83,11 +85,12 @@ def main() -> None:
     """Run the cells that are missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("dataset", choices=sorted(ADDABLE))
+    parser.add_argument("--unit", choices=get_args(Unit), default="image", help="what a record is (default image)")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--home", type=Path, help="data home (default: that of the app)")
     options = parser.parse_args()
     home = DataHome(options.home) if options.home else data_home()
-    print("\n".join(table(home, options.dataset, seeds=options.seeds)))
+    print("\n".join(table(home, options.dataset, seeds=options.seeds, unit=options.unit)))
 
 
 if __name__ == "__main__":

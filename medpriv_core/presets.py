@@ -26,7 +26,7 @@ AUTHORS_APTOS = {1: 6.6, 2: 12.95, 4: 26.1}
 
 SOUND_EPSILON = 3.0
 # The choice that a preset is filled in for, rather than a change of it.
-_CHOSEN = ("dataset", "method", "beta", "noise_multiplier", "target_epsilon", "seed", "weights", "device")
+_CHOSEN = ("dataset", "method", "beta", "noise_multiplier", "target_epsilon", "unit", "seed", "weights", "device")
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def preset_settings(
     calls the noise of the authors' runs.
     """
     if name == "sound":
-        return recipe_for(dataset, ordered=ordered).settings(target_epsilon)
+        return recipe_for(dataset, ordered=ordered, unit="auto").settings(target_epsilon)
     if name == "authors":
         return PRESETS[name].settings | {"noise_multiplier": authors_noise(ordered=ordered)[paper_beta]}
     return dict(PRESETS[name].settings)
@@ -128,6 +128,7 @@ def follows_sound(spec: RunSpec, *, ordered: bool) -> bool:
     strengths = ("beta", "noise_multiplier", "target_epsilon")
     given = {"dataset": spec.dataset, "method": spec.method, "delta": spec.delta}
     given |= {name: value for name in strengths if (value := getattr(spec, name)) is not None}
+    given |= {"unit": spec.unit} if spec.method == "dp_sgd" else {}
     try:
         recipe = fill_preset("sound", given, ordered=ordered).settings
     except SettingError:
@@ -142,7 +143,7 @@ def other_recipe(spec: RunSpec, *, epsilon: float, ordered: bool) -> dict[str, A
     """
     if spec.method != "dp_sgd" or not _within("target_epsilon", epsilon) or not follows_sound(spec, ordered=ordered):
         return {}
-    then = recipe_for(spec.dataset, ordered=ordered).settings(epsilon)
+    then = recipe_for(spec.dataset, ordered=ordered, unit=spec.unit).settings(epsilon)
     return {
         name: value
         for name, value in then.items()
@@ -162,7 +163,7 @@ def _settings_for(name: str, given: Mapping[str, Any], *, ordered: bool) -> dict
     dataset, own = given["dataset"], PRESETS[name].method
     method = given.get("method", own)
     if name == "sound":
-        settings = _sound(recipe_for(dataset, ordered=ordered), method, given)
+        settings = _sound(recipe_for(dataset, ordered=ordered, unit=given.get("unit", "auto")), method, given)
     else:
         settings = preset_settings(name, dataset=dataset, ordered=ordered)
     if method != own:

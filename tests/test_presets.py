@@ -90,7 +90,7 @@ def test_sound_dp_has_the_recipe_of_the_epsilon_that_the_run_will_have(
         given = {"noise_multiplier": {36.0: 36.0, 12.0: 10.0, 6.0: 4.0}[given["noise_multiplier"]]}
     ordered = dataset_info(dataset).ordered
     spec = RunSpec(**fill_preset("sound", {"dataset": dataset} | given, ordered=ordered).settings)
-    expected = recipe_for(dataset, ordered=ordered).settings(epsilon)
+    expected = recipe_for(dataset, ordered=ordered, unit="auto").settings(epsilon)
     for name in set(expected) - {"target_epsilon"}:
         assert getattr(spec, name) == expected[name], name
     assert follows_sound(spec, ordered=ordered)

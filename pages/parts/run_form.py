@@ -98,7 +98,7 @@ def draw_record(left: DeltaGenerator, right: DeltaGenerator, entry: DatasetEntry
     microbatches = st.session_state["train_engine"] == "microbatch"
     if entry.patients is None or entry.patients.largest == 1 or microbatches:
         return {"unit": "auto", "images_drawn": 1}
-    values: dict[str, Any] = {"unit": choice(left, "unit")}
+    values: dict[str, Any] = {"unit": choice(left, "unit", on_change=follow_preset)}
     of_features = st.session_state["train_trainable"] == "head" and not st.session_state["train_augment"]
     if values["unit"] != "image" and of_features:
         values["images_drawn"] = number(right, "images_drawn")
@@ -274,7 +274,7 @@ def number(place: DeltaGenerator, name: str, *, label: str | None = None, **opti
     )
 
 
-def choice(place: DeltaGenerator, name: str) -> Any:
+def choice(place: DeltaGenerator, name: str, **options: Any) -> Any:
     """One of the values of a RunSpec setting, from a list."""
     setting, titles = SETTINGS[name], offered(name)
     return place.selectbox(
@@ -284,6 +284,7 @@ def choice(place: DeltaGenerator, name: str) -> Any:
         key=f"train_{name}",
         help=setting.help,
         persist_state="session",
+        **options,
     )
 
 

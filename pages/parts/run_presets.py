@@ -90,6 +90,7 @@ def follow_preset() -> None:
         if not low <= now[f"train_{by}"] <= high:
             return  # no recipe for it; why it cannot be launched is said beside the button
         given |= {by: now[f"train_{by}"], "sampling": now["train_sampling"], "delta": now["train_delta"]}
+        given["unit"] = now["train_unit"]
     try:
         after = form_settings(preset, given)
     except SettingError:

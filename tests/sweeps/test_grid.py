@@ -89,7 +89,7 @@ def test_each_cell_has_the_recipe_of_its_own_epsilon_and_dataset() -> None:
     for run in runs:
         ordered = run.spec.dataset == "synthetic_fundus"
         assert run.spec.target_epsilon is not None
-        recipe = recipe_for(run.spec.dataset, ordered=ordered).settings(run.spec.target_epsilon)
+        recipe = recipe_for(run.spec.dataset, ordered=ordered, unit="auto").settings(run.spec.target_epsilon)
         assert run.spec == RunSpec(dataset=run.spec.dataset, weights="none", **recipe)
     assert len({(run.spec.epochs, run.spec.learning_rate) for run in runs}) == 6
 
