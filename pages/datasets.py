@@ -9,6 +9,7 @@ import streamlit as st
 from medpriv_core.datasets import registry
 from medpriv_core.datasets.fetching import fetch_job, last_fetch, start_fetch
 from medpriv_core.datasets.medmnist import FETCHABLE
+from medpriv_core.datasets.own.adding import is_own, record_of, refresh_own, remove_own
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import ProgressCallback
@@ -18,6 +19,7 @@ from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.budget_view import draw_budget
 from pages.parts.messages import explain_errors
+from pages.parts.own_images import draw_own
 from pages.parts.words import sentence
 
 REFRESH_S = 0.5
@@ -34,6 +36,7 @@ def main() -> None:
         "The synthetic images are drawn by medpriv and are always here. Real ones stay where you keep them: medpriv "
         "remembers the place, reads them, and never changes or sends them anywhere."
     )
+    draw_own()
     places = {}
     further = []
     entries = {entry.info.name: entry for entry in registry.list_datasets(cached.home())}
@@ -79,12 +82,24 @@ def draw_entry(entry: DatasetEntry) -> st.delta_generator.DeltaGenerator | None:
     if entry.changed:
         st.warning(for_markdown(entry.changed), icon=":material/sync_problem:")
         if st.button("Add it again", key=f"again_{name}", icon=":material/refresh:"):
-            add(name, lambda show: registry.refresh_dataset(cached.home(), name, progress=show))
+            again = refresh_own if is_own(cached.home(), name) else registry.refresh_dataset
+            add(name, lambda show: again(cached.home(), name, progress=show))
     if entry.available:
         draw_report(entry)
     if entry.location:
         st.caption(f"From {for_markdown(str(entry.location))}")
-        st.button("Remove", key=f"forget_{name}", on_click=forget, args=(name,), help="Your files are not touched.")
+        row = st.container(horizontal=True)
+        row.button("Remove", key=f"forget_{name}", on_click=forget, args=(name,), help="Your files are not touched.")
+        if is_own(cached.home(), name):
+            row.download_button(
+                "Record (dataset.toml)",
+                record_of(cached.home(), name),
+                f"{name}.toml",
+                key=f"record_{name}",
+                icon=":material/download:",
+                on_click="ignore",
+                help="How these images are read, without names of files or patients: for a colleague who has them too.",
+            )
     if entry.how_to_add and not entry.available:
         st.markdown(entry.how_to_add)
         if name in FETCHABLE:
@@ -163,7 +178,7 @@ def forget(name: str) -> None:
     """Remove a dataset from the list."""
     st.session_state.get(ADDED, {}).pop(name, None)
     with explain_errors():
-        registry.remove_dataset(cached.home(), name)
+        (remove_own if is_own(cached.home(), name) else registry.remove_dataset)(cached.home(), name)
 
 
 def draw_fetch(name: str) -> None:

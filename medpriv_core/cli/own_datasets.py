@@ -11,9 +11,8 @@ from typing import Any
 from medpriv_core.atomic import atomic_file
 from medpriv_core.cli.output import ProgressBar, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
-from medpriv_core.datasets.own.adding import add_own, import_record, is_own, look
+from medpriv_core.datasets.own.adding import add_own, import_record, is_own, look, record_of
 from medpriv_core.datasets.own.choices import TEST_SHARE, Choices
-from medpriv_core.datasets.own.dataset import own_folder, read_record
 from medpriv_core.datasets.own.recipe import OwnClass
 from medpriv_core.datasets.own.tables import Columns
 from medpriv_core.datasets.own.understood import Understood
@@ -106,7 +105,7 @@ def choices_of(options: argparse.Namespace) -> Choices:
             options.label_column,
             options.split_column,
             options.patient_column,
-            tuple(options.group_column),
+            tuple(options.group_column) or None,
         ),
         patient_pattern=options.patient_pattern,
         classes=tuple(OwnClass(name, tuple(labels)) for name, labels in classes.items()),
@@ -190,7 +189,7 @@ def _export(options: argparse.Namespace) -> None:
     target = given_path(options.file)
     try:
         with atomic_file(target, private=False) as file:
-            file.write(read_record(own_folder(home, options.name)).to_toml().encode())
+            file.write(record_of(home, options.name))
     except OSError as error:
         raise SettingError(f"{target} cannot be written ({error.strerror or error}). Choose another place.") from error
     say(f"The record of {options.name} is in {target}. It names no file and no patient.")

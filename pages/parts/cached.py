@@ -46,9 +46,14 @@ def available_datasets() -> dict[str, DatasetEntry]:
     return {entry.info.name: entry for entry in list_datasets(home()) if entry.available}
 
 
+def identity(entry: DatasetEntry) -> str | None:
+    """What tells the images and classes of an added dataset from others that were, or will be, added by its name."""
+    return None if entry.location is None else f"{entry.location}|{entry.content}"
+
+
 @st.cache_resource(ttl=60, max_entries=16, show_spinner="Opening the dataset…")
 def dataset(name: str, _location: str | None) -> Dataset:
-    """An opened dataset; ``_location`` keeps a re-added one from being mistaken for the old."""
+    """An opened dataset; ``_location``, its ``identity``, keeps a re-added one from being mistaken for the old."""
     return open_dataset(home(), name)
 
 

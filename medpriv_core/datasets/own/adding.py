@@ -5,12 +5,16 @@ Adding is a job, so that it goes on when a page is closed or read anew.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medpriv_core.datasets.catalog import ADDABLE, BUILT_IN
 from medpriv_core.datasets.files import open_files
+from medpriv_core.datasets.images import decode_image, to_square
 from medpriv_core.datasets.medmnist import READERS
 from medpriv_core.datasets.own.choices import Choices
 from medpriv_core.datasets.own.dataset import forget, keep, own_folder, own_readers, put_files, read_record
@@ -19,10 +23,10 @@ from medpriv_core.datasets.own.tables import Columns
 from medpriv_core.datasets.own.understanding import understand
 from medpriv_core.datasets.own.understood import Understood
 from medpriv_core.datasets.registry import DatasetEntry, add_dataset, list_datasets, remove_dataset
-from medpriv_core.errors import DatasetError
+from medpriv_core.errors import DatasetError, ImageError
 from medpriv_core.given_paths import find_place
 from medpriv_core.home import DataHome
-from medpriv_core.jobs.job import Job, job_at
+from medpriv_core.jobs.job import Job, JobStatus, job_at
 from medpriv_core.progress import ProgressCallback, no_progress
 
 
@@ -91,6 +95,11 @@ def remove_own(home: DataHome, name: str) -> None:
     forget(home, name)
 
 
+def record_of(home: DataHome, name: str) -> bytes:
+    """The record of a dataset as a file (``dataset.toml``); raises ``DatasetError`` if it is damaged."""
+    return read_record(own_folder(home, name)).to_toml().encode()
+
+
 def choices_of(recipe: Recipe) -> Choices:
     """The decisions that a record stands for."""
     return Choices(
@@ -133,6 +142,29 @@ def start_adding(home: DataHome, name: str, path: str, choices: Choices) -> Job:
     return job
 
 
+def under_way(home: DataHome) -> list[tuple[str, JobStatus]]:
+    """Datasets that are being added, or whose adding was stopped or failed, by name, whoever began it."""
+    names = sorted(folder.name.removeprefix("own-") for folder in home.jobs.glob("own-*") if folder.is_dir())
+    found = [(name, job_at(home, "own", name).status()) for name in names]
+    return [(name, status) for name, status in found if status is not None and status.state != "finished"]
+
+
+def thumbnails(path: str | Path, understood: Understood, *, of_each: int = 4, side: int = 96) -> list[list[np.ndarray]]:
+    """Some images of each class, spread over all, uint8 (side, side, channels); without what cannot be read."""
+    files, channels = open_files(find_place(path)), understood.recipe.channels
+    grid: list[list[np.ndarray]] = []
+    for label in range(len(understood.recipe.classes)):
+        names = [image.file for image in understood.images if image.label == label]
+        places = np.linspace(0, max(0, len(names) - 1), min(of_each, len(names))).astype(int)
+        row = []
+        for name in dict.fromkeys(names[place] for place in places.tolist()):
+            with suppress(ImageError):
+                picture = decode_image(files.read(name), channels=channels, name=name, at_least=side)
+                row.append(to_square(picture, side))
+        grid.append(row)
+    return grid
+
+
 def add_in_job(home: DataHome, report: ProgressCallback, *, name: str, path: str, choices: dict[str, Any]) -> None:
     """What the job does."""
     add_own(home, name, path, choices_from(choices), progress=report)
@@ -140,7 +172,8 @@ def add_in_job(home: DataHome, report: ProgressCallback, *, name: str, path: str
 
 def choices_from(settings: dict[str, Any]) -> Choices:
     """Choices as JSON has them."""
-    columns = settings["columns"] | {"groups": tuple(settings["columns"]["groups"])}
+    groups = settings["columns"]["groups"]
+    columns = settings["columns"] | {"groups": None if groups is None else tuple(groups)}
     table = settings["table"]
     return Choices(
         **settings

@@ -112,7 +112,7 @@ class Recipe:
             *(f"{key} = {_value(getattr(self, key))}" for key in ("move_patients", "skip_unreadable")),
             "",
             "[columns]",
-            *(f"{key} = {_value(value)}" for key, value in vars(self.columns).items() if value),
+            *(f"{key} = {_value(value)}" for key, value in vars(self.columns).items() if value is not None),
         ]
         for one in self.classes:
             lines += ["", "[[class]]", f"name = {_value(one.name)}", f"labels = {_value(one.labels)}"]
@@ -209,7 +209,7 @@ def _share(value: Any) -> float | None:
 
 def _columns(values: Mapping[str, Any]) -> Columns:
     known = dict(values)
-    groups = _texts(known.pop("groups", []))
+    groups = _texts(known.pop("groups")) if "groups" in known else None
     named = {key: _text(known.pop(key)) for key in ("file", "label", "split", "patient") if key in known}
     if known:
         raise ValueError(f"unknown column {next(iter(known))}")

@@ -40,18 +40,21 @@ _GROUPS = ("sex", "gender", "patientgender", "patientsex", "view", "viewposition
 
 @dataclass(frozen=True)
 class Columns:
-    """Which column of a table is what, by its name as the table has it; None where there is none, or it is guessed."""
+    """Which column of a table is what, by its name as the table has it; None where there is none, or it is guessed.
+
+    ``groups`` are those of subgroups; None where they are guessed.
+    """
 
     file: str | None = None
     label: str | None = None
     split: str | None = None
     patient: str | None = None
-    groups: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = None
 
     def named(self) -> list[tuple[str, str]]:
         """Pairs of what it is taken for and the column."""
         pairs = [("file", self.file), ("label", self.label), ("split", self.split), ("patient", self.patient)]
-        return [(kind, name) for kind, name in pairs if name] + [("group", name) for name in self.groups]
+        return [(kind, name) for kind, name in pairs if name] + [("group", name) for name in self.groups or ()]
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def guess_columns(table: Table, names: Names, given: Columns) -> Columns:
         return found
 
     file, label, split, patient = map(chosen, (given.file, given.label, given.split, given.patient))
-    groups = tuple(name for name in map(chosen, given.groups) if name is not None)
+    groups = tuple(name for name in map(chosen, given.groups or ()) if name is not None)
     if file is None:
         file = _guess_file(table, names)
     taken = {file, label, split, patient, *groups}
@@ -129,7 +132,7 @@ def guess_columns(table: Table, names: Names, given: Columns) -> Columns:
     patient = patient or _first(table, _PATIENT, taken | {split})
     label = label or _guess_label(table, taken | {split, patient})
     taken |= {split, patient, label}
-    if not given.groups:
+    if given.groups is None:
         groups = tuple(
             name
             for name in table.header
@@ -148,7 +151,8 @@ def read_rows(table: Table, columns: Columns, names: Names, *, role: str | None 
     files, labels = table.column(columns.file), table.column(columns.label)
     splits = table.column(columns.split) if columns.split else [role or ""] * len(files)
     patients = table.column(columns.patient) if columns.patient else [""] * len(files)
-    groups = list(zip(*(table.column(name) for name in columns.groups), strict=True)) or [()] * len(files)
+    group_names = columns.groups or ()
+    groups = list(zip(*(table.column(name) for name in group_names), strict=True)) or [()] * len(files)
     rows: dict[str, Row] = {}
     missing: list[str] = []
     unlabelled = repeated = unnamed = 0
@@ -194,7 +198,7 @@ def read_rows(table: Table, columns: Columns, names: Names, *, role: str | None 
     return Found(
         tuple(rows.values()),
         tuple(one for one in left if one.count),
-        group_names=columns.groups,
+        group_names=group_names,
         columns=tuple(columns.named()),
     )
 

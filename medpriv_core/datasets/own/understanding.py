@@ -40,6 +40,7 @@ def understand(name: str, files: FileSource, choices: Choices, progress: Progres
             f"There are no images that medpriv reads in {files.location}. Give the folder that holds them."
         )
     layout, tables = choose_layout(files, images, choices)
+    header = tables[0].header if tables else ()
     names = Names(images.names, images.by_uid)
     if layout == "table":
         found, columns = read_tables(files, images, tables, names, choices)
@@ -80,7 +81,7 @@ def understand(name: str, files: FileSource, choices: Choices, progress: Progres
         OwnImage(row.file, int(label or 0), split, row.patient, row.groups)
         for row, label, split in zip(rows, known, splits, strict=True)
     )
-    whole = Understood(recipe, understood, found.group_names, tuple(left_out), tuple(notes), len(images.names))
+    whole = Understood(recipe, understood, found.group_names, tuple(left_out), tuple(notes), len(images.names), header)
     return replace(whole, notes=(*notes, *remarks_on(whole)))
 
 

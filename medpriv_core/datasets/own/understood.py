@@ -30,6 +30,7 @@ class Understood:
     group_names  of the subgroup columns
     left_out     what gives no image, each under its reason
     notes        whole sentences on what is remarkable
+    header       names of all columns of the table; empty without one
     image_files  how many files are images, those that no row labels among them
     """
 
@@ -39,6 +40,7 @@ class Understood:
     left_out: tuple[LeftOut, ...]
     notes: tuple[str, ...]
     image_files: int
+    header: tuple[str, ...] = ()
 
     def counts(self, split: SplitName) -> list[int]:
         """Images of each class."""

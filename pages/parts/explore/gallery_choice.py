@@ -63,7 +63,7 @@ def gallery_of(scene: Scene) -> Found | None:
         if entry is None or index is None or not _has_several(entry):
             return None
         size = min(max(scene.picture.shape[:2]), LARGEST_SIDE)
-        gallery = cached.gallery(entry.info.name, entry.location, index, size)
+        gallery = cached.gallery(entry.info.name, cached.identity(entry), index, size)
         words = (
             f"Gallery: {len(gallery.pictures)} training images of {entry.info.title}, squashed to {size} × {size} "
             f"pixels. {WORST}"
@@ -73,7 +73,7 @@ def gallery_of(scene: Scene) -> Found | None:
     lender = cached.available_datasets()[name]
     picture = fit(scene.picture, LARGEST_SIDE)
     height, width, channels = picture.shape
-    others = cached.pictures_to_tell_from(name, lender.location, (height, width, channels))
+    others = cached.pictures_to_tell_from(name, cached.identity(lender), (height, width, channels))
     info = lender.info
     words = (
         f"Gallery: the image above and {len(others)} training images of {info.title}, squashed "

@@ -35,7 +35,7 @@ def browse(entry: DatasetEntry, dataset: cached.Dataset, *, class_name: str | No
                     {
                         "number": first + place + 1,
                         "alt": f"{title}, image {first + place + 1}",
-                        "src": _source(cached.thumbnail(name, entry.location, int(index))),
+                        "src": _source(cached.thumbnail(name, cached.identity(entry), int(index))),
                     }
                     for place, index in enumerate(found[first : first + PER_ROW])
                 ],

@@ -86,14 +86,16 @@ def _check(settings: ExploreSettings) -> None:
             f"These settings are for the dataset “{settings.dataset}”, which is not here. Add it on the page "
             "Datasets, or load other settings."
         )
-    indexes = images_of_class(cached.dataset(settings.dataset, entry.location), settings.class_name)
+    indexes = images_of_class(cached.dataset(settings.dataset, cached.identity(entry)), settings.class_name)
     number = settings.image or 1
     if number > len(indexes):
         of_class = f" of the class {settings.class_name}" if settings.class_name else ""
         raise SettingError(
             f"These settings are for image {number:,}, but {entry.info.title} has {len(indexes):,}{of_class}."
         )
-    stored = max(cached.viewed_image(settings.dataset, entry.location, int(indexes[number - 1])).pixels.shape[:2])
+    stored = max(
+        cached.viewed_image(settings.dataset, cached.identity(entry), int(indexes[number - 1])).pixels.shape[:2]
+    )
     if settings.size > stored:
         raise SettingError(
             f"These settings are for {settings.size:,} pixels on the longer side, but the image has {stored:,} and "

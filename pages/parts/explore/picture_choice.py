@@ -109,19 +109,19 @@ def _choose_from_dataset() -> Chosen:
         persist_state="session",
     )
     entry = entries[name]
-    dataset = cached.dataset(name, entry.location)
+    dataset = cached.dataset(name, cached.identity(entry))
     class_name, number, index = None, None, 0
     if len(dataset.split("train").labels) > 1:
         class_name, number, index = _choose_within(entry, dataset)
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall")
-    viewed = cached.viewed_image(name, entry.location, index)
+    viewed = cached.viewed_image(name, cached.identity(entry), index)
     size = choose_size(row, max(viewed.pixels.shape[:2]))
     if number is not None and row.button("Browse", key="browse", help="All images, by class."):
         browse(entry, dataset, class_name=class_name)
     to_link(dataset=name, show=class_name, image=number, size=size)
     return Chosen(
-        picture=cached.fitted_image(name, entry.location, index, size),
-        key=(name, entry.location, index, size),
+        picture=cached.fitted_image(name, cached.identity(entry), index, size),
+        key=(name, cached.identity(entry), index, size),
         label=viewed.label,
         badge=origin_badge(entry.info),
         source=entry.info.source,
