@@ -97,6 +97,10 @@ class Names:
                 self._loose[spelling].append(image)
         self._more = more
 
+    def means_all(self, text: str) -> bool:
+        """Whether a text is the name of a study, series or patient in headers: all of its images are meant."""
+        return text in self._more
+
     def of(self, text: str) -> Sequence[str]:
         """The images that the text may mean: one, none or several."""
         if text in self._more:
@@ -167,20 +171,22 @@ def read_rows(table: Table, columns: Columns, names: Names, *, role: str | None 
         if not label:
             unlabelled += 1
             continue
-        if len(found) > 1:
+        if len(found) > 1 and not names.means_all(text):
             found = _in_split(found, split)
-        if len(found) > 1:
-            raise DatasetError(
-                f"{table.name} names {printable(text)}, which may be {printable(found[0])} or {printable(found[1])}. "
-                "Name the images with their folders, or leave one of them."
-            )
-        row = Row(found[0], label, split or None, patient or None, tuple(group))
-        before = rows.setdefault(row.file, row)
-        if before is not row:
+            if len(found) > 1:
+                raise DatasetError(
+                    f"{table.name} names {printable(text)}, which may be {printable(found[0])} or "
+                    f"{printable(found[1])}. Name the images with their folders, or leave one of them."
+                )
+        for file in found:
+            row = Row(file, label, split or None, patient or None, tuple(group))
+            before = rows.setdefault(file, row)
+            if before is row:
+                continue
             repeated += 1
             if label_key(str(before.label)) != label_key(label):
                 raise DatasetError(
-                    f"{table.name} gives the image {printable(row.file)} the labels {printable(str(before.label))} and "
+                    f"{table.name} gives the image {printable(file)} the labels {printable(str(before.label))} and "
                     f"{printable(label)}. Leave one row for each image."
                 )
     if not rows:
