@@ -72,8 +72,8 @@ def draw_entry(entry: DatasetEntry) -> st.delta_generator.DeltaGenerator | None:
     """One dataset: what it is, whether it is here, and how to get it; returns the place for what was spent on it."""
     name, place = entry.info.name, None
     here = ":blue-badge[ready]" if entry.available else ":gray-badge[not added]"
-    st.markdown(f"**{entry.info.title}** {origin_badge(entry.info)} {here}")
-    st.caption(entry.info.source)
+    st.markdown(f"**{for_markdown(entry.info.title)}** {origin_badge(entry.info)} {here}")
+    st.caption(for_markdown(entry.info.source))
     if entry.available and entry.info.trainable:
         st.markdown(describe_counts(entry))
         place = st.empty()
@@ -101,7 +101,7 @@ def draw_entry(entry: DatasetEntry) -> st.delta_generator.DeltaGenerator | None:
                 help="How these images are read, without names of files or patients: for a colleague who has them too.",
             )
     if entry.how_to_add and not entry.available:
-        st.markdown(entry.how_to_add)
+        st.markdown(for_markdown(entry.how_to_add))
         if name in FETCHABLE:
             draw_fetch(name)
         draw_add(name)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from medpriv_core.shown_text import for_markdown
 from pages.parts.explore import (
     copies_view,
     diagnosis_view,
@@ -70,8 +71,8 @@ def draw_about(scene: Scene) -> None:
     """What is below the first window: the source, the noise in words, the terms, and questions to go on with."""
     chosen, noise = scene.chosen, scene.yours.noise
     st.caption(
-        f"{chosen.badge} {chosen.keeping or chosen.source} The original stands beside its noised versions for teaching "
-        f"only: do so with public images or your own.  \n{noise.explanation} In a formula: `{noise.formula}`  \n"
+        f"{chosen.badge} {chosen.keeping or for_markdown(chosen.source)} The original stands beside its noised versions "
+        f"for teaching only: do so with public images or your own.  \n{noise.explanation} In a formula: `{noise.formula}`  \n"
         f"{scene.yours.guarantee.why_none}"
     )
     draw_terms("ε", "δ", "neighbours", "β", "values", "black or white")

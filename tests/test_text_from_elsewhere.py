@@ -41,10 +41,10 @@ READY = {
 # What stands in the source, in tables of ours or in a choice among them, and numbers.
 REVIEWED: dict[str, set[str]] = {
     "pages/compare.py": {"report.sentence"},
-    "pages/datasets.py": {"entry.how_to_add", "entry.info.source", "entry.info.title", "title"},
+    "pages/datasets.py": {"title"},
     "pages/docs.py": {"document(name, address='docs?document=')"},
     "pages/explore.py": {
-        "chosen.badge", "chosen.keeping", "chosen.source", "noise.explanation", "noise.formula",
+        "chosen.badge", "chosen.keeping", "noise.explanation", "noise.formula",
         "scene.yours.guarantee.why_none",
     },
     "pages/parts/compare/choice.py": {"old"},
@@ -55,10 +55,8 @@ REVIEWED: dict[str, set[str]] = {
         "both_answer(left, hidden_from=hidden_from(tried))", "each.learned", "each.title",
     },
     "pages/parts/explore/network_offer.py": {"cached.available_datasets()[BUILT_IN].info.title"},
-    "pages/parts/explore/diagnosis_view.py": {"cached.available_datasets()[dataset].info.title"},
-    "pages/parts/explore/grid.py": {"entry.info.title"},
     "pages/parts/explore/answers_view.py": {"answer.detail", "answer.question", "answer.word"},
-    "pages/parts/explore/identify_view.py": {"done", "found.badge", "found.words", "number", "phase", "total"},
+    "pages/parts/explore/identify_view.py": {"done", "found.badge", "number", "phase", "total"},
     "pages/parts/explore/scene.py": {"phase"},
     "pages/parts/explore/noise_choice.py": {
         "info.explanation", "info.title", "kind.beta_term", "known.help", "known.label",
@@ -78,19 +76,21 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/explore/undo_view.py": {"attempt.title", "height", "width"},
     "pages/parts/footer.py": {"__version__", "title"},
     "pages/parts/guarantee.py": {"check.name", "colour", "icon", "prefix", "word"},
+    "pages/parts/own_images.py": {"label"},
+    "pages/parts/protection.py": {"several_images_statement(several, patients.largest)"},
     "pages/parts/run_form.py": {
-        "SETTINGS['sampling'].choices['full_batch'].form", "label", "setting.help", "setting.label",
+        "SETTINGS['sampling'].choices['full_batch'].form", "entry.patients.largest", "label", "setting.help",
+        "setting.label",
     },
     "pages/parts/run_presets.py": {"preset.shows", "preset.title"},
     "pages/parts/runs/actions.py": {"said.text"},
     "pages/parts/runs/chart.py": {"fact", "measure.title"},
-    "pages/parts/runs/control.py": {"run.place", "when"},
+    "pages/parts/runs/control.py": {"extension.in_full(epsilon)", "run.place", "when"},
     "pages/parts/runs/replay.py": {"words"},
     "pages/parts/runs/run_list.py": {"dataset_words(dataset)", "label"},
     "pages/parts/sweep/any_form.py": {"('Vary', 'and', 'and')[place]"},
     "pages/parts/sweep/summary.py": {
-        "cached.available_datasets()[copies.dataset].info.title",
-        "cached.available_datasets()[cost.together.dataset].info.title", "copies.image_size", "done",
+        "copies.image_size", "done",
         "filter(None, map(_settings, part.where))", "instead", "notes.title", "service.PHASE", "total", "values",
     },
     "pages/parts/sweep/sweep_list.py": {
@@ -306,4 +306,5 @@ def test_no_page_turns_html_on() -> None:
     ]
     # Styles of our own, in which the number of a bar and a time are filled in.
     styles = {name for name, made in pages.items() if "st.html" in {ast.unparse(call.func) for call in made}}
-    assert styles == {"pages/parts/epsilon_scale.py", "pages/parts/runs/actions.py"}
+    # And thumbnails, with the names of classes escaped.
+    assert styles == {"pages/parts/epsilon_scale.py", "pages/parts/own_images.py", "pages/parts/runs/actions.py"}

@@ -99,7 +99,7 @@ def model_card(run: Run, spec: RunSpec, directory: RunDirectory, coverage: Cover
 def _training(info: DatasetInfo, spec: RunSpec, setup: Setup) -> str:
     counts = zip(setup.classes, setup.train_class_counts or (), strict=False)
     by_class = ", ".join(f"{for_markdown(name)} {count:,}" for name, count in counts)
-    sentences = [f"{info.title}. {info.source}"]
+    sentences = [f"{for_markdown(info.title)}. {for_markdown(info.source)}"]
     if info.synthetic:
         sentences.append(f"**{SYNTHETIC}**")
     if setup.train_size:

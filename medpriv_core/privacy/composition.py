@@ -2,8 +2,7 @@
 
 Whoever has several networks learns from each, so what was spent adds up: three seeds of one setting are three releases.
 
->>> from medpriv_core.errors import SettingError
-from medpriv_core.privacy.dp_sgd import composed_epsilon
+>>> from medpriv_core.privacy.dp_sgd import composed_epsilon
 >>> one = Steps(1.0, 128 / 5232, 2044)
 >>> [round(composed_epsilon([one] * networks, delta=1e-5), 2) for networks in (1, 5)]
 [7.16, 18.6]

@@ -87,6 +87,13 @@ ACCOUNTANT_WORDS: dict[Accountant, str] = {
 def neighbours_in_words(adjacency: Adjacency, unit: Unit = "image") -> str:
     """How neighbouring training sets differ.
 
+    Args:
+        adjacency: By what kind of change.
+        unit: What a record is.
+
+    Returns:
+        "one image added or removed".
+
     >>> neighbours_in_words("zero-out"), neighbours_in_words("add-remove", "patient")
     ('one image replaced by an empty one', 'one patient with all images and labels added or removed')
     """
@@ -251,7 +258,15 @@ def image_release_statement(guarantee: ImageGuarantee, shape: Shape) -> str:
 
 
 def dp_sgd_meaning(risk: Risk, unit: Unit = "image") -> str:
-    """What a trained model gives away at most about which records it was trained on, by the exact trade-off curve."""
+    """What a trained model gives away at most about which records it was trained on, by the exact trade-off curve.
+
+    Args:
+        risk: What an attacker can reach at most.
+        unit: What a record is.
+
+    Returns:
+        One sentence.
+    """
     records = "images that were in the training set" if unit == "image" else "patients whose images were used"
     if risk.at_one_percent >= 1:
         every = records.replace("images that were", "image that was").replace("patients", "patient")

@@ -73,6 +73,7 @@ def _role(table: str) -> str | None:
 def read_tables(
     files: FileSource, images: ImageFiles, tables: Sequence[Table], names: Names, choices: Choices
 ) -> tuple[Found, Columns]:
+    """The images that the tables name, with what they leave out, and the columns that were found."""
     columns = guess_columns(tables[0], names, choices.columns)
     several = len(tables) > 1
     found = merged([read_rows(table, columns, names, role=_role(table.name) if several else None) for table in tables])

@@ -9,6 +9,7 @@ import streamlit as st
 
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.datasets.viewing import images_of_class
+from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
 from pages.parts.badges import origin_badge
 from pages.parts.messages import explain_errors
@@ -22,7 +23,7 @@ def browse(entry: DatasetEntry, dataset: cached.Dataset, *, class_name: str | No
     """Thumbnails of each class; a click shows that image on the page."""
     with explain_errors():
         name, classes = entry.info.name, entry.info.classes
-        st.markdown(f"**{entry.info.title}** {origin_badge(entry.info)}")
+        st.markdown(f"**{for_markdown(entry.info.title)}** {origin_badge(entry.info)}")
         indexes = {title: images_of_class(dataset, title) for title in classes}
         longest = max(len(found) for found in indexes.values())
         pages = -(-longest // PER_ROW)

@@ -13,6 +13,7 @@ from medpriv_core.figures.identification import identification_figure
 from medpriv_core.mechanisms.laplace import to_unit
 from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.progress import ProgressCallback
+from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
 from pages.parts.charts import draw_chart
 from pages.parts.explore.gallery_choice import CHOSEN, gallery_names, gallery_of, trials_key, trials_of
@@ -62,7 +63,7 @@ def draw(scene: Scene) -> None:
         icon=":material/person_search:",
     )
     _draw_likeliest(scene, gallery)
-    st.caption(f"{found.badge} {found.words}")
+    st.caption(f"{found.badge} {for_markdown(found.words)}")
     draw_terms("gallery", "likelihood", "95% interval")
     height, width = gallery.pictures.shape[1:3]
     yours = CurvePoint(scene.yours.noise.beta, (height, width), success)

@@ -138,14 +138,14 @@ def draw_privacy(plan: SweepPlan) -> None:
         st.markdown("**What they give away together**")
     several = len({run.spec.dataset for run in plan.runs}) > 1
     for cost in plan.dp_sgd:
-        prefix = f"{cached.available_datasets()[cost.together.dataset].info.title}: " if several else ""
+        prefix = f"{for_markdown(cached.available_datasets()[cost.together.dataset].info.title)}: " if several else ""
         text = prefix + for_markdown(" ".join(cost.sentences))
         if math.isinf(cost.together.epsilon):
             st.error(f"No ε holds for all of them. {text}", icon=":material/gpp_bad:")
         else:
             st.markdown(text)
     for copies in plan.local_dp:
-        prefix = f"{cached.available_datasets()[copies.dataset].info.title}, " if several else ""
+        prefix = f"{for_markdown(cached.available_datasets()[copies.dataset].info.title)}, " if several else ""
         st.markdown(
             f"Each image's noised copies ({prefix}{copies.image_size} pixels), drawn once and shared by all seeds. "
             f"{for_markdown(copies.statement)}"
