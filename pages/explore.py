@@ -71,9 +71,9 @@ def draw_about(scene: Scene) -> None:
     """What is below the first window: the source, the noise in words, the terms, and questions to go on with."""
     chosen, noise = scene.chosen, scene.yours.noise
     st.caption(
-        f"{chosen.badge} {chosen.keeping or for_markdown(chosen.source)} The original stands beside its noised versions "
-        f"for teaching only: do so with public images or your own.  \n{noise.explanation} In a formula: `{noise.formula}`  \n"
-        f"{scene.yours.guarantee.why_none}"
+        f"{chosen.badge} {chosen.keeping or for_markdown(chosen.source)} The original stands beside its noised "
+        f"versions for teaching only: do so with public images or your own.  \n{noise.explanation} "
+        f"In a formula: `{noise.formula}`  \n{scene.yours.guarantee.why_none}"
     )
     draw_terms("ε", "δ", "neighbours", "β", "values", "black or white")
     draw_questions(scene)

@@ -7,7 +7,7 @@ from pathlib import Path
 from medpriv_core.home import DataHome
 from tests.changed_program import ask, changed_program
 
-EPOCHS = {"medpriv_core/spec.py": [('10, "Epochs"', '17, "Epochs"')]}
+EPOCHS = {"medpriv_core/spec.py": [('10,\n        "Epochs"', '17,\n        "Epochs"')]}
 DELTA = {"medpriv_core/defaults.py": [("DEFAULT_DELTA = 1e-5", "DEFAULT_DELTA = 3e-6")]}
 ASK = r"""
 from docs import reference
@@ -26,7 +26,7 @@ assert not page.exception
 assert page.number_input(key="train_delta").value == 3e-6
 made = reference.reference()
 assert made + "\n" != reference.PAGE.read_text("utf-8").partition(reference.MARK)[2], "a test asks for a new page"
-assert "each training image is used. (1 to 1000; default 17)" in made
+assert "each training record is used. (1 to 1000; default 17)" in made
 assert "delta: float = 3e-06," in made
 try:
     main(["run", "--help"])

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any, get_args
 
 from medpriv_core.cli.budget import add_release_to
+from medpriv_core.cli.groups import print_groups
 from medpriv_core.cli.output import complain, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.errors import DataHomeError, RunTableError
@@ -18,6 +19,7 @@ from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.progress import format_duration
 from medpriv_core.records.epoch import LISTED, EpochRow
+from medpriv_core.results.group_figures import group_tables
 from medpriv_core.runs import service
 from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.runs.health import run_health
@@ -36,6 +38,7 @@ def add_to(commands: Commands) -> None:
     added = {}
     for name, command, text in (
         ("show", _show, "one run with its settings and every epoch"),
+        ("groups", _groups, "how good its network is for groups in the data, beside the same run without privacy"),
         ("log", _log, "the last lines that the worker printed"),
         ("stop", _stop, "stop a run; its checkpoint is kept"),
         ("resume", _resume, "go on with a stopped or failed run"),
@@ -52,6 +55,7 @@ def add_to(commands: Commands) -> None:
         action.add_argument("id", metavar="RUN", help="as shown by: runs list")
         action.set_defaults(command=command)
     add_json_option(added["show"])
+    add_json_option(added["groups"])
     added["show"].add_argument(
         "--with-training-figures",
         action="store_true",
@@ -143,6 +147,12 @@ def _print_lines(runs: Sequence[RunLine], *, deleted: bool) -> None:
         say(f"{run.id}  {run.state:9}  {reached}  {run.name}{tags}{found}")
         if run.message:
             say(f"    {run.message}")
+
+
+def _groups(options: argparse.Namespace) -> None:
+    home = data_home()
+    run = service.load_run(home, options.id)
+    print_groups(group_tables(home, run, service.list_runs(home)), as_json=options.json)
 
 
 def _show(options: argparse.Namespace) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol, Self
@@ -104,6 +104,14 @@ class AddedDataset(ABC):
         keys = [self.patient_key(file_name) for file_name in self.split(name).ids]
         known = [key for key in keys if key is not None]
         return known if known and len(known) == len(keys) else None
+
+    def groups(self, name: SplitName) -> Mapping[str, Sequence[str]]:
+        """Groups in the data: what a column of groups is called -> the group of each image of a split, empty for none.
+
+        Of what files or a table say, such as a sub-type of a disease; nothing about people unless a table says it.
+        """
+        del name
+        return {}
 
     @abstractmethod
     def split(self, name: SplitName) -> Split:

@@ -132,6 +132,19 @@ def read_grades(data: bytes, table: str, *, id_column: str, grade_column: str) -
     return grades
 
 
+def read_more(data: bytes, table: str, *, id_column: str, grade_column: str, called: Sequence[str]) -> dict[str, str]:
+    """Id -> what another column says of it, of a table that ``read_grades`` reads; empty where there is no such column.
+
+    ``called`` are names that the column may have, ``folded``.
+    """
+    header, *rows = read_cells(data, table)
+    at = next((place for place, cell in enumerate(header) if folded(cell) in called), None)
+    if at is None:
+        return {}
+    id_at, _ = _columns(header, table, id_column, grade_column)
+    return {row[id_at]: row[at] for row in (_pad(row, len(header)) for row in rows)}
+
+
 def and_more(offenders: Sequence[object]) -> str:
     """How many there are beside the first, in brackets; nothing if it is alone."""
     return f" (and {len(offenders) - 1:,} more like it)" if len(offenders) > 1 else ""

@@ -13,6 +13,7 @@ of two copies; for both together, count two images a patient.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,13 +23,14 @@ from medpriv_core.datasets.file_dataset import FileDataset
 from medpriv_core.datasets.file_source import FileSource
 from medpriv_core.datasets.files import FileSplit, inner_archives
 from medpriv_core.datasets.graded_images import check_grade_folders, find_images
-from medpriv_core.datasets.graded_table import DR_GRADES, MAX_TABLE_BYTES, read_grades
+from medpriv_core.datasets.graded_table import DR_GRADES, MAX_TABLE_BYTES, read_grades, read_more
 from medpriv_core.datasets.names import folded, is_image, without_suffix
 from medpriv_core.datasets.report import LeftOut, unread
 from medpriv_core.errors import DatasetError
 from medpriv_core.printable import printable
 
 SPLITS: tuple[SplitName, ...] = ("train", "test")
+_OEDEMA = ("macularedemarisk", "riskofmacularedema", "riskofmacularoedema")  # ``folded``
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class Idrid(FileDataset):
         self._tables: list[str] = []
         self._splits: dict[SplitName, FileSplit] = {}
         self._folders: list[str] = []
+        self._risks: dict[SplitName, list[str]] = {}
         for side in SPLITS:
             table = _find_table(files, self._root, layout.tables[side])
             if table is None:
@@ -94,12 +97,11 @@ class Idrid(FileDataset):
                     f"There is no {self._root}{layout.tables[side]} in {files.location}. Restore it: both the training "
                     "and the test images need their csv."
                 )
-            grades = read_grades(
-                files.read(table, MAX_TABLE_BYTES),
-                table,
-                id_column=layout.id_column,
-                grade_column=layout.grade_column,
-            )
+            data, columns = files.read(table, MAX_TABLE_BYTES), {"id_column": layout.id_column}
+            columns |= {"grade_column": layout.grade_column}
+            grades = read_grades(data, table, **columns)
+            risks = read_more(data, table, **columns, called=_OEDEMA)
+            self._risks[side] = [risks.get(id_, "") for id_ in grades]
             folder = _find_folder(files, self._root, layout.folders[side])
             names = find_images(files, folder, grades, table=table, suffix=".jpg")
             check_grade_folders(names, grades, table=table)
@@ -112,6 +114,11 @@ class Idrid(FileDataset):
                 labels=np.array(list(grades.values()), dtype=np.int64),
                 channels=self.info.channels,
             )
+
+    def groups(self, name: SplitName) -> Mapping[str, Sequence[str]]:
+        """See ``AddedDataset``: the risk of macular oedema, a second diagnosis in IDRiD's tables."""
+        risks = [f"risk {risk}" if risk else "" for risk in self._risks[name]]
+        return {"risk of macular oedema": risks} if any(risks) else {}
 
     def left_out(self) -> list[LeftOut]:
         """See ``AddedDataset``."""

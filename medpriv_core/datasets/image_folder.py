@@ -13,6 +13,7 @@ learned from all of them.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +24,7 @@ from medpriv_core.datasets.file_source import FileSource
 from medpriv_core.datasets.files import FileSplit, inner_archives
 from medpriv_core.datasets.names import folded, is_image, is_other_picture
 from medpriv_core.datasets.own.rows import SPLITS
+from medpriv_core.datasets.patients import several_images
 from medpriv_core.datasets.report import LeftOut, unread
 from medpriv_core.errors import DatasetError
 from medpriv_core.printable import printable
@@ -121,6 +123,24 @@ class ChestXray(FileDataset):
         name = re.split(r"[/\\]", file_name)[-1]
         found = (pattern.fullmatch(name) for pattern in _PATIENTS)
         return next((match[1].lower() for match in found if match), None)
+
+    def groups(self, name: SplitName) -> Mapping[str, Sequence[str]]:
+        """See ``AddedDataset``: the cause of a pneumonia, the family of a normal file, and how many images one has."""
+        files = [re.split(r"[/\\]", file)[-1].lower() for file in self.split(name).ids]
+        found = {
+            "cause of the pneumonia": [
+                next((cause for cause in ("bacteria", "virus") if re.match(rf"(person\d+_)?{cause}", file)), "")
+                for file in files
+            ],
+            "family of normal files": [
+                "NORMAL2-IM" if file.startswith("normal2-im") else "IM" if file.startswith("im-") else ""
+                for file in files
+            ],
+        }
+        patients = self.patients(name)
+        if patients is not None:
+            found["images of the patient"] = several_images(patients)
+        return found
 
     def left_out(self) -> list[LeftOut]:
         """See ``AddedDataset``."""

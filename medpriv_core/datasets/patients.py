@@ -40,3 +40,13 @@ def patient_numbers(dataset: Dataset | AddedDataset, split: SplitName) -> np.nda
         return None
     numbers: dict[str, int] = {}
     return np.array([numbers.setdefault(patient, len(numbers)) for patient in patients], dtype=np.int64)
+
+
+def several_images(patients: Sequence[str]) -> list[str]:
+    """For each image of a split how many of it are of the same patient: 1, 2 to 4, or 5 and more.
+
+    >>> several_images(["ann", "bob", "bob"])
+    ['1', '2 to 4', '2 to 4']
+    """
+    counts = Counter(patients)
+    return ["1" if counts[one] == 1 else "2 to 4" if counts[one] < 5 else "5 and more" for one in patients]

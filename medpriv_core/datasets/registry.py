@@ -20,7 +20,7 @@ import numpy as np
 
 from medpriv_core.datasets.added import changed_added, read_added
 from medpriv_core.datasets.base import AddedDataset, Dataset, DatasetInfo
-from medpriv_core.datasets.catalog import BUILT_IN, readers
+from medpriv_core.datasets.catalog import ADDABLE, BUILT_IN, readers
 from medpriv_core.datasets.changes import Signature, is_unchanged, sign, sign_files
 from medpriv_core.datasets.files import open_files
 from medpriv_core.datasets.patients import patients_of
@@ -72,15 +72,16 @@ def dataset_names(home: DataHome | None = None) -> list[str]:
     return [*BUILT_IN, *readers(home or data_home())]
 
 
-def dataset_info(name: str) -> DatasetInfo:
+def dataset_info(name: str, home: DataHome | None = None) -> DatasetInfo:
     """Facts about a dataset, added or not; raises ``DatasetError`` for an unknown name.
 
-    Of the user's own, that in the data home of this process: which dataset a run was trained on is asked wherever runs
-    are shown.
+    Of the user's own, that in ``home``, by default the data home of this process: which dataset a run was trained on is
+    asked wherever runs are shown.
     """
     if name in BUILT_IN:
         return BUILT_IN[name].info
-    return _reader(data_home(), name).info
+    reader = ADDABLE.get(name) or _reader(home or data_home(), name)
+    return reader.info
 
 
 def dataset_title(name: str) -> str:

@@ -114,7 +114,7 @@ def load_predictor(directory: RunDirectory, *, home: DataHome) -> Predictor:
     network.eval().requires_grad_(False)
     network.to(memory_format=engines.memory_format(spec.changed(device="cpu"), CPU))
     logits = _logits_of_features(network, below, spec) if head else _logits_of_images(network, spec)
-    channels = dataset_info(spec.dataset).channels
+    channels = dataset_info(spec.dataset, home).channels
     return Predictor(classes, channels, spec.image_size, spec.input_size, logits)
 
 

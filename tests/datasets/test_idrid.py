@@ -171,6 +171,26 @@ def test_two_files_for_one_row_are_not_guessed_between(tmp_path: Path) -> None:
         open_idrid(write_folder(tmp_path, files))
 
 
+def test_the_second_diagnosis_of_its_tables_makes_groups(tmp_path: Path) -> None:
+    files = idrid_files(test=3)
+    lines = files["test.csv"].decode().splitlines()
+    files["test.csv"] = "\n".join(",".join(line.split(",")[:2]) for line in lines).encode()
+    assert open_idrid(write_folder(tmp_path / "without", files)).groups("test") == {}
+    lines[0] = "image,retinopathy_grade,Risk of macular edema "
+    lines[1:] = [",".join([*line.split(",")[:2], str(place)]) for place, line in enumerate(lines[1:])]
+    files["test.csv"] = "\n".join(lines).encode()
+    dataset = open_idrid(write_folder(tmp_path / "with", files))
+    assert dataset.groups("test") == {"risk of macular oedema": ["risk 0", "risk 1", "risk 2"]}
+    assert set(dataset.groups("train")["risk of macular oedema"]) == {"risk 0"}
+
+
+@pytest.mark.real_data
+def test_the_groups_of_the_real_photographs(shared_data: Path) -> None:
+    (risks,) = open_idrid(shared_data / "idrid").groups("test").values()
+    with open(shared_data / "idrid" / "test.csv", encoding="utf-8") as file:
+        assert risks == [f"risk {row['macular_edema_risk']}" for row in csv.DictReader(file)]
+
+
 @pytest.mark.real_data
 def test_the_real_photographs_have_the_published_split_and_grades(shared_data: Path) -> None:
     dataset = open_idrid(shared_data / "idrid")

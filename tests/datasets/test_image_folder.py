@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,41 @@ def test_a_text_file_named_png_is_named_when_read(tmp_path: Path) -> None:
     split = open_chest(write_folder(tmp_path, files)).split("train")
     with pytest.raises(ImageError, match=r"train/NORMAL/0-note.png cannot be read"):
         split.image(list(split.ids).index("0-note.png"))
+
+
+def test_groups_come_from_the_names_of_files(tmp_path: Path) -> None:
+    names = (
+        "person1_bacteria_1",
+        "person1_bacteria_2",
+        "person1_virus_6",
+        "IM-0001-0001",
+        "NORMAL2-IM-0027-0001",
+        "scan",
+    )
+    files = chest_files()
+    for seed, name in enumerate(names):
+        folder = "NORMAL" if "IM-" in name else "PNEUMONIA"
+        files[f"test/{folder}/{name}.jpeg"] = image_bytes(100 + seed, file_format="JPEG")
+    dataset = open_chest(write_folder(tmp_path, files))
+    cause, family = dataset.groups("test").values()
+    assert list(dataset.groups("test")) == ["cause of the pneumonia", "family of normal files"]
+    told = dict(zip(dataset.split("test").ids, zip(cause, family, strict=True), strict=True))
+    assert [told[f"{name}.jpeg"] for name in names] == [
+        ("bacteria", ""),
+        ("bacteria", ""),
+        ("virus", ""),
+        ("", "IM"),
+        ("", "NORMAL2-IM"),
+        ("", ""),
+    ]
+
+
+@pytest.mark.real_data
+def test_the_groups_of_the_real_chest_xrays(shared_data: Path) -> None:
+    groups = open_chest(shared_data / "chest_xray").groups("test")
+    assert Counter(groups["cause of the pneumonia"]) == {"bacteria": 242, "virus": 148, "": 234}
+    assert Counter(groups["family of normal files"]) == {"NORMAL2-IM": 165, "IM": 69, "": 390}
+    assert Counter(groups["images of the patient"]) == {"1": 346, "2 to 4": 173, "5 and more": 105}
 
 
 @pytest.mark.real_data

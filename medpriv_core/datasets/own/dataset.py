@@ -24,6 +24,7 @@ from medpriv_core.datasets.files import FileSplit
 from medpriv_core.datasets.own.images import find_images
 from medpriv_core.datasets.own.recipe import Recipe
 from medpriv_core.datasets.own.understood import OwnImage, Understood
+from medpriv_core.datasets.patients import several_images
 from medpriv_core.datasets.report import LeftOut
 from medpriv_core.errors import DatasetError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
@@ -70,6 +71,18 @@ class OwnDataset(FileDataset):
         """See ``AddedDataset``; what stands for a patient is a keyed hash."""
         known = [image.patient for image in self._images[name] if image.patient is not None]
         return known if known and len(known) == len(self._images[name]) else None
+
+    def groups(self, name: SplitName) -> Mapping[str, Sequence[str]]:
+        """See ``AddedDataset``: the columns of subgroups, and how many images a patient has."""
+        names = group_names(self.folder)
+        found: dict[str, Sequence[str]] = {
+            column: [image.groups[place] if place < len(image.groups) else "" for image in self._images[name]]
+            for place, column in enumerate(names)
+        }
+        patients = self.patients(name)
+        if patients is not None and len(set(patients)) < len(patients):
+            found["images of the patient"] = several_images(patients)
+        return found
 
     def left_out(self) -> list[LeftOut]:
         """See ``AddedDataset``: what was left out when it was understood, and images that came later."""

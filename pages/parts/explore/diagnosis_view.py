@@ -44,8 +44,8 @@ def draw(scene: Scene) -> None:
         return
     if own:
         st.warning(
-            f"This network knows images like those of {for_markdown(_title(name))} alone. It names one of its classes for "
-            "any image, also for one of another kind, or for nothing but noise: look at the last row.",
+            f"This network knows images like those of {for_markdown(_title(name))} alone. It names one of its "
+            "classes for any image, also for one of another kind, or for nothing but noise: look at the last row.",
             icon=":material/warning:",
         )
     if run.verdict is not None:

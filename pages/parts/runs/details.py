@@ -23,6 +23,7 @@ from medpriv_core.spec import SETTINGS
 from pages.parts import cached
 from pages.parts.evaluation_view import draw_evaluation
 from pages.parts.exposure_view import draw_exposure, meaning_of_images, meaning_of_training
+from pages.parts.groups_view import draw_groups
 from pages.parts.guarantee import draw_confirmed, draw_green_lights, draw_lights, draw_verdict
 from pages.parts.metric_columns import column_formats, numbers_of
 from pages.parts.protection import draw_local_dp
@@ -40,6 +41,7 @@ def draw_details(run: Run, known_tags: list[str]) -> None:
         "guarantee": ("Guarantee", lambda: draw_guarantee(run)),
         "numbers": ("Numbers", lambda: draw_epochs(run)),
         "evaluation": ("Evaluation", lambda: draw_evaluation(cached.home(), run)),
+        "groups": ("By group", lambda: draw_groups(cached.home(), run)),
         "settings": ("Settings", lambda: draw_settings(run)),
         "labels": ("Name, tags, notes", lambda: draw_labels(run, known_tags)),
         "take": ("Export", lambda: draw_take_away([run], key=f"take_{run.id}")),

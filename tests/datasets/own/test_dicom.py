@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from medpriv_core.datasets.own.adding import add_own, look
 from medpriv_core.datasets.own.choices import Choices
@@ -20,8 +19,8 @@ from medpriv_core.home import DataHome
 from medpriv_core.patients import PatientCount
 from tests.datasets.builders import image_bytes, write_folder
 
-REPORT = "1.2.840.10008.5.1.4.1.1.88.11"
-RADIOGRAPH = "1.2.840.10008.5.1.4.1.1.1"
+REPORT = UID("1.2.840.10008.5.1.4.1.1.88.11")
+RADIOGRAPH = UID("1.2.840.10008.5.1.4.1.1.1")
 
 
 def dicom(seed: int, patient: str, *, bits: int = 16, photometric: str = "MONOCHROME2", image: bool = True) -> bytes:
@@ -29,7 +28,7 @@ def dicom(seed: int, patient: str, *, bits: int = 16, photometric: str = "MONOCH
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = RADIOGRAPH if image else REPORT
-    meta.MediaStorageSOPInstanceUID = f"1.2.3.{seed}"
+    meta.MediaStorageSOPInstanceUID = UID(f"1.2.3.{seed}")
     whole = FileDataset(None, Dataset(), file_meta=meta, preamble=b"\0" * 128)
     whole.SOPClassUID, whole.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
     whole.StudyInstanceUID, whole.PatientID, whole.PatientName = f"1.2.4.{seed // 2}", patient, "Doe^Jane"
@@ -45,7 +44,7 @@ def dicom(seed: int, patient: str, *, bits: int = 16, photometric: str = "MONOCH
     return stream.getvalue()
 
 
-def files() -> Mapping[str, bytes]:
+def files() -> dict[str, bytes]:
     """Twelve radiographs of six patients, half of them without an ending, a report and a list of files."""
     found = {
         f"study{n // 2}/{'IM' if n % 2 else ''}{n:04}{'' if n % 2 else '.dcm'}": dicom(
