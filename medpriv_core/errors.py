@@ -8,7 +8,7 @@ not a ``MedprivError`` is a bug.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from medpriv_core.printable import brief, printable
 
@@ -90,6 +90,14 @@ def is_out_of_memory(error: Exception) -> bool:
 
 class DatasetError(MedprivError):
     """A dataset that is missing, incomplete or not laid out as its reader expects."""
+
+
+class UnclearTableError(DatasetError):
+    """A table of images of which it is not plain what its columns are; ``header`` are all of them."""
+
+    def __init__(self, message: str, header: Sequence[str]) -> None:
+        super().__init__(message)
+        self.header = tuple(header)
 
 
 class ImageError(DatasetError):

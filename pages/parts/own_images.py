@@ -17,7 +17,7 @@ from medpriv_core.datasets.own.choices import Choices
 from medpriv_core.datasets.own.recipe import OwnClass
 from medpriv_core.datasets.own.tables import Columns
 from medpriv_core.datasets.own.understood import Understood
-from medpriv_core.errors import MedprivError
+from medpriv_core.errors import MedprivError, UnclearTableError
 from medpriv_core.given_paths import given_path
 from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
@@ -28,6 +28,8 @@ REFRESH_S = 0.5
 SHOWN_CLASSES = 12
 # Of the session: what was understood last.
 LOOKED = "own_looked"
+# Of the session: a table of which it is not plain what its columns are.
+UNCLEAR = "own_unclear"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,10 @@ def draw_own() -> None:
         path = row.text_input("Folder or zip on this computer", key="own_path", placeholder="/home/me/images")
         table = row.text_input("Table, if it lies elsewhere", key="own_table", placeholder="labels.csv", width=220)
         if row.button("Look", key="own_look", icon=":material/search:", disabled=not (name.strip() and path.strip())):
+            st.session_state.pop(UNCLEAR, None)
             look_at(name.strip(), path, Choices(table=given_path(table) if table.strip() else None))
+        if UNCLEAR in st.session_state:
+            draw_unclear(*st.session_state[UNCLEAR])
         looked: Looked | None = st.session_state.get(LOOKED)
         if looked is not None:
             draw_understood(looked)
@@ -79,6 +84,8 @@ def look_at(name: str, path: str, choices: Choices) -> None:
         understood = look(cached.home(), name, path, choices, progress=show)
     except MedprivError as error:
         st.error(sentence(error), icon=":material/error:")
+        if isinstance(error, UnclearTableError):
+            st.session_state[UNCLEAR] = (name, path, choices, error.header)
     else:
         recipe = understood.recipe
         settled = replace(choices, title=recipe.title, source=recipe.source)
@@ -86,6 +93,27 @@ def look_at(name: str, path: str, choices: Choices) -> None:
             settled = replace(settled, columns=recipe.columns)
         st.session_state[LOOKED] = Looked(name, path, settled, understood)
     bar.empty()
+
+
+def draw_unclear(name: str, path: str, choices: Choices, header: tuple[str, ...]) -> None:
+    """Ask what the columns of a table are."""
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    file, label = (
+        row.selectbox(
+            f"Column of the {of}",
+            header,
+            index=None,
+            key=f"own_unclear_{of}_{hash((name, path, header))}",
+            placeholder=empty,
+            width=260,
+        )
+        for of, empty in (("images", "found out by itself"), ("classes", "choose"))
+    )
+    if row.button("Look with these columns", key="own_unclear_look", disabled=label is None):
+        del st.session_state[UNCLEAR]
+        look_at(name, path, replace(choices, columns=replace(choices.columns, file=file, label=label)))
+        if UNCLEAR not in st.session_state and LOOKED in st.session_state:
+            st.rerun()
 
 
 def draw_understood(looked: Looked) -> None:

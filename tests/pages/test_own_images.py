@@ -50,6 +50,19 @@ def test_what_is_understood_is_shown_before_anything_is_kept(open_page: OpenPage
     assert NAME not in dataset_names(home)
 
 
+def test_columns_that_are_not_plain_are_asked_for(open_page: OpenPage, home: DataHome, folder: Path) -> None:
+    table = folder / "labels.csv"
+    table.write_text(table.read_text().replace("image,patient,sex,grade", "Bild,who,sex,stage"))
+    page = looked(open_page, folder)
+    assert "not plain which column of labels.csv holds the classes" in texts(page)
+    widget(page, "selectbox", "own_unclear_classes").set_value("stage").run()
+    page.button(key="own_unclear_look").click().run()
+    assert not page.exception
+    assert "24 grey images, 3 classes, by a table." in texts(page)
+    assert widget(page, "selectbox", "own_column_label").value == "stage"
+    assert not [box for box in page.selectbox if str(box.key).startswith("own_unclear")]
+
+
 def test_it_is_added_with_what_was_decided(
     open_page: OpenPage, home: DataHome, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,17 +23,22 @@ from medpriv_core.datasets.own.tables import (
     read_table,
 )
 from medpriv_core.datasets.report import unread
-from medpriv_core.errors import DatasetError
+from medpriv_core.errors import DatasetError, UnclearTableError
 from medpriv_core.regular_file import read_regular
 
 
-def choose_layout(files: FileSource, images: ImageFiles, choices: Choices) -> tuple[Layout, list[Table]]:
-    """How the images are labelled, and by which tables."""
+def choose_layout(
+    files: FileSource, images: ImageFiles, choices: Choices
+) -> tuple[Layout, list[Table], list[UnclearTableError]]:
+    """How the images are labelled, by which tables, and what is not plain of tables that name images.
+
+    Raises ``DatasetError`` where only a table can be meant, and none can be read.
+    """
     if choices.layout == "folders":
-        return "folders", []
+        return "folders", [], []
     if choices.table is not None:
         data = read_regular(choices.table, called=str(choices.table), error=DatasetError, most_bytes=MAX_TABLE_BYTES)
-        return "table", [read_table(data, choices.table.name)]
+        return "table", [read_table(data, choices.table.name)], []
     there = [name for name in files.names if name.lower().endswith(TABLE_SUFFIXES)]
     names = Names(images.names, images.by_uid)
     useful: list[Table] = []
@@ -60,8 +65,8 @@ def choose_layout(files: FileSource, images: ImageFiles, choices: Choices) -> tu
                 f"{files.location} holds several tables of its images ({alike[0].name} and {alike[1].name}). Name the "
                 "one that counts (--table)."
             )
-        return "table", alike
-    return "folders", []
+        return "table", alike, []
+    return "folders", [], [error for error in complaints if isinstance(error, UnclearTableError)]
 
 
 def _role(table: str) -> str | None:

@@ -15,7 +15,7 @@ from medpriv_core.datasets.graded_table import read_cells
 from medpriv_core.datasets.names import composed, folded, spellings, without_suffix
 from medpriv_core.datasets.own.rows import Found, Row, label_key, split_of
 from medpriv_core.datasets.report import MOST_EXAMPLES, LeftOut
-from medpriv_core.errors import DatasetError
+from medpriv_core.errors import DatasetError, UnclearTableError
 from medpriv_core.printable import printable
 
 MAX_TABLE_BYTES = 256 * 2**20
@@ -32,6 +32,7 @@ _LABEL = (
     "label", "labels", "class", "classname", "target", "diagnosis", "level", "grade", "retinopathygrade", "drgrade",
     "finding", "findings", "findinglabels", "category", "severity", "dx", "y", "result", "outcome",
 )  # fmt: skip
+_LABEL_WORDS = ("label", "class", "diagnos", "grad", "finding", "categor", "severity", "target")  # as "DR-Grad (0-4)"
 _PATIENT = ("patientid", "patient", "patientnumber", "patientsid", "subjectid", "subject", "pid", "caseid", "personid")
 _SPLIT = ("split", "set", "subset", "dataset", "partition", "usage", "phase", "fold")
 _GROUPS = ("sex", "gender", "patientgender", "patientsex", "view", "viewposition", "site", "hospital", "machine",
@@ -242,9 +243,10 @@ def _guess_file(table: Table, names: Names) -> str:
         if share > 0 and len(set(cells)) > 1 and (best is None or (-share, called) < (-best[0], best[1])):
             best = (share, called, name)
     if best is None:
-        raise DatasetError(
+        raise UnclearTableError(
             f"No column of {table.name} names images that are there. It has {_listed(table.header)}. Give the folder "
-            "or zip that holds its images, or name the column of their files (--file-column)."
+            "or zip that holds its images, or name the column of their files (--file-column).",
+            table.header,
         )
     return best[2]
 
@@ -262,11 +264,14 @@ def _guess_label(table: Table, taken: set[str | None]) -> str:
     free = [name for name in table.header if name and name not in taken]
     named = [name for wanted in _LABEL for name in free if folded(name) == wanted]
     few = [name for name in free if 1 < len({label_key(cell) for cell in table.column(name) if cell}) <= MOST_CLASSES]
-    candidates = [name for name in named if name in few] or ([few[0]] if len(few) == 1 else [])
+    alike = [name for name in few if any(word in folded(name) for word in _LABEL_WORDS)]
+    sure = (one for one in (alike, few) if len(one) == 1)
+    candidates = [name for name in named if name in few] or next(sure, [])
     if not candidates:
-        raise DatasetError(
+        raise UnclearTableError(
             f"It is not plain which column of {table.name} holds the classes: {_listed(few or free)}. Name it "
-            "(--label-column)."
+            "(--label-column).",
+            table.header,
         )
     return candidates[0]
 

@@ -19,12 +19,12 @@ from medpriv_core.datasets.own.layouts import choose_layout, read_tables
 from medpriv_core.datasets.own.looking import look_at_all
 from medpriv_core.datasets.own.recipe import Recipe
 from medpriv_core.datasets.own.remarks import alike_in_words, remarks_on
-from medpriv_core.datasets.own.rows import Row, label_key
+from medpriv_core.datasets.own.rows import Found, Row, label_key
 from medpriv_core.datasets.own.splits import find_splits
 from medpriv_core.datasets.own.tables import Columns, Names
 from medpriv_core.datasets.own.understood import OwnImage, Understood
 from medpriv_core.datasets.report import MOST_EXAMPLES, LeftOut
-from medpriv_core.errors import DatasetError
+from medpriv_core.errors import DatasetError, UnclearTableError
 from medpriv_core.printable import printable
 from medpriv_core.progress import ProgressCallback, no_progress
 
@@ -39,16 +39,16 @@ def understand(name: str, files: FileSource, choices: Choices, progress: Progres
         raise DatasetError(
             f"There are no images that medpriv reads in {files.location}. Give the folder that holds them."
         )
-    layout, tables = choose_layout(files, images, choices)
+    layout, tables, unclear = choose_layout(files, images, choices)
     header = tables[0].header if tables else ()
     names = Names(images.names, images.by_uid)
     if layout == "table":
         found, columns = read_tables(files, images, tables, names, choices)
     else:
-        found, columns = read_folders(files, images.names), Columns()
+        found, columns = _by_folders(files, images, unclear), Columns()
     whose = _pattern(choices.patient_pattern)
     rows = [_with_patient(row, images, whose) for row in sorted(found.rows, key=lambda row: row.file)]
-    notes = list(found.notes)
+    notes = [*found.notes, *(f"Folders tell the classes here. {error}" for error in unclear)]
     classes = find_classes(rows, choices, notes)
     recipe = Recipe(
         name=name,
@@ -83,6 +83,16 @@ def understand(name: str, files: FileSource, choices: Choices, progress: Progres
     )
     whole = Understood(recipe, understood, found.group_names, tuple(left_out), tuple(notes), len(images.names), header)
     return replace(whole, notes=(*notes, *remarks_on(whole)))
+
+
+def _by_folders(files: FileSource, images: ImageFiles, unclear: Sequence[UnclearTableError]) -> Found:
+    """By folders; where they tell no classes and a table names the images, what is not plain of the table."""
+    try:
+        return read_folders(files, images.names)
+    except DatasetError as error:
+        if unclear:
+            raise UnclearTableError(str(unclear[0]), unclear[0].header) from error
+        raise
 
 
 def _pattern(text: str | None) -> re.Pattern[str] | None:

@@ -13,7 +13,7 @@ from medpriv_core.datasets.own.choices import Choices
 from medpriv_core.datasets.own.recipe import OwnClass
 from medpriv_core.datasets.own.tables import Columns
 from medpriv_core.datasets.own.understood import Understood
-from medpriv_core.errors import DatasetError
+from medpriv_core.errors import DatasetError, UnclearTableError
 from medpriv_core.home import DataHome
 from tests.datasets.builders import image_bytes, write_folder, write_zip
 
@@ -158,6 +158,37 @@ def test_a_table_that_cannot_be_meant_is_refused(home: DataHome, tmp_path: Path,
         return
     with pytest.raises(DatasetError, match=why):
         understood(home, tmp_path, table(lines), layout="table")
+
+
+@pytest.mark.parametrize("heading", ["DR-Grad (0-4)", "Retinopathy grade", "Diagnose", "my label"])
+def test_a_column_that_is_nearly_called_so_holds_the_classes(home: DataHome, tmp_path: Path, heading: str) -> None:
+    lines = rows("01", more=",left,ann", header=f"Bild,{heading},eye,doctor").replace("img03,1,left", "img03,1,right")
+    assert understood(home, tmp_path, table(lines)).recipe.columns.label == heading
+
+
+UNPLAIN = rows("01", more=",left", header="file,x,eye").replace("img03,1,left", "img03,1,right")
+
+
+@pytest.mark.parametrize(
+    ("lines", "why", "header"),
+    [
+        (UNPLAIN, r"not plain which column of labels\.csv holds the classes: 'x', 'eye'", ("file", "x", "eye")),
+        (rows("01").replace("img", "pic"), r"No column of labels\.csv names images that are there", ("file", "label")),
+    ],
+)
+def test_where_folders_tell_nothing_either_it_says_what_is_not_plain_of_the_table(
+    home: DataHome, tmp_path: Path, lines: str, why: str, header: tuple[str, ...]
+) -> None:
+    """All images in one folder: that there is no other folder is true, and helps nobody who has a table."""
+    with pytest.raises(UnclearTableError, match=why) as refused:
+        understood(home, tmp_path, table(lines))
+    assert refused.value.header == header
+
+
+def test_a_table_that_was_set_aside_is_told(home: DataHome, tmp_path: Path) -> None:
+    found = understood(home, tmp_path, tree("ill", "well") | {"a.csv": UNPLAIN.replace("img", "p").encode()})
+    assert found.recipe.layout == "folders"
+    assert any("Folders tell the classes here. " in note and "a.csv" in note for note in found.notes)
 
 
 def test_labels_of_several_spellings_are_one_and_that_is_said(home: DataHome, tmp_path: Path) -> None:
