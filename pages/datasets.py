@@ -39,7 +39,10 @@ def main() -> None:
     draw_own()
     places = {}
     further = []
-    entries = {entry.info.name: entry for entry in registry.list_datasets(cached.home())}
+    listed = registry.list_datasets(cached.home())
+    # One's own first: they are why somebody comes here again.
+    listed.sort(key=lambda entry: not is_own(cached.home(), entry.info.name))
+    entries = {entry.info.name: entry for entry in listed}
     for entry in entries.values():
         if is_one_of_many(entry):
             further.append(entry)

@@ -12,11 +12,12 @@ import streamlit as st
 from PIL import Image
 from streamlit.delta_generator import DeltaGenerator
 
-from medpriv_core.datasets.own.adding import adding_job, look, start_adding, thumbnails, under_way
+from medpriv_core.datasets.own.adding import adding_job, is_own, look, start_adding, thumbnails, under_way
 from medpriv_core.datasets.own.choices import Choices
 from medpriv_core.datasets.own.recipe import OwnClass
 from medpriv_core.datasets.own.tables import Columns
 from medpriv_core.datasets.own.understood import Understood
+from medpriv_core.datasets.registry import dataset_title
 from medpriv_core.errors import MedprivError, UnclearTableError
 from medpriv_core.given_paths import given_path
 from medpriv_core.shown_text import for_markdown
@@ -28,6 +29,8 @@ REFRESH_S = 0.5
 SHOWN_CLASSES = 12
 # Of the session: what was understood last.
 LOOKED = "own_looked"
+# Of the session: the dataset that was asked for last.
+ASKED_FOR = "own_asked_for"
 # Of the session: a table of which it is not plain what its columns are.
 UNCLEAR = "own_unclear"
 
@@ -55,8 +58,15 @@ def draw_own() -> None:
             "A folder or zip with one folder for each class, or with a table that names images and classes; DICOM too. "
             "medpriv shows what it understands before anything is kept. Your files stay where they are."
         )
-        for name, _ in under_way(cached.home()):
+        waited_for = [name for name, _ in under_way(cached.home())]
+        for name in waited_for:
             st.fragment(run_every=REFRESH_S)(draw_adding)(name)
+        asked_for = st.session_state.get(ASKED_FOR)
+        if asked_for is not None and asked_for not in waited_for and is_own(cached.home(), asked_for):
+            st.success(
+                f"{for_markdown(dataset_title(asked_for))} is added: it stands below, and all pages offer it.",
+                icon=":material/check_circle:",
+            )
         row = st.container(horizontal=True, vertical_alignment="bottom")
         name = row.text_input(
             "Name", key="own_name", placeholder="my_lungs", width=180, help="Small letters, digits, _"
@@ -64,7 +74,8 @@ def draw_own() -> None:
         path = row.text_input("Folder or zip on this computer", key="own_path", placeholder="/home/me/images")
         table = row.text_input("Table, if it lies elsewhere", key="own_table", placeholder="labels.csv", width=220)
         if row.button("Look", key="own_look", icon=":material/search:", disabled=not (name.strip() and path.strip())):
-            st.session_state.pop(UNCLEAR, None)
+            for kept in (UNCLEAR, ASKED_FOR):
+                st.session_state.pop(kept, None)
             look_at(name.strip(), path, Choices(table=given_path(table) if table.strip() else None))
         if UNCLEAR in st.session_state:
             draw_unclear(*st.session_state[UNCLEAR])
@@ -141,6 +152,7 @@ def draw_understood(looked: Looked) -> None:
         except MedprivError as error:
             st.error(sentence(error), icon=":material/error:")
         else:
+            st.session_state[ASKED_FOR] = looked.name
             del st.session_state[LOOKED]
             st.rerun()
 

@@ -73,8 +73,11 @@ def test_it_is_added_with_what_was_decided(
     widget(page, "multiselect", "own_column_groups").set_value([]).run()
     page.button(key="own_add").click().run()
     adding_job(home, NAME).wait()
+    page.run()
+    assert [one.value for one in page.success] == ["Lungs is added: it stands below, and all pages offer it."]
     page = open_page("datasets")
-    assert "**Lungs**" in texts(page)
+    assert not page.success
+    assert texts(page).index("**Lungs**") < texts(page).index("**Synthetic chest")  # one's own come first
     assert dataset_info(NAME).ordered
     entry = next(entry for entry in list_datasets(home) if entry.info.name == NAME)
     assert entry.patients is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from medpriv_core.datasets.base import SplitName
 from medpriv_core.datasets.own.understood import Understood
 from medpriv_core.errors import DatasetError
 
+_TWO_NUMBERS = re.compile(r"^(.*\d.*)[-_. ]\d+\.\w+$")
 FEW = 10  # images of a class; fewer are told
 
 
@@ -58,4 +60,21 @@ def remarks_on(whole: Understood) -> list[str]:
         )
     elif any(patients):
         remarks.append("Of some images it is not known whose they are, so patients cannot be protected as a whole.")
+    else:
+        remarks.append(
+            "Nothing says whose the images are, so DP-SGD protects single images, and a patient who has several of "
+            f"them less.{_looks_like_patients([image.file for image in whole.images])}"
+        )
     return remarks
+
+
+def _looks_like_patients(files: Sequence[str]) -> str:
+    """A hint where names of files have two numbers, and several have the first in common; never more than a hint."""
+    found = [_TWO_NUMBERS.match(file.rsplit("/", 1)[-1]) for file in files]
+    several = Counter(match[1] for match in found if match)
+    if None in found or len(several) < 2 or max(several.values()) < 2:
+        return ""
+    return (
+        " Several names of files differ in their last number alone. If what comes before it names the patient, say so "
+        f"(--patient-pattern '{_TWO_NUMBERS.pattern}')."
+    )

@@ -225,6 +225,34 @@ def test_patients_come_from_a_column_a_name_or_a_header_and_stay_on_one_side(hom
         look(home, "mine", tmp_path / "set", Choices(patient_pattern="("))
 
 
+@pytest.mark.parametrize(
+    ("name", "hinted"),
+    [
+        ("P{who:03}_{n:02}.png", True),
+        ("person{who}_bacteria_{n}.jpeg", True),
+        ("img{n:02}.png", False),  # one number: nothing in common
+        ("scan_{n}.png", False),
+        ("P{who}{n:03}_01.png", False),  # every patient once
+    ],
+)
+def test_names_that_may_tell_patients_are_a_hint_and_no_guess(
+    home: DataHome, tmp_path: Path, name: str, hinted: bool
+) -> None:
+    files = {
+        f"{folder}/{name.format(who=n // 3 + 100 * place, n=n)}": image_bytes(100 * place + n)
+        for place, folder in enumerate(("ill", "well"))
+        for n in range(12)
+    }
+    found = understood(home, tmp_path, files)
+    assert {image.patient for image in found.images} == {None}
+    (note,) = (note for note in found.notes if "Nothing says whose the images are" in note)
+    assert ("--patient-pattern" in note) == hinted
+    if hinted:
+        pattern = note.partition("--patient-pattern '")[2].partition("'")[0]
+        named = understood(home, tmp_path / "b", files, patient_pattern=pattern)
+        assert len({image.patient for image in named.images}) == 8
+
+
 def test_a_patient_in_both_given_splits_is_refused_or_moved_by_choice(home: DataHome, tmp_path: Path) -> None:
     files = tree("train/a", "train/b", "test/a", "test/b", images=4)
     with pytest.raises(DatasetError, match="4 patients have images both to learn from and to test on"):
