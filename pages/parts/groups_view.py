@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from medpriv_core.errors import RunError
 from medpriv_core.figures.by_group import group_dots, group_dots_alt
 from medpriv_core.home import DataHome
 from medpriv_core.results.group_figures import FIGURES, PARITY_WORDS, SEEDS, WHAT_GROUPS, GroupTable, group_tables
@@ -13,6 +14,7 @@ from medpriv_core.shown_text import for_cell, for_markdown
 from pages.parts.charts import draw_chart
 from pages.parts.evaluation_view import CHART_WIDTH
 from pages.parts.messages import explain_errors
+from pages.parts.words import sentence
 
 NO_OTHER = (
     "What privacy costs each group is shown once the same run without privacy has finished on the same images: all "
@@ -23,8 +25,12 @@ NO_OTHER = (
 def draw_groups(home: DataHome, run: RunSummary) -> None:
     """A table and dots for each column of groups; a sentence where nothing is known of groups."""
     with explain_errors():
-        with st.spinner("Drawing patients again and again, for the intervals…"):
-            tables = group_tables(home, run, service.list_runs(home))
+        try:
+            with st.spinner("Drawing patients again and again, for the intervals…"):
+                tables = group_tables(home, run, service.list_runs(home))
+        except RunError as error:  # nothing went wrong: nothing is known
+            st.info(sentence(error), icon=":material/group_off:")
+            return
         st.caption(WHAT_GROUPS)
         for place, table in enumerate(tables):
             _draw_table(run, table, key=f"groups_{run.id}_{place}")

@@ -55,5 +55,6 @@ def test_without_predictions_it_says_so(home: DataHome) -> None:
     add_run(home, "plain", PLAIN)
     (home.runs / "plain" / FILE_NAME).unlink()
     page = draw()
-    assert "kept no predictions, so nothing can be told by group" in texts(page)
+    assert "kept no predictions, so nothing can be told by group" in page.info[0].value
+    assert not page.error
     assert not page.dataframe
