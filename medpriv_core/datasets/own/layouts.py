@@ -23,14 +23,14 @@ from medpriv_core.datasets.own.tables import (
     read_table,
 )
 from medpriv_core.datasets.report import unread
-from medpriv_core.errors import DatasetError, UnclearTableError
+from medpriv_core.errors import DatasetError
 from medpriv_core.regular_file import read_regular
 
 
 def choose_layout(
     files: FileSource, images: ImageFiles, choices: Choices
-) -> tuple[Layout, list[Table], list[UnclearTableError]]:
-    """How the images are labelled, by which tables, and what is not plain of tables that name images.
+) -> tuple[Layout, list[Table], list[DatasetError]]:
+    """How the images are labelled, by which tables, and what is wrong with tables that are therefore set aside.
 
     Raises ``DatasetError`` where only a table can be meant, and none can be read.
     """
@@ -66,7 +66,7 @@ def choose_layout(
                 "one that counts (--table)."
             )
         return "table", alike, []
-    return "folders", [], [error for error in complaints if isinstance(error, UnclearTableError)]
+    return "folders", [], complaints
 
 
 def _role(table: str) -> str | None:

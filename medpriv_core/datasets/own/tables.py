@@ -266,7 +266,8 @@ def _guess_label(table: Table, taken: set[str | None]) -> str:
     few = [name for name in free if 1 < len({label_key(cell) for cell in table.column(name) if cell}) <= MOST_CLASSES]
     alike = [name for name in few if any(word in folded(name) for word in _LABEL_WORDS)]
     sure = (one for one in (alike, few) if len(one) == 1)
-    candidates = [name for name in named if name in few] or next(sure, [])
+    # Last, what is called so and cannot be it: then the sentence is about its one label, or its thousand.
+    candidates = [name for name in named if name in few] or next(sure, named[:1])
     if not candidates:
         raise UnclearTableError(
             f"It is not plain which column of {table.name} holds the classes: {_listed(few or free)}. Name it "

@@ -39,16 +39,16 @@ def understand(name: str, files: FileSource, choices: Choices, progress: Progres
         raise DatasetError(
             f"There are no images that medpriv reads in {files.location}. Give the folder that holds them."
         )
-    layout, tables, unclear = choose_layout(files, images, choices)
+    layout, tables, set_aside = choose_layout(files, images, choices)
     header = tables[0].header if tables else ()
     names = Names(images.names, images.by_uid)
     if layout == "table":
         found, columns = read_tables(files, images, tables, names, choices)
     else:
-        found, columns = _by_folders(files, images, unclear), Columns()
+        found, columns = _by_folders(files, images, set_aside), Columns()
     whose = _pattern(choices.patient_pattern)
     rows = [_with_patient(row, images, whose) for row in sorted(found.rows, key=lambda row: row.file)]
-    notes = [*found.notes, *(f"Folders tell the classes here. {error}" for error in unclear)]
+    notes = [*found.notes, *(f"Folders tell the classes here. {error}" for error in set_aside)]
     classes = find_classes(rows, choices, notes)
     recipe = Recipe(
         name=name,
@@ -85,13 +85,14 @@ def understand(name: str, files: FileSource, choices: Choices, progress: Progres
     return replace(whole, notes=(*notes, *remarks_on(whole)))
 
 
-def _by_folders(files: FileSource, images: ImageFiles, unclear: Sequence[UnclearTableError]) -> Found:
-    """By folders; where they tell no classes and a table names the images, what is not plain of the table."""
+def _by_folders(files: FileSource, images: ImageFiles, set_aside: Sequence[DatasetError]) -> Found:
+    """By folders; where they tell no classes and there is a table, what is wrong with the table is what counts."""
     try:
         return read_folders(files, images.names)
     except DatasetError as error:
-        if unclear:
-            raise UnclearTableError(str(unclear[0]), unclear[0].header) from error
+        if set_aside:
+            # Rather of one that can be read than of one that cannot, which may be of something else.
+            raise min(set_aside, key=lambda one: not isinstance(one, UnclearTableError)) from error
         raise
 
 

@@ -190,7 +190,7 @@ def test_adding_is_a_job_that_anybody_sees(home: DataHome, folder: Path, monkeyp
     assert entry_of(home).available
     assert under_way(home) == []
     (folder / "labels.csv").write_text("nonsense")
-    with pytest.raises(DatasetError, match="All images in"):
+    with pytest.raises(DatasetError, match="has no rows"):
         start_adding(home, "broken", str(folder), Choices()).wait()
     ((name, status),) = under_way(home)
     assert (name, status.state) == ("broken", "failed")

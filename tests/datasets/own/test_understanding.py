@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from medpriv_core.datasets.own import tables
 from medpriv_core.datasets.own.adding import look
 from medpriv_core.datasets.own.choices import Choices
 from medpriv_core.datasets.own.recipe import OwnClass
@@ -144,7 +145,7 @@ def test_what_a_table_leaves_out_is_counted(home: DataHome, tmp_path: Path) -> N
     ("lines", "why"),
     [
         (rows("01").replace("img", "pic"), "No column of labels.csv names images that are there"),
-        (rows("0"), "All images have one label, '0'|not plain which column"),
+        (rows("0"), "All images have one label, '0'"),
         (rows("01") + "img00,1\n", "gives the image images/img00.png the labels 0 and 1"),
         ("file,file\nimg00,1\n", "has the column file twice"),
         ("file,label\n", "has no rows"),
@@ -183,6 +184,28 @@ def test_where_folders_tell_nothing_either_it_says_what_is_not_plain_of_the_tabl
     with pytest.raises(UnclearTableError, match=why) as refused:
         understood(home, tmp_path, table(lines))
     assert refused.value.header == header
+
+
+def test_a_table_that_cannot_be_read_is_what_counts_where_folders_tell_nothing(
+    home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "MAX_ROWS", 5)
+    with pytest.raises(DatasetError, match="has more than 6 rows"):
+        understood(home, tmp_path, table(rows("01")))
+
+
+@pytest.mark.parametrize(
+    ("lines", "images", "why"),
+    [
+        (rows("0"), 12, "All images have one label, '0', so there is nothing to tell apart"),
+        ("file,label\n" + "".join(f"img{n:02},c{n}\n" for n in range(120)), 120, "There are 120 different labels"),
+    ],
+)
+def test_a_column_that_is_called_so_is_it_though_its_labels_cannot_be_classes(
+    home: DataHome, tmp_path: Path, lines: str, images: int, why: str
+) -> None:
+    with pytest.raises(DatasetError, match=why):
+        understood(home, tmp_path, table(lines, images))
 
 
 def test_a_table_that_was_set_aside_is_told(home: DataHome, tmp_path: Path) -> None:
