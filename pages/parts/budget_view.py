@@ -10,8 +10,8 @@ from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.errors import MedprivError
 from medpriv_core.privacy.statement import format_delta, format_epsilon
-from medpriv_core.runs.budget import budget_state, read_budget, set_budget
-from medpriv_core.runs.image_ledger import read_ledger
+from medpriv_core.runs.budget import budget_state, mark_released, read_budget, set_budget
+from medpriv_core.runs.image_ledger import LedgerLine, read_ledger
 from medpriv_core.runs.summary import RunSummary
 from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
@@ -67,12 +67,27 @@ def draw_ledger(entry: DatasetEntry, runs: Sequence[RunSummary]) -> None:
             ],
             hide_index=True,
         )
+        draw_given_away(entry, ledger.lines)
     if ledger.released is not None:
         st.markdown(f"Given away together: {for_markdown(ledger.released.statement)}.")
-    st.caption(
-        f"To note that a network was given away: `medpriv runs release RUN`. {ELSEWHERE} Networks trained without "
-        "privacy are not counted: they must not be given away."
+    st.caption(f"{ELSEWHERE} Networks trained without privacy are not counted: they must not be given away.")
+
+
+def draw_given_away(entry: DatasetEntry, lines: Sequence[LedgerLine]) -> None:
+    """Note of a network that it was given away, or that it was not after all."""
+    name, by_id = entry.info.name, {line.run: line for line in lines}
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    run_id = row.selectbox(
+        "A network",
+        by_id,
+        format_func=lambda one: f"{by_id[one].name} ({one})" if by_id[one].name else one,
+        key=f"given_{name}",
     )
+    given = by_id[run_id].released is not None
+    word, icon = ("Not given away", ":material/undo:") if given else ("Given away", ":material/outbox:")
+    if row.button(word, key=f"given_button_{name}", icon=icon, help="Notes it in this ledger; nothing is sent."):
+        mark_released(cached.home(), entry, run_id, released=not given)
+        st.rerun()
 
 
 def draw_limit(entry: DatasetEntry, epsilon: float | None, delta: float) -> None:

@@ -166,6 +166,11 @@ def test_a_budget_is_set_and_what_would_exceed_it_cannot_be_launched(open_page: 
     page.run()
     assert "No budget is set for these images." in texts(page)
     assert page.dataframe[0].value["protects"].tolist() == ["one image"]
+    assert "Given away together" not in texts(page)
+    page.button(key="given_button_synthetic_chest").click().run()
+    assert "Given away together: " in texts(page)
+    page.button(key="given_button_synthetic_chest").click().run()
+    assert "Given away together" not in texts(page)
     page.number_input(key="budget_epsilon_synthetic_chest").set_value(0.5)
     page.button(key="budget_set_synthetic_chest").click().run()
     assert "Budget of these images: ε = 0.5 (δ = 1e-5; one patient with all images" in texts(page)
