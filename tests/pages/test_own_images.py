@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from medpriv_core.datasets.own.adding import adding_job
+from medpriv_core.datasets.own.adding import add_own, adding_job
+from medpriv_core.datasets.own.choices import Choices
 from medpriv_core.datasets.registry import dataset_info, dataset_names, list_datasets
 from medpriv_core.home import DataHome
 from medpriv_core.shown_text import for_markdown
@@ -124,3 +125,15 @@ def test_an_adding_that_failed_is_told_when_the_page_is_read_anew(
         adding_job(home, NAME).wait()
     anew = open_page("datasets")
     assert "is no image that can be read" in " ".join(error.value for error in anew.error)
+
+
+@pytest.mark.parametrize("side", [1, 12])
+def test_tiny_images_are_looked_at_as_they_are(open_page: OpenPage, home: DataHome, tmp_path: Path, side: int) -> None:
+    """Below 16 pixels a side there is no smaller size to choose, and none larger: nothing is enlarged."""
+    images = {f"{label}/{n}.png": image_bytes(n, size=(side, side)) for label in "ab" for n in range(8)}
+    add_own(home, NAME, write_folder(tmp_path / "tiny", images), Choices())
+    page = open_page("explore", dataset=NAME)
+    assert not page.exception
+    assert not page.error
+    assert page.selectbox(key="dataset").value == NAME
+    assert "Seen by eye?" in texts(page)

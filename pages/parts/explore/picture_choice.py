@@ -77,7 +77,8 @@ def choose_picture(below: DeltaGenerator) -> Chosen | None:
 
 
 def choose_size(row: DeltaGenerator, stored: int) -> int:
-    """Pixels on the longer side, never more than the picture has."""
+    """Pixels on the longer side, never more than the picture has: a smaller one than all sizes stays as it is."""
+    stored = max(stored, MIN_SIDE)
     usual_sizes = [size for size in SIZES if size < stored] + ([stored] if stored <= SIZES[-1] else [])
     options = with_linked(usual_sizes, "size", low=MIN_SIDE, high=min(stored, SIZES[-1]))
     usual = max((size for size in usual_sizes if size <= USUAL_SIZE), default=usual_sizes[0])
