@@ -51,6 +51,8 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/compare/frontier_view.py": {"hidden"},
     "pages/parts/compare/differences.py": {"each.authors", "each.here", "each.name"},
     "pages/parts/evaluation_view.py": {"predictions.epoch"},
+    "pages/parts/groups_view.py": {"table.intervals", "table.why_left_out"},
+    "pages/parts/own_images.py": {"of"},
     "pages/parts/explore/enough_view.py": {
         "both_answer(left, hidden_from=hidden_from(tried))", "each.learned", "each.title",
     },
