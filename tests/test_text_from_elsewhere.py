@@ -51,8 +51,8 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/compare/frontier_view.py": {"hidden"},
     "pages/parts/compare/differences.py": {"each.authors", "each.here", "each.name"},
     "pages/parts/evaluation_view.py": {"predictions.epoch"},
+    "pages/parts/budget_view.py": {"word"},
     "pages/parts/groups_view.py": {"table.intervals", "table.why_left_out"},
-    "pages/parts/own_images.py": {"of"},
     "pages/parts/explore/enough_view.py": {
         "both_answer(left, hidden_from=hidden_from(tried))", "each.learned", "each.title",
     },
@@ -78,7 +78,7 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/explore/undo_view.py": {"attempt.title", "height", "width"},
     "pages/parts/footer.py": {"__version__", "title"},
     "pages/parts/guarantee.py": {"check.name", "colour", "icon", "prefix", "word"},
-    "pages/parts/own_images.py": {"label"},
+    "pages/parts/own_images.py": {"label", "of"},
     "pages/parts/protection.py": {"several_images_statement(several, patients.largest)"},
     "pages/parts/run_form.py": {
         "SETTINGS['sampling'].choices['full_batch'].form", "entry.patients.largest", "label", "setting.help",
