@@ -177,7 +177,9 @@ def test_two_runners_that_fight_never_put_two_runs_on_one_device(home: DataHome,
         fighter.start()
     for fighter in fighters:
         fighter.join()
-    assert crowds == [1] * 6
+    # None where the other runner, which finds the outcome too, ended the run before its own start was counted.
+    assert len(crowds) == 6
+    assert max(crowds) == 1
     assert {row.state for row in store.all()} == {"finished"}
 
 
