@@ -94,7 +94,7 @@ PLUGINS = {"pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rl
 # Nor is what people build the networks with that they take away, as the model card tells them to.
 WITH_NETWORKS = {"torchvision"}
 # Imported, and not asked for: they belong to what is, in the version that it wants.
-BROUGHT = {"pandas": "streamlit", "starlette": "streamlit"}
+BROUGHT = {"pandas": "streamlit", "pyarrow": "streamlit", "starlette": "streamlit"}
 
 
 def test_the_list_asks_for_what_the_program_imports_and_nothing_else() -> None:

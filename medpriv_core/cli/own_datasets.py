@@ -31,7 +31,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--title", help="for people")
     group.add_argument("--source", help="one sentence: where they come from, and under which licence")
     group.add_argument("--layout", choices=("folders", "table"), help="a folder for each class, or a table")
-    group.add_argument("--table", metavar="FILE", help="csv or tsv that names the images, if it lies elsewhere")
+    group.add_argument("--table", metavar="FILE", help="csv, tsv, xlsx or parquet, if it lies elsewhere")
     for name, text in (
         ("file", "names of the images"),
         ("label", "the classes"),

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from medpriv_core.datasets.file_source import FileSource
-from medpriv_core.datasets.graded_table import TABLE_SUFFIXES
+from medpriv_core.datasets.names import is_table
 
 # Name below the place ("." for itself) -> [size, or -1 for a folder; time of change in ns].
 Signature = dict[str, list[int]]
@@ -21,7 +21,7 @@ MOST = 2000
 
 def sign_files(files: FileSource) -> Signature:
     """The signature of an opened folder or zip."""
-    tables = [name for name in files.names if name.lower().endswith(TABLE_SUFFIXES)][:MOST] if files.folders else []
+    tables = [name for name in files.names if is_table(name)][:MOST] if files.folders else []
     return sign(files.location, [".", *files.folders[:MOST], *tables])
 
 

@@ -18,6 +18,9 @@ OTHER_PICTURES = (
     ".ico", ".exr", ".jpeg.gz", ".jpg.gz", ".png.gz", ".dcm.gz", ".npy",
 )  # fmt: skip
 
+# Text, Excel's workbooks, and Parquet.
+TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".xlsm", ".parquet")
+
 _LITTER = {"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "picasa.ini", "zbthumbnail.info"}
 _LITTER_FOLDERS = {"__macosx", "$recycle.bin", "system volume information", "@eadir", "lost+found", "#recycle"}
 
@@ -30,6 +33,11 @@ def is_image(name: str) -> bool:
 def is_other_picture(name: str) -> bool:
     """Whether the name ends as that of a picture of a kind that medpriv does not read."""
     return name.lower().endswith(OTHER_PICTURES)
+
+
+def is_table(name: str) -> bool:
+    """Whether the name ends as that of a table."""
+    return name.lower().endswith(TABLES)
 
 
 def is_junk(name: str) -> bool:

@@ -13,8 +13,7 @@ from typing import Any
 
 from medpriv_core.datasets.file_source import FileSource
 from medpriv_core.datasets.files import FileSplit
-from medpriv_core.datasets.graded_table import TABLE_SUFFIXES
-from medpriv_core.datasets.names import is_image, is_other_picture
+from medpriv_core.datasets.names import is_image, is_other_picture, is_table
 from medpriv_core.errors import DatasetError, ImageError
 from medpriv_core.pictures.kinds import kind_of
 from medpriv_core.printable import printable
@@ -113,7 +112,7 @@ def unread(
             found[why(name)].append(name)
         elif is_other_picture(name):
             found[f"files of a kind that medpriv does not read as images ({_suffix(name)})"].append(name)
-        elif name.lower().endswith(TABLE_SUFFIXES):
+        elif is_table(name):
             found["tables and texts that are not needed"].append(name)
         elif "." not in name.rsplit("/", 1)[-1]:
             found["files without an ending, which are not taken for images"].append(name)

@@ -8,12 +8,14 @@ error. Nothing is ever opened by a name from a table: only files that lie in the
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from medpriv_core.datasets.graded_table import read_cells
 from medpriv_core.datasets.names import composed, folded, spellings, without_suffix
 from medpriv_core.datasets.own.rows import Found, Row, label_key, split_of
+from medpriv_core.datasets.own.sheets import is_no_text, read_sheets
 from medpriv_core.datasets.report import MOST_EXAMPLES, LeftOut
 from medpriv_core.errors import DatasetError, UnclearTableError
 from medpriv_core.printable import printable
@@ -60,11 +62,21 @@ class Columns:
 
 @dataclass(frozen=True)
 class Table:
-    """A table in memory."""
+    """A table in memory.
 
-    name: str
+    file   the name of its file
+    sheet  the name of its sheet, in a workbook with several
+    """
+
+    file: str
     header: tuple[str, ...]
     rows: Sequence[Sequence[str]]
+    sheet: str = ""
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"{self.file}, sheet {printable(self.sheet)}," if self.sheet else self.file
 
     def column(self, name: str) -> list[str]:
         """The cells of a column; rows that are too short have empty ones."""
@@ -72,16 +84,28 @@ class Table:
         return [row[at] if at < len(row) else "" for row in self.rows]
 
 
-def read_table(data: bytes, name: str) -> Table:
-    """The table in the bytes of a file; raises ``DatasetError`` if there is none in it."""
-    cells = read_cells(data, name, most_rows=MAX_ROWS + 1)
+def tables_in(data: bytes, file: str) -> list[Callable[[], Table]]:
+    """The table in the bytes of a file, or one for each sheet with rows of a workbook, each made by a call.
+
+    The calls, as this itself, raise ``DatasetError`` if there is none that can be read.
+    """
+    if not is_no_text(data):
+        return [lambda: _table(read_cells(data, file, most_rows=MAX_ROWS + 1), file)]
+    sheets = read_sheets(data, file, most_rows=MAX_ROWS + 1)
+    if len(sheets) < 2:
+        return [lambda: _table(next(iter(sheets.values()), []), file)]
+    return [partial(_table, cells, file, sheet) for sheet, cells in sheets.items()]
+
+
+def _table(cells: Sequence[Sequence[str]], file: str, sheet: str = "") -> Table:
+    name = Table(file, (), (), sheet).name
     if len(cells) < 2:
         raise DatasetError(f"{name} has no rows. Give a table with a header and a row for each image.")
     header = tuple(composed(cell) for cell in cells[0])
     twice = [cell for cell, count in Counter(header).items() if cell and count > 1]
     if twice:
         raise DatasetError(f"{name} has the column {printable(twice[0])} twice. Rename one of them.")
-    return Table(name, header, cells[1:])
+    return Table(file, header, cells[1:], sheet)
 
 
 class Names:

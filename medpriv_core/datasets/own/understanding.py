@@ -58,7 +58,7 @@ def understand(name: str, files: FileSource, choices: Choices, progress: Progres
         layout=layout,
         source=choices.source or "Own images.",
         ordered=choices.ordered,
-        tables=tuple(table.name for table in tables) if choices.table is None else (),
+        tables=tuple(table.file for table in tables) if choices.table is None else (),
         columns=columns,
         patient_pattern=choices.patient_pattern,
         seed=choices.seed,
