@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from medpriv_core.architectures import ARCHITECTURES, RESNET18
+from medpriv_core.pictures.reading import AS_USUAL, FIT_WORDS, FRAMES_WORDS, WINDOW_WORDS, Reading
 from medpriv_core.spec import Norm, RunSpec
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -17,15 +18,18 @@ GROUPS = 32
 EPSILON = 1e-5  # added to each variance, in every normalisation layer
 
 
-def preprocessing(spec: RunSpec, *, channels: int) -> dict[str, Any]:
+def preprocessing(spec: RunSpec, *, channels: int, reading: Reading = AS_USUAL) -> dict[str, Any]:
     """The steps by name, ready for JSON, for a dataset whose images have ``channels`` (1: grey, 3: colour)."""
     return {
         "colours": "grey: Rec. 601 luma in whole levels, as Pillow's mode L" if channels == 1 else "RGB",
         "resize": {
             "size": [spec.image_size, spec.image_size],
             "filter": "bicubic, widened when shrinking (Pillow's BICUBIC)",
-            "keep_aspect_ratio": False,
+            "keep_aspect_ratio": reading.fit != "squash",
+            **({} if reading.fit == "squash" else {"first": FIT_WORDS[reading.fit]}),
         },
+        **({} if reading.window == "file" else {"window": WINDOW_WORDS[reading.window]}),
+        **({} if reading.frames == "first" else {"frames": FRAMES_WORDS[reading.frames]}),
         "crop": {"size": [spec.input_size, spec.input_size], "place": "centre"},
         "scale": "divide by 255",
         "channels": "the grey value three times" if channels == 1 else "red, green, blue",
@@ -43,7 +47,7 @@ def normalisation(norm: Norm) -> dict[str, Any]:
     return {"kind": "batch_norm", "statistics": "as in the file", "eps": EPSILON}
 
 
-def preprocessing_in_words(spec: RunSpec, *, channels: int) -> str:
+def preprocessing_in_words(spec: RunSpec, *, channels: int, reading: Reading = AS_USUAL) -> str:
     """The same for people."""
     colours = "made grey (Rec. 601 luma, as Pillow's mode L)" if channels == 1 else "taken in colour (RGB)"
     size, seen = spec.image_size, spec.input_size
@@ -51,10 +55,16 @@ def preprocessing_in_words(spec: RunSpec, *, channels: int) -> str:
     copied = ", the grey value is given three times" if channels == 1 else ""
     mean, deviation = (", ".join(f"{value:g}" for value in values) for values in (IMAGENET_MEAN, IMAGENET_SD))
     sentences = [
-        f"An image is {colours}, squashed to {size} x {size} pixels by the bicubic filter, widened when shrinking"
-        f"{crop}, divided by 255{copied}; then the mean ({mean}) is subtracted and the rest divided by the standard "
-        f"deviation ({deviation})."
+        f"An image is {colours}, {FIT_WORDS[reading.fit]} of {size} x {size} pixels by the bicubic filter, widened "
+        f"when shrinking{crop}, divided by 255{copied}; then the mean ({mean}) is subtracted and the rest divided by "
+        f"the standard deviation ({deviation})."
     ]
+    if reading.window != "file":
+        sentences.append(
+            f"Grey values of more than 8 bits are first shown in a window: {WINDOW_WORDS[reading.window]}."
+        )
+    if reading.frames != "first":
+        sentences.append(f"Of a DICOM file with several frames: {FRAMES_WORDS[reading.frames]}.")
     if spec.features != "last":
         sentences.append(f"The last layer reads {ARCHITECTURES[spec.architecture].reads[spec.features].words}.")
     if spec.standardise:

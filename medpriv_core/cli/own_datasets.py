@@ -20,6 +20,7 @@ from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import DatasetError, SettingError
 from medpriv_core.given_paths import given_path
 from medpriv_core.home import DataHome, data_home
+from medpriv_core.pictures.reading import AS_USUAL, FIT_WORDS, FRAMES_WORDS, WINDOW_WORDS, Reading
 from medpriv_core.regular_file import read_regular
 
 CHECKED = "my_images"
@@ -53,6 +54,18 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--ordered", action="store_true", help="the classes are grades of one disease")
     group.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 colour; looked at if not given")
+    for name, words, text in (
+        ("fit", FIT_WORDS, "an image that is not square"),
+        ("window", WINDOW_WORDS, "grey values of more than 8 bits"),
+        ("frames", FRAMES_WORDS, "a DICOM file with several frames"),
+    ):
+        said = "; ".join(f"{choice}: {meaning}" for choice, meaning in words.items())
+        group.add_argument(
+            f"--{name}",
+            choices=tuple(words),
+            default=getattr(AS_USUAL, name),
+            help=f"{text} ({said})".replace("%", "%%"),
+        )
     group.add_argument("--test-share", type=float, default=TEST_SHARE, help="of a split that is made (default 0.2)")
     group.add_argument("--seed", type=int, default=0, help="of a split that is made")
     looking = "look at every image: which cannot be read, which are nearly the same"
@@ -117,6 +130,7 @@ def choices_of(options: argparse.Namespace) -> Choices:
         move_patients=options.move_patients,
         skip_unreadable=options.skip_unreadable,
         every_image=options.every_image,
+        reading=Reading(fit=options.fit, window=options.window, frames=options.frames),
     )
 
 
@@ -146,6 +160,8 @@ def print_understood(understood: Understood) -> None:
     train, test = understood.counts("train"), understood.counts("test")
     for place, one in enumerate(recipe.classes):
         say(f"  {place}  {one.name}: {train[place]:,} to learn from, {test[place]:,} to test on")
+    if recipe.reading.in_words:
+        say(f"Each image: {recipe.reading.in_words}.")
     for kind, column in recipe.columns.named():
         say(f"Column of the {kind}: {column}")
     for item in understood.left_out:
@@ -165,6 +181,7 @@ def facts_of(understood: Understood) -> dict[str, Any]:
         "test_counts": understood.counts("test"),
         "channels": understood.recipe.channels,
         "layout": understood.recipe.layout,
+        "reading": {name: getattr(understood.recipe.reading, name) for name in ("fit", "window", "frames")},
         "columns": [list(pair) for pair in understood.recipe.columns.named()],
         "patients": len(set(patients)) if known else None,
         "largest_patient_images": max(Counter(patients).values()) if known else None,

@@ -37,7 +37,7 @@ def _predict(options: argparse.Namespace) -> None:
         picture = _read(image, run)
         tell_notes(picture.notes, of=str(image))
         notes.append(picture.notes)
-        squares.append(to_square(picture.image, run.image_size))
+        squares.append(to_square(picture.image, run.image_size, run.reading.fit))
     parts = []
     with ProgressBar() as bar:
         for start in range(0, len(squares), AT_ONCE):
@@ -49,7 +49,7 @@ def _predict(options: argparse.Namespace) -> None:
 
 def _read(image: Path, run: TrainedRun) -> ReadPicture:
     """The image as a dataset of such files would be prepared for the run."""
-    return read_picture(image, channels=run.channels, name=image.name, at_least=run.image_size)
+    return read_picture(image, channels=run.channels, name=image.name, at_least=run.image_size, reading=run.reading)
 
 
 def _print(

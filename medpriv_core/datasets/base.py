@@ -13,6 +13,7 @@ from PIL import Image
 
 from medpriv_core.home import DataHome
 from medpriv_core.patients import PatientCount
+from medpriv_core.pictures.reading import AS_USUAL, Reading
 from medpriv_core.progress import ProgressCallback, no_progress
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class DatasetInfo:
     source: str  # one sentence: where it comes from and under which licence
     ordered: bool = False  # the classes are grades of one disease
     trainable: bool = True  # False for a single picture that is only shown
+    reading: Reading = AS_USUAL  # how a file becomes a square
 
 
 class Split(Protocol):

@@ -51,15 +51,19 @@ class FileDataset(AddedDataset):
         """See ``AddedDataset``."""
         files = {side: split.names for side, split in self._splits.items()}
         prints = {side: self._files.fingerprints(names, no_progress) for side, names in files.items()}
-        common = Counter(fingerprint for side in prints.values() for fingerprint in side)
+        # Of a file with several frames each is an image of its own.
+        frames = {side: split.frames or [None] * len(split.names) for side, split in self._splits.items()}
+        common = Counter(pair for side in prints for pair in zip(prints[side], frames[side], strict=True))
         digests: list[object] = []
-        for done, (fingerprint, file) in enumerate(zip(prints[name], files[name], strict=True)):
+        for done, (pair, file) in enumerate(
+            zip(zip(prints[name], frames[name], strict=True), files[name], strict=True)
+        ):
             # Size and CRC may agree by chance; only then are the files read again.
-            if common[fingerprint] > 1:
+            if common[pair] > 1:
                 progress(COMPARING, done, len(files[name]))
-                digests.append((fingerprint, hashlib.sha256(self._files.read(file)).digest()))
+                digests.append((pair, hashlib.sha256(self._files.read(file)).digest()))
             else:
-                digests.append(fingerprint)
+                digests.append(pair)
         return digests
 
     def signature(self) -> Signature:

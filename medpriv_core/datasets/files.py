@@ -23,6 +23,7 @@ from medpriv_core.datasets.folder_files import FolderFiles
 from medpriv_core.datasets.images import decode_image, to_square
 from medpriv_core.datasets.zip_files import ZipFiles
 from medpriv_core.errors import DatasetError
+from medpriv_core.pictures.reading import AS_USUAL, Reading
 from medpriv_core.printable import printable
 from medpriv_core.progress import ProgressCallback, no_progress
 
@@ -56,21 +57,35 @@ class FileSplit:
     ids: Sequence[str]
     labels: np.ndarray
     channels: int
+    reading: Reading = AS_USUAL
+    frames: Sequence[int | None] | None = None  # of each image; None where ``reading`` says which
 
     def image(self, index: int) -> Image.Image:
         """The image at its own size; raises ``ImageError``."""
-        return decode_image(self.files.read(self.names[index]), channels=self.channels, name=self.names[index])
+        return self._decoded(index, None)
 
     def square(self, index: int, size: int) -> np.ndarray:
-        """The image squashed to ``uint8`` (size, size, channels), faster than by way of ``image``."""
+        """The image as a square ``uint8`` (size, size, channels), faster than by way of ``image``."""
+        return to_square(self._decoded(index, size), size, self.reading.fit)
+
+    def _decoded(self, index: int, at_least: int | None) -> Image.Image:
         name = self.names[index]
-        return to_square(decode_image(self.files.read(name), channels=self.channels, name=name, at_least=size), size)
+        return decode_image(
+            self.files.read(name),
+            channels=self.channels,
+            name=name,
+            at_least=at_least,
+            reading=self.reading,
+            frame=self.frames[index] if self.frames else None,
+        )
 
 
 def content_key(name: str, splits: Iterable[FileSplit], progress: ProgressCallback = no_progress) -> str:
-    """Digest of the fingerprints, labels and ids of all splits, in their order."""
+    """Digest of the fingerprints, labels and ids of all splits, in their order, and of how they are read."""
     digest = hashlib.sha256(name.encode())
     for split in splits:
+        if split.reading != AS_USUAL:
+            digest.update(f"{split.reading.to_dict()}\n".encode())
         prints = split.files.fingerprints(split.names, progress)
         for label, id_, (size, crc) in zip(split.labels.tolist(), split.ids, prints, strict=True):
             digest.update(f"{label} {size} {crc} {printable(id_)}\n".encode())

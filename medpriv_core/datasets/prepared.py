@@ -29,6 +29,7 @@ from medpriv_core.datasets.registry import open_dataset, remember_content
 from medpriv_core.errors import DataHomeError, ImageError
 from medpriv_core.home import DataHome, explain_disk_errors
 from medpriv_core.locks import hold_lock
+from medpriv_core.pictures.reading import Fit
 from medpriv_core.pictures.wide_colours import PNG_HEADER, is_deep_png
 from medpriv_core.private_files import open_private
 from medpriv_core.progress import ProgressCallback, no_progress
@@ -137,7 +138,9 @@ def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallba
             images, labels = f"{name}_images.npy", f"{name}_labels.npy"
             shape = (len(split.labels), size, size, dataset.info.channels)
             sums[images] = write_images(
-                part / images, shape, readable(_squares(split, size, _batch_length(shape), stopped))
+                part / images,
+                shape,
+                readable(_squares(split, size, dataset.info.reading.fit, _batch_length(shape), stopped)),
             )
             with open_private(part / labels, "wb") as file:
                 np.save(file, np.asarray(split.labels, dtype=np.int64))
@@ -151,7 +154,9 @@ def _convert(dataset: Dataset, folder: Path, size: int, progress: ProgressCallba
             os.rename(copy, part / copy.name)
 
 
-def _squares(split: Split, size: int, batch: int, stopped: threading.Event) -> Iterator[list[np.ndarray | ImageError]]:
+def _squares(
+    split: Split, size: int, fit: Fit, batch: int, stopped: threading.Event
+) -> Iterator[list[np.ndarray | ImageError]]:
     """The images in order, a batch at a time, as contiguous arrays or why one cannot be read.
 
     Once ``stopped`` is set, the pictures that are being read are the last.
@@ -161,7 +166,7 @@ def _squares(split: Split, size: int, batch: int, stopped: threading.Event) -> I
         try:
             if isinstance(split, FileSplit):
                 return np.ascontiguousarray(split.square(index, size))
-            return np.ascontiguousarray(to_square(split.image(index), size))
+            return np.ascontiguousarray(to_square(split.image(index), size, fit))
         except ImageError as error:
             return error
 

@@ -19,6 +19,7 @@ from medpriv_core.evaluation.metrics import EVALUATED
 from medpriv_core.evaluation.predictions import FILE_NAME, Predictions, read_predictions
 from medpriv_core.evaluation.statement import INTERVALS_IN_WORDS
 from medpriv_core.palette import METHOD_STYLES
+from medpriv_core.pictures.reading import FIT_WORDS, Reading
 from medpriv_core.preprocessing import normalisation_in_words, preprocessing_in_words
 from medpriv_core.privacy.checks import PATIENTS_LIGHT, SECOND_LIGHT, check_run, confirm_run
 from medpriv_core.privacy.coverage import Coverage
@@ -79,7 +80,7 @@ def model_card(run: Run, spec: RunSpec, directory: RunDirectory, coverage: Cover
         "## What it was trained on",
         _training(info, spec, run.setup),
         "## What it is",
-        _network(info, spec, classes, network),
+        _network(info, spec, classes, network, run.setup.reading),
         "## How good it is",
         "\n".join(_measured(run, directory, ordered=info.ordered)),
         "## What it guarantees",
@@ -106,13 +107,15 @@ def _training(info: DatasetInfo, spec: RunSpec, setup: Setup) -> str:
         whose = f" of {setup.patients:,} patients" if setup.patients else ""
         sentences.append(f"{setup.train_size:,} training images{whose}{f' ({by_class})' if by_class else ''}.")
     sentences.append(
-        f"Each was squashed to {spec.image_size} pixels a side. What the network makes of images of other people, "
-        "machines or hospitals is not known."
+        f"Each was {FIT_WORDS[setup.reading.fit]} of {spec.image_size} pixels a side. What the network makes of images "
+        "of other people, machines or hospitals is not known."
     )
     return " ".join(sentences)
 
 
-def _network(info: DatasetInfo, spec: RunSpec, classes: Iterable[str], network: Network | None) -> str:
+def _network(
+    info: DatasetInfo, spec: RunSpec, classes: Iterable[str], network: Network | None, reading: Reading
+) -> str:
     beta = f" with β = {spec.beta:g}, {spec.picture_noise.in_words}" if spec.method == "local_dp" else ""
     architecture = ARCHITECTURES[spec.architecture]
     began = in_short("weights", spec.weights if spec.weights in ("imagenet", "none") else "path")
@@ -144,7 +147,7 @@ def _network(info: DatasetInfo, spec: RunSpec, classes: Iterable[str], network: 
     if network == "last_layer":
         sentences.append("The fingerprint of that network stands in the header as frozen_rest_sha256.")
     sentences.append(normalisation_in_words(spec.norm, spec.architecture))
-    return " ".join(sentences) + f"\n\n{preprocessing_in_words(spec, channels=info.channels)}"
+    return " ".join(sentences) + f"\n\n{preprocessing_in_words(spec, channels=info.channels, reading=reading)}"
 
 
 def _measured(run: Run, directory: RunDirectory, *, ordered: bool) -> list[str]:

@@ -47,7 +47,7 @@ from medpriv_core.pictures.frames import (
     FOR_A_PAGE,
     FramePlan,
     Wanted,
-    first_of,
+    one_of,
     plan_frames,
     refuse_too_many_frames,
     resized,
@@ -137,7 +137,7 @@ class _Source:
         unscanned = padding(dataset, signed=bool(dataset.PixelRepresentation), bits=int(dataset.BitsAllocated))
         frames, scales, ends, table = [], [], [], None
         windows: list[tuple[HeaderWindow, ...]] = []
-        units = True
+        units, chosen = True, self._chosen
         for index, (stored, _) in enumerate(self._frames()):
             if index == 0:
                 table = self._modality_table(stored, notes)
@@ -154,13 +154,16 @@ class _Source:
             ends.append((min(first, last), max(first, last)))
             if by_frame or not windows:
                 windows.append(reader.windows(index, *ends[-1]))
-            if index == 0 or self.wanted.every_frame:
+            if index == chosen or self.wanted.every_frame:
                 frames.append(resized(values.stored, self.plan.size))
                 scales.append((slope, intercept))
         if not units:
             notes.append(_NO_UNITS)
         if not self.wanted.every_frame and len(ends) > 1:
-            notes.append(first_of(len(ends)))
+            notes.append(one_of(len(ends), chosen))
+            # Whoever looks at the only frame that was kept takes what stands first.
+            ends = [ends[chosen], *ends]
+            windows = [windows[chosen], *windows] if by_frame else windows
         return Decoded(
             np.stack(frames),
             int(dataset.Columns),
@@ -183,10 +186,10 @@ class _Source:
         if bits > 8 and interpretation != "PALETTE COLOR":
             used, notes_of_bits = bits_used(max(int(stored.max()) for stored, _ in self._frames()), bits)
             notes += notes_of_bits
-        frames, count = [], 0
+        frames, count, chosen = [], 0, self._chosen
         for index, (stored, properties) in enumerate(self._frames()):
             count += 1
-            if index and not self.wanted.every_frame:
+            if index != chosen and not self.wanted.every_frame:
                 continue
             if interpretation == "PALETTE COLOR":
                 palette = palette or read_palette(
@@ -207,7 +210,7 @@ class _Source:
             notes += [note for note in more_notes if note not in notes]
             frames.append(np.asarray(colours))
         if count > len(frames):
-            notes.append(first_of(count))
+            notes.append(one_of(count, chosen))
         return Decoded(
             np.stack(frames),
             int(dataset.Columns),
@@ -215,6 +218,10 @@ class _Source:
             bits=palette.bits if palette else bits,
             notes=tuple(notes),
         )
+
+    @property
+    def _chosen(self) -> int:
+        return 0 if self.wanted.every_frame else self.wanted.frame_of(self.layout.frames)
 
     @property
     def _little_endian(self) -> bool:

@@ -22,6 +22,7 @@ _WANTED = [
     "PatientID",
     "Rows",
     "Columns",
+    "NumberOfFrames",
     "MediaStorageSOPClassUID",
     "DirectoryRecordSequence",
 ]
@@ -32,6 +33,7 @@ class DicomIdentity:
     """What tells a file from others; empty where the header does not say.
 
     has_image  whether it says how many rows and columns its image has: reports and lists of files do not
+    frames     how many images it holds
     """
 
     instance: str
@@ -39,6 +41,7 @@ class DicomIdentity:
     series: str
     patient: str
     has_image: bool
+    frames: int
 
 
 def dicom_identity(head: bytes) -> DicomIdentity | None:
@@ -56,10 +59,15 @@ def dicom_identity(head: bytes) -> DicomIdentity | None:
                 study=_text(dataset, "StudyInstanceUID"),
                 series=_text(dataset, "SeriesInstanceUID"),
                 patient=_text(dataset, "PatientID"),
+                frames=_count(_text(dataset, "NumberOfFrames")),
                 has_image=bool(_text(dataset, "Rows")) and "DirectoryRecordSequence" not in dataset,
             )
     except Exception:  # a parser of foreign bytes; the picture's own reader says what is wrong
         return None
+
+
+def _count(text: str) -> int:
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else 1
 
 
 def _text(dataset: Dataset, keyword: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from PIL import Image
@@ -31,12 +32,23 @@ _BAND_PIXELS = 2**21
 class Wanted:
     """How much of a file its reader keeps.
 
-    With ``every_frame`` false only the first; the range of values is that of all frames all the same, so that the
-    first looks as it does among the others. ``max_side`` is the longest side in pixels; None keeps the stored size.
+    With ``every_frame`` false only one of a DICOM, and the first of others; the range of values is that of all frames
+    all the same, so that it looks as it does among the others. ``max_side`` is the longest side in pixels; None keeps
+    the stored size. ``frame`` counts from 0; of an even number of frames, the middle one is the later of two.
     """
 
     every_frame: bool
     max_side: int | None
+    frame: int | Literal["middle"] = 0
+
+    def frame_of(self, frames: int) -> int:
+        """Which of so many frames is kept; raises ``ImageError`` where there are fewer."""
+        chosen = frames // 2 if self.frame == "middle" else self.frame
+        if chosen >= frames:
+            raise ImageError(
+                f"This file has {frames} frames, and frame {chosen + 1} was asked for. Add its dataset again."
+            )
+        return chosen
 
 
 FOR_A_PAGE = Wanted(every_frame=True, max_side=MAX_SIDE)
@@ -45,7 +57,12 @@ FIRST_AS_STORED = Wanted(every_frame=False, max_side=None)
 
 def first_of(frames: int, what: str = "frames") -> str:
     """The note that only the first was read."""
-    return f"This file holds {frames} {what}; the first is read."
+    return one_of(frames, 0, what)
+
+
+def one_of(frames: int, chosen: int, what: str = "frames") -> str:
+    """The note that only one was read, ``chosen`` counting from 0."""
+    return f"This file holds {frames} {what}; {'the first' if chosen == 0 else f'number {chosen + 1}'} is read."
 
 
 def refuse_too_many_frames(frames: int, what: str = "frames", *, pixels: int = 0) -> None:

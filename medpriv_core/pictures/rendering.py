@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from medpriv_core.errors import ImageError
 from medpriv_core.pictures.decoded import Decoded
 from medpriv_core.pictures.kinds import Kind
-from medpriv_core.pictures.windows import Preset, presets_of, shade
+from medpriv_core.pictures.reading import Window
+from medpriv_core.pictures.windows import Preset, all_values, presets_of, shade
 
 _SAMPLES = 257
 _COARSE = 2**10  # with steps of 2**-23, a span this much smaller still has thousands of them
@@ -61,10 +63,30 @@ def rendered(
     return np.rint(grey * 255).astype(np.uint8)[:, :, np.newaxis]
 
 
-def first_picture(kind: Kind, decoded: Decoded) -> np.ndarray:
-    """The first frame as it is shown before anybody chooses a window, ``uint8`` (h, w, c)."""
-    presets = presets_at(kind, decoded, 0)
-    return rendered(decoded, 0, centre=None, width=None, curve=None, first=presets[0] if presets else None)
+def first_picture(kind: Kind, decoded: Decoded, window: Window = "file") -> np.ndarray:
+    """The first frame that was kept, ``uint8`` (h, w, c), in a window, or as it is shown before anybody chooses one.
+
+    Raises ``ImageError`` for a window of CT where the values are no Hounsfield units.
+    """
+    first = _chosen(kind, decoded, window) if decoded.windowed else None
+    return rendered(decoded, 0, centre=None, width=None, curve=None, first=first)
+
+
+def _chosen(kind: Kind, decoded: Decoded, window: Window) -> Preset:
+    if window == "file":
+        return presets_at(kind, decoded, 0)[0]
+    if window == "percentiles":
+        slope, intercept = decoded.scales[0]
+        values = decoded.frames[0].astype(np.float64) * slope + intercept
+        scanned = values[(values >= decoded.ends[0][0]) & (values <= decoded.ends[0][1])]  # without padding
+        low, high = np.percentile(scanned if scanned.size else values, (1, 99)).tolist()
+        return all_values(low, high)
+    if not decoded.hounsfield:
+        raise ImageError(
+            f"The window of CT that was chosen ({window}) needs Hounsfield units, which this image has not. Choose "
+            "another window for its dataset."
+        )
+    return next(preset for preset in presets_at(kind, decoded, 0) if preset.name.lower() == window)
 
 
 def _ordered(kind: Kind, decoded: Decoded, frame: int) -> tuple[tuple[Preset, ...], tuple[Preset, str] | None]:

@@ -123,11 +123,16 @@ def presets_of(
             Preset(name, f"Shows {what}: Hounsfield units around {centre:g}, {width:g} wide.", centre, width, "linear")
             for name, what, centre, width in _CT_WINDOWS
         ]
-    presets.append(_from_to("All values", "From the smallest value in the file to its largest.", low, high))
+    presets.append(all_values(low, high))
     if full_scale is not None and (low, high) != (0, full_scale):
         whole = _from_to("Full scale", "Every value that the file's bits could hold.", 0, full_scale)
         presets.insert(len(presets) - (full_scale <= 255), whole)
     return tuple(presets)
+
+
+def all_values(low: float, high: float) -> Preset:
+    """From the one value, black, to the other, white."""
+    return _from_to("All values", "From the smallest value in the file to its largest.", low, high)
 
 
 def _from_to(name: str, explanation: str, low: float, high: float) -> Preset:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Self
 
 from medpriv_core.patients import LARGEST, PATIENTS, PatientCount, recorded_patients
+from medpriv_core.pictures.reading import AS_USUAL, Reading
 from medpriv_core.privacy.facts import GuaranteeFacts
 from medpriv_core.privacy.steps import MOST_STEPS
 from medpriv_core.records.kinds import (
@@ -53,6 +54,7 @@ class Setup(Record):
     patients, largest_patient_images  of the training set, by the names of its files, and of the one who has the most
     patients_counted    whether the names were looked at
     guarantee           what the guarantee of DP-SGD rests on; ``GuaranteeFacts()`` where that was not recorded
+    reading             how files became squares
     second_accountant   what another program said of epsilon (``privacy.second_accountant``)
 
     The number of training images is public by assumption, as the noise depends on it, and so are the number of patients
@@ -84,6 +86,7 @@ class Setup(Record):
     largest_patient_images: Whole | None = covered()
     patients_counted: bool = covered(False)
     guarantee: GuaranteeFacts = covered(GuaranteeFacts())
+    reading: Reading = covered(AS_USUAL)
     second_accountant: Annotated[Mapping[str, Any] | None, Stored(as_object, dict)] = covered()
 
     @classmethod

@@ -19,6 +19,7 @@ from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import ImageError, MedprivError, RunError
 from medpriv_core.extras import require
 from medpriv_core.home import DataHome
+from medpriv_core.pictures.reading import Reading
 from medpriv_core.privacy.spent import Spent
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import Verdict, run_verdict
@@ -39,8 +40,9 @@ class TrainedRun:
     title          for people: method with its strength, what learned, how good it is
     verdict        which epsilon holds, in full; None unless it was trained with DP-SGD
     test_accuracy  share of the test images that it judges rightly, after its last epoch
-    image_size     side in pixels of the square that a picture is squashed to
+    image_size     side in pixels of the square that it sees
     channels       1 if it sees pictures in grey, 3 in colour
+    reading        how a file became a square when it learned
     """
 
     id: str
@@ -49,6 +51,7 @@ class TrainedRun:
     test_accuracy: float
     image_size: int
     channels: int
+    reading: Reading
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def trained_run(home: DataHome, run_id: str) -> TrainedRun:
 def diagnose(home: DataHome, run_id: str, pictures: Sequence[np.ndarray]) -> Diagnosis:
     """What the run's network says of ``pictures``, ``uint8`` (h, w, 1 or 3) of any sizes.
 
-    They are squashed to the run's image size first, which averages noise away where that is smaller, and reach the
+    They are brought to the run's square first, which averages noise away where that is smaller, and reach the
     network as they are: no noise is added under Local-DP. The first call takes seconds, later ones some ten
     milliseconds; calls from several threads wait for each other.
 
@@ -144,7 +147,7 @@ def _trained_run(record: _Record) -> TrainedRun:
         f"{_method(spec, verdict)}, {in_short('trainable', spec.trainable)}: {_percent(accuracy)} of test images right"
     )
     channels = dataset_info(spec.dataset).channels
-    return TrainedRun(record.id, title, verdict, accuracy, spec.image_size, channels)
+    return TrainedRun(record.id, title, verdict, accuracy, spec.image_size, channels, record.setup.reading)
 
 
 def _method(spec: RunSpec, verdict: Verdict | None) -> str:

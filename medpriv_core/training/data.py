@@ -74,4 +74,5 @@ def data_facts(data: TrainingData) -> Setup:
         patients=patients.patients if patients else None,
         largest_patient_images=patients.largest if patients else None,
         patients_counted=True,
+        reading=data.clean.info.reading,
     )

@@ -1,7 +1,7 @@
 """What a finished run's network makes of a picture.
 
 The network is put together again from the run's files, and a picture reaches it on the way that the run's test images
-took: grey or colour as in the dataset, squashed to the run's square, cut in the middle, standardised. So of the
+took: grey or colour as in the dataset, fitted to the run's square, cut in the middle, standardised. So of the
 dataset's own test images it says what the run's recorded test accuracy was counted on. Under Local-DP, too, a picture
 is taken as it is: the test protocol looks at clean test images and at noised ones, and here the caller chooses.
 
@@ -29,6 +29,7 @@ from medpriv_core.datasets.images import to_square
 from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.errors import RunError
 from medpriv_core.home import DataHome
+from medpriv_core.pictures.reading import Fit
 from medpriv_core.runs.directory import RunDirectory, no_network
 from medpriv_core.runs.imports import read_import_mark
 from medpriv_core.runs.spent_record import checkpoint_digest, read_record
@@ -51,7 +52,8 @@ class Predictor:
 
     classes     their names, in the order of the probabilities
     channels    of the dataset's images: 1 = grey, 3 = colour
-    image_size  side in pixels of the square that a picture is squashed to
+    image_size  side in pixels of the square that a picture is brought to
+    fit         how
     input_size  side of what the network sees of it
     logits      uint8 (n, image_size, image_size, channels) -> (n, classes)
     """
@@ -59,6 +61,7 @@ class Predictor:
     classes: tuple[str, ...]
     channels: int
     image_size: int
+    fit: Fit
     input_size: int
     logits: Callable[[Tensor], Tensor]
 
@@ -76,7 +79,7 @@ class Predictor:
     def _square(self, picture: np.ndarray) -> np.ndarray:
         """As ``datasets.prepared`` makes it of an image: first the colours, then the size."""
         image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
-        return to_square(image.convert("L" if self.channels == 1 else "RGB"), self.image_size)
+        return to_square(image.convert("L" if self.channels == 1 else "RGB"), self.image_size, self.fit)
 
 
 def load_predictor(directory: RunDirectory, *, home: DataHome) -> Predictor:
@@ -87,7 +90,8 @@ def load_predictor(directory: RunDirectory, *, home: DataHome) -> Predictor:
     """
     spec = directory.read_spec()
     saved = _read_network(directory, spec)
-    classes = directory.read_setup().classes
+    setup = directory.read_setup()
+    classes = setup.classes
     if not classes:
         raise RunError(
             f"The file setup.json of run {directory.path.name} is missing or damaged, so nobody knows the classes of "
@@ -115,7 +119,7 @@ def load_predictor(directory: RunDirectory, *, home: DataHome) -> Predictor:
     network.to(memory_format=engines.memory_format(spec.changed(device="cpu"), CPU))
     logits = _logits_of_features(network, below, spec) if head else _logits_of_images(network, spec)
     channels = dataset_info(spec.dataset, home).channels
-    return Predictor(classes, channels, spec.image_size, spec.input_size, logits)
+    return Predictor(classes, channels, spec.image_size, setup.reading.fit, spec.input_size, logits)
 
 
 def _logits_of_features(network: Network, below: str, spec: RunSpec) -> Callable[[Tensor], Tensor]:

@@ -65,7 +65,8 @@ def release_weights(directory: RunDirectory, path: Path, *, home: DataHome) -> N
     if saved is None:
         raise RunError("This run has no checkpoint, so there is no network to export.")
     head = spec.trainable == "head"
-    classes = directory.read_setup().classes
+    setup = directory.read_setup()
+    classes = setup.classes
     tensors = {f"fc.{name}" if head else name: _plain(value) for name, value in _result(saved).items()}
     if head and not is_public(spec):
         # Where the file is gone by now, its fingerprint is all that can be told.
@@ -79,7 +80,7 @@ def release_weights(directory: RunDirectory, path: Path, *, home: DataHome) -> N
         "architecture": spec.architecture,
         "holds": "whole_network" if any(not name.startswith("fc.") for name in tensors) else "last_layer",
         "normalisation": json.dumps(normalisation(spec.norm)),
-        "preprocessing": json.dumps(preprocessing(spec, channels=channels)),
+        "preprocessing": json.dumps(preprocessing(spec, channels=channels, reading=setup.reading)),
         "classes": json.dumps(classes),
         "settings": json.dumps({name: spec.to_dict()[name] for name in NEEDED_SETTINGS}),
         "epochs": str(saved.position.get("epochs_done", 0)),

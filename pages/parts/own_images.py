@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from medpriv_core.datasets.own.understood import Understood
 from medpriv_core.datasets.registry import dataset_title
 from medpriv_core.errors import MedprivError, UnclearTableError
 from medpriv_core.given_paths import given_path
+from medpriv_core.pictures.reading import FIT_WORDS, FRAMES_WORDS, WINDOW_WORDS, Reading
 from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
 from pages.parts.messages import explain_errors
@@ -246,6 +248,7 @@ def draw_choices(looked: Looked, classes: tuple[OwnClass, ...]) -> Choices:
         choices = replace(
             choices, test_share=left.slider("Share to test on", 0.05, 0.5, choices.test_share, 0.05, key=key)
         )
+    choices = replace(choices, reading=draw_reading(looked, left))
     return replace(
         choices,
         move_patients=right.toggle(
@@ -263,6 +266,27 @@ def draw_choices(looked: Looked, classes: tuple[OwnClass, ...]) -> Choices:
             "Leave out what cannot be read", looked.choices.skip_unreadable, key=f"own_skip_{looked.token}"
         ),
     )
+
+
+def draw_reading(looked: Looked, place: DeltaGenerator) -> Reading:
+    """How a file becomes a square; windows and frames where there is DICOM."""
+    chosen: dict[str, tuple[str, Mapping[Any, str]]] = {"fit": ("An image that is not square", FIT_WORDS)}
+    if looked.understood.dicom:
+        chosen |= {
+            "window": ("Window of grey values", WINDOW_WORDS),
+            "frames": ("A DICOM file with several frames", FRAMES_WORDS),
+        }
+    values: dict[str, Any] = {}
+    for name, (label, words) in chosen.items():
+        options = list(words)
+        values[name] = place.selectbox(
+            label,
+            options,
+            index=options.index(getattr(looked.choices.reading, name)),
+            format_func=words.__getitem__,
+            key=f"own_reading_{name}_{looked.token}",
+        )
+    return replace(looked.choices.reading, **values)
 
 
 def draw_columns(looked: Looked, left: DeltaGenerator, right: DeltaGenerator) -> Columns:

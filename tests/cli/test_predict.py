@@ -13,14 +13,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medpriv_core.datasets.own.adding import add_own
+from medpriv_core.datasets.own.choices import Choices
 from medpriv_core.datasets.prepared import prepare_dataset
-from medpriv_core.datasets.registry import add_dataset
+from medpriv_core.datasets.registry import add_dataset, open_dataset
 from medpriv_core.home import DataHome, data_home
+from medpriv_core.pictures.reading import Reading
 from medpriv_core.runs.diagnosis import diagnose
 from medpriv_core.runs.prediction_process import PROCESS
 from tests.cli.conftest import Command, Refusal
+from tests.datasets.builders import write_folder
 from tests.processes import processes
 from tests.trained_runs import TINY, train_run
+from tests.uploads.dicoms import described, written
 
 
 def radiograph(label: int, rng: np.random.Generator) -> bytes:
@@ -75,6 +80,36 @@ def test_the_test_images_files_get_what_the_prepared_test_images_get(at_home: Da
     assert "one image added or removed" in answer.json["epsilon"]
     assert answer.json["meaning"] in medpriv("predict", "--run", "private", files[0]).out.splitlines()
     assert "while wrongly naming 1 of 100" in answer.json["meaning"]
+
+
+def test_of_own_images_a_file_is_read_as_it_was_chosen_for_them(
+    at_home: DataHome, medpriv: Command, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    files = {f"{'ab'[n % 2]}/{n:02}.jpeg": radiograph(n % 2, rng) for n in range(20)}
+    deep = rng.integers(0, 900, (3, 30, 50)).astype(np.uint16)
+    deep[1] *= 3
+    place = write_folder(tmp_path / "set", files | {"a/film.dcm": written(described(deep))})
+    reading = Reading(fit="crop", window="percentiles", frames="middle")
+    add_own(at_home, "own", place, Choices(reading=reading))
+    train_run(at_home, "cropped", TINY.changed(dataset="own", image_size=32, batch_size=4))
+    prepared = prepare_dataset(at_home, "own", image_size=32)
+    dataset = open_dataset(at_home, "own")
+    wanted = [
+        (place / id_, image)
+        for side in ("train", "test")
+        for id_, image in zip(dataset.split(side).ids, getattr(prepared, side).images, strict=True)
+    ]
+    answer = medpriv("predict", "--run", "cropped", *(file for file, _ in wanted), "--json")
+    squares = diagnose(at_home, "cropped", [image for _, image in wanted]).probabilities
+    found = np.array([[image["probabilities"][name] for name in ("a", "b")] for image in answer.json["images"]])
+    assert np.allclose(found, squares, rtol=1e-4, atol=1e-6)
+    # As the explore page asks: the image at its own size.
+    whole = [np.asarray(dataset.split("test").image(n))[:, :, None] for n in range(len(prepared.test.labels))]
+    asked = diagnose(at_home, "cropped", whole).probabilities
+    assert np.allclose(asked, squares[-len(whole) :], rtol=0.05, atol=0.01)
+    other = [np.asarray(Image.open(file).convert("L").resize((32, 32)))[:, :, None] for file, _ in wanted[:5]]
+    assert not np.allclose(diagnose(at_home, "cropped", other).probabilities, squares[:5], atol=0.01)
 
 
 def test_the_plain_answer_has_run_epsilon_classes_and_caveat(

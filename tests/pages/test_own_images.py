@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -12,10 +13,12 @@ from medpriv_core.datasets.own.adding import add_own, adding_job
 from medpriv_core.datasets.own.choices import Choices
 from medpriv_core.datasets.registry import dataset_info, dataset_names, list_datasets
 from medpriv_core.home import DataHome
+from medpriv_core.pictures.reading import Reading
 from medpriv_core.shown_text import for_markdown
 from tests.datasets.builders import image_bytes, write_folder
 from tests.jobs.here import work_here
 from tests.pages.conftest import texts
+from tests.uploads.dicoms import described, written
 
 OpenPage = Callable[..., AppTest]
 NAME = "my_lungs"
@@ -137,3 +140,32 @@ def test_tiny_images_are_looked_at_as_they_are(open_page: OpenPage, home: DataHo
     assert not page.error
     assert page.selectbox(key="dataset").value == NAME
     assert "Seen by eye?" in texts(page)
+
+
+def test_fit_window_and_frames_can_be_chosen(
+    open_page: OpenPage, home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_here(monkeypatch)
+    files = {}
+    for number in range(12):
+        pixels = np.random.default_rng(number).integers(0, 4096, (3, 20, 30)).astype(np.uint16)
+        dataset = described(pixels)
+        dataset.PatientID = f"P{number}"
+        files[f"{'ab'[number % 2]}/{number}.dcm"] = written(dataset)
+    page = looked(open_page, write_folder(tmp_path / "films", files))
+    assert "12 DICOM files hold several frames, up to 3: the first frame." in texts(page)
+    for name, value in (("fit", "pad"), ("window", "percentiles"), ("frames", "each")):
+        widget(page, "selectbox", f"own_reading_{name}").set_value(value)
+    page.run()
+    page.button(key="own_again").click().run()
+    assert not page.exception
+    assert "36 grey images, 2 classes" in texts(page)
+    page.button(key="own_add").click().run()
+    adding_job(home, NAME).wait()
+    assert dataset_info(NAME).reading == Reading(fit="pad", window="percentiles", frames="each")
+
+
+def test_windows_and_frames_are_asked_for_with_dicom_alone(open_page: OpenPage, folder: Path) -> None:
+    page = looked(open_page, folder)
+    keys = [str(box.key).rsplit("_", 1)[0] for box in page.selectbox if "own_reading" in str(box.key)]
+    assert keys == ["own_reading_fit"]

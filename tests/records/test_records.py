@@ -13,6 +13,7 @@ from medpriv_core.checksums import write_sealed
 from medpriv_core.errors import NewerRunError, RunError
 from medpriv_core.evaluation.metrics import METRICS, Scores
 from medpriv_core.home import DataHome
+from medpriv_core.pictures.reading import Reading
 from medpriv_core.privacy.facts import planned_facts
 from medpriv_core.records.epoch import COLUMNS, COMPARED, EpochRow, read_figures, read_row
 from medpriv_core.records.kinds import hints_of, reader_of
@@ -65,6 +66,7 @@ SETUP = Setup(
     largest_patient_images=3,
     patients_counted=True,
     guarantee=replace(planned_facts(PRIVATE, train_size=TRAIN_SIZE), measured={"noise": {"holds": True, "off": 0.1}}),
+    reading=Reading(fit="crop", frames="middle"),
     second_accountant={"epsilon": 1.4, "delta": 1e-5, "stretches": [[4.0, 0.1, 20]]},
 )
 OUTCOMES = (Outcome("finished", None, ROW, 0), Outcome("failed", "The disk is full.", exit_code=2))

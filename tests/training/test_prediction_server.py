@@ -27,7 +27,9 @@ class Loader:
 
     def __call__(self, directory: RunDirectory, *, home: DataHome) -> Predictor:
         self.loaded.append(directory.path.name)
-        return Predictor(("a", "b"), 1, 16, 16, lambda images: images.float().mean((1, 2, 3))[:, None].repeat(1, 2))
+        return Predictor(
+            ("a", "b"), 1, 16, "squash", 16, lambda images: images.float().mean((1, 2, 3))[:, None].repeat(1, 2)
+        )
 
 
 @pytest.fixture

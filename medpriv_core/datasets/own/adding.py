@@ -27,6 +27,7 @@ from medpriv_core.errors import DatasetError, ImageError
 from medpriv_core.given_paths import find_place
 from medpriv_core.home import DataHome
 from medpriv_core.jobs.job import Job, JobStatus, job_at
+from medpriv_core.pictures.reading import Reading
 from medpriv_core.progress import ProgressCallback, no_progress
 
 
@@ -116,6 +117,7 @@ def choices_of(recipe: Recipe) -> Choices:
         split_anew=recipe.test_share is not None,
         move_patients=recipe.move_patients,
         skip_unreadable=recipe.skip_unreadable,
+        reading=recipe.reading,
     )
 
 
@@ -137,7 +139,8 @@ def start_adding(home: DataHome, name: str, path: str, choices: Choices) -> Job:
     job = adding_job(home, name)
     find_place(path)
     home.check_writable()
-    settings = asdict(choices) | {"table": None if choices.table is None else str(choices.table)}
+    table = None if choices.table is None else str(choices.table)
+    settings = asdict(choices) | {"table": table, "reading": choices.reading.to_dict()}
     job.start(home, "own", name=name, path=str(path), choices=settings)
     return job
 
@@ -151,16 +154,23 @@ def under_way(home: DataHome) -> list[tuple[str, JobStatus]]:
 
 def thumbnails(path: str | Path, understood: Understood, *, of_each: int = 4, side: int = 96) -> list[list[np.ndarray]]:
     """Some images of each class, spread over all, uint8 (side, side, channels); without what cannot be read."""
-    files, channels = open_files(find_place(path)), understood.recipe.channels
+    files, info = open_files(find_place(path)), understood.recipe.info
     grid: list[list[np.ndarray]] = []
     for label in range(len(understood.recipe.classes)):
-        names = [image.file for image in understood.images if image.label == label]
-        places = np.linspace(0, max(0, len(names) - 1), min(of_each, len(names))).astype(int)
+        images = [image for image in understood.images if image.label == label]
+        places = np.linspace(0, max(0, len(images) - 1), min(of_each, len(images))).astype(int)
         row = []
-        for name in dict.fromkeys(names[place] for place in places.tolist()):
+        for one in dict.fromkeys(images[place] for place in places.tolist()):
             with suppress(ImageError):
-                picture = decode_image(files.read(name), channels=channels, name=name, at_least=side)
-                row.append(to_square(picture, side))
+                picture = decode_image(
+                    files.read(one.file),
+                    channels=info.channels,
+                    name=one.file,
+                    at_least=side,
+                    reading=info.reading,
+                    frame=one.frame,
+                )
+                row.append(to_square(picture, side, info.reading.fit))
         grid.append(row)
     return grid
 
@@ -181,6 +191,7 @@ def choices_from(settings: dict[str, Any]) -> Choices:
             "columns": Columns(**columns),
             "classes": tuple(OwnClass(one["name"], tuple(one["labels"])) for one in settings["classes"]),
             "table": None if table is None else Path(table),
+            "reading": Reading.from_dict(settings["reading"]),
         }
     )
 

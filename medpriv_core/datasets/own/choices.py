@@ -8,6 +8,7 @@ from typing import Literal
 
 from medpriv_core.datasets.own.recipe import Layout, OwnClass
 from medpriv_core.datasets.own.tables import Columns
+from medpriv_core.pictures.reading import AS_USUAL, Reading
 
 TEST_SHARE = 0.2
 
@@ -21,6 +22,7 @@ class Choices:
     every_image      decode every image once: finds what cannot be read and what is nearly the same
     skip_unreadable  leave out what cannot be read as an image, and say so
     classes  in order; between them they have every label that is there
+    reading  how a file becomes a square
     """
 
     title: str | None = None
@@ -38,3 +40,4 @@ class Choices:
     move_patients: bool = False
     skip_unreadable: bool = False
     every_image: bool = False
+    reading: Reading = AS_USUAL

@@ -68,10 +68,10 @@ def _place(key: str) -> tuple[int, float, str]:
         return (1, 0, key) if key in _FIRST or key.startswith(("no ", "normal")) else (2, 0, key)
 
 
-def find_channels(files: FileSource, names: Sequence[str]) -> Literal[1, 3]:
+def find_channels(files: FileSource, rows: Sequence[Row]) -> Literal[1, 3]:
     """1 if some images, spread over all, are grey; 3 if any has colour."""
-    places = np.linspace(0, len(names) - 1, min(_SAMPLED, len(names))).astype(int)
-    for name in (names[int(place)] for place in dict.fromkeys(places.tolist())):
+    places = np.linspace(0, len(rows) - 1, min(_SAMPLED, len(rows))).astype(int)
+    for name in dict.fromkeys(rows[int(place)].file for place in places.tolist()):
         try:
             picture = read_picture(files.read(name), channels=None, name=name, at_least=64).image
         except ImageError:

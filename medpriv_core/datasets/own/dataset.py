@@ -62,9 +62,11 @@ class OwnDataset(FileDataset):
             self._splits[split] = FileSplit(
                 files=files,
                 names=[image.file for image in images],
-                ids=[printable(image.file) for image in images],
+                ids=[_id(image) for image in images],
                 labels=np.array([image.label for image in images], dtype=np.int64),
                 channels=self.info.channels,
+                reading=self.info.reading,
+                frames=[image.frame for image in images],
             )
 
     def patients(self, name: SplitName) -> Sequence[str] | None:
@@ -161,7 +163,7 @@ def keep(home: DataHome, understood: Understood) -> None:
     with explain_disk_errors(home.root):
         make_folder(folder)
         images = [
-            [image.file, image.label, image.split, _hashed(key, image.patient), list(image.groups)]
+            [image.file, image.label, image.split, _hashed(key, image.patient), list(image.groups), image.frame]
             for image in understood.images
         ]
         content = {
@@ -220,11 +222,20 @@ def _read_list(folder: Path) -> dict[str, Any]:
 def _read_images(folder: Path) -> list[OwnImage]:
     try:
         return [
-            OwnImage(str(file), int(label), _split(split), patient, tuple(map(str, groups)))
-            for file, label, split, patient, groups in _read_list(folder)["images"]
+            OwnImage(str(file), int(label), _split(split), patient, tuple(map(str, groups)), *map(_frame, frame))
+            # Lists of before frames could be chosen have none.
+            for file, label, split, patient, groups, *frame in _read_list(folder)["images"]
         ]
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"The list of images {folder / IMAGES} is damaged. Add the dataset again.") from error
+
+
+def _id(image: OwnImage) -> str:
+    return printable(image.file) + ("" if image.frame is None else f", frame {image.frame + 1}")
+
+
+def _frame(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _split(value: Any) -> SplitName:

@@ -25,12 +25,16 @@ class ImageFiles:
     patients   of those whose header says whose they are: as it stands there
     by_uid     name of an image, study or patient in a header -> its images
     not_image  DICOM files that hold no image, such as reports
+    frames     of those with several: how many
+    dicom      those that are DICOM
     """
 
     names: list[str] = field(default_factory=list)
     patients: dict[str, str] = field(default_factory=dict)
     by_uid: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     not_image: list[str] = field(default_factory=list)
+    frames: dict[str, int] = field(default_factory=dict)
+    dicom: set[str] = field(default_factory=set)
 
     @property
     def left_out(self) -> list[LeftOut]:
@@ -72,6 +76,9 @@ def _identity(files: FileSource, name: str) -> DicomIdentity | None:
 
 
 def _note(found: ImageFiles, name: str, identity: DicomIdentity) -> None:
+    found.dicom.add(name)
+    if identity.frames > 1:
+        found.frames[name] = identity.frames
     if identity.patient:
         found.patients[name] = identity.patient
     for uid in {identity.instance, identity.study, identity.series, identity.patient} - {""}:

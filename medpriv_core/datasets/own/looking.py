@@ -19,7 +19,9 @@ from PIL import Image
 from medpriv_core.datasets.arrays import work_in_order
 from medpriv_core.datasets.file_source import FileSource
 from medpriv_core.datasets.images import decode_image
+from medpriv_core.datasets.own.rows import Row
 from medpriv_core.errors import ImageError
+from medpriv_core.pictures.reading import AS_USUAL, Reading
 from medpriv_core.progress import ProgressCallback, no_progress
 
 PHASE = "Looking at every image"
@@ -44,19 +46,21 @@ class Seen:
     alike: tuple[tuple[int, int], ...]
 
 
-def look_at_all(files: FileSource, names: Sequence[str], progress: ProgressCallback = no_progress) -> Seen:
+def look_at_all(
+    files: FileSource, rows: Sequence[Row], reading: Reading = AS_USUAL, progress: ProgressCallback = no_progress
+) -> Seen:
     """Decode every image once, on all cores; memory is that of some pictures and of a thumbnail for each image."""
-    thumbnails = np.zeros((len(names), SIDE * SIDE), dtype=np.uint8)
-    hashes = np.zeros(len(names), dtype=np.uint64)
+    thumbnails = np.zeros((len(rows), SIDE * SIDE), dtype=np.uint8)
+    hashes = np.zeros(len(rows), dtype=np.uint64)
     unreadable: dict[int, str] = {}
     sizes: Counter[tuple[int, int]] = Counter()
 
     def look(start: int) -> list[tuple[tuple[int, int], np.ndarray, int] | str]:
-        return [_look(files, name) for name in names[start : start + _BATCH]]
+        return [_look(files, row, reading) for row in rows[start : start + _BATCH]]
 
     done = 0
     batches: Iterator[list[tuple[tuple[int, int], np.ndarray, int] | str]] = work_in_order(
-        look, range(0, len(names), _BATCH)
+        look, range(0, len(rows), _BATCH)
     )
     for batch in batches:
         for seen in batch:
@@ -66,15 +70,15 @@ def look_at_all(files: FileSource, names: Sequence[str], progress: ProgressCallb
                 size, thumbnails[done], hashes[done] = seen
                 sizes[size] += 1
             done += 1
-        progress(PHASE, done, len(names))
-    readable = np.array([place for place in range(len(names)) if place not in unreadable], dtype=np.int64)
+        progress(PHASE, done, len(rows))
+    readable = np.array([place for place in range(len(rows)) if place not in unreadable], dtype=np.int64)
     return Seen(unreadable, sizes, tuple(_alike(thumbnails, hashes, readable)))
 
 
-def _look(files: FileSource, name: str) -> tuple[tuple[int, int], np.ndarray, int] | str:
+def _look(files: FileSource, row: Row, reading: Reading) -> tuple[tuple[int, int], np.ndarray, int] | str:
     try:
-        data = files.read(name)
-        picture = decode_image(data, channels=1, name=name, at_least=2 * SIDE)
+        data = files.read(row.file)
+        picture = decode_image(data, channels=1, name=row.file, at_least=2 * SIDE, reading=reading, frame=row.frame)
     except ImageError as error:
         return str(error)
     small = np.asarray(picture.resize((9, 8), Image.Resampling.BOX), dtype=np.int16)

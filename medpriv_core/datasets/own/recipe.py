@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 from medpriv_core.datasets.base import DatasetInfo
 from medpriv_core.datasets.own.tables import MOST_CLASSES, Columns
 from medpriv_core.errors import DatasetError
+from medpriv_core.pictures.reading import AS_USUAL, Reading
 from medpriv_core.printable import printable
 
 Layout = Literal["folders", "table"]
@@ -28,7 +29,7 @@ LONGEST_NAME, LONGEST_TEXT = 40, 200
 _NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
 _KEYS = {
     "version", "name", "title", "source", "channels", "ordered", "layout", "tables", "test_share", "seed",
-    "move_patients", "skip_unreadable", "patient_pattern", "columns", "class",
+    "move_patients", "skip_unreadable", "patient_pattern", "columns", "class", "reading",
 }  # fmt: skip
 
 
@@ -52,6 +53,7 @@ class Recipe:
     test_share, seed of a split that was made; None where one was given with the images
     move_patients    images of patients who stand in both given splits count as training images
     skip_unreadable  what cannot be read as an image is left out, and said
+    reading          how a file becomes a square
     """
 
     name: str
@@ -68,6 +70,7 @@ class Recipe:
     seed: int = 0
     move_patients: bool = False
     skip_unreadable: bool = False
+    reading: Reading = AS_USUAL
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -94,6 +97,7 @@ class Recipe:
             synthetic=False,
             source=self.source,
             ordered=self.ordered,
+            reading=self.reading,
         )
 
     def label_of(self, key: str) -> int | None:
@@ -110,6 +114,8 @@ class Recipe:
             *([] if self.patient_pattern is None else [f"patient_pattern = {_value(self.patient_pattern)}"]),
             *([] if self.test_share is None else [f"test_share = {_value(self.test_share)}"]),
             *(f"{key} = {_value(getattr(self, key))}" for key in ("move_patients", "skip_unreadable")),
+            *(["", "[reading]"] if self.reading != AS_USUAL else []),
+            *(f"{key} = {_value(value)}" for key, value in self.reading.to_dict().items()),
             "",
             "[columns]",
             *(f"{key} = {_value(value)}" for key, value in vars(self.columns).items() if value is not None),
@@ -147,6 +153,7 @@ class Recipe:
                 seed=_whole(values["seed"]),
                 move_patients=_one_of(values["move_patients"], (True, False)),
                 skip_unreadable=_one_of(values["skip_unreadable"], (True, False)),
+                reading=_reading(values.get("reading", {})),
             )
         except KeyError as error:
             raise DatasetError(f"This record of a dataset lacks {printable(str(error.args[0]))}.") from error
@@ -205,6 +212,12 @@ def _share(value: Any) -> float | None:
     if value is not None and (type(value) not in (int, float) or not 0 < value < 1):
         raise ValueError(f"{value!r} is no share between 0 and 1")
     return value if value is None else float(value)
+
+
+def _reading(values: Mapping[str, Any]) -> Reading:
+    if unknown := sorted(set(values) - {"fit", "window", "frames"}):
+        raise ValueError(f"unknown key {unknown[0]} of how images are read")
+    return Reading.from_dict(values)
 
 
 def _columns(values: Mapping[str, Any]) -> Columns:

@@ -28,6 +28,7 @@ class Row:
     split    as it is written; None where none is given
     patient  as it is written in table or header; it is never kept, the data home keeps a salted hash
     groups   one value for each subgroup column
+    frame    of a file with several, counting from 0; None where the dataset says which
     """
 
     file: str
@@ -35,6 +36,7 @@ class Row:
     split: str | None = None
     patient: str | None = None
     groups: tuple[str, ...] = ()
+    frame: int | None = None
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from medpriv_core.datasets.file_source import FileSource
 from medpriv_core.datasets.own.choices import Choices
 from medpriv_core.datasets.own.classes import find_channels, find_classes
 from medpriv_core.datasets.own.folders import read_folders
+from medpriv_core.datasets.own.frames import by_frame, check_window
 from medpriv_core.datasets.own.images import ImageFiles, find_images
 from medpriv_core.datasets.own.layouts import choose_layout, read_tables
 from medpriv_core.datasets.own.looking import look_at_all
@@ -47,14 +48,17 @@ def understand(name: str, files: FileSource, choices: Choices, progress: Progres
     else:
         found, columns = _by_folders(files, images, set_aside), Columns()
     whose = _pattern(choices.patient_pattern)
-    rows = [_with_patient(row, images, whose) for row in sorted(found.rows, key=lambda row: row.file)]
     notes = [*found.notes, *(f"Folders tell the classes here. {error}" for error in set_aside)]
+    rows = [_with_patient(row, images, whose) for row in sorted(found.rows, key=lambda row: row.file)]
+    rows = _without_one_for_all(rows, notes)
+    rows = by_frame(rows, images, choices.reading, notes)
+    check_window(files, rows, images, choices.reading)
     classes = find_classes(rows, choices, notes)
     recipe = Recipe(
         name=name,
         title=choices.title or name.replace("_", " ").capitalize(),
         classes=classes,
-        channels=choices.channels or find_channels(files, [row.file for row in rows]),
+        channels=choices.channels or find_channels(files, rows),
         layout=layout,
         source=choices.source or "Own images.",
         ordered=choices.ordered,
@@ -64,6 +68,7 @@ def understand(name: str, files: FileSource, choices: Choices, progress: Progres
         seed=choices.seed,
         move_patients=choices.move_patients,
         skip_unreadable=choices.skip_unreadable,
+        reading=choices.reading,
     )
     labels = [_label(recipe, row) for row in rows]
     kept = [place for place, label in enumerate(labels) if label is not None]
@@ -78,10 +83,19 @@ def understand(name: str, files: FileSource, choices: Choices, progress: Progres
     if made:
         recipe = replace(recipe, test_share=choices.test_share)
     understood = tuple(
-        OwnImage(row.file, int(label or 0), split, row.patient, row.groups)
+        OwnImage(row.file, int(label or 0), split, row.patient, row.groups, row.frame)
         for row, label, split in zip(rows, known, splits, strict=True)
     )
-    whole = Understood(recipe, understood, found.group_names, tuple(left_out), tuple(notes), len(images.names), header)
+    whole = Understood(
+        recipe,
+        understood,
+        found.group_names,
+        tuple(left_out),
+        tuple(notes),
+        len(images.names),
+        header,
+        bool(images.dicom),
+    )
     return replace(whole, notes=(*notes, *remarks_on(whole)))
 
 
@@ -112,6 +126,14 @@ def _with_patient(row: Row, images: ImageFiles, whose: re.Pattern[str] | None) -
     return replace(row, patient=named or images.patients.get(row.file))
 
 
+def _without_one_for_all(rows: Sequence[Row], notes: list[str]) -> list[Row]:
+    """One patient for all images is what anonymising leaves: then it is not known whose they are."""
+    if len(rows) < 2 or len({row.patient for row in rows}) > 1 or rows[0].patient is None:
+        return list(rows)
+    notes.append("All images name one and the same patient, as after anonymising, so that is not taken for a patient.")
+    return [replace(row, patient=None) for row in rows]
+
+
 def _label(recipe: Recipe, row: Row) -> int | None:
     return recipe.label_of(label_key(str(row.label)))
 
@@ -126,7 +148,7 @@ def _looked_at(
     progress: ProgressCallback,
 ) -> tuple[list[Row], list[int | None], list[int]]:
     """Rows and labels of the images that can be read, and numbers that are equal for nearly the same images."""
-    seen = look_at_all(files, [row.file for row in rows], progress)
+    seen = look_at_all(files, rows, choices.reading, progress)
     kept = [place for place in range(len(rows)) if place not in seen.unreadable or not choices.skip_unreadable]
     if seen.unreadable:
         names = tuple(printable(rows[place].file) for place in list(seen.unreadable)[:MOST_EXAMPLES])

@@ -20,6 +20,7 @@ class OwnImage:
     split: SplitName
     patient: str | None
     groups: tuple[str, ...]
+    frame: int | None = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Understood:
     notes        whole sentences on what is remarkable
     header       names of all columns of the table; empty without one
     image_files  how many files are images, those that no row labels among them
+    dicom        whether some are DICOM
     """
 
     recipe: Recipe
@@ -41,6 +43,7 @@ class Understood:
     notes: tuple[str, ...]
     image_files: int
     header: tuple[str, ...] = ()
+    dicom: bool = False
 
     def counts(self, split: SplitName) -> list[int]:
         """Images of each class."""

@@ -100,3 +100,11 @@ def test_other_files_beside_them_are_told(home: DataHome, tmp_path: Path) -> Non
     assert len(found.images) == 13
     reasons = {item.reason: item.count for item in found.left_out}
     assert sum(reasons.values()) == 2, reasons
+
+
+def test_one_patient_for_all_is_what_anonymising_leaves_and_no_patient(home: DataHome, tmp_path: Path) -> None:
+    images = {f"{'ill' if n % 2 else 'well'}/{n:03}.dcm": dicom(n, "ANON") for n in range(12)}
+    found = look(home, "mine", write_folder(tmp_path / "set", images), Choices())
+    assert {image.patient for image in found.images} == {None}
+    assert {image.split for image in found.images} == {"train", "test"}
+    assert any("one and the same patient, as after anonymising" in note for note in found.notes)
