@@ -24,6 +24,7 @@ from medpriv_core.runs import service
 from medpriv_core.runs.budget import check_budget
 from medpriv_core.runs.estimate import estimate_disk, estimate_memory, estimate_time
 from medpriv_core.runs.spare import SPARE_MB
+from medpriv_core.runs.stopping import stop_at_budget, stop_at_epsilon
 from medpriv_core.shown_text import for_markdown
 from medpriv_core.spec import RunSpec
 from medpriv_core.unit import with_unit
@@ -34,11 +35,13 @@ from pages.parts.exposure_view import draw_exposure, meaning_of_images, meaning_
 from pages.parts.guarantee import draw_confirmed, draw_green_lights, draw_lights, draw_verdict
 from pages.parts.messages import show_error
 from pages.parts.protection import draw_local_dp
-from pages.parts.run_form import draw_form
+from pages.parts.run_form import STOP, draw_form
 from pages.parts.run_presets import chosen_preset, differences, draw_presets, source
 from pages.parts.runs import replay
 from pages.parts.words import format_size, sentence
 
+# Of the session: what was said of the epochs that fit into the budget.
+FITTED = "train_fitted"
 ONCE_SAID_S = 5.0  # what is made once and takes longer is said
 
 
@@ -51,17 +54,18 @@ def main() -> None:
     form, summary = st.columns([3, 2], gap="large")
     with form:
         entry, values = draw_form(entries, authors=preset == "authors")
+    stop = values.pop(STOP, None)
     if phrases := differences(values):
         changed.caption(f"{source()}: {for_markdown('; '.join(phrases))}.")
     elif preset is None:
         changed.caption(f"{source()}: nothing yet.")
     with summary.container(border=True, key="summary", gap="xsmall"):
-        draw_summary(values, entry)
+        draw_summary(values, entry, stop)
     service.expect_launch(cached.home())
 
 
-def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
-    """What the run would protect and cost, and the button."""
+def draw_summary(values: dict[str, Any], entry: DatasetEntry, stop: float | None) -> None:
+    """What the run would protect and cost, and the button; ``stop`` is the ε at which it is to stop."""
     st.header("Before you launch", anchor=False)
     test_size = entry.test or 0
     protection, cost, launch, more = st.container(), st.container(), st.container(), st.container()
@@ -69,9 +73,15 @@ def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
         spec = with_unit(RunSpec(**values), entry.patients)
         records = entry.records(spec)
         spec.check_dataset_size(records)
+        if stop is not None:
+            stopped = stop_at_epsilon(spec, records=records, epsilon=stop)
+            spec = stopped.spec
+            protection.caption(for_markdown(stopped.sentence))
         plan = plan_run(spec, train_size=records) if spec.method == "dp_sgd" else None
         check_weights(spec.weights, norm=spec.norm, home=cached.home())
-        check_budget(cached.home(), [spec])
+        if not draw_budget_check(protection, spec, entry):
+            draw_launch(launch, None)
+            return
     except (SettingError, WeightsError, DataHomeError) as error:
         protection.error(f"This cannot be launched: {sentence(error)}", icon=":material/block:")
         draw_launch(launch, None)
@@ -97,6 +107,33 @@ def draw_summary(values: dict[str, Any], entry: DatasetEntry) -> None:
             st.markdown(
                 "**No protection.** The network may remember single patients; nothing bounds what it gives away."
             )
+
+
+def draw_budget_check(place: DeltaGenerator, spec: RunSpec, entry: DatasetEntry) -> bool:
+    """Whether the run stays within the budget of its images; if not, why, and how many epochs would."""
+    try:
+        check_budget(cached.home(), [spec])
+    except SettingError as error:
+        place.error(f"This cannot be launched: {sentence(error)}", icon=":material/block:")
+        if spec.method == "dp_sgd" and spec.noise_multiplier is not None:
+            place.button("As many epochs as fit", key="train_fit", on_click=take_fewer_epochs, args=(spec, entry))
+        if said := st.session_state.pop(FITTED, None):
+            place.caption(for_markdown(said))
+        return False
+    if said := st.session_state.pop(FITTED, None):
+        place.caption(for_markdown(said))
+    return True
+
+
+def take_fewer_epochs(spec: RunSpec, entry: DatasetEntry) -> None:
+    """Fill the form with the epochs that the budget allows; before the form is drawn."""
+    try:
+        stopped = stop_at_budget(cached.home(), spec, entry)
+    except MedprivError as error:
+        st.session_state[FITTED] = sentence(error)
+    else:
+        st.session_state["train_epochs"] = stopped.spec.epochs
+        st.session_state[FITTED] = stopped.sentence
 
 
 def draw_launch(place: DeltaGenerator, spec: RunSpec | None) -> None:

@@ -15,6 +15,7 @@ from medpriv_core.given_paths import given_path
 from medpriv_core.home import data_home
 from medpriv_core.pictures.kinds import READABLE_IN_WORDS
 from medpriv_core.runs.diagnosis import Diagnosis, TrainedRun, diagnose, trained_run
+from medpriv_core.runs.likeness import remarks
 
 AT_ONCE = 16
 PHASE = "Asking the network"
@@ -44,7 +45,7 @@ def _predict(options: argparse.Namespace) -> None:
             bar(PHASE, start, len(squares))
             parts.append(diagnose(home, run.id, squares[start : start + AT_ONCE]))
     diagnosis = Diagnosis(parts[0].classes, np.concatenate([part.probabilities for part in parts]), parts[0].caveat)
-    _print(options, run, diagnosis, notes)
+    _print(options, run, diagnosis, notes, remarks(home, run, squares))
 
 
 def _read(image: Path, run: TrainedRun) -> ReadPicture:
@@ -53,7 +54,11 @@ def _read(image: Path, run: TrainedRun) -> ReadPicture:
 
 
 def _print(
-    options: argparse.Namespace, run: TrainedRun, diagnosis: Diagnosis, notes: Sequence[tuple[str, ...]]
+    options: argparse.Namespace,
+    run: TrainedRun,
+    diagnosis: Diagnosis,
+    notes: Sequence[tuple[str, ...]],
+    alike: Sequence[str],
 ) -> None:
     rows = list(zip(options.images, diagnosis.probabilities.tolist(), strict=True))
     if options.json:
@@ -64,8 +69,9 @@ def _print(
                 "confidence": max(row),
                 "probabilities": dict(zip(diagnosis.classes, row, strict=True)),
                 "notes": said,
+                "unlike": remark or None,
             }
-            for (image, row), said in zip(rows, notes, strict=True)
+            for (image, row), said, remark in zip(rows, notes, alike, strict=True)
         ]
         held = run.verdict
         privacy = {"epsilon": held and held.statement, "meaning": held and held.sentence}
@@ -75,7 +81,9 @@ def _print(
     say(f"{run.id}  {run.title}")
     if run.verdict is not None:
         say(run.verdict.statement, run.verdict.sentence)
-    for image, row in rows:
+    for (image, row), remark in zip(rows, alike, strict=True):
         ranked = sorted(zip(row, diagnosis.classes, strict=True), key=lambda pair: -pair[0])
         say(f"{image}: {', '.join(f'{name} {100 * share:.1f}%' for share, name in ranked)}")
+        if remark:
+            say(f"  {remark}")
     say(diagnosis.caveat)

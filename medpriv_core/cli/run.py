@@ -20,6 +20,7 @@ from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.failure import in_plain_words
 from medpriv_core.runs.health import run_health
 from medpriv_core.runs.service import Run
+from medpriv_core.runs.stopping import stop_run
 from medpriv_core.spec import SETTINGS, RunSpec
 
 WATCH_S = 0.2
@@ -48,6 +49,11 @@ def add_to(commands: Commands) -> None:
             parser.add_argument(
                 flag, type=str if choices else kind, choices=choices or None, default=unless, metavar=name, help=text
             )
+    parser.add_argument(
+        "--stop-at-epsilon",
+        metavar="X|budget",
+        help="take no more epochs than this ε allows, or than is left of the budget of the images",
+    )
     add_json_option(parser)
     parser.set_defaults(command=_run)
 
@@ -77,6 +83,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.preset is not None:
         filled = fill_preset(options.preset, given, ordered=dataset_info(options.dataset).ordered)
     spec = RunSpec(**(filled.settings if filled else given))
+    if options.stop_at_epsilon is not None:
+        stopped = stop_run(home, spec, options.stop_at_epsilon)
+        spec = stopped.spec
+        complain(stopped.sentence)
     run_id = service.submit(home, spec)
     if filled is not None and not options.json:
         say(*preset_in_words(options.preset, filled), flush=True)

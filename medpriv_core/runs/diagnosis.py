@@ -43,6 +43,8 @@ class TrainedRun:
     image_size     side in pixels of the square that it sees
     channels       1 if it sees pictures in grey, 3 in colour
     reading        how a file became a square when it learned
+    dataset        name of what it learned from
+    content        key of the images that it learned from; None where it was not recorded
     """
 
     id: str
@@ -52,6 +54,8 @@ class TrainedRun:
     image_size: int
     channels: int
     reading: Reading
+    dataset: str
+    content: str | None
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,10 @@ def _trained_run(record: _Record) -> TrainedRun:
         f"{_method(spec, verdict)}, {in_short('trainable', spec.trainable)}: {_percent(accuracy)} of test images right"
     )
     channels = dataset_info(spec.dataset).channels
-    return TrainedRun(record.id, title, verdict, accuracy, spec.image_size, channels, record.setup.reading)
+    setup = record.setup
+    return TrainedRun(
+        record.id, title, verdict, accuracy, spec.image_size, channels, setup.reading, spec.dataset, setup.content
+    )
 
 
 def _method(spec: RunSpec, verdict: Verdict | None) -> str:

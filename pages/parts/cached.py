@@ -16,6 +16,7 @@ from PIL import Image
 
 from medpriv_core.attacks.first_look import FirstLook, first_look
 from medpriv_core.datasets.base import Dataset
+from medpriv_core.datasets.likeness import Measures
 from medpriv_core.datasets.registry import DatasetEntry, list_datasets, open_dataset
 from medpriv_core.datasets.viewing import Gallery, ViewedImage, make_gallery, pictures_of_shape, view_image
 from medpriv_core.defaults import DEFAULT_DELTA
@@ -86,6 +87,16 @@ def gallery(name: str, location: str | None, index: int, size: int) -> Gallery:
 def pictures_to_tell_from(name: str, location: str | None, shape: tuple[int, int, int]) -> np.ndarray:
     """Images of a dataset in the shape of a picture that is not of it (which itself stays out of this cache)."""
     return pictures_of_shape(dataset(name, location), shape)
+
+
+@st.cache_data(max_entries=16, show_spinner="Looking at the training images…")
+def training_measures(
+    run: str,  # noqa: ARG001  # what the cache tells sets of images apart by
+    location: str | None,  # noqa: ARG001
+    _measure: Callable[[], Measures | None],
+) -> Measures | None:
+    """Sharpness, brightness and contrast of what a run learned from; None where it is not here as it was."""
+    return _measure()
 
 
 def panel(

@@ -23,6 +23,8 @@ from pages.parts.words import offered
 
 PRIVACY_BY = {"target_epsilon": "the privacy budget (ε)", "noise_multiplier": "the noise (σ)"}
 PAPER_BETAS = (1, 2, 4)
+# No setting: it shortens the epochs.
+STOP = "stop_epsilon"
 # Asked for by other words: how strong the noise is, and whether every image is in every step.
 # And what stands beside them where the dataset knows its patients.
 NOT_ASKED = {"noise_multiplier", "target_epsilon", "delta", "sampling", "unit", "images_drawn"}
@@ -126,6 +128,16 @@ def draw_budget(method: str, *, authors: bool) -> dict[str, Any]:
     if by == "noise_multiplier" and authors:
         draw_authors_noise(right)
     values["delta"] = number(left, "delta", format="%.1e")
+    if by == "noise_multiplier":
+        values[STOP] = right.number_input(
+            "Stop at ε",
+            value=None,
+            step=0.5,
+            key="train_stop_epsilon",
+            placeholder="after all epochs",
+            persist_state="session",
+            help="The run has at most as many epochs as this ε allows. They are known before it begins.",
+        )
     return values
 
 

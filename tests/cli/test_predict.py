@@ -77,6 +77,7 @@ def test_the_test_images_files_get_what_the_prepared_test_images_get(at_home: Da
     assert (predicted == test.labels).mean() == answer.json["test_accuracy"]
     assert [image["confidence"] for image in images] == pytest.approx(found.max(1).tolist())
     assert answer.json["caveat"] == expected.caveat
+    assert sum(image["unlike"] is not None for image in images) <= 6  # of 18, beside 40 to learn from
     assert "one image added or removed" in answer.json["epsilon"]
     assert answer.json["meaning"] in medpriv("predict", "--run", "private", files[0]).out.splitlines()
     assert "while wrongly naming 1 of 100" in answer.json["meaning"]
@@ -117,7 +118,7 @@ def test_the_plain_answer_has_run_epsilon_classes_and_caveat(
 ) -> None:
     Image.new("RGB", (90, 40), "grey").save(tmp_path / "grey.png")
     answer = medpriv("predict", "--run", "private", tmp_path / "grey.png")
-    title, statement, _meaning, line, caveat = answer.out.splitlines()
+    title, statement, _meaning, line, unlike, caveat = answer.out.splitlines()
     assert title.startswith("private  DP-SGD ε = ")
     assert statement.startswith("ε = ")
     assert "δ = 0.001; one image added or removed; Poisson subsampling; PLD accountant" in statement
@@ -126,7 +127,10 @@ def test_the_plain_answer_has_run_epsilon_classes_and_caveat(
     first, second = (float(part.split()[-1].rstrip("%")) for part in shares.split(", "))
     assert first >= second
     assert first + second == pytest.approx(100, abs=0.11)
+    assert unlike.startswith("  This image is unlike the training images: less sharp")
     assert "not the probability of a disease" in caveat
+    whole = medpriv("predict", "--run", "private", tmp_path / "grey.png", "--json").json
+    assert whole["images"][0]["unlike"] == unlike.strip()
 
 
 def test_what_cannot_be_judged_is_refused(at_home: DataHome, refused: Refusal, tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ import pytest
 from medpriv_core.cli import run as run_command
 from medpriv_core.home import DataHome
 from medpriv_core.presets import PRESETS, preset_settings
+from medpriv_core.privacy.plan import plan_run
 from medpriv_core.runs import service
 from medpriv_core.runs.service import Run
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 from medpriv_core.unit import with_unit
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, Refusal
 
 SOUND = ("run", "--dataset", "synthetic_chest", "--weights", "none", "--preset", "sound")
 
@@ -67,3 +68,15 @@ def test_every_preset_has_its_word(medpriv: Command, home: DataHome, name: str) 
 def test_without_a_preset_a_run_has_the_defaults(medpriv: Command, home: DataHome) -> None:
     assert "Preset" not in medpriv("run", "--dataset", "synthetic_chest", "--weights", "none").out
     assert queued(home) == RunSpec(dataset="synthetic_chest", weights="none")
+
+
+def test_a_run_can_be_told_to_stop_at_an_epsilon(medpriv: Command, refused: Refusal, home: DataHome) -> None:
+    private = ("run", "--dataset", "synthetic_chest", "--weights", "none", "--method", "dp_sgd", "--unit", "image")
+    noise = ("--noise-multiplier", 1, "--epochs", 90)
+    answer = medpriv(*private, *noise, "--stop-at-epsilon", 4)
+    spec = queued(home)
+    assert 1 < spec.epochs < 90
+    assert plan_run(spec, train_size=640).epsilon <= 4
+    assert f"{spec.epochs} of 90 epochs stay within ε = 4; the run stops there." in answer.err
+    assert "Only DP-SGD spends more" in refused("run", "--dataset", "synthetic_chest", "--stop-at-epsilon", 4)
+    assert "No budget is set" in refused(*private, *noise, "--stop-at-epsilon", "budget")

@@ -9,6 +9,7 @@ from medpriv_core.attacks.undo import attackers_choice
 from medpriv_core.mechanisms.additive import LaplacePerPixel
 from medpriv_core.mechanisms.comparison import noise_alone
 from medpriv_core.runs.diagnosis import TrainedRun, diagnose, runs_for_diagnosis
+from medpriv_core.runs.likeness import remark, training_measures
 from medpriv_core.shown_text import for_cell, for_markdown
 from pages.parts import cached
 from pages.parts.explore.network_offer import draw_ways_to_train, draw_without_network
@@ -48,6 +49,7 @@ def draw(scene: Scene) -> None:
             "classes for any image, also for one of another kind, or for nothing but noise: look at the last row.",
             icon=":material/warning:",
         )
+        _draw_unlike(scene, run, name)
     if run.verdict is not None:
         draw_verdict(run.verdict, prefix="This network's training images: ")
     with st.spinner("Asking the network… (a few seconds the first time)"):
@@ -79,6 +81,15 @@ def draw(scene: Scene) -> None:
     if scene.chosen.dataset is not None and len(scene.chosen.dataset.info.classes) > 1:
         st.markdown(f"The dataset says: **{for_markdown(scene.chosen.label)}**. It is one of the images to train on.")
     st.caption(for_markdown(diagnosis.caveat))
+
+
+def _draw_unlike(scene: Scene, run: TrainedRun, dataset: str) -> None:
+    """Say it where a picture from elsewhere is sharper, darker and so on than all that the network knows."""
+    location = cached.identity(cached.available_datasets()[dataset])
+    typical = cached.training_measures(run.id, location, lambda: training_measures(cached.home(), run))
+    said = remark(run, typical, scene.picture)
+    if said:
+        st.warning(for_markdown(said), icon=":material/compare:")
 
 
 def _noise_alone(scene: Scene) -> np.ndarray:

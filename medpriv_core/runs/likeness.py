@@ -1,0 +1,45 @@
+"""Whether what a network is asked about is like what it learned from, where these images are still here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from medpriv_core.datasets.images import to_square
+from medpriv_core.datasets.likeness import Measures, measure_training_images, unlike
+from medpriv_core.datasets.registry import content_of, open_dataset
+from medpriv_core.errors import MedprivError
+from medpriv_core.home import DataHome
+from medpriv_core.runs.diagnosis import TrainedRun
+
+NOT_HERE = (
+    "Whether it is like the images that the network learned from is not known, because they are not here as they were."
+)
+
+
+def training_measures(home: DataHome, run: TrainedRun) -> Measures | None:
+    """The measures of a run's training images; None where they are gone, or others lie under their name."""
+    try:
+        if run.content not in (None, content_of(home, run.dataset)):
+            return None
+        return measure_training_images(open_dataset(home, run.dataset), size=run.image_size)
+    except MedprivError:
+        return None
+
+
+def remark(run: TrainedRun, typical: Measures | None, picture: np.ndarray) -> str:
+    """What to say of a picture, ``uint8`` (h, w, 1 or 3), beside the network's answer; nothing where it is alike."""
+    if typical is None:
+        return NOT_HERE
+    image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
+    return unlike(
+        to_square(image.convert("L" if run.channels == 1 else "RGB"), run.image_size, run.reading.fit), typical
+    )
+
+
+def remarks(home: DataHome, run: TrainedRun, pictures: Sequence[np.ndarray]) -> list[str]:
+    """The same for several pictures."""
+    typical = training_measures(home, run)
+    return [remark(run, typical, picture) for picture in pictures]
