@@ -220,6 +220,8 @@ def _describe_plan(plan: SweepPlan) -> dict[str, Any]:
                 "accountant": cost.together.accountant,
                 "other_networks": cost.others,
                 "epsilon_with_others": cost.with_others.epsilon if cost.with_others else None,
+                "epsilon_of_best_only": cost.best_only.epsilon if cost.best_only else None,
+                "number_of_trainings": cost.best_only.number if cost.best_only else None,
             }
             for cost in plan.dp_sgd
         ],

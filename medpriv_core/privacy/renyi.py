@@ -36,15 +36,24 @@ def rdp_epsilon(stretches: Stretches, delta: float, replace_one: bool) -> float:
 
 def _poisson_epsilon(stretches: Stretches, delta: float) -> float:
     """For neighbours by addition or removal (Mironov, Talwar and Zhang 2019)."""
+    from dp_accounting.rdp import compute_epsilon
+
+    orders = _orders(stretches, delta)
+    return float(compute_epsilon(orders, poisson_divergences(stretches, tuple(orders.tolist())), delta)[0])
+
+
+@functools.lru_cache(maxsize=1024)
+def poisson_divergences(stretches: Stretches, orders: tuple[float, ...]) -> np.ndarray:
+    """The divergence of all stretches at each order, for neighbours by addition or removal; infinite where unknown."""
     from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent, ZCDpEvent
     from dp_accounting.rdp import RdpAccountant
 
     _silence_skipped_orders()
-    accountant = RdpAccountant(orders=_orders(stretches, delta))
+    accountant = RdpAccountant(orders=np.array(orders))
     for noise, rate, steps in stretches:
         accountant.compose(PoissonSampledDpEvent(rate, GaussianDpEvent(noise)), steps)
         accountant.compose(ZCDpEvent(rho=0, xi=ROUNDING), steps)
-    return float(accountant.get_epsilon(delta))
+    return np.asarray(accountant.rdp)
 
 
 @functools.cache

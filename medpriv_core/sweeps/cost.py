@@ -6,6 +6,7 @@ of all together, and the epsilon of all networks on the same images (``privacy/c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from medpriv_core.errors import MedprivError, SettingError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.composition import JointEpsilon, Spending, compose, planned_spending
 from medpriv_core.privacy.plan import plan_run
+from medpriv_core.privacy.selection import NUMBER_WORDS, BestOf, best_of
 from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.runs import service
 from medpriv_core.runs.budget import BudgetState, budget_state, read_budget
@@ -46,12 +48,15 @@ class DpSgdCost:
     others       how many those are
     with_others  None without any; of one that nobody knows the spending of, no ε is established
     budget       what is spent of the images' budget with these runs; None where none is set
+    best_only    what giving away the best alone would cost if so many were trained on average; None of one network, and
+                 where not all steps are known
     """
 
     together: JointEpsilon
     others: int
     with_others: JointEpsilon | None
     budget: BudgetState | None = None
+    best_only: BestOf | None = None
 
     @property
     def sentences(self) -> list[str]:
@@ -68,6 +73,13 @@ class DpSgdCost:
             lines.append(
                 f"With {_counted_noun(self.others, 'other DP-SGD network')} trained here on these images, removed ones "
                 f"included: {self.with_others.statement}."
+            )
+        if self.best_only is not None:
+            lines.append(
+                "For giving away only the best of them no smaller ε is known, because their number is fixed. If it "
+                f"were drawn at random ({NUMBER_WORDS[self.best_only.number]}, {count} on average) and each drew its "
+                "settings from these, the best one, chosen by images of other people, would have "
+                f"ε = {format_epsilon(self.best_only.epsilon)} at the same δ (RDP accountant)."
             )
         if self.budget is not None:
             over = "" if self.budget.holds else " These runs exceed it and cannot be queued together."
@@ -208,17 +220,25 @@ def _dp_sgd_costs(
         spendings = [planned_spending(run.spec, train_size=records(run.spec)) for run in members if run.reused is None]
         spendings += [_spending(run, records) for run in reused.values()]
         others = spent_by_others(home, dataset, runs, records=records, but=reused)
+        together = compose(dataset, spendings)
         costs.append(
             DpSgdCost(
-                compose(dataset, spendings),
+                together,
                 others=len(others.spendings) + others.unknown,
                 with_others=compose(dataset, [*spendings, *others.spendings], unknown=others.unknown)
                 if others.spendings or others.unknown
                 else None,
                 budget=_budget_with(home, entries[dataset], runs, [run.spec for run in members if run.reused is None]),
+                best_only=_best_only(together, spendings),
             )
         )
     return tuple(costs)
+
+
+def _best_only(together: JointEpsilon, spendings: Sequence[Spending]) -> BestOf | None:
+    if len(spendings) < 2 or math.isinf(together.epsilon) or any(each.beyond is not None for each in spendings):
+        return None
+    return best_of([each.stretches for each in spendings], mean=len(spendings), delta=together.delta)
 
 
 def _budget_with(

@@ -9,6 +9,8 @@ import pytest
 from medpriv_core.errors import DatasetError, SettingError
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.composition import compose, planned_spending
+from medpriv_core.privacy.selection import best_of
+from medpriv_core.privacy.statement import format_epsilon
 from medpriv_core.runs import service
 from medpriv_core.runs.estimate import estimate_disk, estimate_time
 from medpriv_core.spec import RunSpec
@@ -89,6 +91,9 @@ def test_networks_of_the_grid_are_composed_with_those_that_are_there(home: DataH
     assert cost.with_others is not None
     assert cost.with_others.epsilon == compose("synthetic_chest", [louder, *[spending] * 3]).epsilon
     assert "With 1 other DP-SGD network trained here" in cost.sentences[1]
+    assert cost.best_only == best_of([spending.stretches], mean=3, delta=spending.delta)
+    assert "(Poisson distribution, 3 on average)" in cost.sentences[2]
+    assert f"would have ε = {format_epsilon(cost.best_only.epsilon)} at the same δ" in cost.sentences[2]
 
 
 def test_deleting_a_network_does_not_undo_what_it_spent(home: DataHome, end_next: EndRun) -> None:
