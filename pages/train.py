@@ -88,7 +88,7 @@ def draw_summary(values: dict[str, Any], entry: DatasetEntry, stop: float | None
         return
     try:
         with cost:
-            draw_cost(spec, entry.train or 0, test_size)
+            draw_cost(spec, entry, test_size)
             if spec.method != "none":
                 draw_left(entry)
     except RunTableError as error:
@@ -179,9 +179,10 @@ def draw_pace(place: DeltaGenerator, spec: RunSpec | None) -> bool:
     )
 
 
-def draw_cost(spec: RunSpec, train_size: int, test_size: int) -> None:
+def draw_cost(spec: RunSpec, entry: DatasetEntry, test_size: int) -> None:
     """Time, memory and disk."""
-    time = estimate_time(cached.home(), spec, train_size=train_size, test_size=test_size)
+    train_size = entry.train or 0
+    time = estimate_time(cached.home(), spec, train_size=train_size, test_size=test_size, patients=entry.patients)
     memory_mb = estimate_memory(spec, train_size=train_size, test_size=test_size)
     disk = estimate_disk(spec, train_size=train_size, test_size=test_size)
     basis = "going by like runs on this machine" if time.measured else "a rough guess before the first like run"

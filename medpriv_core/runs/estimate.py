@@ -20,6 +20,7 @@ from medpriv_core.datasets.registry import dataset_info
 from medpriv_core.defaults import PASS_MEMORY_MB
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
+from medpriv_core.patients import PatientCount
 from medpriv_core.records.epoch import EpochRow
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.epoch_log import METRICS, read_ends
@@ -36,6 +37,7 @@ from medpriv_core.runs.run_parts import (
 )
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
+from medpriv_core.unit import with_unit
 
 LONGEST_START_S = 3 * 3600.0  # reading images and computing features besides; more means that the clock was set
 LIKE_RUNS = 200  # how far back to look
@@ -84,6 +86,7 @@ class _Finished:
     trained_s: float | None
     train_size: int
     test_size: int
+    patients: int | None
 
 
 @dataclass(frozen=True)
@@ -111,15 +114,24 @@ def took_seconds(started_at: float, ended_at: float, last: EpochRow) -> float | 
     return took if measured <= took <= measured + LONGEST_START_S else measured + START_S
 
 
-def estimate_time(home: DataHome, spec: RunSpec, *, train_size: int, test_size: int) -> TimeEstimate:
+def estimate_time(
+    home: DataHome, spec: RunSpec, *, train_size: int, test_size: int, patients: PatientCount | None = None
+) -> TimeEstimate:
     """The time that ``spec`` will take once it starts, without the wait in the queue."""
-    return estimate_times(home, [spec], sizes={spec.dataset: (train_size, test_size)})[0]
+    sizes = {spec.dataset: (train_size, test_size)}
+    return estimate_times(home, [spec], sizes=sizes, patients={spec.dataset: patients})[0]
 
 
-def estimate_times(home: DataHome, specs: Sequence[RunSpec], *, sizes: Sizes) -> list[TimeEstimate]:
+def estimate_times(
+    home: DataHome,
+    specs: Sequence[RunSpec],
+    *,
+    sizes: Sizes,
+    patients: Mapping[str, PatientCount | None] = {},
+) -> list[TimeEstimate]:
     """The time of each of these runs, one after the other: what several share costs the first one only.
 
-    ``sizes`` has the training and test images of each dataset.
+    ``sizes`` has the training and test images of each dataset, ``patients`` whose the former are, where it is known.
     """
     past = _finished_runs(home)
     learned = _learn(past)
@@ -128,7 +140,11 @@ def estimate_times(home: DataHome, specs: Sequence[RunSpec], *, sizes: Sizes) ->
     for spec in specs:
         train_size, test_size = sizes[spec.dataset]
         made = made_once(spec)
-        parts = table(spec, train_size, test_size, there=[part for part, key in made.items() if key in seen])
+        known = patients.get(spec.dataset)
+        there = [part for part, key in made.items() if key in seen]
+        parts = table(
+            with_unit(spec, known), train_size, test_size, patients=known.patients if known else None, there=there
+        )
         seen |= set(made.values())
         # The table knows how sizes and epochs scale; the runs of the past say how fast this machine is.
         making = learned.making.get(spec.dataset, learned.making.get(None, 1.0))
@@ -230,9 +246,8 @@ def _learn(past: Sequence[_Finished]) -> _Learned:
     known: set[Hashable] = set()
     for run in past:
         made = made_once(run.spec)
-        expected = table(
-            run.spec, run.train_size, run.test_size, there=[part for part, key in made.items() if key in known]
-        )
+        there = [part for part, key in made.items() if key in known]
+        expected = table(run.spec, run.train_size, run.test_size, patients=run.patients, there=there)
         known |= set(made.values())
         once_s = sum(expected.get(part, 0.0) for part in ONCE)
         start_s = statistics.median(starts[-FEW:]) if starts else START_S
@@ -285,7 +300,9 @@ def _read_finished(path: Path, started_at: float, ended_at: float) -> _Finished 
     if setup.resumed_from_epoch is not None or train_size is None or test_size is None:
         return None
     took_s = took_seconds(started_at, ended_at, last)
-    return None if took_s is None else _Finished(spec, took_s, last.elapsed_s or None, train_size, test_size)
+    if took_s is None:
+        return None
+    return _Finished(spec, took_s, last.elapsed_s or None, train_size, test_size, setup.patients)
 
 
 def _kind(spec: RunSpec) -> tuple[object, ...]:

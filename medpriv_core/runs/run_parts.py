@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Hashable, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from medpriv_core.architectures import ARCHITECTURES
 from medpriv_core.datasets.medmnist import FETCHABLE
@@ -78,12 +78,17 @@ def made_once(spec: RunSpec) -> dict[Part, Hashable]:
     return made
 
 
-def table(spec: RunSpec, train_size: int, test_size: int, *, there: Sequence[Part] = ()) -> dict[Part, float]:
-    """Seconds of each part of a run; what is ``there`` already takes none."""
+def table(
+    spec: RunSpec, train_size: int, test_size: int, *, patients: int | None = None, there: Sequence[Part] = ()
+) -> dict[Part, float]:
+    """Seconds of each part of a run; what is ``there`` already takes none.
+
+    ``patients`` are those of the training images, where a step draws patients.
+    """
     parts: dict[Part, float] = {
         "start": START_S,
         "images": _elapsed((train_size + test_size) * _image_s(spec.dataset), spec.image_size),
-        "training": spec.epochs * _epoch_seconds(spec, train_size, test_size),
+        "training": spec.epochs * _epoch_seconds(spec, _Epoch.of(spec, train_size, patients), test_size),
     }
     if spec.method == "local_dp":
         values = (train_size + test_size) * spec.image_size**2 * dataset_info(spec.dataset).channels
@@ -100,10 +105,25 @@ def _image_s(dataset: str) -> float:
     return DRAW_S.get(dataset, ARRAY_S if dataset in FETCHABLE else FILE_S)
 
 
-def _epoch_seconds(spec: RunSpec, train_size: int, test_size: int) -> float:
+class _Epoch(NamedTuple):
+    """The training images that an epoch looks at, and its steps."""
+
+    images: int
+    steps: int
+
+    @classmethod
+    def of(cls, spec: RunSpec, train_size: int, patients: int | None) -> _Epoch:
+        records, images = train_size, train_size
+        if spec.record == "patient" and patients is not None:
+            records, images = patients, min(train_size, patients * spec.images_drawn)
+        steps = steps_per_epoch(batch_size=spec.batch_size, train_size=records, sampling=spec.sampling_scheme)
+        return cls(images, steps)
+
+
+def _epoch_seconds(spec: RunSpec, epoch: _Epoch, test_size: int) -> float:
     if on_features(spec):
-        return _head_epoch_seconds(spec, train_size, test_size)
-    return _network_epoch_seconds(spec, train_size, test_size)
+        return _head_epoch_seconds(spec, epoch, test_size)
+    return _network_epoch_seconds(spec, epoch, test_size)
 
 
 def features_of(spec: RunSpec) -> tuple[object, ...]:
@@ -204,16 +224,15 @@ def _feature_seconds(spec: RunSpec, train_size: int, test_size: int) -> float:
     return passes + values * (spec.augmentation_multiplicity - 1) * VARIANT_PIXEL_S
 
 
-def _head_epoch_seconds(spec: RunSpec, train_size: int, test_size: int) -> float:
+def _head_epoch_seconds(spec: RunSpec, epoch: _Epoch, test_size: int) -> float:
     """The last layer on what is stored."""
-    steps = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size, sampling=spec.sampling_scheme)
-    images = train_size * spec.augmentation_multiplicity + evaluated(spec, test_size)
+    images = epoch.images * spec.augmentation_multiplicity + evaluated(spec, test_size)
     step_s = PRIVATE_HEAD_STEP_S if spec.method == "dp_sgd" else HEAD_STEP_S
-    core_s = images * width(spec) * HEAD_NUMBER_S + steps * step_s + HEAD_EPOCH_S
+    core_s = images * width(spec) * HEAD_NUMBER_S + epoch.steps * step_s + HEAD_EPOCH_S
     return _elapsed(core_s, side=1)
 
 
-def _network_epoch_seconds(spec: RunSpec, train_size: int, test_size: int) -> float:
+def _network_epoch_seconds(spec: RunSpec, epoch: _Epoch, test_size: int) -> float:
     """All images through the network, forwards and mostly backwards."""
     side = spec.input_size
     look_s, more_s = _work(spec) * forward_s(side), 0.0
@@ -225,9 +244,8 @@ def _network_epoch_seconds(spec: RunSpec, train_size: int, test_size: int) -> fl
     if spec.augment:
         step_s += AUGMENT_PIXEL_S * spec.image_size**2
     if spec.trainable == "all" and spec.noise_generator == "secure":
-        steps = steps_per_epoch(batch_size=spec.batch_size, train_size=train_size, sampling=spec.sampling_scheme)
-        more_s += steps * SECURE_NOISE_S
+        more_s += epoch.steps * SECURE_NOISE_S
     if spec.trainable == "all" and spec.engine == "microbatch":
-        more_s += train_size / spec.microbatch_size * MICROBATCH_S
-    core_s = train_size * step_s + evaluated(spec, test_size) * look_s + more_s
+        more_s += epoch.images / spec.microbatch_size * MICROBATCH_S
+    core_s = epoch.images * step_s + evaluated(spec, test_size) * look_s + more_s
     return _elapsed(core_s, side)

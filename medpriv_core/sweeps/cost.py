@@ -165,7 +165,8 @@ def _cost(
     sizes: Sizes = {name: (entry.train or 0, entry.test or 0) for name, entry in entries.items()}
     reused = [found.get(identity(run.spec)) for run in possible]
     new = [run.spec for run, there in zip(possible, reused, strict=True) if there is None]
-    estimates = estimate_times(home, new, sizes=sizes)
+    patients = {name: entry.patients for name, entry in entries.items()}
+    estimates = estimate_times(home, new, sizes=sizes, patients=patients)
     left = iter(estimates)
     planned = tuple(
         PlannedRun(run.name, run.spec, there, 0.0 if there else next(left).seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -265,7 +266,7 @@ def test_a_private_run_without_counterpart_offers_to_train_it(home: DataHome, op
     page = open_page("compare")  # opens on what can be compared, the authors' runs
     assert "on Synthetic chest radiographs has no counterpart without privacy." in texts(page)
     button = page.button(key="train_counterpart_0")
-    sizes = {"train_size": 640, "test_size": 160}
+    sizes: dict[str, Any] = {"train_size": 640, "test_size": 160}
     wanted = PLAIN.changed(epochs=3, learning_rate=0.2)
     assert button.label == f"Train it, about {format_duration(estimate_time(home, wanted, **sizes).seconds)}"
 

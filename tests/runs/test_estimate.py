@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from medpriv_core.home import DataHome
+from medpriv_core.patients import PatientCount
 from medpriv_core.records.epoch import EpochRow
 from medpriv_core.records.setup import Setup
 from medpriv_core.results.reference import read_references
@@ -19,7 +20,7 @@ from medpriv_core.runs.run_parts import START_S
 from medpriv_core.runs.store import RunStore
 from medpriv_core.spec import RunSpec
 
-SIZES = {"train_size": 640, "test_size": 160}
+SIZES: dict[str, Any] = {"train_size": 640, "test_size": 160}
 SPEC = RunSpec(dataset="synthetic_chest", weights="none")
 
 
@@ -226,7 +227,7 @@ def test_epochs_of_the_reference_runs_take_about_as_long_as_they_took(monkeypatc
         key = (spec.dataset, spec.method, spec.trainable, spec.sampling, spec.augmentation_multiplicity)
         seconds = {}
         for epochs in (1, 2):
-            sizes = {"train_size": train_size, "test_size": result.test_size}
+            sizes: dict[str, Any] = {"train_size": train_size, "test_size": result.test_size}
             seconds[epochs] = estimate_time(DataHome(Path("/nowhere")), spec.changed(epochs=epochs), **sizes).seconds
         foretold[key] = seconds[2] - seconds[1]
     for key, elapsed in TOOK.items():
@@ -314,3 +315,21 @@ def test_a_slow_start_does_not_make_long_training_slow(home: DataHome, monkeypat
     record(home, SPEC, 122.0, monkeypatch, trained_s=trained_s)
     expected = estimate_time(DataHome(home.root / "another"), long, **SIZES)
     assert estimate_time(home, long, **SIZES).parts["training"] == pytest.approx(expected.parts["training"])
+
+
+@pytest.mark.parametrize("trainable", ["head", "all"])
+def test_where_patients_are_drawn_an_epoch_looks_at_their_number(home: DataHome, trainable: Any) -> None:
+    spec = SPEC.changed(method="dp_sgd", noise_multiplier=1.0, trainable=trainable, batch_size=8)
+    sizes: dict[str, Any] = {"train_size": 640, "test_size": 0}
+    of_patients, of_images = PatientCount(160, 30), PatientCount(640, 1)
+
+    def training(**more: Any) -> float:
+        return estimate_time(home, spec, **sizes, **more).parts["training"]
+
+    assert training(patients=of_images) == training()  # nobody has two images
+    assert training(patients=of_patients) / training() == pytest.approx(0.25, rel=0.15)
+    assert (
+        estimate_time(home, spec.changed(unit="image"), **sizes, patients=of_patients).parts["training"] == training()
+    )
+    few = spec.changed(unit="patient", images_drawn=1)
+    assert estimate_time(home, few, **sizes, patients=of_patients).parts["training"] == training(patients=of_patients)

@@ -102,7 +102,7 @@ def test_names_tell_runs_apart(settings: dict[str, Any], name: str) -> None:
 
 def test_the_estimate_follows_the_longest_like_run(home: DataHome, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = RunSpec(dataset="synthetic_chest", weights="none", trainable="all", epochs=10)
-    sizes = {"train_size": 640, "test_size": 160}
+    sizes: dict[str, Any] = {"train_size": 640, "test_size": 160}
     assert not estimate_time(home, spec, **sizes).measured
     store = RunStore(home)
     for took_s in (3.0, 500.0, 20.0):

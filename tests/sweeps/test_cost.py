@@ -19,7 +19,7 @@ from medpriv_core.sweeps.grid import Axis, Cell, Grid, vary
 from tests.sweeps.conftest import EndRun
 
 BASE: dict[str, Any] = {"dataset": "synthetic_chest", "weights": "none", "epochs": 4}
-SIZES = {"train_size": 640, "test_size": 160}
+SIZES: dict[str, Any] = {"train_size": 640, "test_size": 160}
 PRIVATE: dict[str, Any] = BASE | {"method": "dp_sgd", "noise_multiplier": 2.0}
 SEEDS = vary("seed", range(3))
 

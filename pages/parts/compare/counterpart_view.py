@@ -56,7 +56,9 @@ def _offer(missing: Missing, number: int) -> None:
     if untrainable := why_missing("train"):
         row.caption(for_markdown(untrainable))
         return
-    time = estimate_time(cached.home(), missing.spec, train_size=entry.train, test_size=entry.test)
+    time = estimate_time(
+        cached.home(), missing.spec, train_size=entry.train, test_size=entry.test, patients=entry.patients
+    )
     row.button(
         f"Train it, about {format_duration(time.seconds)}",
         key=f"train_counterpart_{number}",

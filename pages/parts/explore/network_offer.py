@@ -87,7 +87,9 @@ def _draw_training(entry: DatasetEntry) -> None:
         st.warning(for_markdown(untrainable), icon=":material/extension_off:")
     try:
         spec = quick_spec(name)
-        time = estimate_time(cached.home(), spec, train_size=entry.train or 0, test_size=entry.test or 0)
+        time = estimate_time(
+            cached.home(), spec, train_size=entry.train or 0, test_size=entry.test or 0, patients=entry.patients
+        )
         if st.button(
             f"Train one on {for_markdown(entry.info.title)}, about {format_duration(time.seconds)}",
             key=f"train_for_{name}",
