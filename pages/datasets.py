@@ -65,7 +65,7 @@ def is_one_of_many(entry: DatasetEntry) -> bool:
 def draw_further(entries: Sequence[DatasetEntry]) -> None:
     """Sets of MedMNIST that are not added: one at a time, for there are many."""
     with st.container(border=True):
-        st.markdown(f"**{len(entries)} more sets of MedMNIST**")
+        st.markdown("**More sets of MedMNIST**")
         titles = {entry.info.name: entry.info.title for entry in entries}
         name = st.selectbox("Which set", titles, format_func=titles.__getitem__, key="further")
         draw_entry(next(entry for entry in entries if entry.info.name == name))

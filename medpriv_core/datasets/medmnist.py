@@ -23,7 +23,7 @@ from PIL import Image
 from medpriv_core.datasets.base import AddedDataset, DatasetInfo, SplitName
 from medpriv_core.datasets.changes import Signature, sign
 from medpriv_core.datasets.file_kinds import check_not_packed, what_is, with_article
-from medpriv_core.datasets.medmnist_sets import MAX_ARRAY_BYTES, READ, SETS, SIZES, MnistSet, recognise
+from medpriv_core.datasets.medmnist_sets import FINDINGS, MAX_ARRAY_BYTES, READ, SIZES, MnistSet, recognise
 from medpriv_core.datasets.report import LeftOut
 from medpriv_core.datasets.zip_files import check_members
 from medpriv_core.download import download
@@ -39,6 +39,7 @@ from medpriv_core.zips import DAMAGE, TooManyMembers, open_zip
 _BASE_URL = "https://zenodo.org/records/10519652/files"
 _MD5 = {(one.name, size): one.md5[size] for one in READ for size in one.sizes}
 FETCHABLE = {one.name: one.sizes for one in READ}  # with the pixels a side
+_BY_NAME = {one.name: one for one in READ}
 
 _ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 _VALIDATION = "val_images"
@@ -57,7 +58,8 @@ def medmnist_file(home: DataHome, name: str, size: int) -> Path:
             else ""
         )
         raise DatasetError(f"{name} is fetched in {sizes} pixels a side.{larger}")
-    return home.downloads / (f"{name}.npz" if size == 28 else f"{name}_{size}.npz")
+    file = _BY_NAME[name].set_name
+    return home.downloads / (f"{file}.npz" if size == 28 else f"{file}_{size}.npz")
 
 
 def fetch_medmnist(
@@ -161,14 +163,20 @@ class MedMnist(AddedDataset):
 
     def notes(self) -> list[str]:
         """See ``AddedDataset``."""
-        official = SETS[self.info.name][0]
+        one, notes = _BY_NAME[self.info.name], []
+        official = one.counts[0]
         counts = tuple(len(self._splits[name].labels) for name in ("train", "test"))
-        if counts == (official[0], official[2]):
-            return []
-        return [
-            f"{self.info.title} is published with {official[0]:,} training and {official[2]:,} test images, and this "
-            f"file has {counts[0]:,} and {counts[1]:,}: it is a part of it or something else."
-        ]
+        if one.of:
+            notes.append(
+                "Each finding of ChestMNIST is a dataset of its own, of the same patients: what networks on several of "
+                "them give away together is not added up here."
+            )
+        if counts != (official[0], official[2]):
+            notes.append(
+                f"{self.info.title} is published with {official[0]:,} training and {official[2]:,} test images, and "
+                f"this file has {counts[0]:,} and {counts[1]:,}: it is a part of it or something else."
+            )
+        return notes
 
     def picture_digests(self, name: SplitName, progress: ProgressCallback = no_progress) -> list[bytes]:
         """See ``AddedDataset``."""
@@ -223,9 +231,11 @@ class MedMnist(AddedDataset):
             return  # its shapes are refused further on
         validation = self._validation.shape[0] if self._validation else None
         found = recognise((train[0], validation, test[0]), self._path.name)
-        if found not in (None, self.info.name):
+        if found not in (None, _BY_NAME[self.info.name].set_name):
             by = "numbers of images" if recognise((train[0], validation, test[0]), "") else "name"
-            remedy = f"Add it as {found}." if found in FETCHABLE else "medpriv does not read that set."
+            names = [one.name for one in READ if one.set_name == found]
+            or_more = f", or another of its {len(names)} findings" if len(names) > 1 else ""
+            remedy = f"Add it as {names[0]}{or_more}." if names else "medpriv does not read that set."
             raise DatasetError(f"{self._path} looks like {found} by its {by}, not like {self.info.title}. {remedy}")
 
     def _open_split(self, split: SplitName) -> _ArraySplit:
@@ -245,13 +255,17 @@ class MedMnist(AddedDataset):
                 f"The array {split}_images in {self._path} has the shape {images.shape}, but {self.info.title} needs "
                 f"(images, height, width{', 3' if colours else ''}). It may be the file of another dataset."
             )
-        count = images.shape[0]
-        if labels.shape not in ((count,), (count, 1)) or labels.dtype.kind not in "iu":
+        count, column = images.shape[0], _BY_NAME[self.info.name].label
+        one_each = column is None and labels.shape in ((count,), (count, 1))
+        several = column is not None and len(labels.shape) == 2 and labels.shape[1] == FINDINGS
+        if not (one_each or (several and labels.shape[0] == count)) or labels.dtype.kind not in "iu":
+            wanted = "one an image" if column is None else f"{FINDINGS} an image"
             raise DatasetError(
                 f"The array {split}_labels in {self._path} has {labels.dtype} values of shape {labels.shape}; "
-                f"medpriv expects {count} whole numbers, one an image."
+                f"medpriv expects {count} whole numbers, {wanted}."
             )
-        values = self._load(f"{split}_labels").reshape(-1).astype(np.int64)
+        whole = self._load(f"{split}_labels")
+        values = (whole.reshape(-1) if column is None else whole[:, column]).astype(np.int64)
         highest = len(self.info.classes) - 1
         wrong = np.flatnonzero((values < 0) | (values > highest))
         if wrong.size:
@@ -287,7 +301,7 @@ def _reader(one: MnistSet) -> type[MedMnist]:
         source=f"MedMNIST v2, Yang et al. 2023: {one.images}, made small; {one.licence}.",
         ordered=one.ordered,
     )
-    how_to_add = f"Fetch it with one click, or add a {one.name} npz file that you have."
+    how_to_add = f"Fetch it with one click, or add a {one.set_name} npz file that you have."
     return type(one.name, (MedMnist,), {"info": info, "how_to_add": how_to_add, "__doc__": f"``{one.name}``."})
 
 
@@ -318,7 +332,7 @@ def _npz_at(path: Path, info: DatasetInfo) -> Path:
     if not path.is_dir():
         return path
     there = sorted(file for file in path.glob("*.npz") if is_regular(file))
-    named = [file for file in there if info.name in file.name.lower()]
+    named = [file for file in there if _BY_NAME[info.name].set_name in file.name.lower()]
     if len(named) == 1 or len(there) == 1:
         return (named or there)[0]
     if there:

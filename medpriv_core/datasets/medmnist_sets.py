@@ -24,7 +24,12 @@ MAX_ARRAY_BYTES = 2 * 1024**3
 
 @dataclass(frozen=True)
 class MnistSet:
-    """One set with one label an image."""
+    """One set with one label an image, or one of the labels of a set with several.
+
+    name   of the dataset
+    of     name of its set, where that is another; its file bears it
+    label  column of the labels, where there are several, each 0 or 1
+    """
 
     name: str
     title: str
@@ -35,6 +40,13 @@ class MnistSet:
     counts: tuple[Counts, ...]  # of the editions, the newest first
     md5: Mapping[int, str]  # by pixels a side
     ordered: bool = False
+    of: str = ""
+    label: int | None = None
+
+    @property
+    def set_name(self) -> str:
+        """Of the file that it is read from."""
+        return self.of or self.name
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -51,6 +63,37 @@ _ORGANS = (
 
 def _md5(*sums: str) -> dict[int, str]:
     return dict(zip(SIZES, sums, strict=True))
+
+
+# The text-mined labels of ChestMNIST in the order of their columns: name of the dataset, and of the finding.
+_FINDINGS = (
+    ("atelectasis", "Atelectasis"), ("cardiomegaly", "Cardiomegaly"), ("effusion", "Effusion"),
+    ("infiltration", "Infiltration"), ("mass", "Mass"), ("nodule", "Nodule"), ("pneumonia", "Pneumonia"),
+    ("pneumothorax", "Pneumothorax"), ("consolidation", "Consolidation"), ("edema", "Oedema"),
+    ("emphysema", "Emphysema"), ("fibrosis", "Fibrosis"), ("pleural", "Pleural thickening"), ("hernia", "Hernia"),
+)  # fmt: skip
+FINDINGS = len(_FINDINGS)
+
+
+def _chest(label: int, key: str, finding: str) -> MnistSet:
+    """One finding of ChestMNIST against all else, healthy or ill in another way."""
+    return MnistSet(
+        name=f"chestmnist_{key}",
+        title=f"ChestMNIST: {finding[0].lower()}{finding[1:]} or not",
+        classes=(f"No {finding[0].lower()}{finding[1:]}", finding),
+        channels=1,
+        images="frontal chest X-rays of NIH ChestX-ray14, one of its 14 findings, mined from reports, against all else",
+        licence="CC BY 4.0",
+        counts=((78468, 11219, 22433),),
+        md5=_md5(
+            "02c8a6516a18b556561a56cbdd36c4a8",
+            "9de6cd0b934ebb5b7426cfba5efbae16",
+            "db107e5590b27930b62dbaf558aebee3",
+            "45bd33e6f06c3e8cdb481c74a89152aa",
+        ),
+        of="chestmnist",
+        label=label,
+    )
 
 
 READ: tuple[MnistSet, ...] = (
@@ -256,11 +299,11 @@ READ: tuple[MnistSet, ...] = (
             "b354719e553fbbb2513d5533f52a4cb1",
         ),
     ),
+    *(_chest(label, key, finding) for label, (key, finding) in enumerate(_FINDINGS)),
 )
 
-# Those that are not read: several labels an image (chestmnist), or three dimensions.
+# Those that are not read: they have three dimensions.
 _OTHERS: dict[str, tuple[Counts, ...]] = {
-    "chestmnist": ((78468, 11219, 22433),),
     "organmnist3d": ((971, 161, 610), (972, 161, 610)),
     "nodulemnist3d": ((1158, 165, 310),),
     "adrenalmnist3d": ((1188, 98, 298),),
@@ -268,7 +311,7 @@ _OTHERS: dict[str, tuple[Counts, ...]] = {
     "vesselmnist3d": ((1333, 191, 382), (1335, 191, 382), (1335, 192, 382)),
     "synapsemnist3d": ((1230, 177, 352),),
 }
-SETS: dict[str, tuple[Counts, ...]] = {one.name: one.counts for one in READ} | _OTHERS
+SETS: dict[str, tuple[Counts, ...]] = {one.set_name: one.counts for one in READ} | _OTHERS
 
 
 def recognise(counts: tuple[int, int | None, int], file_name: str) -> str | None:

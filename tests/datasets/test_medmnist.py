@@ -150,10 +150,13 @@ def test_the_files_are_fetched_from_where_medmnist_publishes_them(
     ]
 
 
-def test_every_size_has_its_own_checksum() -> None:
+def test_every_size_has_its_own_checksum(home: DataHome) -> None:
     sums = medmnist._MD5
     assert set(sums) == {(name, size) for name, sizes in medmnist.FETCHABLE.items() for size in sizes}
-    assert len(set(sums.values())) == len(sums)
+    by_file = {(medmnist._BY_NAME[name].set_name, size): value for (name, size), value in sums.items()}
+    assert len(set(sums.values())) == len(by_file)  # the findings of ChestMNIST share their files
+    files = {medmnist.medmnist_file(home, name, size) for name, size in sums}
+    assert len(files) == len(by_file)
     assert {len(bytes.fromhex(value)) for value in sums.values()} == {hashlib.md5().digest_size}
 
 
@@ -170,10 +173,36 @@ def test_what_cannot_be_fetched_is_explained(home: DataHome, name: str, size: in
         fetch_medmnist(home, name, size=size)
 
 
+def findings() -> dict[str, Any]:
+    """Labels of ChestMNIST: finding k is there in each image whose number has the bit k % 4."""
+    return {
+        f"{split}_labels": (np.arange(count)[:, None] >> (np.arange(14) % 4) & 1).astype(np.uint8)
+        for split, count in (("train", 20), ("val", 4), ("test", 10))
+    }
+
+
+def test_of_chestmnist_one_finding_is_told_from_all_else(home: DataHome, tmp_path: Path) -> None:
+    path = write_npz(tmp_path / "chestmnist.npz", **findings())
+    for name, column in (("effusion", 2), ("pneumonia", 6), ("hernia", 13)):
+        entry = add_dataset(home, f"chestmnist_{name}", path)
+        assert entry.info.classes == (f"No {name}", name.capitalize())
+        labels = open_dataset(home, f"chestmnist_{name}").split("test").labels
+        assert labels.tolist() == findings()["test_labels"][:, column].tolist()
+        assert entry.report is not None
+        assert any("the same patients" in note and "not added up" in note for note in entry.report.notes)
+    with pytest.raises(DatasetError, match=r"looks like chestmnist by its name.* Add it as chestmnist_atelectasis, or"):
+        add_dataset(home, "pneumoniamnist", path)
+    for wrong in (np.zeros((20, 13), np.uint8), np.arange(20, dtype=np.uint8) % 2):
+        with pytest.raises(DatasetError, match="medpriv expects 20 whole numbers, 14 an image"):
+            add_dataset(home, "chestmnist_mass", write_npz(tmp_path / "f.npz", **findings() | {"train_labels": wrong}))
+
+
 @pytest.mark.parametrize("one", READ, ids=[one.name for one in READ])
 def test_each_set_is_read_with_its_classes_and_colours(home: DataHome, tmp_path: Path, one: MnistSet) -> None:
     classes = len(one.classes)
-    path = write_npz(tmp_path / f"{one.name}.npz", channels=one.channels, classes=classes)
+    path = write_npz(
+        tmp_path / f"{one.set_name}.npz", channels=one.channels, classes=classes, **(findings() if one.of else {})
+    )
     entry = add_dataset(home, one.name, path)
     assert len(entry.train_counts) == classes
     assert all(entry.train_counts)
