@@ -77,13 +77,13 @@ def thumbnail(name: str, location: str | None, index: int) -> bytes:
     return png(Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
 
 
-@st.cache_data(max_size="64MB", show_spinner="Gathering other patients' images…")
+@st.cache_data(max_size="64MB", show_spinner="Gathering other images…")
 def gallery(name: str, location: str | None, index: int, size: int) -> Gallery:
     """The image at ``index`` among others of its dataset."""
     return make_gallery(dataset(name, location), index, size=size)
 
 
-@st.cache_data(max_size="64MB", show_spinner="Gathering other patients' images…")
+@st.cache_data(max_size="64MB", show_spinner="Gathering other images…")
 def pictures_to_tell_from(name: str, location: str | None, shape: tuple[int, int, int]) -> np.ndarray:
     """Images of a dataset in the shape of a picture that is not of it (which itself stays out of this cache)."""
     return pictures_of_shape(dataset(name, location), shape)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from medpriv_core.datasets.images import to_square
+from medpriv_core.datasets.own.adding import add_own
+from medpriv_core.datasets.own.choices import Choices
 from medpriv_core.datasets.registry import open_dataset
 from medpriv_core.datasets.viewing import images_of_class, make_gallery, pictures_of_shape, view_image
 from medpriv_core.errors import DatasetError
 from medpriv_core.home import DataHome
+from tests.datasets.builders import image_bytes, write_folder
 
 
 def test_an_image_keeps_its_own_size_and_says_its_class(home: DataHome) -> None:
@@ -64,3 +70,26 @@ def test_an_image_that_does_not_exist_is_refused(home: DataHome) -> None:
     for look in (lambda: view_image(dataset, 1), lambda: make_gallery(dataset, -1, size=32)):
         with pytest.raises(DatasetError, match="there is none at"):
             look()
+
+
+def test_a_gallery_is_of_other_patients_where_it_is_known_whose_images_are(home: DataHome, tmp_path: Path) -> None:
+    images = {f"{'ab'[n % 2]}/P{n // 4}_{n:02}.png": image_bytes(n) for n in range(40)}
+    add_own(home, "mine", write_folder(tmp_path / "set", images), Choices(patient_pattern=r"^(P\d+)_"))
+    dataset = open_dataset(home, "mine")
+    split = dataset.split("train")
+    whose = [name.split("/")[1].split("_")[0] for name in split.ids]
+    shown = {to_square(split.image(n), 32).tobytes(): whose[n] for n in range(len(whose))}
+    for index in (0, 5, len(whose) - 1):
+        gallery = make_gallery(dataset, index, size=32)
+        patients = [shown[picture.tobytes()] for picture in gallery.pictures]
+        assert gallery.by_patient
+        assert patients[gallery.place] == whose[index]
+        assert sorted(patients) == sorted(set(whose))  # each once
+    assert len(pictures_of_shape(dataset, (32, 32, 1))) == len(set(whose))
+
+
+def test_without_patients_a_gallery_says_that_nobody_knows_whose_they_are(home: DataHome, tmp_path: Path) -> None:
+    images = {f"{'ab'[n % 2]}/{n:02}.png": image_bytes(n) for n in range(20)}
+    add_own(home, "mine", write_folder(tmp_path / "set", images), Choices())
+    assert not make_gallery(open_dataset(home, "mine"), 0, size=32).by_patient
+    assert make_gallery(open_dataset(home, "synthetic_chest"), 0, size=32, most=3).by_patient

@@ -64,9 +64,10 @@ def gallery_of(scene: Scene) -> Found | None:
             return None
         size = min(max(scene.picture.shape[:2]), LARGEST_SIDE)
         gallery = cached.gallery(entry.info.name, cached.identity(entry), index, size)
+        whose = "each of another patient" if gallery.by_patient else "whose they are is not known"
         words = (
-            f"Gallery: {len(gallery.pictures)} training images of {entry.info.title}, squashed to {size} × {size} "
-            f"pixels. {WORST}"
+            f"Gallery: {len(gallery.pictures)} training images of {entry.info.title} ({whose}), squashed to "
+            f"{size} × {size} pixels. {WORST}"
         )
         return Found(gallery, entry.info.name, origin_badge(entry.info), words)
     name = _lender(scene) or names[0]
