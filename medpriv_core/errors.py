@@ -93,11 +93,20 @@ class DatasetError(MedprivError):
 
 
 class UnclearTableError(DatasetError):
-    """A table of images of which it is not plain what its columns are; ``header`` are all of them."""
+    """A table of images of which it is not plain what its columns are.
 
-    def __init__(self, message: str, header: Sequence[str]) -> None:
+    ``header`` are all of them, ``names_images`` whether one names images that are there.
+    """
+
+    def __init__(self, message: str, header: Sequence[str], *, names_images: bool) -> None:
         super().__init__(message)
         self.header = tuple(header)
+        self.names_images = names_images
+
+    @property
+    def likely(self) -> int:
+        """How likely this table is the one that is meant, beside others."""
+        return 1 + self.names_images
 
 
 class ImageError(DatasetError):

@@ -34,6 +34,11 @@ FRAMES_WORDS: dict[Frames, str] = {
     "each": "each frame is an image",
     "refuse": "refused",
 }
+FRAMES_TAKEN: dict[Frames, str] = {
+    "first": "the first of each",
+    "middle": "the one in the middle of each",
+    "each": "every frame as an image",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,8 @@ from medpriv_core.errors import DatasetError, ImageError
 from medpriv_core.printable import printable
 
 _SAMPLED = 48  # images that are decoded to tell grey from colour
-_FIRST = ("normal", "healthy", "negative", "no finding", "none", "no", "benign", "control", "no dr")
+_FIRST = ("normal", "healthy", "negative", "no finding", "none", "no", "benign", "control", "no dr",
+          "unauffällig", "gesund", "kein befund", "sain", "sano")  # fmt: skip
 
 
 def find_classes(rows: Sequence[Row], choices: Choices, notes: list[str]) -> tuple[OwnClass, ...]:

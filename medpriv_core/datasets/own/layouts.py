@@ -80,7 +80,7 @@ def _counting(useful: Sequence[Table], complaints: Sequence[DatasetError], where
     """The tables that count: one, or those of one header for different splits. Raises ``DatasetError`` otherwise."""
     if not useful:
         none = DatasetError(f"There is no table (csv, tsv, xlsx, parquet) in {where}. Give it with --table.")
-        raise next((one for one in complaints if isinstance(one, UnclearTableError)), next(iter(complaints), none))
+        raise most_likely([*complaints, none])
     alike = [table for table in useful if table.header == useful[0].header]
     if len(alike) > 1 and len({_role(table) for table in alike}) < len(alike):
         raise DatasetError(
@@ -88,6 +88,11 @@ def _counting(useful: Sequence[Table], complaints: Sequence[DatasetError], where
             "counts (--table), saved on its own."
         )
     return alike
+
+
+def most_likely(complaints: Sequence[DatasetError]) -> DatasetError:
+    """Of what is wrong with several tables that which is most likely about the one that is meant, else the first."""
+    return max(complaints, key=lambda one: one.likely if isinstance(one, UnclearTableError) else 0)
 
 
 def _role(table: Table) -> str | None:

@@ -32,13 +32,14 @@ _FILE = (
 )  # fmt: skip
 _LABEL = (
     "label", "labels", "class", "classname", "target", "diagnosis", "level", "grade", "retinopathygrade", "drgrade",
-    "finding", "findings", "findinglabels", "category", "severity", "dx", "y", "result", "outcome",
+    "finding", "findings", "findinglabels", "category", "severity", "dx", "y", "result", "outcome", "befund", "klasse",
 )  # fmt: skip
 _LABEL_WORDS = ("label", "class", "diagnos", "grad", "finding", "categor", "severity", "target")  # as "DR-Grad (0-4)"
-_PATIENT = ("patientid", "patient", "patientnumber", "patientsid", "subjectid", "subject", "pid", "caseid", "personid")
+_PATIENT = ("patientid", "patient", "patientnumber", "patientsid", "subjectid", "subject", "pid", "caseid", "personid",
+            "patientennummer", "patientenid", "fallnummer")  # fmt: skip
 _SPLIT = ("split", "set", "subset", "dataset", "partition", "usage", "phase", "fold")
 _GROUPS = ("sex", "gender", "patientgender", "patientsex", "view", "viewposition", "site", "hospital", "machine",
-           "manufacturer", "device", "ethnicity", "race", "agegroup")  # fmt: skip
+           "manufacturer", "device", "ethnicity", "race", "agegroup", "geschlecht")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -271,6 +272,7 @@ def _guess_file(table: Table, names: Names) -> str:
             f"No column of {table.name} names images that are there. It has {_listed(table.header)}. Give the folder "
             "or zip that holds its images, or name the column of their files (--file-column).",
             table.header,
+            names_images=False,
         )
     return best[2]
 
@@ -297,6 +299,7 @@ def _guess_label(table: Table, taken: set[str | None]) -> str:
             f"It is not plain which column of {table.name} holds the classes: {_listed(few or free)}. Name it "
             "(--label-column).",
             table.header,
+            names_images=True,
         )
     return candidates[0]
 

@@ -16,7 +16,7 @@ from medpriv_core.datasets.own.classes import find_channels, find_classes
 from medpriv_core.datasets.own.folders import read_folders
 from medpriv_core.datasets.own.frames import by_frame, check_window
 from medpriv_core.datasets.own.images import ImageFiles, find_images
-from medpriv_core.datasets.own.layouts import choose_layout, read_tables
+from medpriv_core.datasets.own.layouts import choose_layout, most_likely, read_tables
 from medpriv_core.datasets.own.looking import look_at_all
 from medpriv_core.datasets.own.recipe import Recipe
 from medpriv_core.datasets.own.remarks import alike_in_words, remarks_on
@@ -25,7 +25,7 @@ from medpriv_core.datasets.own.splits import find_splits
 from medpriv_core.datasets.own.tables import Columns, Names
 from medpriv_core.datasets.own.understood import OwnImage, Understood
 from medpriv_core.datasets.report import MOST_EXAMPLES, LeftOut
-from medpriv_core.errors import DatasetError, UnclearTableError
+from medpriv_core.errors import DatasetError
 from medpriv_core.printable import printable
 from medpriv_core.progress import ProgressCallback, no_progress
 
@@ -106,7 +106,7 @@ def _by_folders(files: FileSource, images: ImageFiles, set_aside: Sequence[Datas
     except DatasetError as error:
         if set_aside:
             # Rather of one that can be read than of one that cannot, which may be of something else.
-            raise min(set_aside, key=lambda one: not isinstance(one, UnclearTableError)) from error
+            raise most_likely(set_aside) from error
         raise
 
 

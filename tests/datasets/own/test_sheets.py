@@ -15,8 +15,9 @@ from medpriv_core.datasets.own import sheets
 from medpriv_core.datasets.own.adding import add_own, look, refresh_own
 from medpriv_core.datasets.own.choices import Choices
 from medpriv_core.datasets.own.sheets import read_sheets
+from medpriv_core.datasets.own.tables import Columns
 from medpriv_core.datasets.own.understood import Understood
-from medpriv_core.errors import DatasetError
+from medpriv_core.errors import DatasetError, UnclearTableError
 from medpriv_core.home import DataHome
 from tests.datasets.builders import image_bytes, write_folder
 
@@ -133,3 +134,15 @@ def test_bounds_hold_before_anything_large_is_made(monkeypatch: pytest.MonkeyPat
         with pytest.raises(DatasetError, match=r"Save it as csv|or save it as csv"):
             read_sheets(data, "t", most_rows=99)
         monkeypatch.undo()
+
+
+def test_of_a_workbook_the_sheet_that_names_images_is_asked_about(home: DataHome, tmp_path: Path) -> None:
+    unclear = [("image", "who", "sex", "stage"), *((name, who, sex, who % 3) for name, _, who, sex in LINES)]
+    place = {"labels.xlsx": workbook(("Hints", [("as of", "x"), ("2026", "y")]), ("Data", unclear))}
+    with pytest.raises(
+        UnclearTableError, match=r"which column of labels.xlsx, sheet Data, holds the classes"
+    ) as refused:
+        understood(home, tmp_path / "set", place)
+    assert refused.value.header == ("image", "who", "sex", "stage")
+    found = understood(home, tmp_path / "set", {}, columns=Columns(label="stage"))
+    assert len(found.recipe.classes) == 3
