@@ -9,10 +9,11 @@ import streamlit as st
 from medpriv_core.datasets import registry
 from medpriv_core.datasets.fetching import fetch_job, last_fetch, start_fetch
 from medpriv_core.datasets.medmnist import FETCHABLE
-from medpriv_core.datasets.own.adding import is_own, record_of, refresh_own, remove_own
+from medpriv_core.datasets.own.adding import is_own, record_of, refresh_own
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.errors import MedprivError
 from medpriv_core.progress import ProgressCallback
+from medpriv_core.runs.described import remove_own_dataset
 from medpriv_core.runs.on_images import WITHOUT_PRIVACY, all_runs, epsilon_on_images
 from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
@@ -103,7 +104,12 @@ def draw_entry(entry: DatasetEntry) -> st.delta_generator.DeltaGenerator | None:
                 on_click="ignore",
                 help="How these images are read, without names of files or patients: for a colleague who has them too.",
             )
-    if entry.how_to_add and not entry.available:
+    if not entry.available and not entry.location and is_own(cached.home(), name):
+        st.markdown(
+            f"There are runs on these images, and the images are not here. Who has them adds them above, under the "
+            f"name {for_markdown(name)}."
+        )
+    elif entry.how_to_add and not entry.available:
         st.markdown(for_markdown(entry.how_to_add))
         if name in FETCHABLE:
             draw_fetch(name)
@@ -181,7 +187,7 @@ def forget(name: str) -> None:
     """Remove a dataset from the list."""
     st.session_state.get(ADDED, {}).pop(name, None)
     with explain_errors():
-        (remove_own if is_own(cached.home(), name) else registry.remove_dataset)(cached.home(), name)
+        (remove_own_dataset if is_own(cached.home(), name) else registry.remove_dataset)(cached.home(), name)
 
 
 def draw_fetch(name: str) -> None:

@@ -16,9 +16,10 @@ from medpriv_core.datasets.catalog import ADDABLE, BUILT_IN
 from medpriv_core.datasets.fetching import fetch_and_wait
 from medpriv_core.datasets.medmnist import FETCHABLE
 from medpriv_core.datasets.medmnist_sets import SIZES
-from medpriv_core.datasets.own.adding import is_own, remove_own
+from medpriv_core.datasets.own.adding import is_own
 from medpriv_core.datasets.registry import DatasetEntry
 from medpriv_core.home import DataHome, data_home
+from medpriv_core.runs.described import remove_own_dataset
 from medpriv_core.runs.on_images import WITHOUT_PRIVACY, all_runs, epsilon_on_images
 from medpriv_core.runs.summary import RunSummary
 
@@ -160,7 +161,7 @@ def _print_report(entry: DatasetEntry) -> None:
 def _remove(options: argparse.Namespace) -> None:
     home = data_home()
     if is_own(home, options.name):
-        remove_own(home, options.name)
+        remove_own_dataset(home, options.name)
     else:
         registry.remove_dataset(home, options.name)
     say(f"{options.name} is removed; your files were not touched.")

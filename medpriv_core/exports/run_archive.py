@@ -24,6 +24,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import medpriv_core
+from medpriv_core.datasets.own.adding import is_own
+from medpriv_core.datasets.own.dataset import own_folder, read_record
 from medpriv_core.errors import DataHomeError, JobError, RunError
 from medpriv_core.evaluation.predictions import FILE_NAME
 from medpriv_core.exports.captions import describe_runs
@@ -164,6 +166,7 @@ def _archive(home: DataHome, run: Run, network: Path, with_training_figures: boo
         "metrics.jsonl": "".join(json.dumps(row.to_file(), allow_nan=False) + "\n" for row in run.epochs).encode(),
         "outcome.json": _json(outcome.to_file()) if outcome else None,
         "spent.json": _json(run.spent.to_dict()) if run.spent is not None and run.spent.recorded else None,
+        "dataset.toml": _dataset_record(home, spec.dataset),
         "labels.json": _json({"name": run.name, "tags": list(run.tags), "notes": run.notes}),
         "predictions.npz": predictions,
         "model.safetensors": weights,
@@ -186,6 +189,13 @@ def _archive(home: DataHome, run: Run, network: Path, with_training_figures: boo
             if content is not None:
                 _add(archive, name, content)
     return output.getvalue()
+
+
+def _dataset_record(home: DataHome, name: str) -> bytes | None:
+    """What a dataset of the user's own is, without how its images are found; None of any other."""
+    if not is_own(home, name):
+        return None
+    return read_record(own_folder(home, name)).shared.to_toml().encode()
 
 
 def portable_setup(setup: Setup) -> Setup:

@@ -19,6 +19,7 @@ KEPT: dict[str, int] = {
     "outcome.json": MB,
     "spent.json": MB,
     "labels.json": MB,
+    "dataset.toml": MB,  # of the user's own datasets: what the run's is called, and its classes
     "predictions.npz": 256 * MB,
     "model.safetensors": 256 * MB,
 }

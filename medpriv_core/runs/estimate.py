@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medpriv_core.architectures import ARCHITECTURES
-from medpriv_core.datasets.registry import dataset_info
+from medpriv_core.datasets.registry import dataset_info, dataset_names
 from medpriv_core.defaults import PASS_MEMORY_MB
 from medpriv_core.errors import MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
@@ -224,12 +224,12 @@ def _shared_mb(spec: RunSpec, train_size: int, test_size: int) -> dict[tuple[obj
 
 
 def _finished_runs(home: DataHome) -> list[_Finished]:
-    """The last runs that went from start to end without a stop, the oldest first."""
-    runs = []
+    """The last runs that went from start to end without a stop, on datasets that are still known, the oldest first."""
+    runs, known = [], set(dataset_names(home))
     for row in RunStore(home).all()[:LIKE_RUNS]:
         if row.state == "finished" and row.started_at is not None and row.ended_at is not None:
             run = _read_finished(home.runs / row.id, row.started_at, row.ended_at)
-            runs += [run] if run is not None else []
+            runs += [run] if run is not None and run.spec.dataset in known else []
     return runs[::-1]
 
 

@@ -27,6 +27,7 @@ from medpriv_core.regular_file import read_regular, stat_regular
 from medpriv_core.runs.archive_checks import ArchivedRun, changed, check_digests, check_files
 from medpriv_core.runs.archive_format import MEMBERS
 from medpriv_core.runs.archive_members import MAX_BYTES, read_runs, too_large
+from medpriv_core.runs.described import described
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.runs.store import RunRow, RunStore
@@ -77,8 +78,13 @@ def import_run(home: DataHome, source: bytes | Path) -> str:
 
 
 def _import(home: DataHome, files: dict[str, bytes]) -> str:
-    run = check_files(files)
     home.check_writable()
+    with described(home, files):
+        return _checked(home, files)
+
+
+def _checked(home: DataHome, files: dict[str, bytes]) -> str:
+    run = check_files(files)
     remove_leftovers(home)
     with hold_lock(import_lock(home)):
         return _put(home, run, files)

@@ -45,7 +45,7 @@ def test_everything_is_in_it_but_a_network_that_is_not_there(home: DataHome) -> 
 
     files = unpacked(export_run(home, RUN_ID))
 
-    assert set(files) == set(MEMBERS) - {"model.safetensors"}
+    assert set(files) == set(MEMBERS) - {"model.safetensors", "dataset.toml"}
     assert all(len(content) <= MEMBERS[name] for name, content in files.items())
     assert b"not in this archive" in files["model_card.md"]
 

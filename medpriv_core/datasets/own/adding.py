@@ -12,12 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from medpriv_core.datasets.added import read_added
 from medpriv_core.datasets.catalog import ADDABLE, BUILT_IN
 from medpriv_core.datasets.files import open_files
 from medpriv_core.datasets.images import decode_image, to_square
 from medpriv_core.datasets.medmnist import READERS
 from medpriv_core.datasets.own.choices import Choices
-from medpriv_core.datasets.own.dataset import forget, keep, own_folder, own_readers, put_files, read_record
+from medpriv_core.datasets.own.dataset import (
+    forget,
+    forget_images,
+    keep,
+    own_folder,
+    own_readers,
+    put_files,
+    read_record,
+)
 from medpriv_core.datasets.own.recipe import OwnClass, Recipe, check_name
 from medpriv_core.datasets.own.tables import Columns
 from medpriv_core.datasets.own.understanding import understand
@@ -90,10 +99,14 @@ def refresh_own(home: DataHome, name: str, *, progress: ProgressCallback = no_pr
     return add_own(home, name, entry.location, choices_of(recipe), progress=progress)
 
 
-def remove_own(home: DataHome, name: str) -> None:
-    """Take a dataset off the list and remove its record; the user's images stay."""
-    remove_dataset(home, name)
-    forget(home, name)
+def remove_own(home: DataHome, name: str, *, keep_record: bool) -> None:
+    """Take a dataset off the list and remove what is known of its images; the user's images stay.
+
+    ``keep_record``: what it is called and its classes stay too, for runs on it are shown by that.
+    """
+    if keep_record or name in read_added(home):  # what is known by its record alone lies nowhere
+        remove_dataset(home, name)
+    (forget_images if keep_record else forget)(home, name)
 
 
 def record_of(home: DataHome, name: str) -> bytes:

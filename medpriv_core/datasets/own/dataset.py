@@ -178,6 +178,14 @@ def keep(home: DataHome, understood: Understood) -> None:
         replace_file(folder / RECORD, understood.recipe.to_toml().encode())
 
 
+def keep_record(home: DataHome, recipe: Recipe) -> None:
+    """Write the record of images that are not here, so that runs on them can be shown."""
+    with explain_disk_errors(home.root):
+        folder = own_folder(home, recipe.name)
+        make_folder(folder)
+        replace_file(folder / RECORD, recipe.to_toml().encode())
+
+
 def put_files(home: DataHome, name: str, files: Mapping[str, bytes]) -> None:
     """Write record and list as they were before."""
     with explain_disk_errors(home.root):
@@ -191,6 +199,13 @@ def forget(home: DataHome, name: str) -> None:
         folder = own_folder(home, name)
         if folder.is_dir():
             remove_whole(folder)
+
+
+def forget_images(home: DataHome, name: str) -> None:
+    """Remove the list of images, and of the record how they are found."""
+    recipe = read_record(own_folder(home, name)).shared
+    forget(home, name)
+    keep_record(home, recipe)
 
 
 def group_names(folder: Path) -> tuple[str, ...]:

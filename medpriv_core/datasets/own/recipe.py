@@ -100,6 +100,14 @@ class Recipe:
             reading=self.reading,
         )
 
+    @property
+    def shared(self) -> Recipe:
+        """What somebody without the images needs of it: not how these are found in files and tables."""
+        return Recipe(
+            self.name, self.title, self.classes, self.channels, "folders", self.source, self.ordered,
+            reading=self.reading,
+        )  # fmt: skip
+
     def label_of(self, key: str) -> int | None:
         """The class that a label means, by its ``label_key``."""
         return next((place for place, one in enumerate(self.classes) if key in one.labels), None)

@@ -141,7 +141,7 @@ def test_what_fails_leaves_all_as_it_was(home: DataHome, folder: Path, monkeypat
 
 def test_a_removed_one_is_gone_and_the_images_stay(home: DataHome, folder: Path) -> None:
     add_own(home, NAME, folder, Choices())
-    remove_own(home, NAME)
+    remove_own(home, NAME, keep_record=False)
     assert NAME not in dataset_names(home)
     assert len(list((folder / "pics").iterdir())) == 24
     with pytest.raises(DatasetError, match="There is no dataset 'my_lungs'"):
