@@ -11,7 +11,7 @@ from medpriv_core.cli.budget import add_release_to
 from medpriv_core.cli.groups import print_groups
 from medpriv_core.cli.output import complain, print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
-from medpriv_core.errors import DataHomeError, RunTableError
+from medpriv_core.errors import DataHomeError, RunError, RunTableError
 from medpriv_core.exports.sharing import shared_run
 from medpriv_core.home import data_home
 from medpriv_core.privacy.coverage import NAMES_LEFT_OUT, is_withheld
@@ -19,6 +19,7 @@ from medpriv_core.privacy.statement import format_delta, format_epsilon
 from medpriv_core.privacy.verdict import run_verdict
 from medpriv_core.progress import format_duration
 from medpriv_core.records.epoch import LISTED, EpochRow
+from medpriv_core.results.class_costs import class_costs
 from medpriv_core.results.group_figures import group_tables
 from medpriv_core.runs import service
 from medpriv_core.runs.failure import in_plain_words
@@ -152,7 +153,15 @@ def _print_lines(runs: Sequence[RunLine], *, deleted: bool) -> None:
 def _groups(options: argparse.Namespace) -> None:
     home = data_home()
     run = service.load_run(home, options.id)
-    print_groups(group_tables(home, run, service.list_runs(home)), as_json=options.json)
+    runs = service.list_runs(home)
+    costs = class_costs(home, run, runs)
+    try:
+        tables = group_tables(home, run, runs)
+    except RunError:
+        if costs is None:
+            raise
+        tables = []  # nothing is known of groups, but of classes there is
+    print_groups(tables, costs, as_json=options.json)
 
 
 def _show(options: argparse.Namespace) -> None:

@@ -24,11 +24,11 @@ def presets_at(kind: Kind, decoded: Decoded, frame: int) -> tuple[Preset, ...]:
 
 def window_notes(kind: Kind, decoded: Decoded) -> tuple[str, ...]:
     """A sentence if a window of the file would show nothing, so that another is shown in its place."""
-    for frame in range(len(decoded.windows) if decoded.windowed else 0):
+    for frame in range(min(len(decoded.windows), len(decoded.frames)) if decoded.windowed else 0):
         presets, passed_over = _ordered(kind, decoded, frame)
         if passed_over is not None:
             preset, shown = passed_over
-            which = f" of frame {frame + 1}" if len(decoded.windows) > 1 else ""
+            which = f" of frame {frame + 1}" if min(len(decoded.windows), len(decoded.frames)) > 1 else ""
             return (
                 f"The window “{preset.name}”{which} (centre {preset.centre:g}, width {preset.width:g}) would show "
                 f"every pixel {shown}, so “{presets[0].name}” is shown instead.",

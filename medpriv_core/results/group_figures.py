@@ -135,7 +135,7 @@ def group_tables(home: DataHome, run: RunSummary, runs: Sequence[RunSummary]) ->
     if run.spec is None or predictions is None:
         raise RunError(f"Run {run.id} kept no predictions, so nothing can be told by group.")
     columns, patients = _groups(home, run, predictions.labels)
-    other = _without_privacy(home, run, runs, predictions.labels)
+    other = without_privacy(home, run, runs, predictions.labels)
     tables = []
     for column, values in columns.items():
         lines = by_group(
@@ -212,9 +212,17 @@ def _groups(
     return columns, patient_numbers(dataset, "test")
 
 
-def _without_privacy(
+def without_privacy(
     home: DataHome, run: RunSummary, runs: Sequence[RunSummary], labels: np.ndarray
 ) -> tuple[str, Predictions] | None:
+    """The newest of ``runs`` that is the same without privacy, by its name, with its predictions; None without one.
+
+    Args:
+        home: Where runs are.
+        run: The run.
+        runs: All runs, the newest first.
+        labels: True classes of the test images of the run, which the other one has to have too.
+    """
     if run.spec is None or run.spec.method == "none":
         return None
     for other in runs:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from medpriv_core.errors import RunError
 from medpriv_core.figures.by_group import group_dots, group_dots_alt
 from medpriv_core.home import DataHome
+from medpriv_core.results.class_costs import class_costs
 from medpriv_core.results.group_figures import FIGURES, PARITY_WORDS, SEEDS, WHAT_GROUPS, GroupTable, group_tables
 from medpriv_core.runs import service
 from medpriv_core.runs.summary import RunSummary
@@ -25,9 +28,11 @@ NO_OTHER = (
 def draw_groups(home: DataHome, run: RunSummary) -> None:
     """A table and dots for each column of groups; a sentence where nothing is known of groups."""
     with explain_errors():
+        runs = service.list_runs(home)
+        _draw_classes(home, run, runs)
         try:
             with st.spinner("Drawing patients again and again, for the intervals…"):
-                tables = group_tables(home, run, service.list_runs(home))
+                tables = group_tables(home, run, runs)
         except RunError as error:  # nothing went wrong: nothing is known
             st.info(sentence(error), icon=":material/group_off:")
             return
@@ -35,6 +40,16 @@ def draw_groups(home: DataHome, run: RunSummary) -> None:
         for place, table in enumerate(tables):
             _draw_table(run, table, key=f"groups_{run.id}_{place}")
         st.caption(f"{PARITY_WORDS} {SEEDS}" if any(table.other for table in tables) else PARITY_WORDS)
+
+
+def _draw_classes(home: DataHome, run: RunSummary, runs: Sequence[RunSummary]) -> None:
+    """What privacy costs each of five or more classes."""
+    costs = class_costs(home, run, runs)
+    if costs is None:
+        return
+    st.markdown(f"**By class** (AUROC against all others; beside {for_markdown(costs.other)})")
+    st.dataframe(_cells(costs.rows(with_training_images=True)), hide_index=True)
+    st.caption(for_markdown(costs.sentence))
 
 
 def _draw_table(run: RunSummary, table: GroupTable, *, key: str) -> None:

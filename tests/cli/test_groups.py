@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from medpriv_core.home import DataHome
+from medpriv_core.spec import RunSpec
 from tests.cli.conftest import Command
 from tests.results.grouped import PLAIN, PRIVATE, add_grouped, add_run
 
@@ -47,3 +48,15 @@ def test_where_nothing_is_known_it_says_so(medpriv: Command, home: DataHome) -> 
     answer = medpriv("runs", "groups", "plain")
     assert (answer.code, answer.out) == (2, "")
     assert "kept no predictions, so nothing can be told by group" in answer.err
+
+
+def test_what_privacy_costs_each_class_is_told_where_nothing_is_known_of_groups(
+    medpriv: Command, home: DataHome
+) -> None:
+    grades = RunSpec(dataset="synthetic_fundus", weights="none", epochs=3)
+    add_run(home, "grades", grades, better=0.9)
+    add_run(home, "quiet", grades.changed(method="dp_sgd", noise_multiplier=4.0), better=0.2)
+    told = medpriv("runs", "groups", "quiet")
+    assert "By class, less name of grades, which is the same without privacy:" in told.out
+    assert "training images" not in told.out  # for the owner of the images alone
+    assert medpriv("runs", "groups", "quiet", "--json").json["by_class"]["held_against"] == "name of grades"

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from medpriv_core.evaluation.predictions import FILE_NAME
 from medpriv_core.home import DataHome
+from medpriv_core.spec import RunSpec
 from tests.pages.conftest import PATIENCE_S, texts
 from tests.results.grouped import PLAIN, PRIVATE, add_grouped, add_run
 
@@ -58,3 +59,14 @@ def test_without_predictions_it_says_so(home: DataHome) -> None:
     assert "kept no predictions, so nothing can be told by group" in page.info[0].value
     assert not page.error
     assert not page.dataframe
+
+
+def test_of_five_classes_each_has_its_loss_and_rarer_ones_are_looked_for(home: DataHome) -> None:
+    grades = RunSpec(dataset="synthetic_fundus", weights="none", epochs=3)
+    add_run(home, "grades", grades, better=0.9)
+    add_run(home, "quiet", grades.changed(method="dp_sgd", noise_multiplier=4.0), better=0.2)
+    page = draw()
+    said = texts(page)
+    assert "**By class** (AUROC against all others; beside name of grades)" in said
+    assert "Pearson's r = " in said
+    assert page.dataframe[0].value["training images"].tolist()[0] == "288"

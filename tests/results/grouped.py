@@ -40,14 +40,20 @@ def add_grouped(home: DataHome, folder: Path) -> None:
 
 def add_run(home: DataHome, run_id: str, spec: RunSpec, *, better: float = 0.6, content: str | None = None) -> None:
     """A finished run, with predictions that follow its name."""
-    labels = open_dataset(home, NAME).split("test").labels
-    scores = np.random.default_rng(len(run_id) + spec.seed).uniform(size=(TEST, 2)) + better * np.eye(2)[labels]
+    dataset = open_dataset(home, spec.dataset)
+    labels, classes = dataset.split("test").labels, len(dataset.info.classes)
+    drawn = np.random.default_rng(len(run_id) + spec.seed).uniform(size=(len(labels), classes))
+    scores = drawn + better * np.eye(classes)[labels]
     probabilities = (scores / scores.sum(1, keepdims=True)).astype(np.float32)
     directory = RunDirectory(home.runs / run_id)
     directory.create(spec)
     directory.write_setup(
         Setup(
-            classes=("0", "1"), train_size=TRAIN, majority_rate=0.5, content=content or content_of(home, spec.dataset)
+            classes=dataset.info.classes,
+            train_size=len(dataset.split("train").labels),
+            train_class_counts=tuple(np.bincount(dataset.split("train").labels, minlength=classes).tolist()),
+            majority_rate=0.5,
+            content=content or content_of(home, spec.dataset),
         )
     )
     directory.append_epoch(EpochRow(epoch=3, test=measure(Answers(probabilities, labels), ordered=False)))
