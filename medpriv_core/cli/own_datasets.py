@@ -45,6 +45,9 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
         "--patient-pattern", metavar="REGEX", help="finds in the name of a file whose the image is: its first group"
     )
     group.add_argument(
+        "--most-images", type=int, metavar="K", help="training images of a patient, at most: the first by name"
+    )
+    group.add_argument(
         "--class",
         action="append",
         default=[],
@@ -130,6 +133,7 @@ def choices_of(options: argparse.Namespace) -> Choices:
         move_patients=options.move_patients,
         skip_unreadable=options.skip_unreadable,
         every_image=options.every_image,
+        most_images=options.most_images,
         reading=Reading(fit=options.fit, window=options.window, frames=options.frames),
     )
 

@@ -237,7 +237,17 @@ def draw_choices(looked: Looked, classes: tuple[OwnClass, ...]) -> Choices:
         help="A regular expression whose first group is the same for all images of a patient. Only a keyed hash of it "
         "is kept.",
     )
-    choices = replace(choices, patient_pattern=pattern.strip() or None)
+    most = right.number_input(
+        "Training images of a patient, at most",
+        min_value=1,
+        value=choices.most_images,
+        step=1,
+        key=f"own_most_{looked.token}",
+        placeholder="all",
+        help="The first by the names of their files. It bounds what is at stake for a patient where a run protects "
+        "single images; where patients are protected, all of their images are safe to use.",
+    )
+    choices = replace(choices, patient_pattern=pattern.strip() or None, most_images=most)
     made = recipe.test_share is not None  # where none was given, or a new one was asked for
     anew = looked.choices.split_anew
     if not made or anew:

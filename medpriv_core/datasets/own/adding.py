@@ -131,6 +131,7 @@ def choices_of(recipe: Recipe) -> Choices:
         move_patients=recipe.move_patients,
         skip_unreadable=recipe.skip_unreadable,
         reading=recipe.reading,
+        most_images=recipe.most_images,
     )
 
 

@@ -23,6 +23,7 @@ class Choices:
     skip_unreadable  leave out what cannot be read as an image, and say so
     classes  in order; between them they have every label that is there
     reading  how a file becomes a square
+    most_images  training images of a patient, at most: the first by the names of their files; None for all
     """
 
     title: str | None = None
@@ -41,3 +42,4 @@ class Choices:
     skip_unreadable: bool = False
     every_image: bool = False
     reading: Reading = AS_USUAL
+    most_images: int | None = None

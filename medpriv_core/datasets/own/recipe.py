@@ -30,6 +30,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
 _KEYS = {
     "version", "name", "title", "source", "channels", "ordered", "layout", "tables", "test_share", "seed",
     "move_patients", "skip_unreadable", "patient_pattern", "columns", "class", "reading",
+    "most_images",
 }  # fmt: skip
 
 
@@ -54,6 +55,7 @@ class Recipe:
     move_patients    images of patients who stand in both given splits count as training images
     skip_unreadable  what cannot be read as an image is left out, and said
     reading          how a file becomes a square
+    most_images      training images of a patient, at most
     """
 
     name: str
@@ -71,6 +73,7 @@ class Recipe:
     move_patients: bool = False
     skip_unreadable: bool = False
     reading: Reading = AS_USUAL
+    most_images: int | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -120,6 +123,7 @@ class Recipe:
             *(f"{key} = {_value(getattr(self, key))}" for key in ("name", "title", "source", "channels", "ordered")),
             *(f"{key} = {_value(getattr(self, key))}" for key in ("layout", "tables", "seed")),
             *([] if self.patient_pattern is None else [f"patient_pattern = {_value(self.patient_pattern)}"]),
+            *([] if self.most_images is None else [f"most_images = {self.most_images}"]),
             *([] if self.test_share is None else [f"test_share = {_value(self.test_share)}"]),
             *(f"{key} = {_value(getattr(self, key))}" for key in ("move_patients", "skip_unreadable")),
             *(["", "[reading]"] if self.reading != AS_USUAL else []),
@@ -162,6 +166,7 @@ class Recipe:
                 move_patients=_one_of(values["move_patients"], (True, False)),
                 skip_unreadable=_one_of(values["skip_unreadable"], (True, False)),
                 reading=_reading(values.get("reading", {})),
+                most_images=_whole(values["most_images"]) or None if "most_images" in values else None,
             )
         except KeyError as error:
             raise DatasetError(f"This record of a dataset lacks {printable(str(error.args[0]))}.") from error

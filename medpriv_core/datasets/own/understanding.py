@@ -18,6 +18,7 @@ from medpriv_core.datasets.own.frames import by_frame, check_window
 from medpriv_core.datasets.own.images import ImageFiles, find_images
 from medpriv_core.datasets.own.layouts import choose_layout, most_likely, read_tables
 from medpriv_core.datasets.own.looking import look_at_all
+from medpriv_core.datasets.own.most import first_of_each
 from medpriv_core.datasets.own.recipe import Recipe
 from medpriv_core.datasets.own.remarks import alike_in_words, remarks_on
 from medpriv_core.datasets.own.rows import Found, Row, label_key
@@ -69,6 +70,7 @@ def understand(name: str, files: FileSource, choices: Choices, progress: Progres
         move_patients=choices.move_patients,
         skip_unreadable=choices.skip_unreadable,
         reading=choices.reading,
+        most_images=choices.most_images,
     )
     labels = [_label(recipe, row) for row in rows]
     kept = [place for place, label in enumerate(labels) if label is not None]
@@ -82,9 +84,13 @@ def understand(name: str, files: FileSource, choices: Choices, progress: Progres
         notes += alike_in_words(alike, [int(label or 0) for label in known], splits)
     if made:
         recipe = replace(recipe, test_share=choices.test_share)
-    understood = tuple(
-        OwnImage(row.file, int(label or 0), split, row.patient, row.groups, row.frame)
-        for row, label, split in zip(rows, known, splits, strict=True)
+    understood = first_of_each(
+        [
+            OwnImage(row.file, int(label or 0), split, row.patient, row.groups, row.frame)
+            for row, label, split in zip(rows, known, splits, strict=True)
+        ],
+        choices.most_images,
+        left_out,
     )
     whole = Understood(
         recipe,
