@@ -61,7 +61,7 @@ def preprocessing_in_words(spec: RunSpec, *, channels: int, reading: Reading = A
     ]
     if reading.window != "file":
         sentences.append(
-            f"Grey values of more than 8 bits are first shown in a window: {WINDOW_WORDS[reading.window]}."
+            f"Grey of DICOM, or of more than 8 bits, is first shown in a window: {WINDOW_WORDS[reading.window]}."
         )
     if reading.frames != "first":
         sentences.append(f"Of a DICOM file with several frames: {FRAMES_WORDS[reading.frames]}.")

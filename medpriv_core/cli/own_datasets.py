@@ -59,7 +59,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--channels", type=int, choices=(1, 3), help="1 grey, 3 colour; looked at if not given")
     for name, words, text in (
         ("fit", FIT_WORDS, "an image that is not square"),
-        ("window", WINDOW_WORDS, "grey values of more than 8 bits"),
+        ("window", WINDOW_WORDS, "grey values of DICOM, or of more than 8 bits"),
         ("frames", FRAMES_WORDS, "a DICOM file with several frames"),
     ):
         said = "; ".join(f"{choice}: {meaning}" for choice, meaning in words.items())

@@ -15,7 +15,7 @@ from medpriv_core.given_paths import given_path
 from medpriv_core.home import data_home
 from medpriv_core.pictures.kinds import READABLE_IN_WORDS
 from medpriv_core.runs.diagnosis import Diagnosis, TrainedRun, diagnose, trained_run
-from medpriv_core.runs.likeness import remarks
+from medpriv_core.runs.likeness import NOT_HERE, remarks
 
 AT_ONCE = 16
 PHASE = "Asking the network"
@@ -69,7 +69,8 @@ def _print(
                 "confidence": max(row),
                 "probabilities": dict(zip(diagnosis.classes, row, strict=True)),
                 "notes": said,
-                "unlike": remark or None,
+                "unlike": None if remark == NOT_HERE else remark or None,
+                "likeness_known": remark != NOT_HERE,
             }
             for (image, row), said, remark in zip(rows, notes, alike, strict=True)
         ]

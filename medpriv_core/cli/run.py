@@ -83,19 +83,22 @@ def _run(options: argparse.Namespace) -> int:
     if options.preset is not None:
         filled = fill_preset(options.preset, given, ordered=dataset_info(options.dataset).ordered)
     spec = RunSpec(**(filled.settings if filled else given))
+    stop: dict[str, Any] | None = None
     if options.stop_at_epsilon is not None:
-        stopped = stop_run(home, spec, options.stop_at_epsilon)
+        asked, stopped = spec.epochs, stop_run(home, spec, options.stop_at_epsilon)
         spec = stopped.spec
-        complain(stopped.sentence)
+        stop = {"asked_for": asked, "epochs": spec.epochs, "sentence": stopped.sentence}
     run_id = service.submit(home, spec)
     if filled is not None and not options.json:
         say(*preset_in_words(options.preset, filled), flush=True)
+    if stop is not None and not options.json:
+        say(stop["sentence"], flush=True)
     if notice := change_notice(home, spec.dataset):
         complain(notice)
     run = _watch(home, run_id)
     outcome = RunDirectory(home.runs / run.id).read_outcome()
     if options.json:
-        print_json(describe(run) | _describe_preset(options.preset, filled))
+        print_json(describe(run) | _describe_preset(options.preset, filled) | {"stopped": stop})
     else:
         if run.epochs:
             last = run.epochs[-1]

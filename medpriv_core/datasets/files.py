@@ -81,16 +81,32 @@ class FileSplit:
 
 
 def content_key(name: str, splits: Iterable[FileSplit], progress: ProgressCallback = no_progress) -> str:
-    """Digest of the fingerprints, labels and ids of all splits, in their order, and of how they are read."""
-    digest = hashlib.sha256(name.encode())
+    """Digest of the fingerprints, labels and ids of all splits, in their order; with another one of how they are read.
+
+    The first is the same however the files are read, so that what was spent on them stays spent: ``same_images``.
+    """
+    digest, readings = hashlib.sha256(name.encode()), set()
     for split in splits:
-        if split.reading != AS_USUAL:
-            digest.update(f"{split.reading.to_dict()}\n".encode())
+        readings.add(split.reading)
         prints = split.files.fingerprints(split.names, progress)
-        for label, id_, (size, crc) in zip(split.labels.tolist(), split.ids, prints, strict=True):
-            digest.update(f"{label} {size} {crc} {printable(id_)}\n".encode())
+        frames = split.frames or [None] * len(split.names)
+        for place, (label, frame, (size, crc)) in enumerate(zip(split.labels.tolist(), frames, prints, strict=True)):
+            if not frame:  # of a file whose frames are images each, once
+                id_ = split.ids[place] if frame is None else split.names[place]
+                digest.update(f"{label} {size} {crc} {printable(id_)}\n".encode())
         digest.update(b"--\n")
-    return digest.hexdigest()[:32]
+    said = "".join(sorted(str(reading.to_dict()) for reading in readings if reading != AS_USUAL))
+    return digest.hexdigest()[:32] + (f"r{hashlib.sha256(said.encode()).hexdigest()[:8]}" if said else "")
+
+
+def same_images(content: str) -> str:
+    """The part of a content key that is the same however the same files are read.
+
+    >>> same_images("0" * 32 + "r12345678") == same_images("0" * 32), same_images("unknown-x")
+    (True, 'unknown-x')
+    """
+    found = re.fullmatch(r"([0-9a-f]{32})r[0-9a-f]{8}", content)
+    return found[1] if found else content
 
 
 def inner_archives(files: FileSource) -> str:

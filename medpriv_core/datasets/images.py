@@ -68,7 +68,9 @@ def read_picture(
     if there is no such file, or if it is of a kind that is not read, is damaged or has too many pixels.
     """
     data = _contents(source, name)
-    chosen: int | Literal["middle"] = "middle" if frame is None and reading.frames == "middle" else frame or 0
+    chosen: int | Literal["middle", "only"] = frame or 0
+    if frame is None and reading.frames in ("middle", "refuse"):
+        chosen = "middle" if reading.frames == "middle" else "only"
     try:
         return _read(data, channels=channels, name=name, at_least=at_least, window=reading.window, frame=chosen)
     except ImageError as error:
@@ -105,7 +107,7 @@ def _read(
     name: str,
     at_least: int | None,
     window: Window,
-    frame: int | Literal["middle"],
+    frame: int | Literal["middle", "only"],
 ) -> ReadPicture:
     mode = {1: "L", 3: "RGB", None: None}[channels]
     kind = kind_of(name, data)

@@ -17,6 +17,7 @@ from medpriv_core.datasets.files import FileSplit
 from medpriv_core.datasets.images import to_square
 
 SAMPLED = 200
+FEWEST = 100  # training images; of fewer, chance alone puts an image of the same kind beyond all of them too often
 _BATCH = 8
 # What is measured -> what an image is that has less than all others, and more.
 _WORDS = {
@@ -77,10 +78,14 @@ def measure_training_images(dataset: Dataset, *, size: int, most: int = SAMPLED)
 def unlike(square: np.ndarray, typical: Measures) -> str:
     """In what an image, ``uint8`` (size, size, channels), is beyond each of the training images measured; or nothing.
 
-    >>> grey = Measures(*(np.array([low, high]) for low, high in ((0.5, 0.9), (90, 160), (30, 70))))
+    Nothing either where fewer than ``FEWEST`` were measured.
+
+    >>> grey = Measures(*(np.linspace(low, high, 100) for low, high in ((0.5, 0.9), (90, 160), (30, 70))))
     >>> unlike(np.full((8, 8, 1), 200, np.uint8), grey)[:73]
     'This image is unlike the training images: less sharp (as after enlarging '
     """
+    if len(typical.sharpness) < FEWEST:
+        return ""
     own = measure(square[np.newaxis])
     found = []
     for name, (less, more) in _WORDS.items():
@@ -91,5 +96,5 @@ def unlike(square: np.ndarray, typical: Measures) -> str:
         return ""
     return (
         f"This image is unlike the training images: {'; '.join(found)} than each of {len(typical.sharpness):,} of "
-        "them. What the network says of it is less reliable."
+        "them. What the network says of it may be less reliable."
     )

@@ -34,15 +34,22 @@ class Wanted:
 
     With ``every_frame`` false only one of a DICOM, and the first of others; the range of values is that of all frames
     all the same, so that it looks as it does among the others. ``max_side`` is the longest side in pixels; None keeps
-    the stored size. ``frame`` counts from 0; of an even number of frames, the middle one is the later of two.
+    the stored size. ``frame`` counts from 0; of an even number of frames, the middle one is the later of two; "only"
+    refuses a DICOM with several.
     """
 
     every_frame: bool
     max_side: int | None
-    frame: int | Literal["middle"] = 0
+    frame: int | Literal["middle", "only"] = 0
 
     def frame_of(self, frames: int) -> int:
         """Which of so many frames is kept; raises ``ImageError`` where there are fewer."""
+        if self.frame == "only" and frames > 1:
+            raise ImageError(
+                f"This file has {frames} frames, and files with several were not wanted. Export one of them."
+            )
+        if self.frame == "only":
+            return 0
         chosen = frames // 2 if self.frame == "middle" else self.frame
         if chosen >= frames:
             raise ImageError(

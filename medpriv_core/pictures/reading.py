@@ -46,7 +46,7 @@ class Reading(Record):
     """How a file becomes a square.
 
     fit     what is done with an image that is not square
-    window  which grey values of an image of more than 8 bits are spread from black to white
+    window  which grey values of a DICOM, or of another file of more than 8 bits, are spread from black to white
     frames  what a DICOM file with several frames gives
     """
 

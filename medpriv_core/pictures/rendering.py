@@ -80,7 +80,8 @@ def _chosen(kind: Kind, decoded: Decoded, window: Window) -> Preset:
         values = decoded.frames[0].astype(np.float64) * slope + intercept
         scanned = values[(values >= decoded.ends[0][0]) & (values <= decoded.ends[0][1])]  # without padding
         low, high = np.percentile(scanned if scanned.size else values, (1, 99)).tolist()
-        return all_values(low, high)
+        # Of one value, nearly everywhere, the rest would be the same grey as it.
+        return all_values(low, high) if low < high else all_values(*decoded.ends[0])
     if not decoded.hounsfield:
         raise ImageError(
             f"The window of CT that was chosen ({window}) needs Hounsfield units, which this image has not. Choose "

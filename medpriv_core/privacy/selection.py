@@ -35,7 +35,10 @@ from medpriv_core.privacy.renyi import poisson_divergences
 from medpriv_core.privacy.steps import Steps, merge_steps
 
 Number = Literal["poisson", "geometric"]
-NUMBER_WORDS: dict[Number, str] = {"poisson": "Poisson distribution", "geometric": "geometric distribution"}
+NUMBER_WORDS: dict[Number, str] = {
+    "poisson": "Poisson distribution, so that it may be none",
+    "geometric": "geometric distribution",
+}
 
 
 class BestOf(NamedTuple):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from medpriv_core.checksums import read_sealed, write_sealed
+from medpriv_core.datasets.files import same_images
 from medpriv_core.datasets.registry import DatasetEntry, list_datasets
 from medpriv_core.errors import DataHomeError, SettingError
 from medpriv_core.home import DataHome, explain_disk_errors
@@ -228,7 +229,7 @@ def _content_of(entry: DatasetEntry) -> str:
 
 
 def _path(home: DataHome, content: str) -> Path:
-    return home.spent / f"{content}{_SUFFIX}"
+    return home.spent / f"{same_images(content)}{_SUFFIX}"
 
 
 def _change(home: DataHome, content: str, change: Callable[[Budget], Budget]) -> Budget:

@@ -38,6 +38,12 @@ def described(home: DataHome, files: Mapping[str, bytes]) -> Iterator[None]:
         raise changed("dataset.toml")
     if recipe.name in dataset_names(home):
         here = dataset_info(recipe.name, home)
+        if (here.channels, here.ordered) != (recipe.channels, recipe.ordered):
+            kinds = [_kind(info.channels, info.ordered) for info in (recipe.info, here)]
+            raise RunError(
+                f"This run is of a dataset {recipe.name} of {kinds[0]}, and the one that is called so here is of "
+                f"{kinds[1]}. Add one of them under another name; runs trained on it then bear that name."
+            )
         if here.classes != recipe.info.classes:
             raise RunError(
                 f"This run is of a dataset {recipe.name} with the classes {_listed(recipe.info.classes)}, and the one "
@@ -57,6 +63,10 @@ def described(home: DataHome, files: Mapping[str, bytes]) -> Iterator[None]:
 def remove_own_dataset(home: DataHome, name: str) -> None:
     """Take one of the user's own datasets off the list; its record stays while there are runs on it, deleted or not."""
     remove_own(home, name, keep_record=any(run.spec and run.spec.dataset == name for run in all_runs(home)))
+
+
+def _kind(channels: int, ordered: bool) -> str:
+    return f"{'grey' if channels == 1 else 'colour'} images in {'grades' if ordered else 'classes'}"
 
 
 def _listed(classes: tuple[str, ...]) -> str:

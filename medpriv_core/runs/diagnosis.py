@@ -30,7 +30,7 @@ from medpriv_core.runs.list_lines import list_lines
 from medpriv_core.runs.prediction_process import PROCESS
 from medpriv_core.runs.spent_record import read_spent
 from medpriv_core.runs.store import RunRow, RunStore
-from medpriv_core.spec import RunSpec, in_short
+from medpriv_core.spec import Method, RunSpec, in_short
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class TrainedRun:
     reading        how a file became a square when it learned
     dataset        name of what it learned from
     content        key of the images that it learned from; None where it was not recorded
+    method         how it was trained
     """
 
     id: str
@@ -56,6 +57,7 @@ class TrainedRun:
     reading: Reading
     dataset: str
     content: str | None
+    method: Method
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,16 @@ def _trained_run(record: _Record) -> TrainedRun:
     channels = dataset_info(spec.dataset).channels
     setup = record.setup
     return TrainedRun(
-        record.id, title, verdict, accuracy, spec.image_size, channels, setup.reading, spec.dataset, setup.content
+        id=record.id,
+        title=title,
+        verdict=verdict,
+        test_accuracy=accuracy,
+        image_size=spec.image_size,
+        channels=channels,
+        reading=setup.reading,
+        dataset=spec.dataset,
+        content=setup.content,
+        method=spec.method,
     )
 
 

@@ -22,7 +22,8 @@ NOT_HERE = (
 def training_measures(home: DataHome, run: TrainedRun) -> Measures | None:
     """The measures of a run's training images; None where they are gone, or others lie under their name."""
     try:
-        if run.content not in (None, content_of(home, run.dataset)):
+        # Exports leave the key out, so of an imported run it is not known what it learned from.
+        if run.content is None or run.content != content_of(home, run.dataset):
             return None
         return measure_training_images(open_dataset(home, run.dataset), size=run.image_size)
     except MedprivError:
@@ -30,7 +31,12 @@ def training_measures(home: DataHome, run: TrainedRun) -> Measures | None:
 
 
 def remark(run: TrainedRun, typical: Measures | None, picture: np.ndarray) -> str:
-    """What to say of a picture, ``uint8`` (h, w, 1 or 3), beside the network's answer; nothing where it is alike."""
+    """What to say of a picture, ``uint8`` (h, w, 1 or 3), beside the network's answer; nothing where it is alike.
+
+    Under Local-DP nothing: what the network learned from is noised, and like no picture.
+    """
+    if run.method == "local_dp":
+        return ""
     if typical is None:
         return NOT_HERE
     image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
@@ -41,5 +47,5 @@ def remark(run: TrainedRun, typical: Measures | None, picture: np.ndarray) -> st
 
 def remarks(home: DataHome, run: TrainedRun, pictures: Sequence[np.ndarray]) -> list[str]:
     """The same for several pictures."""
-    typical = training_measures(home, run)
+    typical = training_measures(home, run) if run.method != "local_dp" else None
     return [remark(run, typical, picture) for picture in pictures]

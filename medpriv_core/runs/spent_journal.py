@@ -36,6 +36,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from medpriv_core.checksums import open_line, seal_line
+from medpriv_core.datasets.files import same_images
 from medpriv_core.datasets.registry import content_of, list_datasets
 from medpriv_core.errors import DataHomeError, MedprivError
 from medpriv_core.home import DataHome, explain_disk_errors
@@ -173,10 +174,10 @@ class Images:
         self._contents: dict[str, str | None] = {}
 
     def content_of(self, dataset: str) -> str | None:
-        """The content key of the images under this name; None where they are not there."""
+        """The content key of the images under this name, however they are read; None where they are not there."""
         if dataset not in self._contents:
             try:
-                self._contents[dataset] = content_of(self._home, dataset)
+                self._contents[dataset] = same_images(content_of(self._home, dataset))
             except MedprivError:
                 self._contents[dataset] = None
         return self._contents[dataset]
@@ -191,7 +192,7 @@ class Images:
         assert run.spec is not None
         recorded = run.setup.content
         if recorded is not None and _KEY.fullmatch(recorded):
-            return recorded
+            return same_images(recorded)
         entry = self._entries.get(run.spec.dataset)
         counts = (run.setup.train_class_counts, run.setup.test_class_counts)
         if entry is not None and None not in counts and counts == (entry.train_counts, entry.test_counts):
@@ -212,7 +213,8 @@ def _unknown(dataset: str) -> str:
 
 
 def _path(home: DataHome, content: str) -> Path:
-    return home.spent / f"{content}.jsonl"
+    # What was spent on images stays spent when they are read in another way.
+    return home.spent / f"{same_images(content)}.jsonl"
 
 
 def _line(entry: Entry) -> bytes:

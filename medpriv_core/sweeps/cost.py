@@ -48,8 +48,8 @@ class DpSgdCost:
     others       how many those are
     with_others  None without any; of one that nobody knows the spending of, no ε is established
     budget       what is spent of the images' budget with these runs; None where none is set
-    best_only    what giving away the best alone would cost if so many were trained on average; None of one network, and
-                 where not all steps are known
+    best_only    what giving away the best alone would cost if so many were trained on average; None of one network,
+                 where not all steps are known, and where all together cost no more
     """
 
     together: JointEpsilon
@@ -239,7 +239,9 @@ def _dp_sgd_costs(
 def _best_only(together: JointEpsilon, spendings: Sequence[Spending]) -> BestOf | None:
     if len(spendings) < 2 or math.isinf(together.epsilon) or any(each.beyond is not None for each in spendings):
         return None
-    return best_of([each.stretches for each in spendings], mean=len(spendings), delta=together.delta)
+    best = best_of([each.stretches for each in spendings], mean=len(spendings), delta=together.delta)
+    # The accountant of the best is the looser one: for few or quiet networks all of them cost less by the tighter.
+    return best if best.epsilon < together.epsilon else None
 
 
 def _budget_with(

@@ -42,7 +42,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DataHome]:
     """A home with a folder of radiographs and a private run on them."""
     folder = tmp_path_factory.mktemp("predict")
     rng = np.random.default_rng(0)
-    for split, count in (("train", 20), ("test", 9)):
+    for split, count in (("train", 55), ("test", 9)):
         for label, name in enumerate(("NORMAL", "PNEUMONIA")):
             (folder / "chest" / split / name).mkdir(parents=True)
             for number in range(count):
@@ -77,7 +77,7 @@ def test_the_test_images_files_get_what_the_prepared_test_images_get(at_home: Da
     assert (predicted == test.labels).mean() == answer.json["test_accuracy"]
     assert [image["confidence"] for image in images] == pytest.approx(found.max(1).tolist())
     assert answer.json["caveat"] == expected.caveat
-    assert sum(image["unlike"] is not None for image in images) <= 6  # of 18, beside 40 to learn from
+    assert sum(image["unlike"] is not None for image in images) <= 6  # of 18
     assert "one image added or removed" in answer.json["epsilon"]
     assert answer.json["meaning"] in medpriv("predict", "--run", "private", files[0]).out.splitlines()
     assert "while wrongly naming 1 of 100" in answer.json["meaning"]
@@ -130,7 +130,7 @@ def test_the_plain_answer_has_run_epsilon_classes_and_caveat(
     assert unlike.startswith("  This image is unlike the training images: less sharp")
     assert "not the probability of a disease" in caveat
     whole = medpriv("predict", "--run", "private", tmp_path / "grey.png", "--json").json
-    assert whole["images"][0]["unlike"] == unlike.strip()
+    assert (whole["images"][0]["unlike"], whole["images"][0]["likeness_known"]) == (unlike.strip(), True)
 
 
 def test_what_cannot_be_judged_is_refused(at_home: DataHome, refused: Refusal, tmp_path: Path) -> None:

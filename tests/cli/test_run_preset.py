@@ -77,6 +77,8 @@ def test_a_run_can_be_told_to_stop_at_an_epsilon(medpriv: Command, refused: Refu
     spec = queued(home)
     assert 1 < spec.epochs < 90
     assert plan_run(spec, train_size=640).epsilon <= 4
-    assert f"{spec.epochs} of 90 epochs stay within ε = 4; the run stops there." in answer.err
+    assert f"{spec.epochs} of 90 epochs stay within ε = 4; the run stops there." in answer.out
+    told = medpriv(*private, *noise, "--stop-at-epsilon", 4, "--json").json["stopped"]
+    assert (told["asked_for"], told["epochs"]) == (90, spec.epochs)
     assert "Only DP-SGD spends more" in refused("run", "--dataset", "synthetic_chest", "--stop-at-epsilon", 4)
     assert "No budget is set" in refused(*private, *noise, "--stop-at-epsilon", "budget")

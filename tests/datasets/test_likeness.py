@@ -98,3 +98,9 @@ def test_originals_stand_out_at_full_size_and_test_images_do_not(home: DataHome,
     assert shares["originals", 224] > 0.9
     assert max(shares["test", 112], shares["test", 224]) < 0.05
     assert shares["originals", 112] < 0.3  # there the network gets nearly the same
+
+
+def test_of_few_training_images_nothing_is_said() -> None:
+    strange = np.full((64, 64, 1), 250, np.uint8)
+    assert unlike(strange, measure(smooth(3, count=99))) == ""
+    assert unlike(strange, measure(smooth(3, count=100))) != ""

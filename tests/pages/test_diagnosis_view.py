@@ -25,7 +25,7 @@ OpenPage = Callable[..., AppTest]
 @pytest.fixture
 def trained(home: DataHome, tmp_path: Path) -> Iterator[None]:
     """A network that knows smooth images alone."""
-    for split, count in (("train", 30), ("test", 6)):
+    for split, count in (("train", 60), ("test", 6)):
         for place, name in enumerate(("NORMAL", "PNEUMONIA")):
             folder = tmp_path / "set" / split / name
             folder.mkdir(parents=True)

@@ -179,3 +179,17 @@ def test_a_removed_dataset_stays_known_by_name_while_there_are_runs_on_it(
     deletion.purge(here, RUN_ID, at_once=True)
     remove_own_dataset(here, NAME)
     assert NAME not in dataset_names(here)
+
+
+def test_a_dataset_of_that_name_with_other_colours_or_in_grades_is_not_taken_for_it(
+    sent: bytes, here: DataHome, tmp_path: Path
+) -> None:
+    images = {f"{'ill' if n % 2 else 'well'}/{n:02}.png": image_bytes(n, mode="RGB") for n in range(24)}
+    classes = (OwnClass("Healthy", ("well",)), OwnClass("Ill", ("ill",)))
+    place = write_folder(tmp_path / "mine", images)
+    add_own(here, NAME, place, Choices(classes=classes, channels=3))
+    with pytest.raises(RunError, match="of grey images in classes, and the one that is called so here is of colour"):
+        import_run(here, sent)
+    add_own(here, NAME, place, Choices(classes=classes, channels=1, ordered=True))
+    with pytest.raises(RunError, match="here is of grey images in grades"):
+        import_run(here, sent)

@@ -82,6 +82,12 @@ def _counting(useful: Sequence[Table], complaints: Sequence[DatasetError], where
         none = DatasetError(f"There is no table (csv, tsv, xlsx, parquet) in {where}. Give it with --table.")
         raise most_likely([*complaints, none])
     alike = [table for table in useful if table.header == useful[0].header]
+    other = next((table for table in useful if table not in alike and table.file == useful[0].file), None)
+    if other is not None:
+        raise DatasetError(
+            f"{useful[0].name} and {other.name} both name images, and have different columns. Give them the same "
+            "columns, or save the one that counts on its own and name it (--table)."
+        )
     if len(alike) > 1 and len({_role(table) for table in alike}) < len(alike):
         raise DatasetError(
             f"{where} holds several tables of its images ({alike[0].name} and {alike[1].name}). Name the one that "

@@ -24,6 +24,7 @@ MAX_TABLE_BYTES = 256 * 2**20
 MAX_ROWS = 1_000_000
 MOST_CLASSES = 100
 _SAMPLE = 300
+_TITLE_ROWS = 10
 _MOST_GROUPS = 20
 
 _FILE = (
@@ -77,7 +78,7 @@ class Table:
     @property
     def name(self) -> str:
         """What errors call it."""
-        return f"{self.file}, sheet {printable(self.sheet)}," if self.sheet else self.file
+        return f"sheet {printable(self.sheet)} of {self.file}" if self.sheet else self.file
 
     def column(self, name: str) -> list[str]:
         """The cells of a column; rows that are too short have empty ones."""
@@ -94,8 +95,14 @@ def tables_in(data: bytes, file: str) -> list[Callable[[], Table]]:
         return [lambda: _table(read_cells(data, file, most_rows=MAX_ROWS + 1), file)]
     sheets = read_sheets(data, file, most_rows=MAX_ROWS + 1)
     if len(sheets) < 2:
-        return [lambda: _table(next(iter(sheets.values()), []), file)]
-    return [partial(_table, cells, file, sheet) for sheet, cells in sheets.items()]
+        return [lambda: _table(_below_title(next(iter(sheets.values()), [])), file)]
+    return [partial(_table, _below_title(cells), file, sheet) for sheet, cells in sheets.items()]
+
+
+def _below_title(cells: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+    """The rows from the names of columns on: above these people write a title, alone in its row."""
+    filled = [sum(map(bool, row)) for row in cells[:_TITLE_ROWS]]
+    return cells[next((place for place, count in enumerate(filled) if count > 1), 0) :]
 
 
 def _table(cells: Sequence[Sequence[str]], file: str, sheet: str = "") -> Table:

@@ -10,17 +10,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medpriv_core.datasets.files import same_images
 from medpriv_core.datasets.images import decode_image, to_square
 from medpriv_core.datasets.own import frames as frames_module
 from medpriv_core.datasets.own.adding import add_own, choices_from, look, record_of, refresh_own, thumbnails
 from medpriv_core.datasets.own.choices import Choices
 from medpriv_core.datasets.own.recipe import Recipe
 from medpriv_core.datasets.prepared import prepare_dataset
-from medpriv_core.datasets.registry import open_dataset
+from medpriv_core.datasets.registry import DatasetEntry, list_datasets, open_dataset
 from medpriv_core.errors import DatasetError, ImageError
 from medpriv_core.home import DataHome
 from medpriv_core.pictures.reading import AS_USUAL, Reading, Window
+from medpriv_core.runs import service
+from medpriv_core.runs.budget import budget_state, set_budget
+from medpriv_core.runs.on_images import all_runs, epsilon_on_images
+from medpriv_core.spec import RunSpec
 from tests.datasets.builders import write_folder
+from tests.trained_runs import train_run
 from tests.uploads.dicoms import ct, described, written
 
 SHADES = [np.full((20, 30), 40 * shade + 20, np.uint8) for shade in range(5)]
@@ -183,3 +189,54 @@ def test_a_record_with_an_unknown_reading_is_refused(home: DataHome, tmp_path: P
 def test_choices_go_through_a_job(tmp_path: Path) -> None:
     choices = replace(Choices(), reading=Reading(fit="crop", frames="each"))
     assert choices_from(asdict(choices) | {"reading": choices.reading.to_dict()}) == choices
+
+
+def test_readings_of_the_same_files_have_a_key_each_and_one_of_the_images(home: DataHome, tmp_path: Path) -> None:
+    # A split that is given: one that is made follows the number of images.
+    place = write_folder(
+        tmp_path / "set",
+        {f"{'test' if '7' in name or '6' in name else 'train'}/{name}": data for name, data in films().items()},
+    )
+    keys = {}
+    for reading in (AS_USUAL, Reading(fit="crop"), Reading(frames="middle"), Reading(frames="each")):
+        add_own(home, "mine", place, Choices(reading=reading))
+        keys[reading] = open_dataset(home, "mine").content_key()
+    assert len(set(keys.values())) == 4
+    assert {same_images(key) for key in keys.values()} == {keys[AS_USUAL]}
+    (place / "train" / "a" / "f0.dcm").write_bytes(film(*SHADES[:3], patient="P0"))
+    add_own(home, "mine", place, Choices())
+    assert open_dataset(home, "mine").content_key() != keys[AS_USUAL]
+
+
+def test_what_was_spent_and_the_budget_stay_when_the_same_files_are_read_in_another_way(
+    home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    place = write_folder(tmp_path / "set", films(40))
+    private = RunSpec(dataset="mine", method="dp_sgd", noise_multiplier=1.0, batch_size=4, delta=1e-3, weights="none")
+    set_budget(home, add_own(home, "mine", place, Choices()), epsilon=1e9)
+    train_run(home, "first", private.changed(image_size=16, epochs=1, device="cpu"))
+    before = budget_state(home, entry_of(home)).spent
+    assert before > 0
+    for reading in (Reading(fit="pad"), Reading(frames="middle")):
+        entry = add_own(home, "mine", place, Choices(reading=reading))
+        state = budget_state(home, entry)
+        assert (state.budget.epsilon, state.spent) == (1e9, before)
+        assert epsilon_on_images(home, "mine", all_runs(home)).networks == 1
+
+
+def entry_of(home: DataHome) -> DatasetEntry:
+    return next(entry for entry in list_datasets(home) if entry.info.name == "mine")
+
+
+def test_an_image_of_one_grey_but_for_few_pixels_keeps_its_black() -> None:
+    sparse = np.zeros((40, 40), np.uint16)
+    sparse[3, 3:8] = 4000
+    shown = decode_image(film(sparse), channels=1, name="x", reading=Reading(window="percentiles"))
+    assert np.unique(np.asarray(shown)).tolist() == [0, 255]
+
+
+def test_a_file_with_several_frames_is_refused_where_they_were_not_wanted() -> None:
+    with pytest.raises(ImageError, match="has 5 frames, and files with several were not wanted"):
+        decode_image(film(*SHADES), channels=1, name="x", reading=Reading(frames="refuse"))
+    assert decode_image(film(SHADES[0]), channels=1, name="x", reading=Reading(frames="refuse")).size == (30, 20)

@@ -60,9 +60,10 @@ def understood(home: DataHome, place: Path, files: dict[str, bytes], **choices: 
         {"labels.xlsx": workbook(("Sheet1", [HEADER, *LINES]))},
         {"labels.xlsx": workbook(("Notes", [("made by", "us"), ("in", 2020)]), ("Data", [(), HEADER, (), *LINES]))},
         {"labels.csv": workbook(("Data", [HEADER, *LINES]))},  # under another name
+        {"labels.xlsx": workbook(("Data", [("Our images",), (), ("as of 2026",), HEADER, *LINES]))},
         {"labels.parquet": parquet(LINES)},
     ],
-    ids=["workbook", "second sheet", "called csv", "parquet"],
+    ids=["workbook", "second sheet", "called csv", "title", "parquet"],
 )
 def test_the_same_as_from_a_csv(home: DataHome, tmp_path: Path, table: dict[str, bytes]) -> None:
     plain = understood(home, tmp_path / "csv", {"labels.csv": csv()})
@@ -118,7 +119,14 @@ def test_columns_that_are_no_cells_are_not_read() -> None:
         (workbook(("a", [HEADER])), "has no rows"),
         (workbook(("a", [("x", "x"), (1, 2)])), "has the column x twice"),
         (workbook(("a", [HEADER, *LINES]), ("b", [HEADER, *LINES])), "several tables of its images"),
-        (workbook(("a", [("b",), ("c",)]), ("d", [("e",), ("f",)])), "No column of labels.xlsx, sheet a, names images"),
+        (
+            workbook(("Train", [HEADER, *LINES]), ("Test", [(*HEADER, "note"), *((*one, "x") for one in LINES)])),
+            "sheet Train of labels.xlsx and sheet Test of labels.xlsx both name images, and have different columns",
+        ),
+        (
+            workbook(("a", [("b",), ("c",)]), ("d", [("e",), ("f",)])),
+            "No column of sheet a of labels.xlsx names images",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_one_true_sentence(home: DataHome, tmp_path: Path, data: bytes, said: str) -> None:
@@ -140,7 +148,7 @@ def test_of_a_workbook_the_sheet_that_names_images_is_asked_about(home: DataHome
     unclear = [("image", "who", "sex", "stage"), *((name, who, sex, who % 3) for name, _, who, sex in LINES)]
     place = {"labels.xlsx": workbook(("Hints", [("as of", "x"), ("2026", "y")]), ("Data", unclear))}
     with pytest.raises(
-        UnclearTableError, match=r"which column of labels.xlsx, sheet Data, holds the classes"
+        UnclearTableError, match=r"which column of sheet Data of labels.xlsx holds the classes"
     ) as refused:
         understood(home, tmp_path / "set", place)
     assert refused.value.header == ("image", "who", "sex", "stage")
