@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from medpriv_core.datasets.base import SplitName
 from medpriv_core.datasets.own.understood import Understood
+from medpriv_core.datasets.patients import several_images
 from medpriv_core.errors import DatasetError
 
 _TWO_NUMBERS = re.compile(r"^(.*\d.*)[-_. ]\d+\.\w+$")
@@ -56,7 +57,7 @@ def remarks_on(whole: Understood) -> list[str]:
         several = Counter(patients)
         remarks.append(
             f"The training images are of {len(several):,} patients; the one with the most has "
-            f"{max(several.values()):,}."
+            f"{max(several.values()):,}.{_distribution(several)}"
         )
     elif any(patients):
         remarks.append("Of some images it is not known whose they are, so patients cannot be protected as a whole.")
@@ -66,6 +67,16 @@ def remarks_on(whole: Understood) -> list[str]:
             f"them less.{_looks_like_patients([image.file for image in whole.images])}"
         )
     return remarks
+
+
+def _distribution(images: Counter[str | None]) -> str:
+    """How many patients have how many images; nothing where all have one."""
+    bands = Counter(several_images([patient for patient in images.elements() if patient is not None]))
+    if set(bands) == {"1"}:
+        return ""
+    total = bands.total()
+    shares = [f"{bands[band] / total:.0%} are of patients with {band}" for band in sorted(bands)]
+    return f" Of these images, {', '.join(shares)}."
 
 
 def _looks_like_patients(files: Sequence[str]) -> str:

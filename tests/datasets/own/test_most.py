@@ -47,3 +47,16 @@ def test_without_patients_nothing_can_be_bounded(home: DataHome, tmp_path: Path)
         look(home, "mine", write_folder(tmp_path / "set", images), Choices(most_images=2))
     with pytest.raises(DatasetError, match="at least one image is needed"):
         look(home, "mine", tmp_path / "set", Choices(most_images=0))
+
+
+def test_how_many_images_patients_have_is_told(home: DataHome, tmp_path: Path) -> None:
+    whose = [0] * 6 + [1, 1, 2, 2, 3, 4]
+    images = {
+        f"{split}/{'ab'[n % 2]}/P{p}_{n:02}.png": image_bytes(n) for n, p in enumerate(whose) for split in ["train"]
+    }
+    images |= {f"test/{'ab'[n % 2]}/T{n}_{n:02}.png": image_bytes(100 + n) for n in range(4)}
+    found = look(home, "mine", write_folder(tmp_path / "set", images), Choices(patient_pattern=r"^([PT]\d+)_"))
+    assert (
+        "The training images are of 5 patients; the one with the most has 6. Of these images, 17% are of patients with "
+        "1, 33% are of patients with 2 to 4, 50% are of patients with 5 and more."
+    ) in found.notes
