@@ -270,7 +270,7 @@ def draw_choices(looked: Looked, classes: tuple[OwnClass, ...]) -> Choices:
             "Look at every image",
             looked.choices.every_image,
             key=f"own_every_{looked.token}",
-            help="Finds what is nearly the same, and what cannot be read.",
+            help="Finds what is nearly the same, and what cannot be read. Up to 2,000 are looked at anyway.",
         ),
         skip_unreadable=right.toggle(
             "Leave out what cannot be read", looked.choices.skip_unreadable, key=f"own_skip_{looked.token}"

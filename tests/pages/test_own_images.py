@@ -124,10 +124,10 @@ def test_an_adding_that_failed_is_told_when_the_page_is_read_anew(
     page = looked(open_page, folder)
     (folder / "pics" / "p03.png").write_bytes(b"%PDF-1.4")
     page.button(key="own_add").click().run()
-    with pytest.raises(Exception, match="no image"):
+    with pytest.raises(Exception, match="cannot be read as images"):
         adding_job(home, NAME).wait()
     anew = open_page("datasets")
-    assert "is no image that can be read" in " ".join(error.value for error in anew.error)
+    assert "1 file cannot be read as images (pics/p03.png)" in " ".join(error.value for error in anew.error)
 
 
 @pytest.mark.parametrize("side", [1, 12])

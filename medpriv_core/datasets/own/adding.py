@@ -28,6 +28,7 @@ from medpriv_core.datasets.own.dataset import (
     read_record,
 )
 from medpriv_core.datasets.own.recipe import OwnClass, Recipe, check_name
+from medpriv_core.datasets.own.remarks import unreadable_in_words
 from medpriv_core.datasets.own.tables import Columns
 from medpriv_core.datasets.own.understanding import understand
 from medpriv_core.datasets.own.understood import Understood
@@ -73,6 +74,8 @@ def add_own(
     place = find_place(path)
     home.check_writable()
     understood = look(home, name, place, choices, progress=progress)
+    if understood.unreadable is not None:
+        raise DatasetError(unreadable_in_words(understood.unreadable))
     before = _saved(home, name)
     keep(home, understood)
     try:

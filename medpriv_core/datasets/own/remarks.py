@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from medpriv_core.datasets.base import SplitName
 from medpriv_core.datasets.own.understood import Understood
 from medpriv_core.datasets.patients import several_images
+from medpriv_core.datasets.report import LeftOut
 from medpriv_core.errors import DatasetError
 
 _TWO_NUMBERS = re.compile(r"^(.*\d.*)[-_. ]\d+\.\w+$")
@@ -28,6 +29,16 @@ def alike_in_words(alike: Sequence[int], labels: Sequence[int], splits: Sequence
     images = sum(map(len, several))
     said = f"Nearly the same: {len(several):,} groups of {images:,} images, copies among them"
     return [f"{said}; {across:,} of the groups are on both sides of the split, and {differ:,} have different labels."]
+
+
+def unreadable_in_words(item: LeftOut) -> str:
+    """That some files cannot be read, which ones, and what to do."""
+    files = "1 file" if item.count == 1 else f"{item.count:,} files"
+    more = ", …" if item.count > len(item.examples) else ""
+    return (
+        f"{files} cannot be read as images ({', '.join(item.examples)}{more}), and no run could use the dataset. "
+        "Repair what cannot be read, or have it left out (--skip-unreadable)."
+    )
 
 
 def remarks_on(whole: Understood) -> list[str]:

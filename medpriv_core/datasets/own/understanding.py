@@ -20,7 +20,7 @@ from medpriv_core.datasets.own.layouts import choose_layout, most_likely, read_t
 from medpriv_core.datasets.own.looking import look_at_all
 from medpriv_core.datasets.own.most import first_of_each
 from medpriv_core.datasets.own.recipe import Recipe
-from medpriv_core.datasets.own.remarks import alike_in_words, remarks_on
+from medpriv_core.datasets.own.remarks import alike_in_words, remarks_on, unreadable_in_words
 from medpriv_core.datasets.own.rows import Found, Row, label_key
 from medpriv_core.datasets.own.splits import find_splits
 from medpriv_core.datasets.own.tables import Columns, Names
@@ -29,6 +29,9 @@ from medpriv_core.datasets.report import MOST_EXAMPLES, LeftOut
 from medpriv_core.errors import DatasetError
 from medpriv_core.printable import printable
 from medpriv_core.progress import ProgressCallback, no_progress
+
+# So many images are looked at each, unasked: it takes seconds.
+QUICKLY_LOOKED_AT = 2000
 
 
 def understand(name: str, files: FileSource, choices: Choices, progress: ProgressCallback = no_progress) -> Understood:
@@ -77,8 +80,14 @@ def understand(name: str, files: FileSource, choices: Choices, progress: Progres
     rows, known = [rows[place] for place in kept], [labels[place] for place in kept]
     left_out = [*found.left_out, *images.left_out]
     alike: list[int] | None = None
-    if choices.every_image or choices.skip_unreadable:
-        rows, known, alike = _looked_at(files, rows, known, choices, left_out, notes, progress)
+    unreadable: LeftOut | None = None
+    if choices.every_image or choices.skip_unreadable or len(rows) <= QUICKLY_LOOKED_AT:
+        rows, known, alike, unreadable = _looked_at(files, rows, known, choices, left_out, notes, progress)
+    else:
+        notes.append(
+            f"Not each of the {len(rows):,} images was opened, which takes its time: what cannot be read, and what is "
+            "nearly the same, is found when every image is looked at (--every-image)."
+        )
     splits, made = find_splits(files, rows, [int(label or 0) for label in known], alike, choices, notes, progress)
     if alike is not None:
         notes += alike_in_words(alike, [int(label or 0) for label in known], splits)
@@ -101,6 +110,7 @@ def understand(name: str, files: FileSource, choices: Choices, progress: Progres
         len(images.names),
         header,
         bool(images.dicom),
+        unreadable,
     )
     return replace(whole, notes=(*notes, *remarks_on(whole)))
 
@@ -152,20 +162,22 @@ def _looked_at(
     left_out: list[LeftOut],
     notes: list[str],
     progress: ProgressCallback,
-) -> tuple[list[Row], list[int | None], list[int]]:
-    """Rows and labels of the images that can be read, and numbers that are equal for nearly the same images."""
+) -> tuple[list[Row], list[int | None], list[int], LeftOut | None]:
+    """Rows and labels of the images, and numbers that are equal for nearly the same ones; and what cannot be read.
+
+    Those that cannot be read are among the rows unless they are to be left out.
+    """
     seen = look_at_all(files, rows, choices.reading, progress)
     kept = [place for place in range(len(rows)) if place not in seen.unreadable or not choices.skip_unreadable]
+    unreadable: LeftOut | None = None
     if seen.unreadable:
-        names = tuple(printable(rows[place].file) for place in list(seen.unreadable)[:MOST_EXAMPLES])
-        item = LeftOut("files that cannot be read as images", len(seen.unreadable), names)
+        examples = tuple(printable(rows[place].file) for place in list(seen.unreadable)[:MOST_EXAMPLES])
+        unreadable = LeftOut("files that cannot be read as images", len(seen.unreadable), examples)
         if choices.skip_unreadable:
-            left_out.append(item)
+            left_out.append(unreadable)
+            unreadable = None
         else:
-            notes.append(
-                f"{item.count:,} files cannot be read as images ({', '.join(names)}), and no run could use the "
-                "dataset. Repair them, or have them left out (--skip-unreadable)."
-            )
+            notes.append(unreadable_in_words(unreadable))
     common = ", ".join(f"{width:,} × {height:,} ({count:,})" for (width, height), count in seen.sizes.most_common(3))
     others = len(seen.sizes) - 3
     notes.append(f"Sizes in pixels: {common}{f' and {others:,} more' if others > 0 else ''}.")
@@ -174,4 +186,4 @@ def _looked_at(
     for one, two in ((place_of[a], place_of[b]) for a, b in seen.alike if a in place_of and b in place_of):
         first, second = sorted((alike[one], alike[two]))
         alike = [first if number == second else number for number in alike]
-    return [rows[place] for place in kept], [labels[place] for place in kept], alike
+    return [rows[place] for place in kept], [labels[place] for place in kept], alike, unreadable

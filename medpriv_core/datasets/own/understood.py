@@ -34,6 +34,7 @@ class Understood:
     header       names of all columns of the table; empty without one
     image_files  how many files are images, those that no row labels among them
     dicom        whether some are DICOM
+    unreadable   those among the images that cannot be read, as far as they were looked at
     """
 
     recipe: Recipe
@@ -44,6 +45,7 @@ class Understood:
     image_files: int
     header: tuple[str, ...] = ()
     dicom: bool = False
+    unreadable: LeftOut | None = None
 
     def counts(self, split: SplitName) -> list[int]:
         """Images of each class."""

@@ -130,7 +130,7 @@ def test_images_that_came_or_went_are_told_and_counted_when_it_is_added_again(ho
 def test_what_fails_leaves_all_as_it_was(home: DataHome, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_own(home, NAME, folder, Choices(title="First"))
     (folder / "pics" / "scan01.png").write_bytes(b"%PDF-1.4")
-    with pytest.raises(DatasetError, match="is no image that can be read"):
+    with pytest.raises(DatasetError, match=r"1 file cannot be read as images \(pics/scan01.png\), and no run"):
         add_own(home, NAME, folder, Choices(title="Second"))
     assert entry_of(home).info.title == "First"
     with pytest.raises(DatasetError):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from medpriv_core.datasets.own import tables
-from medpriv_core.datasets.own.adding import look
+from medpriv_core.datasets.own import tables, understanding
+from medpriv_core.datasets.own.adding import add_own, look
 from medpriv_core.datasets.own.choices import Choices
 from medpriv_core.datasets.own.recipe import OwnClass
 from medpriv_core.datasets.own.tables import Columns
@@ -363,3 +363,22 @@ def test_what_cannot_be_read_is_listed_and_left_out_on_demand(home: DataHome, tm
 def test_shared_cases(home: DataHome, case: str, classes: int, train: list[int], test: list[int]) -> None:
     found = look(home, "mine", CASES / case, Choices())
     assert (len(found.recipe.classes), found.counts("train"), found.counts("test")) == (classes, train, test)
+
+
+def test_a_broken_image_is_found_before_anything_is_kept(
+    home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = tree("well", "ill") | {"ill/broken.png": image_bytes(7)[:60]}
+    place = write_folder(tmp_path / "set", files)
+    found = look(home, "mine", place, Choices())
+    assert found.unreadable is not None
+    assert any("1 file cannot be read as images (ill/broken.png)" in note for note in found.notes)
+    with pytest.raises(DatasetError, match="or have it left out"):
+        add_own(home, "mine", place, Choices())
+    assert add_own(home, "mine", place, Choices(skip_unreadable=True)).available
+    # Of more images than are looked at unasked that is said, and those that are kept are named when a run needs them.
+    monkeypatch.setattr(understanding, "QUICKLY_LOOKED_AT", 10)
+    found = look(home, "mine", place, Choices())
+    assert found.unreadable is None
+    assert any("Not each of the 25 images was opened" in note for note in found.notes)
+    assert look(home, "mine", place, Choices(every_image=True)).unreadable is not None
