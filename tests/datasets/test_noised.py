@@ -128,7 +128,8 @@ def test_each_picture_has_a_draw_of_its_own(home: DataHome, clean: PreparedDatas
 @pytest.mark.parametrize("name", ["laplace_per_image", "dp_pix"])
 def test_each_picture_has_its_own_shift_or_mosaic(home: DataHome, clean: PreparedDataset, name: str) -> None:
     values = noise_of(make(home, grey_pictures(clean), beta=0.3, name=name))
-    assert len({row.tobytes() for row in values}) > 0.6 * len(values)  # shifts may be clamped or rounded alike
+    # Shifts may be clamped or rounded alike: of 120, 80 ± 4.3 differ, in 20,000 simulations 62 at least.
+    assert len({row.tobytes() for row in values}) > 0.4 * len(values)
 
 
 @pytest.mark.parametrize("name", MECHANISMS)
