@@ -15,7 +15,7 @@ from medpriv_core.given_paths import given_path
 from medpriv_core.home import data_home
 from medpriv_core.pictures.kinds import READABLE_IN_WORDS
 from medpriv_core.runs.diagnosis import Diagnosis, TrainedRun, diagnose, trained_run
-from medpriv_core.runs.likeness import NOT_HERE, remarks
+from medpriv_core.runs.likeness import Likeness, likenesses
 
 AT_ONCE = 16
 PHASE = "Asking the network"
@@ -45,7 +45,7 @@ def _predict(options: argparse.Namespace) -> None:
             bar(PHASE, start, len(squares))
             parts.append(diagnose(home, run.id, squares[start : start + AT_ONCE]))
     diagnosis = Diagnosis(parts[0].classes, np.concatenate([part.probabilities for part in parts]), parts[0].caveat)
-    _print(options, run, diagnosis, notes, remarks(home, run, squares))
+    _print(options, run, diagnosis, notes, likenesses(home, run, squares))
 
 
 def _read(image: Path, run: TrainedRun) -> ReadPicture:
@@ -58,7 +58,7 @@ def _print(
     run: TrainedRun,
     diagnosis: Diagnosis,
     notes: Sequence[tuple[str, ...]],
-    alike: Sequence[str],
+    alike: Sequence[Likeness],
 ) -> None:
     rows = list(zip(options.images, diagnosis.probabilities.tolist(), strict=True))
     if options.json:
@@ -69,10 +69,10 @@ def _print(
                 "confidence": max(row),
                 "probabilities": dict(zip(diagnosis.classes, row, strict=True)),
                 "notes": said,
-                "unlike": None if remark == NOT_HERE else remark or None,
-                "likeness_known": remark != NOT_HERE,
+                "unlike": like.sentence or None if like.known else None,
+                "likeness_known": like.known,
             }
-            for (image, row), said, remark in zip(rows, notes, alike, strict=True)
+            for (image, row), said, like in zip(rows, notes, alike, strict=True)
         ]
         held = run.verdict
         privacy = {"epsilon": held and held.statement, "meaning": held and held.sentence}
@@ -82,9 +82,9 @@ def _print(
     say(f"{run.id}  {run.title}")
     if run.verdict is not None:
         say(run.verdict.statement, run.verdict.sentence)
-    for (image, row), remark in zip(rows, alike, strict=True):
+    for (image, row), like in zip(rows, alike, strict=True):
         ranked = sorted(zip(row, diagnosis.classes, strict=True), key=lambda pair: -pair[0])
         say(f"{image}: {', '.join(f'{name} {100 * share:.1f}%' for share, name in ranked)}")
-        if remark:
-            say(f"  {remark}")
+        if like.sentence:
+            say(f"  {like.sentence}")
     say(diagnosis.caveat)

@@ -18,12 +18,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from medpriv_core.datasets.base import Split
 from medpriv_core.datasets.file_source import FileSource
 from medpriv_core.datasets.folder_files import FolderFiles
 from medpriv_core.datasets.images import decode_image, to_square
 from medpriv_core.datasets.zip_files import ZipFiles
 from medpriv_core.errors import DatasetError
-from medpriv_core.pictures.reading import AS_USUAL, Reading
+from medpriv_core.pictures.reading import AS_USUAL, Fit, Reading
 from medpriv_core.printable import printable
 from medpriv_core.progress import ProgressCallback, no_progress
 
@@ -78,6 +79,11 @@ class FileSplit:
             reading=self.reading,
             frame=self.frames[index] if self.frames else None,
         )
+
+
+def square_of(split: Split, index: int, size: int, fit: Fit) -> np.ndarray:
+    """An image of any split as a square, ``uint8`` (size, size, channels); raises ``ImageError``."""
+    return split.square(index, size) if isinstance(split, FileSplit) else to_square(split.image(index), size, fit)
 
 
 def content_key(name: str, splits: Iterable[FileSplit], progress: ProgressCallback = no_progress) -> str:

@@ -13,8 +13,7 @@ import numpy as np
 
 from medpriv_core.datasets.arrays import work_in_order
 from medpriv_core.datasets.base import Dataset
-from medpriv_core.datasets.files import FileSplit
-from medpriv_core.datasets.images import to_square
+from medpriv_core.datasets.files import square_of
 
 SAMPLED = 200
 FEWEST = 100  # training images; of fewer, chance alone puts an image of the same kind beyond all of them too often
@@ -40,6 +39,11 @@ class Measures:
     brightness: np.ndarray
     contrast: np.ndarray
 
+    @property
+    def enough(self) -> bool:
+        """Whether there are so many that chance seldom puts an image of the same kind beyond all of them."""
+        return len(self.sharpness) >= FEWEST
+
 
 def measure(squares: np.ndarray) -> Measures:
     """Measure ``uint8`` images (n, size, size, channels), size at least 3; the sharpness of one grey alone is 0.
@@ -63,12 +67,7 @@ def measure_training_images(dataset: Dataset, *, size: int, most: int = SAMPLED)
     places = np.linspace(0, len(split.labels) - 1, min(most, len(split.labels))).astype(int).tolist()
 
     def squares(start: int) -> Measures:
-        found = [
-            split.square(place, size)
-            if isinstance(split, FileSplit)
-            else to_square(split.image(place), size, dataset.info.reading.fit)
-            for place in places[start : start + _BATCH]
-        ]
+        found = [square_of(split, place, size, dataset.info.reading.fit) for place in places[start : start + _BATCH]]
         return measure(np.stack(found))
 
     parts = list(work_in_order(squares, range(0, len(places), _BATCH)))
@@ -84,7 +83,7 @@ def unlike(square: np.ndarray, typical: Measures) -> str:
     >>> unlike(np.full((8, 8, 1), 200, np.uint8), grey)[:73]
     'This image is unlike the training images: less sharp (as after enlarging '
     """
-    if len(typical.sharpness) < FEWEST:
+    if not typical.enough:
         return ""
     own = measure(square[np.newaxis])
     found = []

@@ -22,8 +22,7 @@ from medpriv_core.atomic import atomic_folder
 from medpriv_core.checksums import file_checksum, read_sealed, write_sealed
 from medpriv_core.datasets.arrays import read_array, work_in_order, write_images
 from medpriv_core.datasets.base import Dataset, PreparedDataset, PreparedSplit, Split, SplitName
-from medpriv_core.datasets.files import FileSplit
-from medpriv_core.datasets.images import to_square
+from medpriv_core.datasets.files import FileSplit, square_of
 from medpriv_core.datasets.patients import patient_numbers, patients_of
 from medpriv_core.datasets.registry import open_dataset, remember_content
 from medpriv_core.errors import DataHomeError, ImageError
@@ -164,9 +163,7 @@ def _squares(
 
     def read(index: int) -> np.ndarray | ImageError:
         try:
-            if isinstance(split, FileSplit):
-                return np.ascontiguousarray(split.square(index, size))
-            return np.ascontiguousarray(to_square(split.image(index), size, fit))
+            return np.ascontiguousarray(square_of(split, index, size, fit))
         except ImageError as error:
             return error
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
-from medpriv_core.evaluation.intervals import Interval
+from medpriv_core.evaluation.intervals import LEVEL, Interval
 from medpriv_core.evaluation.ranks import auroc
 
 FEWEST = 5  # classes; of fewer a correlation says nothing
-_NORMAL = 1.959963984540054  # quantile for an interval of 95 %
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ def losses_by_size(losses: Sequence[float], sizes: Sequence[int]) -> Correlation
     if count < FEWEST or np.ptp(losses) == 0 or np.ptp(sizes) == 0:
         return None
     r = float(np.corrcoef(losses, sizes)[0, 1])
-    middle, half = math.atanh(max(-1 + 1e-12, min(1 - 1e-12, r))), _NORMAL / math.sqrt(count - 3)
+    z = NormalDist().inv_cdf(0.5 + LEVEL / 2)
+    middle, half = math.atanh(max(-1 + 1e-12, min(1 - 1e-12, r))), z / math.sqrt(count - 3)
     return Correlation(r, Interval(math.tanh(middle - half), math.tanh(middle + half)), count)
 
 

@@ -34,10 +34,10 @@ FRAMES_WORDS: dict[Frames, str] = {
     "each": "each frame is an image",
     "refuse": "refused",
 }
-FRAMES_TAKEN: dict[Frames, str] = {
-    "first": "the first of each",
-    "middle": "the one in the middle of each",
-    "each": "every frame as an image",
+FRAMES_USED: dict[Frames, str] = {
+    "first": "the first of each is used",
+    "middle": "the one in the middle of each is used",
+    "each": "each frame is an image",
 }
 
 

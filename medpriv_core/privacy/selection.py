@@ -9,9 +9,9 @@ training have the Rényi divergence ε(α) of order α. Then the best one has, b
     Poisson     ε'(α) = ε(α) + m δ̂ + ln(m) / (α - 1), where one training is (ln(1 + 1/(α - 1)), δ̂)-DP
     geometric   ε'(α) = ε(α) + 2 (1 - 1/β) ε(β) + 2 ln(m) / β + ln(m) / (α - 1), for any order β
 
-A training that draws its settings first has at most the divergence of the dearest setting at each order (the divergence
-is quasi-convex). "The best" is by a score that depends on the images through the networks alone: by images of other
-people, or by public ones.
+A training that draws its settings first has at most the largest divergence of all settings, at each order (the
+divergence is quasi-convex). "The best" is by a score that depends on the images through the networks alone: by images
+of other people, or by public ones.
 
 >>> one = Steps(4.0, 128 / 5232, 2044)
 >>> for mean in (3, 12, 48):
@@ -63,25 +63,25 @@ def best_of(trainings: Sequence[Iterable[Steps]], *, mean: float, delta: float) 
     from dp_accounting.rdp.rdp_privacy_accountant import DEFAULT_RDP_ORDERS, compute_epsilon
 
     orders = np.array(DEFAULT_RDP_ORDERS)
-    dearest = np.max(
+    largest = np.max(
         [poisson_divergences(merge_steps(steps), tuple(DEFAULT_RDP_ORDERS)) for steps in trainings], axis=0
     )
     each: dict[Number, np.ndarray] = {
-        "poisson": _poisson(orders, dearest, mean),
-        "geometric": _geometric(orders, dearest, mean),
+        "poisson": _poisson(orders, largest, mean),
+        "geometric": _geometric(orders, largest, mean),
     }
     found = [BestOf(float(compute_epsilon(orders, chosen, delta)[0]), number) for number, chosen in each.items()]
     best = min(found)
     return best if best.epsilon <= MAX_EPSILON else BestOf(math.inf, best.number)
 
 
-def _poisson(orders: np.ndarray, dearest: np.ndarray, mean: float) -> np.ndarray:
+def _poisson(orders: np.ndarray, largest: np.ndarray, mean: float) -> np.ndarray:
     from dp_accounting.rdp.rdp_privacy_accountant import compute_delta
 
-    failing = [compute_delta(orders, dearest, math.log1p(1 / (order - 1)))[0] for order in orders.tolist()]
-    return np.asarray(dearest + mean * np.array(failing) + math.log(mean) / (orders - 1))
+    failing = [compute_delta(orders, largest, math.log1p(1 / (order - 1)))[0] for order in orders.tolist()]
+    return np.asarray(largest + mean * np.array(failing) + math.log(mean) / (orders - 1))
 
 
-def _geometric(orders: np.ndarray, dearest: np.ndarray, mean: float) -> np.ndarray:
-    least = np.min(2 * (1 - 1 / orders) * dearest + 2 * math.log(mean) / orders)
-    return np.asarray(dearest + least + math.log(mean) / (orders - 1))
+def _geometric(orders: np.ndarray, largest: np.ndarray, mean: float) -> np.ndarray:
+    least = np.min(2 * (1 - 1 / orders) * largest + 2 * math.log(mean) / orders)
+    return np.asarray(largest + least + math.log(mean) / (orders - 1))

@@ -44,12 +44,12 @@ class ClassCosts:
         """The correlation in words; nothing without one."""
         if self.correlation is None:
             return ""
-        low, high = self.correlation.interval
-        told = ", ".join(f"{value:.2f}".replace("-", "\N{MINUS SIGN}") for value in (self.correlation.r, low, high))
-        r, low_said, high_said = told.split(", ")
+        r, low, high = (_with_minus(value, 2) for value in (self.correlation.r, *self.correlation.interval))
+        few = sum(tested < FEW for tested in self.tested)
+        rests = f" {few} of them have fewer than {FEW} test images, so their AUROC is nearly chance." if few else ""
         return (
-            f"Loss and number of training images: Pearson's r = {r} (95% by Fisher's transformation: {low_said} to "
-            f"{high_said}; {self.correlation.points} classes). Below 0, rarer classes lose more. {CAUTION}"
+            f"Loss and number of training images: Pearson's r = {r} (95% by Fisher's transformation: {low} to {high}; "
+            f"{self.correlation.points} classes). Below 0, rarer classes lose more.{rests} {CAUTION}"
         )
 
     def rows(self, *, with_training_images: bool) -> list[dict[str, str]]:
@@ -63,8 +63,8 @@ class ClassCosts:
             if tested < FEW or private is None or plain is None:
                 rows.append(row | {"AUROC": f"too few (below {FEW})", "without privacy": "", "loss": ""})
             else:
-                loss = f"{plain - private:.3f}".replace("-", "\N{MINUS SIGN}")
-                rows.append(row | {"AUROC": f"{private:.3f}", "without privacy": f"{plain:.3f}", "loss": loss})
+                loss = {"loss": _with_minus(plain - private, 3)}
+                rows.append(row | {"AUROC": f"{private:.3f}", "without privacy": f"{plain:.3f}"} | loss)
         return rows
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,6 +76,11 @@ class ClassCosts:
             "auroc": [area if enough else None for area, enough in zip(self.private, told, strict=True)],
             "auroc_without_privacy": [area if enough else None for area, enough in zip(self.plain, told, strict=True)],
         }
+
+
+def _with_minus(value: float, digits: int) -> str:
+    """The number with a true minus, which no spreadsheet takes for a formula."""
+    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def class_costs(home: DataHome, run: RunSummary, runs: Sequence[RunSummary]) -> ClassCosts | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -19,6 +20,13 @@ NOT_HERE = (
 )
 
 
+class Likeness(NamedTuple):
+    """What is to be said beside a network's answer, if anything; ``known``: whether the picture could be compared."""
+
+    known: bool
+    sentence: str
+
+
 def training_measures(home: DataHome, run: TrainedRun) -> Measures | None:
     """The measures of a run's training images; None where they are gone, or others lie under their name."""
     try:
@@ -30,22 +38,21 @@ def training_measures(home: DataHome, run: TrainedRun) -> Measures | None:
         return None
 
 
-def remark(run: TrainedRun, typical: Measures | None, picture: np.ndarray) -> str:
-    """What to say of a picture, ``uint8`` (h, w, 1 or 3), beside the network's answer; nothing where it is alike.
+def likeness(run: TrainedRun, typical: Measures | None, picture: np.ndarray) -> Likeness:
+    """Whether a picture, ``uint8`` (h, w, 1 or 3), is like what a network learned from.
 
-    Under Local-DP nothing: what the network learned from is noised, and like no picture.
+    Under Local-DP that is not known: what it learned from is noised, and like no picture.
     """
     if run.method == "local_dp":
-        return ""
+        return Likeness(known=False, sentence="")
     if typical is None:
-        return NOT_HERE
+        return Likeness(known=False, sentence=NOT_HERE)
     image = Image.fromarray(picture[:, :, 0] if picture.shape[2] == 1 else picture)
-    return unlike(
-        to_square(image.convert("L" if run.channels == 1 else "RGB"), run.image_size, run.reading.fit), typical
-    )
+    square = to_square(image.convert("L" if run.channels == 1 else "RGB"), run.image_size, run.reading.fit)
+    return Likeness(known=typical.enough, sentence=unlike(square, typical))
 
 
-def remarks(home: DataHome, run: TrainedRun, pictures: Sequence[np.ndarray]) -> list[str]:
-    """The same for several pictures."""
+def likenesses(home: DataHome, run: TrainedRun, pictures: Sequence[np.ndarray]) -> list[Likeness]:
+    """The same of several pictures."""
     typical = training_measures(home, run) if run.method != "local_dp" else None
-    return [remark(run, typical, picture) for picture in pictures]
+    return [likeness(run, typical, picture) for picture in pictures]

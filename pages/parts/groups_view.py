@@ -48,7 +48,13 @@ def _draw_classes(home: DataHome, run: RunSummary, runs: Sequence[RunSummary]) -
     if costs is None:
         return
     st.markdown(f"**By class** (AUROC against all others; beside {for_markdown(costs.other)})")
-    st.dataframe(_cells(costs.rows(with_training_images=True)), hide_index=True)
+    # A table and no data frame, which can be downloaded: counts of training images stay on the screen.
+    st.table(
+        [
+            {heading: for_markdown(words) for heading, words in row.items()}
+            for row in costs.rows(with_training_images=True)
+        ]
+    )
     st.caption(for_markdown(costs.sentence))
 
 

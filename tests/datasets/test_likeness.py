@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 from medpriv_core.datasets.images import decode_image, to_square
-from medpriv_core.datasets.likeness import Measures, measure, measure_training_images, unlike
+from medpriv_core.datasets.likeness import measure, measure_training_images, unlike
 from medpriv_core.datasets.registry import add_dataset, open_dataset
 from medpriv_core.home import DataHome
 
@@ -23,8 +23,15 @@ def smooth(seed: int, sigma: float = 1.5, count: int = 1, side: int = 64) -> np.
     return np.clip(128 + 40 * fields, 0, 255).astype(np.uint8)[..., None]
 
 
-def joined(*parts: np.ndarray) -> Measures:
-    return measure(np.concatenate(parts))
+def add_smooth_images(home: DataHome, place: Path, *, train: int, test: int) -> None:
+    """Add smooth images as chest X-rays, so many of each class."""
+    for split, count in (("train", train), ("test", test)):
+        for label, name in enumerate(("NORMAL", "PNEUMONIA")):
+            (place / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = smooth(1000 * label + number)[0, :, :, 0]
+                Image.fromarray(pixels).save(place / split / name / f"{number}.png")
+    add_dataset(home, "chest_xray", place)
 
 
 def test_sharpness_by_a_second_hand_and_free_of_contrast() -> None:
@@ -63,13 +70,7 @@ def test_images_of_the_same_kind_are_seldom_told() -> None:
 
 
 def test_training_images_are_measured_on_the_square_of_the_run(home: DataHome, tmp_path: Path) -> None:
-    for split, count in (("train", 9), ("test", 2)):
-        for place, name in enumerate(("NORMAL", "PNEUMONIA")):
-            folder = tmp_path / "set" / split / name
-            folder.mkdir(parents=True)
-            for number in range(count):
-                Image.fromarray(smooth(100 * place + number)[0, :, :, 0]).save(folder / f"{number}.png")
-    add_dataset(home, "chest_xray", tmp_path / "set")
+    add_smooth_images(home, tmp_path / "set", train=9, test=2)
     dataset = open_dataset(home, "chest_xray")
     found = measure_training_images(dataset, size=32)
     squares = np.stack([to_square(dataset.split("train").image(n), 32) for n in range(18)])

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from medpriv_core.datasets.registry import add_dataset
 from medpriv_core.home import DataHome
 from medpriv_core.runs.prediction_process import PROCESS
-from tests.datasets.test_likeness import smooth
+from tests.datasets.test_likeness import add_smooth_images, smooth
 from tests.pages.conftest import texts
 from tests.pages.test_explore import upload
 from tests.trained_runs import TINY, train_run
@@ -25,13 +25,7 @@ OpenPage = Callable[..., AppTest]
 @pytest.fixture
 def trained(home: DataHome, tmp_path: Path) -> Iterator[None]:
     """A network that knows smooth images alone."""
-    for split, count in (("train", 60), ("test", 6)):
-        for place, name in enumerate(("NORMAL", "PNEUMONIA")):
-            folder = tmp_path / "set" / split / name
-            folder.mkdir(parents=True)
-            for number in range(count):
-                Image.fromarray(smooth(1000 * place + number)[0, :, :, 0]).save(folder / f"{number}.png")
-    add_dataset(home, "chest_xray", tmp_path / "set")
+    add_smooth_images(home, tmp_path / "set", train=60, test=6)
     train_run(home, "plain", TINY.changed(dataset="chest_xray", image_size=64))
     yield
     PROCESS.close()

@@ -69,4 +69,5 @@ def test_of_five_classes_each_has_its_loss_and_rarer_ones_are_looked_for(home: D
     said = texts(page)
     assert "**By class** (AUROC against all others; beside name of grades)" in said
     assert "Pearson's r = " in said
-    assert page.dataframe[0].value["training images"].tolist()[0] == "288"
+    assert page.table[0].value["training images"].tolist()[0] == "288"
+    assert not any("training images" in frame.value.columns for frame in page.dataframe)  # these can be downloaded

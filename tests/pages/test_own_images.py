@@ -153,7 +153,7 @@ def test_fit_window_and_frames_can_be_chosen(
         dataset.PatientID = f"P{number}"
         files[f"{'ab'[number % 2]}/{number}.dcm"] = written(dataset)
     page = looked(open_page, write_folder(tmp_path / "films", files))
-    assert "12 DICOM files hold several frames, up to 3; taken is the first of each." in texts(page)
+    assert "12 DICOM files hold several frames, up to 3; the first of each is used." in texts(page)
     for name, value in (("fit", "pad"), ("window", "percentiles"), ("frames", "each")):
         widget(page, "selectbox", f"own_reading_{name}").set_value(value)
     page.run()

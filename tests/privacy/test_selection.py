@@ -33,11 +33,11 @@ def test_one_setting_as_google_computes_it(noise: float, mean: int) -> None:
     assert found.epsilon == pytest.approx(min(known.values()), rel=1e-6)
 
 
-def test_of_several_settings_the_dearest_at_each_order_counts() -> None:
+def test_of_several_settings_the_largest_divergence_at_each_order_counts() -> None:
     quiet, loud = Steps(4.0, RATE, COUNT), Steps(2.0, RATE, COUNT)
     alone = best_of([[loud]], mean=5, delta=1e-5)
     assert best_of([[quiet], [loud]], mean=5, delta=1e-5) == alone
-    # A few loud steps and many quiet ones: neither is dearer at every order.
+    # A few loud steps and many quiet ones: neither costs more at every order.
     rare = [Steps(0.7, 0.001, 40)]
     both = best_of([rare, [quiet]], mean=5, delta=1e-5).epsilon
     assert both >= max(best_of([one], mean=5, delta=1e-5).epsilon for one in (rare, [quiet])) - 1e-9

@@ -10,7 +10,7 @@ from medpriv_core.datasets.images import decode_image
 from medpriv_core.datasets.own.images import ImageFiles
 from medpriv_core.datasets.own.rows import Row
 from medpriv_core.errors import DatasetError
-from medpriv_core.pictures.reading import FRAMES_TAKEN, Reading
+from medpriv_core.pictures.reading import FRAMES_USED, Reading
 from medpriv_core.printable import printable
 
 MOST_OF_A_FILE = 200  # each frame is read by itself, and all of a file are looked at for it
@@ -31,7 +31,7 @@ def by_frame(rows: Sequence[Row], images: ImageFiles, reading: Reading, notes: l
             f"{count} ({printable(example)} has {several[example]:,}). Choose the first or the middle one, or take "
             "each as an image (--frames)."
         )
-    notes.append(f"{count}, up to {several[example]:,}; taken is {FRAMES_TAKEN[reading.frames]}.")
+    notes.append(f"{count}, up to {several[example]:,}; {FRAMES_USED[reading.frames]}.")
     if reading.frames != "each":
         return list(rows)
     if several[example] > MOST_OF_A_FILE:

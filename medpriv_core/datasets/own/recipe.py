@@ -166,7 +166,7 @@ class Recipe:
                 move_patients=_one_of(values["move_patients"], (True, False)),
                 skip_unreadable=_one_of(values["skip_unreadable"], (True, False)),
                 reading=_reading(values.get("reading", {})),
-                most_images=_whole(values["most_images"]) or None if "most_images" in values else None,
+                most_images=_positive(values["most_images"]) if "most_images" in values else None,
             )
         except KeyError as error:
             raise DatasetError(f"This record of a dataset lacks {printable(str(error.args[0]))}.") from error
@@ -219,6 +219,12 @@ def _whole(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 2**31:
         raise ValueError(f"{value!r} is no whole number from 0 on")
     return value
+
+
+def _positive(value: Any) -> int:
+    if _whole(value) < 1:
+        raise ValueError("0 is no number of images from 1 on")
+    return int(value)
 
 
 def _share(value: Any) -> float | None:

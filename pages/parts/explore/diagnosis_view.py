@@ -9,7 +9,7 @@ from medpriv_core.attacks.undo import attackers_choice
 from medpriv_core.mechanisms.additive import LaplacePerPixel
 from medpriv_core.mechanisms.comparison import noise_alone
 from medpriv_core.runs.diagnosis import TrainedRun, diagnose, runs_for_diagnosis
-from medpriv_core.runs.likeness import remark, training_measures
+from medpriv_core.runs.likeness import likeness, training_measures
 from medpriv_core.shown_text import for_cell, for_markdown
 from pages.parts import cached
 from pages.parts.explore.network_offer import draw_ways_to_train, draw_without_network
@@ -87,8 +87,7 @@ def _draw_unlike(scene: Scene, run: TrainedRun, dataset: str) -> None:
     """Say it where a picture from elsewhere is sharper, darker and so on than all that the network knows."""
     location = cached.identity(cached.available_datasets()[dataset])
     typical = cached.training_measures(run.id, location, lambda: training_measures(cached.home(), run))
-    said = remark(run, typical, scene.picture)
-    if said:
+    if said := likeness(run, typical, scene.picture).sentence:
         st.warning(for_markdown(said), icon=":material/compare:")
 
 

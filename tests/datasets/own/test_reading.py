@@ -126,7 +126,7 @@ def test_each_frame_is_an_image_of_the_same_patient_and_side(home: DataHome, tmp
     place = write_folder(tmp_path / "set", films())
     found = look(home, "mine", place, Choices(reading=Reading(frames="each")))
     assert len(found.images) == 4 * 3 + 4
-    assert "4 DICOM files hold several frames, up to 3; taken is every frame as an image." in found.notes
+    assert "4 DICOM files hold several frames, up to 3; each frame is an image." in found.notes
     sides: dict[str, set[str]] = {}
     for image in found.images:
         sides.setdefault(image.file, set()).add(image.split)

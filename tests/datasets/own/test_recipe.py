@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -79,3 +80,11 @@ def test_a_name_is_a_plain_word(name: str) -> None:
     with pytest.raises(DatasetError, match="small letters, digits and _"):
         check_name(name)
     assert check_name("my_lungs2") == "my_lungs2"
+
+
+@pytest.mark.parametrize("most", ["0", "-1", "true", '"2"', "1.5"])
+def test_a_bound_that_cannot_be_is_refused(most: str) -> None:
+    recipe = replace(RECIPE, most_images=3)
+    assert Recipe.from_toml(recipe.to_toml()) == recipe
+    with pytest.raises(DatasetError, match="has a value that cannot be"):
+        Recipe.from_toml(recipe.to_toml().replace("most_images = 3", f"most_images = {most}"))
