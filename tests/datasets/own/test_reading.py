@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from medpriv_core.datasets.files import same_images
-from medpriv_core.datasets.images import decode_image, to_square
+from medpriv_core.datasets.images import decode_image, read_picture, to_square
 from medpriv_core.datasets.own import frames as frames_module
 from medpriv_core.datasets.own.adding import add_own, choices_from, look, record_of, refresh_own, thumbnails
 from medpriv_core.datasets.own.choices import Choices
@@ -21,11 +21,12 @@ from medpriv_core.datasets.registry import DatasetEntry, list_datasets, open_dat
 from medpriv_core.errors import DatasetError, ImageError
 from medpriv_core.home import DataHome
 from medpriv_core.pictures.reading import AS_USUAL, Reading, Window
-from medpriv_core.runs import service
+from medpriv_core.runs import deletion, service
 from medpriv_core.runs.budget import budget_state, set_budget
 from medpriv_core.runs.on_images import all_runs, epsilon_on_images
 from medpriv_core.spec import RunSpec
 from tests.datasets.builders import write_folder
+from tests.pictures.dicoms import by_frame, window
 from tests.trained_runs import train_run
 from tests.uploads.dicoms import ct, described, written
 
@@ -240,3 +241,33 @@ def test_a_file_with_several_frames_is_refused_where_they_were_not_wanted() -> N
     with pytest.raises(ImageError, match="has 5 frames, and files with several were not wanted"):
         decode_image(film(*SHADES), channels=1, name="x", reading=Reading(frames="refuse"))
     assert decode_image(film(SHADES[0]), channels=1, name="x", reading=Reading(frames="refuse")).size == (30, 20)
+
+
+@pytest.mark.parametrize("known_by", ["the journal alone", "its own record alone"])
+def test_what_a_run_spent_that_read_them_in_another_way_counts(
+    home: DataHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known_by: str
+) -> None:
+    monkeypatch.setattr(service, "ensure_runner", lambda home: None)
+    place = write_folder(tmp_path / "set", films(40))
+    private = RunSpec(dataset="mine", method="dp_sgd", noise_multiplier=1.0, batch_size=4, delta=1e-3, weights="none")
+    add_own(home, "mine", place, Choices(reading=Reading(fit="pad")))
+    train_run(home, "first", private.changed(image_size=16, epochs=1, device="cpu"))
+    add_own(home, "mine", place, Choices())
+    journals = {file.stem for file in home.spent.glob("*.jsonl")}
+    assert journals == {open_dataset(home, "mine").content_key()}  # one of the images, by no way of reading them
+    if known_by == "the journal alone":
+        deletion.delete(home, "first")
+        deletion.purge(home, "first", at_once=True)
+    else:
+        for journal in home.spent.glob("*.jsonl"):
+            journal.unlink()
+    assert epsilon_on_images(home, "mine", all_runs(home)).networks == 1
+
+
+def test_a_window_that_shows_nothing_is_told_of_the_frame_that_is_read() -> None:
+    data = by_frame(window(100, 50), window(2000, 4000), window(9e6, 1))  # of the last, nothing would be seen
+    for frame, told in ((1, False), (2, True)):
+        notes = read_picture(data, channels=1, name="x", frame=frame).notes
+        about = [note for note in notes if "would show every pixel" in note]
+        assert bool(about) == told, notes
+        assert not any("of frame" in note for note in about)
