@@ -20,6 +20,7 @@ TITLES: dict[str, str] = {
     "results": "Results",
     "visual-privacy": "What noise hides",
     "dp-sgd": "DP-SGD",
+    "risk": "Risk",
     "own-datasets": "Your own images",
     "utility": "Utility",
     "evaluation": "Evaluation",

@@ -24,6 +24,7 @@ chosen = st.navigation(
         st.Page("sweep.py", title="Sweep", icon=":material/grid_view:"),
         st.Page("runs.py", title="Runs", icon=":material/monitoring:"),
         st.Page("compare.py", title="Compare", icon=":material/compare_arrows:"),
+        st.Page("risk.py", title="Risk", icon=":material/person_search:"),
         st.Page("datasets.py", title="Datasets", icon=":material/photo_library:"),
         st.Page("docs.py", title="Documents", icon=":material/menu_book:", visibility="hidden"),
     ],

@@ -16,7 +16,7 @@ from medpriv_core.privacy.checks import check_plan
 from medpriv_core.privacy.dp_sgd import MAX_IMAGES_PER_PATIENT
 from medpriv_core.privacy.per_image import image_instead
 from medpriv_core.privacy.plan import DpSgdPlan, plan_run
-from medpriv_core.privacy.statement import dp_sgd_statement, format_epsilon
+from medpriv_core.privacy.statement import dp_sgd_statement, format_delta, format_epsilon
 from medpriv_core.privacy.verdict import planned_question, planned_verdict
 from medpriv_core.progress import format_duration
 from medpriv_core.results.guarantee import picture_guarantee
@@ -35,6 +35,7 @@ from pages.parts.exposure_view import draw_exposure, meaning_of_images, meaning_
 from pages.parts.guarantee import draw_confirmed, draw_green_lights, draw_lights, draw_verdict
 from pages.parts.messages import show_error
 from pages.parts.protection import draw_local_dp
+from pages.parts.risk.link import draw_risk_link
 from pages.parts.run_form import STOP, draw_form
 from pages.parts.run_presets import chosen_preset, differences, draw_presets, source
 from pages.parts.runs import replay
@@ -216,6 +217,16 @@ def draw_dp_sgd(spec: RunSpec, plan: DpSgdPlan, entry: DatasetEntry, more: Delta
 
     draw_confirmed(planned_question(plan), draw_what_holds)
     with more:
+        draw_risk_link(
+            of="training",
+            sigma=f"{plan.noise_multiplier:.12g}",
+            n=str(records),
+            batch=str(min(spec.batch_size, records)),
+            epochs=str(spec.epochs),
+            sampling=plan.mechanism.sampling,
+            unit=plan.mechanism.unit,
+            delta=format_delta(plan.delta),
+        )
         details = st.expander("Noise, steps, classic accountant", key="train_details", on_change="rerun")
         if details.open:
             with details:

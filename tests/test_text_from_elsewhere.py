@@ -77,6 +77,7 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/explore/glossary.py": {"names", "words"},
     "pages/parts/explore/undo_view.py": {"attempt.title", "height", "width"},
     "pages/parts/footer.py": {"__version__", "title"},
+    "pages/parts/risk/subject_choice.py": {"label"},
     "pages/parts/guarantee.py": {"check.name", "colour", "icon", "prefix", "word"},
     "pages/parts/own_images.py": {"label", "of"},
     "pages/parts/protection.py": {"several_images_statement(several, patients.largest)"},
@@ -309,4 +310,9 @@ def test_no_page_turns_html_on() -> None:
     # Styles of our own, in which the number of a bar and a time are filled in.
     styles = {name for name, made in pages.items() if "st.html" in {ast.unparse(call.func) for call in made}}
     # And thumbnails, with the names of classes escaped.
-    assert styles == {"pages/parts/epsilon_scale.py", "pages/parts/own_images.py", "pages/parts/runs/actions.py"}
+    assert styles == {
+        "pages/parts/epsilon_scale.py",
+        "pages/parts/own_images.py",
+        "pages/parts/risk/odds_view.py",
+        "pages/parts/runs/actions.py",
+    }

@@ -20,6 +20,7 @@ MODULES = {
     "datasets": "datasets",
     "noise": "noise",
     "epsilon": "epsilon",
+    "risk": "risk",
     "run": "run",
     "runs": "runs",
     "sweep": "sweep",

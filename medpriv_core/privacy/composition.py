@@ -94,6 +94,7 @@ class JointEpsilon:
     by_unit      where they do not all protect the same and no ε holds for all: what those cost that protect images,
                  and those that protect patients
     counted_for  of how many images of one patient networks that protect images are counted for; None where none is
+    stretches    all their steps, where these and nothing else make up ``epsilon``; else None
     """
 
     dataset: str
@@ -110,6 +111,7 @@ class JointEpsilon:
     unit: Unit = "image"
     by_unit: tuple[JointEpsilon, ...] = ()
     counted_for: int | None = None
+    stretches: tuple[Steps, ...] | None = None
 
     @property
     def established(self) -> bool:
@@ -200,7 +202,7 @@ def compose(
         return replace(whole, unit=told_for)
     parts = [[each for each in spendings if each.mechanism.unit == of] for of in ("image", "patient")]
     by_unit = tuple(_together(dataset, part, delta=delta) for part in parts if part)
-    untold = replace(whole, epsilon=math.inf, by_unit=by_unit)
+    untold = replace(whole, epsilon=math.inf, by_unit=by_unit, stretches=None)
     if told_for == "image" or largest_patient is None or any(each.beyond is not None for each in parts[0]):
         return untold
     each_delta = whole.delta if delta is None else delta / len(by_unit)
@@ -216,6 +218,7 @@ def compose(
         delta=each_delta + (of_patients.delta if of_patients else 0.0),
         unit="patient",
         counted_for=largest_patient,
+        stretches=None,
     )
 
 
@@ -248,6 +251,7 @@ def _together(
         unknown=unknown,
         lost=lost,
         unit="patient" if {mechanism.unit for mechanism in mechanisms} == {"patient"} else "image",
+        stretches=None if told or unknown or lost else tuple(stretches),
     )
 
 

@@ -53,6 +53,10 @@ class ImageGuarantee:
     accountant          how ``epsilon_image`` was computed
     exact               whether ``epsilon_image`` is exact; else it is an upper bound, at most 0.5 % above the truth
     why_none            sentences on what such noise does, where no epsilon holds
+    value_loss          the largest privacy loss of one noised value, of the continuous Laplace noise that dominates
+                        it; None for other noise
+    value_distance      from black to white, over the standard deviation of the Gaussian noise of one value; None for
+                        other noise
     """
 
     beta: float
@@ -68,6 +72,8 @@ class ImageGuarantee:
     accountant: ImageAccountant
     exact: bool
     why_none: str = ""
+    value_loss: float | None = None
+    value_distance: float | None = None
 
 
 def laplace_guarantee(
@@ -119,6 +125,7 @@ def laplace_guarantee(
         epsilon_image=min(laplace_epsilon(theta=dominated_by or loss, values=copies * values, delta=delta), pure),
         accountant="saddle_point",
         exact=False,
+        value_loss=dominated_by or loss,
     )
 
 
@@ -151,6 +158,7 @@ def gaussian_guarantee(*, beta: float, shape: Shape, delta: float = DEFAULT_DELT
         epsilon_image=gaussian_epsilon(mu=math.sqrt(copies * values) / beta, delta=delta),
         accountant="gaussian",
         exact=True,
+        value_distance=1 / beta,
     )
 
 

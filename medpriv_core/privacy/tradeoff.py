@@ -34,8 +34,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 
+from medpriv_core.privacy.curve import (
+    EVERYTHING,
+    LARGEST_EPSILON,
+    NOTHING,
+    BoundedCurve,
+    Curve,
+    GaussianCurve,
+    smallest_mu,
+)
 from medpriv_core.privacy.dp_sgd import Adjacency
 from medpriv_core.privacy.loss_distribution import Stretches, TotalLosses, smallest_resolvable, total_losses
 from medpriv_core.privacy.step_loss import Array
@@ -43,8 +51,6 @@ from medpriv_core.privacy.steps import Steps, count_steps, merge_steps
 
 # The false-alarm rates that are told.
 FALSE_ALARM_RATES = ("0.001", "0.01", "0.05")
-# Where e^ε times any false-alarm rate of interest is far above 1; the curve of δ needs not be known beyond.
-LARGEST_EPSILON = 40.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,46 @@ def membership_risk(
     ``delta`` only says how fine the grid must be, and down to which false-alarm rate ``mu`` holds.
     """
     stretches = merge_steps(counted)
-    return _risk(stretches, delta, adjacency == "replace-one", images_per_patient) if stretches else NO_RISK
+    return _risk(stretches, delta, adjacency == "replace-one", images_per_patient)
+
+
+def membership_curve(
+    counted: Iterable[Steps],
+    *,
+    delta: float,
+    adjacency: Adjacency = "add-remove",
+    images_per_patient: int = 1,
+) -> Curve:
+    """The trade-off curve of steps, which ``membership_risk`` tells some points of.
+
+    Args:
+        counted: The steps, as ``composed_epsilon`` takes them.
+        delta: Says how fine the grid must be; above 0 and below 1.
+        adjacency: How neighbouring training sets differ.
+        images_per_patient: Images that are added or removed together, from 1 to 100.
+
+    Returns:
+        The curve, never below the truth.
+    """
+    return _curve(merge_steps(counted), delta, adjacency == "replace-one", images_per_patient)
+
+
+def curve_of_point(*, epsilon: float, delta: float) -> Curve:
+    """What follows from one (ε, δ) alone: valid, and up to five times too high.
+
+    Args:
+        epsilon: What holds; infinite where nothing does.
+        delta: At which it holds.
+
+    Returns:
+        The curve (Kairouz, Oh and Viswanath 2015).
+    """
+    if math.isinf(epsilon):
+        return EVERYTHING
+    if epsilon == 0:
+        return BoundedCurve(np.zeros(1), np.array([delta]))
+    advantage = 1 - 2 * (1 - delta) / (1 + math.exp(min(epsilon, 700.0)))
+    return BoundedCurve(np.array([0.0, min(epsilon, 700.0)]), np.array([advantage, min(1.0, delta)]))
 
 
 def risk_of_point(*, epsilon: float, delta: float) -> Risk:
@@ -98,11 +143,27 @@ def risk_of_point(*, epsilon: float, delta: float) -> Risk:
     Returns:
         The risk, without ``mu``.
     """
-    if math.isinf(epsilon):
+    return risk_of_curve(curve_of_point(epsilon=epsilon, delta=delta), delta=None)
+
+
+def risk_of_curve(curve: Curve, *, delta: float | None) -> Risk:
+    """What a curve says at the false-alarm rates that are told.
+
+    Args:
+        curve: Of the mechanism.
+        delta: The false-alarm rate from which on ``mu`` is to hold; None for no ``mu``, but that of Gaussian noise.
+
+    Returns:
+        The risk.
+    """
+    if curve is EVERYTHING:
         return NO_LIMIT
-    curve = np.array([epsilon]), np.array([min(1.0, delta)])
-    advantage = 1 - 2 * (1 - delta) / (1 + math.exp(min(epsilon, 700.0)))
-    return Risk({rate: _hits(*curve, float(rate)) for rate in FALSE_ALARM_RATES}, advantage, None)
+    mu: float | None = None
+    if isinstance(curve, GaussianCurve):
+        mu = curve.mu
+    elif isinstance(curve, BoundedCurve) and delta is not None:
+        mu = smallest_mu(curve, rates=(delta, *map(float, FALSE_ALARM_RATES)))
+    return Risk({rate: float(curve.hits(float(rate))) for rate in FALSE_ALARM_RATES}, curve.advantage, mu)
 
 
 def larger_risk(first: Risk, second: Risk) -> Risk:
@@ -114,24 +175,28 @@ def larger_risk(first: Risk, second: Risk) -> Risk:
 
 @functools.lru_cache(maxsize=1024)
 def _risk(stretches: Stretches, delta: float, replace_one: bool, images: int) -> Risk:
+    if not stretches:
+        return NO_RISK
+    curve = _curve(stretches, delta, replace_one, images)
+    return risk_of_curve(curve, delta=_smallest(stretches, delta))
+
+
+# Each may hold some megabytes.
+@functools.lru_cache(maxsize=16)
+def _curve(stretches: Stretches, delta: float, replace_one: bool, images: int) -> Curve:
+    if not stretches:
+        return NOTHING
     if any(noise_multiplier == 0 for noise_multiplier, _, _ in stretches):
-        return NO_LIMIT
+        return EVERYTHING
     if all(rate == 1 for _, rate, _ in stretches):
         distance = 2 if replace_one else images
-        return _gaussian(distance * math.sqrt(sum(steps / noise**2 for noise, _, steps in stretches)))
-    steps = count_steps(stretches)
-    smallest = max(delta, smallest_resolvable(steps=steps))
-    totals = total_losses(stretches, delta=smallest, replace_one=replace_one, images=images)
-    if totals is None:
-        return NO_LIMIT
-    epsilons, deltas = _deltas(totals)
-    rates = {rate: _hits(epsilons, deltas, float(rate)) for rate in FALSE_ALARM_RATES}
-    return Risk(rates, float(deltas[0]), _mu(epsilons, deltas, smallest))
+        return GaussianCurve(distance * math.sqrt(sum(steps / noise**2 for noise, _, steps in stretches)))
+    totals = total_losses(stretches, delta=_smallest(stretches, delta), replace_one=replace_one, images=images)
+    return EVERYTHING if totals is None else BoundedCurve(*_deltas(totals))
 
 
-def _gaussian(mu: float) -> Risk:
-    rates = {rate: float(scipy.special.ndtr(mu + scipy.special.ndtri(float(rate)))) for rate in FALSE_ALARM_RATES}
-    return Risk(rates, float(scipy.special.erf(mu / math.sqrt(8))), mu)
+def _smallest(stretches: Stretches, delta: float) -> float:
+    return max(delta, smallest_resolvable(steps=count_steps(stretches)))
 
 
 def _deltas(totals: tuple[TotalLosses, ...]) -> tuple[Array, Array]:
@@ -151,29 +216,3 @@ def _deltas(totals: tuple[TotalLosses, ...]) -> tuple[Array, Array]:
         above = np.clip(np.arange(len(epsilons)) + 1 - first, 0, len(mass))
         deltas = np.maximum(deltas, upper[above] - np.exp(epsilons) * lower[above] + total.infinite)
     return epsilons, np.clip(deltas, 0, 1).astype(np.float64)
-
-
-def _hits(epsilons: Array, deltas: Array, false_alarm_rate: float) -> float:
-    """Highest rate of hits at this rate of false alarms."""
-    with np.errstate(over="ignore"):
-        bounds = np.minimum(
-            np.exp(epsilons) * false_alarm_rate + deltas, 1 - np.exp(-epsilons) * (1 - deltas - false_alarm_rate)
-        )
-    return float(np.clip(bounds.min(), false_alarm_rate, 1))
-
-
-def _mu(epsilons: Array, deltas: Array, smallest: float) -> float | None:
-    """The smallest μ whose curve lies nowhere below this one, from the false-alarm rate ``smallest`` on.
-
-    The curve is made of straight lines, and a Gaussian one is concave: it suffices to look where two lines meet. Both
-    are symmetric, so the half with at least as many hits gained as false alarms is enough.
-    """
-    rates = [float(rate) for rate in FALSE_ALARM_RATES]
-    corners = (deltas[:-1] - deltas[1:]) / np.diff(np.exp(epsilons))
-    false_alarms = np.concatenate([[smallest], rates, corners[(corners > smallest) & (corners < 1)]])
-    hits = np.array([_hits(epsilons, deltas, rate) for rate in (smallest, *rates)])
-    at_corners = (deltas[:-1] + np.exp(epsilons[:-1]) * corners)[(corners > smallest) & (corners < 1)]
-    hit_rates = np.minimum(1, np.concatenate([hits, at_corners]))
-    distances = scipy.special.ndtri(hit_rates) - scipy.special.ndtri(false_alarms)
-    mu = float(distances.max())
-    return mu if math.isfinite(mu) else None

@@ -83,18 +83,22 @@ def networks_together(dataset: str, runs: Sequence[RunSummary]) -> list[str]:
     private = [run for run in runs if run.spec is not None and _is_private(run, dataset)]
     if len(private) < 2:
         return []
-    found = [_as_it_lies(run) for run in private]
-    known = [spending for spending in found if spending is not None]
-    counts = [run.setup.patient_count for run in private]
-    largest = max(count.largest for count in counts if count) if all(counts) else None
-    together = compose(dataset, known, unknown=found.count(None), largest_patient=largest)
-    sentences = [together.all_sentence]
+    sentences = [joint_epsilon(dataset, private).all_sentence]
     if imported := sum(run.imported for run in private):
         sentences.append(
             f"{imported} imported {'one counts' if imported == 1 else 'ones count'} as trained on the same images, "
             f"with what {'its sender says' if imported == 1 else 'their senders say'} was spent."
         )
     return sentences
+
+
+def joint_epsilon(dataset: str, private: Sequence[RunSummary]) -> JointEpsilon:
+    """What the networks of DP-SGD runs cost the images of a dataset together, by what each has spent until now."""
+    found = [_as_it_lies(run) for run in private]
+    known = [spending for spending in found if spending is not None]
+    counts = [run.setup.patient_count for run in private]
+    largest = max(count.largest for count in counts if count) if all(counts) else None
+    return compose(dataset, known, unknown=found.count(None), largest_patient=largest)
 
 
 def seeds_together(runs: Sequence[RunSummary]) -> str:

@@ -17,8 +17,10 @@ from typing import Any
 
 import streamlit as st
 
+from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.privacy.exposure import ALARMS, EPSILONS, NAMED, Exposure, exposure_of, exposures
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
+from medpriv_core.privacy.risk_subject import RiskSubject, said_of
 from medpriv_core.privacy.statement import (
     format_delta,
     format_epsilon,
@@ -37,6 +39,9 @@ SAME = 0.01  # by this share of ε, a named one is the one that holds
 
 BY_STEPS = "At most: no attacker does better on these steps, not even one who knows everything but the one {unit}."
 BY_POINT = "At most: by ε and δ alone, for no more is known. The truth may be lower."
+BY_CURVE = "At most: no attacker does better, not even one who knows everything else."
+BY_NOTHING = "Nothing limits what an attacker finds."
+IMAGES_OF_TWO = (("recognised", "of noised images of one patient"), ("mistaken", "of another’s, for that patient’s"))
 ONE_EACH = "One image each; a patient with several is found more easily."
 ALL_OF_EACH = "All images of a patient together, however many they are."
 
@@ -83,8 +88,32 @@ def meaning_of_images(guarantee: ImageGuarantee) -> Meaning:
         delta=delta,
         stretches=None,
         says=recognised_statement,
-        captions=(("recognised", "of noised images of one patient"), ("mistaken", "of another’s, for that patient’s")),
+        captions=IMAGES_OF_TWO,
         basis=f"{BY_POINT} The attacker may know both originals. Each image: {image_epsilon_statement(guarantee)}.",
+    )
+
+
+def meaning_of_subject(subject: RiskSubject) -> Meaning:
+    """Of anything whose curve is known."""
+    by = BY_POINT if subject.basis == "point" else BY_CURVE if subject.limited else BY_NOTHING
+    if subject.asked == "membership":
+        used, each = ("image was", ONE_EACH) if subject.unit == "image" else ("images were", ALL_OF_EACH)
+        captions = (("found", f"of those whose {used} used"), ("falsely accused", f"of those whose {used} not"))
+        by = by if subject.stretches is None or not subject.limited else BY_STEPS.format(unit=subject.unit)
+        basis = f"{by} {each} {subject.statement}."
+    elif subject.asked == "image":
+        captions = IMAGES_OF_TWO
+        basis = f"{by} The attacker may know both originals. Each image: {subject.statement}."
+    else:
+        captions = (("recognised", "of black pixels"), ("mistaken", "of white ones, for black ones"))
+        basis = f"{by} One pixel: {subject.statement}."
+    return Meaning(
+        own=subject.exposure,
+        delta=subject.delta or DEFAULT_DELTA,
+        stretches=subject.stretches,
+        says=functools.partial(said_of, asked=subject.asked, unit=subject.unit),
+        captions=captions,
+        basis=basis,
     )
 
 

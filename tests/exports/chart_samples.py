@@ -20,6 +20,7 @@ from medpriv_core.figures.calibration import reliability_figure
 from medpriv_core.figures.confusion import confusion_figure
 from medpriv_core.figures.curves import RunCurves
 from medpriv_core.figures.dashboard import View, dashboard_figure
+from medpriv_core.figures.deployments import deployments_figure
 from medpriv_core.figures.enough import amounts_figure
 from medpriv_core.figures.epochs import epochs_figure
 from medpriv_core.figures.frontier import frontier_figure
@@ -28,7 +29,9 @@ from medpriv_core.figures.identification import identification_figure
 from medpriv_core.figures.mechanisms import mechanisms_figure
 from medpriv_core.figures.multiplicity import abstention_figure, consensus_figure
 from medpriv_core.figures.roc import roc_figure
+from medpriv_core.figures.tradeoff import tradeoff_figure
 from medpriv_core.mechanisms.additive import LaplacePerPixel
+from medpriv_core.privacy.risk_subject import subject_of_images
 from medpriv_core.records.epoch import EpochRow
 from medpriv_core.records.setup import Setup
 from medpriv_core.results.authors import read_authors
@@ -115,4 +118,6 @@ SAMPLES: dict[str, Callable[[], go.Figure]] = {
     "abstention_figure": lambda: abstention_figure(abstention_curve(calls(), LABELS), networks=5, method="none"),
     "consensus_figure": lambda: consensus_figure(compare_seeds(calls()), method="local_dp"),
     "roc_figure": roc,
+    "tradeoff_figure": lambda: tradeoff_figure(subject_of_images(GUARANTEE, asked="pixel"), log=True),
+    "deployments_figure": lambda: deployments_figure(7.2),
 }

@@ -10,6 +10,7 @@ from medpriv_core.runs.on_images import networks_together
 from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
 from pages.parts.compare.choice import Choice
+from pages.parts.risk.link import draw_risk_link
 
 
 def draw_together(choice: Choice) -> None:
@@ -18,6 +19,7 @@ def draw_together(choice: Choice) -> None:
     runs = [run for run in service.list_runs(cached.home()) if run.id in shown]
     if sentences := networks_together(choice.dataset, runs):
         st.markdown(f"**My private networks on screen, taken together.** {for_markdown(' '.join(sentences))}")
+        draw_risk_link(of="runs", runs=",".join(run.id for run in runs))
 
 
 def draw_sources(choice: Choice) -> None:

@@ -14,6 +14,7 @@ from medpriv_core.privacy.statement import (
 from pages.parts.charts import draw_chart
 from pages.parts.explore.glossary import draw_terms
 from pages.parts.explore.scene import Scene
+from pages.parts.risk.link import draw_risk_link
 
 
 def draw(scene: Scene) -> None:
@@ -35,6 +36,14 @@ def draw(scene: Scene) -> None:
         ],
         hide_index=True,
         width="content",
+    )
+    draw_risk_link(
+        of="images",
+        mechanism=noise.name,
+        beta=f"{noise.beta:.12g}",
+        size=f"{width}x{height}",
+        channels=str(channels),
+        delta=format_delta(guarantee.delta),
     )
     _draw_lesion(scene)
     st.markdown("**Brightness before and after**")

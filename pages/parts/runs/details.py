@@ -27,6 +27,7 @@ from pages.parts.groups_view import draw_groups
 from pages.parts.guarantee import draw_confirmed, draw_green_lights, draw_lights, draw_verdict
 from pages.parts.metric_columns import column_formats, numbers_of
 from pages.parts.protection import draw_local_dp
+from pages.parts.risk.link import draw_risk_link
 from pages.parts.runs.label_form import draw_labels
 from pages.parts.tabs import open_tab
 from pages.parts.take_away_runs import draw_take_away
@@ -63,6 +64,7 @@ def draw_guarantee(run: Run) -> None:
     if run.spec is None:
         st.caption("Without its settings, nothing can be said about this run.")
         return
+    draw_risk_link(of="run", run=run.id)
     if run.spec.method == "none":
         st.markdown("**No protection.** The network may remember single patients; nothing bounds what it gives away.")
     if run.spec.method == "local_dp":
