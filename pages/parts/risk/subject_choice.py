@@ -111,21 +111,22 @@ def choose_training() -> Asked:
     records = _whole(left, "n", "Training records", 5232, 1, MOST_RECORDS)
     batch = _whole(right, "batch", "Batch size", 128, 1, MOST_RECORDS)
     epochs = _whole(left, "epochs", "Epochs", 50, 1, int(BOUNDS["epochs"][1]))
-    delta = _delta(right)
-    samplings = list(SAMPLING_WORDS)
-    sampling = left.selectbox(
-        "Sampling",
-        samplings,
-        index=samplings.index(from_link("sampling", samplings, "poisson")),
-        format_func=lambda name: SAMPLING_WORDS[name],
-        key="risk_sampling",
-        persist_state="session",
-        help=SETTINGS["sampling"].help,
-    )
     unit = _unit(right)
-    images = 1
-    if unit == "image":
-        images = _whole(left, "images", "Images of one patient", 1, 1, MAX_IMAGES_PER_PATIENT)
+    with st.expander("Sampling, δ, several images", icon=":material/tune:"):
+        samplings = list(SAMPLING_WORDS)
+        sampling = st.selectbox(
+            "Sampling",
+            samplings,
+            index=samplings.index(from_link("sampling", samplings, "poisson")),
+            format_func=lambda name: SAMPLING_WORDS[name],
+            key="risk_sampling",
+            persist_state="session",
+            help=SETTINGS["sampling"].help,
+        )
+        delta = _delta(st.container())
+        images = 1
+        if unit == "image":
+            images = _whole(st.container(), "images", "Images of one patient", 1, 1, MAX_IMAGES_PER_PATIENT)
     plan = plan_of_settings(
         train_size=records,
         batch_size=batch,
