@@ -28,7 +28,7 @@ from benchmarks.runs_list import fill
 from benchmarks.served_app import ServedApp, serve_app
 from medpriv_core.home import DataHome
 
-PAGES = ("explore", "train", "sweep", "runs", "compare", "datasets")
+PAGES = ("explore", "train", "sweep", "runs", "compare", "risk", "datasets")
 ADDRESSES = {page: "" if page == "explore" else page for page in PAGES}  # the first page has the app's own
 QUIET_MS = 1500
 PATIENCE_MS = 60_000

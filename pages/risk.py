@@ -21,7 +21,7 @@ def main() -> None:
     st.title("What would an attacker find?", anchor=False)
     controls, answer = st.columns([1, 3], gap="medium")
     asked = Asked(None)
-    with controls.container(key="risk_controls"), explain_errors():
+    with controls, explain_errors():
         asked = choose_subject()
     with answer:
         if asked.subject is None:
@@ -36,7 +36,7 @@ def draw_answer(asked: Asked) -> None:
     assert subject is not None
     for note in asked.notes:
         st.caption(for_markdown(note))
-    people, curve = st.columns([5, 6], gap="medium")
+    people, curve = st.container(key="risk_answer").columns([5, 6], gap="medium")
     with people:
         draw_exposure(meaning_of_subject(subject), key="risk_exposure")
     with curve:

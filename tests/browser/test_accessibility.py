@@ -86,14 +86,14 @@ def test_on_dark_all_can_be_read_and_at_320_pixels_or_400_percent_no_page_is_scr
 def test_the_keyboard_shows_where_it_is_in_the_navigation(page: Page, app: App) -> None:
     open_page(page, app, "datasets")
     ringed, seen = {}, []
-    for _ in range(7):
+    for _ in range(8):
         page.keyboard.press("Tab")
         name = page.evaluate("document.activeElement.innerText.split('\\n').pop()")
         ringed[name] = page.evaluate(RINGED)
         seen.append(name)
 
     # In the order in which they stand, which is the one in which they are read.
-    assert seen == ["Skip to main content", "Explore", "Train", "Sweep", "Runs", "Compare", "Datasets"]
+    assert seen == ["Skip to main content", "Explore", "Train", "Sweep", "Runs", "Compare", "Risk", "Datasets"]
     assert set(ringed.values()) == {True}
 
 

@@ -329,6 +329,7 @@ def test_a_tab_stays_open_however_quickly_they_are_changed(page: Page, app: App)
         ("/?dataset=synthetic_chest&size=64", ("Formula and numbers", "Export")),
         ("/sweep", ("Any grid", "The paper's grid")),
         ("/compare?sources=reference", ("Figure 4", "Figure 3")),
+        ("/risk", ("Numbers", "Odds")),
     ):
         page.goto(app.url + address)
         for title in (*titles, *titles):

@@ -9,11 +9,13 @@ from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import texts
 
-PAGES = ("explore", "train", "sweep", "runs", "compare", "datasets", "docs")
+PAGES = ("explore", "train", "sweep", "runs", "compare", "risk", "datasets", "docs")
 # All names that a page reads, and some that none does.
 NAMES = (
-    "about", "beta", "by", "compare", "dataset", "document", "epoch", "epsilon", "image", "learned", "measure",
-    "mechanism", "notebooks", "question", "run", "runs", "show", "size", "sources", "tags", "utm_source", "view",
+    "about", "about_risk", "axes", "batch", "beta", "by", "channels", "compare", "copies", "dataset", "delta",
+    "document", "epoch", "epochs", "epsilon", "image", "images", "learned", "measure", "mechanism", "n", "notebooks",
+    "of", "prior", "question", "rate", "run", "runs", "sampling", "show", "sigma", "size", "sources", "tags", "unit",
+    "utm_source", "view",
 )  # fmt: skip
 HOSTILE = {
     "html": "<img src=x onerror=alert(1)><script>alert(1)</script>",

@@ -121,7 +121,7 @@ def test_an_address_names_only_what_exists(open_page: OpenPage, home: DataHome, 
     assert look_through(page, HOSTILE, "# Log in again") == 0
 
 
-@pytest.mark.parametrize("name", ["explore", "train", "sweep", "compare", "datasets"])
+@pytest.mark.parametrize("name", ["explore", "train", "sweep", "compare", "risk", "datasets"])
 def test_no_page_repeats_what_its_address_says(open_page: OpenPage, home: DataHome, name: str) -> None:
     names = ("dataset", "show", "image", "size", "mechanism", "beta", "epsilon", "by", "compare", "question", "view")
     page = open_page(name, **dict.fromkeys((*names, "tags", "sources", "runs", "learned", "measure", "epoch"), HOSTILE))
@@ -141,6 +141,7 @@ def test_names_tags_and_notes_are_text(open_page: OpenPage, home: DataHome) -> N
     assert any("**Batch size**" in error.value for error in page.error)
     for tab in ("Guarantee", "Numbers", "Evaluation", "Settings", "Name, tags, notes", "Export", "Log"):
         look_through(open_tab(page, tab), *names, HOSTILE)
+    look_through(open_page("risk", run="r1"), *names, HOSTILE)
     both = open_page("runs", runs="r1,r2")
     assert look_through(both, *names, HOSTILE) >= 1
     for spec in figures_of(both):
@@ -157,7 +158,7 @@ def test_an_imported_run_is_text_on_every_tab(open_page: OpenPage, home: DataHom
     cells = cells_of(page)
     assert f"'{CLASS} run" in cells
     assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
-    for name in ("compare", "sweep", "train"):
+    for name in ("compare", "sweep", "train", "risk"):
         look_through(open_page(name), CLASS)
 
 

@@ -64,5 +64,5 @@ def _draw_dots(share: float, title: str) -> None:
     words = f"{title}: at most {100 * share:.3g} are right"
     st.html(
         f'<figure class="odds-dots"><svg viewBox="0 0 100 100" role="img" aria-label="{words}">{dots}</svg>'
-        f"<figcaption>{title}: <b>{100 * share:.3g}</b> right, at most</figcaption></figure>"
+        f"<figcaption>{title}: <strong>{100 * share:.3g}</strong> right, at most</figcaption></figure>"
     )

@@ -31,6 +31,7 @@ from medpriv_core.spec import BOUNDS, SETTINGS
 from medpriv_core.unit import Unit
 from pages.parts import cached
 from pages.parts.links import from_link, number_from_link, to_link, with_linked
+from pages.parts.risk.link import ASKED
 from pages.parts.runs.states import distinct_names
 
 NOISES = (0, 0.3, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 6, 8, 12, 20, 50, 100, 1000)
@@ -72,6 +73,10 @@ class Asked:
 
 def choose_subject() -> Asked:
     """The controls, and what they stand for. Raises ``MedprivError`` for settings of which nothing can be said."""
+    # By a link, what it asks counts, and no earlier choice of this visit.
+    if st.query_params.pop(ASKED, None) is not None:
+        for key in [key for key in st.session_state if str(key).startswith("risk_")]:
+            del st.session_state[key]
     linked = "runs" if "runs" in st.query_params else "run" if "run" in st.query_params else "training"
     of = st.segmented_control(
         "Of",
@@ -189,7 +194,7 @@ def choose_images() -> Asked:
 
 def _sizes() -> tuple[str, ...]:
     """Width by height: the usual ones, and those that the address asked for in this session."""
-    asked: set[str] = st.session_state.setdefault("linked_size", set())
+    asked: set[str] = st.session_state.setdefault("linked_risk_size", set())
     wanted = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", st.query_params.get("size", ""))
     if wanted and max(int(side) for side in wanted.groups()) <= LONGEST_SIDE:
         asked.add(wanted[0])
