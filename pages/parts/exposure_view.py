@@ -20,17 +20,14 @@ import streamlit as st
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.privacy.exposure import ALARMS, EPSILONS, NAMED, Exposure, exposure_of, exposures
 from medpriv_core.privacy.image_epsilon import ImageGuarantee
-from medpriv_core.privacy.risk_subject import RiskSubject, said_of
+from medpriv_core.privacy.risk_subject import RiskSubject, said_of, subject_of_images
 from medpriv_core.privacy.statement import (
     format_delta,
     format_epsilon,
     found_statement,
-    image_epsilon_statement,
     of_hundred,
-    recognised_statement,
 )
 from medpriv_core.privacy.steps import Steps
-from medpriv_core.privacy.tradeoff import risk_of_point
 from medpriv_core.privacy.verdict import Verdict
 from pages.parts.messages import explain_errors
 
@@ -82,15 +79,7 @@ def meaning_of_training(verdict: Verdict) -> Meaning:
 
 def meaning_of_images(guarantee: ImageGuarantee) -> Meaning:
     """Of noised training images: whose they are, for somebody who wavers between two."""
-    epsilon, delta = guarantee.epsilon_image, guarantee.delta
-    return Meaning(
-        own=exposure_of(risk_of_point(epsilon=epsilon, delta=delta), epsilon=epsilon),
-        delta=delta,
-        stretches=None,
-        says=recognised_statement,
-        captions=IMAGES_OF_TWO,
-        basis=f"{BY_POINT} The attacker may know both originals. Each image: {image_epsilon_statement(guarantee)}.",
-    )
+    return meaning_of_subject(subject_of_images(guarantee))
 
 
 def meaning_of_subject(subject: RiskSubject) -> Meaning:
