@@ -3,10 +3,12 @@
     python -m benchmarks.attacks time
     python -m benchmarks.attacks choice --images CHEST IDRID
     python -m benchmarks.attacks identification --images CHEST
+    python -m benchmarks.attacks prior --images CHEST/train CHEST/test
 
 ``time``: processor time of all attempts to undo the noise, at 256 × 256; exits with 3 on a machine that was busy.
 ``choice``: how much worse than the best attempt in hindsight the one is that an attacker can choose.
 ``identification``: how often a noised picture is found among a hundred, by their size.
+``prior``: what is brought back by what was learned from the first folder, of a hundred of the second, at 64 × 64.
 
 Of each folder given, pictures are taken at even distances from the sorted list of all in it and below. Without one,
 drawn chest radiographs stand in; the retina photograph of scikit-image always takes part where single pictures do.
@@ -24,7 +26,12 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.judged import judged
+from medpriv_core.attacks.individual import AgainstAverage
+from medpriv_core.attacks.learned import PRIOR
+from medpriv_core.attacks.prior import SIDE as LEARNED_SIDE
+from medpriv_core.attacks.prior import learn
 from medpriv_core.attacks.reidentification import success_rate
+from medpriv_core.attacks.similarity import Likeness
 from medpriv_core.attacks.undo import attackers_choice, best_in_hindsight, undo
 from medpriv_core.datasets.images import decode_image, to_square
 from medpriv_core.datasets.retina_photo import RetinaPhoto
@@ -39,6 +46,7 @@ SIDE = 256
 MECHANISMS = ("laplace_per_pixel", "gaussian", "discrete_laplace", "dp_pix")  # all whose noise can be averaged
 BETAS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 OF_EACH_FOLDER = 3
+PRIOR_BETAS, ATTACKED = (0.5, 1.0, 2.0, 4.0), 100
 GALLERY, GALLERY_SIDES, GALLERY_BETA, TRIALS = 100, (16, 32, 64, 224), 2.0, 1000
 
 
@@ -99,6 +107,42 @@ def report_identification(folders: list[Path]) -> None:
             )
 
 
+def report_prior(folders: list[Path]) -> None:
+    """What the average image, the best filter and the linear prior bring back, for amounts of Laplace noise."""
+    if len(folders) == 2:
+        first, second = folders
+        count = sum(file.suffix.lower() in SUFFIXES for file in first.rglob("*"))
+        print(f"learned from {count} images of {first.name}, attacked: {ATTACKED} of {second.name}")
+        images = [to_square(image.convert("L"), LEARNED_SIDE) for image in pick_from(first, count)]
+        attacked = [to_square(image.convert("L"), LEARNED_SIDE) for image in pick_from(second, ATTACKED)]
+    else:
+        print("images: synthetic (drawn chest radiographs)")
+        drawn = [to_square(image.convert("L"), LEARNED_SIDE) for image in draw(5 * ATTACKED)]
+        images, attacked = drawn[ATTACKED:], drawn[:ATTACKED]
+    begun = time.process_time()
+    prior = learn(np.stack(images))
+    print(f"learning: {time.process_time() - begun:.0f} s of processor time")
+    floors = [AgainstAverage(one, prior.mean).measure(prior.mean).average for one in attacked]
+    print(f"average image: {likeness_row([(one, 0.0) for one in floors])}")
+    for beta in PRIOR_BETAS:
+        noise, rng = picture_noise("laplace_per_pixel", beta=beta), np.random.default_rng(0)
+        rows: dict[str, list[tuple[Likeness, float]]] = {"as released": [], "best filter": [], "prior": []}
+        for one in attacked:
+            found = {each.name: each for each in undo(one, noise.release(to_unit(one), rng), noise, prior)}
+            best = max((each for each in found.values() if each.name != PRIOR), key=lambda each: each.likeness.psnr_db)
+            for title, attempt in zip(rows, (found["as_released"], best, found[PRIOR]), strict=True):
+                rows[title].append((attempt.likeness, attempt.individual.correlation or 0.0))
+        for title, measured in rows.items():
+            print(f"β = {beta:g}, {title}: {likeness_row(measured)}")
+
+
+def likeness_row(measured: list[tuple[Likeness, float]]) -> str:
+    """Means of PSNR, SSIM, correlation, and correlation of what is individual."""
+    values = [(one.psnr_db, one.ssim or 0.0, one.correlation or 0.0, own) for one, own in measured]
+    psnr_db, ssim, correlation, own = np.mean(values, axis=0)
+    return f"{psnr_db:.2f} dB, SSIM {ssim:.3f}, r {correlation:.3f}, individual {own:.3f}"
+
+
 def pickers(folders: list[Path]) -> Iterator[Callable[[int], Iterator[Image.Image]]]:
     """For each source, what yields so many of its pictures, in colour."""
     for folder in folders:
@@ -138,6 +182,7 @@ REPORTS: dict[str, Callable[[list[Path]], None]] = {
     "time": report_time,
     "choice": report_choice,
     "identification": report_identification,
+    "prior": report_prior,
 }
 
 

@@ -20,8 +20,8 @@ OTHERS = sorted(file for folder in ("tests", "benchmarks", "docs") for file in (
 TRAINING = "medpriv_core.training"
 TORCH = {"torch", "torchvision", "opacus"}
 MAX_LINES = 400
-# The rooms that look at many runs at once, and the command line.
-ABOVE_RUNS = ("cli", "figures", "results", "sweeps")
+# The rooms that look at many runs at once, what an attacker learns from a dataset, and the command line.
+ABOVE_RUNS = ("cli", "figures", "priors", "results", "sweeps")
 
 
 def module_name(file: Path) -> str:
@@ -131,7 +131,8 @@ def test_training_is_imported_by_the_commands_alone_that_train() -> None:
         ("runs", ["attacks", "exports", *ABOVE_RUNS, "training", "uploads"]),
         ("sweeps", ["attacks", "exports", "figures", "results", "training", "uploads", "cli"]),
         ("results", ["attacks", "exports", "figures", "sweeps", "training", "uploads", "cli"]),
-        ("exports", ["training", "uploads", "cli"]),
+        ("priors", ["exports", "figures", "results", "sweeps", "runs", "training", "uploads", "cli"]),
+        ("exports", ["priors", "training", "uploads", "cli"]),
         ("training", [*ABOVE_RUNS]),
         # What stands in front of the pages knows nothing of what they show.
         (

@@ -75,6 +75,7 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/explore/take_away_view.py": {"label"},
     "pages/parts/making_view.py": {"help", "label"},
     "pages/parts/explore/glossary.py": {"names", "words"},
+    "pages/parts/explore/others_view.py": {"others.side"},
     "pages/parts/explore/undo_view.py": {"attempt.title", "height", "width"},
     "pages/parts/footer.py": {"__version__", "title"},
     "pages/parts/risk/subject_choice.py": {"label"},

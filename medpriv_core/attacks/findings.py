@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from medpriv_core.attacks.enough import Tried, closed_from
 from medpriv_core.attacks.first_look import EYE, OUTLINES, RECOGNISED, FirstLook, Level
 from medpriv_core.attacks.reidentification import SuccessRate
-from medpriv_core.attacks.statement import RECOGNISED_SSIM
+from medpriv_core.attacks.statement import RECOGNISED_SSIM, shows_individual
 from medpriv_core.attacks.undo import Attempt
 
 _ONE_COLOUR = "This image has one colour only, so there is nothing to hide"
@@ -140,6 +140,11 @@ def undone(best: Attempt, beta: float) -> str:
     correlation, ssim = best.likeness.correlation, best.likeness.ssim or 0.0
     if correlation is None:
         return _ONE_COLOUR
+    if best.is_learned and not shows_individual(best):
+        return (
+            f"At β = {_beta(beta)} little of what is individual comes back; the rest of the likeness is that of other "
+            "patients"
+        )
     if correlation >= RECOGNISED and ssim >= RECOGNISED_SSIM:
         return f"Noise of β = {_beta(beta)} can be undone: what comes back has a likeness of {_likeness(correlation)}"
     if correlation >= OUTLINES:

@@ -29,8 +29,13 @@ class Samples:
 
     values: np.ndarray  # float32 (h', w', c) in [0, 1]
     pixels: int  # each value stands for about pixels x pixels of the picture
-    averaged: bool  # whether each is an average over several noisy values
+    each: int  # over about how many noisy values each is an average
     noise_deviation: float  # standard deviation of the clamped noise in them
+
+    @property
+    def averaged(self) -> bool:
+        """Whether each is an average over several noisy values."""
+        return self.each > 1
 
 
 def read_samples(clamped: np.ndarray, noise: PictureNoise) -> Samples:
@@ -44,7 +49,7 @@ def read_samples(clamped: np.ndarray, noise: PictureNoise) -> Samples:
     return Samples(
         values,
         cell * factor,
-        averaged=factor > 1,
+        each=factor**2,
         noise_deviation=_noise_level(values, noise.noise_deviation / factor),
     )
 

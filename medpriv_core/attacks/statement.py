@@ -14,22 +14,47 @@ RECOGNISED_SSIM = 0.5  # beside the correlation from which a picture is recognis
 
 
 def undoing_statement(best: Attempt) -> str:
-    """How much of the original the best attempt brings back."""
+    """How much of the original the best attempt brings back; of what was learned, how much of it is individual."""
     correlation, ssim = best.likeness.correlation, best.likeness.ssim or 0.0
     if correlation is None:
         return "The image has one colour only, so there is nothing in it that an attacker could bring back."
     attempt = f"the best attempt, “{best.title}”,"
     numbers = f"(correlation {correlation:.2f} with the original, SSIM {ssim:.2f}; both are 1 for the same image)"
+    if best.is_learned and not shows_individual(best):
+        return (
+            f"Little of what is individual comes back: {attempt} is like the original {numbers} by what all such "
+            f"images have in common.{_beyond_average(best)} That is no proof: an attacker who has learned more may see "
+            "more. Only a small ε is one."
+        )
+    beyond = _beyond_average(best) if best.is_learned else ""
     if correlation >= RECOGNISED and ssim >= RECOGNISED_SSIM:
         return (
             f"The noise can be undone: {attempt} brings back what the image shows as a whole, if not its finest "
-            f"details {numbers}."
+            f"details {numbers}.{beyond}"
         )
     if correlation >= OUTLINES:
-        return f"The noise can be undone in part: {attempt} brings back the outlines {numbers}."
+        return f"The noise can be undone in part: {attempt} brings back the outlines {numbers}.{beyond}"
     return (
-        f"None of these attempts brings back much; {attempt} reaches little {numbers}. That is no proof: an attacker "
-        "who has learned from similar images may see more. Only a small ε is one."
+        f"None of these attempts brings back much; {attempt} reaches little {numbers}.{beyond} That is no proof: an "
+        "attacker who has learned from similar images may see more. Only a small ε is one."
+    )
+
+
+def shows_individual(attempt: Attempt) -> bool:
+    """Whether an attempt by what was learned from others shows more of the patient than they have in common."""
+    individual = attempt.individual
+    return individual is not None and (individual.correlation or 0.0) >= OUTLINES
+
+
+def _beyond_average(attempt: Attempt) -> str:
+    """What is individual in an attempt by what was learned, and what the average image alone would reach."""
+    individual = attempt.individual
+    if individual is None or individual.average.correlation is None:
+        return ""
+    return (
+        f" The average image of other patients, which needs no noised image, has a correlation of "
+        f"{individual.average.correlation:.2f}; with what sets the original apart from it, the attempt has one of "
+        f"{individual.correlation or 0.0:.2f}."
     )
 
 

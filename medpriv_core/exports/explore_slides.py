@@ -115,8 +115,8 @@ def figure2_slide(subject: Subject, *, per_pixel: Sequence[Noised], per_image: S
     return _sheet(title, rows, subject, per_pixel[0].noise.title, [*per_pixel, *per_image], more_source=f" {PAPER}")
 
 
-def undone_slide(subject: Subject, yours: Noised, attempts: Sequence[Attempt]) -> Sheet:
-    """The noised picture, and the best attempts to undo the noise."""
+def undone_slide(subject: Subject, yours: Noised, attempts: Sequence[Attempt], *, learned: str = "") -> Sheet:
+    """The noised picture, and the best attempts to undo the noise; ``learned``: from whose images, in a sentence."""
     best, picked = best_in_hindsight(attempts), attackers_choice(attempts)
     row = Row(
         (
@@ -126,7 +126,8 @@ def undone_slide(subject: Subject, yours: Noised, attempts: Sequence[Attempt]) -
             Cell(picked.picture, ("Best an attacker could choose", picked.title, *_likeness(picked))),
         )
     )
-    return _sheet(findings.undone(best, yours.noise.beta), (row,), subject, yours.noise.title, [yours])
+    title, more = findings.undone(best, yours.noise.beta), f". {learned}" if learned else ""
+    return _sheet(title, (row,), subject, yours.noise.title, [yours], more_settings=more)
 
 
 def found_slide(
@@ -218,5 +219,8 @@ def _epsilon(guarantee: ImageGuarantee) -> str:
 
 
 def _likeness(attempt: Attempt) -> list[str]:
-    correlation = attempt.likeness.correlation
-    return [] if correlation is None else [f"likeness to the original: {max(correlation, 0):.2f}"]
+    correlation, individual = attempt.likeness.correlation, attempt.individual
+    said = [] if correlation is None else [f"likeness to the original: {max(correlation, 0):.2f}"]
+    if attempt.is_learned and individual is not None:
+        said.append(f"of what is individual: {max(individual.correlation or 0.0, 0):.2f}")
+    return said

@@ -16,6 +16,7 @@ from medpriv_core.extras import require
 JOBS: dict[str, str] = {
     "fetch": "medpriv_core.datasets.fetching:fetch",
     "own": "medpriv_core.datasets.own.adding:add_in_job",
+    "prior": "medpriv_core.priors.learning:learn_from",
     "weights": "medpriv_core.training.released_weights:release_all",
 }
 

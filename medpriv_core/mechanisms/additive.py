@@ -17,7 +17,7 @@ import numpy as np
 import scipy
 
 from medpriv_core.defaults import DEFAULT_DELTA
-from medpriv_core.mechanisms.laplace import laplace_clamped_mean
+from medpriv_core.mechanisms.laplace import laplace_clamped_mean, laplace_clamped_variance
 from medpriv_core.mechanisms.likelihood import distances
 from medpriv_core.mechanisms.picture_noise import PictureNoise
 from medpriv_core.mechanisms.sources import NoiseSource
@@ -75,6 +75,10 @@ class LaplacePerPixel(PictureNoise):
     def clamped_mean(self, levels: np.ndarray) -> np.ndarray:
         """See ``PictureNoise``."""
         return laplace_clamped_mean(levels, scale=self.beta)
+
+    def clamped_variance(self, levels: np.ndarray) -> np.ndarray:
+        """See ``PictureNoise``."""
+        return laplace_clamped_variance(levels, scale=self.beta)
 
     @property
     def noise_deviation(self) -> float:
@@ -206,6 +210,20 @@ class Gaussian(PictureNoise):
         levels = np.clip(np.asarray(levels, dtype=np.float64), 0, 1)
         # The integral of the distribution function: E max(0, N - t) = _beyond(t) for noise N.
         return levels + self._beyond(levels) - self._beyond(1 - levels)
+
+    def clamped_variance(self, levels: np.ndarray) -> np.ndarray:
+        """See ``PictureNoise``: what a normal distribution has within [0, 1], and what lies at 1."""
+        levels = np.clip(np.asarray(levels, dtype=np.float64), 0, 1)
+        low, high = -levels / self.beta, (1 - levels) / self.beta
+        within = scipy.special.ndtr(high) - scipy.special.ndtr(low)
+        at_low, at_high = (np.exp(-(edge**2) / 2) / math.sqrt(2 * math.pi) for edge in (low, high))
+        squares = (
+            (levels**2 + self.beta**2) * within
+            + 2 * levels * self.beta * (at_low - at_high)
+            + self.beta**2 * (low * at_low - high * at_high)
+            + scipy.special.ndtr(-high)
+        )
+        return np.asarray(np.maximum(0, squares - self.clamped_mean(levels) ** 2))
 
     def _beyond(self, threshold: np.ndarray) -> np.ndarray:
         t = threshold / self.beta

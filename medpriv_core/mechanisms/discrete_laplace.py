@@ -57,6 +57,17 @@ class DiscreteLaplace(PictureNoise):
         difference = np.exp(-levels / self.beta) - np.exp(-(1 - levels) / self.beta)
         return np.asarray(levels + difference * _over_sinh(1 / self.scale) / (2 * LEVELS))
 
+    def clamped_variance(self, levels: np.ndarray) -> np.ndarray:
+        """See ``PictureNoise``. Exact at the 256 grey levels, by all values that can be released; linear between."""
+        grey = np.arange(LEVELS + 1)
+        fall = math.exp(-1 / self.scale)
+        chances = (1 - fall) / (1 + fall) * fall ** np.abs(grey[:, np.newaxis] - grey)
+        chances[:, 0], chances[:, -1] = fall**grey / (1 + fall), fall ** (LEVELS - grey) / (1 + fall)
+        from_level = (grey / LEVELS - grey[:, np.newaxis] / LEVELS) ** 2
+        offset = self.clamped_mean(grey / LEVELS) - grey / LEVELS
+        exact = np.maximum(0, (chances * from_level).sum(axis=1) - offset**2)
+        return np.asarray(np.interp(np.clip(levels, 0, 1), grey / LEVELS, exact))
+
     @property
     def noise_deviation(self) -> float:
         """See ``PictureNoise``."""

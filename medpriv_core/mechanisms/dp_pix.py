@@ -17,7 +17,7 @@ import numpy as np
 
 from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.mechanisms.cells import cell_means, cell_sides, first_of_cells
-from medpriv_core.mechanisms.laplace import laplace_clamped_mean
+from medpriv_core.mechanisms.laplace import laplace_clamped_mean, laplace_clamped_variance
 from medpriv_core.mechanisms.likelihood import distances
 from medpriv_core.mechanisms.picture_noise import PictureNoise, run_parameter
 from medpriv_core.mechanisms.sources import NoiseSource
@@ -65,6 +65,10 @@ class DpPix(PictureNoise):
     def clamped_mean(self, levels: np.ndarray) -> np.ndarray:
         """See ``PictureNoise``."""
         return laplace_clamped_mean(levels, scale=self.scale)
+
+    def clamped_variance(self, levels: np.ndarray) -> np.ndarray:
+        """See ``PictureNoise``."""
+        return laplace_clamped_variance(levels, scale=self.scale)
 
     @property
     def noise_deviation(self) -> float:

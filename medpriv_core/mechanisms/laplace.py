@@ -45,6 +45,24 @@ def laplace_clamped_mean(levels: np.ndarray, *, scale: float) -> np.ndarray:
     return np.asarray(levels + scale / 2 * (np.exp(-levels / scale) - np.exp(-(1 - levels) / scale)))
 
 
+def laplace_clamped_variance(levels: np.ndarray, *, scale: float) -> np.ndarray:
+    """Variance of a grey level with Laplace noise, clamped to [0, 1]; at most 1/4, and the same for x and 1 - x.
+
+    With e = exp(-x/scale) and f = exp(-(1-x)/scale) the mean square is x² + scale² (2 - e - f) - scale f.
+
+    Args:
+        levels: Float array of any shape, in [0, 1].
+        scale: Laplace scale, in the same units.
+
+    Returns:
+        float64 array of the same shape.
+    """
+    levels = np.clip(np.asarray(levels, dtype=np.float64), 0, 1)
+    low, high = np.expm1(-levels / scale), np.expm1(-(1 - levels) / scale)
+    squares = levels**2 - scale**2 * (low + high) - scale * (1 + high)
+    return np.asarray(np.maximum(0, squares - laplace_clamped_mean(levels, scale=scale) ** 2))
+
+
 def clamp(noised: np.ndarray) -> np.ndarray:
     """Pixels limited to [0, 1].
 

@@ -204,6 +204,21 @@ class PictureNoise(ABC):
             noise, so that a mean over them tells nothing.
         """
 
+    def clamped_variance(self, levels: np.ndarray) -> np.ndarray | None:
+        """Variance of the clamped release over a flat area, for each of several grey levels.
+
+        A mechanism that does not say it exactly has the smaller of two bounds: clamping brings values together, and
+        values in [0, 1] of mean m vary by m (1 - m) at most (Bhatia and Davis 2000).
+
+        Args:
+            levels: Float array of any shape, in [0, 1].
+
+        Returns:
+            float64 array of the same shape. None where neighbouring values share their noise, as in ``clamped_mean``.
+        """
+        means = self.clamped_mean(levels)
+        return None if means is None else np.minimum(self.noise_deviation**2, means * (1 - means))
+
     @property
     @abstractmethod
     def noise_deviation(self) -> float:

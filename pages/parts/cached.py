@@ -15,6 +15,7 @@ import streamlit as st
 from PIL import Image
 
 from medpriv_core.attacks.first_look import FirstLook, first_look
+from medpriv_core.attacks.prior import Prior
 from medpriv_core.datasets.base import Dataset
 from medpriv_core.datasets.likeness import Measures
 from medpriv_core.datasets.registry import DatasetEntry, list_datasets, open_dataset
@@ -23,6 +24,8 @@ from medpriv_core.defaults import DEFAULT_DELTA
 from medpriv_core.home import DataHome, data_home
 from medpriv_core.mechanisms.comparison import NoisedPanel, noised_panel
 from medpriv_core.mechanisms.picture_noise import PictureNoise
+from medpriv_core.priors.halves import Halves, halves_of
+from medpriv_core.priors.store import PriorPlace
 from medpriv_core.privacy.dp_sgd import composed_epsilon
 from medpriv_core.privacy.steps import Steps
 from medpriv_core.progress import ProgressCallback, no_progress
@@ -87,6 +90,23 @@ def gallery(name: str, location: str | None, index: int, size: int) -> Gallery:
 def pictures_to_tell_from(name: str, location: str | None, shape: tuple[int, int, int]) -> np.ndarray:
     """Images of a dataset in the shape of a picture that is not of it (which itself stays out of this cache)."""
     return pictures_of_shape(dataset(name, location), shape)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def halves(name: str, location: str | None) -> Halves:
+    """Which half of its training set each image of a dataset belongs to."""
+    return halves_of(dataset(name, location))
+
+
+def learned(place: PriorPlace, half: int) -> Prior | None:
+    """What was learned from one half of a training set; None where nobody has, or it is damaged."""
+    stamp = place.stamp
+    return None if stamp is None else _learned(str(place.folder), stamp, half, place)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _learned(folder: str, stamp: int, half: int, _place: PriorPlace) -> Prior | None:  # noqa: ARG001  # told apart by them
+    return _place.read(half)
 
 
 @st.cache_data(max_entries=16, show_spinner="Looking at the training images…")

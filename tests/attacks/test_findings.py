@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from medpriv_core.attacks import findings
 from medpriv_core.attacks.enough import Tried
 from medpriv_core.attacks.first_look import FirstLook
+from medpriv_core.attacks.individual import Individual
 from medpriv_core.attacks.reidentification import SuccessRate
 from medpriv_core.attacks.similarity import Likeness
 from medpriv_core.attacks.undo import Attempt
@@ -83,6 +85,15 @@ def test_undoing_is_judged_as_on_the_page(correlation: float, ssim: float, said:
 
     assert said in findings.undone(best, 2)
     assert f"{correlation:.2f}" in findings.undone(best, 2)
+
+
+def test_an_average_chest_is_no_image_that_came_back() -> None:
+    likeness = Likeness(20.0, 0.6, 0.9)
+    individual = Individual(np.zeros((2, 2, 1), np.float32), likeness, likeness, 0.2)
+    best = Attempt("prior", "X", NOTHING, likeness, None, (2, 2), individual)
+
+    assert "little of what is individual comes back" in findings.undone(best, 2)
+    assert "can be undone" in findings.undone(replace(best, individual=replace(individual, correlation=0.7)), 2)
 
 
 def test_how_often_a_patient_is_found_stands_against_guessing() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from medpriv_core.attacks.individual import Individual
 from medpriv_core.attacks.reidentification import SuccessRate
 from medpriv_core.attacks.similarity import Likeness
 from medpriv_core.attacks.statement import copies_statement, identification_statement, undoing_statement
@@ -32,6 +34,32 @@ def attempt(ssim: float | None, correlation: float | None) -> Attempt:
 )
 def test_the_best_attempt_is_judged_by_both_likenesses(ssim: Any, correlation: Any, words: Any) -> None:
     assert words in undoing_statement(attempt(ssim, correlation))
+
+
+@pytest.mark.parametrize(
+    ("ssim", "correlation", "own", "words"),
+    [
+        (0.67, 0.93, 0.8, "what the image shows as a whole"),
+        (0.2, 0.8, 0.6, "in part"),
+        # An average chest has that much without any noised image.
+        (0.67, 0.93, 0.3, "Little of what is individual comes back"),
+        (0.46, 0.81, 0.0, "Little of what is individual comes back"),
+        (0.46, 0.81, None, "Little of what is individual comes back"),
+    ],
+)
+def test_an_attempt_that_was_learned_is_judged_by_what_is_individual(
+    ssim: float, correlation: float, own: float | None, words: str
+) -> None:
+    floor = Likeness(psnr_db=16.8, ssim=0.46, correlation=0.8)
+    found = attempt(ssim, correlation)
+    individual = Individual(np.zeros((8, 8, 1), np.float32), found.likeness, floor, own)
+
+    said = undoing_statement(replace(found, name="prior", individual=individual))
+    assert words in said
+    assert "has a correlation of 0.80" in said
+    assert f"one of {own or 0:.2f}" in said
+    # Of a filter, which knows of nobody else, the likeness is the image's own.
+    assert "individual" not in undoing_statement(replace(found, individual=individual))
 
 
 def test_copies_are_set_against_one() -> None:

@@ -84,6 +84,13 @@ def gallery_of(scene: Scene) -> Found | None:
     return Found(Gallery(np.concatenate([picture[np.newaxis], others]), 0), name, origin_badge(info), words)
 
 
+def dataset_of_others(scene: Scene) -> str | None:
+    """The dataset that has other patients' images: the picture's own, or the one chosen for it; None if none has."""
+    if _among_its_own(scene) and scene.chosen.dataset is not None:
+        return scene.chosen.dataset.info.name
+    return _lender(scene)
+
+
 def trials_key(scene: Scene, noise: PictureNoise | None = None) -> tuple[object, ...]:
     """All that the number of patients found depends on, but for the pictures of an own file; ``noise``: not yours."""
     noise = noise or scene.yours.noise

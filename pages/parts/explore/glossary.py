@@ -23,6 +23,9 @@ TERMS: dict[str, str] = {
     "same image, about 0 for images that have nothing in common.",
     "correlation": "**Correlation (Pearson's r).** Whether both images are bright and dark in the same places: 1 for "
     "yes, 0 for no relation. A change of the overall brightness or contrast does not count.",
+    "what is individual": "**What is individual.** How an image differs from the average image of other patients. "
+    "All chest X-rays are alike, so even the average one looks like each of them; the correlation of "
+    "what is individual is 1 for the same image and about 0 for one that shows just anybody.",
     "likelihood": "**Likelihood.** How probable this very noised image would be, had it been made of that patient's. "
     "The attacker names the patient for whom it is highest (maximum likelihood).",
     "gallery": "**Gallery.** The images of known patients that the attacker already has, one a patient.",

@@ -32,6 +32,7 @@ from medpriv_core.progress import ProgressCallback
 from pages.parts.explore.enough_view import TITLE as ENOUGH
 from pages.parts.explore.enough_view import planned_amounts, tried_of
 from pages.parts.explore.gallery_choice import TRIALS, gallery_of, has_gallery, trials_key, trials_of
+from pages.parts.explore.others_view import others_of
 from pages.parts.explore.pictures import AMOUNTS, FIGURE_2, KINDS, YOURS, planned
 from pages.parts.explore.scene import YOURS_PLACE, Scene, is_quick
 from pages.parts.explore.undo_view import kept_attempts
@@ -165,14 +166,15 @@ def _build_figure2(scene: Scene) -> MakeSheet:
 
 
 def _build_undone(scene: Scene) -> MakeSheet:
-    subject, yours, known = _subject(scene), _yours(scene), kept_attempts(scene)
+    subject, yours, others = _subject(scene), _yours(scene), others_of(scene)
+    known = kept_attempts(scene, others)
 
     def make(progress: ProgressCallback) -> Sheet:
         attempts = []
-        for attempt in known or undo(subject.picture, to_unit(yours.pixels), yours.noise):
+        for attempt in known or undo(subject.picture, to_unit(yours.pixels), yours.noise, others.prior):
             attempts.append(attempt)
             progress(attempt.title, 0, 0)
-        return slides.undone_slide(subject, yours, attempts)
+        return slides.undone_slide(subject, yours, attempts, learned=others.words)
 
     return make
 
@@ -237,5 +239,5 @@ _BUILDERS: dict[str, Callable[[Scene], MakeSheet]] = {
 
 
 def content_key(scene: Scene, *parts: str) -> tuple[object, ...]:
-    """All that a slide depends on: picture, noise, the pictures that it is looked for among, and what is asked for."""
-    return (*trials_key(scene), *parts)
+    """All that a slide depends on: picture, noise, the pictures of others, what was learned, and what is asked for."""
+    return (*trials_key(scene), *others_of(scene).key, *parts)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import streamlit as st
 
 from medpriv_core.attacks.statement import undoing_statement
 from medpriv_core.attacks.undo import Attempt, attackers_choice, best_in_hindsight, undo
 from medpriv_core.mechanisms.laplace import to_unit
 from pages.parts.explore.glossary import TERMS, draw_terms
+from pages.parts.explore.individual_view import draw_individual
+from pages.parts.explore.others_view import Others, draw_others, others_of
 from pages.parts.explore.pictures import original_panel
 from pages.parts.explore.scene import Scene
 from pages.parts.picture_viewer import ViewerPanel, encode_png, picture_viewer
@@ -24,20 +28,22 @@ def draw(scene: Scene) -> None:
     )
     if not st.toggle("Try to undo the noise", key="undoing", help="Takes a few seconds after every change."):
         return
+    others = others_of(scene)  # once: what is learned while the attempts are made is for the next drawing of the page
+    draw_others(others)
     summary = st.empty()
     strip = st.container(horizontal=True, gap="small", key="pixels_attempts")
     attempts: list[Attempt] = []
-    kept = kept_attempts(scene)
+    kept = kept_attempts(scene, others)
     with summary:
         bar = st.progress(0.0, "Trying to undo the noise…") if kept is None else None
-    for attempt in kept or undo(scene.picture, to_unit(scene.yours.panel.pixels), scene.yours.noise):
+    for attempt in kept or _begin(scene, others):
         attempts.append(attempt)
         if bar:
             bar.progress(min(len(attempts) / 16, 1.0), f"Tried: {attempt.title}")
         place = strip.container(width=THUMBNAIL, gap="xsmall")
         place.image(encode_png(attempt.picture), width=THUMBNAIL, alt=f"Attempt: {attempt.title}")
         place.caption(f"**{attempt.title}**  \n{_numbers(attempt)}")
-    st.session_state[KEPT] = (_key(scene), attempts)
+    st.session_state[KEPT] = (_key(scene, others), attempts)
     best, chosen = best_in_hindsight(attempts), attackers_choice(attempts)
     with summary.container():
         st.info(undoing_statement(best), icon=":material/visibility:")
@@ -59,6 +65,7 @@ def draw(scene: Scene) -> None:
             f"{_reduced(best, scene)}"
         )
         draw_terms("PSNR", "SSIM", "correlation")
+    draw_individual(scene, attempts, others.prior)
     st.expander("The numbers of all attempts").dataframe(
         [
             {
@@ -81,21 +88,26 @@ def draw(scene: Scene) -> None:
 
 def attempts_of(scene: Scene) -> list[Attempt]:
     """All attempts at your noised picture, tried now if they were not yet."""
-    kept = kept_attempts(scene)
+    others = others_of(scene)
+    kept = kept_attempts(scene, others)
     if kept is None:
-        kept = list(undo(scene.picture, to_unit(scene.yours.panel.pixels), scene.yours.noise))
-        st.session_state[KEPT] = (_key(scene), kept)
+        kept = list(_begin(scene, others))
+        st.session_state[KEPT] = (_key(scene, others), kept)
     return kept
 
 
-def _key(scene: Scene) -> tuple[object, ...]:
-    return scene.chosen.key, scene.yours.noise, scene.yours.seed
-
-
-def kept_attempts(scene: Scene) -> list[Attempt] | None:
-    """All attempts at your noised picture, where they were tried."""
+def kept_attempts(scene: Scene, others: Others) -> list[Attempt] | None:
+    """All attempts at your noised picture with what was learned from ``others``, where they were tried."""
     key, attempts = st.session_state.get(KEPT, (None, None))
-    return attempts if key == _key(scene) else None
+    return attempts if key == _key(scene, others) else None
+
+
+def _begin(scene: Scene, others: Others) -> Iterator[Attempt]:
+    return undo(scene.picture, to_unit(scene.yours.panel.pixels), scene.yours.noise, others.prior)
+
+
+def _key(scene: Scene, others: Others) -> tuple[object, ...]:
+    return scene.chosen.key, scene.yours.noise, scene.yours.seed, others.key
 
 
 def _reduced(attempt: Attempt, scene: Scene) -> str:
