@@ -155,7 +155,8 @@ def test_epsilon_agrees_with_other_accountants() -> None:
 @pytest.mark.parametrize("epsilon", [0.1, 1, 8, 1e3, 1e6, 1e9])
 def test_noise_for_an_epsilon_is_the_inverse(epsilon: float, delta: float) -> None:
     sigma = noise_multiplier_for_epsilon(epsilon, delta=delta, participations=3)
-    assert full_batch_epsilon(sigma, delta=delta, participations=3) == pytest.approx(epsilon, rel=1e-8)
+    found = full_batch_epsilon(sigma, delta=delta, participations=3)
+    assert epsilon * (1 - 1e-9) < found <= epsilon
 
 
 def test_noise_for_small_epsilons_agrees_with_the_library() -> None:
