@@ -33,7 +33,7 @@ READY = {
     "for_markdown", "sentence", "why_failed", "in_form_words", "origin_badge", "state_badge", "format_epsilon",
     "format_delta", "format_duration", "format_size", "len", "sum", "count", "share", "span", "summary", "strftime",
     "capitalize", "_marked", "source", "exact_noise_s", "abstention_sentence", "calibration_sentence",
-    "multiplicity_sentence",
+    "multiplicity_sentence", "format_psnr", "inversion_statement",
     "copies_statement", "dp_sgd_statement", "enough_statement", "identification_statement", "image_epsilon_statement",
     "left_statement",
     "finding_statement", "image_neighbours", "local_dp_meaning", "undoing_statement",
@@ -52,6 +52,8 @@ REVIEWED: dict[str, set[str]] = {
     "pages/parts/compare/differences.py": {"each.authors", "each.here", "each.name"},
     "pages/parts/evaluation_view.py": {"predictions.epoch"},
     "pages/parts/budget_view.py": {"word"},
+    "pages/parts/risk/corridor_view.py": {"shape[0]", "shape[1]"},
+    "pages/parts/risk/inversion_view.py": {"found.batch_size"},
     "pages/parts/groups_view.py": {"table.intervals", "table.why_left_out"},
     "pages/parts/explore/enough_view.py": {
         "both_answer(left, hidden_from=hidden_from(tried))", "each.learned", "each.title",

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -36,6 +37,23 @@ from medpriv_core.mechanisms.picture_noise import PictureNoise
 DEFAULT_CHOICES = ("spectrum", "shift")
 DOUBTS = 2  # standard errors
 SHIFTED_BACK = "Brightness shifted back"
+
+
+class Tried(Protocol):
+    """What an attacker who has no original knows of an attempt; ``Attempt`` says what each is."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def picture(self) -> np.ndarray: ...
+
+    @property
+    def risk(self) -> Risk | None: ...
+
+
+OneTried = TypeVar("OneTried", bound=Tried)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -142,7 +160,7 @@ def best_in_hindsight(attempts: Iterable[Attempt]) -> Attempt:
     return max(_some(attempts), key=lambda attempt: (attempt.likeness.ssim or 0.0, attempt.likeness.psnr_db))
 
 
-def attackers_choice(attempts: Iterable[Attempt]) -> Attempt:
+def attackers_choice(attempts: Iterable[OneTried]) -> OneTried:
     """The attempt that an attacker picks, who has no original.
 
     It is the one of least estimated error (``medpriv_core.attacks.risk`` says how the error can be known without the
@@ -180,7 +198,7 @@ def _roughness(picture: np.ndarray) -> float:
     return sum(float(np.abs(np.diff(levels, axis=axis)).mean()) for axis in (0, 1) if levels.shape[axis] > 1)
 
 
-def _some(attempts: Iterable[Attempt]) -> list[Attempt]:
+def _some(attempts: Iterable[T]) -> list[T]:
     found = list(attempts)
     if not found:
         raise SettingError("There is no attempt to choose from yet.")

@@ -18,6 +18,7 @@ from medpriv_core.evaluation.multiplicity import abstention_curve, compare_seeds
 from medpriv_core.evaluation.thresholds import at_threshold, roc_curve
 from medpriv_core.figures.calibration import reliability_figure
 from medpriv_core.figures.confusion import confusion_figure
+from medpriv_core.figures.corridor import corridor_figure
 from medpriv_core.figures.curves import RunCurves
 from medpriv_core.figures.dashboard import View, dashboard_figure
 from medpriv_core.figures.deployments import deployments_figure
@@ -31,6 +32,7 @@ from medpriv_core.figures.multiplicity import abstention_figure, consensus_figur
 from medpriv_core.figures.roc import roc_figure
 from medpriv_core.figures.tradeoff import tradeoff_figure
 from medpriv_core.mechanisms.additive import LaplacePerPixel
+from medpriv_core.privacy.reconstruction import corridor
 from medpriv_core.privacy.risk_subject import subject_of_images
 from medpriv_core.records.epoch import EpochRow
 from medpriv_core.records.setup import Setup
@@ -79,6 +81,11 @@ def amounts() -> go.Figure:
     )
 
 
+def rebuilt() -> go.Figure:
+    curve = corridor([1e-3, 1e-2, 0.1, 1.0, 10.0], size=4096, norm=32.0, delta=1e-5)
+    return corridor_figure(curve, curve[3])
+
+
 def identification() -> go.Figure:
     """Two sizes of picture at three amounts of noise, and a visitor's own amount."""
     points = [
@@ -109,6 +116,7 @@ SAMPLES: dict[str, Callable[[], go.Figure]] = {
     "histogram_figure": lambda: histogram_figure(np.full((8, 8), 90, np.uint8), np.zeros((8, 8), np.uint8)),
     "amounts_figure": amounts,
     "identification_figure": identification,
+    "corridor_figure": rebuilt,
     "confusion_figure": lambda: confusion_figure(
         confusion_matrix(PROBABILITIES.argmax(1), LABELS, classes=2), ["healthy", "ill"]
     ),
