@@ -12,7 +12,9 @@ from pages.parts.messages import explain_errors
 from pages.parts.risk.calibration_view import draw_calibration
 from pages.parts.risk.curve_view import draw_curve, draw_numbers
 from pages.parts.risk.deployments_view import draw_deployments
+from pages.parts.risk.inversion_view import draw_inversion
 from pages.parts.risk.odds_view import draw_odds
+from pages.parts.risk.reconstruction_view import draw_reconstruction
 from pages.parts.risk.subject_choice import Asked, choose_subject
 from pages.parts.tabs import open_tab
 
@@ -50,6 +52,8 @@ def draw_more(asked: Asked) -> None:
     drawings: dict[str, tuple[str, Callable[[], None]]] = {
         "odds": ("Odds", lambda: draw_odds(subject)),
         "numbers": ("Numbers", lambda: draw_numbers(subject)),
+        "rebuilt": ("Reconstruction", lambda: draw_reconstruction(subject)),
+        "inverted": ("Gradient inversion", draw_inversion),
         "others": ("What others promise", lambda: draw_deployments(subject)),
         "accept": ("Choose by risk", lambda: draw_calibration(asked.plan, epochs=asked.epochs, batch=asked.batch)),
     }

@@ -184,7 +184,7 @@ def attackers_choice(attempts: Iterable[OneTried]) -> OneTried:
     better = [(attempt, risk) for attempt, risk in measured if risk.gain > DOUBTS * risk.doubt]
     if better:
         return min(better, key=lambda pair: pair[1].error)[0]
-    learned = [attempt for attempt, _ in measured if attempt.is_learned]
+    learned = [attempt for attempt, _ in measured if attempt.name == PRIOR]
     if learned:
         return learned[0]
     as_good = [attempt for attempt, risk in measured if risk.gain >= -DOUBTS * risk.doubt]
