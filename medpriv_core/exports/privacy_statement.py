@@ -186,13 +186,13 @@ def _on_images(home: DataHome, run: Run, spec: RunSpec) -> list[Line]:
     topic = "Multiple releases"
     if spec.method != "dp_sgd":
         said = "not counted for this method: each network or noised copy that is given away is a release of its own"
-        return [Line("all_networks", "All networks on these images", said, topic)]
+        return [Line("all_networks", "All networks together", said, topic)]
     unknown = "not known here: the images of this run are gone, have changed, or are on another machine"
     entry = next((one for one in list_datasets(home) if one.info.name == spec.dataset), None)
     same = entry is not None and entry.content and entry.content == run.setup.content and not run.imported
     if entry is None or not same:
         return [
-            Line("all_networks", "All networks on these images", unknown, topic),
+            Line("all_networks", "All networks together", unknown, topic),
             Line("given_away", "Networks given away", unknown, topic),
         ]
     runs = all_runs(home)
@@ -200,7 +200,7 @@ def _on_images(home: DataHome, run: Run, spec: RunSpec) -> list[Line]:
     told = "there is no record of what they spent" if together is None else together.ever_sentence
     away = "none is marked as given away" if given is None else f"{given.networks:,} marked; together {given.statement}"
     return [
-        Line("all_networks", "All networks on these images", told, topic),
+        Line("all_networks", "All networks together", told, topic),
         Line("given_away", "Networks given away", away, topic),
     ]
 

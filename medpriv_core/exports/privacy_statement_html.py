@@ -30,14 +30,16 @@ table { border-collapse: collapse; width: 100%; }
 td, th { border-top: .15mm solid #777; padding: .25mm 1mm .25mm 0; text-align: left; vertical-align: top;
   overflow-wrap: anywhere; }
 th { font-weight: bold; }
-th:first-child { width: 44mm; }
-td.nist { width: 41mm; }
+th:first-child { width: 1%; white-space: nowrap; padding-right: 3mm; }
+td.nist { width: 1%; white-space: nowrap; }
+.checks p { display: inline; }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 4mm; }
 ul { margin: 0; padding-left: 0; list-style: none; }
 .sign { margin-top: 2.5mm; break-inside: avoid; }
 .sign p { border-top: .2mm solid #000; padding-top: .4mm; margin-top: 6mm; }
 @media (max-width: 600px) { .boxes, .two { grid-template-columns: 1fr; } }
 """
+_NO_CHECKS = "<p>Nothing: without DP-SGD there are no conditions of ε for the machine to check.</p>"
 _STATES: dict[State, str] = {"red": "Fails", "amber": "Needs attention", "green": "Holds"}
 
 
@@ -53,14 +55,14 @@ def statement_html(statement: PrivacyStatement) -> str:
     boxes = "".join(
         f"<section><h2>{text(box.title)}</h2>{_paragraphs(box.sentences)}</section>" for box in statement.boxes
     )
-    checks = "".join(_checks(statement.checks, imported=statement.imported))
+    checks = " ".join(_checks(statement.checks, imported=statement.imported))
     body = f"""<h1>Privacy statement of a trained network</h1>
 <p class="about">{" ".join(about)}</p>
 <div class="boxes">{boxes}</div>
 <h2>Settings and guarantee</h2>
 <table>{"".join(map(_row, statement.lines))}</table>
 <h2>Checked by the machine</h2>
-{checks or "<p>Nothing: without DP-SGD there are no conditions of ε for the machine to check.</p>"}
+<div class="checks">{checks or _NO_CHECKS}</div>
 <div class="two"><div><h2>Promised by people (tick)</h2>
 <ul>{"".join(f"<li>☐ {text(promise)}</li>" for promise in statement.promises)}</ul></div>
 <div><h2>Attacks that were run</h2>{_paragraphs(statement.attacks_in_words)}

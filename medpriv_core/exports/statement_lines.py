@@ -92,7 +92,7 @@ def box_of_odds(spec: RunSpec, held: HeldGuarantee, risk: Risk) -> Box:
         rest = "By ε and δ alone: the truth may be lower. Labels are not protected."
     else:
         whom = f"Somebody who gets the network and asks whether {_whom(held)} was used"
-        named = "that somebody whom he names was used"
+        named = "that one he names was used"
         rest = "At most, whatever else he knows; most attackers reach less."
     rates = ", ".join(
         f"{of_hundred(risk.tpr_at_fpr[rate])} of 100 at {float(rate) * 100:g}%" for rate in FALSE_ALARM_RATES
@@ -168,7 +168,7 @@ def guarantee_lines(run: Run, spec: RunSpec, held: HeldGuarantee, checks: Sequen
         ),
         Line(
             "patients",
-            "Patients with several images",
+            "Several images each",
             _patients(spec, setup) if local else by_name.get(PATIENTS_LIGHT, none),
             "Unit of privacy",
         ),
@@ -196,7 +196,7 @@ def guarantee_lines(run: Run, spec: RunSpec, held: HeldGuarantee, checks: Sequen
             "the data home is open to one account of this machine and is not encrypted",
             "Access control",
         ),
-        Line("utility", "Accuracy on test images", _accuracy(run), "Utility and bias"),
+        Line("utility", "Test accuracy", _accuracy(run), "Utility and bias"),
     ]
 
 

@@ -1,1 +1,1 @@
-"""The pieces of the runs page."""
+"""The pieces that say what a run risks."""
