@@ -27,4 +27,4 @@ def test_it_prints_to_one_page(page: Page, home: DataHome, spec: RunSpec) -> Non
     smallest = page.evaluate(
         "Math.min(...[...document.body.querySelectorAll('*')].map(one => parseFloat(getComputedStyle(one).fontSize)))"
     )
-    assert smallest * 72 / 96 >= 8.5 - 1e-6
+    assert smallest * 72 / 96 >= 8.5 - 1e-3  # browsers round

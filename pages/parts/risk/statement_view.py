@@ -26,7 +26,7 @@ def draw_statement(run_id: str) -> None:
         with st.container(horizontal=True):
             for suffix in SUFFIXES:
                 st.download_button(
-                    suffix[1:].upper(),
+                    for_markdown(suffix[1:].upper()),
                     statement_file(statement, suffix),
                     f"medpriv-statement-{run_id}{suffix}",
                     _MIME[suffix],
