@@ -10,8 +10,11 @@ Two borders escape by themselves, so that nobody can forget it: the command line
 and tables are written by ``csv_table`` alone. On pages, ``pages.parts.words.sentence`` shows an error. A test reads the
 source for text that goes around these functions (``tests/test_text_from_elsewhere.py``).
 
-Of JSON there is no function, because its own writer escapes; nor of HTML, because no page and no export writes any.
+Of JSON there is no function, because its own writer escapes. HTML is written by one export alone
+(``exports.privacy_statement_html``).
 
+>>> for_html('<b onclick="x">&')
+'&lt;b onclick=&quot;x&quot;&gt;&amp;'
 >>> for_terminal("name\\x1b[2J"), for_cell("=1+1"), for_chart("<b>bold</b>"), for_picture("two\\nlines")
 ('name\\ufffd[2J', "'=1+1", '&lt;b&gt;bold&lt;/b&gt;', 'two lines')
 >>> for_markdown("# a_b")
@@ -86,6 +89,11 @@ def for_chart(text: str) -> str:
     For every text of a figure: names of traces, titles, categories, annotations, what is shown on hover.
     """
     return html.escape(for_terminal(text), quote=False).replace("%{", f"%{_JOINER}{{")
+
+
+def for_html(text: str) -> str:
+    """``text`` as one line of an HTML page, between tags or in a quoted attribute, and as nothing else."""
+    return html.escape(for_terminal(text))
 
 
 def for_picture(text: str) -> str:

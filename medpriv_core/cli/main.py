@@ -25,6 +25,7 @@ MODULES = {
     "runs": "runs",
     "sweep": "sweep",
     "compare": "compare",
+    "statement": "statement",
     "export": "export",
     "import": "export",
     "predict": "predict",

@@ -1,0 +1,44 @@
+"""The privacy statement of a run on a page: what it says, and the files to download."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from medpriv_core.exports.privacy_statement import Blanks, read_statement
+from medpriv_core.exports.privacy_statement_files import SUFFIXES, statement_file
+from medpriv_core.shown_text import for_markdown
+from pages.parts import cached
+from pages.parts.messages import explain_errors
+
+_MIME = {".html": "text/html", ".json": "application/json", ".yaml": "application/yaml"}
+
+
+def draw_statement(run_id: str) -> None:
+    """The three boxes, the table and the downloads of a run's statement, with what only people know to be filled in."""
+    key = f"statement_{run_id}"
+    with st.container(horizontal=True):
+        recipient = st.text_input("Recipient", key=f"{key}_recipient", placeholder="a blank line")
+        purpose = st.text_input("Purpose", key=f"{key}_purpose", placeholder="a blank line")
+        retention = st.text_input("Retention", key=f"{key}_retention", placeholder="a blank line")
+    with explain_errors():
+        blanks = Blanks(recipient or None, purpose or None, retention or None)
+        statement = read_statement(cached.home(), run_id, blanks=blanks)
+        with st.container(horizontal=True):
+            for suffix in SUFFIXES:
+                st.download_button(
+                    for_markdown(suffix[1:].upper()),
+                    statement_file(statement, suffix),
+                    f"medpriv-statement-{run_id}{suffix}",
+                    _MIME[suffix],
+                    key=f"{key}_{suffix[1:]}",
+                    icon=":material/download:",
+                    on_click="ignore",
+                )
+        st.caption("Open the HTML and print it: it is made for one A4 page. YAML has the fields of OpenDP's registry.")
+        for column, box in zip(st.columns(3), statement.boxes, strict=True):
+            with column.container(border=True):
+                st.markdown(f"**{for_markdown(box.title)}**")
+                for sentence in box.sentences:
+                    st.markdown(for_markdown(sentence))
+        for line in statement.lines:
+            st.markdown(f"**{for_markdown(line.label)}:** {for_markdown(line.value)}")
