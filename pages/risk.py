@@ -15,6 +15,7 @@ from pages.parts.risk.deployments_view import draw_deployments
 from pages.parts.risk.inversion_view import draw_inversion
 from pages.parts.risk.odds_view import draw_odds
 from pages.parts.risk.reconstruction_view import draw_reconstruction
+from pages.parts.risk.statement_view import draw_statement
 from pages.parts.risk.subject_choice import Asked, choose_subject
 from pages.parts.tabs import open_tab
 
@@ -57,6 +58,8 @@ def draw_more(asked: Asked) -> None:
         "others": ("What others promise", lambda: draw_deployments(subject)),
         "accept": ("Choose by risk", lambda: draw_calibration(asked.plan, epochs=asked.epochs, batch=asked.batch)),
     }
+    if (run := asked.run) is not None:
+        drawings |= {"statement": ("Statement", lambda: draw_statement(run))}
     titles = {name: title for name, (title, _) in drawings.items()}
     name, place = open_tab(titles, key="risk_more", parameter="about_risk")
     with place, explain_errors():

@@ -38,8 +38,9 @@ from medpriv_core.exports.statement_lines import (
 from medpriv_core.home import DataHome
 from medpriv_core.privacy.checks import check_run, confirm_run
 from medpriv_core.privacy.conditions import Check
-from medpriv_core.privacy.tradeoff import NO_LIMIT, Risk, risk_of_point
-from medpriv_core.results.guarantee import HeldGuarantee, held_guarantee, not_established
+from medpriv_core.privacy.risk_subject import subject_of_images
+from medpriv_core.privacy.tradeoff import NO_LIMIT, Risk
+from medpriv_core.results.guarantee import HeldGuarantee, held_guarantee, not_established, picture_guarantee
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.image_ledger import read_ledger
 from medpriv_core.runs.on_images import all_runs, epsilon_on_images
@@ -126,7 +127,7 @@ def read_statement(
     spent = with_bond(run.spent, directory) if run.ended else run.spent
     confirm_run(run.spec, setup=run.setup, spent=spent)
     held = _held(replace(run, spent=spent), run.spec)
-    checks = check_run(run.spec, setup=run.setup, spent=spent)
+    checks = check_run(run.spec, setup=run.setup, spent=spent, imported=run.imported)
     title, synthetic = _data(home, run.spec.dataset)
     risk = _risk(run.spec, held)
     lines = [
@@ -168,9 +169,9 @@ def _held(run: Run, spec: RunSpec) -> HeldGuarantee:
 def _risk(spec: RunSpec, held: HeldGuarantee) -> Risk:
     if held.verdict is not None:
         return held.verdict.risk
-    if spec.method != "local_dp" or math.isinf(held.epsilon):
+    if spec.method != "local_dp" or not held.established:
         return NO_LIMIT
-    return risk_of_point(epsilon=held.epsilon, delta=held.delta or 0.0)
+    return subject_of_images(picture_guarantee(spec)).risk
 
 
 def _data(home: DataHome, name: str) -> tuple[str, bool]:

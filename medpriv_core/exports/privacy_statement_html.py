@@ -55,7 +55,7 @@ def statement_html(statement: PrivacyStatement) -> str:
     boxes = "".join(
         f"<section><h2>{text(box.title)}</h2>{_paragraphs(box.sentences)}</section>" for box in statement.boxes
     )
-    checks = " ".join(_checks(statement.checks, imported=statement.imported))
+    checks = " ".join(_checks(statement.checks))
     body = f"""<h1>Privacy statement of a trained network</h1>
 <p class="about">{" ".join(about)}</p>
 <div class="boxes">{boxes}</div>
@@ -108,7 +108,7 @@ def _row(line: Line) -> str:
     )
 
 
-def _checks(checks: Sequence[Check], *, imported: bool) -> Iterable[str]:
+def _checks(checks: Sequence[Check]) -> Iterable[str]:
     """Those that fail and those in doubt with their sentences; of those that hold, the names."""
     for state in ("red", "amber"):
         for check in checks:
@@ -116,5 +116,4 @@ def _checks(checks: Sequence[Check], *, imported: bool) -> Iterable[str]:
                 name = f"<strong>{_STATES[check.state]}: {for_html(check.name)}.</strong>"
                 yield f"<p>{name} {for_html(check.sentence)}</p>"
     if green := [check.name for check in checks if check.state == "green"]:
-        word = "Holds, by its sender" if imported else "Holds"
-        yield f"<p><strong>{word} ({len(green)}):</strong> {for_html(', '.join(green))}.</p>"
+        yield f"<p><strong>Holds ({len(green)}):</strong> {for_html(', '.join(green))}.</p>"

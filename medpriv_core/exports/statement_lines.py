@@ -89,7 +89,7 @@ def box_of_odds(spec: RunSpec, held: HeldGuarantee, risk: Risk) -> Box:
     if spec.method == "local_dp":
         whom = "Somebody who gets the noised images and wavers between two originals of one"
         named = "that the image is the one he names"
-        rest = "By ε and δ alone: the truth may be lower. Labels are not protected."
+        rest = "At most, whatever else he knows. Labels are not protected."
     else:
         whom = f"Somebody who gets the network and asks whether {_whom(held)} was used"
         named = "that one he names was used"

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
+from medpriv_core.shown_text import for_markdown
+
 # In the address, that what stands there counts and not what was chosen earlier in this visit.
 ASKED = "asked"
 
 
-def draw_risk_link(**parameters: str) -> None:
-    """A link to what an attacker finds, of what ``parameters`` say in the address of that page."""
+def draw_risk_link(label: str = "What would an attacker find?", /, **parameters: str) -> None:
+    """A link to the risk page, of what ``parameters`` say in its address."""
     st.page_link(
         "risk.py",
-        label="What would an attacker find?",
+        label=for_markdown(label),
         icon=":material/person_search:",
         query_params=parameters | {ASKED: "1"},
     )

@@ -8,6 +8,7 @@ from medpriv_core.exports.privacy_statement import Blanks, read_statement
 from medpriv_core.exports.privacy_statement_files import SUFFIXES, statement_file
 from medpriv_core.shown_text import for_markdown
 from pages.parts import cached
+from pages.parts.guarantee import draw_green_lights, draw_lights
 from pages.parts.messages import explain_errors
 
 _MIME = {".html": "text/html", ".json": "application/json", ".yaml": "application/yaml"}
@@ -40,5 +41,22 @@ def draw_statement(run_id: str) -> None:
                 st.markdown(f"**{for_markdown(box.title)}**")
                 for sentence in box.sentences:
                     st.markdown(for_markdown(sentence))
-        for line in statement.lines:
-            st.markdown(f"**{for_markdown(line.label)}:** {for_markdown(line.value)}")
+        st.table(
+            [
+                {"": for_markdown(line.label), "this run": for_markdown(line.value), "NIST SP 800-226": line.nist}
+                for line in statement.lines
+            ],
+            hide_index=True,
+        )
+        left, right = st.columns(2)
+        with left:
+            st.markdown("**What people promise**")
+            for promise in statement.promises:
+                st.markdown(f"- {for_markdown(promise)}")
+        with right:
+            st.markdown("**Attacks that were run**")
+            for said in statement.attacks_in_words:
+                st.markdown(f"- {for_markdown(said)}")
+        if statement.checks:
+            draw_lights(statement.checks)
+            draw_green_lights(statement.checks, key=f"{key}_lights")

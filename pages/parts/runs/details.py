@@ -45,13 +45,19 @@ def draw_details(run: Run, known_tags: list[str]) -> None:
         "groups": ("By group", lambda: draw_groups(cached.home(), run)),
         "settings": ("Settings", lambda: draw_settings(run)),
         "labels": ("Name, tags, notes", lambda: draw_labels(run, known_tags)),
-        "take": ("Export", lambda: draw_take_away([run], key=f"take_{run.id}")),
+        "take": ("Export", lambda: draw_export(run)),
         "log": ("Log", lambda: draw_log(run)),
     }
     titles = {name: title for name, (title, _) in drawings.items()}
     name, place = open_tab(titles, key="runs_details", parameter="about")
     with place:
         drawings[name][1]()
+
+
+def draw_export(run: Run) -> None:
+    """What can be taken away of a run, and the way to the statement that goes with it."""
+    draw_take_away([run], key=f"take_{run.id}")
+    draw_risk_link("Statement for a data-protection officer", of="run", run=run.id, about_risk="statement")
 
 
 def draw_log(run: Run) -> None:
