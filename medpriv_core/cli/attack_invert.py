@@ -26,6 +26,7 @@ from medpriv_core.privacy.reconstruction import full_batch_epsilon
 from medpriv_core.privacy.statement import format_delta, format_epsilon
 
 SIDE = 64
+KNOWN = 100  # images of the dataset that the average is of, and the batch is taken from
 USUAL_NOISE = 1.0
 
 
@@ -72,7 +73,8 @@ def _invert(options: argparse.Namespace) -> None:
     count = len(dataset.split("train").labels)
     if not 1 <= options.image <= count:
         raise SettingError(f"image must be 1 to {count}, but is {options.image}.")
-    gallery = make_gallery(dataset, options.image - 1, size=SIDE)
+    most = max(KNOWN, options.batch_size)
+    gallery = make_gallery(dataset, options.image - 1, size=SIDE, most=most)
     inversion = invert(
         gallery.pictures,
         gallery.place,

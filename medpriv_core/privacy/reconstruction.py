@@ -11,8 +11,9 @@ No unbiased estimate is better. So the mean squared error follows a gamma distri
 2 sigma² L²/N ("From Mean to Extreme", analytic gradient inversion; the formulas are checked in the tests by
 simulation). An image that took part in K such steps gets K answers: sigma / sqrt K.
 
-The bound is for an attacker who knows nothing of what such images look like. Somebody who has seen other images of the
-kind does better, so it proves no privacy; epsilon does.
+The bound is for an attacker who knows nothing of images at all. A common noise filter already does better, because it
+knows that images are smooth, and somebody who has seen other images of the kind does better still. So the bound proves
+no privacy; epsilon does.
 
 >>> bound = ReconstructionBound(noise_multiplier=0.01, size=784, norm=14.0)
 >>> round(bound.mean_squared_error, 4), round(bound.psnr_db, 3)

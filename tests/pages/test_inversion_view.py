@@ -51,7 +51,7 @@ def test_another_noise_is_another_finding(view: AppTest) -> None:
     view.select_slider(key="inversion_noise").set_value(1e-3).run()
     assert not view.exception
     assert "it comes back still" in view.info[0].value
-    assert "**An attacker who has never seen such images can rebuild one.**" in texts(view)
+    assert "**An attacker who knows nothing of images can rebuild one.**" in texts(view)
     view.select_slider(key="inversion_noise").set_value(0.0).run()
     assert "no noise here, so there is no ε" in view.info[0].value
     assert "Without noise there is no ε" in texts(view)
