@@ -30,6 +30,7 @@ MODULES = {
     "predict": "predict",
     "bench": "bench",
     "audit": "audit",
+    "attack": "attack",
     "worker": "processes",
     "spare": "processes",
     "devices": "processes",

@@ -105,11 +105,10 @@ def test_hits_are_never_counted_at_more_false_alarms_than_asked() -> None:
 
 def test_the_band_holds_the_curve_and_narrows_with_more_targets() -> None:
     rng = np.random.default_rng(3)
-    few, many = (
-        roc(attacked(gaussian_answers(1.0, targets=n)), rates=np.array([0.01, 0.1]), rng=rng) for n in (1, 16)
-    )
+    few, many = (roc(attacked(gaussian_answers(1.0, targets=n)), rates=np.array([0.01, 0.1]), rng=rng) for n in (1, 16))
 
-    assert (few.low <= few.hits).all() and (few.hits <= few.high).all()
+    assert (few.low <= few.hits).all()
+    assert (few.hits <= few.high).all()
     assert ((many.high - many.low) < (few.high - few.low)).all()
 
 
@@ -203,7 +202,8 @@ def test_hits_at_a_thousandth_are_refused_below_a_thousand_others() -> None:
         )
         return [row["hits"] for row in found["attacks"]["lira"]["told"]]
 
-    assert told(1900)[0] is None and told(1900)[1] is not None
+    assert told(1900)[0] is None
+    assert told(1900)[1] is not None
     assert told(2000)[0] is not None
     assert 0.001 not in roc_rates(999)
     with pytest.raises(SettingError, match="50 members"):
