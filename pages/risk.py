@@ -12,6 +12,7 @@ from pages.parts.messages import explain_errors
 from pages.parts.risk.calibration_view import draw_calibration
 from pages.parts.risk.curve_view import draw_curve, draw_numbers
 from pages.parts.risk.deployments_view import draw_deployments
+from pages.parts.risk.membership_view import draw_membership
 from pages.parts.risk.odds_view import draw_odds
 from pages.parts.risk.subject_choice import Asked, choose_subject
 from pages.parts.tabs import open_tab
@@ -53,6 +54,9 @@ def draw_more(asked: Asked) -> None:
         "others": ("What others promise", lambda: draw_deployments(subject)),
         "accept": ("Choose by risk", lambda: draw_calibration(asked.plan, epochs=asked.epochs, batch=asked.batch)),
     }
+    if asked.run is not None:
+        run = asked.run
+        drawings["membership"] = ("Attack this run", lambda: draw_membership(run))
     titles = {name: title for name, (title, _) in drawings.items()}
     name, place = open_tab(titles, key="risk_more", parameter="about_risk")
     with place, explain_errors():

@@ -7,7 +7,7 @@ import math
 import plotly.graph_objects as go
 
 from medpriv_core.attacks.membership import ATTACKS
-from medpriv_core.attacks.membership_words import finding, title_of
+from medpriv_core.attacks.membership_words import title_of
 from medpriv_core.palette import METHOD_STYLES, REFERENCE_COLOUR
 from medpriv_core.records.membership import MembershipReport
 
@@ -65,7 +65,7 @@ def membership_alt(report: MembershipReport) -> str:
             if row["hits"] is not None
         ]
         told.append(f"{title_of(attack)}: {', '.join(hits)}")
-    return f"{finding(report)} {'; '.join(told)}."
+    return f"Found: {'; '.join(told)}."
 
 
 def _line(

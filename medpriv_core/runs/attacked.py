@@ -113,6 +113,19 @@ def start_attack(home: DataHome, run_id: str, *, references: int = 64, targets: 
     return job
 
 
+def next_seed(home: DataHome, run_id: str) -> int:
+    """The seed of the next attack on a run: 0, and after one attack the one after its seed."""
+    with suppress(MedprivError):
+        last = job_at(home, KIND, run_id).read_order().settings.get("seed")
+        return (last + 1) % 2**31 if isinstance(last, int) else 0
+    return 0
+
+
+def stop_attack(home: DataHome, run_id: str) -> None:
+    """Ask the attack to stop, if one is under way."""
+    job_at(home, KIND, run_id).stop()
+
+
 def attack_status(home: DataHome, run_id: str) -> JobStatus | None:
     """How the attack is going, or how the last one ended; None where there was none."""
     return job_at(home, KIND, run_id).status()
