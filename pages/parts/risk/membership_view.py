@@ -148,7 +148,7 @@ def draw_exposed(run_id: str, report: MembershipReport) -> None:
         with columns[place % COLUMNS]:
             st.image(cached.png(split.image(one["image"]).resize((192, 192))), width="stretch")
             st.caption(
-                f"{one['separation']:.1f} standard deviations; found in {one['found']} of {one['member_of']} networks "
+                f"{one['separation']:.1f} standard deviations; found in {one['found']:d} of {one['member_of']:d} networks "
                 "that learned from it"
             )
 
@@ -172,8 +172,8 @@ def _duration(run_id: str, *, networks: int) -> str:
     seconds = attacked.estimate_s(cached.home(), run_id, networks=networks)
     about = "It is not known how long this takes" if seconds is None else f"About {format_duration(seconds)}"
     if spec is not None and attacked.on_features(spec):
-        return f"{about} for {networks} networks: each learns its last layer from the stored features of the images."
+        return f"{about} for {networks:d} networks: each learns its last layer from the stored features of the images."
     return (
-        f"{about} for {networks} networks: each trains the layers that this run trained, which can take long without "
+        f"{about} for {networks:d} networks: each trains the layers that this run trained, which can take long without "
         "a GPU."
     )
