@@ -175,7 +175,9 @@ def test_what_it_raises_is_raised_where_it_is_waited_for(
 
 
 def test_a_job_of_no_known_kind_is_refused_by_who_starts_it_and_by_its_process(home: DataHome, job: Job) -> None:
-    with pytest.raises(JobError, match=r"knows no job of the kind 'dance'; there are count, fetch, membership, own, weights"):
+    with pytest.raises(
+        JobError, match=r"knows no job of the kind 'dance'; there are count, fetch, membership, own, weights"
+    ):
         job.start(home, "dance")
     assert job.status() is None
     with pytest.raises(JobError, match=r"no job\.json"):
