@@ -151,7 +151,7 @@ def test_patients_are_in_or_out_with_all_their_images() -> None:
 
     assert answers.shape == (50,)
     np.testing.assert_allclose(answers, each.reshape(50, 4).mean(1))
-    weights = network.weight.detach().numpy()[0]
+    weights = next(network.parameters()).detach().numpy()[0]
     outside = recipe.train.values.numpy()[100:]
     inside = recipe.train.values.numpy()[:100]
     assert np.linalg.lstsq(inside.T, weights, rcond=None)[1].sum() < 1e-6  # made of the chosen patients' images alone
@@ -204,7 +204,8 @@ def test_a_private_run_and_a_noised_one_are_attacked(home: DataHome, run: str, m
 
 
 def test_networks_that_fail_are_left_out_and_counted(home: DataHome, run: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    train, calls = Recipe.train_network, []
+    train = Recipe.train_network
+    calls: list[None] = []
 
     def fail_at_times(self: Recipe, *args: Any, **kwargs: Any) -> nn.Module:
         calls.append(None)
@@ -229,7 +230,8 @@ def test_networks_that_fail_are_left_out_and_counted(home: DataHome, run: str, m
 def test_a_stopped_attack_goes_on_with_what_it_has(
     home: DataHome, run: str, monkeypatch: pytest.MonkeyPatch, after: int, has_result: bool
 ) -> None:
-    answers, calls = Recipe.answers, []
+    answers = Recipe.answers
+    calls: list[None] = []
 
     def ask_to_stop(self: Recipe, network: nn.Module) -> np.ndarray:
         calls.append(None)
