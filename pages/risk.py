@@ -13,6 +13,7 @@ from pages.parts.risk.calibration_view import draw_calibration
 from pages.parts.risk.curve_view import draw_curve, draw_numbers
 from pages.parts.risk.deployments_view import draw_deployments
 from pages.parts.risk.inversion_view import draw_inversion
+from pages.parts.risk.membership_view import draw_membership
 from pages.parts.risk.odds_view import draw_odds
 from pages.parts.risk.reconstruction_view import draw_reconstruction
 from pages.parts.risk.statement_view import draw_statement
@@ -59,7 +60,10 @@ def draw_more(asked: Asked) -> None:
         "accept": ("Choose by risk", lambda: draw_calibration(asked.plan, epochs=asked.epochs, batch=asked.batch)),
     }
     if (run := asked.run) is not None:
-        drawings |= {"statement": ("Statement", lambda: draw_statement(run))}
+        drawings |= {
+            "membership": ("Attack this run", lambda: draw_membership(run)),
+            "statement": ("Statement", lambda: draw_statement(run)),
+        }
     titles = {name: title for name, (title, _) in drawings.items()}
     name, place = open_tab(titles, key="risk_more", parameter="about_risk")
     with place, explain_errors():

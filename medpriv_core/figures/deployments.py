@@ -22,6 +22,7 @@ def deployments_figure(epsilon: float) -> go.Figure:
     figure.add_scatter(
         x=[one.epsilon for one in DEPLOYMENTS],
         y=[one.name for one in DEPLOYMENTS],
+        name="published",
         mode="markers+text",
         text=[f"   {one.epsilon:g}" for one in DEPLOYMENTS],
         textposition="middle right",
@@ -29,21 +30,21 @@ def deployments_figure(epsilon: float) -> go.Figure:
         customdata=[[one.unit, format_delta(one.delta), one.model, one.year] for one in DEPLOYMENTS],
         hovertemplate="ε = %{x:g} (δ = %{customdata[1]}) for %{customdata[0]}; %{customdata[2]}, %{customdata[3]}"
         "<extra></extra>",
-        showlegend=False,
     )
     figure.add_scatter(
         x=[own],
         y=[HERE],
+        name="here",
         mode="markers+text",
         text=[f"   {format_epsilon(epsilon)}"],
         textposition="middle right" if own < LAST / 100 else "middle left",
         marker={"color": style.colour, "symbol": style.marker, "size": 14},
         hovertemplate=f"ε = {format_epsilon(epsilon)}<extra></extra>",
-        showlegend=False,
     )
     figure.update_layout(
         height=330,
         margin={"l": 10, "r": 10, "t": 30, "b": 10},
+        legend={"orientation": "h", "y": 1.12, "x": 0},
         xaxis={
             "title": "ε (smaller is more private)",
             "type": "log",

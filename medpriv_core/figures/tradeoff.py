@@ -73,12 +73,11 @@ def tradeoff_figure(subject: RiskSubject, *, log: bool) -> go.Figure:
         x=list(TOLD),
         y=told,
         mode="markers+text",
-        name="told",
+        name="at 0.1%, 1% and 5% false alarms",
         text=[f"{hits:.1%}" for hits in told],
         textposition=["bottom center" if hits > CROWDED else "top left" if log else "bottom right" for hits in told],
         marker={"color": style.colour, "symbol": style.marker, "size": 10},
         hovertemplate="%{y:.2%} found for %{x:.1%} false alarms<extra></extra>",
-        showlegend=False,
         cliponaxis=False,
     )
     axis = {"type": "log", "range": [np.log10(SMALLEST_RATE), 0.05]} if log else {"range": [-0.02, 1.03]}

@@ -15,6 +15,7 @@ from medpriv_core.extras import require
 # By module and name: most are in rooms above this one, and only the process of the job loads them.
 JOBS: dict[str, str] = {
     "fetch": "medpriv_core.datasets.fetching:fetch",
+    "membership": "medpriv_core.training.membership:attack_in_job",
     "own": "medpriv_core.datasets.own.adding:add_in_job",
     "prior": "medpriv_core.priors.learning:learn_from",
     "weights": "medpriv_core.training.released_weights:release_all",

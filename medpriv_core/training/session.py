@@ -149,8 +149,8 @@ def open_session(
 
     weights = load_weights(spec.weights, home=home, norm=spec.norm, progress=progress)
     doubt = doubt_weights(weights.state_dict)
-    network, trained, backbone = _build(spec, data, weights, saved, device)
-    average = _average_of(trained, spec, steps, saved)
+    network, trained, backbone = build_network(spec, data, weights, saved, device)
+    average = average_of(trained, spec, steps, saved)
     parameters = sum(parameter.numel() for parameter in trained.parameters() if parameter.requires_grad)
 
     recorded, state = look_at_record(directory)
@@ -163,7 +163,7 @@ def open_session(
 
     # Before an engine puts hooks on it.
     blank = copy.deepcopy(trained) if ledger is not None else None
-    make_stepper = _stepper_maker(spec, training, ledger, parameters, mixed, device)
+    make_stepper = stepper_maker(spec, training, ledger.noise_multiplier if ledger else None, parameters, mixed, device)
     stepper = make_stepper(trained)
     if saved is not None:
         stepper.load_state_dict(saved.optimizer)
@@ -196,7 +196,7 @@ def open_session(
         dataset=data.clean.key,
         average=average,
         ordered=data.clean.info.ordered,
-        threads=_threads(spec, network, records),
+        threads=threads_of(spec, network, records),
         spent=recorded,
         remark=remark,
     )
@@ -223,7 +223,7 @@ def open_session(
     return session
 
 
-def _build(
+def build_network(
     spec: RunSpec, data: TrainingData, weights: Weights, saved: Checkpoint | None, device: torch.device
 ) -> tuple[Network, nn.Module, str | None]:
     """The network on its device, the part of it that learns, and the fingerprint of the frozen rest."""
@@ -253,7 +253,7 @@ def _go_on_counting(
     return open_ledger(spec, mechanism, steps_left=steps_left, taken=taken), remark
 
 
-def _average_of(trained: nn.Module, spec: RunSpec, steps: int, saved: Checkpoint | None) -> WeightAverage | None:
+def average_of(trained: nn.Module, spec: RunSpec, steps: int, saved: Checkpoint | None) -> WeightAverage | None:
     """The average of the weights over the last steps, as far as it has come; ``steps`` are those of an epoch."""
     if not spec.average_last:
         return None
@@ -267,7 +267,7 @@ def _reads_stored_features(spec: RunSpec) -> bool:
     return spec.trainable == "head" and not spec.augment
 
 
-def _threads(spec: RunSpec, network: Network, records: int) -> int:
+def threads_of(spec: RunSpec, network: Network, records: int) -> int:
     """Cores for the steps: stored features reach the last layer alone, for which many only wait for each other."""
     if not _reads_stored_features(spec):
         return torch.get_num_threads()
@@ -275,10 +275,10 @@ def _threads(spec: RunSpec, network: Network, records: int) -> int:
     return step_threads(KINDS[spec.features].width(network) * spec.augmentation_multiplicity * drawn)
 
 
-def _stepper_maker(
+def stepper_maker(
     spec: RunSpec,
     training: PrivateTraining | None,
-    ledger: Ledger | None,
+    noise_multiplier: float | None,
     parameters: int,
     mixed: torch.dtype | None,
     device: torch.device,
@@ -295,7 +295,7 @@ def _stepper_maker(
         return engines.make_stepper(
             trained,
             spec,
-            noise_multiplier=ledger.noise_multiplier if ledger else None,
+            noise_multiplier=noise_multiplier,
             training=training,
             pass_size=pass_size,
             # The last layer is small and quick: no need to mix precisions there.

@@ -175,9 +175,8 @@ def test_what_it_raises_is_raised_where_it_is_waited_for(
 
 
 def test_a_job_of_no_known_kind_is_refused_by_who_starts_it_and_by_its_process(home: DataHome, job: Job) -> None:
-    with pytest.raises(
-        JobError, match=r"knows no job of the kind 'dance'; there are count, fetch, own, prior, weights"
-    ):
+    kinds = "count, fetch, membership, own, prior, weights"
+    with pytest.raises(JobError, match=f"knows no job of the kind 'dance'; there are {kinds}"):
         job.start(home, "dance")
     assert job.status() is None
     with pytest.raises(JobError, match=r"no job\.json"):
