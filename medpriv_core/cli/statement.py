@@ -21,6 +21,11 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--recipient", metavar="TEXT", help="who gets the network; default: a blank line")
     parser.add_argument("--purpose", metavar="TEXT", help="what for; default: a blank line")
     parser.add_argument("--retention", metavar="TEXT", help="how long it is kept; default: a blank line")
+    parser.add_argument(
+        "--with-attack-figures",
+        action="store_true",
+        help="also what an attack on this run counted, which ε does not cover",
+    )
     add_json_option(parser)
     parser.set_defaults(command=_statement)
 
@@ -41,8 +46,13 @@ def _statement(options: argparse.Namespace) -> None:
     if file is not None:  # before anything is computed
         check_suffix(suffix_of(file))
     blanks = Blanks(options.recipient, options.purpose, options.retention)
-    first = read_statement(home, options.id, blanks=blanks)
-    second = None if options.other is None else read_statement(home, options.other, blanks=blanks)
+    figures = options.with_attack_figures
+    first = read_statement(home, options.id, blanks=blanks, with_attack_figures=figures)
+    second = (
+        None
+        if options.other is None
+        else read_statement(home, options.other, blanks=blanks, with_attack_figures=figures)
+    )
     if file is not None:
         suffix = suffix_of(file)
         text = statement_file(first, suffix) if second is None else comparison_file(first, second, suffix)

@@ -15,14 +15,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import medpriv_core
-from medpriv_core.datasets.registry import dataset_info, list_datasets
+from medpriv_core.attacks.membership_words import alarm_sentences, finding
+from medpriv_core.datasets.files import same_images
+from medpriv_core.datasets.registry import content_of, dataset_info, list_datasets
 from medpriv_core.errors import DatasetError, RunError
 from medpriv_core.exports.sharing import shared_run
 from medpriv_core.exports.statement_lines import (
@@ -41,6 +42,7 @@ from medpriv_core.privacy.conditions import Check
 from medpriv_core.privacy.risk_subject import subject_of_images
 from medpriv_core.privacy.tradeoff import NO_LIMIT, Risk
 from medpriv_core.results.guarantee import HeldGuarantee, held_guarantee, not_established, picture_guarantee
+from medpriv_core.runs.attacked import read_attack
 from medpriv_core.runs.directory import RunDirectory
 from medpriv_core.runs.image_ledger import read_ledger
 from medpriv_core.runs.on_images import all_runs, epsilon_on_images
@@ -113,10 +115,13 @@ def read_statement(
     run_id: str,
     *,
     blanks: Blanks = Blanks(),
-    attacks: Sequence[AttackLine] = (),
+    with_attack_figures: bool = False,
     today: date | None = None,
 ) -> PrivacyStatement:
     """The statement of a run in the data home, as it is now; waits for the second accountant.
+
+    ``with_attack_figures``: what an attack found is counted on training records without noise, so that the figures
+    stay at home unless somebody asks for them; whether it was more than the guarantee allows is always said.
 
     Raises ``RunError`` for a run that does not exist or whose files are damaged.
     """
@@ -151,10 +156,25 @@ def read_statement(
         lines=tuple(lines),
         checks=tuple(checks),
         promises=promises(run.spec),
-        attacks=tuple(attacks),
+        attacks=_attacks(home, run.id, figures=with_attack_figures),
         held=held,
         data=title,
     )
+
+
+def _attacks(home: DataHome, run_id: str, *, figures: bool) -> tuple[AttackLine, ...]:
+    report = read_attack(home, run_id)
+    if report is None:
+        return ()
+    name = f"Membership inference, {report.targets} networks by this recipe, {report.references} references"
+    alarm = alarm_sentences(report)
+    if alarm:
+        said = "it found MORE than the guarantee allows: do not release this network"
+    elif report.epsilon is None:
+        said = "it was run; no guarantee limits what it may find"
+    else:
+        said = "it found no more than the guarantee allows"
+    return (AttackLine(name, f"{said}. {finding(report)}" if figures else f"{said}. The figures stay at home."),)
 
 
 def _held(run: Run, spec: RunSpec) -> HeldGuarantee:
@@ -190,20 +210,29 @@ def _on_images(home: DataHome, run: Run, spec: RunSpec) -> list[Line]:
         return [Line("all_networks", "All networks together", said, topic)]
     unknown = "not known here: the images of this run are gone, have changed, or are on another machine"
     entry = next((one for one in list_datasets(home) if one.info.name == spec.dataset), None)
-    same = entry is not None and entry.content and entry.content == run.setup.content and not run.imported
-    if entry is None or not same:
+    content = None if entry is None or run.imported else _content_now(home, spec.dataset)
+    if entry is None or content is None or same_images(content) != same_images(run.setup.content or ""):
         return [
             Line("all_networks", "All networks together", unknown, topic),
             Line("given_away", "Networks given away", unknown, topic),
         ]
     runs = all_runs(home)
-    together, given = epsilon_on_images(home, spec.dataset, runs), read_ledger(home, entry, runs).released
+    together = epsilon_on_images(home, spec.dataset, runs)
+    given = read_ledger(home, replace(entry, content=content), runs).released
     told = "there is no record of what they spent" if together is None else together.ever_sentence
     away = "none is marked as given away" if given is None else f"{given.networks:,} marked; together {given.statement}"
     return [
         Line("all_networks", "All networks together", told, topic),
         Line("given_away", "Networks given away", away, topic),
     ]
+
+
+def _content_now(home: DataHome, dataset: str) -> str | None:
+    """The content key of the images as they are, read anew where their files were touched; None where they are gone."""
+    try:
+        return content_of(home, dataset)
+    except DatasetError:
+        return None
 
 
 def _versions(run: Run, spec: RunSpec) -> list[Line]:

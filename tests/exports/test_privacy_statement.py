@@ -10,8 +10,11 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from medpriv_core.attacks.membership_report import figures_of
+from medpriv_core.checksums import write_sealed
 from medpriv_core.errors import RunError, SettingError
 from medpriv_core.exports.privacy_statement import (
     NO_ATTACK,
@@ -25,13 +28,20 @@ from medpriv_core.exports.privacy_statement import (
 )
 from medpriv_core.exports.privacy_statement_files import comparison_file, registry_entry, statement_file, statement_text
 from medpriv_core.home import DataHome
+from medpriv_core.privacy.curve import Curve, GaussianCurve
 from medpriv_core.privacy.odds import posterior_at
+from medpriv_core.privacy.risk_subject import subject_of_images
 from medpriv_core.privacy.statement import of_hundred
-from medpriv_core.results.guarantee import held_guarantee
+from medpriv_core.privacy.tradeoff import risk_of_point
+from medpriv_core.private_files import make_folder
+from medpriv_core.results.guarantee import held_guarantee, picture_guarantee
 from medpriv_core.runs import service
+from medpriv_core.runs.attacked import REPORT, attack_folder
 from medpriv_core.runs.directory import RunDirectory
+from medpriv_core.runs.imports import import_run
 from medpriv_core.runs.spent_record import write_record
 from medpriv_core.spec import RunSpec
+from tests.attacks.test_membership import gaussian_answers, whole_report
 from tests.exports.runs import LOCAL, PLAIN, PRIVATE, RUN_ID, put_run, read
 
 SENTINEL = "ZZsentinelZZ"
@@ -143,7 +153,7 @@ def test_hostile_text_is_text(home: DataHome) -> None:
     hostile = '<script>alert("x")</script>\n- key: "\u202e'
     blanks = Blanks(hostile, hostile, hostile)
 
-    statement = read_statement(home, RUN_ID, blanks=blanks, attacks=[AttackLine(hostile, hostile)])
+    statement = replace(read_statement(home, RUN_ID, blanks=blanks), attacks=(AttackLine(hostile, hostile),))
     page, yaml = statement_file(statement, ".html"), statement_file(statement, ".yaml")
 
     assert "<script" not in page
@@ -198,3 +208,53 @@ def test_a_run_that_has_not_ended_says_so(home: DataHome) -> None:
         connection.execute("UPDATE runs SET state = 'running'")
 
     assert any("has not ended" in sentence for sentence in read_statement(home, RUN_ID).boxes[0].sentences)
+
+
+def an_attack(home: DataHome, *, ceiling: Curve) -> None:
+    """An attack on the run that found what it found."""
+    figures = figures_of(
+        gaussian_answers(2.0, records=2400),
+        ceiling=ceiling,
+        delta=1e-5,
+        first_images=np.arange(2400),
+        rng=np.random.default_rng(0),
+    )
+    make_folder(attack_folder(home, RUN_ID))
+    write_sealed(attack_folder(home, RUN_ID) / REPORT, whole_report(figures) | {"version": 1})
+
+
+def test_an_attack_is_told_without_its_figures_unless_they_are_asked_for(home: DataHome) -> None:
+    put_run(home, PRIVATE)
+    an_attack(home, ceiling=GaussianCurve(3.0))
+    plain, full = (read_statement(home, RUN_ID, with_attack_figures=figures) for figures in (False, True))
+
+    assert "it found no more than the guarantee allows. The figures stay at home." in plain.attacks_in_words[0]
+    assert "found" not in plain.attacks_in_words[0].removeprefix("Membership inference").split("allows.")[1]
+    assert "of 100 images that the networks learned from" in full.attacks_in_words[0]
+
+
+def test_an_attack_that_finds_more_than_is_allowed_is_said_by_all_means(home: DataHome) -> None:
+    put_run(home, PRIVATE)
+    an_attack(home, ceiling=GaussianCurve(0.2))
+    statement = read_statement(home, RUN_ID)
+
+    assert "it found MORE than the guarantee allows: do not release this network" in statement.attacks_in_words[0]
+    assert "it found MORE" in statement_file(statement, ".html")
+
+
+def test_noised_images_have_the_odds_of_the_noise_itself(home: DataHome) -> None:
+    spec = LOCAL.changed(beta=120.0)
+    statement = told(home, spec)
+    exact = subject_of_images(picture_guarantee(spec)).risk
+
+    assert exact.at_one_percent < 0.9 * risk_of_point(epsilon=statement.held.epsilon, delta=1e-5).at_one_percent
+    assert f"{of_hundred(exact.at_one_percent)} of 100 at 1%" in statement.boxes[1].sentences[0]
+
+
+def test_a_run_of_the_previous_version_has_a_statement(home: DataHome) -> None:
+    archive = Path(__file__).parents[1] / "fixtures" / "run_dp_sgd_0_1_0.zip"
+    statement = read_statement(home, import_run(home, archive))
+
+    assert statement.imported
+    assert SENDER in statement_text(statement)
+    assert {check.state for check in statement.checks} <= {"amber", "red"}

@@ -23,7 +23,12 @@ def draw_statement(run_id: str) -> None:
         retention = st.text_input("Retention", key=f"{key}_retention", placeholder="a blank line")
     with explain_errors():
         blanks = Blanks(recipient or None, purpose or None, retention or None)
-        statement = read_statement(cached.home(), run_id, blanks=blanks)
+        figures = st.toggle(
+            "With the figures of attacks",
+            key=f"{key}_figures",
+            help="They are counted on training records without noise, so ε does not cover them.",
+        )
+        statement = read_statement(cached.home(), run_id, blanks=blanks, with_attack_figures=figures)
         with st.container(horizontal=True):
             for suffix in SUFFIXES:
                 st.download_button(
