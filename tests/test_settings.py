@@ -19,6 +19,9 @@ FILES = sorted(
 # Words for others than the readers of a form or a chart, and what is no word.
 REVIEWED = {
     "pages/parts/sweep/any_form.py": "values to begin with",
+    "medpriv_core/attacks/membership_words.py": "several records, in a sentence",
+    "medpriv_core/exports/statement_lines.py": "sentences of a statement, for each method",
+    "medpriv_core/exports/privacy_statement_files.py": "what another registry calls a trust model",
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from medpriv_core.atomic import atomic_file
 from medpriv_core.cli.output import print_json, say
 from medpriv_core.cli.parser import Commands, add_json_option
 from medpriv_core.home import data_home
@@ -56,7 +57,8 @@ def _statement(options: argparse.Namespace) -> None:
     if file is not None:
         suffix = suffix_of(file)
         text = statement_file(first, suffix) if second is None else comparison_file(first, second, suffix)
-        file.write_text(text, encoding="utf-8")
+        with atomic_file(file, private=False) as opened:
+            opened.write(text.encode())
     if options.json:
         print_json(as_json(first) if second is None else comparison_json(first, second))
     elif file is not None:

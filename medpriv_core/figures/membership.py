@@ -33,7 +33,7 @@ def membership_figure(report: MembershipReport) -> go.Figure:
         fillcolor=first.colour,
         opacity=0.2,
         line={"width": 0},
-        name=f"95% band of {title_of('lira')}",
+        name=f"95% interval of {title_of('lira')}",
         hoverinfo="skip",
     )
     _line(figure, rates, rates, name="guessing", colour=REFERENCE_COLOUR, dash="dash", width=2)

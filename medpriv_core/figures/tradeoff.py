@@ -73,7 +73,7 @@ def tradeoff_figure(subject: RiskSubject, *, log: bool) -> go.Figure:
         x=list(TOLD),
         y=told,
         mode="markers+text",
-        name="at 0.1%, 1% and 5% false alarms",
+        name="0.1%, 1%, 5%",
         text=[f"{hits:.1%}" for hits in told],
         textposition=["bottom center" if hits > CROWDED else "top left" if log else "bottom right" for hits in told],
         marker={"color": style.colour, "symbol": style.marker, "size": 10},
@@ -84,9 +84,9 @@ def tradeoff_figure(subject: RiskSubject, *, log: bool) -> go.Figure:
     ticks = {"tickvals": [1e-4, 1e-3, 1e-2, 0.1, 1], "ticktext": ["0.01%", "0.1%", "1%", "10%", "100%"]} if log else {}
     plain = {} if log else {"tickformat": ".0%"}
     figure.update_layout(
-        height=330,
-        margin={"l": 10, "r": 10, "t": 30, "b": 10},
-        legend={"orientation": "h", "y": 1.12, "x": 0},
+        height=345,
+        margin={"l": 10, "r": 10, "t": 55, "b": 10},
+        legend={"orientation": "h", "y": 1.03, "x": 0, "yanchor": "bottom"},
         xaxis={"title": "false alarms, or right by chance (κ)", **axis, **ticks, **plain},
         yaxis={"title": "found, at most", **axis, **ticks, **plain},
     )

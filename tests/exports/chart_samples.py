@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from medpriv_core.attacks.enough import Tried
 from medpriv_core.attacks.first_look import FirstLook
+from medpriv_core.attacks.membership_report import figures_of
 from medpriv_core.attacks.reidentification import CurvePoint, SuccessRate
 from medpriv_core.evaluation.calibration import reliability_bins
 from medpriv_core.evaluation.confusion import confusion_matrix
@@ -28,18 +29,22 @@ from medpriv_core.figures.frontier import frontier_figure
 from medpriv_core.figures.histogram import histogram_figure
 from medpriv_core.figures.identification import identification_figure
 from medpriv_core.figures.mechanisms import mechanisms_figure
+from medpriv_core.figures.membership import membership_figure
 from medpriv_core.figures.multiplicity import abstention_figure, consensus_figure
 from medpriv_core.figures.roc import roc_figure
 from medpriv_core.figures.tradeoff import tradeoff_figure
 from medpriv_core.mechanisms.additive import LaplacePerPixel
+from medpriv_core.privacy.curve import GaussianCurve
 from medpriv_core.privacy.reconstruction import corridor
 from medpriv_core.privacy.risk_subject import subject_of_images
 from medpriv_core.records.epoch import EpochRow
+from medpriv_core.records.membership import MembershipReport
 from medpriv_core.records.setup import Setup
 from medpriv_core.results.authors import read_authors
 from medpriv_core.results.groups import Group, group_results
 from medpriv_core.results.labels import labelled
 from medpriv_core.spec import METHODS
+from tests.attacks.test_membership import gaussian_answers, whole_report
 
 NOTHING = np.zeros((2, 2, 1), np.uint8)
 GUARANTEE = LaplacePerPixel(1.0).guarantee((8, 8, 1))
@@ -108,6 +113,18 @@ def roc() -> go.Figure:
     return roc_figure(roc_curve(VALUES, LABELS), chosen, positive="ill", method="none")
 
 
+def attacked() -> go.Figure:
+    """A membership attack under a limit."""
+    figures = figures_of(
+        gaussian_answers(1.0, records=400, references=16),
+        ceiling=GaussianCurve(1.5),
+        delta=1e-5,
+        first_images=np.arange(400),
+        rng=np.random.default_rng(0),
+    )
+    return membership_figure(MembershipReport.from_dict(whole_report(figures)))
+
+
 SAMPLES: dict[str, Callable[[], go.Figure]] = {
     "dashboard_figure": lambda: dashboard(View()),
     "epochs_figure": lambda: epochs_figure(groups(), majority_rate=0.625),
@@ -126,6 +143,7 @@ SAMPLES: dict[str, Callable[[], go.Figure]] = {
     "abstention_figure": lambda: abstention_figure(abstention_curve(calls(), LABELS), networks=5, method="none"),
     "consensus_figure": lambda: consensus_figure(compare_seeds(calls()), method="local_dp"),
     "roc_figure": roc,
+    "membership_figure": attacked,
     "tradeoff_figure": lambda: tradeoff_figure(subject_of_images(GUARANTEE, asked="pixel"), log=True),
     "deployments_figure": lambda: deployments_figure(7.2),
 }
